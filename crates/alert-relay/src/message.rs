@@ -1,0 +1,88 @@
+//! What one chat is to be told, before any channel's markup: the neutral middle between the ledger and the channels.
+//!
+//! Owns the content. Leaves out words and layout (`render`, `templates/`) and sizes (`split`).
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::notification::{Alert, LabelSet};
+use crate::people::Person;
+
+/// Everything a template may say about one delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// The delivery's public name, as `explain` takes it.
+    pub(crate) delivery: String,
+    /// The language of the built-in texts.
+    pub(crate) language: Language,
+    /// Times are shown in this zone.
+    pub(crate) time_zone: TimeZone,
+    /// When this message was put together: what "for 5 minutes" counts to.
+    pub(crate) now: Timestamp,
+    /// Alertmanager's receiver.
+    pub(crate) receiver: String,
+    /// The labels in `group_by`.
+    pub(crate) group_labels: LabelSet,
+    /// Labels equal in every alert of the snapshot.
+    pub(crate) common_labels: LabelSet,
+    /// Annotations equal in every alert of the snapshot.
+    pub(crate) common_annotations: LabelSet,
+    /// What changed since this chat was last told.
+    pub(crate) changes: Changes,
+    /// How many alerts Alertmanager left out (`max_alerts`).
+    pub(crate) truncated_alerts: u64,
+    /// How many queued snapshots of the group this message speaks for (1: just its own).
+    pub(crate) snapshots: u32,
+    /// Whom to mention; only alerts that newly fire ring a phone.
+    pub(crate) mentions: Vec<Person>,
+    /// Where to look further.
+    pub(crate) links: Links,
+    /// A warning above the text: a template that failed, a fallback of another target.
+    pub(crate) banner: Option<String>,
+}
+
+/// What a chat has not heard yet, and what it has. Each alert stands in exactly one list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Changes {
+    /// Fires, and this chat was not told yet.
+    pub(crate) new: Vec<Alert>,
+    /// Fires, and this chat knows.
+    pub(crate) still: Vec<Alert>,
+    /// No longer fires, and this chat was not told yet (it may never have been told that it fired).
+    pub(crate) resolved: Vec<Alert>,
+    /// This chat knows it as firing, and it is gone without a word: silenced, inhibited, or the route changed.
+    pub(crate) vanished: Vec<Alert>,
+}
+
+impl Changes {
+    /// Nothing the chat does not know: a repeat of what still fires.
+    pub(crate) fn is_repeat(&self) -> bool {
+        self.new.is_empty() && self.resolved.is_empty() && self.vanished.is_empty()
+    }
+
+    /// Whether anything fires.
+    pub(crate) fn is_firing(&self) -> bool {
+        !self.new.is_empty() || !self.still.is_empty()
+    }
+}
+
+/// The language of a target's built-in texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// 简体中文.
+    #[default]
+    ZhCn,
+    /// English.
+    En,
+}
+
+/// Base addresses for the links in a message, without a trailing slash; empty when unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// `alertmanager.url`, else what the webhook said.
+    pub(crate) alertmanager: String,
+    /// `prometheus.url`: replaces the host of `generatorURL`, which often is not reachable from a phone.
+    pub(crate) prometheus: String,
+    /// `server.external_url`.
+    pub(crate) relay: String,
+}

@@ -1,0 +1,55 @@
+//! The one shape of all collectors: read, then return what was read and what went wrong.
+//!
+//! Owns the trait and its result. Leaves out when collectors run and what becomes of a late one: that is
+//! [`scrape`](crate::scrape)'s.
+
+use std::fmt;
+
+use crate::family::Family;
+
+/// A source of families. It runs on a thread of its own lane, so it may block; it must not panic on anything it reads.
+pub(crate) trait Collector: Send {
+    /// The name users know from `--collector.NAME`, and the `collector` label of the meta-series.
+    fn name(&self) -> &'static str;
+
+    /// Reads everything once.
+    fn collect(&mut self) -> Collected;
+}
+
+/// What one reading gave: the families it has, plus what went wrong on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// Complete families; what could not be read is absent, never zero.
+    pub(crate) families: Vec<Family>,
+    /// Any fault makes the collector's `success` 0; the families above are served all the same.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Collected {
+    /// Everything was read.
+    pub(crate) fn complete(families: Vec<Family>) -> Self {
+        Self { families, faults: Vec::new() }
+    }
+
+    /// Nothing was read.
+    pub(crate) fn failed(fault: Fault) -> Self {
+        Self { families: Vec::new(), faults: vec![fault] }
+    }
+}
+
+/// Why a reading, or a part of it, is missing. Its text goes to the log, never into a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault(String);
+
+impl Fault {
+    /// `what` names the file or call and what was wrong with it.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}

@@ -1,0 +1,157 @@
+//! The narrow waist: every collector produces [`Family`] values, and [`exposition`](crate::exposition) alone
+//! turns them into a page.
+//!
+//! Owns the shape of a metric family. Leaves out how it is written on the wire.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What a family's samples mean, in the words of `OpenMetrics` 1.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Grows until the source restarts. The name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Constant 1 with descriptive labels. The name ends in `_info`.
+    Info,
+    /// The source does not say (`untyped` in text 0.0.4).
+    Unknown,
+    /// Buckets, sum and count under suffixed names; only the textfile collector passes these through.
+    Histogram,
+    /// Quantiles, sum and count under suffixed names; only the textfile collector passes these through.
+    Summary,
+}
+
+/// One metric family: a name, what it means, and its samples.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Family {
+    /// The full sample name as text 0.0.4 writes it: with `_total` on counters and `_info` on infos.
+    pub(crate) name: Cow<'static, str>,
+    /// One sentence for people; may hold any character, escaping is the encoder's work.
+    pub(crate) help: Cow<'static, str>,
+    /// What the samples mean.
+    pub(crate) kind: Kind,
+    /// The samples; a family without any is dropped before encoding.
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Family {
+    /// An empty counter family; `name` ends in `_total`.
+    pub(crate) fn counter(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, help, Kind::Counter)
+    }
+
+    /// An empty gauge family.
+    pub(crate) fn gauge(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, help, Kind::Gauge)
+    }
+
+    /// An empty info family; `name` ends in `_info`, every sample is 1.
+    pub(crate) fn info(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, help, Kind::Info)
+    }
+
+    /// An empty family of unknown type.
+    pub(crate) fn unknown(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, help, Kind::Unknown)
+    }
+
+    fn new(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+        Self { name: name.into(), help: help.into(), kind, samples: Vec::new() }
+    }
+
+    /// Adds one sample under the family's own name.
+    pub(crate) fn push(&mut self, labels: Labels, value: impl Into<Number>) {
+        self.samples.push(Sample { suffix: "", labels, value: value.into() });
+    }
+
+    /// The family with one more sample: for families built in one expression.
+    #[must_use]
+    pub(crate) fn with(mut self, labels: Labels, value: impl Into<Number>) -> Self {
+        self.push(labels, value);
+        self
+    }
+}
+
+/// One line of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sample {
+    /// Appended to the family's name: empty, or `_bucket`, `_sum`, `_count` of a histogram or summary.
+    pub(crate) suffix: &'static str,
+    /// What tells this sample from its siblings.
+    pub(crate) labels: Labels,
+    /// The reading.
+    pub(crate) value: Number,
+}
+
+/// A reading: whole numbers stay exact past 2^53.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    /// A count, an identifier or a size.
+    Whole(u64),
+    /// Anything else; NaN and the infinities are valid.
+    Real(f64),
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(value: u32) -> Self {
+        Self::Whole(u64::from(value))
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<bool> for Number {
+    fn from(value: bool) -> Self {
+        Self::Whole(u64::from(value))
+    }
+}
+
+/// A label set, shared by the samples of one device: cloning costs a reference count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Labels(Option<Arc<[Label]>>);
+
+/// One label: its name, and its value before escaping.
+pub(crate) type Label = (Cow<'static, str>, String);
+
+impl Labels {
+    /// No labels at all.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// The labels in the order given; names must be unique.
+    pub(crate) fn new<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<Cow<'static, str>>,
+        V: Into<String>,
+    {
+        let labels: Arc<[Label]> = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self((!labels.is_empty()).then_some(labels))
+    }
+
+    /// This set with more labels after its own.
+    #[must_use]
+    pub(crate) fn and<N, V>(&self, pairs: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<Cow<'static, str>>,
+        V: Into<String>,
+    {
+        let more = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self(Some(self.iter().cloned().chain(more).collect()))
+    }
+
+    /// The labels in order.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Label> {
+        self.0.as_deref().unwrap_or_default().iter()
+    }
+}
