@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::notification::{Alert, LabelSet};
+use crate::notification::{Alert, GroupKey, LabelSet};
 use crate::people::Person;
 
 /// Everything a template may say about one delivery.
@@ -13,14 +13,14 @@ use crate::people::Person;
 pub(crate) struct Message {
     /// The delivery's public name, as `explain` takes it.
     pub(crate) delivery: String,
-    /// The language of the built-in texts.
-    pub(crate) language: Language,
     /// Times are shown in this zone.
     pub(crate) time_zone: TimeZone,
     /// When this message was put together: what "for 5 minutes" counts to.
     pub(crate) now: Timestamp,
     /// Alertmanager's receiver.
     pub(crate) receiver: String,
+    /// Which group this speaks of: mails of one group share a thread.
+    pub(crate) group_key: GroupKey,
     /// The labels in `group_by`.
     pub(crate) group_labels: LabelSet,
     /// Labels equal in every alert of the snapshot.

@@ -135,7 +135,8 @@ impl Labels {
         N: Into<Cow<'static, str>>,
         V: Into<String>,
     {
-        let labels: Arc<[Label]> = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let labels: Arc<[Label]> =
+            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self((!labels.is_empty()).then_some(labels))
     }
 

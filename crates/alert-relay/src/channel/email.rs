@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp};
+use crate::message::Message;
+use crate::outcome::{Outcome, Reason};
 use crate::secret::Secret;
+use crate::settings::TargetSettings;
 
 /// The keys under `email:`, in Alertmanager's words where it has the same key.
 #[derive(Clone, Debug)]
@@ -50,4 +54,44 @@ pub(crate) enum MailTls {
     StartTls,
     /// Plain text; only ever by the explicit setting `tls: none`.
     None,
+}
+
+/// The channel.
+#[derive(Debug)]
+pub(crate) struct Email {
+    robot: RobotId,
+}
+
+impl Email {
+    pub(crate) fn new(_settings: &EmailSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
+        Ok(Self { robot: RobotId(target.name.clone()) })
+    }
+
+    pub(crate) fn robot(&self) -> &RobotId {
+        &self.robot
+    }
+
+    pub(crate) fn render(&self, message: &Message, _fit: Fit) -> Vec<Part> {
+        vec![Part {
+            payload: Payload::Mail(Mail {
+                to: String::new(),
+                subject: String::new(),
+                text: message.delivery.clone(),
+                html: None,
+            }),
+        }]
+    }
+
+    pub(crate) async fn send(&self, _part: &Part, _stamp: &Stamp<'_>) -> Outcome {
+        Outcome::Retry { reason: Reason::Connect, after: None, detail: String::new() }
+    }
+}
+
+/// One mail to one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: Option<String>,
 }
