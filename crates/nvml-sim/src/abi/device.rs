@@ -1,0 +1,231 @@
+//! Calls that read one GPU.
+
+use std::os::raw::{c_char, c_int, c_uint, c_ulonglong};
+
+use nvml_wrapper_sys::bindings as nvml;
+
+use super::{MARK, code, fill, give, give_text, read};
+use crate::machine::{Code, Gpu, NOT_SUPPORTED};
+
+/// Exports of the most common form: a device, and one place for the answer.
+macro_rules! readings {
+    ($(fn $name:ident -> $out:ty = |$gpu:ident| $reading:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, out: *mut $out) -> Code {
+            // SAFETY: NVML's contract: `out` points to one value of this type.
+            unsafe { give(out, read(device, |$gpu: Gpu<'_>| $reading)) }
+        }
+    )*};
+}
+
+readings! {
+    fn nvmlDeviceGetIndex -> c_uint = |gpu| Ok(gpu.index);
+    fn nvmlDeviceGetMinorNumber -> c_uint = |gpu| Ok(gpu.index);
+    fn nvmlDeviceGetBrand -> nvml::nvmlBrandType_enum = |gpu| Ok(gpu.card().brand);
+    fn nvmlDeviceGetArchitecture -> nvml::nvmlDeviceArchitecture_t = |gpu| Ok(gpu.card().architecture);
+    fn nvmlDeviceGetPciInfo_v3 -> nvml::nvmlPciInfo_t = |gpu| Ok(pci_info(gpu));
+    fn nvmlDeviceGetMemoryInfo -> nvml::nvmlMemory_t = |gpu| Ok(nvml::nvmlMemory_t {
+        total: gpu.card().memory_total,
+        free: gpu.memory_free(),
+        // The first version of this struct counts reserved memory as used.
+        used: gpu.memory_used() + gpu.card().memory_reserved,
+    });
+    fn nvmlDeviceGetUtilizationRates -> nvml::nvmlUtilization_t = |gpu| {
+        let (gpu, memory) = gpu.utilization()?;
+        Ok(nvml::nvmlUtilization_t { gpu, memory })
+    };
+    fn nvmlDeviceGetPowerUsage -> c_uint = |gpu| Ok(gpu.milliwatts());
+    fn nvmlDeviceGetEnforcedPowerLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
+    fn nvmlDeviceGetPowerManagementLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
+    fn nvmlDeviceGetPowerManagementDefaultLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
+    fn nvmlDeviceGetTotalEnergyConsumption -> c_ulonglong = |gpu| Ok(gpu.millijoules());
+    fn nvmlDeviceGetCurrentClocksThrottleReasons -> c_ulonglong = |gpu| Ok(gpu.throttle_reasons());
+    fn nvmlDeviceGetCurrentClocksEventReasons -> c_ulonglong = |gpu| Ok(gpu.throttle_reasons());
+    fn nvmlDeviceGetPerformanceState -> nvml::nvmlPStates_enum = |gpu| Ok(gpu.performance_state());
+    fn nvmlDeviceGetNumFans -> c_uint = |gpu| Ok(gpu.card().fans);
+    fn nvmlDeviceGetPcieReplayCounter -> c_uint = |gpu| gpu.data_centre(|| 0);
+    fn nvmlDeviceGetCurrPcieLinkGeneration -> c_uint = |gpu| Ok(gpu.pcie_generation());
+    fn nvmlDeviceGetCurrPcieLinkWidth -> c_uint = |gpu| Ok(gpu.card().pcie_width);
+    fn nvmlDeviceGetMaxPcieLinkGeneration -> c_uint = |gpu| Ok(gpu.card().pcie_generation);
+    fn nvmlDeviceGetMaxPcieLinkWidth -> c_uint = |gpu| Ok(gpu.card().pcie_width);
+    fn nvmlDeviceGetPersistenceMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(1);
+    fn nvmlDeviceGetRetiredPagesPendingStatus -> nvml::nvmlEnableState_enum = |_gpu| Err(NOT_SUPPORTED);
+    fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());
+}
+
+fn pci_info(gpu: Gpu<'_>) -> nvml::nvmlPciInfo_t {
+    let mut info = nvml::nvmlPciInfo_t {
+        busIdLegacy: [0; 16],
+        domain: 0,
+        bus: gpu.bus(),
+        device: 0,
+        pciDeviceId: gpu.card().pci_device,
+        pciSubSystemId: gpu.card().pci_device,
+        busId: [0; 32],
+    };
+    fill(&mut info.busIdLegacy, &format!("0000:{:02X}:00.0", gpu.bus()));
+    fill(&mut info.busId, &format!("00000000:{:02X}:00.0", gpu.bus()));
+    info
+}
+
+/// Exports that answer with a text.
+macro_rules! texts {
+    ($(fn $name:ident = |$gpu:ident| $reading:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, out: *mut c_char, length: c_uint) -> Code {
+            // SAFETY: NVML's contract: `out` has `length` bytes.
+            unsafe { give_text(out, length, read(device, |$gpu: Gpu<'_>| $reading)) }
+        }
+    )*};
+}
+
+texts! {
+    fn nvmlDeviceGetName = |gpu| Ok(format!("{}{MARK}", gpu.card().name));
+    fn nvmlDeviceGetUUID = |gpu| Ok(gpu.uuid());
+    fn nvmlDeviceGetSerial = |gpu| gpu.serial();
+    fn nvmlDeviceGetVbiosVersion = |gpu| Ok(gpu.card().vbios.to_owned());
+}
+
+/// Exports that read one of several: a device, which one, and one place for the answer.
+macro_rules! chosen_readings {
+    ($(fn $name:ident($choice:ty) -> $out:ty = |$gpu:ident, $which:ident| $reading:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, $which: $choice, out: *mut $out) -> Code {
+            // SAFETY: NVML's contract: `out` points to one value of this type.
+            unsafe { give(out, read(device, |$gpu: Gpu<'_>| $reading)) }
+        }
+    )*};
+}
+
+chosen_readings! {
+    fn nvmlDeviceGetTemperature(nvml::nvmlTemperatureSensors_enum) -> c_uint = |gpu, sensor| match sensor {
+        nvml::nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU => Ok(gpu.celsius()),
+        _ => Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
+    };
+    fn nvmlDeviceGetTemperatureThreshold(nvml::nvmlTemperatureThresholds_enum) -> c_uint = |gpu, threshold| {
+        match threshold {
+            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SHUTDOWN => {
+                Ok(gpu.card().shutdown_celsius)
+            }
+            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SLOWDOWN => {
+                Ok(gpu.card().slowdown_celsius)
+            }
+            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_GPU_MAX => {
+                Ok(gpu.card().gpu_max_celsius)
+            }
+            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_MEM_MAX => {
+                gpu.card().memory_max_celsius.ok_or(NOT_SUPPORTED)
+            }
+            _ => Err(NOT_SUPPORTED),
+        }
+    };
+    fn nvmlDeviceGetClockInfo(nvml::nvmlClockType_enum) -> c_uint = |gpu, domain| gpu.clock_mhz(domain);
+    fn nvmlDeviceGetMaxClockInfo(nvml::nvmlClockType_enum) -> c_uint = |gpu, domain| gpu.max_clock_mhz(domain);
+    fn nvmlDeviceGetFanSpeed_v2(c_uint) -> c_uint = |gpu, fan| gpu.fan_percent(fan);
+}
+
+/// Exports with two places for the answer.
+macro_rules! pairs {
+    ($(fn $name:ident -> ($first:ty, $second:ty) = |$gpu:ident| $reading:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, first: *mut $first, second: *mut $second) -> Code {
+            let answer = read(device, |$gpu: Gpu<'_>| $reading);
+            // SAFETY: NVML's contract: both point to one value of their type.
+            code(answer.and_then(|(a, b)| unsafe {
+                match (give(first, Ok(a)), give(second, Ok(b))) {
+                    (nvml::nvmlReturn_enum_NVML_SUCCESS, nvml::nvmlReturn_enum_NVML_SUCCESS) => Ok(()),
+                    _ => Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
+                }
+            }))
+        }
+    )*};
+}
+
+/// The period over which the encoder's and decoder's load is measured, in microseconds.
+const CODEC_PERIOD: c_uint = 167_000;
+
+pairs! {
+    fn nvmlDeviceGetCudaComputeCapability -> (c_int, c_int) = |gpu| Ok(gpu.card().compute_capability);
+    fn nvmlDeviceGetEncoderUtilization -> (c_uint, c_uint) = |_gpu| Ok((0, CODEC_PERIOD));
+    fn nvmlDeviceGetDecoderUtilization -> (c_uint, c_uint) = |gpu| {
+        // Decoding of pictures and video goes with the load of a vision model.
+        gpu.utilization().map(|(busy, _)| (busy / 5, CODEC_PERIOD))
+    };
+    fn nvmlDeviceGetMigMode -> (c_uint, c_uint) = |gpu| gpu.mig_mode().map(|mode| (mode, mode));
+    fn nvmlDeviceGetEccMode -> (nvml::nvmlEnableState_enum, nvml::nvmlEnableState_enum) = |gpu| gpu.data_centre(|| (1, 1));
+    fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| Ok((gpu.limit_milliwatts() / 3, gpu.limit_milliwatts()));
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
+    device: nvml::nvmlDevice_t,
+    out: *mut nvml::nvmlMemory_v2_t,
+) -> Code {
+    let answer = read(device, |gpu| {
+        if out.is_null() {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
+        }
+        // SAFETY: not null; NVML's contract: the caller has filled `version`.
+        let version = unsafe { (*out).version };
+        Ok(nvml::nvmlMemory_v2_t {
+            version,
+            total: gpu.card().memory_total,
+            reserved: gpu.card().memory_reserved,
+            free: gpu.memory_free(),
+            used: gpu.memory_used(),
+        })
+    });
+    // SAFETY: NVML's contract: `out` points to one struct.
+    unsafe { give(out, answer) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
+    device: nvml::nvmlDevice_t,
+    error: nvml::nvmlMemoryErrorType_enum,
+    _counter: nvml::nvmlEccCounterType_enum,
+    count: *mut c_ulonglong,
+) -> Code {
+    let answer = read(device, |gpu| {
+        let (corrected, uncorrected) = gpu.ecc_errors()?;
+        match error {
+            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => Ok(corrected),
+            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_UNCORRECTED => Ok(uncorrected),
+            _ => Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
+        }
+    });
+    // SAFETY: NVML's contract: `count` points to one value.
+    unsafe { give(count, answer) }
+}
+
+/// Cards of these ages remap rows instead of retiring pages.
+#[unsafe(no_mangle)]
+extern "C" fn nvmlDeviceGetRetiredPages_v2(
+    device: nvml::nvmlDevice_t,
+    _cause: nvml::nvmlPageRetirementCause_enum,
+    _count: *mut c_uint,
+    _addresses: *mut c_ulonglong,
+    _timestamps: *mut c_ulonglong,
+) -> Code {
+    code(read(device, |_gpu| Err(NOT_SUPPORTED)))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetRemappedRows(
+    device: nvml::nvmlDevice_t,
+    corrected: *mut c_uint,
+    uncorrected: *mut c_uint,
+    pending: *mut c_uint,
+    failed: *mut c_uint,
+) -> Code {
+    code(read(device, |gpu| gpu.data_centre(|| ())).and_then(|()| {
+        for out in [corrected, uncorrected, pending, failed] {
+            // SAFETY: NVML's contract: all four point to one value each.
+            match unsafe { give(out, Ok(0)) } {
+                nvml::nvmlReturn_enum_NVML_SUCCESS => {}
+                refused => return Err(refused),
+            }
+        }
+        Ok(())
+    }))
+}

@@ -1,0 +1,112 @@
+//! Event sets: how XIDs reach a program. Also frees what other interfaces would have handed out.
+
+use std::os::raw::{c_uint, c_ulonglong};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use nvml_wrapper_sys::bindings as nvml;
+
+use super::{code, endure, give, handle, index, library};
+use crate::machine::{Code, xids_between};
+
+/// What an event set handle points to.
+struct EventSet {
+    /// The GPUs registered for XIDs.
+    gpus: Vec<u32>,
+    /// Up to when XIDs have been taken from the scenario, in seconds; only later ones are news.
+    taken_until: f64,
+    /// Taken and not yet delivered, oldest first.
+    waiting: Vec<(u32, u32)>,
+}
+
+/// How often a waiting call looks at the scenario.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+fn set<'a>(set: nvml::nvmlEventSet_t) -> Result<&'a Mutex<EventSet>, Code> {
+    // SAFETY: NVML's contract: a set is null or came from nvmlEventSetCreate and was not freed, so it points to the
+    // Mutex that was leaked there.
+    unsafe { set.cast::<Mutex<EventSet>>().as_ref() }.ok_or(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlEventSetCreate(out: *mut nvml::nvmlEventSet_t) -> Code {
+    let answer = library().map(|library| {
+        let set = EventSet { gpus: Vec::new(), taken_until: library.now(), waiting: Vec::new() };
+        Box::into_raw(Box::new(Mutex::new(set))).cast()
+    });
+    // SAFETY: NVML's contract: `out` points to a handle.
+    unsafe { give(out, answer) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn nvmlDeviceRegisterEvents(
+    device: nvml::nvmlDevice_t,
+    events: c_ulonglong,
+    events_set: nvml::nvmlEventSet_t,
+) -> Code {
+    code((|| {
+        let library = library()?;
+        let gpu = index(device)?;
+        endure(&library, gpu)?;
+        if events != c_ulonglong::from(nvml::nvmlEventTypeXidCriticalError) {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED);
+        }
+        set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner).gpus.push(gpu);
+        Ok(())
+    })())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlEventSetWait_v2(
+    events_set: nvml::nvmlEventSet_t,
+    out: *mut nvml::nvmlEventData_t,
+    timeout_ms: c_uint,
+) -> Code {
+    let answer = (|| {
+        let library = library()?;
+        let deadline = Instant::now() + Duration::from_millis(timeout_ms.into());
+        loop {
+            {
+                let mut set = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = library.now();
+                let raised = xids_between(&library.scenario, set.taken_until, now);
+                set.taken_until = now;
+                let mine: Vec<_> = raised.into_iter().filter(|(gpu, _)| set.gpus.contains(gpu)).collect();
+                set.waiting.extend(mine);
+                if !set.waiting.is_empty() {
+                    let (gpu, xid) = set.waiting.remove(0);
+                    return Ok(nvml::nvmlEventData_t {
+                        device: handle(gpu),
+                        eventType: nvml::nvmlEventTypeXidCriticalError.into(),
+                        eventData: xid.into(),
+                        gpuInstanceId: c_uint::MAX,
+                        computeInstanceId: c_uint::MAX,
+                    });
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(nvml::nvmlReturn_enum_NVML_ERROR_TIMEOUT);
+            }
+            #[expect(clippy::disallowed_methods, reason = "simulated time has no event to wait for")]
+            std::thread::sleep(LOOK_EVERY);
+        }
+    })();
+    // SAFETY: NVML's contract: `out` points to one struct.
+    unsafe { give(out, answer) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlEventSetFree(set: nvml::nvmlEventSet_t) -> Code {
+    if !set.is_null() {
+        // SAFETY: NVML's contract: the set came from nvmlEventSetCreate and is freed once.
+        drop(unsafe { Box::from_raw(set.cast::<Mutex<EventSet>>()) });
+    }
+    nvml::nvmlReturn_enum_NVML_SUCCESS
+}
+
+/// GPM samples are never handed out; the wrapper's destructor wants the symbol all the same.
+#[unsafe(no_mangle)]
+extern "C" fn nvmlGpmSampleFree(_sample: nvml::nvmlGpmSample_t) -> Code {
+    nvml::nvmlReturn_enum_NVML_SUCCESS
+}

@@ -1,0 +1,147 @@
+//! Calls that read by number: field values, and the driver's ring of samples.
+
+use std::os::raw::{c_int, c_uint, c_ulonglong};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nvml_wrapper_sys::bindings as nvml;
+use nvml_wrapper_sys::bindings::field_id;
+
+use super::{code, endure, index, library};
+use crate::machine::{Code, Gpu, NOT_SUPPORTED};
+
+enum Value {
+    Int(c_uint),
+    Long(c_ulonglong),
+}
+
+/// The reading behind a field number, where this simulation has it.
+fn field(gpu: Gpu<'_>, id: u32) -> Result<Value, Code> {
+    match id {
+        field_id::NVML_FI_DEV_MEMORY_TEMP => gpu.memory_celsius().map(Value::Int),
+        field_id::NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION => Ok(Value::Long(gpu.millijoules())),
+        field_id::NVML_FI_DEV_POWER_AVERAGE | field_id::NVML_FI_DEV_POWER_INSTANT => {
+            Ok(Value::Int(gpu.milliwatts()))
+        }
+        // The same number is PERF_POLICY_POWER on older drivers.
+        field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP
+        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST
+        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN => {
+            gpu.data_centre(|| Value::Long(0))
+        }
+        field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN
+        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN => {
+            gpu.data_centre(|| Value::Long(gpu.thermal_nanoseconds()))
+        }
+        field_id::NVML_FI_DEV_REMAPPED_COR
+        | field_id::NVML_FI_DEV_REMAPPED_UNC
+        | field_id::NVML_FI_DEV_REMAPPED_PENDING
+        | field_id::NVML_FI_DEV_REMAPPED_FAILURE => gpu.data_centre(|| Value::Int(0)),
+        field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES => gpu.pcie_transmit_bytes().map(Value::Long),
+        field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES => gpu.pcie_receive_bytes().map(Value::Long),
+        field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION => gpu.recovery_action().map(Value::Int),
+        _ => Err(NOT_SUPPORTED),
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetFieldValues(
+    device: nvml::nvmlDevice_t,
+    count: c_int,
+    values: *mut nvml::nvmlFieldValue_t,
+) -> Code {
+    code((|| {
+        let library = library()?;
+        let index = index(device)?;
+        endure(&library, index)?;
+        let gpu = library.gpu(index)?;
+        let count = usize::try_from(count).map_err(|_| nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
+        if values.is_null() {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
+        }
+        // SAFETY: not null; NVML's contract: `values` has `count` filled entries.
+        for entry in unsafe { std::slice::from_raw_parts_mut(values, count) } {
+            entry.timestamp = microseconds(SystemTime::now()).cast_signed();
+            entry.latencyUsec = 0;
+            entry.nvmlReturn = nvml::nvmlReturn_enum_NVML_SUCCESS;
+            match field(gpu, entry.fieldId) {
+                Ok(Value::Int(value)) => {
+                    entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
+                    entry.value = nvml::nvmlValue_t { uiVal: value };
+                }
+                Ok(Value::Long(value)) => {
+                    entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;
+                    entry.value = nvml::nvmlValue_t { ullVal: value };
+                }
+                Err(refused) => entry.nvmlReturn = refused,
+            }
+        }
+        Ok(())
+    })())
+}
+
+/// How often the simulated driver samples, and how far back it remembers: as seen on real cards.
+const SAMPLE_STEP: Duration = Duration::from_millis(100);
+const SAMPLES_KEPT: u64 = 120;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetSamples(
+    device: nvml::nvmlDevice_t,
+    kind: nvml::nvmlSamplingType_enum,
+    last_seen: c_ulonglong,
+    value_type: *mut nvml::nvmlValueType_enum,
+    count: *mut c_uint,
+    samples: *mut nvml::nvmlSample_t,
+) -> Code {
+    code((|| {
+        let library = library()?;
+        let index = index(device)?;
+        endure(&library, index)?;
+        let gpu = library.gpu(index)?;
+        if kind != nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES {
+            return Err(NOT_SUPPORTED);
+        }
+        if value_type.is_null() || count.is_null() {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
+        }
+        gpu.utilization()?;
+        // SAFETY: not null; NVML's contract: both point to one value.
+        unsafe { value_type.write(nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT) };
+        if samples.is_null() {
+            // The caller asks how much room to bring; like the driver, answer with the whole ring.
+            // SAFETY: as above.
+            unsafe { count.write(c_uint::try_from(SAMPLES_KEPT).unwrap_or(c_uint::MAX)) };
+            return Ok(());
+        }
+        // SAFETY: as above.
+        let room = unsafe { count.read() } as usize;
+        let step = u64::try_from(SAMPLE_STEP.as_micros()).unwrap_or(u64::MAX);
+        // Sample times lie on a grid of absolute time, so that two callers see the same samples.
+        let newest = microseconds(SystemTime::now()) / step;
+        let mut written = 0;
+        for tick in (newest.saturating_sub(SAMPLES_KEPT - 1)..=newest)
+            .filter(|tick| tick * step > last_seen)
+            .take(room)
+        {
+            let end = library.seconds(UNIX_EPOCH + Duration::from_micros(tick * step));
+            if end <= SAMPLE_STEP.as_secs_f64() {
+                continue;
+            }
+            let percent = gpu.utilization_before(end, SAMPLE_STEP.as_secs_f64())?;
+            let sample = nvml::nvmlSample_t {
+                timeStamp: tick * step,
+                sampleValue: nvml::nvmlValue_t { uiVal: percent },
+            };
+            // SAFETY: `written < room`, and NVML's contract: `samples` has room for `count` entries.
+            unsafe { samples.add(written).write(sample) };
+            written += 1;
+        }
+        // SAFETY: as above.
+        unsafe { count.write(c_uint::try_from(written).unwrap_or(c_uint::MAX)) };
+        if written == 0 { Err(nvml::nvmlReturn_enum_NVML_ERROR_NOT_FOUND) } else { Ok(()) }
+    })())
+}
+
+fn microseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

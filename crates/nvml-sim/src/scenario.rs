@@ -1,0 +1,265 @@
+//! Scenario files: what a simulated machine has, and what happens to it when.
+//!
+//! Owns the YAML and its checks; README.md is the reference. Leaves out what a moment looks like: that is
+//! [`machine`](crate::machine)'s.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::curve::Curve;
+use crate::model::Model;
+
+const DEFAULT: &str = include_str!("../scenarios/h100x8.yaml");
+
+/// A whole machine over time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// One line for people; not used.
+    #[serde(rename = "description")]
+    _description: String,
+    /// The simulated driver.
+    #[serde(default)]
+    pub(crate) driver: Driver,
+    /// Groups of equal cards, indexed through in order.
+    pub(crate) gpus: Vec<Group>,
+    /// What goes wrong, and when.
+    #[serde(default)]
+    pub(crate) incidents: Vec<Incident>,
+}
+
+/// The driver as a whole.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Driver {
+    /// As `nvidia-smi` prints it; ` (simulated)` is appended.
+    pub(crate) version: String,
+    /// Highest CUDA version, as NVML packs it: 12080 is 12.8.
+    pub(crate) cuda: i32,
+    /// What `nvmlInit` answers.
+    pub(crate) init: Init,
+    /// When `init` becomes `ok`; without it, never.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) init_until: Option<Duration>,
+    /// Time every device call takes.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) latency: Duration,
+}
+
+impl Default for Driver {
+    fn default() -> Self {
+        Self {
+            version: "570.86.15".to_owned(),
+            cuda: 12_080,
+            init: Init::Ok,
+            init_until: None,
+            latency: Duration::ZERO,
+        }
+    }
+}
+
+/// What `nvmlInit` answers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Init {
+    #[default]
+    Ok,
+    DriverNotLoaded,
+    LibRmVersionMismatch,
+    Unknown,
+    /// Never returns.
+    Hang,
+}
+
+/// `count` cards of one kind with one load; waves are shifted by an eighth from card to card.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Group {
+    #[serde(default = "one")]
+    pub(crate) count: u32,
+    pub(crate) model: Model,
+    /// Share of time a kernel runs.
+    #[serde(default = "idle")]
+    pub(crate) utilization: Curve,
+    /// Memory used, as a share of all memory that is not reserved.
+    #[serde(default = "idle")]
+    pub(crate) memory_used: Curve,
+    /// Corrected and uncorrected ECC errors since the driver was loaded.
+    #[serde(default)]
+    pub(crate) ecc: Ecc,
+    /// MIG mode: utilisation is no longer reported.
+    #[serde(default)]
+    pub(crate) mig: bool,
+}
+
+/// Constant error counts; ignored by cards without ECC.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ecc {
+    pub(crate) corrected: u64,
+    pub(crate) uncorrected: u64,
+}
+
+/// One thing that goes wrong with one GPU.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Incident {
+    /// The GPU's index.
+    pub(crate) gpu: u32,
+    /// When it begins, from the origin of time.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) at: Duration,
+    /// When it ends; without it, never.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub(crate) until: Option<Duration>,
+    /// What happens.
+    pub(crate) kind: Kind,
+    /// The XID code this incident raises as it begins.
+    #[serde(default)]
+    pub(crate) xid: Option<u32>,
+    /// Time each call to this GPU takes: for `kind: slow`.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub(crate) latency: Option<Duration>,
+}
+
+/// The kinds of incident.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Every call answers `GPU_IS_LOST` (15), the lookup by index too.
+    Lost,
+    /// Calls never return.
+    Hang,
+    /// Calls write to an invalid address (`SIGSEGV`).
+    Crash,
+    /// Calls end the process (`SIGABRT`).
+    Abort,
+    /// Calls take `latency` each.
+    Slow,
+    /// The clocks are held down for heat.
+    Thermal,
+    /// Nothing but the `xid`.
+    Xid,
+}
+
+impl Incident {
+    /// True while it lasts; `t` is seconds from the origin.
+    pub(crate) fn lasts_at(&self, t: f64) -> bool {
+        t >= self.at.as_secs_f64() && self.until.is_none_or(|until| t < until.as_secs_f64())
+    }
+}
+
+/// Why a scenario can't be played.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScenarioError {
+    #[error("nvml-sim: cannot read scenario `{path}`: {source} (hint: NVML_SIM_SCENARIO names a YAML file)")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("nvml-sim: scenario `{path}`: at `{key}`: {problem}")]
+    Parse { path: PathBuf, key: String, problem: String },
+}
+
+impl Scenario {
+    /// The scenario in the file, or the embedded eight healthy H100.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ScenarioError> {
+        let Some(path) = path else {
+            return Self::parse(DEFAULT, Path::new("(embedded) h100x8.yaml"));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a scenario's text; `path` is for messages only.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ScenarioError> {
+        let fail =
+            |key: String, problem: String| ScenarioError::Parse { path: path.to_owned(), key, problem };
+        let scenario: Self = serde_path_to_error::deserialize(yaml_serde::Deserializer::from_str(text))
+            .map_err(|error| {
+                let (key, problem) = (error.path().to_string(), error.inner().to_string());
+                // The parser names a part of the path itself; once is enough.
+                let problem = match problem.split_once(": ") {
+                    Some((part, rest)) if key.starts_with(part) => rest.to_owned(),
+                    _ => problem,
+                };
+                fail(key, problem)
+            })?;
+        let gpus: u32 = scenario.gpus.iter().map(|group| group.count).sum();
+        if gpus > MAX_GPUS {
+            return Err(fail("gpus".to_owned(), format!("{gpus} GPUs, expected at most {MAX_GPUS}")));
+        }
+        for (i, incident) in scenario.incidents.iter().enumerate() {
+            let key = |field: &str| format!("incidents[{i}].{field}");
+            if incident.gpu >= gpus {
+                let problem = format!("no GPU `{}`: the scenario has {gpus}, counted from 0", incident.gpu);
+                return Err(fail(key("gpu"), problem));
+            }
+            if incident.kind == Kind::Xid && incident.xid.is_none() {
+                return Err(fail(key("xid"), "expected the code to raise, such as 79".to_owned()));
+            }
+            if (incident.kind == Kind::Slow) != incident.latency.is_some() {
+                return Err(fail(key("latency"), "expected with `kind: slow`, and only there".to_owned()));
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+/// More would not fit the PCI bus numbers that are handed out.
+const MAX_GPUS: u32 = 64;
+
+fn one() -> u32 {
+    1
+}
+
+fn idle() -> Curve {
+    Curve::Constant(0.0)
+}
+
+/// A duration with its unit: `500ms`, `30s`, `2m`.
+pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(input)?;
+    humantime::parse_duration(&text).map_err(|error| {
+        serde::de::Error::custom(format!("`{text}` is no duration: {error} (hint: write 500ms, 30s, 2m)"))
+    })
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+    duration(input).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_scenario_loads() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).expect("the folder ships with the crate") {
+            let path = entry.expect("readable").path();
+            Scenario::load(Some(&path)).unwrap_or_else(|error| panic!("{error}"));
+            seen += 1;
+        }
+        assert!(seen >= 10, "only {seen} scenarios");
+    }
+
+    #[test]
+    fn mistakes_name_file_key_and_expectation() {
+        let cases = [
+            "description: x\ngpus:\n  - { model: h200 }\n",
+            "description: x\ngpus:\n  - { model: h100-sxm, memory_used: { constant: 85 } }\n",
+            "description: x\ngpus:\n  - { model: h100-sxm, memory_used: { ramp: { from: 0.1, to: 0.9, over: 2 fortnights } } }\n",
+            "description: x\ngpus: []\nincident: []\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 1, at: 1s, kind: lost }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: xid }]\n",
+            "description: x\ngpus: [{ model: rtx4090, utilization: { constant: 1, wave: { low: 0, high: 1, period: 1s } } }]\n",
+        ];
+        let told: Vec<String> = cases
+            .iter()
+            .map(|text| Scenario::parse(text, Path::new("demo.yaml")).expect_err(text).to_string())
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
