@@ -1,0 +1,156 @@
+//! What time it is, and waiting until a time: the only place that asks the system.
+//!
+//! Everything that decides (`schedule`, `budget`, `retry`, `ledger`) takes a [`Millis`] as an argument; what has to look at
+//! a clock holds a [`Clock`], which tests turn by hand.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+/// Milliseconds since 1970-01-01T00:00:00Z: the store's unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Millis(pub(crate) i64);
+
+impl Millis {
+    /// This long after; stays at the end of time rather than wrap.
+    pub(crate) fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// This long before.
+    pub(crate) fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come (a clock that was set back).
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// As a point in time for texts and signatures.
+    pub(crate) fn timestamp(self) -> Timestamp {
+        let limit = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::from_millisecond(self.0).unwrap_or(limit)
+    }
+}
+
+impl From<Timestamp> for Millis {
+    fn from(at: Timestamp) -> Self {
+        Self(at.as_millisecond())
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.timestamp().fmt(out)
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The wall clock, or in tests one that is turned by hand. Clones show the same time.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    #[cfg(test)]
+    Manual(std::sync::Arc<tokio::sync::watch::Sender<i64>>),
+}
+
+impl Clock {
+    /// The system's wall clock. Not a monotonic one: signatures and people need real time, and it survives a restart.
+    pub(crate) fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Millis {
+        match &self.0 {
+            Source::System => {
+                // A machine that believes it is before 1970 gets 1970: every wait is then over at once, none is endless.
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+                Millis(millis(since))
+            }
+            #[cfg(test)]
+            Source::Manual(time) => Millis(*time.borrow()),
+        }
+    }
+
+    /// Returns once it is `at` or later.
+    pub(crate) async fn sleep_until(&self, at: Millis) {
+        match &self.0 {
+            Source::System => loop {
+                let left = at.since(self.now());
+                if left.is_zero() {
+                    return;
+                }
+                // In slices: the wall clock may be set while we sleep, and tokio's timer would not notice.
+                tokio::time::sleep(left.min(SLICE)).await;
+            },
+            #[cfg(test)]
+            Source::Manual(time) => {
+                let mut time = time.subscribe();
+                time.wait_for(|now| *now >= at.0).await.expect("this clock owns the sender");
+            }
+        }
+    }
+}
+
+/// The longest uninterrupted sleep.
+const SLICE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+impl Clock {
+    /// A clock that stands at `start` until it is turned.
+    pub(crate) fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(std::sync::Arc::new(tokio::sync::watch::Sender::new(start.as_millisecond()))))
+    }
+
+    /// Turns a manual clock forward and wakes who waits for it.
+    pub(crate) fn advance(&self, span: Duration) {
+        match &self.0 {
+            Source::System => panic!("the system's clock is not ours to turn"),
+            Source::Manual(time) => time.send_modify(|now| *now += millis(span)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_counted_and_never_negative() {
+        let noon = Millis(43_200_000);
+        assert_eq!(noon.plus(Duration::from_secs(1)), Millis(43_201_000));
+        assert_eq!(noon.since(noon.minus(Duration::from_secs(60))), Duration::from_secs(60));
+        assert_eq!(noon.since(noon.plus(Duration::from_secs(60))), Duration::ZERO);
+        assert_eq!(Millis(i64::MAX).plus(Duration::MAX), Millis(i64::MAX));
+    }
+
+    #[test]
+    fn times_no_calendar_holds_are_shown_as_its_end() {
+        assert_eq!(Millis(i64::MAX).timestamp(), Timestamp::MAX);
+        assert_eq!(Millis(i64::MIN).timestamp(), Timestamp::MIN);
+        assert_eq!(Millis(0).to_string(), "1970-01-01T00:00:00Z");
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_sleepers_when_turned() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(Millis(1_000)).await }
+        });
+        clock.advance(Duration::from_millis(999));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_millis(1));
+        sleeper.await.unwrap();
+    }
+}

@@ -1,0 +1,174 @@
+//! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::clock::Millis;
+use crate::notification::{Notification, Status};
+use crate::outbox::Accepted;
+use crate::routes::Planned;
+
+/// The rows to be, before they have numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) endpoint: String,
+    pub(super) receiver: String,
+    pub(super) group_id: String,
+    pub(super) group_key: String,
+    pub(super) dedup_key: String,
+    /// Alertmanager says that it repeats itself on purpose: never a duplicate.
+    pub(super) is_declared_repeat: bool,
+    pub(super) at: Millis,
+    pub(super) payload: Bytes,
+    pub(super) deliveries: Vec<ArrivingDelivery>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ArrivingDelivery {
+    pub(super) target: String,
+    /// JSON list of fingerprints.
+    pub(super) alerts: String,
+    /// JSON list of names.
+    pub(super) mentions: String,
+    pub(super) is_urgent: bool,
+}
+
+impl Arrival {
+    pub(super) fn new(accepted: &Accepted, at: Millis) -> Self {
+        let notification = &accepted.notification;
+        let group_id = group_id(&accepted.endpoint, notification);
+        Self {
+            endpoint: accepted.endpoint.clone(),
+            receiver: notification.receiver.clone(),
+            dedup_key: dedup_key(&group_id, notification),
+            group_id,
+            group_key: notification.group_key.0.clone(),
+            is_declared_repeat: notification.is_declared_repeat,
+            at,
+            payload: accepted.payload.clone(),
+            deliveries: accepted
+                .deliveries
+                .iter()
+                .map(|planned| ArrivingDelivery::new(planned, notification))
+                .collect(),
+        }
+    }
+}
+
+impl ArrivingDelivery {
+    fn new(planned: &Planned, notification: &Notification) -> Self {
+        let fingerprints: Vec<&str> =
+            planned.alerts.iter().map(|fingerprint| fingerprint.0.as_str()).collect();
+        Self {
+            target: planned.target.clone(),
+            alerts: json(&fingerprints),
+            mentions: json(&planned.mentions),
+            is_urgent: notification.alerts.iter().any(|alert| {
+                alert.status == Status::Firing
+                    && alert.label("severity") == "critical"
+                    && planned.alerts.contains(&alert.fingerprint)
+            }),
+        }
+    }
+}
+
+fn json<T: serde::Serialize>(list: &[T]) -> String {
+    serde_json::to_string(list).expect("a list of strings is always JSON")
+}
+
+/// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers: so the endpoint and the
+/// receiver belong to it.
+fn group_id(endpoint: &str, notification: &Notification) -> String {
+    hash([endpoint.as_bytes(), notification.receiver.as_bytes(), notification.group_key.0.as_bytes()])
+}
+
+/// Equal for the copies that cluster peers send (they differ in `externalURL` and perhaps in annotations) and for nothing else.
+/// `endsAt` stays out: the resolved copy of a second peer may carry a slightly different one.
+fn dedup_key(group_id: &str, notification: &Notification) -> String {
+    let mut alerts: Vec<(&str, &str, i64)> = notification
+        .alerts
+        .iter()
+        .map(|alert| (alert.fingerprint.0.as_str(), alert.status.as_str(), Millis::from(alert.starts_at).0))
+        .collect();
+    alerts.sort_unstable();
+    let starts: Vec<[u8; 8]> = alerts.iter().map(|(_, _, start)| start.to_be_bytes()).collect();
+    let fields = alerts.iter().zip(&starts).flat_map(|((fingerprint, status, _), start)| {
+        [fingerprint.as_bytes(), status.as_bytes(), start.as_slice()]
+    });
+    hash(std::iter::once(group_id.as_bytes()).chain(fields))
+}
+
+/// The first 16 bytes of SHA-256, in hex: short enough to read, long enough never to collide. Each field is preceded by its
+/// length, so that moving a character across a border changes the hash.
+fn hash<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> String {
+    use std::fmt::Write as _;
+    let mut hasher = Sha256::new();
+    for field in fields {
+        hasher.update((field.len() as u64).to_be_bytes());
+        hasher.update(field);
+    }
+    hasher.finalize().iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes every write");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::tests::{alert, firing, notification, resolved};
+
+    fn key(notification: &Notification) -> String {
+        dedup_key(&group_id("ops", notification), notification)
+    }
+
+    #[test]
+    fn copies_of_a_second_peer_have_the_same_key() {
+        let first = notification("group", vec![firing("a", 10), firing("b", 20)]);
+        let mut second = notification("group", vec![firing("b", 20), firing("a", 10)]);
+        second.external_url = "http://peer-2:9093".to_owned();
+        second.alerts[0].annotations.insert("summary".to_owned(), "now 81 %".to_owned());
+        assert_eq!(key(&first), key(&second));
+    }
+
+    #[test]
+    fn whatever_people_should_hear_of_changes_the_key() {
+        let base = notification("group", vec![firing("a", 10)]);
+        for other in [
+            notification("other", vec![firing("a", 10)]),
+            notification("group", vec![firing("a", 11)]),
+            notification("group", vec![firing("b", 10)]),
+            notification("group", vec![resolved("a", 10)]),
+            notification("group", vec![firing("a", 10), firing("b", 10)]),
+            notification("group", vec![]),
+        ] {
+            assert_ne!(key(&base), key(&other), "{other:?}");
+        }
+        assert_ne!(key(&base), dedup_key(&group_id("another endpoint", &base), &base));
+    }
+
+    #[test]
+    fn a_border_between_fields_counts() {
+        assert_ne!(hash([b"ab".as_slice(), b"c"]), hash([b"a".as_slice(), b"bc"]));
+    }
+
+    #[test]
+    fn only_a_firing_critical_alert_of_that_target_is_urgent() {
+        let critical = |mut alert: crate::notification::Alert| {
+            alert.labels.insert("severity".to_owned(), "critical".to_owned());
+            alert
+        };
+        let check = |alerts: Vec<crate::notification::Alert>, expected: bool| {
+            let planned = Planned {
+                target: "chat".to_owned(),
+                alerts: vec![alert("a", 1).fingerprint],
+                mentions: vec![],
+            };
+            assert_eq!(ArrivingDelivery::new(&planned, &notification("group", alerts)).is_urgent, expected);
+        };
+        check(vec![critical(firing("a", 1))], true);
+        check(vec![critical(resolved("a", 1))], false);
+        check(vec![firing("a", 1)], false);
+        check(vec![firing("a", 1), critical(firing("b", 1))], false);
+    }
+}

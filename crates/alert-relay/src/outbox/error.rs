@@ -1,0 +1,132 @@
+//! What can go wrong with the store, told so that an operator knows what to do.
+
+use std::path::PathBuf;
+
+/// The store could not do it. Nothing was written: every change is one transaction.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// `SQLITE_FULL`: no space, or a quota.
+    #[error("the disk of the store is full: {detail} (hint: free space on it; the relay goes on by itself)")]
+    Full {
+        /// `SQLite`'s words.
+        detail: String,
+    },
+    /// `SQLITE_READONLY`, `SQLITE_PERM`, `SQLITE_AUTH`.
+    #[error(
+        "the store cannot be written: {detail} (hint: the relay's user needs write permission on the file and its directory)"
+    )]
+    ReadOnly {
+        /// `SQLite`'s words.
+        detail: String,
+    },
+    /// `SQLITE_BUSY`, `SQLITE_LOCKED`: somebody else held the file for longer than we wait.
+    #[error(
+        "the store is locked by another program: {detail} (hint: end open transactions in `sqlite3`; a backup should use `.backup`)"
+    )]
+    Locked {
+        /// `SQLite`'s words.
+        detail: String,
+    },
+    /// `SQLITE_CORRUPT`, `SQLITE_NOTADB`.
+    #[error(
+        "the store is damaged or not a database: {detail} (hint: stop the relay, keep a copy, try `sqlite3 FILE .recover`; with the file moved \
+         away the relay starts a new one)"
+    )]
+    Damaged {
+        /// `SQLite`'s words.
+        detail: String,
+    },
+    /// `SQLITE_CANTOPEN`.
+    #[error("cannot open the store `{}`: {detail} (hint: `store.url` names a file in a directory that exists and that the relay's user may write)", path.display())]
+    CannotOpen {
+        /// The file of `store.url`.
+        path: PathBuf,
+        /// `SQLite`'s or the system's words.
+        detail: String,
+    },
+    /// Another relay has the file.
+    #[error("the store `{}` is in use by another alert-relay (hint: stop it, or give this one its own `store.url`)", path.display())]
+    InUse {
+        /// The file of `store.url`.
+        path: PathBuf,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "the store has schema version {found}, this alert-relay knows {known} (hint: use the newer alert-relay, or its backup from before the upgrade)"
+    )]
+    TooNew {
+        /// The version in the file.
+        found: i64,
+        /// The last version this program knows.
+        known: i64,
+    },
+    /// More waits to be written than we are willing to hold in memory.
+    #[error("too many requests wait for the store (hint: a slow disk; the sender tries again)")]
+    Overloaded,
+    /// The relay is stopping.
+    #[error("the store is closed (hint: the relay is stopping)")]
+    Closed,
+    /// Everything else, with the driver's words.
+    #[error("the store failed: {detail}")]
+    Failed {
+        /// The driver's words.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
+    pub(crate) const KINDS: [&str; 10] = [
+        "full",
+        "read_only",
+        "locked",
+        "damaged",
+        "cannot_open",
+        "in_use",
+        "too_new",
+        "overloaded",
+        "closed",
+        "failed",
+    ];
+
+    /// A bounded word for the metric label.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "full",
+            Self::ReadOnly { .. } => "read_only",
+            Self::Locked { .. } => "locked",
+            Self::Damaged { .. } => "damaged",
+            Self::CannotOpen { .. } => "cannot_open",
+            Self::InUse { .. } => "in_use",
+            Self::TooNew { .. } => "too_new",
+            Self::Overloaded => "overloaded",
+            Self::Closed => "closed",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Sorts a driver's error by `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>).
+    pub(super) fn from_driver(error: &sqlx::Error) -> Self {
+        let detail = error.to_string();
+        let code = match error {
+            sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i32>().ok()),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => return Self::Closed,
+            sqlx::Error::PoolTimedOut => return Self::Overloaded,
+            _ => None,
+        };
+        // The low byte is the primary code, the rest refines it.
+        match code.map(|code| code & 0xff) {
+            Some(13) => Self::Full { detail },
+            Some(3 | 8 | 23) => Self::ReadOnly { detail },
+            Some(5 | 6) => Self::Locked { detail },
+            Some(11 | 26) => Self::Damaged { detail },
+            Some(14) => Self::CannotOpen { path: PathBuf::new(), detail },
+            _ => Self::Failed { detail },
+        }
+    }
+
+    /// Whether the same statement for another request would fail too: the store as a whole is in trouble.
+    pub(super) fn is_about_the_store(&self) -> bool {
+        !matches!(self, Self::Failed { .. })
+    }
+}

@@ -1,0 +1,186 @@
+//! The tables, and how a file of an older version becomes one of this version.
+//!
+//! The comments stand inside the statements, so that `sqlite3 relay.db .schema` shows them.
+
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::outbox::error::StoreError;
+
+/// Brings an opened file to the newest version, one transaction a version.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found = version(connection).await.map_err(|error| StoreError::from_driver(&error))?;
+    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    for (step, statements) in (1..).zip(MIGRATIONS) {
+        if step > found {
+            apply(connection, step, statements).await.map_err(|error| StoreError::from_driver(&error))?;
+        }
+    }
+    Ok(())
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query("PRAGMA user_version").fetch_one(connection).await?.try_get(0)
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    step: i64,
+    statements: &'static str,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql(statements).execute(&mut *transaction).await?;
+    // A pragma takes no parameters; `step` is our own number.
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {step}")))
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+/// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
+const MIGRATIONS: [&str; 1] = [VERSION_1];
+
+const VERSION_1: &str = r"
+CREATE TABLE notifications (
+  -- One webhook of Alertmanager that was answered with 200.
+  -- All times in this file are milliseconds since 1970 in UTC: datetime(accepted_at / 1000, 'unixepoch', 'localtime').
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  endpoint     TEXT    NOT NULL,  -- the receiver in our URL
+  receiver     TEXT    NOT NULL,  -- the receiver's name in Alertmanager
+  group_id     TEXT    NOT NULL,  -- hash of endpoint, receiver and group_key
+  group_key    TEXT    NOT NULL,  -- Alertmanager's name of the group
+  dedup_key    TEXT    NOT NULL,  -- hash of the group and of each alert's fingerprint, status and start
+  duplicate_of BIGINT,            -- the notification of which this is a copy (peers of a cluster, a lost answer)
+  accepted_at  BIGINT  NOT NULL,
+  payload      BLOB               -- the body as it came; NULL in a duplicate
+);
+CREATE INDEX notifications_by_dedup_key ON notifications (dedup_key, accepted_at);
+CREATE INDEX notifications_by_age ON notifications (accepted_at);
+
+CREATE TABLE deliveries (
+  -- One target's share of one notification. Starts as 'pending' and ends as exactly one of 'delivered' (proven by the
+  -- channel's reply), 'superseded' (a newer snapshot of the group told it), 'suppressed' (nothing new to tell) or 'dead'.
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  notification  BIGINT  NOT NULL REFERENCES notifications (id),
+  target        TEXT    NOT NULL,  -- the key under targets: in the settings
+  group_id      TEXT    NOT NULL,  -- as in notifications; order is kept within (target, group_id)
+  alerts        TEXT    NOT NULL,  -- JSON: fingerprints of the alerts for this target
+  mentions      TEXT    NOT NULL,  -- JSON: names under people: to mention
+  is_urgent     BIGINT  NOT NULL,  -- 1: holds a firing alert with severity critical
+  state         TEXT    NOT NULL,
+  accepted_at   BIGINT  NOT NULL,
+  next_at       BIGINT  NOT NULL,  -- not tried before
+  lease_owner   TEXT,              -- the process that works on it
+  lease_until   BIGINT,
+  attempts      BIGINT  NOT NULL DEFAULT 0,
+  via           TEXT,              -- the target whose channel was used: this one, or its fallback
+  form          BIGINT,            -- how it was rendered: 0 in full, 1.. in smaller parts, -1 plain
+  rendered_at   BIGINT,            -- the 'now' of its text, so that a second attempt is cut into the same parts
+  parts         BIGINT,            -- how many parts the text has
+  parts_done    BIGINT  NOT NULL DEFAULT 0,  -- how many are proven delivered in this form
+  ended_at      BIGINT,
+  end_reason    TEXT,              -- why it ended as it did
+  superseded_by BIGINT             -- the delivery that told it
+);
+CREATE INDEX deliveries_pending ON deliveries (target, group_id, id) WHERE state = 'pending';
+CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state <> 'pending';
+CREATE INDEX deliveries_by_notification ON deliveries (notification);
+
+CREATE TABLE attempts (
+  -- Every try to send one part of one delivery. The budget of a robot is counted here.
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  delivery    BIGINT  NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+  via         TEXT    NOT NULL,  -- the target whose channel was used
+  robot       TEXT    NOT NULL,  -- hash of the robot's address, never the address
+  form        BIGINT  NOT NULL,
+  part        BIGINT  NOT NULL,  -- from 1
+  started_at  BIGINT  NOT NULL,
+  ended_at    BIGINT,            -- NULL while under way
+  outcome     TEXT,              -- delivered, retry, too_large, misconfigured, rejected; unknown: the relay died meanwhile
+  reason      TEXT,              -- a bounded word
+  detail      TEXT,              -- the channel's own words
+  pause_until BIGINT             -- the robot asked for silence until then
+);
+CREATE INDEX attempts_by_delivery ON attempts (delivery);
+CREATE INDEX attempts_by_time ON attempts (ended_at);
+
+CREATE TABLE told (
+  -- What each target has last heard of each alert: written together with the end of the delivery that told it.
+  target        TEXT   NOT NULL,
+  group_id      TEXT   NOT NULL,
+  fingerprint   TEXT   NOT NULL,
+  status        TEXT   NOT NULL,  -- firing or resolved
+  starts_at     BIGINT NOT NULL,
+  labels        TEXT   NOT NULL,  -- JSON
+  annotations   TEXT   NOT NULL,  -- JSON
+  generator_url TEXT   NOT NULL,
+  told_at       BIGINT NOT NULL,
+  PRIMARY KEY (target, group_id, fingerprint)
+);
+CREATE INDEX told_by_age ON told (told_at);
+
+CREATE TABLE tally (
+  -- Counted in the transaction of the event itself, and never pruned: accepted = delivered + superseded + suppressed + dead
+  -- + the rows of deliveries that are pending.
+  target TEXT   NOT NULL,
+  what   TEXT   NOT NULL,
+  count  BIGINT NOT NULL,
+  PRIMARY KEY (target, what)
+);
+
+CREATE TABLE store (
+  -- About this file. tag: makes the ids of deliveries unique across files; checked_at: the last readiness check.
+  name  TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+);
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn memory() -> SqliteConnection {
+        SqliteConnection::connect("sqlite::memory:").await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_new_file_takes_every_step_once() {
+        let mut connection = memory().await;
+        migrate(&mut connection).await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        assert_eq!(version(&mut connection).await.unwrap(), i64::try_from(MIGRATIONS.len()).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_later_version_is_refused_untouched() {
+        let mut connection = memory().await;
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
+        let error = migrate(&mut connection).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooNew { found: 99, known: 1 }), "{error}");
+        let tables: i64 = sqlx::query("SELECT count(*) FROM sqlite_master")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(tables, 0);
+    }
+
+    #[tokio::test]
+    async fn every_table_explains_itself_to_an_operator() {
+        let mut connection = memory().await;
+        migrate(&mut connection).await.unwrap();
+        let tables = sqlx::query(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(tables.len(), 6);
+        for table in tables {
+            let sql: String = table.get("sql");
+            assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,671 @@
+//! The statements, and opening the file.
+//!
+//! Written so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no date or JSON functions.
+//! `SQLite`'s own are the pragmas and the file in [`open`], and `BEGIN IMMEDIATE` in the writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row, SqliteConnection, SqlitePool};
+
+use crate::clock::Millis;
+use crate::notification::{Alert, Fingerprint, LabelSet, Status};
+use crate::outbox::arrival::Arrival;
+use crate::outbox::error::StoreError;
+use crate::outbox::{
+    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Form, Lane, PastAttempt,
+    Pending, Progress, Rendering, Settlement, TargetCount, Told, schema,
+};
+
+/// What one transaction adds to the table `tally`: by target and what happened.
+pub(super) type Tally = BTreeMap<(String, &'static str), i64>;
+
+/// An opened file.
+pub(super) struct Opened {
+    pub(super) connection: SqliteConnection,
+    pub(super) readers: Readers,
+    pub(super) tag: String,
+}
+
+/// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections for reading: the deliverer's claims, the counts, a person at the console.
+const READERS: u32 = 3;
+
+/// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
+const PRUNE_ROWS: i64 = 500;
+
+/// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
+/// minutes. What is beyond stays for the next message.
+const CLAIM_ROWS: i64 = 512;
+
+pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError> {
+    let failed = |error: sqlx::Error| match StoreError::from_driver(&error) {
+        StoreError::CannotOpen { detail, .. } => StoreError::CannotOpen { path: path.to_owned(), detail },
+        other => other,
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // In WAL mode only FULL makes a COMMIT wait for the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(64)
+        .disable_statement_logging();
+    let mut connection = options.connect().await.map_err(failed)?;
+    schema::migrate(&mut connection).await?;
+    let tag = take_over(&mut connection, now).await.map_err(failed)?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_with(options.create_if_missing(false))
+        .await
+        .map_err(failed)?;
+    Ok(Opened { connection, readers: Readers { pool }, tag })
+}
+
+/// Ends what a dead process left half done, and returns the file's tag.
+async fn take_over(connection: &mut SqliteConnection, now: Millis) -> Result<String, sqlx::Error> {
+    let tag = format!("{:06x}", RandomState::new().hash_one(now) & 0x00ff_ffff);
+    sqlx::query("INSERT INTO store (name, value) VALUES ('tag', $1) ON CONFLICT (name) DO NOTHING")
+        .bind(tag)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE deliveries SET lease_owner = NULL, lease_until = NULL WHERE state = 'pending' AND lease_owner IS NOT NULL")
+        .execute(&mut *connection)
+        .await?;
+    // A message under way when we died may have arrived just now: it counts against the robot's budget from now.
+    sqlx::query(
+        "UPDATE attempts SET ended_at = $1, outcome = 'unknown', detail = 'the relay stopped while this was under way' \
+         WHERE ended_at IS NULL",
+    )
+    .bind(now.0)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("SELECT value FROM store WHERE name = 'tag'").fetch_one(connection).await?.try_get(0)
+}
+
+pub(super) async fn accept(
+    connection: &mut SqliteConnection,
+    arrival: &Arrival,
+    tally: &mut Tally,
+) -> Result<Acceptance, sqlx::Error> {
+    let duplicate_of: Option<i64> = if arrival.is_declared_repeat {
+        None
+    } else {
+        sqlx::query_scalar(
+            "SELECT id FROM notifications WHERE dedup_key = $1 AND accepted_at > $2 AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1",
+        )
+        .bind(&arrival.dedup_key)
+        .bind(arrival.at.minus(DEDUP_WINDOW).0)
+        .fetch_optional(&mut *connection)
+        .await?
+    };
+    let payload = if duplicate_of.is_none() { Some(arrival.payload.as_ref()) } else { None };
+    let notification: i64 = sqlx::query_scalar(
+        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+    )
+    .bind(&arrival.endpoint)
+    .bind(&arrival.receiver)
+    .bind(&arrival.group_id)
+    .bind(&arrival.group_key)
+    .bind(&arrival.dedup_key)
+    .bind(duplicate_of)
+    .bind(arrival.at.0)
+    .bind(payload)
+    .fetch_one(&mut *connection)
+    .await?;
+    for delivery in &arrival.deliveries {
+        let (state, ended_at, reason) = match duplicate_of {
+            None => ("pending", None, None),
+            Some(_) => (End::Suppressed.as_str(), Some(arrival.at.0), Some("duplicate")),
+        };
+        sqlx::query(
+            "INSERT INTO deliveries (notification, target, group_id, alerts, mentions, is_urgent, state, accepted_at, next_at, \
+             ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+        )
+        .bind(notification)
+        .bind(&delivery.target)
+        .bind(&arrival.group_id)
+        .bind(&delivery.alerts)
+        .bind(&delivery.mentions)
+        .bind(i64::from(delivery.is_urgent))
+        .bind(state)
+        .bind(arrival.at.0)
+        .bind(ended_at)
+        .bind(reason)
+        .execute(&mut *connection)
+        .await?;
+        count(tally, &delivery.target, ACCEPTED, 1);
+        if duplicate_of.is_some() {
+            count(tally, &delivery.target, End::Suppressed.as_str(), 1);
+        }
+    }
+    let deliveries = arrival.deliveries.len();
+    Ok(match duplicate_of {
+        None => Acceptance::Stored { notification, deliveries },
+        Some(of) => Acceptance::Duplicate { notification, of, deliveries },
+    })
+}
+
+/// `what` in the tally, beside the ends.
+const ACCEPTED: &str = "accepted";
+
+fn count(tally: &mut Tally, target: &str, what: &'static str, by: i64) {
+    if by > 0 {
+        *tally.entry((target.to_owned(), what)).or_insert(0) += by;
+    }
+}
+
+pub(super) async fn add_to_tally(
+    connection: &mut SqliteConnection,
+    tally: &Tally,
+) -> Result<(), sqlx::Error> {
+    for ((target, what), by) in tally {
+        sqlx::query(
+            "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
+             ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
+        )
+        .bind(target)
+        .bind(what)
+        .bind(by)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn claim(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    lane: &Lane,
+    now: Millis,
+    until: Millis,
+) -> Result<bool, sqlx::Error> {
+    // Nobody may hold any delivery of the lane, or two would tell one group at the same time. And while a message is partly
+    // sent, nothing newer joins it.
+    let claimed = sqlx::query(
+        "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \
+           SELECT id FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND id <= COALESCE( \
+             (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0), \
+             9223372036854775807) \
+           ORDER BY id LIMIT $6) \
+         AND NOT EXISTS (SELECT 1 FROM deliveries held WHERE held.target = $3 AND held.group_id = $4 \
+           AND held.state = 'pending' AND held.lease_until > $5)",
+    )
+    .bind(owner)
+    .bind(until.0)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(now.0)
+    .bind(CLAIM_ROWS)
+    .execute(connection)
+    .await?;
+    Ok(claimed.rows_affected() > 0)
+}
+
+pub(super) async fn begin_attempt(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    start: &AttemptStart,
+    now: Millis,
+    until: Millis,
+) -> Result<Option<i64>, sqlx::Error> {
+    let rendering = &start.rendering;
+    // Another rendering is another text: parts of the former one no longer count.
+    let held = sqlx::query(
+        "UPDATE deliveries SET attempts = attempts + 1, \
+           parts_done = CASE WHEN via = $1 AND form = $2 AND rendered_at = $3 AND parts = $4 THEN parts_done ELSE 0 END, \
+           via = $1, form = $2, rendered_at = $3, parts = $4 \
+         WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
+    )
+    .bind(&rendering.via)
+    .bind(rendering.form.to_column())
+    .bind(rendering.at.0)
+    .bind(i64::from(rendering.parts))
+    .bind(start.delivery)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if held == 0 {
+        return Ok(None);
+    }
+    sqlx::query(
+        "UPDATE deliveries SET lease_until = $1 WHERE state = 'pending' AND lease_owner = $2 \
+         AND target = (SELECT target FROM deliveries WHERE id = $3) AND group_id = (SELECT group_id FROM deliveries WHERE id = $3)",
+    )
+    .bind(until.0)
+    .bind(owner)
+    .bind(start.delivery)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar(
+        "INSERT INTO attempts (delivery, via, robot, form, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+    )
+    .bind(start.delivery)
+    .bind(&rendering.via)
+    .bind(&start.robot)
+    .bind(rendering.form.to_column())
+    .bind(i64::from(start.part))
+    .bind(now.0)
+    .fetch_one(connection)
+    .await
+    .map(Some)
+}
+
+pub(super) async fn end_attempt(
+    connection: &mut SqliteConnection,
+    end: &AttemptEnd,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE attempts SET ended_at = $1, outcome = $2, reason = $3, detail = $4, pause_until = $5 WHERE id = $6",
+    )
+    .bind(now.0)
+    .bind(end.outcome)
+    .bind(end.reason)
+    .bind(&end.detail)
+    .bind(end.pause_until.map(|until| until.0))
+    .bind(end.attempt)
+    .execute(&mut *connection)
+    .await?;
+    if end.is_delivered {
+        sqlx::query("UPDATE deliveries SET parts_done = parts_done + 1 WHERE id = $1")
+            .bind(end.delivery)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(form) = end.next_form {
+        sqlx::query("UPDATE deliveries SET form = $1, parts_done = 0 WHERE id = $2")
+            .bind(form.to_column())
+            .bind(end.delivery)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    settlement: &Settlement,
+    now: Millis,
+    tally: &mut Tally,
+) -> Result<u64, sqlx::Error> {
+    let lane = &settlement.lane;
+    let ended = sqlx::query(
+        "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, lease_owner = NULL, lease_until = NULL \
+         WHERE id = $4 AND state = 'pending' AND lease_owner = $5",
+    )
+    .bind(settlement.end.as_str())
+    .bind(now.0)
+    .bind(&settlement.reason)
+    .bind(settlement.delivery)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if ended == 0 {
+        return Ok(0);
+    }
+    count(tally, &lane.target, settlement.end.as_str(), 1);
+
+    let (end, reason) = match settlement.end {
+        End::Dead => (End::Dead, settlement.reason.as_str()),
+        End::Delivered | End::Superseded | End::Suppressed => (End::Superseded, "told by a newer snapshot"),
+    };
+    let older = sqlx::query(
+        "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, superseded_by = $4, lease_owner = NULL, \
+         lease_until = NULL WHERE target = $5 AND group_id = $6 AND state = 'pending' AND lease_owner = $7 AND id < $4",
+    )
+    .bind(end.as_str())
+    .bind(now.0)
+    .bind(reason)
+    .bind(settlement.delivery)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    count(tally, &lane.target, end.as_str(), i64::try_from(older).unwrap_or(i64::MAX));
+
+    for told in &settlement.told {
+        tell(connection, lane, told, now).await?;
+    }
+    // What the chat still believes to fire is kept as long as it goes on.
+    if settlement.end == End::Delivered {
+        sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
+            .bind(now.0)
+            .bind(&lane.target)
+            .bind(&lane.group)
+            .execute(connection)
+            .await?;
+    }
+    Ok(ended + older)
+}
+
+async fn tell(
+    connection: &mut SqliteConnection,
+    lane: &Lane,
+    told: &Told,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    let alert = &told.alert;
+    sqlx::query(
+        "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (target, group_id, fingerprint) DO UPDATE SET status = excluded.status, starts_at = excluded.starts_at, \
+         labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url, told_at = excluded.told_at",
+    )
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(&alert.fingerprint.0)
+    .bind(alert.status.as_str())
+    .bind(Millis::from(alert.starts_at).0)
+    .bind(labels_to_json(&alert.labels))
+    .bind(labels_to_json(&alert.annotations))
+    .bind(&alert.generator_url)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    lane: &Lane,
+    next_at: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = $1 \
+         WHERE target = $2 AND group_id = $3 AND state = 'pending' AND lease_owner = $4",
+    )
+    .bind(next_at.0)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(owner)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn give_up(
+    connection: &mut SqliteConnection,
+    target: &str,
+    accepted_before: Millis,
+    reason: &str,
+    now: Millis,
+    tally: &mut Tally,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
+         WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1)",
+    )
+    .bind(now.0)
+    .bind(reason)
+    .bind(target)
+    .bind(accepted_before.0)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    count(tally, target, End::Dead.as_str(), i64::try_from(ended).unwrap_or(i64::MAX));
+    Ok(ended)
+}
+
+pub(super) async fn hasten(
+    connection: &mut SqliteConnection,
+    target: &str,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE deliveries SET next_at = $1 WHERE target = $2 AND state = 'pending' AND next_at > $1",
+    )
+    .bind(now.0)
+    .bind(target)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    ended_before: Millis,
+) -> Result<u64, sqlx::Error> {
+    let mut pruned = 0;
+    // Attempts go with their delivery; a notification goes once its last delivery has gone.
+    for statement in [
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
+        "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
+         (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
+    ] {
+        let done =
+            sqlx::query(statement).bind(ended_before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;
+        pruned += done.rows_affected();
+    }
+    Ok(pruned)
+}
+
+pub(super) async fn ping(connection: &mut SqliteConnection, now: Millis) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO store (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(now.0.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The connections that only read.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pool: SqlitePool,
+}
+
+impl Readers {
+    pub(super) async fn due(
+        &self,
+        target: &str,
+        now: Millis,
+        limit: u32,
+    ) -> Result<Vec<DueLane>, StoreError> {
+        // All of a lane has to be due: a new snapshot does not cut short the wait of those before it.
+        let rows = sqlx::query(
+            "SELECT group_id, MAX(is_urgent) AS urgent, MAX(parts_done) AS done, MIN(accepted_at) AS oldest \
+             FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id \
+             HAVING MAX(next_at) <= $2 AND COALESCE(MAX(lease_until), 0) <= $2 \
+             ORDER BY CASE WHEN MAX(parts_done) > 0 THEN 0 ELSE 1 END, MAX(is_urgent) DESC, MIN(id) LIMIT $3",
+        )
+        .bind(target)
+        .bind(now.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await;
+        rows.and_then(|rows| rows.iter().map(|row| due_lane(target, row)).collect())
+            .map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
+        let next: Result<Option<i64>, _> = sqlx::query_scalar(
+            "SELECT MIN(lanes.next_at) FROM (SELECT MAX(next_at) AS next_at FROM deliveries WHERE target = $1 AND state = 'pending' \
+             GROUP BY group_id) AS lanes WHERE lanes.next_at > $2",
+        )
+        .bind(target)
+        .bind(now.0)
+        .fetch_one(&self.pool)
+        .await;
+        next.map(|next| next.map(Millis)).map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn claimed(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, StoreError> {
+        self.read_claim(lane, owner).await.map_err(|error| StoreError::from_driver(&error))
+    }
+
+    async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT deliveries.id, deliveries.accepted_at, alerts, mentions, attempts, via, form, rendered_at, parts, payload \
+             FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
+             WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
+        )
+        .bind(&lane.target)
+        .bind(&lane.group)
+        .bind(owner)
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let progress = self.progress(last).await?;
+        let deliveries = rows.iter().map(pending).collect::<Result<_, _>>()?;
+        let told = sqlx::query(
+            "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
+             WHERE target = $1 AND group_id = $2 ORDER BY fingerprint",
+        )
+        .bind(&lane.target)
+        .bind(&lane.group)
+        .fetch_all(&self.pool)
+        .await?;
+        let told = told.iter().map(told_row).collect::<Result<_, _>>()?;
+        Ok(Some(Claim { lane: lane.clone(), deliveries, told, progress }))
+    }
+
+    async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {
+        let (via, form, at, parts): (Option<String>, Option<i64>, Option<i64>, Option<i64>) = (
+            delivery.try_get("via")?,
+            delivery.try_get("form")?,
+            delivery.try_get("rendered_at")?,
+            delivery.try_get("parts")?,
+        );
+        let (Some(via), Some(form), Some(at), Some(parts)) = (via, form, at, parts) else { return Ok(None) };
+        let done: Vec<i64> = sqlx::query_scalar(
+            "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND form = $3 AND started_at >= $4",
+        )
+        .bind(delivery.try_get::<i64, _>("id")?)
+        .bind(&via)
+        .bind(form)
+        .bind(at)
+        .fetch_all(&self.pool)
+        .await?;
+        let done: BTreeSet<u32> = done.into_iter().filter_map(|part| u32::try_from(part).ok()).collect();
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        Ok(Some(Progress {
+            rendering: Rendering { via, form: Form::from_column(form), at: Millis(at), parts },
+            done,
+        }))
+    }
+
+    pub(super) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
+        self.read_counts().await.map_err(|error| StoreError::from_driver(&error))
+    }
+
+    async fn read_counts(&self) -> Result<BTreeMap<String, TargetCount>, sqlx::Error> {
+        let mut counts: BTreeMap<String, TargetCount> = BTreeMap::new();
+        // One transaction, so that both statements see the same moment.
+        let mut transaction = self.pool.begin().await?;
+        for row in sqlx::query("SELECT target, what, count FROM tally").fetch_all(&mut *transaction).await? {
+            let entry = counts.entry(row.try_get("target")?).or_default();
+            let (what, count): (String, i64) = (row.try_get("what")?, row.try_get("count")?);
+            let count = u64::try_from(count).unwrap_or(0);
+            if what == ACCEPTED {
+                entry.accepted = count;
+            } else if let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == what) {
+                entry.ended.insert(end, count);
+            }
+        }
+        let pending = sqlx::query(
+            "SELECT target, COUNT(*) AS pending, MIN(accepted_at) AS oldest FROM deliveries WHERE state = 'pending' GROUP BY target",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        for row in pending {
+            let entry = counts.entry(row.try_get("target")?).or_default();
+            entry.pending = u64::try_from(row.try_get::<i64, _>("pending")?).unwrap_or(0);
+            entry.oldest = Some(Millis(row.try_get("oldest")?));
+        }
+        transaction.commit().await?;
+        Ok(counts)
+    }
+
+    pub(super) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT robot, ended_at, pause_until FROM attempts WHERE ended_at > $1 OR pause_until > $1 ORDER BY ended_at",
+        )
+        .bind(since.0)
+        .fetch_all(&self.pool)
+        .await;
+        let attempt = |row: &SqliteRow| {
+            Ok(PastAttempt {
+                robot: row.try_get("robot")?,
+                ended_at: Millis(row.try_get("ended_at")?),
+                pause_until: row.try_get::<Option<i64>, _>("pause_until")?.map(Millis),
+            })
+        };
+        rows.and_then(|rows| rows.iter().map(attempt).collect())
+            .map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
+    Ok(DueLane {
+        lane: Lane { target: target.to_owned(), group: row.try_get("group_id")? },
+        is_urgent: row.try_get::<i64, _>("urgent")? > 0,
+        is_started: row.try_get::<i64, _>("done")? > 0,
+        oldest: Millis(row.try_get("oldest")?),
+    })
+}
+
+fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
+    let alerts: Vec<String> = from_json(row.try_get("alerts")?)?;
+    Ok(Pending {
+        id: row.try_get("id")?,
+        accepted_at: Millis(row.try_get("accepted_at")?),
+        alerts: alerts.into_iter().map(Fingerprint).collect(),
+        mentions: from_json(row.try_get("mentions")?)?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
+    })
+}
+
+fn told_row(row: &SqliteRow) -> Result<Told, sqlx::Error> {
+    let status = match row.try_get("status")? {
+        "firing" => Status::Firing,
+        _ => Status::Resolved,
+    };
+    let starts_at = Millis(row.try_get("starts_at")?).timestamp();
+    Ok(Told {
+        alert: Alert {
+            status,
+            labels: from_json(row.try_get("labels")?)?,
+            annotations: from_json(row.try_get("annotations")?)?,
+            starts_at,
+            ends_at: None,
+            generator_url: row.try_get("generator_url")?,
+            fingerprint: Fingerprint(row.try_get("fingerprint")?),
+        },
+    })
+}
+
+fn labels_to_json(labels: &LabelSet) -> String {
+    serde_json::to_string(labels).expect("a map of strings is always JSON")
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

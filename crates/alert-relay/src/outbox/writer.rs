@@ -1,0 +1,309 @@
+//! The one writer: takes what waits, puts it into one transaction, and answers after its COMMIT.
+//!
+//! Owns the order of writes, the bound of the queue and what an error means for the others in the same transaction. Leaves
+//! the statements to `sqlite`.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::SqliteConnection;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Millis;
+use crate::outbox::arrival::Arrival;
+use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::{self, Tally};
+use crate::outbox::{Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
+
+/// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
+/// does not wait long for the last.
+pub(super) const BATCH: usize = 512;
+
+/// At most this many requests wait; the next one is turned away at once. Two batches: one being written, one behind it.
+const QUEUE: usize = 2 * BATCH;
+
+/// A handle to the writer task.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Request>,
+    batches: Arc<Mutex<Vec<usize>>>,
+}
+
+/// What is asked, what came of it, and who waits for it.
+#[derive(Debug)]
+struct Order<A, T> {
+    ask: A,
+    answer: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+#[derive(Debug)]
+enum Request {
+    Accept(Order<Arrival, Acceptance>),
+    Claim(Order<(Lane, Millis, Millis), bool>),
+    BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
+    EndAttempt(Order<(AttemptEnd, Millis), ()>),
+    Settle(Order<(Settlement, Millis), u64>),
+    Release(Order<(Lane, Millis), ()>),
+    GiveUp(Order<(String, Millis, String, Millis), u64>),
+    Hasten(Order<(String, Millis), ()>),
+    Prune(Order<Millis, u64>),
+    Ping(Order<Millis, ()>),
+    #[cfg(test)]
+    Statement(Order<&'static str, ()>),
+    Close(Order<(), ()>),
+}
+
+impl Writer {
+    pub(super) fn start(connection: SqliteConnection, owner: String) -> Self {
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let batches = Arc::default();
+        tokio::spawn(Loop { connection, owner, batches: Arc::clone(&batches) }.run(requests));
+        Self { queue, batches }
+    }
+
+    /// The only request that is turned away when the queue is full: its sender has another try, ours would lose theirs.
+    pub(super) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order { ask: arrival, answer: None, reply };
+        self.queue.try_send(Request::Accept(order)).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Overloaded,
+            TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) async fn claim(&self, lane: Lane, now: Millis, until: Millis) -> Result<bool, StoreError> {
+        self.ask(Request::Claim, (lane, now, until)).await
+    }
+
+    pub(super) async fn begin_attempt(
+        &self,
+        start: AttemptStart,
+        now: Millis,
+        until: Millis,
+    ) -> Result<Option<i64>, StoreError> {
+        self.ask(Request::BeginAttempt, (start, now, until)).await
+    }
+
+    pub(super) async fn end_attempt(&self, end: AttemptEnd, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::EndAttempt, (end, now)).await
+    }
+
+    pub(super) async fn settle(&self, settlement: Settlement, now: Millis) -> Result<u64, StoreError> {
+        self.ask(Request::Settle, (settlement, now)).await
+    }
+
+    pub(super) async fn release(&self, lane: Lane, next_at: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Release, (lane, next_at)).await
+    }
+
+    pub(super) async fn give_up(
+        &self,
+        target: String,
+        accepted_before: Millis,
+        reason: String,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        self.ask(Request::GiveUp, (target, accepted_before, reason, now)).await
+    }
+
+    pub(super) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Hasten, (target, now)).await
+    }
+
+    pub(super) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {
+        self.ask(Request::Prune, ended_before).await
+    }
+
+    pub(super) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Ping, now).await
+    }
+
+    /// Runs a statement on the writer's own connection, to bring about a fault.
+    #[cfg(test)]
+    pub(super) async fn statement(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.ask(Request::Statement, sql).await
+    }
+
+    pub(super) async fn close(&self) {
+        // Already closed is closed.
+        let _closed = self.ask(Request::Close, ()).await;
+    }
+
+    pub(super) fn take_batch_sizes(&self) -> Vec<usize> {
+        mem::take(&mut *self.batches.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn ask<A, T>(&self, request: fn(Order<A, T>) -> Request, ask: A) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order { ask, answer: None, reply };
+        self.queue.send(request(order)).await.map_err(|_closed| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+struct Loop {
+    connection: SqliteConnection,
+    owner: String,
+    batches: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Loop {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut closers = Vec::new();
+        // Once closed, the queue still hands out what it holds, then 0.
+        while requests.recv_many(&mut batch, BATCH).await > 0 {
+            for request in mem::take(&mut batch) {
+                if let Request::Close(order) = request {
+                    requests.close();
+                    closers.push(order);
+                } else {
+                    batch.push(request);
+                }
+            }
+            if !batch.is_empty() {
+                self.note(batch.len());
+                self.write(mem::take(&mut batch)).await;
+            }
+        }
+        // The last connection to leave moves the write-ahead log into the file.
+        if let Err(error) = sqlx::Connection::close(self.connection).await {
+            tracing::warn!(%error, "The store did not close cleanly; its log is applied at the next start");
+        }
+        for closer in closers {
+            closer.finish(Ok(()));
+        }
+    }
+
+    async fn write(&mut self, mut batch: Vec<Request>) {
+        let outcome = self.transact(&mut batch).await;
+        match outcome {
+            Err(error) if batch.len() > 1 && !error.is_about_the_store() => {
+                // One of them is at fault: the others must not suffer, so each gets a transaction of its own.
+                tracing::warn!(%error, requests = batch.len(), "A transaction failed; its requests are tried one by one");
+                for request in batch {
+                    let mut alone = vec![request];
+                    let outcome = self.transact(&mut alone).await;
+                    alone.into_iter().for_each(|request| request.finish(&outcome));
+                }
+            }
+            outcome => batch.into_iter().for_each(|request| request.finish(&outcome)),
+        }
+    }
+
+    /// One transaction: all of the batch, or nothing.
+    async fn transact(&mut self, batch: &mut [Request]) -> Result<(), StoreError> {
+        let result = self.apply(batch).await;
+        if result.is_err() {
+            // Fails when the error has already ended the transaction (a full disk does), which is what we want.
+            let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+        }
+        result.map_err(|error| StoreError::from_driver(&error))
+    }
+
+    async fn apply(&mut self, batch: &mut [Request]) -> Result<(), sqlx::Error> {
+        // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let mut tally = Tally::new();
+        for request in batch {
+            request.apply(&mut self.connection, &self.owner, &mut tally).await?;
+        }
+        sqlite::add_to_tally(&mut self.connection, &tally).await?;
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    fn note(&self, size: usize) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever reads them may be away; a bound, so that this does not grow.
+        if batches.len() < KEPT_BATCH_SIZES {
+            batches.push(size);
+        }
+    }
+}
+
+const KEPT_BATCH_SIZES: usize = 65_536;
+
+impl Request {
+    async fn apply(
+        &mut self,
+        connection: &mut SqliteConnection,
+        owner: &str,
+        tally: &mut Tally,
+    ) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Accept(order) => order.answer = Some(sqlite::accept(connection, &order.ask, tally).await?),
+            Self::Claim(order) => {
+                let (lane, now, until) = &order.ask;
+                order.answer = Some(sqlite::claim(connection, owner, lane, *now, *until).await?);
+            }
+            Self::BeginAttempt(order) => {
+                let (start, now, until) = &order.ask;
+                order.answer = Some(sqlite::begin_attempt(connection, owner, start, *now, *until).await?);
+            }
+            Self::EndAttempt(order) => {
+                let (end, now) = &order.ask;
+                order.answer = Some(sqlite::end_attempt(connection, end, *now).await?);
+            }
+            Self::Settle(order) => {
+                let (settlement, now) = &order.ask;
+                order.answer = Some(sqlite::settle(connection, owner, settlement, *now, tally).await?);
+            }
+            Self::Release(order) => {
+                let (lane, next_at) = &order.ask;
+                order.answer = Some(sqlite::release(connection, owner, lane, *next_at).await?);
+            }
+            Self::GiveUp(order) => {
+                let (target, before, reason, now) = &order.ask;
+                order.answer = Some(sqlite::give_up(connection, target, *before, reason, *now, tally).await?);
+            }
+            Self::Hasten(order) => {
+                let (target, now) = &order.ask;
+                order.answer = Some(sqlite::hasten(connection, target, *now).await?);
+            }
+            Self::Prune(order) => order.answer = Some(sqlite::prune(connection, order.ask).await?),
+            Self::Ping(order) => order.answer = Some(sqlite::ping(connection, order.ask).await?),
+            #[cfg(test)]
+            Self::Statement(order) => {
+                sqlx::raw_sql(order.ask).execute(connection).await?;
+                order.answer = Some(());
+            }
+            Self::Close(order) => order.answer = Some(()),
+        }
+        Ok(())
+    }
+
+    /// Answers who waits. Whoever has gone meanwhile does not change that it is done.
+    fn finish(self, outcome: &Result<(), StoreError>) {
+        let outcome = outcome.clone();
+        match self {
+            Self::Accept(order) => order.finish(outcome),
+            Self::Claim(order) => order.finish(outcome),
+            Self::BeginAttempt(order) => order.finish(outcome),
+            Self::EndAttempt(order) => order.finish(outcome),
+            Self::Settle(order) => order.finish(outcome),
+            Self::Release(order) => order.finish(outcome),
+            Self::GiveUp(order) => order.finish(outcome),
+            Self::Hasten(order) => order.finish(outcome),
+            Self::Prune(order) => order.finish(outcome),
+            Self::Ping(order) => order.finish(outcome),
+            #[cfg(test)]
+            Self::Statement(order) => order.finish(outcome),
+            Self::Close(order) => order.finish(outcome),
+        }
+    }
+}
+
+impl<A, T> Order<A, T> {
+    fn finish(self, outcome: Result<(), StoreError>) {
+        let result = outcome.and_then(|()| {
+            self.answer.ok_or_else(|| StoreError::Failed {
+                detail: "a request was committed without an answer".to_owned(),
+            })
+        });
+        let _gone = self.reply.send(result);
+    }
+}
