@@ -1,1 +1,37 @@
-//! Being laid out.
+//! The HTTP server that both services stand on.
+//!
+//! Owns the way in: addresses and listeners, connections and their limits, TLS, client certificates, basic auth
+//! and response headers in the format of Prometheus' `--web.config.file`, and the graceful stop. Leaves out
+//! routing and everything a path means: a service is a [`tower::Service`], an axum router or a plain function
+//! wrapped by `tower::service_fn`.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use http_serve::{Server, ServerConfig, Stop, response};
+//!
+//! let stop = Stop::on_signals()?;
+//! let server = Server::bind(ServerConfig::listening_on(vec![":9100".parse()?])).await?;
+//! let service = tower::service_fn(async |_request| {
+//!     Ok::<_, Infallible>(response::text(http::StatusCode::OK, "hello\n"))
+//! });
+//! let drained = server.serve(service, stop.requested(), Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod gate;
+mod handler;
+mod listen;
+mod request;
+pub mod response;
+mod server;
+mod stop;
+
+pub use handler::Handler;
+pub use listen::{ListenAddress, ListenAddressError, ListenError};
+pub use request::{RequestBody, read_body};
+pub use server::{BindError, Drained, Limits, Server, ServerConfig};
+pub use stop::{Stop, Stopper};

@@ -1,0 +1,118 @@
+//! When to stop: SIGTERM and SIGINT, and the second one that means now.
+//!
+//! The first signal asks for a graceful stop: [`Stop::requested`] resolves, servers drain. A second one means that
+//! somebody does not want to wait: [`Stop::or_leave`] drops the work where it stands and `main` returns. Nothing
+//! here exits the process, so destructors run; `main` ends its runtime with `shutdown_background` so that a blocked
+//! thread can't hold it.
+
+use std::io;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Tells everyone who waits that the process is to stop. Clones hear the same signals.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<Asked>);
+
+/// How often a stop was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    NotYet,
+    Once,
+    Again,
+}
+
+impl Stop {
+    /// Listens for SIGTERM and SIGINT from now on. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The kernel refused to install a handler.
+    pub fn on_signals() -> io::Result<Self> {
+        let (stopper, stop) = Self::by_hand();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            for consequence in ["stopping; a second signal leaves at once", "second signal: leaving at once"]
+            {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                tracing::info!(signal = name, "{consequence}");
+                stopper.stop();
+            }
+        });
+        Ok(stop)
+    }
+
+    /// A stop that is asked for through the other half: for tests and for programs inside programs.
+    pub fn by_hand() -> (Stopper, Self) {
+        let (sender, receiver) = watch::channel(Asked::NotYet);
+        (Stopper(sender), Self(receiver))
+    }
+
+    /// Resolves once a stop was asked for, at once if it already was. Cheap to call again.
+    pub fn requested(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reached(Asked::Once)
+    }
+
+    /// Runs `work` to its end, or gives `None` as soon as a stop is asked for a second time. `work` is dropped then:
+    /// connections close, deliveries in flight are cut.
+    pub async fn or_leave<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.reached(Asked::Again) => None,
+            done = work => Some(done),
+        }
+    }
+
+    fn reached(&self, level: Asked) -> impl Future<Output = ()> + Send + 'static {
+        let mut asked = self.0.clone();
+        async move {
+            if asked.wait_for(|now| *now >= level).await.is_err() {
+                // Nobody is left who could ask: wait for ever.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The half that asks for the stop.
+#[derive(Debug)]
+pub struct Stopper(watch::Sender<Asked>);
+
+impl Stopper {
+    /// Asks for a graceful stop; asked again, for leaving at once.
+    pub fn stop(&self) {
+        self.0.send_modify(|asked| {
+            *asked = if *asked == Asked::NotYet { Asked::Once } else { Asked::Again };
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_request_drains_and_the_second_leaves() {
+        let (stopper, stop) = Stop::by_hand();
+        stopper.stop();
+        stop.requested().await;
+        assert_eq!(stop.or_leave(async { "drained" }).await, Some("drained"));
+        stopper.stop();
+        assert_eq!(stop.or_leave(std::future::pending::<()>()).await, None);
+    }
+
+    #[tokio::test]
+    async fn every_clone_hears_it() {
+        let (stopper, stop) = Stop::by_hand();
+        let waiting = [stop.clone().requested(), stop.requested()].map(tokio::spawn);
+        stopper.stop();
+        for waiter in waiting {
+            waiter.await.unwrap();
+        }
+    }
+}
