@@ -4,6 +4,12 @@
 
 #[expect(dead_code, reason = "used by the app and the deliverer, on their way")]
 mod clock;
+
+mod args;
+mod commands;
+mod logging;
+
+mod app;
 mod secret;
 mod settings;
 
@@ -20,3 +26,19 @@ mod message;
 
 mod channel;
 mod outcome;
+
+use std::process::ExitCode;
+
+pub use args::Args;
+
+/// Runs one command. Exit codes: 0 done, 1 failed, 2 the settings or the arguments are wrong.
+pub fn run(args: Args) -> ExitCode {
+    logging::start(args.log_level, args.log_format);
+    match commands::run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

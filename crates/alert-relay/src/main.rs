@@ -1,2 +1,9 @@
-//! Being laid out.
-fn main() {}
+//! `alert-relay`: see the library's documentation.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    alert_relay::run(alert_relay::Args::parse())
+}

@@ -1,21 +1,114 @@
 //! Which targets hear of which alerts (pure).
+//!
+//! Owns matching and merging. Leaves out what a target was told before: that is the ledger's.
 
-use crate::notification::Fingerprint;
+use std::collections::BTreeMap;
 
-/// One matcher in Alertmanager's syntax: `severity="critical"`, `team=~"a|b"`, `node!=""`.
-#[derive(Clone, Debug)]
-pub(crate) struct Matcher {
-    /// The label's name.
-    pub(crate) label: String,
-}
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::notification::{Alert, Fingerprint, Notification, Status};
+use crate::settings::{ReceiverSettings, RouteSettings};
+
+mod matcher;
+
+pub(crate) use matcher::Matcher;
 
 /// One target's share of one notification, as it goes into the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Planned {
     /// The target's name.
     pub(crate) target: String,
-    /// The alerts of the notification that are for this target.
+    /// The alerts of the notification that are for this target, in the notification's order.
     pub(crate) alerts: Vec<Fingerprint>,
+    /// Alerts that match this target's routes outside of their `active` window. They are never news there: one that fires
+    /// is not told, and one that is resolved is told only if this target was told that it fired. They are not gone either,
+    /// so the ledger must not take them for vanished.
+    pub(crate) quiet: Vec<Fingerprint>,
     /// Names under `people:` to mention.
     pub(crate) mentions: Vec<String>,
 }
+
+/// Where one notification goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// One entry per target, in alphabetical order.
+    pub(crate) deliveries: Vec<Planned>,
+    /// Alerts that no route matches, whatever the hour: accepted and told to nobody.
+    pub(crate) unrouted: usize,
+}
+
+/// Every alert goes to every route that matches it. Routes to the same target merge: its alerts and its mentions add up.
+///
+/// A target whose alerts are all outside of their window is left out, unless one of them is resolved: whether that is to be
+/// told depends on what the target knows, which only the ledger can say.
+pub(crate) fn plan(
+    receiver: &ReceiverSettings,
+    notification: &Notification,
+    now: Timestamp,
+    time_zone: &TimeZone,
+) -> Plan {
+    let mut shares: BTreeMap<&str, Share<'_>> = BTreeMap::new();
+    let mut unrouted = 0;
+    for alert in &notification.alerts {
+        let mut is_routed = false;
+        for route in receiver.routes.iter().filter(|route| matches(route, alert)) {
+            is_routed = true;
+            let is_active = route.active.as_ref().is_none_or(|calendar| calendar.is_active(now, time_zone));
+            for target in &route.targets {
+                shares.entry(target).or_default().add(alert, route, is_active);
+            }
+        }
+        unrouted += usize::from(!is_routed);
+    }
+    let deliveries = shares.into_iter().filter_map(|(target, share)| share.into_planned(target)).collect();
+    Plan { deliveries, unrouted }
+}
+
+fn matches(route: &RouteSettings, alert: &Alert) -> bool {
+    route.matchers.iter().all(|matcher| matcher.matches(&alert.labels))
+}
+
+/// What one target gets, while it is put together.
+#[derive(Default)]
+struct Share<'n> {
+    active: Vec<&'n Alert>,
+    quiet: Vec<&'n Alert>,
+    mentions: Vec<&'n str>,
+}
+
+impl<'n> Share<'n> {
+    fn add(&mut self, alert: &'n Alert, route: &'n RouteSettings, is_active: bool) {
+        let list = if is_active { &mut self.active } else { &mut self.quiet };
+        // Alerts come one after the other, so that a second route to this target finds its alert last.
+        if list.last().is_none_or(|last| !std::ptr::eq(*last, alert)) {
+            list.push(alert);
+        }
+        if is_active {
+            for person in &route.mentions {
+                if !self.mentions.contains(&person.as_str()) {
+                    self.mentions.push(person);
+                }
+            }
+        }
+    }
+
+    fn into_planned(mut self, target: &str) -> Option<Planned> {
+        self.quiet.retain(|alert| !self.active.iter().any(|active| std::ptr::eq(*active, *alert)));
+        let may_close = self.quiet.iter().any(|alert| alert.status == Status::Resolved);
+        if self.active.is_empty() && !may_close {
+            return None;
+        }
+        let fingerprints =
+            |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| alert.fingerprint.clone()).collect();
+        Some(Planned {
+            target: target.to_owned(),
+            alerts: fingerprints(self.active),
+            quiet: fingerprints(self.quiet),
+            mentions: self.mentions.into_iter().map(str::to_owned).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,44 @@
 //! The settings, resolved: past this point no value can be wrong.
+//!
+//! Owns loading them: embedded default, file, environment, every mistake noted before the first is reported. Leaves out
+//! what needs the outside to judge (can the port be bound, does the robot answer), which is `check`'s.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 
-use crate::channel::ChannelSettings;
 use crate::message::Language;
 use crate::people::Person;
+use crate::settings::layers::{NAMED_SECTIONS, Overrides};
+use crate::settings::problem::Places;
+use crate::settings::section::{Reader, Section};
+
+mod budget;
+mod channel;
+mod document;
+mod fallback;
+mod heartbeat;
+mod layers;
+mod person;
+mod problem;
+mod receiver;
+mod section;
+mod server;
+mod store;
+mod target;
+
+pub(crate) use budget::Budget;
+pub(crate) use heartbeat::HeartbeatSettings;
+pub(crate) use problem::Problem;
+pub(crate) use receiver::{ReceiverSettings, RouteSettings};
+pub(crate) use server::ServerSettings;
+pub(crate) use store::StoreSettings;
+pub(crate) use target::TargetSettings;
+
+/// The embedded default: every key with its meaning, unit and allowed values.
+pub(crate) const DEFAULT: &str = include_str!("settings/default.yml");
 
 /// Everything `relay.yml` says, checked and with its secrets read.
 #[derive(Clone, Debug)]
@@ -36,87 +65,129 @@ pub(crate) struct Settings {
     pub(crate) people: BTreeMap<String, Person>,
 }
 
-/// `server:`
-#[derive(Clone, Debug)]
-pub(crate) struct ServerSettings {
-    /// `listen`
-    pub(crate) listen: Vec<SocketAddr>,
-    /// `external_url`: how people reach this relay, without a trailing slash; for links.
-    pub(crate) external_url: String,
-    /// `web_config_file`: Prometheus' web-config for TLS and basic auth.
-    pub(crate) web_config_file: Option<PathBuf>,
-    /// `max_body_bytes`: larger webhooks are refused with 413.
-    pub(crate) max_body_bytes: usize,
-    /// `drain_timeout`: how long a stop waits for requests and sends under way.
-    pub(crate) drain_timeout: Duration,
+/// Names that other sections refer to.
+struct Names<'a> {
+    targets: BTreeSet<&'a str>,
+    people: BTreeSet<&'a str>,
 }
 
-/// `store:`
-#[derive(Clone, Debug)]
-pub(crate) struct StoreSettings {
-    /// `url`: the `SQLite` file, from `sqlite:///path`.
-    pub(crate) path: PathBuf,
-    /// `retention`: how long ended deliveries stay readable.
-    pub(crate) retention: Duration,
+impl Settings {
+    /// Reads `file` under this process' environment. The error holds every mistake, the file's from top to bottom.
+    pub(crate) fn load(file: &Path) -> Result<Self, Vec<Problem>> {
+        let environment = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::from_text(file, &text, environment),
+            Err(error) => Err(vec![Problem::of_file(
+                file,
+                None,
+                format!("cannot read the settings: {error} (hint: name the file with --config)"),
+            )]),
+        }
+    }
+
+    /// As [`load`](Self::load), from a text that stands at `file`.
+    pub(crate) fn from_text(
+        file: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let document = document::parse(text);
+        let overrides = layers::overrides(environment);
+        let mut problems: Vec<_> = document
+            .mistakes
+            .iter()
+            .map(|mistake| Problem::of_file(file, Some(mistake.line), &mistake.message))
+            .collect();
+
+        let variables =
+            overrides.iter().map(|(path, (variable, _))| (path.clone(), variable.clone())).collect();
+        let reader = Reader {
+            directory: file.parent().map(Path::to_owned).unwrap_or_default(),
+            places: Places::new(file, document.lines, variables),
+            problems: RefCell::default(),
+        };
+        refuse_overridden_names(&reader, &overrides);
+
+        let default = document::parse(DEFAULT).values;
+        let settings = match layers::merge(default, document.values, &overrides) {
+            Ok(values) => read(Section::new(&reader, String::new(), &values)),
+            Err(error) => {
+                problems.push(Problem::of_file(file, None, error.to_string()));
+                None
+            }
+        };
+        problems.extend(reader.problems.into_inner());
+        problems.sort();
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(problems),
+        }
+    }
 }
 
-/// One entry of `targets:`.
-#[derive(Clone, Debug)]
-pub(crate) struct TargetSettings {
-    /// The key under `targets:`; a metric label.
-    pub(crate) name: String,
-    /// The one channel section.
-    pub(crate) channel: ChannelSettings,
-    /// `budget`: at most this many sends in any window of this length; shared by targets with the same robot.
-    pub(crate) budget: Budget,
-    /// `fallback`: another target that is told when this one is dead.
-    pub(crate) fallback: Option<String>,
-    /// `language`
-    pub(crate) language: Language,
-    /// `template`: a file that replaces the built-in text.
-    pub(crate) template: Option<PathBuf>,
-    /// `send_resolved`
-    pub(crate) send_resolved: bool,
-    /// `proxy`: an HTTP proxy for this target; may hold credentials.
-    pub(crate) proxy: Option<crate::secret::Secret>,
-    /// `timeout`: of one attempt, from connecting to the last byte of the reply.
-    pub(crate) timeout: Duration,
+fn refuse_overridden_names(reader: &Reader, overrides: &Overrides) {
+    for path in overrides.keys() {
+        let section = path.split('.').next().unwrap_or(path);
+        if NAMED_SECTIONS.contains(&section) {
+            let message =
+                format!("the environment cannot set what is under `{section}` (hint: write it in the file)");
+            reader.problems.borrow_mut().push(reader.places.problem(path, message));
+        }
+    }
 }
 
-/// `20/1m`: a sliding window, never a bucket that refills (a bucket of 20 a minute was measured to send 39 in one).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget {
-    /// Sends allowed in any window.
-    pub(crate) sends: u32,
-    /// The window's length.
-    pub(crate) window: Duration,
+/// Reads the whole tree before it gives up on any of it.
+fn read(mut root: Section<'_>) -> Option<Settings> {
+    let names = Names { targets: root.names("targets"), people: root.names("people") };
+
+    let server = root.section("server").and_then(server::read);
+    let store = root.section("store").and_then(store::read);
+    let language = root.parsed("language", target::LANGUAGES, target::parse_language);
+    let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", TimeZone::get);
+    let alertmanager_url = read_url(&mut root, "alertmanager");
+    let prometheus_url = read_url(&mut root, "prometheus");
+    let people = root.named_sections("people").into_iter().filter_map(person::read).collect();
+    let targets: BTreeMap<_, _> = root
+        .named_sections("targets")
+        .into_iter()
+        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names))
+        .map(|target| (target.name.clone(), target))
+        .collect();
+    fallback::refuse_loops(&root, &targets);
+    let receivers = root
+        .named_sections("receivers")
+        .into_iter()
+        .filter_map(|(name, section)| Some((name.to_owned(), receiver::read(section, &names)?)))
+        .collect();
+    let heartbeats = root
+        .named_sections("heartbeats")
+        .into_iter()
+        .filter_map(|(name, section)| Some((name.to_owned(), heartbeat::read(section, &names)?)))
+        .collect();
+    root.finish();
+
+    Some(Settings {
+        server: server?,
+        store: store?,
+        language: language?,
+        time_zone: time_zone?,
+        alertmanager_url: alertmanager_url?,
+        prometheus_url: prometheus_url?,
+        targets,
+        receivers,
+        heartbeats,
+        people,
+    })
 }
 
-/// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.
-#[derive(Clone, Debug)]
-pub(crate) struct ReceiverSettings {
-    /// `routes:` in order; an alert goes to every route that matches it.
-    pub(crate) routes: Vec<RouteSettings>,
+/// A section that holds only `url`.
+fn read_url(root: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let mut section = root.section(key)?;
+    let url = section.base_url("url");
+    section.finish();
+    url
 }
 
-/// One entry of `routes:`.
-#[derive(Clone, Debug)]
-pub(crate) struct RouteSettings {
-    /// `matchers`: all must match; none matches everything.
-    pub(crate) matchers: Vec<crate::routes::Matcher>,
-    /// `active`: when this route applies; `None` is always.
-    pub(crate) active: Option<crate::calendar::Calendar>,
-    /// `targets`: names that exist.
-    pub(crate) targets: Vec<String>,
-    /// `mentions`: names that exist in `people:`.
-    pub(crate) mentions: Vec<String>,
-}
-
-/// One entry of `heartbeats:`.
-#[derive(Clone, Debug)]
-pub(crate) struct HeartbeatSettings {
-    /// `expect_every`: silence longer than this alarms.
-    pub(crate) expect_every: Duration,
-    /// `targets`: who is told.
-    pub(crate) targets: Vec<String>,
-}
+#[cfg(test)]
+mod tests;

@@ -162,7 +162,7 @@ mod tests {
             let planned = Planned {
                 target: "chat".to_owned(),
                 alerts: vec![alert("a", 1).fingerprint],
-                mentions: vec![],
+                ..Planned::default()
             };
             assert_eq!(ArrivingDelivery::new(&planned, &notification("group", alerts)).is_urgent, expected);
         };

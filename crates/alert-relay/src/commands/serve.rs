@@ -1,0 +1,22 @@
+//! `alert-relay serve`: accept and deliver until told to stop.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::app;
+use crate::args::ServeArgs;
+
+/// Exit code 0 after a stop that was asked for, 1 when it could not start, 2 on bad settings.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let settings = match super::load_settings(&args.settings.config) {
+        Ok(settings) => settings,
+        Err(code) => return Ok(code),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    runtime.block_on(app::serve(args.settings.config.clone(), settings))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,119 @@
+//! The settings file as YAML with the line of every key.
+//!
+//! Owns parsing and the lines. Leaves out what the keys mean. The `config` crate could parse YAML itself but forgets the
+//! lines, so it is handed what this file parsed.
+
+use std::collections::BTreeMap;
+
+use config::{Map, Value, ValueKind};
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use super::section::is_name;
+
+/// A parsed file.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    /// The top-level keys.
+    pub(super) values: Map<String, Value>,
+    /// The line of each key path, counted from 1.
+    pub(super) lines: BTreeMap<String, usize>,
+    /// What is wrong with the file as YAML; empty when all of it was understood.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// Something that is no settings file, whatever its keys mean.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// Names no value: the value next to a mistake may be a secret.
+    pub(super) message: String,
+}
+
+/// Parses `text`, all of it or up to the first place that is not YAML.
+pub(super) fn parse(text: &str) -> Document {
+    let mut document = Document::default();
+    let parsed = match MarkedYaml::load_from_str(text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let line = error.marker().line();
+            document.mistake(line, format!("not valid YAML: {}", error.info()));
+            return document;
+        }
+    };
+    if let Some(second) = parsed.get(1) {
+        document.mistake(second.span.start.line(), "a second YAML document (hint: remove the `---`)");
+    }
+    let Some(root) = parsed.first() else { return document };
+    match &root.data {
+        YamlData::Mapping(_) => {
+            if let ValueKind::Table(values) = document.convert(root, "").kind {
+                document.values = values;
+            }
+        }
+        YamlData::BadValue | YamlData::Value(Scalar::Null) => {}
+        _ => document.mistake(root.span.start.line(), "expected `key: value` lines"),
+    }
+    document
+}
+
+impl Document {
+    fn mistake(&mut self, line: usize, message: impl Into<String>) {
+        self.mistakes.push(Mistake { line, message: message.into() });
+    }
+
+    fn convert(&mut self, node: &MarkedYaml<'_>, path: &str) -> Value {
+        let line = node.span.start.line();
+        let kind = match &node.data {
+            YamlData::Value(Scalar::Null) => ValueKind::Nil,
+            YamlData::Value(Scalar::Boolean(value)) => ValueKind::Boolean(*value),
+            YamlData::Value(Scalar::Integer(value)) => ValueKind::I64(*value),
+            YamlData::Value(Scalar::FloatingPoint(value)) => ValueKind::Float(value.into_inner()),
+            YamlData::Value(Scalar::String(value)) => ValueKind::String(value.to_string()),
+            YamlData::Sequence(items) => ValueKind::Array(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| {
+                        let path = format!("{path}[{index}]");
+                        self.lines.insert(path.clone(), item.span.start.line());
+                        self.convert(item, &path)
+                    })
+                    .collect(),
+            ),
+            YamlData::Mapping(entries) => {
+                let mut table = Map::new();
+                for (key, value) in entries {
+                    let key_line = key.span.start.line();
+                    let Some(name) = key_name(key) else {
+                        self.mistake(
+                            key_line,
+                            "a key that is not a name (hint: keys are words such as `timeout`)",
+                        );
+                        continue;
+                    };
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    self.lines.insert(path.clone(), key_line);
+                    let value = self.convert(value, &path);
+                    table.insert(name, value);
+                }
+                ValueKind::Table(table)
+            }
+            YamlData::Tagged(..) | YamlData::BadValue | YamlData::Alias(_) | YamlData::Representation(..) => {
+                self.mistake(line, "a value with a YAML tag, which settings do not use");
+                ValueKind::Nil
+            }
+        };
+        Value::new(None, kind)
+    }
+}
+
+fn key_name(key: &MarkedYaml<'_>) -> Option<String> {
+    let name = match &key.data {
+        YamlData::Value(Scalar::String(name)) => name.to_string(),
+        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
+        YamlData::Value(Scalar::Boolean(word)) => word.to_string(),
+        _ => return None,
+    };
+    is_name(&name).then_some(name)
+}

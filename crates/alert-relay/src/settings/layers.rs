@@ -1,0 +1,64 @@
+//! What was said where: the embedded default, the file over it, the environment over both.
+//!
+//! Owns the order of the layers and the names of the environment variables. Leaves out checking the values.
+
+use std::collections::BTreeMap;
+
+use config::{Config, ConfigError, Environment, Map, Source, Value, ValueKind};
+
+/// `ALERT_RELAY__SERVER__LISTEN` sets `server.listen`.
+const PREFIX: &str = "ALERT_RELAY__";
+
+/// Sections whose keys are names that people choose. The environment knows no lower and upper case, so names come from the file.
+pub(super) const NAMED_SECTIONS: [&str; 4] = ["heartbeats", "people", "receivers", "targets"];
+
+/// The environment variables that are settings: key path to variable and value.
+pub(super) type Overrides = BTreeMap<String, (String, String)>;
+
+/// Picks our variables out of the whole environment. An empty variable is as good as none.
+pub(super) fn overrides(environment: impl IntoIterator<Item = (String, String)>) -> Overrides {
+    environment
+        .into_iter()
+        .filter_map(|(variable, value)| {
+            let path = variable.strip_prefix(PREFIX)?.to_lowercase().replace("__", ".");
+            (!value.is_empty()).then_some((path, (variable, value)))
+        })
+        .collect()
+}
+
+/// The layers merged, key by key.
+pub(super) fn merge(
+    default: Map<String, Value>,
+    file: Map<String, Value>,
+    overrides: &Overrides,
+) -> Result<Map<String, Value>, ConfigError> {
+    let variables = overrides.values().cloned().collect();
+    let merged = Config::builder()
+        .add_source(Layer(default))
+        .add_source(Layer(file))
+        .add_source(
+            Environment::with_prefix(PREFIX.trim_end_matches('_'))
+                .prefix_separator("__")
+                .separator("__")
+                .source(Some(variables)),
+        )
+        .build()?;
+    match merged.cache.kind {
+        ValueKind::Table(values) => Ok(values),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A parsed document as the `config` crate takes it.
+#[derive(Clone, Debug)]
+struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}

@@ -1,0 +1,83 @@
+//! `receivers:`, what Alertmanager posts to and which targets hear of it.
+
+use super::Names;
+use super::section::Section;
+use crate::calendar::Calendar;
+use crate::routes::Matcher;
+
+/// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceiverSettings {
+    /// `routes:` in order; an alert goes to every route that matches it.
+    pub(crate) routes: Vec<RouteSettings>,
+}
+
+/// One entry of `routes:`.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteSettings {
+    /// `matchers`: all must match; none matches everything.
+    pub(crate) matchers: Vec<Matcher>,
+    /// `active`: when this route applies; `None` is always.
+    pub(crate) active: Option<Calendar>,
+    /// `targets`: names that exist.
+    pub(crate) targets: Vec<String>,
+    /// `mentions`: names that exist in `people:`.
+    pub(crate) mentions: Vec<String>,
+}
+
+pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> Option<ReceiverSettings> {
+    let routes: Vec<_> =
+        section.listed_sections("routes").into_iter().filter_map(|route| read_route(route, names)).collect();
+    if !section.has("routes") {
+        section.missing("routes", "a list with at least one route");
+    }
+    section.finish();
+    Some(ReceiverSettings { routes })
+}
+
+fn read_route(mut section: Section<'_>, names: &Names<'_>) -> Option<RouteSettings> {
+    let matchers: Vec<_> = section
+        .texts("matchers")
+        .into_iter()
+        .filter_map(|item| item.parsed("a matcher such as `severity=\"critical\"`", Matcher::parse_list))
+        .flatten()
+        .collect();
+    let active = section.section("active").map(read_calendar);
+    let targets = read_targets(&mut section, names);
+    let mentions = section
+        .texts("mentions")
+        .into_iter()
+        .filter_map(|item| item.one_of("person", &names.people))
+        .collect();
+    section.finish();
+    Some(RouteSettings { matchers, active, targets, mentions })
+}
+
+/// `targets:` of a route or a heartbeat: at least one, each known.
+pub(super) fn read_targets(section: &mut Section<'_>, names: &Names<'_>) -> Vec<String> {
+    let items = section.texts("targets");
+    if items.is_empty() && !section.has("targets") {
+        section.missing("targets", "a list with at least one target");
+    } else if items.is_empty() {
+        section.problem("targets", "empty: expected a list with at least one target");
+    }
+    items.into_iter().filter_map(|item| item.one_of("target", &names.targets)).collect()
+}
+
+fn read_calendar(mut section: Section<'_>) -> Calendar {
+    let times = section
+        .texts("times")
+        .into_iter()
+        .filter_map(|item| item.parsed("times of day such as `09:00-21:00`", str::parse))
+        .collect();
+    let weekdays = section
+        .texts("weekdays")
+        .into_iter()
+        .filter_map(|item| item.parsed("weekdays such as `monday:friday` or `sunday`", str::parse))
+        .collect();
+    if !section.has("times") && !section.has("weekdays") {
+        section.own_problem("empty: expected `times`, `weekdays` or both");
+    }
+    section.finish();
+    Calendar { times, weekdays }
+}

@@ -1,0 +1,56 @@
+//! `server:`, where the relay listens and how much it takes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section::Section;
+
+/// No webhook needs more: a group of 10,000 alerts is about 7 MB.
+const MOST_BODY_BYTES: u64 = 1 << 30;
+
+/// `server:`
+#[derive(Clone, Debug)]
+pub(crate) struct ServerSettings {
+    /// `listen`
+    pub(crate) listen: Vec<SocketAddr>,
+    /// `external_url`: how people reach this relay, without a trailing slash; for links. Empty when unset.
+    pub(crate) external_url: String,
+    /// `web_config_file`: Prometheus' web-config for TLS and basic auth.
+    pub(crate) web_config_file: Option<PathBuf>,
+    /// `max_body_bytes`: larger webhooks are refused with 413.
+    pub(crate) max_body_bytes: usize,
+    /// `drain_timeout`: how long a stop waits for requests and sends under way.
+    pub(crate) drain_timeout: Duration,
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
+    if !section.has("listen") {
+        section.missing("listen", "an address such as `:8060`");
+    }
+    let listen: Vec<_> = section
+        .texts("listen")
+        .into_iter()
+        .filter_map(|item| item.parsed("an address such as `:8060` or `127.0.0.1:8060`", parse_listen))
+        .collect();
+    let external_url = section.base_url("external_url");
+    let web_config_file = section.readable_file("web_config_file");
+    let max_body_bytes = section.count("max_body_bytes", MOST_BODY_BYTES);
+    let drain_timeout = section.duration("drain_timeout");
+    section.finish();
+    Some(ServerSettings {
+        listen,
+        external_url: external_url.unwrap_or_default(),
+        web_config_file,
+        max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
+        drain_timeout: drain_timeout?,
+    })
+}
+
+/// `:8060` listens on every address of the machine.
+fn parse_listen(text: &str) -> Result<SocketAddr, std::net::AddrParseError> {
+    match text.strip_prefix(':') {
+        Some(port) => format!("[::]:{port}").parse(),
+        None => text.parse(),
+    }
+}
