@@ -1,1 +1,14 @@
-//! Being laid out.
+//! The whole chain with real programs: what the end-to-end tests, `make demo`, `make up` and `make bench` share.
+//!
+//! Owns finding and running programs, deriving one running chain from the files in `deploy/` and `rules/`, and endpoints
+//! that behave as the vendors do. Leaves out every judgement about the product, which is the tests'.
+
+pub mod chain;
+pub mod http;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod terminal;
+pub mod time_lapse;
+pub mod vendor;
+pub mod wait;
