@@ -12,7 +12,8 @@ use tokio::net::TcpSocket;
 /// A loopback port that is ours as long as this lives.
 #[derive(Debug)]
 pub struct Port {
-    socket: TcpSocket,
+    _kept: TcpSocket,
+    address: SocketAddr,
     /// The port asked for, when it was taken and this is another one.
     moved_from: Option<u16>,
 }
@@ -20,34 +21,33 @@ pub struct Port {
 impl Port {
     /// Any free port.
     pub fn free() -> Result<Self> {
-        let socket = bind(0).context("failed to reserve a port on 127.0.0.1")?;
-        Ok(Self { socket, moved_from: None })
+        Self::keep(0).context("failed to reserve a port on 127.0.0.1")
     }
 
     /// This port, or any free one when somebody has it.
     pub fn preferred(port: u16) -> Result<Self> {
-        match bind(port) {
-            Ok(socket) => Ok(Self { socket, moved_from: None }),
+        match Self::keep(port) {
+            Ok(kept) => Ok(kept),
             Err(_taken) => Ok(Self { moved_from: Some(port), ..Self::free()? }),
         }
     }
 
+    fn keep(port: u16) -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        Ok(Self { address: socket.local_addr()?, _kept: socket, moved_from: None })
+    }
+
     /// Where the program is to listen.
     pub fn address(&self) -> SocketAddr {
-        self.socket.local_addr().expect("a bound socket has an address")
+        self.address
     }
 
     /// The port that was asked for, when it was taken.
     pub fn moved_from(&self) -> Option<u16> {
         self.moved_from
     }
-}
-
-fn bind(port: u16) -> std::io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    Ok(socket)
 }
 
 #[cfg(test)]

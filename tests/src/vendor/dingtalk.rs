@@ -20,9 +20,9 @@ use crate::vendor::traffic::{Limit, Traffic};
 /// The whole request body, in bytes as sent.
 const MAX_BODY: usize = 20_000;
 /// How far the caller's clock may be off.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(3600);
+const MAX_CLOCK_SKEW: Duration = Duration::from_hours(1);
 /// What the vendor states: 20 a minute, and who exceeds it is silent for ten minutes.
-pub const LIMIT: Limit = Limit { calls: 20, window: Duration::from_secs(60), mute: Duration::from_secs(600) };
+pub const LIMIT: Limit = Limit { calls: 20, window: Duration::from_mins(1), mute: Duration::from_mins(10) };
 
 /// How the robot was set up in the group's settings.
 #[derive(Clone, Debug)]
@@ -197,7 +197,7 @@ mod tests {
     fn call(body: &Value) -> Call {
         let query = [("access_token", "t"), ("timestamp", TIMESTAMP), ("sign", SIGNATURE)];
         Call {
-            at: UNIX_EPOCH + Duration::from_secs(1_577_808_000),
+            at: UNIX_EPOCH + Duration::from_hours(438_280),
             method: Method::POST,
             query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             content_type: "application/json; charset=utf-8".to_owned(),

@@ -1,5 +1,6 @@
 //! A real mail server with TLS and a login (Python's aiosmtpd, `smtp/server.py`), and what it was given.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -127,13 +128,14 @@ fn read(file: &Path) -> Result<Mail> {
     let message = MessageParser::default().parse(&bytes).context("a mail without headers")?;
     let header = |name: &'static str| message.header_raw(name).unwrap_or_default().trim().to_owned();
     // `body_html` would turn a lone plain part into HTML, so ask how many HTML parts there really are.
-    let html = (message.html_body_count() > 0 && message.parts.iter().any(|part| part.is_text_html()))
-        .then(|| message.body_html(0).map(|html| html.into_owned()))
-        .flatten();
+    let html = (message.html_body_count() > 0
+        && message.parts.iter().any(mail_parser::MessagePart::is_text_html))
+    .then(|| message.body_html(0).map(Cow::into_owned))
+    .flatten();
     Ok(Mail {
         to: header("X-Envelope-To"),
         subject: message.subject().unwrap_or_default().to_owned(),
-        text: message.body_text(0).map(|text| text.into_owned()).unwrap_or_default(),
+        text: message.body_text(0).map(Cow::into_owned).unwrap_or_default(),
         html,
         message_id: header("Message-ID"),
     })

@@ -232,9 +232,10 @@ async fn answer(
             &json!({"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": "0b51c5f5"}),
         ),
         (Some(Fault::Status(status)), _) => plain(*status, ""),
-        (Some(Fault::Code(code, text)), _) => json_reply(&json!({"errcode": code, "errmsg": text})),
         (Some(Fault::LostAnswer), _) => plain(StatusCode::BAD_GATEWAY, ""),
-        (_, Some(Verdict::Refused(code, text))) => json_reply(&json!({"errcode": code, "errmsg": text})),
+        (Some(Fault::Code(code, text)), _) | (_, Some(Verdict::Refused(code, text))) => {
+            json_reply(&json!({"errcode": code, "errmsg": text}))
+        }
         (_, _) => json_reply(&json!({"errcode": 0, "errmsg": "ok"})),
     };
     lock(&desk.attempts).push(Attempt { call, judged, fault, verdict });

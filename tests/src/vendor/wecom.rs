@@ -16,7 +16,7 @@ const MAX_MARKDOWN: usize = 4096;
 /// `content` of text, in bytes of UTF-8.
 const MAX_TEXT: usize = 2048;
 /// What the vendor states: 20 a minute; only the excess is refused.
-pub const LIMIT: Limit = Limit { calls: 20, window: Duration::from_secs(60), mute: Duration::ZERO };
+pub const LIMIT: Limit = Limit { calls: 20, window: Duration::from_mins(1), mute: Duration::ZERO };
 
 /// How the robot was set up.
 #[derive(Clone, Debug)]

@@ -1,0 +1,52 @@
+# The commands of this project. `make` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench gpu-check install-deps install-cargo-deny release
+
+CARGO_DENY := 0.20.2
+DATA ?= ./data
+RECORD ?= ./gpu-record
+OURS := -p gpu-node-exporter -p alert-relay -p nvml-sim -p e2e
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: packages-demo release ## The whole chain with simulated GPUs: an incident, and the messages it sends (ONCE=1: ends by itself)
+	@cargo run --quiet --release -p e2e --bin demo -- $(if $(ONCE),--once)
+
+up: packages-up release ## The whole chain on this machine for real use, until Ctrl-C (DATA=./data says where its data goes)
+	@cargo run --quiet --release -p e2e --bin up -- --data '$(DATA)'
+
+test: packages-test lint ## Everything CI runs: lints, unit tests, rule tests, the end-to-end tests with real programs
+	cargo build --workspace
+	cargo test --workspace
+
+lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dependencies, Prometheus rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --workspace --no-deps --document-private-items
+	cargo deny check bans licenses sources
+	promtool check rules --lint-fatal rules/*.rules.yml
+	promtool test rules rules/*.test.yml
+
+bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter
+	cargo bench -p e2e
+
+gpu-check: ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
+	cargo build --release -p gpu-node-exporter
+	tests/gpu-check.sh target/release/gpu-node-exporter '$(RECORD)'
+
+# The rest is called by the targets above.
+
+install-deps: packages-all
+
+packages-%:
+	@tests/debian-packages.sh $*
+
+install-cargo-deny:
+	@cargo deny --version 2>/dev/null | grep -qxF 'cargo-deny $(CARGO_DENY)' || cargo install cargo-deny --version $(CARGO_DENY) --locked --profile dev
+
+release:
+	@command -v cargo >/dev/null || { echo 'cargo is not installed (hint: https://rustup.rs, Rust 1.95 or newer)' >&2; exit 1; }
+	cargo build --release $(OURS)

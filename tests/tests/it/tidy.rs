@@ -1,0 +1,165 @@
+//! The rules of CONTRIBUTING.md and ARCHITECTURE.md that a machine can check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::programs::checkout;
+use serde_json::Value;
+
+/// Which package of this workspace may use which: the services share `http-serve` and nothing else, and nothing links
+/// the simulated driver.
+const EDGES: [(&str, &str); 3] =
+    [("alert-relay", "http-serve"), ("gpu-node-exporter", "http-serve"), ("e2e", "http-serve")];
+
+/// Names that say nothing about what is inside.
+const DRAWERS: [&str; 9] = ["utils", "util", "common", "helpers", "helper", "misc", "types", "shared", "mod"];
+
+/// What may be named where only: a word in a source line, and the paths under `crates/` that may contain it.
+const WALLS: [(&str, &[&str]); 7] = [
+    ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "nvml-sim/"]),
+    ("sqlx::", &["alert-relay/src/outbox"]),
+    ("minijinja::", &["alert-relay/src/render"]),
+    ("lettre::", &["alert-relay/src/channel/email"]),
+    (
+        "prometheus_client::",
+        &[
+            "gpu-node-exporter/src/exposition",
+            "gpu-node-exporter/src/self_metrics",
+            "alert-relay/src/metrics",
+        ],
+    ),
+    ("bcrypt::", &["http-serve/src/"]),
+    ("allow(", &[]),
+];
+
+#[test]
+fn packages_use_each_other_only_as_agreed() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(checkout())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let ours: BTreeSet<String> = packages.iter().map(name).collect();
+    for package in packages {
+        for dependency in package["dependencies"].as_array().unwrap().iter().map(name) {
+            let edge = (name(package), dependency);
+            let agreed = EDGES.iter().any(|(from, to)| edge == ((*from).to_owned(), (*to).to_owned()));
+            assert!(agreed || !ours.contains(&edge.1), "{} must not use {}", edge.0, edge.1);
+        }
+    }
+}
+
+#[test]
+fn no_file_is_a_drawer() {
+    for file in files() {
+        let is_source = file.extension().is_some_and(|extension| extension == "rs" || extension == "py");
+        let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(!(is_source && DRAWERS.contains(&stem.as_str())), "{}: what does it own?", file.display());
+    }
+}
+
+#[test]
+fn libraries_stay_behind_their_walls() {
+    for (file, text) in sources() {
+        for (word, allowed) in WALLS {
+            let inside = allowed.iter().any(|path| {
+                file.starts_with(Path::new("crates").join(path)) || {
+                    // A module is a file and, beside it, a folder of the same name.
+                    file.to_string_lossy().starts_with(&format!("crates/{path}"))
+                }
+            });
+            let named = text.lines().find(|line| {
+                let code = line.trim_start();
+                code.contains(word) && !code.starts_with("//") && is_word(code, word)
+            });
+            if let (false, Some(line)) = (inside || !file.starts_with("crates"), named) {
+                panic!("{}: `{word}` belongs to {allowed:?}: {}", file.display(), line.trim());
+            }
+        }
+    }
+}
+
+/// `allow(` must not be found in `disallow(`.
+fn is_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        !line[..at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_')
+    })
+}
+
+#[test]
+fn nothing_is_left_for_later_or_tied_to_one_machine() {
+    // In pieces, so that this file is not its own finding.
+    let banned = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["/ro", "ot/"], ["/ho", "me/"], ["/wo", "rk/"]]
+        .map(|word| word.concat());
+    for file in files() {
+        let Ok(text) = std::fs::read_to_string(checkout().join(&file)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            for word in &banned {
+                let found = line.contains(word.as_str()) && is_word(line, word);
+                assert!(!found, "{}:{}: `{word}`: {}", file.display(), number + 1, line.trim());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_architecture_page_names_modules_that_exist() {
+    let page = std::fs::read_to_string(checkout().join("ARCHITECTURE.md")).unwrap();
+    let sources: BTreeSet<PathBuf> = files().into_iter().collect();
+    let exists = |name: &str| {
+        let folders = ["", "crates", "crates/gpu-node-exporter/src", "crates/alert-relay/src"];
+        folders.iter().map(|folder| Path::new(folder).join(name)).any(|path| {
+            sources.contains(&path.with_extension("rs")) || sources.iter().any(|file| file.starts_with(&path))
+        })
+    };
+    let quoted = page.split('`').skip(1).step_by(2);
+    let mut named = 0;
+    for name in quoted.flat_map(|text| {
+        text.split([' ', ',']).map(|part| part.trim_end_matches("/*").trim_end_matches(".rs"))
+    }) {
+        let is_path = name.contains('/')
+            && name.chars().all(|symbol| symbol.is_ascii_lowercase() || "/_-".contains(symbol))
+            && name.starts_with(|symbol: char| symbol.is_ascii_lowercase());
+        if is_path {
+            assert!(exists(name), "ARCHITECTURE.md names `{name}`, which does not exist");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "only {named} names were found: has the page's form changed?");
+}
+
+/// Every Rust file of the checkout, with its text.
+fn sources() -> impl Iterator<Item = (PathBuf, String)> {
+    files().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")).map(
+        |file| {
+            let text = std::fs::read_to_string(checkout().join(&file)).unwrap();
+            (file, text)
+        },
+    )
+}
+
+/// Every file of the checkout that is not built, fetched or recorded, by its path in it.
+fn files() -> Vec<PathBuf> {
+    const NOT_OURS: [&str; 4] = ["target", ".git", "data", "gpu-record"];
+    let mut folders = vec![PathBuf::new()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(checkout().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                let ours = !(folder.as_os_str().is_empty()
+                    && NOT_OURS.contains(&&*entry.file_name().to_string_lossy()));
+                folders.extend(ours.then_some(path));
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
