@@ -117,6 +117,11 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
+    /// How it ended, if it has, in words, with the end of its output.
+    pub(crate) fn obituary(&mut self) -> Option<String> {
+        self.ended().map(|status| format!("{} ended by itself ({status})\n{}", self.name, self.tail()))
+    }
+
     /// Waits for its end.
     pub async fn exit(&mut self, limit: Duration) -> Result<ExitStatus> {
         let what = format!("{} to end", self.name);

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use yaml_serde::Value;
 
 /// Keys whose value is a waiting time, with the shortest useful one.
-const WAITING: [(&str, Duration); 8] = [
+const WAITING: [(&str, Duration); 13] = [
     // Prometheus' rules
     ("for", Duration::ZERO),
     ("keep_firing_for", Duration::ZERO),
@@ -21,6 +21,12 @@ const WAITING: [(&str, Duration); 8] = [
     ("group_wait", Duration::ZERO),
     ("group_interval", Duration::from_secs(1)),
     ("repeat_interval", Duration::from_secs(1)),
+    // The simulated driver's scenarios
+    ("start", Duration::ZERO),
+    ("over", Duration::ZERO),
+    ("hold", Duration::ZERO),
+    ("fall", Duration::ZERO),
+    ("period", Duration::from_secs(1)),
 ];
 
 /// The document with every waiting time divided by `factor`.

@@ -1,7 +1,6 @@
 //! A real mail server with TLS and a login (Python's aiosmtpd, `smtp/server.py`), and what it was given.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,9 +26,19 @@ pub enum Tls {
     Implicit,
 }
 
+impl Tls {
+    fn name(self) -> &'static str {
+        match self {
+            Self::StartTls => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
 /// A mail server that runs.
 pub struct MailServer {
     process: Process,
+    tls: Tls,
     port: u16,
     folder: PathBuf,
     authority: PathBuf,
@@ -60,10 +69,7 @@ impl MailServer {
         let certificates = Certificates::write(data)?;
         let process = Launch::new("mail-server", &python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("smtp/server.py"))
-            .arg(match tls {
-                Tls::StartTls => "--tls=starttls",
-                Tls::Implicit => "--tls=implicit",
-            })
+            .arg(format!("--tls={}", tls.name()))
             .arg("--certificate")
             .arg(&certificates.certificate)
             .arg("--key")
@@ -73,7 +79,7 @@ impl MailServer {
             .arg(format!("--temporary-failures={temporary_failures}"))
             .arg(&folder)
             .start(&data.join("logs"))?;
-        let mut server = Self { process, port: 0, folder, authority: certificates.authority };
+        let mut server = Self { process, tls, port: 0, folder, authority: certificates.authority };
         server.port = server.announced_port().await?;
         Ok(server)
     }
@@ -91,9 +97,14 @@ impl MailServer {
         answer.with_context(|| format!("the mail server ended:\n{}", self.process.output()))
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+    /// Where it listens, by the name in its certificate.
+    pub fn smarthost(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// How its sessions become encrypted, in the relay's words.
+    pub fn tls(&self) -> &'static str {
+        self.tls.name()
     }
 
     /// The certificate that a client must trust, as a PEM file.

@@ -153,10 +153,11 @@ fn files() -> Vec<PathBuf> {
             let entry = entry.unwrap();
             let path = folder.join(entry.file_name());
             if entry.file_type().unwrap().is_dir() {
-                let ours = !(folder.as_os_str().is_empty()
+                let is_ours = !(folder.as_os_str().is_empty()
                     && NOT_OURS.contains(&&*entry.file_name().to_string_lossy()));
-                folders.extend(ours.then_some(path));
-            } else {
+                folders.extend(is_ours.then_some(path));
+            } else if entry.file_name() != ".git" {
+                // In a linked worktree `.git` is a file.
                 files.push(path);
             }
         }

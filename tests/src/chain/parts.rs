@@ -1,0 +1,79 @@
+//! How each program is started: the flags that `docker-compose.yml` and the systemd units give it, for loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::chain::addresses::Addresses;
+use crate::process::{Launch, Process};
+use crate::programs;
+use crate::wait;
+
+/// What the exporter reads GPUs from.
+#[derive(Clone, Debug)]
+pub enum Gpus {
+    /// The machine's driver, if it has one.
+    Real,
+    /// The simulated driver library.
+    Simulated {
+        /// A scenario file, as in `crates/nvml-sim/scenarios`.
+        scenario: PathBuf,
+        /// The scenario's origin of time.
+        start: SystemTime,
+    },
+}
+
+/// gpu-node-exporter.
+pub fn exporter(listen: SocketAddr, gpus: &Gpus) -> Result<Launch> {
+    let launch = Launch::new("gpu-node-exporter", &programs::ours("gpu-node-exporter")?)
+        .arg(format!("--web.listen-address={listen}"));
+    Ok(match gpus {
+        Gpus::Real => launch,
+        Gpus::Simulated { scenario, start } => {
+            let library = programs::ours("libnvml_sim.so")?;
+            let origin = start.duration_since(UNIX_EPOCH).context("a scenario cannot start before 1970")?;
+            launch
+                .arg(format!("--gpu.library={}", library.display()))
+                .env("NVML_SIM_SCENARIO", scenario)
+                .env("NVML_SIM_START", origin.as_millis().to_string())
+        }
+    })
+}
+
+/// alert-relay with a settings file.
+pub fn relay(settings: &Path) -> Result<Launch> {
+    Ok(Launch::new("alert-relay", &programs::ours("alert-relay")?).arg("serve").arg("--config").arg(settings))
+}
+
+/// Alertmanager, alone: without the gossip that a single one has no use for.
+pub fn alertmanager(config: &Path, data: &Path, addresses: &Addresses) -> Result<Launch> {
+    Ok(Launch::new("alertmanager", &programs::debian("prometheus-alertmanager")?)
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.path={}", data.join("alertmanager").display()))
+        .arg(format!("--web.listen-address={}", addresses.alertmanager.address()))
+        .arg(format!("--web.external-url={}", addresses.alertmanager_url("")))
+        .arg("--cluster.listen-address="))
+}
+
+/// Prometheus; its `/user/README.md` is the page that the rules' runbook links open.
+pub fn prometheus(config: &Path, data: &Path, addresses: &Addresses) -> Result<Launch> {
+    Ok(Launch::new("prometheus", &programs::debian("prometheus")?)
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", data.join("prometheus").display()))
+        .arg("--storage.tsdb.retention.time=35d")
+        .arg("--storage.tsdb.retention.size=20GB")
+        .arg(format!("--web.listen-address={}", addresses.prometheus.address()))
+        .arg(format!("--web.external-url={}", addresses.prometheus_url("")))
+        .arg(format!("--web.user-assets={}", programs::checkout().join("rules").display()))
+        .arg("--web.enable-lifecycle"))
+}
+
+/// Waits until one of these ends by itself, and says which and how.
+pub(crate) async fn first_ended<const N: usize>(mut parts: [&mut Process; N]) -> anyhow::Error {
+    let never = std::time::Duration::MAX;
+    let ended =
+        wait::until("a part to end", never, async || parts.iter_mut().find_map(|part| part.obituary())).await;
+    ended.map_or_else(|error| error, |obituary| anyhow!(obituary))
+}
