@@ -22,7 +22,7 @@ use channels::Channels;
 use parts::Gpus;
 
 /// How long a part may take to answer for the first time: long enough for a debug build on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long a part may take to stop; the relay drains for at most 30 seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(45);
 

@@ -5,9 +5,11 @@
 
 pub mod chain;
 pub mod http;
+pub mod incident;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod stop;
 pub mod terminal;
 pub mod time_lapse;
 pub mod vendor;

@@ -1,0 +1,140 @@
+//! `make demo`: the whole chain on loopback with simulated GPUs, an incident, and the messages it sends.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use e2e::chain::Chain;
+use e2e::chain::addresses::Addresses;
+use e2e::incident::{Audience, PACE, Told, timetable};
+use e2e::stop;
+use e2e::terminal::Terminal;
+
+/// With `--once`: how long the messages may take after everything runs. Measured: 65 to 75 seconds.
+const ONCE_LIMIT: Duration = Duration::from_secs(150);
+/// How often new messages are looked for.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The whole chain with simulated GPUs, and the messages of an incident as they arrive.
+#[derive(Parser)]
+struct Arguments {
+    /// End with status 0 as soon as DingTalk, WeCom and mail were told that the alert fired and that it is resolved.
+    #[arg(long)]
+    once: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let terminal = Terminal::default();
+    let data = match tempfile::Builder::new().prefix("gpu-monitoring-demo-").tempdir() {
+        Ok(data) => data,
+        Err(error) => {
+            terminal.say(&format!("failed to make a temporary folder: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match play(&arguments, &terminal, data.path()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.say(&format!("{error:#}"));
+            terminal.say(&format!("logs and settings are kept in {}", data.keep().display()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(arguments: &Arguments, terminal: &Terminal, data: &Path) -> Result<()> {
+    terminal.say("starting the chain with SIMULATED GPUs: no reading below comes from a real card");
+    let audience = Audience::start(data).await?;
+    let mut chain = tokio::select! {
+        chain = Chain::start(audience.plan(data, Addresses::usual()?)?) => chain?,
+        asked = stop::asked() => return asked,
+    };
+    announce(terminal, &chain);
+    let outcome = watch(arguments, terminal, &audience, &mut chain).await;
+    terminal.say("stopping");
+    let stopped = chain.stop().await;
+    outcome.and(stopped)?;
+    terminal.say("everything it started has stopped");
+    Ok(())
+}
+
+fn announce(terminal: &Terminal, chain: &Chain) {
+    let [begins, full, released] = timetable().map(|time| time.as_secs());
+    terminal.say("everything runs; to look around:");
+    terminal.show(&chain.addresses.listing());
+    terminal.show(&format!("  logs          {}\n\n", chain.data().join("logs").display()));
+    terminal.say(&format!(
+        "time-lapse: the shipped rules and grouping with every waiting time divided by {PACE} (5 minutes play as 5 s)"
+    ));
+    terminal.say(&format!(
+        "the incident: GPU 0's memory starts to fill {begins} s after the start, is full at {full} s and released at {released} s"
+    ));
+    terminal.say("DingTalk, WeCom and the mail server are stand-ins on this machine: nothing leaves it");
+}
+
+/// Shows what arrives, until asked to stop, everything was told (`--once`), or something broke.
+async fn watch(
+    arguments: &Arguments,
+    terminal: &Terminal,
+    audience: &Audience,
+    chain: &mut Chain,
+) -> Result<()> {
+    let limit = async {
+        if arguments.once {
+            tokio::time::sleep(ONCE_LIMIT).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        shown = show_all(arguments, terminal, audience) => shown,
+        () = limit => bail!("after {ONCE_LIMIT:?}: {}", missing(audience)?),
+        error = chain.broken() => Err(error),
+        asked = stop::asked() => asked,
+    }
+}
+
+async fn show_all(arguments: &Arguments, terminal: &Terminal, audience: &Audience) -> Result<()> {
+    let mut tick = tokio::time::interval(TICK);
+    let (mut dingtalk, mut wecom, mut mails) = (0, 0, 0);
+    let mut was_told = [Told::default(); 3];
+    loop {
+        tick.tick().await;
+        for post in audience.dingtalk.robot.posts().iter().skip(dingtalk) {
+            terminal.post("DingTalk", post);
+            dingtalk += 1;
+        }
+        for post in audience.wecom.robot.posts().iter().skip(wecom) {
+            terminal.post("WeCom", post);
+            wecom += 1;
+        }
+        for mail in audience.mail.mails()?.iter().skip(mails) {
+            terminal.mail(mail);
+            mails += 1;
+        }
+        let told = audience.told()?;
+        if told != was_told && told == [Told::ALL; 3] {
+            terminal.say("all three were told that the alert fired and that it is resolved");
+            if arguments.once {
+                return Ok(());
+            }
+            terminal.say("the chain goes on running; Ctrl-C stops it");
+        }
+        was_told = told;
+    }
+}
+
+/// What was not told to whom, for the one who waited in vain.
+fn missing(audience: &Audience) -> Result<String> {
+    let told = audience.told().context("failed to read what arrived")?;
+    let missing: Vec<String> = ["DingTalk", "WeCom", "the mail server"]
+        .iter()
+        .zip(told)
+        .filter_map(|(name, told)| Some(format!("{name} was not told {}", told.missing()?)))
+        .collect();
+    Ok(missing.join(", "))
+}

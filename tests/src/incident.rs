@@ -1,0 +1,121 @@
+//! The incident of `make demo` and of the chain's test: a simulated GPU's memory runs full, and is released.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+
+use crate::chain::Plan;
+use crate::chain::addresses::Addresses;
+use crate::chain::channels::Channels;
+use crate::chain::parts::Gpus;
+use crate::programs;
+use crate::time_lapse;
+use crate::vendor::dingtalk::{self, DingTalk};
+use crate::vendor::mail::{Mail, MailServer, Tls};
+use crate::vendor::robot::Post;
+use crate::vendor::wecom::{self, Wecom};
+
+/// The waiting times of rules and grouping are divided by this: a minute plays as a second.
+pub const PACE: u32 = 60;
+/// The memory leak is divided by this: full after 23 seconds instead of 90, released after 53.
+pub const SCENARIO_PACE: u32 = 4;
+/// The `node` label in every message.
+pub const NODE: &str = "simulated-node";
+/// The alert that this incident is about.
+pub const ALERT: &str = "GpuMemoryHigh";
+/// How the shipped Chinese text begins an alert that newly fires.
+const FIRING: &str = "新告警";
+/// How it begins one that is over.
+const RESOLVED: &str = "已恢复";
+
+/// The three places people are told at.
+pub struct Audience {
+    /// A signed robot with the vendor's own limits.
+    pub dingtalk: DingTalk,
+    /// A robot with the vendor's own limits.
+    pub wecom: Wecom,
+    /// A mail server that demands STARTTLS and a login.
+    pub mail: MailServer,
+}
+
+impl Audience {
+    /// Starts all three; files go under `data`.
+    pub async fn start(data: &Path) -> Result<Self> {
+        Ok(Self {
+            dingtalk: DingTalk::start(dingtalk::Setup::signed()).await?,
+            wecom: Wecom::start(wecom::Setup::default()).await?,
+            mail: MailServer::start(data, Tls::StartTls, 0).await?,
+        })
+    }
+
+    /// The chain that tells them of this incident, from now on.
+    pub fn plan(&self, data: &Path, addresses: Addresses) -> Result<Plan> {
+        Ok(Plan {
+            data: data.to_path_buf(),
+            addresses,
+            gpus: Gpus::Simulated { scenario: scenario(data)?, start: SystemTime::now() },
+            pace: PACE,
+            node: Some(NODE.to_owned()),
+            channels: Some(Channels::to_all(&self.dingtalk, &self.wecom, &self.mail, data)?),
+        })
+    }
+
+    /// What each of the three has been told of the incident, in the order above.
+    pub fn told(&self) -> Result<[Told; 3]> {
+        let posts = |posts: Vec<Post>| Told::by(posts.iter().map(|post| post.text.as_str()));
+        let mails: Vec<Mail> = self.mail.mails()?;
+        Ok([
+            posts(self.dingtalk.robot.posts()),
+            posts(self.wecom.robot.posts()),
+            Told::by(mails.iter().map(|mail| mail.text.as_str())),
+        ])
+    }
+}
+
+/// What one chat knows of the incident.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// That it began.
+    pub firing: bool,
+    /// That it is over.
+    pub resolved: bool,
+}
+
+impl Told {
+    /// Everything.
+    pub const ALL: Self = Self { firing: true, resolved: true };
+
+    fn by<'text>(texts: impl Iterator<Item = &'text str>) -> Self {
+        texts.filter(|text| text.contains(ALERT)).fold(Self::default(), |told, text| Self {
+            firing: told.firing || text.contains(FIRING),
+            resolved: told.resolved || text.contains(RESOLVED),
+        })
+    }
+
+    /// What is missing, in words; `None` when nothing is.
+    pub fn missing(self) -> Option<&'static str> {
+        match (self.firing, self.resolved) {
+            (true, true) => None,
+            (true, false) => Some("that it is resolved"),
+            (false, true) => Some("that it fired"),
+            (false, false) => Some("anything"),
+        }
+    }
+}
+
+/// How long after the start the leak begins, is complete, and is released, for announcing it.
+pub fn timetable() -> [Duration; 3] {
+    // The numbers of memory-leak.yaml, which says them in its comment too.
+    [30, 90, 210].map(|second| Duration::from_secs(second) / SCENARIO_PACE)
+}
+
+fn scenario(data: &Path) -> Result<PathBuf> {
+    let shipped = programs::checkout().join("crates/nvml-sim/scenarios/memory-leak.yaml");
+    let text =
+        std::fs::read_to_string(&shipped).with_context(|| format!("failed to read {}", shipped.display()))?;
+    let file = data.join("memory-leak.yaml");
+    std::fs::write(&file, time_lapse::faster(&text, SCENARIO_PACE)?)
+        .with_context(|| format!("failed to write {}", file.display()))?;
+    Ok(file)
+}
