@@ -37,6 +37,15 @@ impl Collected {
     }
 }
 
+impl From<Result<Vec<Family>, Fault>> for Collected {
+    fn from(reading: Result<Vec<Family>, Fault>) -> Self {
+        match reading {
+            Ok(families) => Self::complete(families),
+            Err(fault) => Self::failed(fault),
+        }
+    }
+}
+
 /// Why a reading, or a part of it, is missing. Its text goes to the log, never into a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(String);

@@ -1,0 +1,355 @@
+//! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` tells about the CPUs.
+//!
+//! Owns the times, the thermal throttles and which CPUs are online or isolated; `cpu/info.rs` owns `/proc/cpuinfo`.
+//! Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is offline. Leaves out
+//! frequencies.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::HostSettings;
+use super::root::{Buffer, KeptFile, Root, read_once};
+use crate::collector::{Collected, Collector, Fault};
+use crate::family::{Family, Labels};
+
+mod info;
+
+use info::CpuInfo;
+
+/// `--collector.cpu.*`
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CpuSettings {
+    /// Time spent for guests, beside user and nice time, which include it.
+    pub(crate) guest: bool,
+    /// `/proc/cpuinfo`
+    pub(crate) info: bool,
+    /// Which CPU flags to show; none without an expression.
+    pub(crate) flags: Option<Regex>,
+    /// Which CPU bugs to show; none without an expression.
+    pub(crate) bugs: Option<Regex>,
+    /// Frequencies from `/proc/cpuinfo`, which `node_exporter` leaves out with `--no-collector.cpufreq`.
+    pub(crate) frequency: bool,
+}
+
+/// The collector `cpu`.
+pub(crate) struct CpuCollector {
+    root: Root,
+    guest: bool,
+    stat: KeptFile,
+    isolated: KeptFile,
+    buffer: Buffer,
+    /// What was served last, by CPU number.
+    times: BTreeMap<u32, Served>,
+    sysfs: Sysfs,
+    info: Option<CpuInfo>,
+}
+
+impl CpuCollector {
+    pub(crate) fn new(settings: &HostSettings) -> Self {
+        let root = &settings.root;
+        Self {
+            guest: settings.cpu.guest,
+            stat: root.proc_file("stat"),
+            isolated: root.sys_file("devices/system/cpu/isolated"),
+            buffer: Buffer::default(),
+            times: BTreeMap::new(),
+            sysfs: Sysfs::default(),
+            info: settings.cpu.info.then(|| CpuInfo::new(root, &settings.cpu)),
+            root: root.clone(),
+        }
+    }
+
+    fn read_times(&mut self) -> Result<(), Fault> {
+        let times = parse(self.stat.read(&mut self.buffer)?)?;
+        let same_cpus = self.times.keys().eq(times.iter().map(|(cpu, _)| cpu));
+        if !same_cpus {
+            self.times.retain(|served, _| times.iter().any(|(cpu, _)| cpu == served));
+            self.sysfs = Sysfs::scan(&self.root);
+        }
+        for (cpu, times) in times {
+            self.times.entry(cpu).or_insert_with(|| Served::new(cpu)).advance(times);
+        }
+        Ok(())
+    }
+}
+
+impl Collector for CpuCollector {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn collect(&mut self) -> Collected {
+        let mut collected = Collected::default();
+        match self.read_times() {
+            Ok(()) => collected.families.extend(time_families(&self.times, self.guest)),
+            Err(fault) => collected.faults.push(fault),
+        }
+        match isolated(&mut self.isolated, &mut self.buffer) {
+            Ok(families) => collected.families.extend(families),
+            Err(fault) => collected.faults.push(fault),
+        }
+        collected.families.extend(self.sysfs.families(&mut self.buffer));
+        if let Some(info) = &mut self.info {
+            match info.read(&mut self.buffer) {
+                Ok(families) => collected.families.extend(families),
+                Err(fault) => collected.faults.push(fault),
+            }
+        }
+        collected
+    }
+}
+
+/// The columns of a `cpuN` line; guest time is also counted in user and nice time.
+const MODES: [&str; 10] =
+    ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"];
+const GUEST: usize = 8;
+const GUEST_NICE: usize = 9;
+const IDLE: usize = 3;
+
+/// Clock ticks since boot, in the order of [`MODES`].
+type Times = [u64; MODES.len()];
+
+fn parse(text: &str) -> Result<Vec<(u32, Times)>, Fault> {
+    let mut cpus = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("cpu")) {
+        // The first line, `cpu` without a number, sums up the others.
+        if line.starts_with(' ') {
+            continue;
+        }
+        cpus.push(parse_line(line).ok_or_else(|| Fault::new(format!("stat: cannot read the line \"cpu{line}\"")))?);
+    }
+    if cpus.is_empty() {
+        return Err(Fault::new("stat: no line about a CPU"));
+    }
+    Ok(cpus)
+}
+
+fn parse_line(line: &str) -> Option<(u32, Times)> {
+    let mut words = line.split_ascii_whitespace();
+    let cpu = words.next()?.parse().ok()?;
+    let mut times = [0; MODES.len()];
+    // Steal and the guest times came with Linux 2.6.11 and later; an older kernel's line is shorter, and 0 is right.
+    let mut columns = 0;
+    for (time, word) in times.iter_mut().zip(words) {
+        *time = word.parse().ok()?;
+        columns += 1;
+    }
+    (columns > IDLE).then_some((cpu, times))
+}
+
+/// A CPU's times as served, and its labels.
+struct Served {
+    times: Times,
+    modes: [Labels; GUEST],
+    guest_user: Labels,
+    guest_nice: Labels,
+}
+
+impl Served {
+    fn new(cpu: u32) -> Self {
+        let labels = |mode: &str| Labels::new([("cpu", cpu.to_string()), ("mode", mode.to_owned())]);
+        Self {
+            times: [0; MODES.len()],
+            modes: std::array::from_fn(|mode| labels(MODES[mode])),
+            guest_user: labels("user"),
+            guest_nice: labels("nice"),
+        }
+    }
+
+    /// Idle and iowait time can step back a little (`proc_stat(5)`), which a counter must not. A step of seconds means
+    /// that the CPU was offline and starts anew.
+    fn advance(&mut self, now: Times) {
+        let restart = 3 * rustix::param::clock_ticks_per_second();
+        if now[IDLE].saturating_add(restart) <= self.times[IDLE] {
+            self.times = now;
+        }
+        for (served, now) in self.times.iter_mut().zip(now) {
+            *served = (*served).max(now);
+        }
+    }
+}
+
+fn time_families(cpus: &BTreeMap<u32, Served>, guest: bool) -> Vec<Family> {
+    let per_second = rustix::param::clock_ticks_per_second() as f64;
+    let mut times = Family::counter("node_cpu_seconds_total", "Seconds each CPU spent in each mode.");
+    let mut guests = Family::counter(
+        "node_cpu_guest_seconds_total",
+        "Seconds each CPU spent running guests; also counted in user and nice time.",
+    );
+    times.samples.reserve(cpus.len() * GUEST);
+    for cpu in cpus.values() {
+        for (labels, ticks) in cpu.modes.iter().zip(cpu.times) {
+            times.push(labels.clone(), ticks as f64 / per_second);
+        }
+        if guest {
+            guests.push(cpu.guest_user.clone(), cpu.times[GUEST] as f64 / per_second);
+            guests.push(cpu.guest_nice.clone(), cpu.times[GUEST_NICE] as f64 / per_second);
+        }
+    }
+    vec![times, guests]
+}
+
+/// Kernels without the file, and machines without isolated CPUs, have nothing to show.
+fn isolated(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Family>, Fault> {
+    let text = match file.read(buffer) {
+        Ok(text) => text,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut family = Family::gauge("node_cpu_isolated", "1 for each CPU that the scheduler leaves alone.");
+    for cpu in cpu_list(text)? {
+        family.push(Labels::new([("cpu", cpu.to_string())]), 1_u64);
+    }
+    Ok(Some(family))
+}
+
+/// The kernel's list format: `1,3-5,9`.
+fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
+    let mut cpus = Vec::new();
+    for range in text.trim().split(',').filter(|range| !range.is_empty()) {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        match (first.parse(), last.parse()) {
+            // NR_CPUS is at most 8192; a wider range is garbage that must not fill the memory.
+            (Ok(first), Ok(last)) if first <= last && last < 65_536 => cpus.extend(first..=last),
+            _ => return Err(Fault::new(format!("cannot read the list of CPUs {:?}", text.trim()))),
+        }
+    }
+    Ok(cpus)
+}
+
+/// What sysfs tells about CPUs: found once, and again when the CPUs in `/proc/stat` are others.
+#[derive(Default)]
+struct Sysfs {
+    online: Vec<(Labels, KeptFile)>,
+    cores: Vec<(Labels, KeptFile)>,
+    packages: Vec<(Labels, KeptFile)>,
+}
+
+impl Sysfs {
+    /// Thermal throttles are counted for each core and each package, and told by every thread of them: the first one
+    /// that has the file is read.
+    fn scan(root: &Root) -> Self {
+        let directory = root.sys.join("devices/system/cpu");
+        let names = std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let mut cpus: Vec<u32> =
+            names.filter_map(|name| name.to_str()?.strip_prefix("cpu")?.parse().ok()).collect();
+        cpus.sort_unstable();
+
+        let mut cores = BTreeMap::new();
+        let mut packages = BTreeMap::new();
+        let mut online = Vec::new();
+        for cpu in &cpus {
+            let directory = directory.join(format!("cpu{cpu}"));
+            online.push((Labels::new([("cpu", cpu.to_string())]), KeptFile::new(directory.join("online"))));
+            let number = |file: &str| read_once(&directory.join(file))?.parse::<u64>().ok();
+            let (Some(package), Some(core)) = (number("topology/physical_package_id"), number("topology/core_id"))
+            else {
+                continue;
+            };
+            let count = |file: &str| {
+                let path = directory.join("thermal_throttle").join(file);
+                path.exists().then(|| KeptFile::new(path))
+            };
+            if !cores.contains_key(&(package, core))
+                && let Some(file) = count("core_throttle_count")
+            {
+                cores.insert((package, core), file);
+            }
+            if !packages.contains_key(&package)
+                && let Some(file) = count("package_throttle_count")
+            {
+                packages.insert(package, file);
+            }
+        }
+        // CPU 0 usually cannot be taken offline; without its file there is no word about any, as in node_exporter.
+        if !directory.join("cpu0/online").exists() {
+            online.clear();
+        }
+        let package_label = |package: u64| ("package", package.to_string());
+        Self {
+            online,
+            cores: cores
+                .into_iter()
+                .map(|((package, core), file)| {
+                    (Labels::new([("core", core.to_string()), package_label(package)]), file)
+                })
+                .collect(),
+            packages: packages
+                .into_iter()
+                .map(|(package, file)| (Labels::new([package_label(package)]), file))
+                .collect(),
+        }
+    }
+
+    /// A file that does not answer leaves its sample out: a CPU may go offline at any moment.
+    fn families(&mut self, buffer: &mut Buffer) -> Vec<Family> {
+        let mut read = |mut family: Family, files: &mut Vec<(Labels, KeptFile)>| {
+            for (labels, file) in files {
+                if let Ok(Ok(value)) = file.read(buffer).map(|text| text.trim().parse::<u64>()) {
+                    family.push(labels.clone(), value);
+                }
+            }
+            family
+        };
+        vec![
+            read(Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."), &mut self.online),
+            read(
+                Family::counter("node_cpu_core_throttles_total", "Times the core was slowed down because of heat."),
+                &mut self.cores,
+            ),
+            read(
+                Family::counter(
+                    "node_cpu_package_throttles_total",
+                    "Times the package was slowed down because of heat.",
+                ),
+                &mut self.packages,
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{check_garbage, values};
+
+    #[test]
+    fn keeps_the_numbers_of_the_cpus() {
+        let text = "cpu  301854 612 111922\ncpu0 44490 19 21045 1087069 220 1 3410 0 2 1\ncpu7 1 2 3 4\nintr 1\n";
+        let cpus = parse(text).unwrap();
+        assert_eq!(cpus[0], (0, [44490, 19, 21045, 1_087_069, 220, 1, 3410, 0, 2, 1]));
+        assert_eq!(cpus[1], (7, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0]));
+        let mut served = Served::new(0);
+        served.advance(cpus[0].1);
+        let families = time_families(&BTreeMap::from([(0, served)]), true);
+        let lines = values(&families);
+        assert_eq!(lines[0], "node_cpu_seconds_total{cpu=\"0\",mode=\"user\"} 444.9");
+        assert_eq!(lines[7], "node_cpu_seconds_total{cpu=\"0\",mode=\"steal\"} 0");
+        assert_eq!(lines[8], "node_cpu_guest_seconds_total{cpu=\"0\",mode=\"user\"} 0.02");
+        assert_eq!(lines[9], "node_cpu_guest_seconds_total{cpu=\"0\",mode=\"nice\"} 0.01");
+    }
+
+    #[test]
+    fn a_small_step_back_is_held_and_a_large_one_is_a_restart() {
+        let mut served = Served::new(0);
+        let times = |user, idle| [user, 0, 0, idle, 0, 0, 0, 0, 0, 0];
+        served.advance(times(50, 10_000));
+        served.advance(times(60, 9_900));
+        assert_eq!((served.times[0], served.times[IDLE]), (60, 10_000));
+        served.advance(times(5, 7));
+        assert_eq!((served.times[0], served.times[IDLE]), (5, 7));
+    }
+
+    #[test]
+    fn garbage_is_a_fault() {
+        check_garbage(parse, &["", "cpu  1 2 3 4", "cpu0", "cpu0 1 2 3", "cpu0 1 2 3 x", "cpux 1 2 3 4", "cpu0 1 2 3 -4"]);
+        check_garbage(cpu_list, &["a", "3-1", "1-", "0-4294967295", "1;2"]);
+    }
+
+    #[test]
+    fn lists_of_cpus() {
+        assert_eq!(cpu_list("1,3-5,9\n").unwrap(), [1, 3, 4, 5, 9]);
+        assert_eq!(cpu_list("\n").unwrap(), []);
+    }
+}

@@ -1,0 +1,171 @@
+//! Where `/proc`, `/sys`, `/` and udev's database are, and files kept open under them.
+//!
+//! Owns the four roots (the machine's own, a container's mounts, or test data) and the reading of one file. Opening a
+//! sysfs file costs ten times as much as reading it again, so files stay open and are read with `pread` from the start:
+//! the kernel makes the text anew at offset 0. Leaves out what the text means.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::collector::Fault;
+
+/// The four directories every host collector reads from.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    /// `--path.procfs`
+    pub(crate) proc: PathBuf,
+    /// `--path.sysfs`
+    pub(crate) sys: PathBuf,
+    /// `--path.rootfs`
+    pub(crate) rootfs: PathBuf,
+    /// `--path.udev.data`
+    pub(crate) udev: PathBuf,
+}
+
+impl Root {
+    /// A file under `/proc` that will be read at every scrape.
+    pub(crate) fn proc_file(&self, path: impl AsRef<Path>) -> KeptFile {
+        KeptFile::new(self.proc.join(path))
+    }
+
+    /// A file under `/sys` that will be read at every scrape.
+    pub(crate) fn sys_file(&self, path: impl AsRef<Path>) -> KeptFile {
+        KeptFile::new(self.sys.join(path))
+    }
+}
+
+/// One file that is opened at its first reading and stays open.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl KeptFile {
+    /// Nothing is opened yet.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, file: None }
+    }
+
+    /// The whole text as it is now, read into `buffer`.
+    pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b str, ReadError> {
+        let length = self.fill(&mut buffer.0).map_err(|error| ReadError { path: self.path.clone(), error })?;
+        std::str::from_utf8(&buffer.0[..length]).map_err(|_| ReadError {
+            path: self.path.clone(),
+            error: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),
+        })
+    }
+
+    /// A descriptor of a device that went away answers `ENODEV` for ever, also when a device of the same name is back:
+    /// so a failed reading is tried once more on a newly opened file.
+    fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        if let Some(file) = &self.file {
+            match fill_from(file, bytes) {
+                Ok(length) => return Ok(length),
+                Err(_) => self.file = None,
+            }
+        }
+        let file = File::open(&self.path)?;
+        let length = fill_from(&file, bytes)?;
+        self.file = Some(file);
+        Ok(length)
+    }
+}
+
+/// The first request stays at one page: files under `/proc/sys` were measured to cost more the larger the request is.
+const FIRST_REQUEST: usize = 4096;
+
+fn fill_from(file: &File, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    if bytes.len() < FIRST_REQUEST {
+        bytes.resize(FIRST_REQUEST, 0);
+    }
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(bytes.len() * 2, 0);
+        }
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => return Ok(filled),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Room for one file's text, used again at every reading.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<u8>);
+
+/// A file that could not be read, by name.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub(crate) struct ReadError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl ReadError {
+    /// Names the file beside the reason.
+    pub(crate) fn new(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        Self { path: path.into(), error }
+    }
+
+    /// The kernel or the machine does not have this file, which is often no fault at all.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.error.kind() == io::ErrorKind::NotFound
+    }
+
+    /// The reason alone.
+    pub(crate) fn io(&self) -> &io::Error {
+        &self.error
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A small file that never changes while the machine runs (topology, labels): read once, trimmed.
+///
+/// `None` when it is absent or unreadable; sysfs leaves out what a device cannot say.
+pub(crate) fn read_once(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_again_what_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "one").unwrap();
+        let mut kept = KeptFile::new(path.clone());
+        let mut buffer = Buffer::default();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "one");
+        std::fs::write(&path, "three").unwrap();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "three");
+    }
+
+    #[test]
+    fn reads_past_the_first_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let text = "0123456789".repeat(2_000);
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(KeptFile::new(path).read(&mut Buffer::default()).unwrap(), text);
+    }
+
+    #[test]
+    fn names_the_file_it_cannot_read() {
+        let error = KeptFile::new("/nonexistent/file".into()).read(&mut Buffer::default()).unwrap_err();
+        assert!(error.is_absent());
+        assert!(error.to_string().starts_with("/nonexistent/file: "), "{error}");
+    }
+}

@@ -1,0 +1,309 @@
+//! One reading for all who ask at the same moment, with a deadline.
+//!
+//! Owns when collectors run. Each lane is one OS thread with its collectors in a row: the ones that only read memory of
+//! the kernel share a lane, and those that wait for something else (a file server, a lock of a driver) have their own.
+//! A lane that is late costs its own collectors' success, is left alone until it returns, and delays no scrape after
+//! the first. Leaves out what is read, and how it is written.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::collector::{Collected, Collector, Fault};
+use crate::family::Family;
+
+/// Collectors keep what they parse on the heap; the deepest stacks seen were below 40 KiB.
+const LANE_STACK: usize = 256 * 1024;
+
+/// What one collector gave to one scrape.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The collector's name.
+    pub(crate) collector: &'static str,
+    /// How long it took, or has taken so far when it is late.
+    pub(crate) took: Duration,
+    /// Whether it read everything.
+    pub(crate) success: bool,
+    /// What it read.
+    pub(crate) families: Arc<Vec<Family>>,
+}
+
+/// All lanes.
+pub(crate) struct Scraper {
+    lanes: Vec<Lane>,
+}
+
+impl Scraper {
+    /// Starts one thread for each lane: its name and its collectors.
+    pub(crate) fn start(lanes: Vec<(&'static str, Vec<Box<dyn Collector>>)>) -> io::Result<Self> {
+        let lanes = lanes.into_iter().map(|(name, collectors)| Lane::start(name, collectors));
+        Ok(Self { lanes: lanes.collect::<io::Result<_>>()? })
+    }
+
+    /// The names of all collectors, in the order of the lanes.
+    pub(crate) fn collectors(&self) -> impl Iterator<Item = &'static str> {
+        self.lanes.iter().flat_map(|lane| lane.collectors.iter().copied())
+    }
+
+    /// Reads the collectors that `wanted` names, waiting no longer than until `deadline`.
+    pub(crate) async fn read(&self, wanted: impl Fn(&str) -> bool, deadline: Instant) -> Vec<Arc<Reading>> {
+        let asked = Instant::now();
+        // All lanes are set to work before the first is waited for.
+        let asked_lanes: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| (lane, lane.mask(&wanted)))
+            .filter(|(_, mask)| *mask != 0)
+            .map(|(lane, mask)| (lane, mask, lane.ask(mask)))
+            .collect();
+        let mut readings = Vec::new();
+        for (lane, mask, run) in asked_lanes {
+            lane.wait(mask, run, asked, deadline, &mut readings).await;
+        }
+        readings
+    }
+}
+
+/// The collectors of a lane that are asked for, one bit each.
+type Mask = u64;
+
+/// What a run has given so far, by the collectors' places in their lane.
+type Results = Vec<Option<Arc<Reading>>>;
+
+struct Lane {
+    collectors: Vec<&'static str>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queued: Option<Queued>,
+    running: Option<Running>,
+    closed: bool,
+}
+
+struct Queued {
+    mask: Mask,
+    results: watch::Sender<Results>,
+}
+
+struct Running {
+    mask: Mask,
+    results: watch::Receiver<Results>,
+    since: Instant,
+    /// A scrape has given up on this run.
+    late: bool,
+}
+
+impl Shared {
+    /// A panic while the lock is held is impossible to provoke from outside; should one happen, the state is still whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    fn start(name: &'static str, collectors: Vec<Box<dyn Collector>>) -> io::Result<Self> {
+        assert!(collectors.len() <= Mask::BITS as usize, "a lane's collectors are counted in the bits of a mask");
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
+        let names = collectors.iter().map(|collector| collector.name()).collect();
+        let worker = Arc::clone(&shared);
+        thread::Builder::new()
+            .name(format!("lane-{name}"))
+            .stack_size(LANE_STACK)
+            .spawn(move || work(&worker, collectors))?;
+        Ok(Self { collectors: names, shared })
+    }
+
+    fn mask(&self, wanted: impl Fn(&str) -> bool) -> Mask {
+        let bits = self.collectors.iter().enumerate().filter(|(_, name)| wanted(name));
+        bits.fold(0, |mask, (index, _)| mask | 1 << index)
+    }
+
+    /// Joins the run that is under way when it reads all that is wanted, else queues one; `None` when the lane is late.
+    fn ask(&self, mask: Mask) -> Option<watch::Receiver<Results>> {
+        let mut state = self.shared.state();
+        match &state.running {
+            Some(running) if running.late => return None,
+            Some(running) if running.mask & mask == mask => return Some(running.results.clone()),
+            _ => {}
+        }
+        let queued = state.queued.get_or_insert_with(|| Queued {
+            mask: 0,
+            results: watch::Sender::new(vec![None; self.collectors.len()]),
+        });
+        queued.mask |= mask;
+        let run = queued.results.subscribe();
+        self.shared.wake.notify_one();
+        Some(run)
+    }
+
+    /// Adds a reading for each collector of the mask: what came until the deadline, and a failed one for each other.
+    async fn wait(
+        &self,
+        mask: Mask,
+        run: Option<watch::Receiver<Results>>,
+        asked: Instant,
+        deadline: Instant,
+        readings: &mut Vec<Arc<Reading>>,
+    ) {
+        let results = match run {
+            None => vec![None; self.collectors.len()],
+            Some(mut run) => {
+                let complete = |results: &Results| chosen(mask, results).all(|(_, result)| result.is_some());
+                let answered = tokio::time::timeout_at(deadline.into(), run.wait_for(complete)).await;
+                let in_time = matches!(answered, Ok(Ok(_)));
+                drop(answered);
+                if !in_time {
+                    self.give_up();
+                }
+                let results = run.borrow().clone();
+                results
+            }
+        };
+        for (index, result) in chosen(mask, &results) {
+            readings.push(result.clone().unwrap_or_else(|| self.late(index, asked)));
+        }
+    }
+
+    /// Marks the run under way as late, and says so once.
+    fn give_up(&self) {
+        let mut state = self.shared.state();
+        if let Some(running) = &mut state.running
+            && !running.late
+        {
+            running.late = true;
+            let results = running.results.borrow().clone();
+            let missing: Vec<_> = chosen(running.mask, &results)
+                .filter(|(_, result)| result.is_none())
+                .map(|(index, _)| self.collectors[index])
+                .collect();
+            tracing::warn!(
+                collectors = missing.join(","),
+                "the collectors `{}` did not answer in time and are left out until they return",
+                missing.join("`, `")
+            );
+        }
+    }
+
+    fn late(&self, index: usize, asked: Instant) -> Arc<Reading> {
+        let since = self.shared.state().running.as_ref().map_or(asked, |running| running.since);
+        Arc::new(Reading {
+            collector: self.collectors[index],
+            took: since.elapsed(),
+            success: false,
+            families: Arc::default(),
+        })
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+fn chosen(mask: Mask, results: &Results) -> impl Iterator<Item = (usize, &Option<Arc<Reading>>)> {
+    results.iter().enumerate().filter(move |(index, _)| mask & (1 << index) != 0)
+}
+
+/// The lane's thread: waits for a run, reads the collectors in order, and hands each result out at once.
+fn work(shared: &Shared, collectors: Vec<Box<dyn Collector>>) {
+    let mut watched: Vec<Watched> = collectors.into_iter().map(Watched::new).collect();
+    loop {
+        let Some((mask, results)) = next_run(shared) else { return };
+        for (index, collector) in watched.iter_mut().enumerate() {
+            if mask & (1 << index) != 0 {
+                let reading = Arc::new(collector.read());
+                results.send_modify(|results| results[index] = Some(reading));
+            }
+        }
+        let finished = shared.state().running.take();
+        if let Some(running) = finished.filter(|running| running.late) {
+            let seconds = running.since.elapsed().as_secs_f64();
+            tracing::info!(seconds, "collectors that were late have returned after {seconds:.1} s");
+        }
+    }
+}
+
+fn next_run(shared: &Shared) -> Option<(Mask, watch::Sender<Results>)> {
+    let mut state = shared.state();
+    loop {
+        if state.closed {
+            return None;
+        }
+        if let Some(Queued { mask, results }) = state.queued.take() {
+            let running = Running { mask, results: results.subscribe(), since: Instant::now(), late: false };
+            state.running = Some(running);
+            return Some((mask, results));
+        }
+        state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// A collector, and what was said about it since it last read everything.
+struct Watched {
+    collector: Box<dyn Collector>,
+    healthy: bool,
+    told: Vec<Fault>,
+}
+
+/// A fault whose text differs at every scrape is told this many times, not for ever.
+const MOST_TOLD: usize = 8;
+
+impl Watched {
+    fn new(collector: Box<dyn Collector>) -> Self {
+        Self { collector, healthy: true, told: Vec::new() }
+    }
+
+    fn read(&mut self) -> Reading {
+        let began = Instant::now();
+        let collector = &mut self.collector;
+        // A panic would be our own bug; it costs this collector and neither its lane nor the process.
+        let Collected { families, faults } = catch_unwind(AssertUnwindSafe(|| collector.collect()))
+            .unwrap_or_else(|panic| Collected::failed(Fault::new(format!("panicked: {}", message(&*panic)))));
+        let reading = Reading {
+            collector: self.collector.name(),
+            took: began.elapsed(),
+            success: faults.is_empty(),
+            families: Arc::new(families),
+        };
+        self.tell(faults);
+        reading
+    }
+
+    /// Logs a fault when it is new, and the end of all faults; not every scrape of a lasting one.
+    fn tell(&mut self, faults: Vec<Fault>) {
+        let collector = self.collector.name();
+        if faults.is_empty() && !self.healthy {
+            tracing::info!(collector, "collector `{collector}` reads everything again");
+            self.told.clear();
+        }
+        self.healthy = faults.is_empty();
+        for fault in faults {
+            if self.told.len() < MOST_TOLD && !self.told.contains(&fault) {
+                tracing::warn!(collector, "collector `{collector}`: {fault}");
+                self.told.push(fault);
+            }
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! What the exporter tells about itself.
+//!
+//! Owns build, process and request series, and the meta-series of the collectors. Everything here is read when the page
+//! is made. Leaves out the probe's series, which are the GPU side's.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::family::{Family, Labels};
+use crate::scrape::Reading;
+
+mod process;
+
+/// Counts since the start of the process.
+#[derive(Debug, Default)]
+pub(crate) struct SelfMetrics {
+    requests: Mutex<BTreeMap<u16, u64>>,
+    refused_series: AtomicU64,
+}
+
+impl SelfMetrics {
+    /// One more request to the metrics page was answered with this status.
+    pub(crate) fn answered(&self, status: http::StatusCode) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry(status.as_u16()).or_default() += 1;
+    }
+
+    /// So many series were left out of a page because an equal one was there first.
+    pub(crate) fn refused(&self, count: usize) {
+        self.refused_series.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// The series about this process.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let mut requests = Family::counter(
+            "gpu_node_exporter_http_requests_total",
+            "Requests to the metrics page, by the status they were answered with.",
+        );
+        // Known from the start, so that the first failure is an increase and not a new series.
+        let mut by_code = BTreeMap::from([(200, 0), (400, 0), (503, 0)]);
+        by_code.extend(self.requests.lock().unwrap_or_else(PoisonError::into_inner).iter());
+        for (code, count) in by_code {
+            requests.push(Labels::new([("code", code.to_string())]), count);
+        }
+        let refused = Family::counter(
+            "gpu_node_exporter_refused_series_total",
+            "Series left out of a page because one with the same name and labels, or a family of another type, was there first.",
+        );
+        let mut families = vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))];
+        families.extend(process::families());
+        families
+    }
+}
+
+/// Which version this is.
+pub(crate) fn build_info() -> Family {
+    let labels = Labels::new([("version", env!("CARGO_PKG_VERSION"))]);
+    Family::info("gpu_node_exporter_build_info", "The exporter's version; always 1.").with(labels, 1_u64)
+}
+
+/// How long each collector took, and whether it read everything.
+pub(crate) fn collector_families(readings: &[Arc<Reading>]) -> Vec<Family> {
+    let mut took = Family::gauge(
+        "node_scrape_collector_duration_seconds",
+        "How long the collector took, or has taken so far when it did not answer in time.",
+    );
+    let mut success =
+        Family::gauge("node_scrape_collector_success", "1 when the collector read everything, else 0.");
+    for reading in readings {
+        let labels = Labels::new([("collector", reading.collector)]);
+        took.push(labels.clone(), reading.took.as_secs_f64());
+        success.push(labels, reading.success);
+    }
+    vec![took, success]
+}

@@ -1,0 +1,185 @@
+//! What each path answers.
+//!
+//! Owns the few paths, the metrics page's way from request to bytes, and the limit on scrapes at the same time. Leaves
+//! out sockets, TLS and passwords, which are http-serve's.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode, request};
+use http_body_util::Full;
+use http_serve::response::{html, text, whole};
+use tokio::sync::Semaphore;
+
+use crate::exposition::{Format, Page, accepts_gzip};
+use crate::landing;
+use crate::scrape::Scraper;
+use crate::selection::Selection;
+use crate::self_metrics::{self, SelfMetrics};
+
+/// An answer, complete in memory.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// How the pages are served.
+#[derive(Debug)]
+pub(crate) struct ServiceSettings {
+    /// Where the metrics page is; begins with `/`.
+    pub(crate) telemetry_path: String,
+    /// Most scrapes at the same time; `None` is no limit.
+    pub(crate) max_requests: Option<usize>,
+    /// Whether the page tells about this process itself.
+    pub(crate) exporter_metrics: bool,
+}
+
+/// Answers requests.
+pub(crate) struct Service {
+    settings: ServiceSettings,
+    scraper: Scraper,
+    running: Vec<&'static str>,
+    permits: Semaphore,
+    metrics: SelfMetrics,
+    /// The size of the last page, which the next one will be close to.
+    last_size: AtomicUsize,
+    /// What was logged as refused: once for each name.
+    told: Mutex<HashSet<String>>,
+}
+
+impl Service {
+    /// Nothing is read before the first request.
+    pub(crate) fn new(settings: ServiceSettings, scraper: Scraper) -> Self {
+        let running = scraper.collectors().collect();
+        let permits = Semaphore::new(settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS));
+        Self {
+            settings,
+            scraper,
+            running,
+            permits,
+            metrics: SelfMetrics::default(),
+            last_size: AtomicUsize::new(0),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Answers one request; its body is not looked at.
+    pub(crate) async fn answer(&self, request: &request::Parts) -> Answer {
+        let path = request.uri.path();
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        if path == self.settings.telemetry_path {
+            if !reads {
+                return method_not_allowed("GET, HEAD");
+            }
+            let answer = self.metrics_page(request).await;
+            self.metrics.answered(answer.status());
+            return answer;
+        }
+        match path {
+            "/" | "/-/healthy" | "/-/ready" if !reads => method_not_allowed("GET, HEAD"),
+            "/" => html(StatusCode::OK, landing::page(&self.settings.telemetry_path)),
+            "/-/healthy" => text(StatusCode::OK, "healthy\n"),
+            "/-/ready" => text(StatusCode::OK, "ready\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                format!("no such page (hint: metrics are under {})\n", self.settings.telemetry_path),
+            ),
+        }
+    }
+
+    async fn metrics_page(&self, request: &request::Parts) -> Answer {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            let most = self.settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS);
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{most} scrapes are being answered already (hint: --web.max-requests)\n"),
+            );
+        };
+        let selection = match Selection::parse(request.uri.query().unwrap_or_default(), &self.running) {
+            Ok(selection) => selection,
+            Err(reason) => return text(StatusCode::BAD_REQUEST, reason + "\n"),
+        };
+        let deadline = Instant::now() + patience(&request.headers);
+        let readings = self.scraper.read(|name| selection.wants(name), deadline).await;
+
+        let mut sources: Vec<_> = readings.iter().map(|reading| Arc::clone(&reading.families)).collect();
+        let mut own = self_metrics::collector_families(&readings);
+        own.push(self_metrics::build_info());
+        if self.settings.exporter_metrics {
+            own.extend(self.metrics.families());
+        }
+        // Our own series stand first: a text file may not take their place.
+        sources.insert(0, Arc::new(own));
+        let page = Arc::new(Page::new(sources));
+        self.tell_refused(&page);
+
+        let accept = |name| request.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let format = Format::negotiate(accept(header::ACCEPT));
+        let body = page.encode(format, self.last_size.load(Ordering::Relaxed) * 9 / 8);
+        self.last_size.store(body.len(), Ordering::Relaxed);
+        let mut answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
+        let body = if accepts_gzip(accept(header::ACCEPT_ENCODING)) {
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            gzip(body.as_bytes())
+        } else {
+            body.into_bytes()
+        };
+        *answer.body_mut() = Full::from(body);
+        answer
+    }
+
+    fn tell_refused(&self, page: &Page) {
+        if page.refused.is_empty() {
+            return;
+        }
+        self.metrics.refused(page.refused.len());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for refused in &page.refused {
+            if told.len() < MOST_TOLD && told.insert(refused.clone()) {
+                tracing::warn!("left {refused} out of the page: the first one stays");
+            }
+        }
+    }
+}
+
+/// Text files can hold any number of series that clash; the counter counts them all, the log names this many.
+const MOST_TOLD: usize = 64;
+
+/// A scraper that says nothing waits this long at least: Prometheus' own default is 10 s.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time to encode the page and send it before the scraper gives up.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// How long collectors may take, from the time the scraper waits (it tells so in a header).
+fn patience(headers: &HeaderMap) -> Duration {
+    let header = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok());
+    let timeout = header.and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match timeout {
+        Some(timeout) if !timeout.is_zero() => {
+            let timeout = timeout.min(Duration::from_secs(3600));
+            timeout.saturating_sub(TIME_TO_ANSWER.min(timeout / 10))
+        }
+        _ => DEFAULT_PATIENCE,
+    }
+}
+
+/// Level 1: a page shrinks to a fifth at a small part of what the higher levels cost.
+fn gzip(page: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
+    encoder.write_all(page).expect("writing to a Vec cannot fail");
+    encoder.finish().expect("writing to a Vec cannot fail")
+}
+
+fn method_not_allowed(allowed: &'static str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this page takes {allowed} only\n"));
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+#[cfg(test)]
+mod tests;
