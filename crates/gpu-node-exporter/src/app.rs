@@ -57,7 +57,8 @@ fn serve(settings: Settings) -> anyhow::Result<()> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let result = runtime.block_on(run(settings));
     runtime.shutdown_background();
     result
@@ -65,10 +66,12 @@ fn serve(settings: Settings) -> anyhow::Result<()> {
 
 async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let config = ServerConfig::listening_on(settings.web.listen);
+    let mut config = ServerConfig::listening_on(settings.web.listen);
+    config.web_config = settings.web.config_file;
     let server = Server::bind(config).await?;
 
-    let scraper = Scraper::start(host::lanes(&settings.host)).context("cannot start the threads that read")?;
+    let scraper =
+        Scraper::start(host::lanes(&settings.host)).context("cannot start the threads that read")?;
     let collectors = scraper.collectors().collect::<Vec<_>>().join(", ");
     let service = Arc::new(Service::new(
         ServiceSettings {
@@ -78,7 +81,10 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         },
         scraper,
     ));
-    tracing::info!("gpu-node-exporter {} reads {collectors}", env!("CARGO_PKG_VERSION"));
+    for address in server.local_addresses() {
+        tracing::info!(%address, "gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
+    }
+    tracing::info!(collectors, "collectors: {collectors}");
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }

@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_serve::ListenAddress;
 use clap::{Arg, ArgAction, ArgMatches};
+use http_serve::ListenAddress;
 use regex::Regex;
 
 use crate::gpu::GpuSettings;
@@ -134,7 +134,8 @@ fn add(command: clap::Command, flag: &Flag) -> clap::Command {
     match flag.takes {
         Takes::Switch { on } => {
             let (yes, no) = (flag.name.to_string(), format!("no-{}", flag.name));
-            let help = if on { format!("Do not read or show this: {}", flag.help) } else { flag.help.to_owned() };
+            let help =
+                if on { format!("Do not read or show this: {}", flag.help) } else { flag.help.to_owned() };
             let switch = |name: &str, other: &str, shown: bool| {
                 arg(name.to_owned())
                     .action(ArgAction::SetTrue)
@@ -187,8 +188,10 @@ fn known_arguments(arguments: Vec<OsString>, mistakes: &mut Vec<String>) -> Vec<
                     .to_owned(),
             ),
             (None, _) => mistakes.push(unknown(name, positive.is_some(), &flags)),
-            (Some(Takes::Switch { .. }), Some(_)) => mistakes
-                .push(format!("`--{name}` takes no value (hint: write --{0} or --no-{0})", positive.unwrap_or(name))),
+            (Some(Takes::Switch { .. }), Some(_)) => mistakes.push(format!(
+                "`--{name}` takes no value (hint: write --{0} or --no-{0})",
+                positive.unwrap_or(name)
+            )),
             (Some(Takes::Switch { .. }), None) => known.push(argument),
             (Some(_), value) => {
                 is_value = value.is_none();
@@ -273,7 +276,9 @@ impl Raw {
     fn filter(&mut self, exclude: &str, include: &str) -> Filter {
         let is_chosen = |name| self.written(name) || self.old_name(name).is_some();
         if is_chosen(exclude) && is_chosen(include) {
-            self.mistakes.push(format!("`--{exclude}` and `--{include}` exclude each other (hint: write one of them)"));
+            self.mistakes.push(format!(
+                "`--{exclude}` and `--{include}` exclude each other (hint: write one of them)"
+            ));
         }
         let include = self.regex(include);
         let exclude = if include.is_some() { None } else { self.regex(exclude) };
@@ -285,9 +290,12 @@ impl Raw {
         match humantime::parse_duration(&text) {
             Ok(duration) => return duration,
             Err(_) if text.parse::<f64>().is_ok() => {
-                self.mistakes.push(format!("`--{name}={text}` has no unit (hint: write {text}s or {text}ms)"));
+                self.mistakes
+                    .push(format!("`--{name}={text}` has no unit (hint: write {text}s or {text}ms)"));
             }
-            Err(_) => self.mistakes.push(format!("`--{name}={text}` is not a duration (hint: like 500ms, 1s or 2m)")),
+            Err(_) => self
+                .mistakes
+                .push(format!("`--{name}={text}` is not a duration (hint: like 500ms, 1s or 2m)")),
         }
         Duration::from_secs(1)
     }
@@ -312,18 +320,24 @@ fn settings(raw: &mut Raw) -> Settings {
     let host = host(raw);
     let gpu = gpu(raw, &mut warnings);
     let log = LogSettings {
-        level: raw.choice("log.level", &[
-            ("error", tracing::Level::ERROR),
-            ("warn", tracing::Level::WARN),
-            ("info", tracing::Level::INFO),
-            ("debug", tracing::Level::DEBUG),
-        ]),
-        format: raw.choice("log.format", &[
-            ("text", LogFormat::Text),
-            // node_exporter's own word for text.
-            ("logfmt", LogFormat::Text),
-            ("json", LogFormat::Json),
-        ]),
+        level: raw.choice(
+            "log.level",
+            &[
+                ("error", tracing::Level::ERROR),
+                ("warn", tracing::Level::WARN),
+                ("info", tracing::Level::INFO),
+                ("debug", tracing::Level::DEBUG),
+            ],
+        ),
+        format: raw.choice(
+            "log.format",
+            &[
+                ("text", LogFormat::Text),
+                // node_exporter's own word for text.
+                ("logfmt", LogFormat::Text),
+                ("json", LogFormat::Json),
+            ],
+        ),
     };
     warnings.extend(absent(raw));
     Settings { web, host, gpu, log, warnings }
@@ -433,11 +447,16 @@ fn gpu(raw: &mut Raw, warnings: &mut Vec<String>) -> Option<GpuSettings> {
 /// needs no word.
 fn absent(raw: &Raw) -> Option<String> {
     use flag::{ABSENT_COLLECTORS, ABSENT_SWITCHES, ABSENT_VALUES};
-    let collectors = ABSENT_COLLECTORS.iter().map(|name| format!("collector.{name}")).filter(|name| raw.on(name));
-    let switches = ABSENT_SWITCHES.iter().filter(|name| raw.on(name) || raw.off(name)).map(ToString::to_string);
+    let collectors =
+        ABSENT_COLLECTORS.iter().map(|name| format!("collector.{name}")).filter(|name| raw.on(name));
+    let switches =
+        ABSENT_SWITCHES.iter().filter(|name| raw.on(name) || raw.off(name)).map(ToString::to_string);
     let values = ABSENT_VALUES.iter().filter(|name| raw.written(name)).map(ToString::to_string);
     let names: Vec<_> = collectors.chain(switches).chain(values).map(|name| format!("--{name}")).collect();
     (!names.is_empty()).then(|| {
-        format!("flags of node_exporter for collectors that are not in this version have no effect: {}", names.join(", "))
+        format!(
+            "flags of node_exporter for collectors that are not in this version have no effect: {}",
+            names.join(", ")
+        )
     })
 }

@@ -77,7 +77,8 @@ impl Page {
                         group.repeated.push((place_index, sample_index));
                         let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
                         let labels = labels.collect::<Vec<_>>().join(",");
-                        self.refused.push(format!("a second series `{}{}{{{labels}}}`", family.name, sample.suffix));
+                        self.refused
+                            .push(format!("a second series `{}{}{{{labels}}}`", family.name, sample.suffix));
                     }
                 }
             }

@@ -106,7 +106,8 @@ pub(crate) const COLLECTORS: &[Entry] = &[
 /// The enabled collectors in their lanes; a lane without any is left out.
 pub(crate) fn lanes(settings: &HostSettings) -> Vec<(&'static str, Vec<Box<dyn Collector>>)> {
     let build = |lane| -> Vec<_> {
-        let entries = COLLECTORS.iter().filter(|entry| entry.lane == lane && settings.enabled.contains(&entry.name));
+        let entries =
+            COLLECTORS.iter().filter(|entry| entry.lane == lane && settings.enabled.contains(&entry.name));
         entries.map(|entry| (entry.build)(settings)).collect()
     };
     let lanes = Lane::ALL.into_iter().map(|(name, lane)| (name, build(lane)));

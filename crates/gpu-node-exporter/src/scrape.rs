@@ -114,7 +114,10 @@ impl Shared {
 
 impl Lane {
     fn start(name: &'static str, collectors: Vec<Box<dyn Collector>>) -> io::Result<Self> {
-        assert!(collectors.len() <= Mask::BITS as usize, "a lane's collectors are counted in the bits of a mask");
+        assert!(
+            collectors.len() <= Mask::BITS as usize,
+            "a lane's collectors are counted in the bits of a mask"
+        );
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
         let names = collectors.iter().map(|collector| collector.name()).collect();
         let worker = Arc::clone(&shared);

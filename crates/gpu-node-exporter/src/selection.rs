@@ -21,7 +21,8 @@ impl Selection {
         let (mut only, mut except) = (Vec::new(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+            let decoded =
+                |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
             match decoded(key).as_str() {
                 "collect[]" => only.push(decoded(value)),
                 "exclude[]" => except.push(decoded(value)),
@@ -33,7 +34,9 @@ impl Selection {
         }
         if let Some(name) = only.iter().find(|name| !running.contains(&name.as_str())) {
             let running = running.join(", ");
-            return Err(format!("collect[]={name:?} is unknown or turned off (hint: the running collectors are {running})"));
+            return Err(format!(
+                "collect[]={name:?} is unknown or turned off (hint: the running collectors are {running})"
+            ));
         }
         Ok(match (only.is_empty(), except.is_empty()) {
             (false, _) => Self::Only(only),

@@ -47,7 +47,8 @@ impl SelfMetrics {
             "gpu_node_exporter_refused_series_total",
             "Series left out of a page because one with the same name and labels, or a family of another type, was there first.",
         );
-        let mut families = vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))];
+        let mut families =
+            vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))];
         families.extend(process::families());
         families
     }

@@ -55,7 +55,9 @@ impl Service {
     /// Nothing is read before the first request.
     pub(crate) fn new(settings: ServiceSettings, scraper: Scraper) -> Self {
         let running = scraper.collectors().collect();
-        let permits = Semaphore::new(settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS));
+        let permits = Semaphore::new(
+            settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
+        );
         Self {
             settings,
             scraper,
@@ -158,7 +160,9 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 /// How long collectors may take, from the time the scraper waits (it tells so in a header).
 fn patience(headers: &HeaderMap) -> Duration {
     let header = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok());
-    let timeout = header.and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let timeout = header
+        .and_then(|text| text.parse().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match timeout {
         Some(timeout) if !timeout.is_zero() => {
             let timeout = timeout.min(Duration::from_secs(3600));

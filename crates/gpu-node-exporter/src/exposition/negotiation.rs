@@ -74,7 +74,8 @@ fn ranges(header: &str) -> impl Iterator<Item = Range<'_>> {
         let mut range = Range { name: name.trim(), parameters, quality: 1.0 };
         if let Some(quality) = range.parameter("q") {
             // A weight that is no number makes the element unusable rather than preferred.
-            range.quality = quality.parse().ok().filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(0.0);
+            range.quality =
+                quality.parse().ok().filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(0.0);
         }
         range
     })
@@ -114,7 +115,10 @@ mod tests {
     #[test]
     fn the_weights_decide() {
         check("application/openmetrics-text;q=0.2,text/plain;q=0.9", Format::Classic);
-        check("text/plain;q=0.2, application/openmetrics-text; version=\"1.0.0\"; q=0.9", Format::OpenMetrics);
+        check(
+            "text/plain;q=0.2, application/openmetrics-text; version=\"1.0.0\"; q=0.9",
+            Format::OpenMetrics,
+        );
         check("application/openmetrics-text;q=0", Format::Classic);
         check("application/openmetrics-text;q=often,text/plain;q=0.1", Format::Classic);
         check("APPLICATION/OpenMetrics-Text", Format::OpenMetrics);

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
@@ -52,16 +52,24 @@ impl Collector for Simple {
                     metric.encode_info(&labels)?;
                     continue;
                 }
-                let mut metric = metric.encode_family(&labels)?;
-                match (shape.kind, sample.value) {
-                    (Kind::Counter, Number::Whole(whole)) => metric.encode_counter::<Vec<Label>, _, u64>(&whole, None)?,
-                    (Kind::Counter, Number::Real(real)) => metric.encode_counter::<Vec<Label>, _, f64>(&real, None)?,
-                    (_, Number::Whole(whole)) => metric.encode_gauge(&whole)?,
-                    (_, Number::Real(real)) => metric.encode_gauge(&real)?,
+                // Without labels the crate would write `name{} 1`: valid, but not what anyone expects to read.
+                if labels.is_empty() {
+                    encode_number(&mut metric, shape.kind, sample.value)?;
+                } else {
+                    encode_number(&mut metric.encode_family(&labels)?, shape.kind, sample.value)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn encode_number(metric: &mut MetricEncoder<'_>, kind: Kind, value: Number) -> Result<(), fmt::Error> {
+    match (kind, value) {
+        (Kind::Counter, Number::Whole(whole)) => metric.encode_counter::<NoLabelSet, _, u64>(&whole, None),
+        (Kind::Counter, Number::Real(real)) => metric.encode_counter::<NoLabelSet, _, f64>(&real, None),
+        (_, Number::Whole(whole)) => metric.encode_gauge(&whole),
+        (_, Number::Real(real)) => metric.encode_gauge(&real),
     }
 }
 
@@ -142,7 +150,8 @@ fn own_shape<'page>(family: &Merged<'page>) -> Option<Shape<'page>> {
         Kind::Gauge | Kind::Unknown | Kind::Histogram | Kind::Summary => name,
     };
     // A counter below zero or NaN only comes from a text file, and no strict parser takes it as a counter.
-    let countable = |sample: &Sample| !matches!(sample.value, Number::Real(real) if real.is_nan() || real < 0.0);
+    let countable =
+        |sample: &Sample| !matches!(sample.value, Number::Real(real) if real.is_nan() || real < 0.0);
     let valid = kind != Kind::Counter || family.samples().all(countable);
     (valid && !name.is_empty()).then_some(Shape { name, kind })
 }

@@ -49,7 +49,10 @@ fn families_are_merged_and_ordered() {
     check(
         vec![
             vec![Family::gauge("b", "B.").with(labels(&[("n", "1")]), 1_u64), Family::gauge("empty", "E.")],
-            vec![Family::gauge("a", "A.").with(Labels::NONE, 1_u64), Family::gauge("b", "Other.").with(labels(&[("n", "2")]), 2_u64)],
+            vec![
+                Family::gauge("a", "A.").with(Labels::NONE, 1_u64),
+                Family::gauge("b", "Other.").with(labels(&[("n", "2")]), 2_u64),
+            ],
         ],
         "# HELP a A.\n# TYPE a gauge\na 1\n# HELP b B.\n# TYPE b gauge\nb{n=\"1\"} 1\nb{n=\"2\"} 2\n",
         "# HELP a A.\n# TYPE a gauge\na 1\n# HELP b B.\n# TYPE b gauge\nb{n=\"1\"} 1\nb{n=\"2\"} 2\n# EOF\n",
@@ -61,11 +64,16 @@ fn of_two_equal_series_the_first_stays() {
     let page = page(vec![
         vec![Family::gauge("g", "G.").with(labels(&[("a", "1"), ("b", "2")]), 1_u64)],
         vec![
-            Family::gauge("g", "G.").with(labels(&[("b", "2"), ("a", "1")]), 2_u64).with(labels(&[("b", "3")]), 3_u64),
+            Family::gauge("g", "G.")
+                .with(labels(&[("b", "2"), ("a", "1")]), 2_u64)
+                .with(labels(&[("b", "3")]), 3_u64),
             Family::counter("g", "Not the same.").with(Labels::NONE, 1_u64),
         ],
     ]);
-    assert_eq!(page.encode(Format::Classic, 0), "# HELP g G.\n# TYPE g gauge\ng{a=\"1\",b=\"2\"} 1\ng{b=\"3\"} 3\n");
+    assert_eq!(
+        page.encode(Format::Classic, 0),
+        "# HELP g G.\n# TYPE g gauge\ng{a=\"1\",b=\"2\"} 1\ng{b=\"3\"} 3\n"
+    );
     assert_eq!(page.refused, ["a second family `g` of another type", "a second series `g{b=\"2\",a=\"1\"}`"]);
 }
 
@@ -89,7 +97,11 @@ fn clashing_names_lose_their_type_and_nothing_else() {
 
 #[test]
 fn histograms_and_summaries_pass_through() {
-    let sample = |suffix, pairs: &[(&'static str, &str)], value: Number| Sample { suffix, labels: labels(pairs), value };
+    let sample = |suffix, pairs: &[(&'static str, &str)], value: Number| Sample {
+        suffix,
+        labels: labels(pairs),
+        value,
+    };
     let mut histogram = Family::gauge("h", "H.");
     histogram.kind = Kind::Histogram;
     histogram.samples = vec![
@@ -100,7 +112,8 @@ fn histograms_and_summaries_pass_through() {
     ];
     let mut summary = Family::gauge("s", "S.");
     summary.kind = Kind::Summary;
-    summary.samples = vec![sample("", &[("quantile", "0.5")], Number::Real(1.0)), sample("_count", &[], Number::Whole(1))];
+    summary.samples =
+        vec![sample("", &[("quantile", "0.5")], Number::Real(1.0)), sample("_count", &[], Number::Whole(1))];
     check(
         vec![vec![histogram, summary]],
         "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 4.5\nh_count 3\n\

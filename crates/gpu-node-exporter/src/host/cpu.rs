@@ -117,7 +117,10 @@ fn parse(text: &str) -> Result<Vec<(u32, Times)>, Fault> {
         if line.starts_with(' ') {
             continue;
         }
-        cpus.push(parse_line(line).ok_or_else(|| Fault::new(format!("stat: cannot read the line \"cpu{line}\"")))?);
+        cpus.push(
+            parse_line(line)
+                .ok_or_else(|| Fault::new(format!("stat: cannot read the line \"cpu{line}\"")))?,
+        );
     }
     if cpus.is_empty() {
         return Err(Fault::new("stat: no line about a CPU"));
@@ -209,7 +212,7 @@ fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
     let mut cpus = Vec::new();
     for range in text.trim().split(',').filter(|range| !range.is_empty()) {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        match (first.parse(), last.parse()) {
+        match (first.parse::<u32>(), last.parse::<u32>()) {
             // NR_CPUS is at most 8192; a wider range is garbage that must not fill the memory.
             (Ok(first), Ok(last)) if first <= last && last < 65_536 => cpus.extend(first..=last),
             _ => return Err(Fault::new(format!("cannot read the list of CPUs {:?}", text.trim()))),
@@ -231,7 +234,8 @@ impl Sysfs {
     /// that has the file is read.
     fn scan(root: &Root) -> Self {
         let directory = root.sys.join("devices/system/cpu");
-        let names = std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let names =
+            std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
         let mut cpus: Vec<u32> =
             names.filter_map(|name| name.to_str()?.strip_prefix("cpu")?.parse().ok()).collect();
         cpus.sort_unstable();
@@ -243,7 +247,8 @@ impl Sysfs {
             let directory = directory.join(format!("cpu{cpu}"));
             online.push((Labels::new([("cpu", cpu.to_string())]), KeptFile::new(directory.join("online"))));
             let number = |file: &str| read_once(&directory.join(file))?.parse::<u64>().ok();
-            let (Some(package), Some(core)) = (number("topology/physical_package_id"), number("topology/core_id"))
+            let (Some(package), Some(core)) =
+                (number("topology/physical_package_id"), number("topology/core_id"))
             else {
                 continue;
             };
@@ -293,9 +298,15 @@ impl Sysfs {
             family
         };
         vec![
-            read(Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."), &mut self.online),
             read(
-                Family::counter("node_cpu_core_throttles_total", "Times the core was slowed down because of heat."),
+                Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."),
+                &mut self.online,
+            ),
+            read(
+                Family::counter(
+                    "node_cpu_core_throttles_total",
+                    "Times the core was slowed down because of heat.",
+                ),
                 &mut self.cores,
             ),
             read(
@@ -316,7 +327,8 @@ mod tests {
 
     #[test]
     fn keeps_the_numbers_of_the_cpus() {
-        let text = "cpu  301854 612 111922\ncpu0 44490 19 21045 1087069 220 1 3410 0 2 1\ncpu7 1 2 3 4\nintr 1\n";
+        let text =
+            "cpu  301854 612 111922\ncpu0 44490 19 21045 1087069 220 1 3410 0 2 1\ncpu7 1 2 3 4\nintr 1\n";
         let cpus = parse(text).unwrap();
         assert_eq!(cpus[0], (0, [44490, 19, 21045, 1_087_069, 220, 1, 3410, 0, 2, 1]));
         assert_eq!(cpus[1], (7, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0]));
@@ -343,13 +355,16 @@ mod tests {
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(parse, &["", "cpu  1 2 3 4", "cpu0", "cpu0 1 2 3", "cpu0 1 2 3 x", "cpux 1 2 3 4", "cpu0 1 2 3 -4"]);
+        check_garbage(
+            parse,
+            &["", "cpu  1 2 3 4", "cpu0", "cpu0 1 2 3", "cpu0 1 2 3 x", "cpux 1 2 3 4", "cpu0 1 2 3 -4"],
+        );
         check_garbage(cpu_list, &["a", "3-1", "1-", "0-4294967295", "1;2"]);
     }
 
     #[test]
     fn lists_of_cpus() {
         assert_eq!(cpu_list("1,3-5,9\n").unwrap(), [1, 3, 4, 5, 9]);
-        assert_eq!(cpu_list("\n").unwrap(), []);
+        assert!(cpu_list("\n").unwrap().is_empty());
     }
 }

@@ -27,7 +27,12 @@ impl Collector for LoadCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        self.file.read(&mut self.buffer).map_err(Fault::from).and_then(parse).map(|load| families(&load)).into()
+        self.file
+            .read(&mut self.buffer)
+            .map_err(Fault::from)
+            .and_then(parse)
+            .map(|load| families(&load))
+            .into()
     }
 }
 

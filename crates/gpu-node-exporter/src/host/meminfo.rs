@@ -33,7 +33,8 @@ impl Collector for MemoryCollector {
 fn families(text: &str) -> Result<Vec<Family>, Fault> {
     let mut families = Vec::with_capacity(64);
     for line in text.lines() {
-        let field = parse(line).ok_or_else(|| Fault::new(format!("meminfo: cannot read the line {line:?}")))?;
+        let field =
+            parse(line).ok_or_else(|| Fault::new(format!("meminfo: cannot read the line {line:?}")))?;
         let help = format!("Field {} of /proc/meminfo.", field.key);
         families.push(Family::gauge(field.family(), help).with(Labels::NONE, field.value));
     }
@@ -83,21 +84,28 @@ mod tests {
         let text = "MemTotal:       3742148 kB\nActive(anon):    2068484 kB\nHugePages_Total:       0\n";
         assert_eq!(
             values(&families(text).unwrap()),
-            ["node_memory_MemTotal_bytes 3831959552", "node_memory_Active_anon_bytes 2118127616", "node_memory_HugePages_Total 0"]
+            [
+                "node_memory_MemTotal_bytes 3831959552",
+                "node_memory_Active_anon_bytes 2118127616",
+                "node_memory_HugePages_Total 0"
+            ]
         );
     }
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(families, &[
-            "",
-            "MemTotal",
-            "MemTotal: x kB",
-            "MemTotal: 1 MB",
-            "MemTotal: 18446744073709551615 kB",
-            "Mem Total: 1 kB",
-            ": 1 kB",
-            "\u{0}\u{1}",
-        ]);
+        check_garbage(
+            families,
+            &[
+                "",
+                "MemTotal",
+                "MemTotal: x kB",
+                "MemTotal: 1 MB",
+                "MemTotal: 18446744073709551615 kB",
+                "Mem Total: 1 kB",
+                ": 1 kB",
+                "\u{0}\u{1}",
+            ],
+        );
     }
 }

@@ -35,13 +35,22 @@ const RESOURCES: [Resource; 4] = [
     },
     Resource {
         file: "pressure/memory",
-        some: Some(("node_pressure_memory_waiting_seconds_total", "Time in which some task waited for memory.")),
-        full: Some(("node_pressure_memory_stalled_seconds_total", "Time in which all tasks waited for memory.")),
+        some: Some((
+            "node_pressure_memory_waiting_seconds_total",
+            "Time in which some task waited for memory.",
+        )),
+        full: Some((
+            "node_pressure_memory_stalled_seconds_total",
+            "Time in which all tasks waited for memory.",
+        )),
     },
     Resource {
         file: "pressure/irq",
         some: None,
-        full: Some(("node_pressure_irq_stalled_seconds_total", "Time in which interrupts held up all tasks.")),
+        full: Some((
+            "node_pressure_irq_stalled_seconds_total",
+            "Time in which interrupts held up all tasks.",
+        )),
     },
 ];
 
@@ -73,7 +82,9 @@ impl Collector for PressureCollector {
             }
         }
         if !found && collected.faults.is_empty() {
-            collected.faults.push(Fault::new("the kernel has no pressure information (hint: Linux 4.20 with CONFIG_PSI)"));
+            collected.faults.push(Fault::new(
+                "the kernel has no pressure information (hint: Linux 4.20 with CONFIG_PSI)",
+            ));
         }
         collected
     }
@@ -86,7 +97,7 @@ fn unreadable(error: &ReadError) -> Fault {
 }
 
 fn families(resource: &Resource, text: &str) -> Result<Vec<Family>, Fault> {
-    let line = |kind: &str, series: Option<(&'static str, &'static str)>| {
+    let line = |kind: &str, series: Option<(&'static str, &'static str)>| -> Result<_, Fault> {
         let Some((name, help)) = series else { return Ok(None) };
         let microseconds = total(text, kind)
             .ok_or_else(|| Fault::new(format!("{}: no total in a line {kind:?}", resource.file)))?;
@@ -108,22 +119,32 @@ mod tests {
 
     #[test]
     fn totals_are_seconds() {
-        let text = "some avg10=0.20 avg60=3.00 avg300=4.95 total=25\nfull avg10=0.1 avg60=0 avg300=0 total=15\n";
+        let text =
+            "some avg10=0.20 avg60=3.00 avg300=4.95 total=25\nfull avg10=0.1 avg60=0 avg300=0 total=15\n";
         assert_eq!(
             values(&families(&RESOURCES[1], text).unwrap()),
-            ["node_pressure_io_waiting_seconds_total 0.000025", "node_pressure_io_stalled_seconds_total 0.000015"]
+            [
+                "node_pressure_io_waiting_seconds_total 0.000025",
+                "node_pressure_io_stalled_seconds_total 0.000015"
+            ]
         );
-        assert_eq!(values(&families(&RESOURCES[0], text).unwrap()), ["node_pressure_cpu_waiting_seconds_total 0.000025"]);
+        assert_eq!(
+            values(&families(&RESOURCES[0], text).unwrap()),
+            ["node_pressure_cpu_waiting_seconds_total 0.000025"]
+        );
     }
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(|text| families(&RESOURCES[1], text), &[
-            "",
-            "some avg10=0.20 total=25\n",
-            "some total=x\nfull total=1\n",
-            "some\nfull\n",
-            "sometotal=1\nfulltotal=1",
-        ]);
+        check_garbage(
+            |text| families(&RESOURCES[1], text),
+            &[
+                "",
+                "some avg10=0.20 total=25\n",
+                "some total=x\nfull total=1\n",
+                "some\nfull\n",
+                "sometotal=1\nfulltotal=1",
+            ],
+        );
     }
 }

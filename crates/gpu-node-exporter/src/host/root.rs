@@ -51,7 +51,8 @@ impl KeptFile {
 
     /// The whole text as it is now, read into `buffer`.
     pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b str, ReadError> {
-        let length = self.fill(&mut buffer.0).map_err(|error| ReadError { path: self.path.clone(), error })?;
+        let length =
+            self.fill(&mut buffer.0).map_err(|error| ReadError { path: self.path.clone(), error })?;
         std::str::from_utf8(&buffer.0[..length]).map_err(|_| ReadError {
             path: self.path.clone(),
             error: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),

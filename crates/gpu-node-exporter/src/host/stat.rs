@@ -90,9 +90,15 @@ fn families(stat: &Stat, vectors: Option<&Vec<Labels>>) -> Vec<Family> {
     let one = |family: Family, value: u64| family.with(Labels::NONE, value);
     let mut families = vec![
         one(Family::counter("node_intr_total", "Interrupts serviced since boot."), stat.interrupts),
-        one(Family::counter("node_context_switches_total", "Context switches since boot."), stat.context_switches),
+        one(
+            Family::counter("node_context_switches_total", "Context switches since boot."),
+            stat.context_switches,
+        ),
         one(Family::counter("node_forks_total", "Processes and threads made since boot."), stat.forks),
-        one(Family::gauge("node_boot_time_seconds", "When the machine booted, in seconds since 1970."), stat.boot_time),
+        one(
+            Family::gauge("node_boot_time_seconds", "When the machine booted, in seconds since 1970."),
+            stat.boot_time,
+        ),
         one(Family::gauge("node_procs_running", "Tasks that run or could run."), stat.running),
         one(Family::gauge("node_procs_blocked", "Tasks blocked until an I/O completes."), stat.blocked),
     ];
@@ -119,27 +125,33 @@ mod tests {
         let labels: Vec<_> = VECTORS.iter().map(|vector| Labels::new([("vector", *vector)])).collect();
         let families = families(&parse(TEXT).unwrap(), Some(&labels));
         let lines = values(&families);
-        assert_eq!(lines[..6], [
-            "node_intr_total 8885917",
-            "node_context_switches_total 38014093",
-            "node_forks_total 26442",
-            "node_boot_time_seconds 1418183276",
-            "node_procs_running 2",
-            "node_procs_blocked 0",
-        ]);
+        assert_eq!(
+            lines[..6],
+            [
+                "node_intr_total 8885917",
+                "node_context_switches_total 38014093",
+                "node_forks_total 26442",
+                "node_boot_time_seconds 1418183276",
+                "node_procs_running 2",
+                "node_procs_blocked 0",
+            ]
+        );
         assert_eq!(lines[6], "node_softirqs_total{vector=\"hi\"} 250191");
         assert_eq!(lines[15], "node_softirqs_total{vector=\"rcu\"} 508444");
     }
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(parse, &[
-            "",
-            "intr",
-            &TEXT.replace("ctxt", "cxtt"),
-            &TEXT.replace("26442", "-1"),
-            &TEXT.replace("1418183276", "99999999999999999999999"),
-            &TEXT.replace(" 508444", ""),
-        ]);
+        check_garbage(
+            parse,
+            &[
+                "",
+                "intr",
+                &TEXT.replace("ctxt", "cxtt"),
+                &TEXT.replace("26442", "-1"),
+                &TEXT.replace("1418183276", "99999999999999999999999"),
+                &TEXT.replace(" 508444", ""),
+            ],
+        );
     }
 }

@@ -68,7 +68,9 @@ fn families(text: &str, fields: &mut Fields) -> Result<Vec<Family>, Fault> {
             parse(line).ok_or_else(|| Fault::new(format!("vmstat: cannot read the line {line:?}")))?;
         if fields.shows(number, field) {
             let name = format!("node_vmstat_{field}");
-            families.push(Family::unknown(name, format!("Field {field} of /proc/vmstat.")).with(Labels::NONE, value));
+            families.push(
+                Family::unknown(name, format!("Field {field} of /proc/vmstat.")).with(Labels::NONE, value),
+            );
         }
     }
     if text.is_empty() {
@@ -97,12 +99,21 @@ mod tests {
     fn shows_the_fields_asked_for_also_when_lines_move() {
         let mut fields = fields("^(oom_kill|pgpg)");
         let lines = |text: &str, fields: &mut Fields| values(&families(text, fields).unwrap());
-        assert_eq!(lines("nr_free 3\npgpgin 7\noom_kill 0\n", &mut fields), ["node_vmstat_pgpgin 7", "node_vmstat_oom_kill 0"]);
-        assert_eq!(lines("pgpgin 8\nnr_free 3\noom_kill 1\n", &mut fields), ["node_vmstat_pgpgin 8", "node_vmstat_oom_kill 1"]);
+        assert_eq!(
+            lines("nr_free 3\npgpgin 7\noom_kill 0\n", &mut fields),
+            ["node_vmstat_pgpgin 7", "node_vmstat_oom_kill 0"]
+        );
+        assert_eq!(
+            lines("pgpgin 8\nnr_free 3\noom_kill 1\n", &mut fields),
+            ["node_vmstat_pgpgin 8", "node_vmstat_oom_kill 1"]
+        );
     }
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(|text| families(text, &mut fields("")), &["", "\n", "pgpgin", "pgpgin x", "pg pgin 1", "pg{} 1", " 1"]);
+        check_garbage(
+            |text| families(text, &mut fields("")),
+            &["", "\n", "pgpgin", "pgpgin x", "pg pgin 1", "pg{} 1", " 1"],
+        );
     }
 }

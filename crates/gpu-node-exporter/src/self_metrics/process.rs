@@ -11,25 +11,34 @@ pub(super) fn families() -> Vec<Family> {
     if let Ok(stat) = process.stat() {
         let ticks = procfs::ticks_per_second() as f64;
         families.push(
-            Family::counter("process_cpu_seconds_total", "CPU time this process used, in user and system mode.")
-                .with(Labels::NONE, (stat.utime + stat.stime) as f64 / ticks),
+            Family::counter(
+                "process_cpu_seconds_total",
+                "CPU time this process used, in user and system mode.",
+            )
+            .with(Labels::NONE, (stat.utime + stat.stime) as f64 / ticks),
         );
         families.push(
             Family::gauge("process_resident_memory_bytes", "Memory of this process that is in RAM.")
                 .with(Labels::NONE, stat.rss * procfs::page_size()),
         );
         families.push(
-            Family::gauge("process_virtual_memory_bytes", "Address space of this process.").with(Labels::NONE, stat.vsize),
+            Family::gauge("process_virtual_memory_bytes", "Address space of this process.")
+                .with(Labels::NONE, stat.vsize),
         );
         if let Ok(boot) = procfs::boot_time_secs() {
             families.push(
-                Family::gauge("process_start_time_seconds", "When this process started, in seconds since 1970.")
-                    .with(Labels::NONE, boot as f64 + stat.starttime as f64 / ticks),
+                Family::gauge(
+                    "process_start_time_seconds",
+                    "When this process started, in seconds since 1970.",
+                )
+                .with(Labels::NONE, boot as f64 + stat.starttime as f64 / ticks),
             );
         }
     }
     if let Ok(count) = process.fd_count() {
-        families.push(Family::gauge("process_open_fds", "Open file descriptors.").with(Labels::NONE, count as u64));
+        families.push(
+            Family::gauge("process_open_fds", "Open file descriptors.").with(Labels::NONE, count as u64),
+        );
     }
     families
 }

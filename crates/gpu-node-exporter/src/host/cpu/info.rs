@@ -83,7 +83,8 @@ fn info(cpus: &[Paragraph<'_>]) -> Family {
 }
 
 fn frequencies(cpus: &[Paragraph<'_>]) -> Result<Family, Fault> {
-    let mut family = Family::gauge("node_cpu_frequency_hertz", "The CPU's present frequency, from /proc/cpuinfo.");
+    let mut family =
+        Family::gauge("node_cpu_frequency_hertz", "The CPU's present frequency, from /proc/cpuinfo.");
     for cpu in cpus {
         // Only x86 tells it here.
         let Some(megahertz) = cpu.field("cpu MHz") else { continue };
@@ -106,7 +107,10 @@ fn words(
 ) -> Option<Family> {
     let include = include?;
     let text = cpus.first()?.field(key)?;
-    let mut family = Family::info(name, format!("A word of the line {key:?} of the first CPU in /proc/cpuinfo; always 1."));
+    let mut family = Family::info(
+        name,
+        format!("A word of the line {key:?} of the first CPU in /proc/cpuinfo; always 1."),
+    );
     for word in text.split_ascii_whitespace().filter(|word| include.is_match(word)) {
         family.push(Labels::new([(label, word)]), 1_u64);
     }
@@ -125,11 +129,14 @@ mod tests {
     fn absent_fields_are_empty_labels_and_no_frequency() {
         let cpus = parse(TEXT).unwrap();
         let lines = values(&[info(&cpus), frequencies(&cpus).unwrap()]);
-        assert_eq!(lines, [
-            "node_cpu_info{package=\"0\",core=\"3\",cpu=\"0\",vendor=\"GenuineIntel\",family=\"\",model=\"\",model_name=\"\",microcode=\"\",stepping=\"\",cachesize=\"\"} 1",
-            "node_cpu_info{package=\"\",core=\"\",cpu=\"1\",vendor=\"\",family=\"\",model=\"\",model_name=\"\",microcode=\"\",stepping=\"\",cachesize=\"\"} 1",
-            "node_cpu_frequency_hertz{core=\"3\",cpu=\"0\",package=\"0\"} 799998000",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "node_cpu_info{package=\"0\",core=\"3\",cpu=\"0\",vendor=\"GenuineIntel\",family=\"\",model=\"\",model_name=\"\",microcode=\"\",stepping=\"\",cachesize=\"\"} 1",
+                "node_cpu_info{package=\"\",core=\"\",cpu=\"1\",vendor=\"\",family=\"\",model=\"\",model_name=\"\",microcode=\"\",stepping=\"\",cachesize=\"\"} 1",
+                "node_cpu_frequency_hertz{core=\"3\",cpu=\"0\",package=\"0\"} 799998000",
+            ]
+        );
     }
 
     #[test]
@@ -137,13 +144,16 @@ mod tests {
         let cpus = parse(TEXT).unwrap();
         let include = Regex::new("^a").unwrap();
         let family = words(&cpus, "flags", "flag", Some(&include), "node_cpu_flag_info").unwrap();
-        assert_eq!(values(&[family]), ["node_cpu_flag_info{flag=\"aes\"} 1", "node_cpu_flag_info{flag=\"avx\"} 1"]);
+        assert_eq!(
+            values(&[family]),
+            ["node_cpu_flag_info{flag=\"aes\"} 1", "node_cpu_flag_info{flag=\"avx\"} 1"]
+        );
         assert!(words(&cpus, "flags", "flag", None, "node_cpu_flag_info").is_none());
     }
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(parse, &["", "\n\n", "processor 0", "\u{0}"]);
+        check_garbage(|text| parse(text).map(|_| ()), &["", "\n\n", "processor 0", "\u{0}"]);
         assert!(frequencies(&parse("processor: 0\ncpu MHz: fast\n").unwrap()).is_err());
     }
 }
