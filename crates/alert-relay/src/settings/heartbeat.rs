@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Names;
-use super::receiver::read_targets;
 use super::section::Section;
 
 /// One entry of `heartbeats:`.
@@ -11,7 +10,7 @@ use super::section::Section;
 pub(crate) struct HeartbeatSettings {
     /// `expect_every`: silence longer than this alarms.
     pub(crate) expect_every: Duration,
-    /// `targets`: who is told.
+    /// `targets`: who is told; empty is nobody, for a relay that has no channel yet.
     pub(crate) targets: Vec<String>,
 }
 
@@ -20,7 +19,14 @@ pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> Option<Heartb
         section.missing("expect_every", "a duration such as `2m`");
     }
     let expect_every = section.duration("expect_every");
-    let targets = read_targets(&mut section, names);
+    if !section.has("targets") {
+        section.missing("targets", "a list of targets; `[]` is nobody");
+    }
+    let targets = section
+        .texts("targets")
+        .into_iter()
+        .filter_map(|item| item.one_of("target", &names.targets))
+        .collect();
     section.finish();
     Some(HeartbeatSettings { expect_every: expect_every?, targets })
 }

@@ -53,8 +53,8 @@ fn read_route(mut section: Section<'_>, names: &Names<'_>) -> Option<RouteSettin
     Some(RouteSettings { matchers, active, targets, mentions })
 }
 
-/// `targets:` of a route or a heartbeat: at least one, each known.
-pub(super) fn read_targets(section: &mut Section<'_>, names: &Names<'_>) -> Vec<String> {
+/// `targets:` of a route: at least one, each known.
+fn read_targets(section: &mut Section<'_>, names: &Names<'_>) -> Vec<String> {
     let items = section.texts("targets");
     if items.is_empty() && !section.has("targets") {
         section.missing("targets", "a list with at least one target");
