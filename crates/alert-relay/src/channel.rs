@@ -2,18 +2,42 @@
 //!
 //! `render` (pure) turns a [`Message`] into parts that fit the channel's limits, `send` (the only I/O) posts one part,
 //! `classify` (pure) turns the reply into an [`Outcome`]. A channel calls nobody and retries nothing.
+//!
+//! To add a channel:
+//! 1. `channel/NAME.rs`: the settings struct with the keys under `NAME:`, and a struct with `new`, `robot`, `render` and `send`
+//!    as in [`wecom`](wecom). A robot behind an address is a [`Hook`](hook); a signature gets a small file of its own.
+//! 2. Limits as constants with their source; measure in bytes after encoding and leave a margin.
+//! 3. `classify`: a table over every code the vendor documents, tested line by line. Success is what the vendor calls success
+//!    and nothing else; an unknown code is a retry.
+//! 4. A dialect in [`Markup`](crate::render::markup::Markup) if none fits: escaping, links, emphasis. The built-in texts follow.
+//! 5. One arm in each `match` below, one variant of [`ChannelSettings`], one section in the settings.
+//! 6. Tests: snapshots of every sample, the outcome table, the property test of `split` with the new limits, and the test that
+//!    no secret is in any error.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
+
+use lettre::address::AddressError;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::channel::dingtalk::{DingTalk, DingTalkSettings};
 use crate::channel::email::{Email, EmailSettings};
+use crate::channel::texts::Texts;
 use crate::channel::wecom::{Wecom, WecomSettings};
 use crate::message::Message;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Reason};
+use crate::render::TemplateError;
 use crate::settings::TargetSettings;
 
 pub(crate) mod dingtalk;
 pub(crate) mod email;
+mod hook;
+mod reply;
+mod roots;
+#[cfg(test)]
+mod tests;
+mod texts;
 pub(crate) mod wecom;
 
 /// One target, ready to speak: its templates compiled, its client built.
@@ -96,21 +120,55 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The part as a person would read it, for `render` and the console.
+    /// The part as a person would read it, for `render` and the console: the text itself, and what goes with it.
     pub(crate) fn preview(&self) -> String {
         match &self.payload {
-            Payload::Json(body) => body.clone(),
-            Payload::Mail(mail) => format!("To: {}\nSubject: {}\n\n{}", mail.to, mail.subject, mail.text),
+            Payload::Json(body) => preview(body),
+            Payload::Mail(mail) => {
+                let html = mail.html.as_ref().map_or(String::new(), |html| format!("\n\n{html}"));
+                format!("To: {}\nSubject: {}\n\n{}{html}", mail.to, mail.subject, mail.text)
+            }
         }
     }
 
-    /// Size on the wire, in bytes, before transfer encoding.
+    /// Size on the wire, in bytes; of a mail without its headers and its transfer encoding.
     pub(crate) fn bytes(&self) -> usize {
         match &self.payload {
             Payload::Json(body) => body.len(),
             Payload::Mail(mail) => mail.text.len() + mail.html.as_ref().map_or(0, String::len),
         }
     }
+
+    /// The outcome of a part that another kind of channel rendered: the target's section changed while it was on its way.
+    fn foreign(&self) -> Outcome {
+        let detail = "rendered for another kind of channel: the target's settings changed".to_owned();
+        Outcome::Rejected { reason: Reason::BadRequest, detail }
+    }
+}
+
+/// A robot's request body with its text as text.
+fn preview(body: &str) -> String {
+    let Ok(Value::Object(body)) = serde_json::from_str(body) else { return body.to_owned() };
+    let mut lines = Vec::new();
+    let mut text = "";
+    for (section, value) in &body {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(words) if name == "text" || name == "content" => text = words,
+                        Value::String(words) => lines.push(format!("{section}.{name}: {words}")),
+                        Value::Array(list) if list.is_empty() => {}
+                        Value::Bool(false) => {}
+                        other => lines.push(format!("{section}.{name}: {other}")),
+                    }
+                }
+            }
+            Value::String(words) => lines.insert(0, format!("{section}: {words}")),
+            other => lines.push(format!("{section}: {other}")),
+        }
+    }
+    format!("{}\n\n{text}", lines.join("\n"))
 }
 
 /// What a channel hands to its own `send`.
@@ -138,16 +196,79 @@ pub(crate) struct Stamp<'a> {
 pub(crate) struct RobotId(String);
 
 impl RobotId {
+    /// From what makes the robot the one it is, in any length.
+    fn of(identity: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in identity {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        Self(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The identity as 16 hex digits.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a target can't be built: a mistake in its settings.
+/// Why a target can't be built: a mistake in its settings. Never shows an address or another secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChannelError {
-    /// A value that can't be used; the text names the key.
-    #[error("{0}")]
-    Invalid(String),
+    /// `webhook_url` is no address a robot can have.
+    #[error("targets.{target}: the address in `webhook_url` {what}")]
+    Address {
+        /// The target's name.
+        target: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `proxy` is no address.
+    #[error(
+        "targets.{target}: `proxy` is not an address (hint: http://host:port, with user:password@ if it wants a login)"
+    )]
+    Proxy {
+        /// The target's name.
+        target: String,
+    },
+    /// `from` or `to` is no mailbox.
+    #[error(
+        "targets.{target}: `{key}`: `{value}` is not a mailbox: {source} (hint: ops@example.com or Ops <ops@example.com>)"
+    )]
+    Mailbox {
+        /// The target's name.
+        target: String,
+        /// `from` or `to`.
+        key: &'static str,
+        /// What it says.
+        value: String,
+        /// What is wrong with it.
+        source: AddressError,
+    },
+    /// `ca_file` can't be used.
+    #[error("targets.{target}: `ca_file` `{}`: {what}", path.display())]
+    CaFile {
+        /// The target's name.
+        target: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
+    /// `template` can't be used.
+    #[error("targets.{target}: {source}")]
+    Template {
+        /// The target's name.
+        target: String,
+        /// Why not.
+        source: TemplateError,
+    },
+    /// The client can't be built.
+    #[error("targets.{target}: can't set up the client: {what}")]
+    Client {
+        /// The target's name.
+        target: String,
+        /// Why not.
+        what: String,
+    },
 }

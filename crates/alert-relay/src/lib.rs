@@ -23,6 +23,8 @@ mod routes;
 mod outbox;
 
 mod message;
+mod render;
+mod split;
 
 mod channel;
 mod outcome;

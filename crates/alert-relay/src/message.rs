@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use crate::notification::{Alert, GroupKey, LabelSet};
 use crate::people::Person;
 
+pub(crate) mod sample;
+
 /// Everything a template may say about one delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {

@@ -1,10 +1,26 @@
 //! `DingTalk` custom group robot (自定义机器人): signed markdown messages.
+//!
+//! Limits, codes and the signature are those of the page "custom robots send group messages" of `DingTalk`'s open platform.
+//! More than 20 messages a minute mute the robot for 10 minutes; the budget that prevents it is not this file's.
 
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::channel::dingtalk::sign::{Signature, sign};
+use crate::channel::hook::Hook;
+use crate::channel::reply::Reply;
+use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, Texts};
 use crate::message::Message;
 use crate::outcome::{Outcome, Reason};
+use crate::people::Person;
+use crate::render::Draft;
+use crate::render::markup::Markup;
 use crate::secret::Secret;
 use crate::settings::TargetSettings;
+use crate::split::Room;
+
+mod sign;
 
 /// The keys under `dingtalk:`.
 #[derive(Clone, Debug)]
@@ -15,26 +31,197 @@ pub(crate) struct DingTalkSettings {
     pub(crate) secret: Option<Secret>,
 }
 
-/// The channel.
+/// Bytes of the whole request body; the robot refuses more than 20 000 with 460101.
+const BODY_LIMIT: usize = 19_600;
+
+/// Parts of one message: 58 kB is more than anybody reads on a phone.
+const MOST_PARTS: usize = 3;
+
+/// People mentioned in one message.
+const MOST_MENTIONS: usize = 20;
+
+/// How long the vendor mutes a robot that sent too fast.
+const MUTED: Duration = Duration::from_mins(10);
+
+/// How long to leave a robot alone whose organisation used up its calls.
+const QUOTA_PAUSE: Duration = Duration::from_hours(1);
+
+/// One robot.
 #[derive(Debug)]
 pub(crate) struct DingTalk {
-    robot: RobotId,
+    hook: Hook,
+    secret: Option<Secret>,
+    texts: Texts,
 }
 
 impl DingTalk {
-    pub(crate) fn new(_settings: &DingTalkSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
-        Ok(Self { robot: RobotId(target.name.clone()) })
+    /// See [`Channel::new`](crate::channel::Channel::new).
+    pub(crate) fn new(settings: &DingTalkSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
+        Ok(Self {
+            hook: Hook::new(&settings.webhook_url, settings.secret.as_ref(), target)?,
+            secret: settings.secret.clone(),
+            texts: Texts::new(Markup::DingTalk, target)?,
+        })
     }
 
+    /// The robot behind the token.
     pub(crate) fn robot(&self) -> &RobotId {
-        &self.robot
+        self.hook.robot()
     }
 
-    pub(crate) fn render(&self, message: &Message, _fit: Fit) -> Vec<Part> {
-        vec![Part { payload: Payload::Json(message.delivery.clone()) }]
+    /// Markdown messages (plain `text` ones for [`Fit::Plain`]); the first mentions people when alerts are new.
+    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+        let mentions = Mentions::of(message);
+        let limit = if fit == Fit::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
+        let room = |draft: &Draft| {
+            let envelope = body(fit, &draft.title, "", &mentions);
+            Room {
+                bytes: limit.saturating_sub(envelope.len()),
+                parts: MOST_PARTS,
+                cost: encoded_len,
+                separator: "\n\n",
+            }
+        };
+        let mention = mentions.text();
+        let (title, texts) = self.texts.pack(message, fit, &mention, room, |draft| {
+            if fit == Fit::Plain { draft } else { with_line_breaks(draft) }
+        });
+        let nobody = Mentions::default();
+        let bodies = texts.iter().enumerate().map(|(index, text)| {
+            let mentions = if index == 0 { &mentions } else { &nobody };
+            Part { payload: Payload::Json(body(fit, &title, text, mentions)) }
+        });
+        bodies.collect()
     }
 
-    pub(crate) async fn send(&self, _part: &Part, _stamp: &Stamp<'_>) -> Outcome {
-        Outcome::Retry { reason: Reason::Connect, after: None, detail: String::new() }
+    /// Posts one part, signed for this attempt.
+    pub(crate) async fn send(&self, part: &Part, stamp: &Stamp<'_>) -> Outcome {
+        let Payload::Json(body) = &part.payload else { return part.foreign() };
+        let signature = self.secret.as_ref().map(|secret| sign(secret, stamp.at));
+        let query = match &signature {
+            Some(Signature { timestamp, sign }) => {
+                vec![("timestamp", timestamp.as_str()), ("sign", sign.as_str())]
+            }
+            None => Vec::new(),
+        };
+        match self.hook.post(&query, body).await {
+            Ok(reply) => classify(&reply),
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+/// The request body.
+fn body(fit: Fit, title: &str, text: &str, mentions: &Mentions) -> String {
+    let at =
+        json!({ "atMobiles": mentions.mobiles, "atUserIds": mentions.users, "isAtAll": mentions.everyone });
+    let body: Value = match fit {
+        Fit::Plain => json!({ "msgtype": "text", "text": { "content": text }, "at": at }),
+        Fit::Normal | Fit::Smaller => {
+            json!({ "msgtype": "markdown", "markdown": { "title": title, "text": text }, "at": at })
+        }
+    };
+    body.to_string()
+}
+
+/// Whom the robot calls: only members of the group can be.
+#[derive(Debug, Default)]
+struct Mentions {
+    mobiles: Vec<String>,
+    users: Vec<String>,
+    everyone: bool,
+}
+
+impl Mentions {
+    /// Nobody, unless alerts are new: a repeat or an all-clear rings no phone.
+    fn of(message: &Message) -> Self {
+        let mut mentions = Self::default();
+        if message.changes.new.is_empty() {
+            return mentions;
+        }
+        for Person { dingtalk, mobile, .. } in message.mentions.iter().take(MOST_MENTIONS) {
+            match (dingtalk, mobile) {
+                (Some(id), _) if id == "@all" => mentions.everyone = true,
+                (Some(id), _) => mentions.users.push(id.clone()),
+                (None, Some(number)) => mentions.mobiles.push(number.clone()),
+                (None, None) => {}
+            }
+        }
+        mentions
+    }
+
+    /// The same names in the text: without them nobody is called.
+    fn text(&self) -> String {
+        let names = self.users.iter().chain(&self.mobiles).map(|name| format!("@{name}"));
+        names.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A single line feed is no line break in `DingTalk`'s markdown; two spaces before it make one.
+fn with_line_breaks(mut draft: Draft) -> Draft {
+    let broken = |text: &str| text.replace('\n', "  \n").replace("  \n  \n", "\n\n");
+    draft.header = broken(&draft.header);
+    draft.footer = broken(&draft.footer);
+    draft.blocks = draft.blocks.iter().map(|block| broken(block)).collect();
+    draft
+}
+
+/// What a text costs inside a JSON string, as `serde_json` writes it.
+fn encoded_len(text: &str) -> usize {
+    let of = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(of).sum()
+}
+
+/// The verdict. Codes first, words second: 310000 and 300001 have several meanings.
+fn classify(reply: &Reply) -> Outcome {
+    let Some(verdict) = reply.verdict() else { return reply.unproven() };
+    let retry = |reason, after, hint| Outcome::Retry { reason, after, detail: verdict.detail(hint) };
+    let misconfigured = |reason, hint| Outcome::Misconfigured { reason, detail: verdict.detail(hint) };
+    let rejected = |reason| Outcome::Rejected { reason, detail: verdict.detail("") };
+    let words = verdict.words.to_lowercase();
+    match verdict.code {
+        0 if reply.status == 200 => Outcome::Delivered { receipt: verdict.detail("") },
+        0 => reply.unproven(),
+        -1 => retry(Reason::Busy, None, ""),
+        90_002 | 90_018 => retry(Reason::Busy, Some(Duration::from_secs(1)), ""),
+        130_101 | 410_100 => {
+            retry(Reason::Throttled, Some(MUTED), "another sender may use this robot; lower `budget`")
+        }
+        90_030 => {
+            retry(Reason::Throttled, Some(QUOTA_PAUSE), "the organisation's quota of robot calls is used up")
+        }
+        310_000 if words.contains("keyword") => misconfigured(
+            Reason::Refused,
+            "the robot demands a keyword: put it into a `template`, or use a signature (加签)",
+        ),
+        310_000 if words.contains("timestamp") || words.contains("expire") => {
+            misconfigured(Reason::Refused, "the signature's time is refused: check this machine's clock")
+        }
+        310_000 if words.contains("sign") => {
+            misconfigured(Reason::Refused, "check `secret`: the robot's signing secret, beginning with SEC")
+        }
+        310_000 if words.contains("whitelist") || words.contains("ip") => {
+            misconfigured(Reason::Refused, "add this machine's public address to the robot's address list")
+        }
+        310_000 => misconfigured(Reason::Refused, "the robot's security settings refuse us"),
+        300_001 if words.contains("null") || words.contains("title") || words.contains("text") => {
+            rejected(Reason::Content)
+        }
+        300_001 | 300_005 | 400_101 => {
+            misconfigured(Reason::UnknownRobot, "check `webhook_url`: the robot's token does not exist")
+        }
+        400_102 => {
+            misconfigured(Reason::UnknownRobot, "the robot was stopped: enable it in the group's settings")
+        }
+        400_106 => misconfigured(Reason::UnknownRobot, "the robot was removed from the group"),
+        400_013 => misconfigured(Reason::UnknownRobot, "the group was dissolved"),
+        400_105 | 40_035 | 43_002 | 43_004 => rejected(Reason::BadRequest),
+        430_101..=430_104 => rejected(Reason::Content),
+        460_101 | 101_002 => Outcome::TooLarge { detail: verdict.detail("") },
+        _ => retry(Reason::UnknownCode, None, ""),
     }
 }

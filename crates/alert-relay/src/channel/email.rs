@@ -1,12 +1,33 @@
 //! Mail over SMTP: one recipient a message, `STARTTLS` or implicit TLS, multipart text and HTML.
+//!
+//! One recipient a message, because one refused address would refuse the mail for all. lettre runs without its pool: a pooled
+//! connection that was given up in the middle answers the next mail with the last one's reply, and a refused mail counts as
+//! sent. For the same reason lettre's own time-out, which covers connecting only, has another around the whole attempt.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp};
+use lettre::address::AddressError;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::channel::email::compose::{compose, digest};
+use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, roots};
 use crate::message::Message;
 use crate::outcome::{Outcome, Reason};
+use crate::render::context::Detail;
+use crate::render::markup::Markup;
+use crate::render::{Draft, Templates, words};
 use crate::secret::Secret;
 use crate::settings::TargetSettings;
+
+mod compose;
+mod verdict;
 
 /// The keys under `email:`, in Alertmanager's words where it has the same key.
 #[derive(Clone, Debug)]
@@ -56,42 +77,213 @@ pub(crate) enum MailTls {
     None,
 }
 
-/// The channel.
+/// One mail account with its recipients.
 #[derive(Debug)]
 pub(crate) struct Email {
     robot: RobotId,
-}
-
-impl Email {
-    pub(crate) fn new(_settings: &EmailSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
-        Ok(Self { robot: RobotId(target.name.clone()) })
-    }
-
-    pub(crate) fn robot(&self) -> &RobotId {
-        &self.robot
-    }
-
-    pub(crate) fn render(&self, message: &Message, _fit: Fit) -> Vec<Part> {
-        vec![Part {
-            payload: Payload::Mail(Mail {
-                to: String::new(),
-                subject: String::new(),
-                text: message.delivery.clone(),
-                html: None,
-            }),
-        }]
-    }
-
-    pub(crate) async fn send(&self, _part: &Part, _stamp: &Stamp<'_>) -> Outcome {
-        Outcome::Retry { reason: Reason::Connect, after: None, detail: String::new() }
-    }
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    timeout: Duration,
+    text: Templates,
+    html: Option<Templates>,
 }
 
 /// One mail to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mail {
+    /// The recipient's mailbox.
     pub(crate) to: String,
+    /// The title.
     pub(crate) subject: String,
+    /// Names the thread: the same for every mail about one group.
+    pub(crate) thread: String,
+    /// The plain part.
     pub(crate) text: String,
+    /// The HTML part; `None` sends the plain one alone.
     pub(crate) html: Option<String>,
+}
+
+impl Email {
+    /// See [`Channel::new`](crate::channel::Channel::new).
+    pub(crate) fn new(settings: &EmailSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
+        let mailbox = |key: &'static str, value: &str| {
+            value.parse::<Mailbox>().map_err(|source: AddressError| ChannelError::Mailbox {
+                target: target.name.clone(),
+                key,
+                value: value.to_owned(),
+                source,
+            })
+        };
+        let Smarthost { host, port } = &settings.smarthost;
+        let account = settings.login.as_ref().map_or(settings.from.as_str(), |login| &login.username);
+        let (text, html) = templates(target)?;
+        Ok(Self {
+            robot: RobotId::of(&["smtp", host, &port.to_string(), account]),
+            from: mailbox("from", &settings.from)?,
+            to: settings.to.iter().map(|to| mailbox("to", to)).collect::<Result<_, _>>()?,
+            transport: transport(settings, target)?,
+            timeout: target.timeout,
+            text,
+            html,
+        })
+    }
+
+    /// The account at its server.
+    pub(crate) fn robot(&self) -> &RobotId {
+        &self.robot
+    }
+
+    /// One mail for each recipient, in the order of the settings.
+    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+        let detail = match fit {
+            Fit::Normal => Detail::LEVELS[0],
+            Fit::Smaller => Detail::LEVELS[1],
+            Fit::Plain => Detail::LEVELS[1].without_links(),
+        };
+        let draft = self.text.draft(message, detail);
+        let text = assemble(&draft, &self.text);
+        let html = self.html.as_ref().filter(|_| fit != Fit::Plain).map(|templates| {
+            let draft = templates.draft(message, detail);
+            page(&draft.title, &assemble(&draft, templates))
+        });
+        let thread = digest(&[&message.receiver, &message.group_key.0]);
+        let mail = |to: &Mailbox| Mail {
+            to: to.to_string(),
+            subject: draft.title.clone(),
+            thread: thread.clone(),
+            text: text.clone(),
+            html: html.clone(),
+        };
+        self.to.iter().map(|to| Part { payload: Payload::Mail(mail(to)) }).collect()
+    }
+
+    /// Sends one mail over a connection of its own.
+    pub(crate) async fn send(&self, part: &Part, stamp: &Stamp<'_>) -> Outcome {
+        let Payload::Mail(mail) = &part.payload else { return part.foreign() };
+        let composed = match compose(&self.from, mail, stamp) {
+            Ok(composed) => composed,
+            Err(error) => return Outcome::Rejected { reason: Reason::BadRequest, detail: error.to_string() },
+        };
+        match tokio::time::timeout(self.timeout, self.transport.send(composed)).await {
+            Ok(Ok(response)) => verdict::of_response(&response),
+            Ok(Err(error)) => verdict::of_error(&error),
+            Err(_) => Outcome::Retry {
+                reason: Reason::Timeout,
+                after: None,
+                detail: format!("no answer within {:?}; the mail may have been taken", self.timeout),
+            },
+        }
+    }
+}
+
+/// A template named `*.html` or `*.html.j2` replaces the HTML part. Any other replaces the plain part and drops the HTML one,
+/// so that everybody reads what its author wrote.
+fn templates(target: &TargetSettings) -> Result<(Templates, Option<Templates>), ChannelError> {
+    let language = target.language;
+    let built_in = |markup| Templates::built_in(markup, language);
+    let Some(path) = &target.template else {
+        return Ok((built_in(Markup::Plain), Some(built_in(Markup::Html))));
+    };
+    let name = path.to_string_lossy();
+    let is_html = name.trim_end_matches(".j2").ends_with(".html");
+    let own = |markup| {
+        Templates::with_file(markup, language, path)
+            .map_err(|source| ChannelError::Template { target: target.name.clone(), source })
+    };
+    if is_html {
+        Ok((built_in(Markup::Plain), Some(own(Markup::Html)?)))
+    } else {
+        Ok((own(Markup::Plain)?, None))
+    }
+}
+
+fn transport(
+    settings: &EmailSettings,
+    target: &TargetSettings,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, ChannelError> {
+    let Smarthost { host, port } = &settings.smarthost;
+    let tls = match settings.tls {
+        MailTls::None => Tls::None,
+        MailTls::StartTls => Tls::Required(tls_parameters(host, settings, target)?),
+        MailTls::Implicit => Tls::Wrapper(tls_parameters(host, settings, target)?),
+    };
+    // "Dangerous" is the name of the constructor that leaves TLS to the next line.
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+        .port(*port)
+        .tls(tls)
+        .timeout(Some(target.timeout));
+    if let Some(hello) = &settings.hello {
+        builder = builder.hello_name(ClientId::Domain(hello.clone()));
+    }
+    if let Some(Login { username, password }) = &settings.login {
+        builder = builder.credentials(Credentials::new(username.clone(), password.reveal().to_owned()));
+    }
+    Ok(builder.build())
+}
+
+fn tls_parameters(
+    host: &str,
+    settings: &EmailSettings,
+    target: &TargetSettings,
+) -> Result<TlsParameters, ChannelError> {
+    let failed = |what: String| ChannelError::Client { target: target.name.clone(), what };
+    let system = roots::system();
+    let mut builder = TlsParameters::builder(host.to_owned());
+    builder = builder.certificate_store(match system.is_empty() {
+        true => CertificateStore::WebpkiRoots,
+        false => CertificateStore::None,
+    });
+    for certificate in system {
+        // A system's bundle may hold certificates rustls can't parse; the others count.
+        if let Ok(certificate) = Certificate::from_der(certificate.to_vec()) {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    if let Some(path) = &settings.ca_file {
+        let refused =
+            |what: String| ChannelError::CaFile { target: target.name.clone(), path: path.clone(), what };
+        let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+        let mut count = 0;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| refused(error.to_string()))?;
+            let certificate =
+                Certificate::from_der(certificate.to_vec()).map_err(|error| refused(error.to_string()))?;
+            builder = builder.add_root_certificate(certificate);
+            count += 1;
+        }
+        if count == 0 {
+            return Err(refused(
+                "holds no certificate (hint: a PEM file with BEGIN CERTIFICATE is expected)".to_owned(),
+            ));
+        }
+    }
+    builder.build().map_err(|error| failed(error.to_string()))
+}
+
+/// The draft in one piece: mails are not split.
+fn assemble(draft: &Draft, templates: &Templates) -> String {
+    let (markup, language) = (templates.markup(), templates.language());
+    let mut texts = vec![markup.heading(&draft.title, "")];
+    texts.extend(draft.banner.as_ref().map(|text| markup.banner(text)));
+    texts.push(draft.header.clone());
+    texts.extend(draft.blocks.iter().cloned());
+    if draft.left_out > 0 {
+        texts.push(markup.remark(&markup.escape(&words::left_out(draft.left_out, language))));
+        texts.push(markup.link(words::see_all(language), &draft.see_all));
+    }
+    texts.push(draft.footer.clone());
+    texts.retain(|text| !text.is_empty());
+    texts.join("\n\n")
+}
+
+/// The frame of the HTML part, narrow enough for a phone.
+fn page(title: &str, content: &str) -> String {
+    let title = Markup::Html.escape(title);
+    format!(
+        "<!doctype html>\n<html>\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n</head>\n\
+         <body style=\"margin:0;padding:16px;font:15px/1.5 -apple-system,'Segoe UI','PingFang SC','Microsoft YaHei',sans-serif;\
+         color:#202124;word-break:break-word\">\n<div style=\"max-width:640px\">\n{content}\n</div>\n</body>\n</html>\n"
+    )
 }

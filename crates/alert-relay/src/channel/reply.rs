@@ -1,0 +1,87 @@
+//! A robot's answer, bounded and free of secrets, and what holds for the answers of all robots.
+//!
+//! HTTP 200 does not mean delivered: the verdict is a number in the body, and success must be there in full, a code that is
+//! present and 0. A gateway's page or an object without the code proves nothing.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::outcome::{Outcome, Reason};
+
+/// What the record keeps of an answer, in bytes.
+const RECORD_LIMIT: usize = 2_000;
+
+/// How long a vendor's gateway is left alone after it answered without a verdict (`DingTalk` bans an address for 5 minutes).
+const GATEWAY_PAUSE: Duration = Duration::from_mins(5);
+
+/// Longest pause an answer can ask for: what a stranger says is clamped, never obeyed blindly.
+const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+
+/// One HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body, at most 64 KiB, with our own secrets blacked out.
+    pub(crate) body: String,
+}
+
+impl Reply {
+    /// The code and the words of the verdict, when the body has one.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let code = body.get("errcode")?.as_i64()?;
+        let words = body.get("errmsg").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Verdict { code, words })
+    }
+
+    /// The first part of the body on one line, for the record.
+    pub(crate) fn excerpt(&self) -> String {
+        let line: String = self.body.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let end = line.floor_char_boundary(RECORD_LIMIT);
+        format!("HTTP {}: {}", self.status, line[..end].trim())
+    }
+
+    /// The outcome of an answer without a verdict: nothing is proven, so the message stays.
+    pub(crate) fn unproven(&self) -> Outcome {
+        let detail = self.excerpt();
+        match self.status {
+            413 => Outcome::TooLarge { detail },
+            429 => Outcome::Retry { reason: Reason::Throttled, after: Some(GATEWAY_PAUSE), detail },
+            500.. => Outcome::Retry { reason: Reason::Busy, after: None, detail },
+            _ => Outcome::Retry { reason: Reason::UnprovenReply, after: self.gateway_pause(), detail },
+        }
+    }
+
+    /// `{"status":1111,"wait":5,…}` asks for minutes; a page where JSON should be is a gateway's refusal too. A redirect is
+    /// neither.
+    fn gateway_pause(&self) -> Option<Duration> {
+        if self.status != 200 {
+            return None;
+        }
+        let body: Option<Value> = serde_json::from_str(&self.body).ok();
+        let minutes = body.as_ref().and_then(|body| body.get("wait")).and_then(Value::as_u64);
+        let asked = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
+        Some(asked.unwrap_or(GATEWAY_PAUSE).clamp(GATEWAY_PAUSE, LONGEST_PAUSE))
+    }
+}
+
+/// The number that decides, with its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// `errcode`.
+    pub(crate) code: i64,
+    /// `errmsg`, or nothing.
+    pub(crate) words: String,
+}
+
+impl Verdict {
+    /// The verdict for the record, with what can be done about it.
+    pub(crate) fn detail(&self, hint: &str) -> String {
+        let line: String = self.words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let words = &line[..line.floor_char_boundary(RECORD_LIMIT)];
+        let hint = if hint.is_empty() { String::new() } else { format!(" (hint: {hint})") };
+        format!("errcode {}: {words}{hint}", self.code)
+    }
+}

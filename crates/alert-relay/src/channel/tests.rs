@@ -1,0 +1,231 @@
+//! What holds for every channel: its texts, its limits, and that no secret leaves it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::channel::dingtalk::DingTalkSettings;
+use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
+use crate::channel::wecom::WecomSettings;
+use crate::channel::{Channel, ChannelSettings, Fit, Payload};
+use crate::message::{Changes, Language, Message, sample};
+use crate::people::Person;
+use crate::secret::Secret;
+use crate::settings::{Budget, TargetSettings};
+
+/// A target around a channel section, with a short time-out.
+pub(crate) fn target(channel: ChannelSettings) -> TargetSettings {
+    TargetSettings {
+        name: "ops".to_owned(),
+        channel,
+        budget: Budget { sends: 20, window: Duration::from_mins(1) },
+        fallback: None,
+        language: Language::ZhCn,
+        template: None,
+        send_resolved: true,
+        proxy: None,
+        timeout: Duration::from_millis(500),
+    }
+}
+
+pub(crate) fn dingtalk(url: &str) -> ChannelSettings {
+    let secret = Some(Secret::new("SECtestsecret"));
+    ChannelSettings::DingTalk(DingTalkSettings { webhook_url: Secret::new(url), secret })
+}
+
+pub(crate) fn wecom(url: &str) -> ChannelSettings {
+    ChannelSettings::Wecom(WecomSettings { webhook_url: Secret::new(url) })
+}
+
+pub(crate) fn email(port: u16, tls: MailTls) -> ChannelSettings {
+    let password = Secret::new("mail-password-1");
+    ChannelSettings::Email(EmailSettings {
+        smarthost: Smarthost { host: "127.0.0.1".to_owned(), port },
+        hello: Some("relay.example".to_owned()),
+        from: "告警 <alerts@example.com>".to_owned(),
+        to: vec!["Ops <ops@example.com>".to_owned()],
+        login: Some(Login { username: "alerts@example.com".to_owned(), password }),
+        tls,
+        ca_file: None,
+    })
+}
+
+const DINGTALK_URL: &str = "https://oapi.dingtalk.com/robot/send?access_token=dingtalk-token-1";
+const WECOM_URL: &str = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=wecom-key-1";
+
+fn all() -> [(&'static str, ChannelSettings); 3] {
+    [
+        ("dingtalk", dingtalk(DINGTALK_URL)),
+        ("wecom", wecom(WECOM_URL)),
+        ("email", email(587, MailTls::StartTls)),
+    ]
+}
+
+fn channel(settings: ChannelSettings, language: Language) -> Channel {
+    Channel::new(&TargetSettings { language, ..target(settings) }).expect("the settings are good")
+}
+
+/// The samples people look at, with what a delivery adds to them.
+fn shown() -> Vec<(&'static str, Message)> {
+    let of = |name| sample::named(name).expect("a sample of this name");
+    let oncall = Person {
+        name: "oncall".to_owned(),
+        mobile: Some("13800000000".to_owned()),
+        wecom: Some("zhangsan".to_owned()),
+        ..Person::default()
+    };
+    let phone =
+        Person { name: "boss".to_owned(), mobile: Some("13900000000".to_owned()), ..Person::default() };
+    vec![
+        ("firing, with mentions", Message { mentions: vec![oncall, phone], ..of("firing") }),
+        ("mixed", of("mixed")),
+        ("resolved", of("resolved")),
+        ("repeat", of("repeat")),
+        ("vanished", of("vanished")),
+        ("merged and truncated", Message { snapshots: 3, truncated_alerts: 12, ..of("mixed") }),
+        (
+            "fallback banner",
+            Message {
+                banner: Some("ops-wecom 无法送达，改由此处通知".to_owned()), ..of("firing")
+            },
+        ),
+        ("empty labels", of("empty-labels")),
+    ]
+}
+
+#[test]
+fn built_in_texts() {
+    for (name, settings) in all() {
+        for (language, suffix) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
+            let channel = channel(settings.clone(), language);
+            let mut out = String::new();
+            for (title, message) in shown() {
+                for part in channel.render(&message, Fit::Normal) {
+                    let _ = writeln!(out, "===== {title} ({} bytes)\n{}\n", part.bytes(), part.preview());
+                }
+            }
+            insta::assert_snapshot!(format!("{name}-{suffix}"), out);
+        }
+    }
+}
+
+#[test]
+fn plain_texts_after_a_refusal() {
+    let mut out = String::new();
+    for (name, settings) in all() {
+        let channel = channel(settings, Language::ZhCn);
+        for (title, message) in shown().into_iter().take(2) {
+            for part in channel.render(&message, Fit::Plain) {
+                assert!(!part.preview().contains("http"), "no links: {}", part.preview());
+                let _ = writeln!(out, "===== {name}: {title}\n{}\n", part.preview());
+            }
+        }
+    }
+    insta::assert_snapshot!("plain", out);
+}
+
+#[test]
+fn every_sample_fits_every_limit() {
+    for (name, settings) in all() {
+        let channel = channel(settings, Language::ZhCn);
+        for (title, message) in sample::all() {
+            for fit in [Fit::Normal, Fit::Smaller, Fit::Plain] {
+                let parts = channel.render(&message, fit);
+                assert!(!parts.is_empty());
+                assert_eq!(parts, channel.render(&message, fit), "{name} {title}: rendering is pure");
+                for part in &parts {
+                    check_limit(&part.payload, name, title);
+                }
+            }
+        }
+    }
+}
+
+fn check_limit(payload: &Payload, channel: &str, title: &str) {
+    let Payload::Json(body) = payload else { return };
+    let json: serde_json::Value = serde_json::from_str(body).expect("a body is JSON");
+    let markdown = json["markdown"]["content"].as_str().map_or(0, str::len);
+    let text = json["text"]["content"].as_str().map_or(0, str::len);
+    match channel {
+        "dingtalk" => assert!(body.len() <= 20_000, "{title}: {} bytes", body.len()),
+        _ => assert!(markdown <= 4_096 && text <= 2_048, "{title}: {markdown} and {text} bytes"),
+    }
+}
+
+#[test]
+fn a_storm_says_what_it_leaves_out() {
+    let storm = sample::named("storm").expect("a sample of this name");
+    let parts = channel(wecom(WECOM_URL), Language::ZhCn).render(&storm, Fit::Normal);
+    assert_eq!(parts.len(), 4);
+    assert!(parts[0].preview().contains("(1/4)"));
+    assert!(parts[3].preview().contains("条未列出"), "{}", parts[3].preview());
+}
+
+#[test]
+fn only_new_alerts_mention_people() {
+    let oncall = Person {
+        wecom: Some("zhangsan".to_owned()),
+        dingtalk: Some("user1".to_owned()),
+        ..Person::default()
+    };
+    for settings in [dingtalk(DINGTALK_URL), wecom(WECOM_URL)] {
+        let channel = channel(settings, Language::ZhCn);
+        for (name, expected) in [("firing", 1), ("storm", 1), ("resolved", 0), ("repeat", 0), ("vanished", 0)]
+        {
+            let message =
+                Message { mentions: vec![oncall.clone()], ..sample::named(name).expect("a sample") };
+            for fit in [Fit::Normal, Fit::Plain] {
+                let parts = channel.render(&message, fit);
+                let calls = parts.iter().filter(|part| {
+                    let preview = part.preview();
+                    preview.contains("zhangsan") || preview.contains("user1")
+                });
+                assert_eq!(calls.count(), expected, "{name} {fit:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_shown_holds_a_secret() {
+    let secrets = ["dingtalk-token-1", "SECtestsecret", "wecom-key-1", "mail-password-1"];
+    for (name, settings) in all() {
+        let target = target(settings.clone());
+        let channel = channel(settings, Language::En);
+        let parts =
+            channel.render(&Message { changes: Changes::default(), ..shown()[0].1.clone() }, Fit::Normal);
+        let shown = format!("{target:?} {channel:?} {parts:?} {:?}", channel.robot());
+        for secret in secrets {
+            assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn targets_with_one_token_share_a_robot() {
+    let robot = |settings| Channel::new(&target(settings)).expect("the settings are good").robot().clone();
+    assert_eq!(robot(dingtalk(DINGTALK_URL)), robot(dingtalk(&format!("{DINGTALK_URL}&x=1"))));
+    assert_ne!(robot(dingtalk(DINGTALK_URL)), robot(dingtalk(&DINGTALK_URL.replace("-1", "-2"))));
+    assert_ne!(robot(dingtalk(DINGTALK_URL)), robot(wecom(WECOM_URL)));
+}
+
+#[test]
+fn wrong_settings_are_named_without_their_secret() {
+    let check = |settings, expected: &str| {
+        let error = Channel::new(&target(settings)).expect_err("the settings are bad").to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("token-1"), "{error}");
+    };
+    check(dingtalk("http://oapi.dingtalk.com/robot/send?access_token=token-1"), "use https://");
+    check(dingtalk("oapi.dingtalk.com/robot/send?access_token=token-1"), "is not an address");
+    check(wecom("ftp://x/token-1"), "neither https nor http");
+    let mut settings = email(587, MailTls::StartTls);
+    if let ChannelSettings::Email(email) = &mut settings {
+        email.to = vec!["nobody".to_owned()];
+    }
+    check(settings, "`to`: `nobody` is not a mailbox");
+    let mut settings = email(587, MailTls::StartTls);
+    if let ChannelSettings::Email(email) = &mut settings {
+        email.ca_file = Some("/nonexistent/ca.pem".into());
+    }
+    check(settings, "`ca_file` `/nonexistent/ca.pem`");
+}

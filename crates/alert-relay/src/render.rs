@@ -1,0 +1,354 @@
+//! Words for a message: templates in, a draft out.
+//!
+//! Owns the templates: compiling them, trying them on samples at load, rendering within bounds, and the built-in text that
+//! takes over when a target's own template fails. Leaves out sizes ([`split`](crate::split)) and requests (the channels).
+//!
+//! A template (minijinja) runs with fuel, a bounded recursion and a bounded output, so that no file can hang or fill the relay.
+//! Every `{{ value }}` is escaped for the channel's [`Markup`] unless it was made by one of our own functions.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Rest, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, context};
+
+use crate::message::{Language, Message, sample};
+use crate::render::context::Detail;
+use crate::render::markup::Markup;
+
+pub(crate) mod address;
+pub(crate) mod context;
+pub(crate) mod markup;
+pub(crate) mod words;
+
+/// A message in words, still in pieces: [`split`](crate::split) packs them into parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Draft {
+    /// One line without markup.
+    pub(crate) title: String,
+    /// A warning without markup.
+    pub(crate) banner: Option<String>,
+    /// What concerns all alerts; may be empty.
+    pub(crate) header: String,
+    /// One text for each alert, in order of urgency.
+    pub(crate) blocks: Vec<String>,
+    /// The end of the text; may be empty.
+    pub(crate) footer: String,
+    /// Alerts that are in no block.
+    pub(crate) left_out: usize,
+    /// The link to everything, for the line that says how much is missing; may be empty.
+    pub(crate) see_all: String,
+}
+
+/// The compiled templates of one target in one dialect.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    markup: Markup,
+    language: Language,
+    environment: Environment<'static>,
+    /// The target's own file, for messages about it.
+    own: Option<PathBuf>,
+}
+
+/// Marks in a rendered text where it may be cut. A control character: values are cleaned of those.
+const MARK: char = '\u{1e}';
+
+/// Output beyond this is a template gone wrong; the built-in text of the most alerts stays below half of it.
+const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Instructions for the frame and for each alert. The built-in texts use a tenth of it (measured by a test).
+const FUEL: u64 = 50_000;
+const FUEL_PER_ALERT: u64 = 20_000;
+
+/// The longest title in characters: it stands in every part, and a phone shows some forty.
+const TITLE_LIMIT: usize = 150;
+
+impl Templates {
+    /// The texts the relay comes with.
+    pub(crate) fn built_in(markup: Markup, language: Language) -> Self {
+        Self { markup, language, environment: environment(markup, language), own: None }
+    }
+
+    /// The texts with a target's own template in front, compiled and tried on every sample.
+    pub(crate) fn with_file(markup: Markup, language: Language, path: &Path) -> Result<Self, TemplateError> {
+        let source = std::fs::read_to_string(path)
+            .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
+        Self::with_source(markup, language, path, source)
+    }
+
+    fn with_source(
+        markup: Markup,
+        language: Language,
+        path: &Path,
+        source: String,
+    ) -> Result<Self, TemplateError> {
+        let faulty = |error: &Error, sample| TemplateError::Faulty {
+            path: path.to_owned(),
+            what: describe(error),
+            sample,
+        };
+        let mut templates = Self::built_in(markup, language);
+        templates.environment.add_template_owned("own", source).map_err(|error| faulty(&error, None))?;
+        templates.own = Some(path.to_owned());
+        for (name, message) in sample::all() {
+            templates.fill("own", &message, Detail::LEVELS[0]).map_err(|error| faulty(&error, Some(name)))?;
+        }
+        Ok(templates)
+    }
+
+    /// The words for a message. Never fails: a template that does gives way to the built-in text with a banner, and that to
+    /// the bare facts.
+    pub(crate) fn draft(&self, message: &Message, detail: Detail) -> Draft {
+        let mut banner = message.banner.clone();
+        if let Some(path) = &self.own {
+            match self.fill("own", message, detail) {
+                Ok(draft) => return Draft { banner, ..draft },
+                Err(error) => {
+                    let file = path
+                        .file_name()
+                        .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+                    let failed = words::template_failed(&file, &describe(&error), self.language);
+                    banner = Some(banner.map_or(failed.clone(), |banner| format!("{banner} · {failed}")));
+                }
+            }
+        }
+        let draft = self.fill("built-in", message, detail).unwrap_or_else(|_| self.bare(message));
+        Draft { banner, ..draft }
+    }
+
+    /// The dialect of the draft.
+    pub(crate) fn markup(&self) -> Markup {
+        self.markup
+    }
+
+    /// The language of the words.
+    pub(crate) fn language(&self) -> Language {
+        self.language
+    }
+
+    fn fill(&self, name: &str, message: &Message, detail: Detail) -> Result<Draft, Error> {
+        let (variables, left_out) = context::context(message, self.language, detail);
+        let see_all = address::group(&message.group_labels, &message.receiver, &message.links.alertmanager);
+        let text = self.run(name, &variables)?;
+        let pieces: Vec<&str> = text.split(MARK).collect();
+        let blocks =
+            |texts: &[&str]| texts.iter().map(|text| tidy(text)).filter(|text| !text.is_empty()).collect();
+        let [title, header, alerts @ .., footer] = pieces.as_slice() else {
+            // A template that does not extend "built-in" is one text: it may be cut between paragraphs, and borrows our title.
+            let title = self.fill("built-in", message, detail)?.title;
+            let paragraphs = tidy(&text);
+            let paragraphs: Vec<&str> = paragraphs.split("\n\n").collect();
+            return Ok(Draft { title, blocks: blocks(&paragraphs), left_out, see_all, ..Draft::default() });
+        };
+        Ok(Draft {
+            title: one_line(title),
+            banner: None,
+            header: tidy(header),
+            blocks: blocks(alerts),
+            footer: tidy(footer),
+            left_out,
+            see_all,
+        })
+    }
+
+    fn run(&self, name: &str, variables: &Value) -> Result<String, Error> {
+        let template = self.environment.get_template(name)?;
+        let mut output = Bounded { bytes: Vec::new() };
+        template.render_captured_to(
+            context! { mark => Value::from_safe_string(MARK.to_string()), ..variables.clone() },
+            &mut output,
+        )?;
+        String::from_utf8(output.bytes)
+            .map_err(|_| Error::new(ErrorKind::WriteFailure, "output is not UTF-8"))
+    }
+
+    /// The facts without a template: the last resort, which has nothing left that can fail.
+    fn bare(&self, message: &Message) -> Draft {
+        let changes = &message.changes;
+        let lists = [
+            ("FIRING", &changes.new),
+            ("RESOLVED", &changes.resolved),
+            ("GONE", &changes.vanished),
+            ("STILL", &changes.still),
+        ];
+        let blocks: Vec<String> = lists
+            .iter()
+            .flat_map(|(word, alerts)| alerts.iter().map(move |alert| (word, alert)))
+            .take(context::MAX_ALERTS)
+            .map(|(word, alert)| {
+                let name: String = alert.label("alertname").chars().take(TITLE_LIMIT).collect();
+                self.markup.escape(&one_line(&format!("{word} {name} {}", alert.starts_at)))
+            })
+            .collect();
+        let total: usize = lists.iter().map(|(_, alerts)| alerts.len()).sum();
+        let title = format!("Alerts: {total}");
+        Draft { title, left_out: total - blocks.len(), blocks, ..Draft::default() }
+    }
+}
+
+/// Why a target's template can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TemplateError {
+    /// The file can't be read.
+    #[error("can't read the template `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The template does not parse, or fails on a sample.
+    #[error("template `{}`{}: {what}", path.display(), sample.map_or(String::new(), |name| format!(" fails on the {name} sample")))]
+    Faulty {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        what: String,
+        /// The sample it failed on; `None` when it does not parse.
+        sample: Option<&'static str>,
+    },
+}
+
+/// The language of our files with what bounds it and what it can call.
+fn environment(markup: Markup, language: Language) -> Environment<'static> {
+    let (text, html) = match language {
+        Language::ZhCn => {
+            (include_str!("../templates/text.zh-CN.j2"), include_str!("../templates/html.zh-CN.j2"))
+        }
+        Language::En => (include_str!("../templates/text.en.j2"), include_str!("../templates/html.en.j2")),
+    };
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.expect("the delimiters are the default ones, which do not clash"));
+    environment.set_recursion_limit(50);
+    let alerts = u64::try_from(context::MAX_ALERTS).unwrap_or(u64::MAX);
+    environment.set_fuel(Some(FUEL + FUEL_PER_ALERT * alerts));
+    // A misspelt variable is found at load, not at night; `{% if maybe %}` stays allowed.
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    // Any escaping mode but `None` asks the formatter below, which knows our dialects.
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("markup".into()));
+    environment.set_formatter(move |out, state, value| {
+        out.write_str(&literal(markup, state, value)).map_err(Error::from)
+    });
+    environment.add_function("strong", move |state: &State<'_, '_>, value: Value| {
+        let text = literal(markup, state, &value);
+        safe(match markup {
+            Markup::DingTalk | Markup::Wecom => format!("**{text}**"),
+            Markup::Plain => text,
+            Markup::Html => format!("<b>{text}</b>"),
+        })
+    });
+    environment.add_function("tint", move |state: &State<'_, '_>, tone: String, value: Value| {
+        let text = literal(markup, state, &value);
+        let (wecom, html) = match tone.as_str() {
+            "alarm" => ("warning", "#d93025"),
+            "good" => ("info", "#188038"),
+            "quiet" => ("comment", "#5f6368"),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    "tint: expected `alarm`, `good` or `quiet`",
+                ));
+            }
+        };
+        Ok(safe(match markup {
+            Markup::Wecom => format!("<font color=\"{wecom}\">{text}</font>"),
+            Markup::Html => format!("<span style=\"color:{html}\">{text}</span>"),
+            // DingTalk's clients show font colours, but its manual does not promise them.
+            Markup::DingTalk | Markup::Plain => text,
+        }))
+    });
+    environment.add_function("link", move |text: String, url: String| safe(markup.link(&text, &url)));
+    environment.add_function("links", move |pairs: Vec<Vec<String>>| {
+        let pair = |pair: &Vec<String>| match pair.as_slice() {
+            [text, url] => Ok((text.clone(), url.clone())),
+            _ => Err(Error::new(ErrorKind::InvalidOperation, "links: expected pairs of [text, address]")),
+        };
+        let pairs = pairs.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+        Ok(safe(markup.links(pairs.iter().map(|(text, url)| (text.as_str(), url.as_str())))))
+    });
+    environment.add_function("fields", move |pairs: Vec<Value>| -> Result<Value, Error> {
+        let fields: Result<Vec<String>, Error> = pairs
+            .iter()
+            .map(|pair| Ok(markup.escape(&format!("{}={}", pair.get_attr("name")?, pair.get_attr("value")?))))
+            .collect();
+        Ok(safe(fields?.join(" · ")))
+    });
+    environment.add_function("severity_word", move |severity: String| {
+        words::severity(&severity, language).to_owned()
+    });
+    environment.add_filter("date", date);
+    let files = [("layout", include_str!("../templates/layout.j2")), ("text", text), ("html", html)];
+    let built_in = if markup == Markup::Html { html } else { text };
+    for (name, source) in files.into_iter().chain([("built-in", built_in)]) {
+        environment.add_template(name, source).expect("our own templates compile: a test renders every one");
+    }
+    environment
+}
+
+/// The value as it stands in the text: escaped, unless one of our functions made it or the template switched escaping off.
+fn literal(markup: Markup, state: &State<'_, '_>, value: &Value) -> String {
+    let text = value.to_string();
+    if value.is_safe() || *state.auto_escape() == AutoEscape::None { text } else { markup.escape(&text) }
+}
+
+fn safe(text: String) -> Value {
+    Value::from_safe_string(text)
+}
+
+/// `{{ alert.starts_at|date("%H:%M", "Asia/Shanghai") }}`: a time in a form of one's own (strftime), in UTC unless said.
+fn date(at: &str, form: &str, zone: Rest<String>) -> Result<String, Error> {
+    let refused = |what: String| Error::new(ErrorKind::InvalidOperation, what);
+    if at.is_empty() {
+        return Ok(String::new());
+    }
+    let at: jiff::Timestamp =
+        at.parse().map_err(|_| refused("date: expected a time such as alert.starts_at".to_owned()))?;
+    let zone = zone.first().map_or("UTC", String::as_str);
+    let at = at.in_tz(zone).map_err(|_| refused(format!("date: unknown time zone `{zone}`")))?;
+    jiff::fmt::strtime::format(form, &at).map_err(|error| refused(format!("date: {error}")))
+}
+
+/// Line and reason in one line; minijinja's own text names our internal file names.
+fn describe(error: &Error) -> String {
+    let line = error.line().map_or(String::new(), |line| format!("line {line}: "));
+    let detail = error.detail().map_or(String::new(), |detail| format!(": {detail}"));
+    let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(" ({cause})"));
+    one_line(&format!("{line}{}{detail}{cause}", error.kind()))
+}
+
+/// At most [`TITLE_LIMIT`] characters without line breaks.
+fn one_line(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(TITLE_LIMIT) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// No spaces at line ends, no empty lines at either end, never two in a row: what conditions in a template leave behind.
+fn tidy(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.dedup_by(|later, earlier| later.is_empty() && earlier.is_empty());
+    lines.join("\n").trim_matches('\n').to_owned()
+}
+
+/// A writer that refuses to grow past [`OUTPUT_LIMIT`].
+struct Bounded {
+    bytes: Vec<u8>,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > OUTPUT_LIMIT {
+            return Err(io::Error::other("the text grows past 4 MiB"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,444 @@
+//! The variables of a template, made from a [`Message`] (pure).
+//!
+//! Owns what a template may say and how long a value may be. The list, for people who write their own template, is in
+//! `templates/README.md`. Leaves out words and layout, which are the template's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::context;
+use minijinja::value::{Enumerator, Object, Value};
+
+use crate::message::{Language, Message};
+use crate::notification::{Alert, LabelSet};
+use crate::render::{address, words};
+
+/// How much of every value is told. A message too large for its channel is told again in less detail before any alert is
+/// left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Detail {
+    /// Characters of a label's value.
+    label: usize,
+    /// Characters of a summary.
+    summary: usize,
+    /// Characters of a description.
+    description: usize,
+    /// Labels shown of one alert.
+    labels: usize,
+    /// Bytes of a link's address; longer ones are left out, since a cut address leads nowhere. 0 leaves out all.
+    address: usize,
+}
+
+impl Detail {
+    /// From the most to the least. Even the first is bounded: nobody reads a description of a megabyte.
+    pub(crate) const LEVELS: [Self; 3] = [
+        Self { label: 300, summary: 500, description: 2_000, labels: 40, address: 2_000 },
+        Self { label: 100, summary: 200, description: 300, labels: 12, address: 500 },
+        Self { label: 40, summary: 60, description: 0, labels: 4, address: 0 },
+    ];
+
+    /// The same without any link.
+    pub(crate) const fn without_links(self) -> Self {
+        Self { address: 0, ..self }
+    }
+}
+
+/// Alerts told of in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
+pub(crate) const MAX_ALERTS: usize = 300;
+
+/// Labels that say nothing to the person who is woken, or that stand elsewhere in the text.
+const HIDDEN_LABELS: [&str; 8] =
+    ["alertname", "severity", "job", "prometheus", "prometheus_replica", "replica", "monitor", "alertgroup"];
+
+/// Where an alert is, by the first of these labels it has.
+const PLACE_LABELS: [&str; 8] =
+    ["node", "nodename", "hostname", "host", "instance", "pod", "service", "namespace"];
+
+/// Annotations that carry the measured value, by custom of the rules people use.
+const VALUE_ANNOTATIONS: [&str; 3] = ["value", "current_value", "current"];
+
+/// Everything a template may use, and how many alerts are not in it.
+pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> (Value, usize) {
+    let told = told(message);
+    let left_out = told.len().saturating_sub(MAX_ALERTS);
+    let told = &told[..told.len() - left_out];
+
+    let focus: Vec<&Told<'_>> = match message.changes.is_repeat() {
+        true => told.iter().collect(),
+        false => told.iter().filter(|told| told.change != "still").collect(),
+    };
+    let names = distinct(focus.iter().map(|told| told.alert.label("alertname")));
+    let places = distinct(focus.iter().map(|told| place(told.alert)));
+    let common = if told.len() > 1 { shown_labels(&message.common_labels, None) } else { Vec::new() };
+
+    let writer =
+        Writer { message, language, detail, common: &common, names: names.len(), places: places.len() };
+    let alerts: Vec<Value> = told.iter().map(|told| writer.alert(told)).collect();
+    let of = |change: &str| -> Vec<Value> {
+        told.iter()
+            .zip(&alerts)
+            .filter(|(told, _)| told.change == change)
+            .map(|(_, value)| value.clone())
+            .collect()
+    };
+    let (new, still, resolved, vanished) = (of("new"), of("still"), of("resolved"), of("vanished"));
+    let changes = &message.changes;
+    let firing = changes.new.iter().chain(&changes.still);
+    let severity =
+        firing.map(|alert| alert.label("severity")).max_by_key(|word| severity_rank(word)).unwrap_or("");
+    let longest = told.iter().map(|told| told.alert.starts_at).min();
+
+    let value = context! {
+        alerts,
+        new,
+        still,
+        resolved,
+        vanished,
+        counts => context! {
+            new => changes.new.len(),
+            still => changes.still.len(),
+            resolved => changes.resolved.len(),
+            vanished => changes.vanished.len(),
+        },
+        is_repeat => changes.is_repeat(),
+        is_firing => changes.is_firing(),
+        lasted => longest.map_or(String::new(), |start| words::duration(message.now.duration_since(start), language)),
+        icon => group_icon(message, severity),
+        severity => clean_line(severity, detail.label),
+        name => clean_line(&summed(&names), 120),
+        place => clean_line(&summed(&places), 80),
+        receiver => clean_line(&message.receiver, detail.label),
+        group_labels => labels(&message.group_labels, detail),
+        common_labels => labels(&message.common_labels, detail),
+        common_annotations => annotations(&message.common_annotations, detail),
+        common => pairs(&common, detail),
+        mentions => message.mentions.iter().map(|person| clean_line(&person.name, 60)).collect::<Vec<_>>(),
+        truncated_alerts => message.truncated_alerts,
+        snapshots => message.snapshots,
+        now => message.now.to_string(),
+        told_at => message.now.to_zoned(message.time_zone.clone()).strftime("%m-%d %H:%M").to_string(),
+        time_zone => message.time_zone.iana_name().unwrap_or("UTC"),
+        delivery => clean_line(&message.delivery, 80),
+        links_to => context! {
+            group => writer.address(address::group(&message.group_labels, &message.receiver, &message.links.alertmanager)),
+            relay => writer.address(message.links.relay.clone()),
+        },
+    };
+    (value, left_out)
+}
+
+/// One alert with the reason why it is told.
+struct Told<'a> {
+    alert: &'a Alert,
+    change: &'static str,
+}
+
+/// The alerts in the order of their urgency: what is new before what is over before what is known; the worst and the oldest
+/// first in each.
+fn told(message: &Message) -> Vec<Told<'_>> {
+    let changes = &message.changes;
+    let lists = [
+        ("new", &changes.new),
+        ("resolved", &changes.resolved),
+        ("vanished", &changes.vanished),
+        ("still", &changes.still),
+    ];
+    let mut told = Vec::new();
+    for (change, alerts) in lists {
+        let mut alerts: Vec<&Alert> = alerts.iter().collect();
+        alerts.sort_by_key(|alert| {
+            (std::cmp::Reverse(severity_rank(alert.label("severity"))), alert.starts_at)
+        });
+        told.extend(alerts.into_iter().map(|alert| Told { alert, change }));
+    }
+    told
+}
+
+/// What all alerts of one message share while they are written.
+struct Writer<'a> {
+    message: &'a Message,
+    language: Language,
+    detail: Detail,
+    /// Labels the header shows once for all.
+    common: &'a [(&'a str, &'a str)],
+    /// How many alert names and places the message speaks of: one is in the title and not repeated.
+    names: usize,
+    places: usize,
+}
+
+impl Writer<'_> {
+    fn alert(&self, told: &Told<'_>) -> Value {
+        let Told { alert, change } = *told;
+        let (message, detail) = (self.message, self.detail);
+        let annotation = |names: &[&str]| {
+            names.iter().filter_map(|name| alert.annotations.get(*name)).find(|text| !text.trim().is_empty())
+        };
+        let summary = annotation(&["summary", "message", "title"])
+            .map_or(String::new(), |text| clean_line(text, detail.summary));
+        let description =
+            annotation(&["description"]).map_or(String::new(), |text| clean_text(text, detail.description));
+        let value = annotation(&VALUE_ANNOTATIONS)
+            .map(|value| clean_line(value, detail.label))
+            .filter(|value| !summary.contains(value.as_str()) && !description.contains(value.as_str()));
+        let own = shown_labels(&alert.labels, place_label(alert));
+        let own: Vec<_> = own.into_iter().filter(|pair| !self.common.contains(pair)).collect();
+        let end = alert.ends_at.unwrap_or(message.now);
+        let moment = |at| words::moment(at, message.now, &message.time_zone);
+        context! {
+            change,
+            status => alert.status.as_str(),
+            is_brief => change == "still" && !message.changes.is_repeat(),
+            name => clean_line(alert.label("alertname"), detail.label),
+            place => clean_line(place(alert), detail.label),
+            headline => self.headline(alert, change),
+            severity => clean_line(alert.label("severity"), detail.label),
+            icon => icon(change, alert.label("severity")),
+            color => color(change, alert.label("severity")),
+            description => if description == summary { String::new() } else { description },
+            summary,
+            value => value.unwrap_or_default(),
+            since => moment(alert.starts_at),
+            until => alert.ends_at.map_or(String::new(), moment),
+            lasted => words::duration(end.duration_since(alert.starts_at), self.language),
+            starts_at => alert.starts_at.to_string(),
+            ends_at => alert.ends_at.map_or(String::new(), |at| at.to_string()),
+            labels => labels(&alert.labels, detail),
+            annotations => annotations(&alert.annotations, detail),
+            details => pairs(&own, detail),
+            fingerprint => &alert.fingerprint.0,
+            links => context! {
+                graph => self.address(address::graph(&alert.generator_url, &message.links.prometheus)),
+                silence => self.address(address::silence(alert, &message.links.alertmanager)),
+                runbook => self.address(annotation(&["runbook_url", "runbook"]).cloned().unwrap_or_default()),
+                dashboard => self.address(annotation(&["dashboard_url", "dashboard"]).cloned().unwrap_or_default()),
+            },
+        }
+    }
+
+    /// What tells this alert from its neighbours: the name and the place, unless the title says them for all.
+    fn headline(&self, alert: &Alert, change: &str) -> String {
+        // A known alert beside news may be another one than the title names.
+        let is_apart = change == "still" && !self.message.changes.is_repeat();
+        let name = if self.names > 1 || is_apart { alert.label("alertname") } else { "" };
+        let place = if self.places > 1 || is_apart { place(alert) } else { "" };
+        let text = match (name.is_empty(), place.is_empty()) {
+            (false, false) => format!("{name} @ {place}"),
+            (true, false) => place.to_owned(),
+            _ => name.to_owned(),
+        };
+        clean_line(&text, self.detail.label)
+    }
+
+    fn address(&self, address: String) -> String {
+        if address.len() > self.detail.address { String::new() } else { address }
+    }
+}
+
+/// Where the alert is; without the port of an `instance`, which people do not read.
+fn place(alert: &Alert) -> &str {
+    let Some(name) = place_label(alert) else { return "" };
+    without_port(alert.label(name))
+}
+
+fn place_label(alert: &Alert) -> Option<&'static str> {
+    PLACE_LABELS.into_iter().find(|name| !alert.label(name).is_empty())
+}
+
+fn without_port(value: &str) -> &str {
+    match value.rsplit_once(':') {
+        Some((host, port))
+            if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') =>
+        {
+            host
+        }
+        _ => value,
+    }
+}
+
+/// The labels worth a line on a phone, hosts and GPUs first.
+fn shown_labels<'a>(labels: &'a LabelSet, place: Option<&str>) -> Vec<(&'a str, &'a str)> {
+    let mut shown: Vec<(&str, &str)> = labels
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, value)| {
+            !value.is_empty()
+                && !name.starts_with("__")
+                && !HIDDEN_LABELS.contains(name)
+                && Some(*name) != place
+        })
+        .collect();
+    let importance = ["cluster", "instance", "node", "gpu", "namespace", "pod", "container"];
+    shown.sort_by_key(|(name, _)| {
+        importance.iter().position(|known| known == name).unwrap_or(importance.len())
+    });
+    shown
+}
+
+fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    values.filter(|value| !value.is_empty() && seen.insert(*value)).collect()
+}
+
+/// `a`, `a, b, c` or `a, b +3`.
+fn summed(values: &[&str]) -> String {
+    match values {
+        [first, second, rest @ ..] if rest.len() > 1 => format!("{first}, {second} +{}", rest.len()),
+        all => all.join(", "),
+    }
+}
+
+/// 2: wakes people; 1: wants a look; 0: all else.
+fn severity_rank(severity: &str) -> u8 {
+    match severity.to_ascii_lowercase().as_str() {
+        "critical" | "page" | "emergency" | "fatal" | "disaster" | "p0" => 2,
+        "warning" | "warn" | "error" | "major" | "high" | "p1" => 1,
+        _ => 0,
+    }
+}
+
+fn icon(change: &str, severity: &str) -> &'static str {
+    match (change, severity_rank(severity)) {
+        ("resolved", _) => "✅",
+        ("vanished", _) => "⚪",
+        (_, 2) => "🔴",
+        (_, 1) => "🟠",
+        _ => "🔵",
+    }
+}
+
+/// The same as [`icon`], for HTML.
+fn color(change: &str, severity: &str) -> &'static str {
+    match (change, severity_rank(severity)) {
+        ("resolved", _) => "#188038",
+        ("vanished", _) => "#80868b",
+        (_, 2) => "#d93025",
+        (_, 1) => "#e8710a",
+        _ => "#1a73e8",
+    }
+}
+
+fn group_icon(message: &Message, severity: &str) -> &'static str {
+    let changes = &message.changes;
+    match () {
+        () if changes.is_firing() => icon("new", severity),
+        () if changes.resolved.is_empty() => icon("vanished", ""),
+        () => icon("resolved", ""),
+    }
+}
+
+/// One line of readable characters, at most `limit` of them.
+fn clean_line(value: &str, limit: usize) -> String {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    cut(words.join(" ").chars().filter(|c| is_readable(*c)), limit)
+}
+
+/// Lines of readable characters, without empty ones at the ends or twice in a row.
+fn clean_text(value: &str, limit: usize) -> String {
+    let mut lines: Vec<&str> = value.lines().map(str::trim_end).collect();
+    lines.dedup_by(|later, earlier| later.is_empty() && earlier.is_empty());
+    let text = lines.join("\n").replace('\t', "  ");
+    cut(text.trim().chars().filter(|c| *c == '\n' || is_readable(*c)), limit)
+}
+
+/// Neither a control character (a template's block mark is one) nor one that turns the direction of the text around it.
+fn is_readable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn cut(chars: impl Iterator<Item = char>, limit: usize) -> String {
+    if limit == 0 {
+        return String::new();
+    }
+    let mut out: String = String::new();
+    let mut chars = chars.peekable();
+    for _ in 0..limit {
+        let Some(c) = chars.next() else { return out };
+        out.push(c);
+    }
+    if chars.peek().is_some() {
+        out.pop();
+        out.push('…');
+    }
+    out
+}
+
+fn pairs(shown: &[(&str, &str)], detail: Detail) -> Vec<Value> {
+    let line = |(name, value): &(&str, &str)| {
+        context! {
+            name => clean_line(name, detail.label),
+            value => clean_line(value, detail.label),
+        }
+    };
+    shown.iter().take(detail.labels).map(line).collect()
+}
+
+fn labels(set: &LabelSet, detail: Detail) -> Value {
+    TextMap::value(set.iter().map(|(name, value)| (name.clone(), clean_line(value, detail.label))))
+}
+
+fn annotations(set: &LabelSet, detail: Detail) -> Value {
+    TextMap::value(
+        set.iter()
+            .map(|(name, value)| (name.clone(), clean_text(value, detail.description.max(detail.summary)))),
+    )
+}
+
+/// A map whose missing keys are empty strings, as in Alertmanager's own templates: `{{ alert.labels.pod }}` is right for an
+/// alert without a pod, while a misspelt variable of ours stays an error.
+struct TextMap(BTreeMap<String, Value>);
+
+impl TextMap {
+    fn value(pairs: impl Iterator<Item = (String, String)>) -> Value {
+        Value::from_object(Self(pairs.map(|(name, text)| (name, Value::from(text))).collect()))
+    }
+}
+
+impl fmt::Debug for TextMap {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl Object for TextMap {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(self.0.get(key.as_str()?).cloned().unwrap_or_else(|| Value::from("")))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.keys().map(Value::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cleaned_and_cut_at_characters() {
+        assert_eq!(clean_line("  a\n b\tc ", 10), "a b c");
+        assert_eq!(clean_line("显存耗尽", 3), "显存…");
+        assert_eq!(clean_line("显存耗尽", 4), "显存耗尽");
+        assert_eq!(clean_line("a\u{1e}b\u{202e}c", 10), "abc");
+        assert_eq!(clean_text("\n one  \n\n\n two\n", 40), "one\n\n two");
+        assert_eq!(clean_text("anything", 0), "");
+    }
+
+    #[test]
+    fn a_place_has_no_port() {
+        let check = |value, expected| assert_eq!(without_port(value), expected);
+        check("node-1:9100", "node-1");
+        check("node-1", "node-1");
+        check("[::1]:9100", "[::1]:9100");
+        check("a:b", "a:b");
+    }
+
+    #[test]
+    fn many_values_are_summed_up() {
+        assert_eq!(summed(&[]), "");
+        assert_eq!(summed(&["a"]), "a");
+        assert_eq!(summed(&["a", "b", "c"]), "a, b, c");
+        assert_eq!(summed(&["a", "b", "c", "d"]), "a, b +2");
+    }
+}

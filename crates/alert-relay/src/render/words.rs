@@ -1,0 +1,109 @@
+//! The few words that are not in a template: durations, times, counters, what was left out.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::message::Language;
+
+/// A span in its two largest units: `5 分钟`, `3h 12m`. A negative one (two clocks) counts as none.
+pub(crate) fn duration(span: SignedDuration, language: Language) -> String {
+    let seconds = span.as_secs().max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let [day, hour, minute, second] = match language {
+        Language::ZhCn => [" 天", " 小时", " 分钟", " 秒"],
+        Language::En => ["d", "h", "m", "s"],
+    };
+    let pair = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large}{large_unit}"),
+        _ => format!("{large}{large_unit} {small}{small_unit}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}{second}"),
+        (0, 0, _) => format!("{minutes}{minute}"),
+        (0, _, _) => pair(hours, hour, minutes, minute),
+        _ => pair(days, day, hours, hour),
+    }
+}
+
+/// A moment as short as it is clear: the time on the day of `now`, with the date otherwise.
+pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let form = if at.date() == now.date() {
+        "%H:%M:%S"
+    } else if at.year() == now.year() {
+        "%m-%d %H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    at.strftime(form).to_string()
+}
+
+/// A severity in the reader's language; other words than the customary ones stay as they are.
+pub(crate) fn severity(word: &str, language: Language) -> &str {
+    match (language, word) {
+        (Language::ZhCn, "critical") => "严重",
+        (Language::ZhCn, "error") => "错误",
+        (Language::ZhCn, "warning") => "警告",
+        (Language::ZhCn, "info") => "提示",
+        _ => word,
+    }
+}
+
+/// What a text ends with when alerts did not fit.
+pub(crate) fn left_out(count: usize, language: Language) -> String {
+    match language {
+        Language::ZhCn => format!("…另有 {count} 条未列出"),
+        Language::En => format!("…and {count} more"),
+    }
+}
+
+/// The label of a link to everything.
+pub(crate) fn see_all(language: Language) -> &'static str {
+    match language {
+        Language::ZhCn => "查看全部",
+        Language::En => "see all",
+    }
+}
+
+/// The banner over the built-in text when the target's own template failed on this message.
+pub(crate) fn template_failed(file: &str, error: &str, language: Language) -> String {
+    match language {
+        Language::ZhCn => format!("模板 {file} 渲染失败，以下为内置文本：{error}"),
+        Language::En => format!("template {file} failed, this is the built-in text: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_name_two_units_at_most() {
+        let check = |seconds, zh, en| {
+            let span = SignedDuration::from_secs(seconds);
+            assert_eq!(duration(span, Language::ZhCn), zh);
+            assert_eq!(duration(span, Language::En), en);
+        };
+        check(-5, "0 秒", "0s");
+        check(59, "59 秒", "59s");
+        check(60, "1 分钟", "1m");
+        check(330, "5 分钟", "5m");
+        check(3_600, "1 小时", "1h");
+        check(11_559, "3 小时 12 分钟", "3h 12m");
+        check(86_400, "1 天", "1d");
+        check(86_400 * 2 + 3_600 * 3, "2 天 3 小时", "2d 3h");
+    }
+
+    #[test]
+    fn moments_carry_a_date_only_when_needed() {
+        let zone = TimeZone::get("Asia/Shanghai").expect("bundled zone");
+        let now: Timestamp = "2026-11-23T06:08:22Z".parse().expect("constant");
+        let check = |at: &str, expected: &str| {
+            assert_eq!(moment(at.parse().expect("constant"), now, &zone), expected)
+        };
+        check("2026-11-23T06:03:22.456Z", "14:03:22");
+        check("2026-11-22T16:00:00Z", "00:00:00");
+        check("2026-11-22T15:59:00Z", "11-22 23:59");
+        check("2025-12-31T15:59:00Z", "2025-12-31 23:59");
+    }
+}

@@ -1,0 +1,243 @@
+//! Packing a draft into parts by encoded bytes, on the boundaries of its blocks (pure).
+//!
+//! Every part begins with the title, with `(2/3)` when there are several; the first part has the header, the last the footer.
+//! Alerts are packed whole and in order. What can't be packed is counted in the last part. A block larger than a whole part is
+//! cut where a character ends and no escape, link or tag is open; the channels ask for less detail before that happens.
+//! Mails are not split and do not come here.
+
+use crate::message::Language;
+use crate::render::markup::Markup;
+use crate::render::{Draft, words};
+
+/// A channel's limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Cost of the whole text of one part, in the unit of `cost`.
+    pub(crate) bytes: usize,
+    /// Parts of one message; each is one send of the robot's budget.
+    pub(crate) parts: usize,
+    /// What a text costs on the wire. Additive: the cost of two texts together is the sum of theirs.
+    pub(crate) cost: fn(&str) -> usize,
+    /// Between blocks.
+    pub(crate) separator: &'static str,
+}
+
+/// The parts of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    /// The texts, in order; never empty.
+    pub(crate) parts: Vec<String>,
+    /// Whether every block is there, uncut.
+    pub(crate) is_whole: bool,
+}
+
+/// The draft in parts. `mention` goes into the first.
+pub(crate) fn pack(draft: &Draft, mention: &str, room: Room, markup: Markup, language: Language) -> Packed {
+    let mut is_whole = draft.left_out == 0;
+    // Room for the longest counter is kept in every part, and so is room for the end: which part is the last is only known
+    // when all are packed.
+    let heading = markup.heading(&draft.title, " (99/99)");
+    let quarter = room.bytes / 4;
+    let mut fitted = |text: &str, limit: usize| match cut_to(text, limit, room.cost, markup) {
+        Some(shorter) => {
+            is_whole = false;
+            shorter
+        }
+        None => text.to_owned(),
+    };
+    let banner =
+        draft.banner.as_ref().map_or(String::new(), |text| markup.banner(&fitted(text, quarter / 4)));
+    let header = fitted(&draft.header, quarter);
+    let footer = if (room.cost)(&draft.footer) > quarter { String::new() } else { draft.footer.clone() };
+    let total = draft.blocks.len() + draft.left_out;
+    let ending = [missing(total, draft, markup, language), footer.clone()];
+    let of =
+        |text: &String| if text.is_empty() { 0 } else { (room.cost)(text) + (room.cost)(room.separator) };
+    let fixed = of(&heading) + ending.iter().map(of).sum::<usize>();
+    let space = room.bytes.saturating_sub(fixed);
+
+    let mut packed: Vec<Vec<String>> = vec![Vec::new()];
+    let mut left = space;
+    for text in [&banner, &header] {
+        if !text.is_empty() {
+            left = left.saturating_sub(of(text));
+            packed[0].push(text.clone());
+        }
+    }
+    let mention = mention.to_owned();
+    left = left.saturating_sub(of(&mention));
+
+    let mut shown = 0;
+    for block in &draft.blocks {
+        let mut block = block.clone();
+        if of(&block) > left {
+            if packed.len() < room.parts && !packed.last().is_some_and(Vec::is_empty) {
+                packed.push(Vec::new());
+                left = space;
+            }
+            if of(&block) > left {
+                if packed.last().is_some_and(|part| !part.is_empty()) && packed.len() == room.parts {
+                    break;
+                }
+                block = fitted(&block, left.saturating_sub((room.cost)(room.separator)));
+            }
+        }
+        left = left.saturating_sub(of(&block));
+        if let Some(part) = packed.last_mut() {
+            part.push(block);
+        }
+        shown += 1;
+    }
+
+    let count = packed.len();
+    let last = count - 1;
+    let parts = packed.into_iter().enumerate().map(|(index, mut texts)| {
+        let counter = if count == 1 { String::new() } else { format!(" ({}/{count})", index + 1) };
+        texts.insert(0, markup.heading(&draft.title, &counter));
+        if index == last && shown < total {
+            texts.push(missing(total - shown, draft, markup, language));
+        }
+        if index == last {
+            texts.push(footer.clone());
+        }
+        if index == 0 {
+            texts.push(mention.clone());
+        }
+        texts.retain(|text| !text.is_empty());
+        texts.join(room.separator)
+    });
+    let parts = parts.collect();
+    Packed { parts, is_whole: is_whole && shown == total }
+}
+
+/// The line that says how many alerts are not shown, and where they are.
+fn missing(count: usize, draft: &Draft, markup: Markup, language: Language) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let says = markup.remark(&markup.escape(&words::left_out(count, language)));
+    // An address that is long itself would take the place of alerts.
+    let link = if draft.see_all.len() > 300 { "" } else { &draft.see_all };
+    let link = markup.link(words::see_all(language), link);
+    if link.is_empty() { says } else { format!("{says} {link}") }
+}
+
+/// The text cut to a cost, with an ellipsis; `None` when it fits as it is.
+fn cut_to(text: &str, limit: usize, cost: fn(&str) -> usize, markup: Markup) -> Option<String> {
+    if cost(text) <= limit {
+        return None;
+    }
+    let limit = limit.saturating_sub(cost("…"));
+    let mut spent = 0;
+    let mut safe_end = 0;
+    let mut scan = Scan::default();
+    for (at, c) in text.char_indices() {
+        if scan.is_closed() {
+            safe_end = at;
+        }
+        let end = at + c.len_utf8();
+        spent += cost(&text[at..end]);
+        if spent > limit {
+            break;
+        }
+        scan.step(c, markup);
+    }
+    Some(format!("{}…", &text[..safe_end]))
+}
+
+/// Where in a robot's markup a position is: inside an escape, a link, a tag or an emphasis nothing may be cut.
+#[derive(Default)]
+struct Scan {
+    is_escaped: bool,
+    is_in_tag: bool,
+    link: Link,
+    strong: bool,
+    stars: u8,
+    font_depth: usize,
+    tag: String,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Link {
+    #[default]
+    None,
+    Text,
+    AfterText,
+    Address,
+}
+
+impl Scan {
+    fn is_closed(&self) -> bool {
+        !self.is_escaped
+            && !self.is_in_tag
+            && self.link == Link::None
+            && !self.strong
+            && self.stars == 0
+            && self.font_depth == 0
+    }
+
+    fn step(&mut self, c: char, markup: Markup) {
+        if self.is_escaped {
+            self.is_escaped = false;
+            return;
+        }
+        match markup {
+            Markup::Plain | Markup::Html => return,
+            Markup::DingTalk if c == '\\' => {
+                self.is_escaped = true;
+                return;
+            }
+            _ => {}
+        }
+        if markup == Markup::Wecom {
+            self.step_tag(c);
+        }
+        self.step_link(c);
+        self.step_strong(c);
+    }
+
+    fn step_tag(&mut self, c: char) {
+        match c {
+            '<' => {
+                self.is_in_tag = true;
+                self.tag.clear();
+            }
+            '>' if self.is_in_tag => {
+                self.is_in_tag = false;
+                let is_void = self.tag.starts_with('@') || self.tag == "br";
+                if self.tag.starts_with('/') {
+                    self.font_depth = self.font_depth.saturating_sub(1);
+                } else if !is_void {
+                    self.font_depth += 1;
+                }
+            }
+            '\n' => self.is_in_tag = false,
+            other if self.is_in_tag => self.tag.push(other),
+            _ => {}
+        }
+    }
+
+    fn step_link(&mut self, c: char) {
+        self.link = match (&self.link, c) {
+            (Link::None, '[') => Link::Text,
+            (Link::Text, ']') => Link::AfterText,
+            (Link::AfterText, '(') => Link::Address,
+            // A lone bracket in a value opens nothing: links of ours stand on one line.
+            (Link::AfterText, _) | (Link::Address, ')') | (Link::Text, '\n') => Link::None,
+            (Link::Text, _) => Link::Text,
+            (Link::Address, _) => Link::Address,
+            (Link::None, _) => Link::None,
+        };
+    }
+
+    fn step_strong(&mut self, c: char) {
+        if c != '*' {
+            self.stars = 0;
+        } else if self.stars == 1 {
+            self.stars = 0;
+            self.strong = !self.strong;
+        } else {
+            self.stars = 1;
+        }
+    }
+}
