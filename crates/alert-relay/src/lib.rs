@@ -13,6 +13,7 @@ mod app;
 mod secret;
 mod settings;
 
+mod intake;
 mod notification;
 
 mod calendar;
