@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::http;
 use crate::process::Process;
+use crate::promql;
 use crate::wait::until;
 
 pub mod addresses;
@@ -101,10 +102,10 @@ impl Chain {
     /// Waits until Prometheus has scraped every target of the job `node` at least once.
     pub async fn scraped(&self, limit: Duration) -> Result<()> {
         let client = http::client()?;
-        let url = self.addresses.prometheus_url("/api/v1/query?query=min(up%7Bjob%3D%22node%22%7D)");
+        let prometheus = self.addresses.prometheus_url("");
         until("Prometheus to scrape the exporter", limit, async || {
-            let body = http::page(&client, &url).await.ok()?;
-            body.contains("\"1\"]").then_some(())
+            let up = promql::query(&client, &prometheus, "min(up{job=\"node\"}) == 1").await.ok()?;
+            (!up.is_empty()).then_some(())
         })
         .await
         .with_context(|| format!("(hint: the logs are in {})", self.data.join("logs").display()))

@@ -9,6 +9,7 @@ pub mod incident;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod promql;
 pub mod stop;
 pub mod terminal;
 pub mod time_lapse;

@@ -28,9 +28,14 @@ pub struct Launch {
 impl Launch {
     /// `name` is for people and names the log file; `program` is what runs.
     pub fn new(name: impl Into<String>, program: &Path) -> Self {
-        // Not a parent-side guard: setpriv sets the death signal and becomes the program, so the pid stays the program's.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program).stdin(Stdio::null()).process_group(0);
+        // env and setpriv change themselves and become the program, so the pid stays the program's. A signal that is
+        // ignored stays so: writing past a file-size limit, by which a test plays a full disk, then fails as on one.
+        let mut command = Command::new("env");
+        command
+            .args(["--ignore-signal=XFSZ", "setpriv", "--pdeathsig", "KILL", "--"])
+            .arg(program)
+            .stdin(Stdio::null())
+            .process_group(0);
         Self { name: name.into(), command }
     }
 

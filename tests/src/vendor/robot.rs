@@ -161,6 +161,16 @@ impl Robot {
         Ok(())
     }
 
+    /// Waits until no call is being held: those whose callers were killed are gone too.
+    pub async fn holds_no_call(&self, limit: Duration) -> Result<()> {
+        let mut held = self.desk.held.subscribe();
+        let leaving = held.wait_for(|count| *count == 0);
+        tokio::time::timeout(limit, leaving)
+            .await
+            .with_context(|| format!("a call was held for {limit:?}"))??;
+        Ok(())
+    }
+
     /// Every call so far, in the order of judgement.
     pub fn attempts(&self) -> Vec<Attempt> {
         lock(&self.desk.attempts).clone()

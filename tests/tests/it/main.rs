@@ -1,4 +1,25 @@
 //! The end-to-end tests, in one program: every part is a real one, started here and gone with its test.
 
 #[cfg(test)]
+mod exporter_stage;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod relay_stage;
+
+#[cfg(test)]
+mod chain;
+#[cfg(test)]
+mod exporter_input;
+#[cfg(test)]
+mod exposition;
+#[cfg(test)]
+mod gpu_faults;
+#[cfg(test)]
+mod relay_durability;
+#[cfg(test)]
+mod relay_input;
+#[cfg(test)]
+mod robot_limits;
+#[cfg(test)]
 mod tidy;

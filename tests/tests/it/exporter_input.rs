@@ -1,0 +1,89 @@
+//! The exporter given nonsense: a garbled kernel file, a library that is not there, flags that cannot be.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::chain::parts::Gpus;
+use e2e::programs;
+
+use crate::exporter_stage::{ExporterStage, PATIENCE};
+
+const NO_LIBRARY: &str = "--gpu.library=/nonexistent/libnvidia-ml.so.1";
+
+#[tokio::test]
+async fn a_garbled_file_costs_its_collector_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    copy_proc(root.path());
+    std::fs::write(root.path().join("loadavg"), "0.12 \u{1}\u{0}garbled\n").unwrap();
+    let procfs = format!("--path.procfs={}", root.path().display());
+    let stage = ExporterStage::start(&Gpus::Real, &[&procfs, NO_LIBRARY]).await.unwrap();
+    let page = stage.scrape().await.unwrap();
+    let success = |collector| page.value("node_scrape_collector_success", &[("collector", collector)]);
+    assert_eq!(success("loadavg"), Some(0.0));
+    assert_eq!(page.value("node_load1", &[]), None);
+    assert_eq!(success("meminfo"), Some(1.0));
+    assert!(page.value("node_memory_MemTotal_bytes", &[]).is_some_and(|bytes| bytes > 1e6));
+
+    // It is read again at every scrape.
+    std::fs::write(root.path().join("loadavg"), "0.12 0.34 0.56 1/123 4567\n").unwrap();
+    let page =
+        stage.page_where("the load average", |page| page.value("node_load1", &[]).is_some()).await.unwrap();
+    assert_eq!(page.value("node_load15", &[]), Some(0.56));
+}
+
+/// This machine's own files of the collectors asked about below.
+fn copy_proc(root: &Path) {
+    for file in ["loadavg", "meminfo", "stat", "vmstat", "diskstats", "cpuinfo", "uptime"] {
+        let text = std::fs::read(Path::new("/proc").join(file)).unwrap();
+        std::fs::write(root.join(file), text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_library_is_said_once_in_the_log() {
+    let flags = [NO_LIBRARY, "--gpu.sample-interval=100ms", "--gpu.probe-timeout=500ms"];
+    let stage = ExporterStage::start(&Gpus::Real, &flags).await.unwrap();
+    let lines = || stage.process.output().matches("/nonexistent/libnvidia-ml.so.1").count();
+    e2e::wait::until("the reason in the log", PATIENCE, async || (lines() > 0).then_some(())).await.unwrap();
+    // Long enough for ten more sweeps: what is waited for is that nothing comes.
+    let more =
+        e2e::wait::until("a second line", Duration::from_secs(2), async || (lines() > 1).then_some(())).await;
+    assert!(more.is_err(), "{}", stage.process.output());
+}
+
+#[test]
+fn check_says_what_is_missing() {
+    let exporter = programs::ours("gpu-node-exporter").unwrap();
+    let output = Command::new(exporter).args(["--check", NO_LIBRARY]).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/nonexistent/libnvidia-ml.so.1"), "{said}");
+}
+
+#[test]
+fn bad_flags_are_all_named_at_once() {
+    let exporter = programs::ours("gpu-node-exporter").unwrap();
+    let flags =
+        ["--web.listen-address=nowhere", "--gpu.sample-interval=soon", "--web.config.file=/nonexistent.yml"];
+    let output = Command::new(exporter).args(flags).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in ["nowhere", "soon", "/nonexistent.yml"] {
+        assert!(said.contains(part), "`{part}` is not named:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let exporter = programs::ours("gpu-node-exporter").unwrap();
+    let output = tokio::process::Command::new(exporter)
+        .arg(format!("--web.listen-address={address}"))
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(!output.status.success() && said.contains(&address.to_string()), "{said}");
+}

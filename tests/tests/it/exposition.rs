@@ -1,0 +1,83 @@
+//! The page as the real parsers see it: Python's strict OpenMetrics parser and Prometheus' own for text 0.0.4.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use e2e::programs;
+
+use crate::exporter_stage::ExporterStage;
+
+const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
+const CLASSIC: &str = "text/plain;version=0.0.4";
+
+/// Feeds a page to a program, which must be quick to read it; its exit and all it says.
+fn judged_by(program: &Path, arguments: &[&str], page: &str) -> (bool, String) {
+    let mut judge = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A judge that stops reading has said why on its own output.
+    let _ = judge.stdin.take().unwrap().write_all(page.as_bytes());
+    let output = judge.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+async fn stage() -> ExporterStage {
+    let stage = ExporterStage::simulated("h100x8.yaml", Duration::from_mins(1), &[]).await.unwrap();
+    stage
+        .page_where("the first sweep over 8 GPUs", |page| page.value("gpu_up", &[("gpu", "7")]) == Some(1.0))
+        .await
+        .unwrap();
+    stage
+}
+
+#[tokio::test]
+async fn the_openmetrics_page_passes_the_strict_parser() {
+    let python = programs::python("prometheus_client").unwrap();
+    let stage = stage().await;
+    let reply = stage.client.get(stage.url("/metrics")).header("Accept", OPENMETRICS).send().await.unwrap();
+    let content_type = reply.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let page = reply.text().await.unwrap();
+    let script = programs::checkout().join("tests/openmetrics/parse.py");
+    let (valid, said) = judged_by(&python, &[script.to_str().unwrap()], &page);
+    assert!(valid, "{said}");
+    assert!(
+        page.ends_with("# EOF\n") && page.contains("\ngpu_up{") && page.contains("\nnode_load1 "),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_classic_page_passes_promtool() {
+    let promtool = programs::debian("promtool").unwrap();
+    let page = stage().await.scrape_as(CLASSIC).await.unwrap();
+    // The linter dislikes names that are node_exporter's own; only what it cannot parse is an error here.
+    let (_, said) = judged_by(&promtool, &["check", "metrics"], &page);
+    assert!(!said.contains("error while linting"), "{said}");
+    let (_, said) = judged_by(&promtool, &["check", "metrics"], "a{ 1\n");
+    assert!(said.contains("error while linting"), "promtool words its errors differently now: {said}");
+}
+
+#[tokio::test]
+async fn both_formats_carry_the_same_series() {
+    let stage = stage().await;
+    let series = |page: &str| -> Vec<String> {
+        let samples = crate::page::Page(page.to_owned())
+            .samples()
+            .map(|sample| format!("{} {:?}", sample.name, sample.labels))
+            .collect::<Vec<_>>();
+        let mut sorted = samples;
+        sorted.sort();
+        sorted
+    };
+    let open = stage.scrape_as(OPENMETRICS).await.unwrap();
+    let classic = stage.scrape_as(CLASSIC).await.unwrap();
+    assert_eq!(series(&open), series(&classic));
+}

@@ -1,0 +1,154 @@
+//! What a driver can do to its clients, and what must not come of it: the host's metrics stay, the other GPUs stay, and
+//! every scrape is answered.
+
+use std::time::Duration;
+
+use e2e::chain::parts::Gpus;
+use e2e::http;
+use e2e::ports::Port;
+use e2e::process::Launch;
+use e2e::programs;
+use e2e::promql;
+use e2e::wait::until;
+
+use crate::exporter_stage::{ExporterStage, PATIENCE};
+use crate::page::Page;
+
+/// The hang and the crash of the shipped scenarios come 30 seconds after their start.
+const SHORTLY_BEFORE: Duration = Duration::from_secs(25);
+const QUICK_PROBE: [&str; 2] = ["--gpu.sample-interval=200ms", "--gpu.probe-timeout=1s"];
+
+fn up(page: &Page, gpu: &str) -> Option<f64> {
+    page.value("gpu_up", &[("gpu", gpu)])
+}
+
+/// Everything that must hold of the page while GPU `bad` of eight is in trouble.
+fn assert_only_one_gpu_suffers(before: &Page, page: &Page, bad: &str) {
+    assert_eq!(page.host_names(), before.host_names());
+    for gpu in (0..8).map(|gpu| gpu.to_string()).filter(|gpu| gpu != bad) {
+        assert_eq!(up(page, &gpu), Some(1.0), "gpu_up of GPU {gpu}");
+        assert_eq!(page.names_of_gpu(&gpu), before.names_of_gpu(&gpu), "series of GPU {gpu}");
+    }
+    for series in
+        ["gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_temperature_celsius", "gpu_power_watts"]
+    {
+        assert!(
+            !page.names_of_gpu(bad).iter().any(|name| name == series),
+            "{series} of GPU {bad} is still there"
+        );
+    }
+}
+
+async fn all_up(stage: &ExporterStage) -> Page {
+    let all = |page: &Page| (0..8).all(|gpu| up(page, &gpu.to_string()) == Some(1.0));
+    stage.page_where("8 GPUs up", all).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_hanging_call_costs_its_gpu_and_no_scrape() {
+    let stage = ExporterStage::simulated("hang.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&stage).await;
+    let (prometheus, url) = prometheus(&stage).await;
+    let page = stage.page_where("GPU 2 down", |page| up(page, "2") == Some(0.0)).await.unwrap();
+    assert_only_one_gpu_suffers(&before, &page, "2");
+
+    // Prometheus itself saw the trouble, and not one failed or slow scrape.
+    let client = http::client().unwrap();
+    let query = async |expression: &str| promql::query(&client, &url, expression).await.unwrap();
+    until("Prometheus to see GPU 2 down", PATIENCE, async || {
+        (!query("gpu_up{gpu=\"2\"} == 0").await.is_empty()).then_some(())
+    })
+    .await
+    .unwrap();
+    let failed = query("min_over_time(up[5m]) == 0 or max_over_time(scrape_duration_seconds[5m]) > 1").await;
+    assert_eq!(failed, Vec::<serde_json::Value>::new());
+    drop(prometheus);
+}
+
+/// A real Prometheus that scrapes the stage every second, and its address.
+async fn prometheus(stage: &ExporterStage) -> (e2e::process::Process, String) {
+    let port = Port::free().unwrap();
+    let target = stage.url("");
+    let target = target.strip_prefix("http://").unwrap();
+    let config = stage.folder().join("prometheus.yml");
+    let text = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: node\n  static_configs: [{{ targets: ['{target}'] }}]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut prometheus = Launch::new("prometheus", &programs::debian("prometheus").unwrap())
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", stage.folder().join("prometheus").display()))
+        .arg(format!("--web.listen-address={}", port.address()))
+        .start(stage.folder())
+        .unwrap();
+    let url = format!("http://{}", port.address());
+    prometheus.ready(&http::client().unwrap(), &format!("{url}/-/ready"), PATIENCE).await.unwrap();
+    (prometheus, url)
+}
+
+#[tokio::test]
+async fn a_crashing_call_costs_probe_restarts_and_no_scrape() {
+    let mut stage = ExporterStage::simulated("crash.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&stage).await;
+    let restarts = |page: &Page| page.value("gpu_probe_restarts_total", &[]).unwrap();
+    let at_first = restarts(&before);
+    let page = stage.page_where("a probe restart", |page| restarts(page) > at_first).await.unwrap();
+    assert_eq!(page.host_names(), before.host_names());
+    let crashed = |page: &Page| (0..8).filter(|gpu| up(page, &gpu.to_string()) == Some(0.0)).count() == 1;
+    let page = stage.page_where("one GPU down and seven up", crashed).await.unwrap();
+    let bad = (0..8).map(|gpu| gpu.to_string()).find(|gpu| up(&page, gpu) == Some(0.0)).unwrap();
+    assert_only_one_gpu_suffers(&before, &page, &bad);
+    assert_eq!(stage.process.ended(), None);
+}
+
+#[tokio::test]
+async fn a_lost_gpu_stays_known_and_says_nothing_else() {
+    let age = Duration::from_secs(55);
+    let stage = ExporterStage::simulated("gpu-lost.yaml", age, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&stage).await;
+    let uuid = |page: &Page| {
+        page.samples()
+            .find(|sample| sample.name == "gpu_up" && sample.labels["gpu"] == "3")
+            .map(|sample| sample.labels["uuid"].clone())
+    };
+    let page = stage.page_where("GPU 3 down", |page| up(page, "3") == Some(0.0)).await.unwrap();
+    assert_only_one_gpu_suffers(&before, &page, "3");
+    assert_eq!(uuid(&page), uuid(&before));
+}
+
+#[tokio::test]
+async fn a_killed_probe_comes_back() {
+    let stage = ExporterStage::simulated("h100x8.yaml", Duration::ZERO, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&stage).await;
+    let restarts = |page: &Page| page.value("gpu_probe_restarts_total", &[]).unwrap();
+    let at_first = restarts(&before);
+    let probe = child_of(stage.process.pid());
+    rustix::process::kill_process(probe, rustix::process::Signal::KILL).unwrap();
+    let back =
+        |page: &Page| restarts(page) > at_first && (0..8).all(|gpu| up(page, &gpu.to_string()) == Some(1.0));
+    let page = stage.page_where("the probe's return", back).await.unwrap();
+    assert_eq!(page.host_names(), before.host_names());
+}
+
+/// The one child of a process: the exporter's probe.
+fn child_of(parent: u32) -> rustix::process::Pid {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
+    let all: Vec<i32> = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok())
+        .chain([children])
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>())
+        .collect();
+    rustix::process::Pid::from_raw(*all.first().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn without_a_driver_there_are_host_metrics_alone() {
+    let stage =
+        ExporterStage::start(&Gpus::Real, &["--gpu.library=/nonexistent/libnvidia-ml.so.1"]).await.unwrap();
+    let page = stage.scrape().await.unwrap();
+    assert!(page.value("node_load1", &[]).is_some());
+    let driver: Vec<_> = page.samples().filter(|sample| sample.name == "gpu_driver_info").collect();
+    assert_eq!(driver, []);
+    assert_eq!(page.names_of_gpu("0"), Vec::<String>::new());
+}

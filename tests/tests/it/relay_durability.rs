@@ -1,0 +1,223 @@
+//! What was answered 200 reaches people, whatever happens to the relay.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use e2e::http;
+use e2e::ports::Port;
+use e2e::process::Launch;
+use e2e::programs;
+use e2e::vendor::dingtalk::{self, DingTalk};
+use e2e::vendor::robot::{Fault, Robot};
+use e2e::vendor::wecom::{self, Wecom};
+use e2e::wait::until;
+use reqwest::StatusCode;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::relay_stage::{PATIENCE, RelayStage, firing};
+
+fn wecom_target(wecom: &Wecom) -> Value {
+    json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })
+}
+
+/// How often each of these words stands in the chat, over all posts.
+fn mentions(robot: &Robot, words: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
+    let posts = robot.posts();
+    words
+        .into_iter()
+        .map(|word| {
+            let count = posts.iter().filter(|post| holds_word(&post.text, &word)).count();
+            (word, count)
+        })
+        .collect()
+}
+
+/// `g-1` must not be found in `g-10`.
+fn holds_word(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| !text[at + word.len()..].starts_with(|next: char| next.is_ascii_digit()))
+}
+
+/// Waits until every word stands in exactly one post.
+async fn each_told_once(robot: &Robot, words: &[String]) {
+    until("every alert to be told", PATIENCE, async || {
+        mentions(robot, words.iter().cloned()).values().all(|count| *count > 0).then_some(())
+    })
+    .await
+    .unwrap();
+    let told = mentions(robot, words.iter().cloned());
+    assert!(told.values().all(|count| *count == 1), "{told:#?}");
+}
+
+/// Waits until the relay has nothing left to send.
+async fn nothing_pending(stage: &RelayStage) {
+    until("the outbox to be empty", PATIENCE, async || {
+        let page = stage.metrics().await.ok()?;
+        let pending: f64 = page
+            .samples()
+            .filter(|sample| sample.name == "alert_relay_deliveries_pending")
+            .map(|sample| sample.value)
+            .sum();
+        (pending == 0.0).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn kill_9_between_accept_and_delivery_loses_nothing() {
+    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
+    stage.start().await.unwrap();
+    wecom.robot.close_gate();
+    // One group of many parts and some small ones.
+    let groups = [("many", 24), ("one", 1), ("two", 2)];
+    for (group, alerts) in groups {
+        assert_eq!(stage.post(&firing(group, alerts)).await.unwrap().0, StatusCode::OK);
+    }
+    wecom.robot.holds_a_call(PATIENCE).await.unwrap();
+    stage.process().kill();
+    wecom.robot.holds_no_call(PATIENCE).await.unwrap();
+    assert_eq!(wecom.robot.posts(), []);
+
+    wecom.robot.open_gate();
+    stage.start().await.unwrap();
+    let alerts: Vec<String> = groups
+        .into_iter()
+        .flat_map(|(group, alerts)| (0..alerts).map(move |number| format!("{group}-{number}")))
+        .collect();
+    each_told_once(&wecom.robot, &alerts).await;
+    nothing_pending(&stage).await;
+    each_told_once(&wecom.robot, &alerts).await;
+    assert!(wecom.robot.posts().len() > groups.len(), "the large group fits no single message");
+    assert_eq!(wecom.robot.refusals(), []);
+}
+
+#[tokio::test]
+async fn sigterm_finishes_the_delivery_under_way() {
+    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
+    stage.start().await.unwrap();
+    wecom.robot.close_gate();
+    assert_eq!(stage.post(&firing("late", 1)).await.unwrap().0, StatusCode::OK);
+    wecom.robot.holds_a_call(PATIENCE).await.unwrap();
+
+    let mut process = stage.take_process();
+    process.signal(Signal::TERM).unwrap();
+    until("the relay to take no more webhooks", PATIENCE, async || stage.post(&firing("x", 1)).await.err())
+        .await
+        .unwrap();
+    wecom.robot.open_gate();
+    let status = process.exit(PATIENCE).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{}", process.output());
+    each_told_once(&wecom.robot, &["late-0".to_owned()]).await;
+
+    // It is known to be delivered: the next start does not send it again.
+    stage.start().await.unwrap();
+    nothing_pending(&stage).await;
+    each_told_once(&wecom.robot, &["late-0".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn only_a_proven_answer_counts() {
+    let dingtalk = DingTalk::start(dingtalk::Setup::signed()).await.unwrap();
+    let target = json!({ "chat": { "dingtalk": {
+        "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret(),
+    } } });
+    let mut stage = RelayStage::new(&target).unwrap();
+    stage.start().await.unwrap();
+    // HTTP 200 without the code field, the vendor's "busy", a broken gateway: none of them is a delivery.
+    dingtalk.robot.order(Fault::NoCode);
+    dingtalk.robot.order(Fault::Code(-1, "system busy".to_owned()));
+    dingtalk.robot.order(Fault::Status(StatusCode::BAD_GATEWAY));
+    stage.post(&firing("proof", 1)).await.unwrap();
+    dingtalk.robot.post_with(&["proof-0"], PATIENCE).await.unwrap();
+    nothing_pending(&stage).await;
+    assert_eq!(dingtalk.robot.posts().len(), 1);
+    assert_eq!(dingtalk.robot.attempts().len(), 4);
+    assert_eq!(dingtalk.robot.refusals(), []);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
+    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
+    // A file-size limit of nothing is what a full disk looks like to one process, and can be lifted again.
+    stage.start().await.unwrap();
+    set_file_size_limit(stage.process().pid(), "0:");
+    let (status, reason) = stage.post(&firing("direct", 1)).await.unwrap();
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{reason}");
+    assert!(!reason.is_empty());
+
+    let alertmanager = alertmanager(&stage).await;
+    let client = http::client().unwrap();
+    let alert = json!([{ "labels": { "alertname": "StoreFull", "node": "retried-0" }, "annotations": { "summary": "s" } }]);
+    let posted = client
+        .post(format!("{}/api/v2/alerts", alertmanager.1))
+        .header("Content-Type", "application/json")
+        .body(alert.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert!(posted.status().is_success(), "{}", posted.text().await.unwrap());
+    until("Alertmanager to be answered 503", PATIENCE, async || {
+        let page = http::page(&client, &format!("{}/metrics", alertmanager.1)).await.ok()?;
+        let refused = crate::page::Page(page)
+            .value("alertmanager_notification_requests_failed_total", &[("integration", "webhook")]);
+        refused.is_some_and(|count| count > 0.0).then_some(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(wecom.robot.attempts().len(), 0);
+
+    set_file_size_limit(stage.process().pid(), "unlimited:");
+    wecom.robot.post_with(&["retried-0"], PATIENCE).await.unwrap();
+    // What was answered 503 was not stored: its sender was told to come again, and did not.
+    nothing_pending(&stage).await;
+    assert_eq!(mentions(&wecom.robot, ["direct-0".to_owned()])["direct-0"], 0);
+}
+
+/// Changes the soft limit of a running process (`prlimit`, of the package util-linux).
+fn set_file_size_limit(pid: u32, limit: &str) {
+    let status = std::process::Command::new("prlimit")
+        .arg(format!("--pid={pid}"))
+        .arg(format!("--fsize={limit}"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// A real Alertmanager that tells the stage at once, and its address.
+async fn alertmanager(stage: &RelayStage) -> (e2e::process::Process, String) {
+    let port = Port::free().unwrap();
+    let config = stage.folder().join("alertmanager.yml");
+    let text = json!({
+        "route": { "receiver": "relay", "group_by": ["alertname"], "group_wait": "0s", "group_interval": "10s" },
+        "receivers": [{ "name": "relay", "webhook_configs": [{ "url": stage.url("/api/v1/alerts/ops") }] }],
+    });
+    std::fs::write(&config, text.to_string()).unwrap();
+    let mut process = Launch::new("alertmanager", &programs::debian("prometheus-alertmanager").unwrap())
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.path={}", stage.folder().join("alertmanager").display()))
+        .arg(format!("--web.listen-address={}", port.address()))
+        .arg("--cluster.listen-address=")
+        .start(stage.folder())
+        .unwrap();
+    let url = format!("http://{}", port.address());
+    process.ready(&http::client().unwrap(), &format!("{url}/-/ready"), PATIENCE).await.unwrap();
+    (process, url)
+}
+
+/// The relay's own patience with a slow vendor is longer than the vendor's slowness here.
+#[tokio::test]
+async fn a_slow_answer_is_waited_for() {
+    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
+    stage.start().await.unwrap();
+    wecom.robot.order(Fault::Slow(Duration::from_secs(3)));
+    stage.post(&firing("slow", 1)).await.unwrap();
+    wecom.robot.post_with(&["slow-0"], PATIENCE).await.unwrap();
+    nothing_pending(&stage).await;
+    assert_eq!(wecom.robot.attempts().len(), 1);
+}
