@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::page::Page;
 
 /// How long anything here may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An exporter that runs.
 pub(crate) struct ExporterStage {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::page::Page;
 
 /// How long anything here may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A relay that can be started, killed and started again on the same store.
 pub(crate) struct RelayStage {
