@@ -23,6 +23,12 @@ mod routes;
 #[expect(dead_code, reason = "used by the app and the deliverer, on their way")]
 mod outbox;
 
+mod budget;
+mod retry;
+mod schedule;
+mod target;
+
+mod ledger;
 mod message;
 mod render;
 mod split;

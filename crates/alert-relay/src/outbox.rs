@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::channel::Fit;
 use crate::clock::{Clock, Millis};
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::outbox::sqlite::Readers;
@@ -156,34 +157,11 @@ pub(crate) struct Rendering {
     /// The target whose channel is used.
     pub(crate) via: String,
     /// With markup, smaller, or plain.
-    pub(crate) form: Form,
+    pub(crate) fit: Fit,
     /// The `now` of the text.
     pub(crate) at: Millis,
     /// How many parts there are.
     pub(crate) parts: u32,
-}
-
-/// How a message is put into words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Form {
-    /// With the channel's markup, in parts this many steps smaller than its limits (0: the limits).
-    Markup(u8),
-    /// Without markup: the last try of a message that was refused.
-    Plain,
-}
-
-impl Form {
-    /// As the column `form` holds it.
-    fn to_column(self) -> i64 {
-        match self {
-            Self::Markup(steps) => i64::from(steps),
-            Self::Plain => -1,
-        }
-    }
-
-    fn from_column(value: i64) -> Self {
-        u8::try_from(value).map_or(Self::Plain, Self::Markup)
-    }
 }
 
 /// What a target last heard of one alert.
@@ -224,7 +202,7 @@ pub(crate) struct AttemptEnd {
     /// The robot asked for silence until then.
     pub(crate) pause_until: Option<Millis>,
     /// The message has to be put differently: its parts so far no longer count.
-    pub(crate) next_form: Option<Form>,
+    pub(crate) next_fit: Option<Fit>,
 }
 
 /// How a delivery ends. There is no other way.
@@ -444,4 +422,4 @@ fn lock(store: &Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

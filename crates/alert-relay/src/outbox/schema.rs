@@ -76,10 +76,10 @@ CREATE TABLE deliveries (
   lease_until   BIGINT,
   attempts      BIGINT  NOT NULL DEFAULT 0,
   via           TEXT,              -- the target whose channel was used: this one, or its fallback
-  form          BIGINT,            -- how it was rendered: 0 in full, 1.. in smaller parts, -1 plain
+  fit           TEXT,              -- how it was rendered: normal, smaller (parts), plain (no markup)
   rendered_at   BIGINT,            -- the 'now' of its text, so that a second attempt is cut into the same parts
   parts         BIGINT,            -- how many parts the text has
-  parts_done    BIGINT  NOT NULL DEFAULT 0,  -- how many are proven delivered in this form
+  parts_done    BIGINT  NOT NULL DEFAULT 0,  -- how many are proven delivered in this fit
   ended_at      BIGINT,
   end_reason    TEXT,              -- why it ended as it did
   superseded_by BIGINT             -- the delivery that told it
@@ -94,7 +94,7 @@ CREATE TABLE attempts (
   delivery    BIGINT  NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
   via         TEXT    NOT NULL,  -- the target whose channel was used
   robot       TEXT    NOT NULL,  -- hash of the robot's address, never the address
-  form        BIGINT  NOT NULL,
+  fit         TEXT    NOT NULL,
   part        BIGINT  NOT NULL,  -- from 1
   started_at  BIGINT  NOT NULL,
   ended_at    BIGINT,            -- NULL while under way

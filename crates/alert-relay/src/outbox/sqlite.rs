@@ -14,12 +14,13 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Row, SqliteConnection, SqlitePool};
 
+use crate::channel::Fit;
 use crate::clock::Millis;
 use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
 use crate::outbox::{
-    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Form, Lane, PastAttempt,
+    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Lane, PastAttempt,
     Pending, Progress, Rendering, Settlement, TargetCount, Told, schema,
 };
 
@@ -226,12 +227,12 @@ pub(super) async fn begin_attempt(
     // Another rendering is another text: parts of the former one no longer count.
     let held = sqlx::query(
         "UPDATE deliveries SET attempts = attempts + 1, \
-           parts_done = CASE WHEN via = $1 AND form = $2 AND rendered_at = $3 AND parts = $4 THEN parts_done ELSE 0 END, \
-           via = $1, form = $2, rendered_at = $3, parts = $4 \
+           parts_done = CASE WHEN via = $1 AND fit = $2 AND rendered_at = $3 AND parts = $4 THEN parts_done ELSE 0 END, \
+           via = $1, fit = $2, rendered_at = $3, parts = $4 \
          WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
     )
     .bind(&rendering.via)
-    .bind(rendering.form.to_column())
+    .bind(fit_word(rendering.fit))
     .bind(rendering.at.0)
     .bind(i64::from(rendering.parts))
     .bind(start.delivery)
@@ -252,12 +253,12 @@ pub(super) async fn begin_attempt(
     .execute(&mut *connection)
     .await?;
     sqlx::query_scalar(
-        "INSERT INTO attempts (delivery, via, robot, form, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
     .bind(start.delivery)
     .bind(&rendering.via)
     .bind(&start.robot)
-    .bind(rendering.form.to_column())
+    .bind(fit_word(rendering.fit))
     .bind(i64::from(start.part))
     .bind(now.0)
     .fetch_one(connection)
@@ -287,9 +288,9 @@ pub(super) async fn end_attempt(
             .execute(&mut *connection)
             .await?;
     }
-    if let Some(form) = end.next_form {
-        sqlx::query("UPDATE deliveries SET form = $1, parts_done = 0 WHERE id = $2")
-            .bind(form.to_column())
+    if let Some(fit) = end.next_fit {
+        sqlx::query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
+            .bind(fit_word(fit))
             .bind(end.delivery)
             .execute(connection)
             .await?;
@@ -518,7 +519,7 @@ impl Readers {
 
     async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT deliveries.id, deliveries.accepted_at, alerts, mentions, attempts, via, form, rendered_at, parts, payload \
+            "SELECT deliveries.id, deliveries.accepted_at, alerts, mentions, attempts, via, fit, rendered_at, parts, payload \
              FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
              WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
         )
@@ -543,26 +544,26 @@ impl Readers {
     }
 
     async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {
-        let (via, form, at, parts): (Option<String>, Option<i64>, Option<i64>, Option<i64>) = (
+        let (via, fit, at, parts): (Option<String>, Option<String>, Option<i64>, Option<i64>) = (
             delivery.try_get("via")?,
-            delivery.try_get("form")?,
+            delivery.try_get("fit")?,
             delivery.try_get("rendered_at")?,
             delivery.try_get("parts")?,
         );
-        let (Some(via), Some(form), Some(at), Some(parts)) = (via, form, at, parts) else { return Ok(None) };
+        let (Some(via), Some(fit), Some(at), Some(parts)) = (via, fit, at, parts) else { return Ok(None) };
         let done: Vec<i64> = sqlx::query_scalar(
-            "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND form = $3 AND started_at >= $4",
+            "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 AND started_at >= $4",
         )
         .bind(delivery.try_get::<i64, _>("id")?)
         .bind(&via)
-        .bind(form)
+        .bind(&fit)
         .bind(at)
         .fetch_all(&self.pool)
         .await?;
         let done: BTreeSet<u32> = done.into_iter().filter_map(|part| u32::try_from(part).ok()).collect();
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
         Ok(Some(Progress {
-            rendering: Rendering { via, form: Form::from_column(form), at: Millis(at), parts },
+            rendering: Rendering { via, fit: fit_from_word(&fit), at: Millis(at), parts },
             done,
         }))
     }
@@ -660,6 +661,22 @@ fn told_row(row: &SqliteRow) -> Result<Told, sqlx::Error> {
             fingerprint: Fingerprint(row.try_get("fingerprint")?),
         },
     })
+}
+
+fn fit_word(fit: Fit) -> &'static str {
+    match fit {
+        Fit::Normal => "normal",
+        Fit::Smaller => "smaller",
+        Fit::Plain => "plain",
+    }
+}
+
+fn fit_from_word(word: &str) -> Fit {
+    match word {
+        "smaller" => Fit::Smaller,
+        "plain" => Fit::Plain,
+        _ => Fit::Normal,
+    }
 }
 
 fn labels_to_json(labels: &LabelSet) -> String {

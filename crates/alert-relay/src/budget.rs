@@ -1,0 +1,271 @@
+//! How often a robot may be used: sliding windows, one a robot (pure).
+//!
+//! Owns the count of attempts and the pauses a robot asked for. Leaves out what is sent first (`schedule`).
+//!
+//! Vendors count a message when it arrives, which is some time after we began and before we have the reply. So an attempt
+//! occupies its place from the moment it begins until a whole window after its *end*: whatever the network does in between, no
+//! window of the vendor ever holds more than the budget.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::clock::Millis;
+use crate::settings::Budget;
+
+/// The windows of all robots.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    robots: BTreeMap<String, Window>,
+}
+
+/// When a place will be free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// At this time.
+    Until(Millis),
+    /// Once an attempt under way has ended.
+    ForReply,
+}
+
+impl Budgets {
+    /// Says what a robot may do. Targets that share a robot share the smaller budget: call [`begin_roster`](Self::begin_roster)
+    /// first, then this for each.
+    pub(crate) fn allow(&mut self, robot: &str, budget: Budget) {
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        let pace = |budget: Budget| budget.window.as_secs_f64() / f64::from(budget.sends.max(1));
+        window.budget = Some(window.budget.map_or(budget, |other| if pace(other) >= pace(budget) { other } else { budget }));
+    }
+
+    /// New settings: forgets what robots may do, not what they did.
+    pub(crate) fn begin_roster(&mut self) {
+        for window in self.robots.values_mut() {
+            window.budget = None;
+        }
+    }
+
+    /// An attempt of the past, as the store remembers it.
+    pub(crate) fn remember(&mut self, robot: &str, ended_at: Millis) {
+        self.robots.entry(robot.to_owned()).or_default().ended.push_back(ended_at);
+    }
+
+    /// Takes a place for an attempt that begins now, or says when to ask again. Urgent ones may use the reserve.
+    pub(crate) fn take(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<(), Wait> {
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        window.free(is_urgent, now)?;
+        window.under_way += 1;
+        Ok(())
+    }
+
+    /// How many attempts could begin now, and if none, when.
+    pub(crate) fn room(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
+        self.robots.entry(robot.to_owned()).or_default().free(is_urgent, now)
+    }
+
+    /// The attempt is over, whatever came of it.
+    pub(crate) fn ended(&mut self, robot: &str, now: Millis) {
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        window.under_way = window.under_way.saturating_sub(1);
+        window.ended.push_back(now);
+    }
+
+    /// The attempt was not made after all.
+    pub(crate) fn untaken(&mut self, robot: &str) {
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        window.under_way = window.under_way.saturating_sub(1);
+    }
+
+    /// The robot asked for silence until then. A shorter demand does not end a longer one.
+    pub(crate) fn pause(&mut self, robot: &str, until: Millis) {
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        window.paused_until = window.paused_until.max(Some(until));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    /// `None`: no target uses this robot at the moment.
+    budget: Option<Budget>,
+    under_way: u32,
+    /// Ends within the window, oldest first.
+    ended: VecDeque<Millis>,
+    paused_until: Option<Millis>,
+}
+
+impl Window {
+    fn free(&mut self, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
+        let Some(budget) = self.budget else { return Ok(u32::MAX) };
+        if let Some(until) = self.paused_until {
+            if until > now {
+                return Err(Wait::Until(until));
+            }
+            self.paused_until = None;
+        }
+        self.forget(budget, now);
+        let reserve = if is_urgent { 0 } else { reserve(budget) };
+        let allowed = budget.sends.max(1) - reserve;
+        let used = self.under_way.saturating_add(u32::try_from(self.ended.len()).unwrap_or(u32::MAX));
+        if used < allowed {
+            return Ok(allowed - used);
+        }
+        // Of those that ended, the first `used - allowed + 1` have to leave the window.
+        let leaving = usize::try_from(used - allowed).unwrap_or(usize::MAX);
+        match self.ended.get(leaving) {
+            Some(ended) => Err(Wait::Until(after_window(*ended, budget))),
+            None => Err(Wait::ForReply),
+        }
+    }
+
+    fn forget(&mut self, budget: Budget, now: Millis) {
+        // A clock that was set back must not make us wait for a time that is far away: what ended "later" ended now.
+        for ended in &mut self.ended {
+            *ended = (*ended).min(now);
+        }
+        while self.ended.front().is_some_and(|ended| after_window(*ended, budget) <= now) {
+            self.ended.pop_front();
+        }
+    }
+}
+
+/// The first moment that no window holding `ended` reaches.
+fn after_window(ended: Millis, budget: Budget) -> Millis {
+    Millis(ended.plus(budget.window).0.saturating_add(1))
+}
+
+/// Places kept for critical alerts: two of a usual budget of twenty, none of a tiny one.
+fn reserve(budget: Budget) -> u32 {
+    (budget.sends / 4).min(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ROBOT: &str = "0123456789abcdef";
+
+    fn budgets(sends: u32) -> Budgets {
+        let mut budgets = Budgets::default();
+        budgets.allow(ROBOT, Budget { sends, window: Duration::from_secs(60) });
+        budgets
+    }
+
+    fn send(budgets: &mut Budgets, is_urgent: bool, at: i64) -> Result<(), Wait> {
+        budgets.take(ROBOT, is_urgent, Millis(at))?;
+        budgets.ended(ROBOT, Millis(at));
+        Ok(())
+    }
+
+    #[test]
+    fn twenty_a_minute_is_twenty_in_any_minute() {
+        let mut budgets = budgets(20);
+        for number in 0..20 {
+            assert_eq!(send(&mut budgets, true, number * 100), Ok(()), "send {number}");
+        }
+        assert_eq!(send(&mut budgets, true, 2_000), Err(Wait::Until(Millis(60_001))));
+        assert_eq!(send(&mut budgets, true, 60_000), Err(Wait::Until(Millis(60_001))));
+        assert_eq!(send(&mut budgets, true, 60_001), Ok(()));
+        assert_eq!(send(&mut budgets, true, 60_002), Err(Wait::Until(Millis(60_101))));
+    }
+
+    #[test]
+    fn the_last_places_are_for_critical_alerts() {
+        let mut budgets = budgets(20);
+        for number in 0..18 {
+            assert_eq!(send(&mut budgets, false, number), Ok(()), "send {number}");
+        }
+        assert_eq!(send(&mut budgets, false, 18), Err(Wait::Until(Millis(60_001))));
+        assert_eq!(budgets.room(ROBOT, true, Millis(18)), Ok(2));
+        assert_eq!(send(&mut budgets, true, 18), Ok(()));
+        assert_eq!(send(&mut budgets, true, 19), Ok(()));
+        // Now two more have to leave before an ordinary one may go.
+        assert_eq!(send(&mut budgets, false, 20), Err(Wait::Until(Millis(60_003))));
+        assert_eq!(send(&mut budgets, true, 20), Err(Wait::Until(Millis(60_001))));
+    }
+
+    #[test]
+    fn a_small_budget_has_no_reserve_and_always_lets_one_through() {
+        for sends in 0..4 {
+            assert_eq!(send(&mut budgets(sends), false, 0), Ok(()), "budget of {sends}");
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_holds_its_place() {
+        let mut budgets = budgets(1);
+        budgets.take(ROBOT, true, Millis(0)).unwrap();
+        assert_eq!(budgets.take(ROBOT, true, Millis(999_999)), Err(Wait::ForReply));
+        budgets.ended(ROBOT, Millis(1_000_000));
+        assert_eq!(budgets.take(ROBOT, true, Millis(1_000_000)), Err(Wait::Until(Millis(1_060_001))));
+        assert_eq!(budgets.take(ROBOT, true, Millis(1_060_001)), Ok(()));
+        budgets.untaken(ROBOT);
+        assert_eq!(budgets.take(ROBOT, true, Millis(1_060_001)), Ok(()));
+    }
+
+    #[test]
+    fn a_pause_silences_the_robot_and_survives_a_shorter_one() {
+        let mut budgets = budgets(20);
+        budgets.pause(ROBOT, Millis(600_000));
+        budgets.pause(ROBOT, Millis(1_000));
+        assert_eq!(send(&mut budgets, true, 599_999), Err(Wait::Until(Millis(600_000))));
+        assert_eq!(send(&mut budgets, true, 600_000), Ok(()));
+    }
+
+    #[test]
+    fn a_restart_remembers() {
+        let mut budgets = budgets(1);
+        budgets.remember(ROBOT, Millis(30_000));
+        assert_eq!(send(&mut budgets, true, 31_000), Err(Wait::Until(Millis(90_001))));
+    }
+
+    #[test]
+    fn targets_with_one_robot_share_the_smaller_budget_and_a_reload_forgets_only_budgets() {
+        let mut budgets = budgets(20);
+        budgets.allow(ROBOT, Budget { sends: 1, window: Duration::from_secs(60) });
+        assert_eq!(send(&mut budgets, true, 0), Ok(()));
+        assert_eq!(send(&mut budgets, true, 1), Err(Wait::Until(Millis(60_001))));
+        budgets.begin_roster();
+        budgets.allow(ROBOT, Budget { sends: 2, window: Duration::from_secs(60) });
+        assert_eq!(send(&mut budgets, true, 2), Ok(()));
+        assert_eq!(send(&mut budgets, true, 3), Err(Wait::Until(Millis(60_001))));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_silence_a_robot_for_long() {
+        let mut budgets = budgets(1);
+        assert_eq!(send(&mut budgets, true, 3_600_000), Ok(()));
+        assert_eq!(send(&mut budgets, true, 0), Err(Wait::Until(Millis(60_001))));
+    }
+
+    proptest! {
+        /// The vendor sees each message at any moment between its start and its reply.
+        #[test]
+        fn no_window_of_the_vendor_ever_holds_more_than_the_budget(
+            sends in 1..8_u32,
+            steps in proptest::collection::vec((0..20_000_i64, 0..10_000_i64, 0.0..1.0_f64, any::<bool>()), 1..200),
+        ) {
+            let mut budgets = budgets(sends);
+            let mut now = 0;
+            let mut under_way: Vec<i64> = Vec::new();
+            let mut arrivals: Vec<i64> = Vec::new();
+            for (pause, length, moment, is_urgent) in steps {
+                now += pause / 10;
+                under_way.sort_unstable();
+                while under_way.first().is_some_and(|end| *end <= now) {
+                    let end = under_way.remove(0);
+                    budgets.ended(ROBOT, Millis(end));
+                }
+                if budgets.take(ROBOT, is_urgent, Millis(now)).is_ok() {
+                    under_way.push(now + length);
+                    arrivals.push(now + (length as f64 * moment) as i64);
+                }
+            }
+            arrivals.sort_unstable();
+            for (index, first) in arrivals.iter().enumerate() {
+                let within = arrivals[index..].iter().take_while(|at| **at - first <= 60_000).count();
+                prop_assert!(within <= sends as usize, "{within} arrivals in the minute from {first}, budget {sends}");
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a target still has to hear (pure).
+//!
+//! Owns the comparison of what a chat was told with the snapshots that wait for it. Leaves out where both are kept (`outbox`) and
+//! how it is said (`render`).
+//!
+//! A notification is a full snapshot of its group, not a change. So the newest one says how things stand; the older ones that
+//! still wait can only add what happened in between, and each alert ends in exactly one list. What fired and resolved while
+//! waiting is told as resolved: nothing that happened is passed over in silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Millis;
+use crate::message::Changes;
+use crate::notification::{Alert, Fingerprint, Status};
+use crate::outbox::Told;
+
+/// One waiting snapshot, cut down to the alerts of the target.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    /// The target's alerts in Alertmanager's order.
+    pub(crate) alerts: Vec<Alert>,
+    /// Alertmanager left some out: an alert that is missing here may still fire.
+    pub(crate) is_truncated: bool,
+}
+
+/// What is to be said, and what the target knows once it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Folded {
+    /// `None`: nothing that the target does not know or does not want to know.
+    pub(crate) changes: Option<Changes>,
+    /// What the target believes afterwards of each alert that changed.
+    pub(crate) told: Vec<Told>,
+}
+
+/// Folds the waiting snapshots, oldest first, over what the target was told.
+///
+/// Without `send_resolved` the end of an alert is noted but not said; if that was the only news, there is nothing to say.
+pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
+    let Some(newest) = snapshots.last() else { return Folded { changes: None, told: Vec::new() } };
+    let mut stories: BTreeMap<&Fingerprint, Story<'_>> =
+        told.iter().map(|told| (&told.alert.fingerprint, Story::told(&told.alert))).collect();
+    for snapshot in snapshots {
+        for alert in &snapshot.alerts {
+            stories.entry(&alert.fingerprint).or_default().seen(alert);
+        }
+        let present: BTreeSet<&Fingerprint> = snapshot.alerts.iter().map(|alert| &alert.fingerprint).collect();
+        for (_, story) in stories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
+            story.missed(snapshot.is_truncated);
+        }
+    }
+
+    let mut changes = Changes::default();
+    let mut after = Vec::new();
+    let mut is_unsaid = false;
+    // In the order of the newest snapshot, then what is no longer in it.
+    let mut told_in_order: Vec<Story<'_>> =
+        newest.alerts.iter().filter_map(|alert| stories.remove(&alert.fingerprint)).collect();
+    told_in_order.extend(stories.into_values());
+    for story in told_in_order {
+        match story.state {
+            // Cut off by Alertmanager, it is among the number that the message gives for those.
+            State::Firing(_) if story.is_known && story.is_cut_off => {}
+            State::Firing(alert) if story.is_known => changes.still.push(alert.clone()),
+            State::Firing(alert) => {
+                changes.new.push(alert.clone());
+                after.push(alert.clone());
+            }
+            State::Resolved(alert) => {
+                after.push(alert.clone());
+                is_unsaid |= !send_resolved;
+                changes.resolved.extend(send_resolved.then(|| alert.clone()));
+            }
+            State::Vanished(alert) => {
+                after.push(Alert { status: Status::Resolved, ..alert.clone() });
+                is_unsaid |= !send_resolved;
+                changes.vanished.extend(send_resolved.then(|| alert.clone()));
+            }
+            State::Unheard | State::Over(_) => {}
+        }
+    }
+
+    // Alertmanager spoke because of an end that this target does not want to hear of; the rest is old news.
+    let is_old_news = is_unsaid && changes.is_repeat();
+    let is_empty = changes.is_repeat() && !changes.is_firing();
+    Folded {
+        changes: (!is_old_news && !is_empty).then_some(changes),
+        told: after.into_iter().map(|alert| Told { alert }).collect(),
+    }
+}
+
+/// One alert's way through the waiting snapshots.
+#[derive(Default)]
+struct Story<'a> {
+    state: State<'a>,
+    /// The target knows that this episode fires.
+    is_known: bool,
+    /// The newest snapshot does not have it, but was truncated.
+    is_cut_off: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+enum State<'a> {
+    /// Not mentioned so far.
+    #[default]
+    Unheard,
+    /// The target knows that it is over.
+    Over(&'a Alert),
+    /// It fires.
+    Firing(&'a Alert),
+    /// It ended while waiting.
+    Resolved(&'a Alert),
+    /// It was firing, and then it was gone.
+    Vanished(&'a Alert),
+}
+
+impl<'a> Story<'a> {
+    fn told(alert: &'a Alert) -> Self {
+        match alert.status {
+            Status::Firing => Self { state: State::Firing(alert), is_known: true, is_cut_off: false },
+            Status::Resolved => Self { state: State::Over(alert), is_known: false, is_cut_off: false },
+        }
+    }
+
+    fn seen(&mut self, alert: &'a Alert) {
+        self.is_cut_off = false;
+        // An earlier start is the same episode, seen first by another Prometheus.
+        let is_later = |before: &Alert| Millis::from(alert.starts_at) > Millis::from(before.starts_at);
+        match (alert.status, self.state) {
+            (Status::Firing, State::Firing(before) | State::Vanished(before)) => {
+                self.is_known &= !is_later(before);
+                self.state = State::Firing(alert);
+            }
+            (Status::Firing, State::Unheard | State::Over(_) | State::Resolved(_)) => self.state = State::Firing(alert),
+            (Status::Resolved, State::Over(before)) if !is_later(before) => {}
+            // Also if the target was never told that it fired: it may know it from before this store was made.
+            (Status::Resolved, _) => {
+                self.is_known = false;
+                self.state = State::Resolved(alert);
+            }
+        }
+    }
+
+    /// A snapshot does not have it. What Alertmanager cut off may still fire.
+    fn missed(&mut self, is_truncated: bool) {
+        self.is_cut_off = is_truncated;
+        if let (State::Firing(alert), false) = (self.state, is_truncated) {
+            self.state = State::Vanished(alert);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

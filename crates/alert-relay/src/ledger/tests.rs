@@ -1,0 +1,203 @@
+//! Histories and what is told of them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::outbox::tests::{firing, resolved};
+
+/// `a10` fires since second 10, `-a10` is resolved; a snapshot that ends in `~` was truncated by Alertmanager.
+fn alerts(text: &str) -> Vec<Alert> {
+    text.split_whitespace()
+        .filter(|word| *word != "~")
+        .map(|word| {
+            let (is_resolved, word) = word.strip_prefix('-').map_or((false, word), |rest| (true, rest));
+            let (name, start) = word.split_at(1);
+            let start = start.parse().unwrap();
+            if is_resolved { resolved(name, start) } else { firing(name, start) }
+        })
+        .collect()
+}
+
+fn told(text: &str) -> Vec<Told> {
+    alerts(text).into_iter().map(|alert| Told { alert }).collect()
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    Snapshot { alerts: alerts(text), is_truncated: text.contains('~') }
+}
+
+fn names<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> String {
+    alerts.into_iter().map(|alert| alert.fingerprint.0.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn said(folded: &Folded) -> String {
+    let Some(changes) = &folded.changes else { return "nothing".to_owned() };
+    [("new", &changes.new), ("still", &changes.still), ("resolved", &changes.resolved), ("vanished", &changes.vanished)]
+        .into_iter()
+        .filter(|(_, alerts)| !alerts.is_empty())
+        .map(|(list, alerts)| format!("{list}: {}", names(alerts)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn check(known: &str, snapshots: &[&str], expected: &str) {
+    let snapshots: Vec<Snapshot> = snapshots.iter().map(|text| snapshot(text)).collect();
+    assert_eq!(said(&fold(&told(known), &snapshots, true)), expected, "told {known:?}, then {snapshots:?}");
+}
+
+#[test]
+fn one_snapshot_against_what_was_told() {
+    check("", &["a10"], "new: a");
+    check("", &["a10 b20"], "new: a b");
+    check("a10", &["a10"], "still: a");
+    check("a10", &["a10 b20"], "new: b, still: a");
+    check("a10", &["-a10"], "resolved: a");
+    check("a10 b20", &["-a10 b20"], "still: b, resolved: a");
+    check("a10 b20", &["b20"], "still: b, vanished: a");
+    check("a10", &[""], "vanished: a");
+    check("-a10", &[""], "nothing");
+    check("", &[""], "nothing");
+}
+
+#[test]
+fn an_end_is_told_once_and_also_when_the_beginning_was_not() {
+    check("", &["-a10"], "resolved: a");
+    check("-a10", &["-a10"], "nothing");
+    check("-a10", &["-a10 b20"], "new: b");
+    check("-a10", &["-a30"], "resolved: a");
+}
+
+#[test]
+fn a_second_episode_is_new() {
+    check("-a10", &["a30"], "new: a");
+    check("a10", &["a30"], "new: a");
+    // Alertmanager joins overlapping episodes under the earliest start.
+    check("-a10", &["a10"], "new: a");
+    // A second Prometheus saw it earlier: the same episode.
+    check("a10", &["a8"], "still: a");
+}
+
+#[test]
+fn what_happened_while_waiting_is_told() {
+    check("", &["a10", "-a10"], "resolved: a");
+    check("", &["a10", "-a10", "b20"], "new: b, resolved: a");
+    check("", &["a10", "b20"], "new: b, vanished: a");
+    check("a10", &["-a10", "b20"], "new: b, resolved: a");
+    check("a10", &["-a10", "a30"], "new: a");
+    check("a10", &["-a10", "a10"], "new: a");
+    check("a10", &["-a10", "a30", "-a30"], "resolved: a");
+    check("-a10", &["a30", "-a30"], "resolved: a");
+    check("a10", &["a10", "a10 b20", "a10 b20 c30"], "new: b c, still: a");
+    check("a10", &["", "a10"], "still: a");
+}
+
+#[test]
+fn what_alertmanager_cut_off_is_not_gone() {
+    check("a10 b20", &["b20 ~"], "still: b");
+    check("", &["a10", "b20 ~"], "new: b a");
+    check("a10", &["~"], "nothing");
+    check("a10", &["-a10 ~"], "resolved: a");
+}
+
+#[test]
+fn without_send_resolved_ends_are_noted_and_not_said() {
+    let check = |known: &str, text: &str, expected: &str, noted: &str| {
+        let folded = fold(&told(known), &[snapshot(text)], false);
+        assert_eq!(said(&folded), expected, "told {known:?}, then {text:?}");
+        assert_eq!(names(folded.told.iter().map(|told| &told.alert)), noted);
+    };
+    check("a10", "-a10", "nothing", "a");
+    check("a10 b20", "-a10 b20", "nothing", "a");
+    check("a10 b20", "b20", "nothing", "a");
+    check("a10 b20", "-a10 b20 c30", "new: c, still: b", "a c");
+    check("a10", "a10", "still: a", "");
+}
+
+#[test]
+fn a_vanished_alert_counts_as_over() {
+    let folded = fold(&told("a10"), &[snapshot("b20")], true);
+    let after: Vec<_> = folded.told.iter().map(|told| (told.alert.fingerprint.0.as_str(), told.alert.status)).collect();
+    assert_eq!(after, [("b", Status::Firing), ("a", Status::Resolved)]);
+    check("-a10 b20", &["b20"], "still: b");
+}
+
+/// What the target believes, brought up to date with what it was told.
+fn believe(before: &[Told], news: &[Told]) -> Vec<Told> {
+    let mut beliefs: BTreeMap<Fingerprint, Told> = BTreeMap::new();
+    for told in before.iter().chain(news) {
+        beliefs.insert(told.alert.fingerprint.clone(), told.clone());
+    }
+    beliefs.into_values().collect()
+}
+
+/// Snapshots with each alert at most once, as Alertmanager makes them.
+fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+    let entry = prop_oneof![Just(None), (any::<bool>(), 1..4_i64).prop_map(Some)];
+    (proptest::collection::vec(entry, 4), prop::bool::weighted(0.1)).prop_map(|(entries, is_truncated)| {
+        let alerts = entries
+            .into_iter()
+            .zip(["a", "b", "c", "d"])
+            .filter_map(|(entry, name)| {
+                entry.map(|(is_firing, start)| {
+                    if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) }
+                })
+            })
+            .collect();
+        Snapshot { alerts, is_truncated }
+    })
+}
+
+fn every(changes: &Changes) -> Vec<&Alert> {
+    [&changes.new, &changes.still, &changes.resolved, &changes.vanished].into_iter().flatten().collect()
+}
+
+proptest! {
+    #[test]
+    fn every_alert_stands_in_at_most_one_list_and_what_fires_in_exactly_one(
+        known in proptest::collection::vec(any_snapshot(), 0..3),
+        waiting in proptest::collection::vec(any_snapshot(), 1..5),
+    ) {
+        let before = known.iter().fold(Vec::new(), |before, snapshot| {
+            believe(&before, &fold(&before, std::slice::from_ref(snapshot), true).told)
+        });
+        let folded = fold(&before, &waiting, true);
+        let changes = folded.changes.clone().unwrap_or_default();
+        let mut listed: Vec<&Fingerprint> = every(&changes).iter().map(|alert| &alert.fingerprint).collect();
+        let count = listed.len();
+        listed.sort();
+        listed.dedup();
+        prop_assert_eq!(listed.len(), count, "an alert stands in two lists: {:?}", changes);
+        for alert in waiting.last().unwrap().alerts.iter().filter(|alert| alert.status == Status::Firing) {
+            let firing = changes.new.iter().chain(&changes.still);
+            prop_assert_eq!(firing.filter(|other| other.fingerprint == alert.fingerprint).count(), 1);
+        }
+    }
+
+    #[test]
+    fn said_once_is_known(
+        known in any_snapshot(),
+        waiting in proptest::collection::vec(any_snapshot(), 1..5),
+    ) {
+        let before = believe(&[], &fold(&[], &[known], true).told);
+        let after = believe(&before, &fold(&before, &waiting, true).told);
+        let again = fold(&after, &waiting[waiting.len() - 1..], true);
+        prop_assert!(again.told.is_empty(), "{:?}", again);
+        if let Some(changes) = again.changes {
+            prop_assert!(changes.is_repeat(), "{:?}", changes);
+        }
+    }
+
+    #[test]
+    fn waiting_together_or_one_by_one_leaves_the_same_belief(
+        waiting in proptest::collection::vec(any_snapshot(), 1..5),
+    ) {
+        let one_by_one = waiting.iter().fold(Vec::new(), |before, snapshot| {
+            believe(&before, &fold(&before, std::slice::from_ref(snapshot), true).told)
+        });
+        let together = believe(&[], &fold(&[], &waiting, true).told);
+        let fires = |beliefs: &[Told]| -> Vec<Fingerprint> {
+            beliefs.iter().filter(|told| told.alert.status == Status::Firing).map(|told| told.alert.fingerprint.clone()).collect()
+        };
+        prop_assert_eq!(fires(&one_by_one), fires(&together));
+    }
+}

@@ -1,0 +1,161 @@
+//! What follows an attempt: when to try again, how to put it differently, when to give up (pure).
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::channel::Fit;
+use crate::outcome::{Outcome, Reason};
+
+/// What to do after an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This part has arrived: go on.
+    GoOn,
+    /// The same again after this long; the target may be in trouble.
+    Wait(Duration),
+    /// The robot wants silence for this long: nothing goes to it meanwhile.
+    Pause(Duration),
+    /// The same message, put differently, at once.
+    Reword(Fit),
+    /// The target is wrong: keep the message until somebody has put it right.
+    Hold,
+    /// This message will not be accepted in any form.
+    GiveUp,
+}
+
+/// Decides by the outcome, how the message was put, how often it was tried, and a random number from 0 to 1.
+pub(crate) fn next(outcome: &Outcome, fit: Fit, attempts: u32, backoff: Backoff, random: f64) -> Next {
+    match outcome {
+        Outcome::Delivered { .. } => Next::GoOn,
+        Outcome::Retry { reason: Reason::Throttled, after, .. } => {
+            Next::Pause(after.unwrap_or(UNSTATED_PAUSE).clamp(MIN_PAUSE, MAX_PAUSE))
+        }
+        Outcome::Retry { after, .. } => {
+            let own = backoff.delay(attempts, random);
+            Next::Wait(after.map_or(own, |after| after.min(MAX_PAUSE).max(own)))
+        }
+        Outcome::TooLarge { .. } => match fit {
+            Fit::Normal => Next::Reword(Fit::Smaller),
+            Fit::Smaller => Next::Reword(Fit::Plain),
+            Fit::Plain => Next::GiveUp,
+        },
+        Outcome::Rejected { .. } => match fit {
+            Fit::Normal | Fit::Smaller => Next::Reword(Fit::Plain),
+            Fit::Plain => Next::GiveUp,
+        },
+        Outcome::Misconfigured { .. } => Next::Hold,
+    }
+}
+
+/// A throttled robot that does not say for how long: the usual window of the vendors' limits.
+const UNSTATED_PAUSE: Duration = Duration::from_secs(60);
+/// A demand is followed within reason: a vendor's mistake must neither make us hammer nor silence a target for a day.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// Exponential, capped, with full jitter: a delay anywhere between a floor and the current ceiling, so that many lanes that
+/// failed together do not come back together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    /// The ceiling after the first failure; doubles with each.
+    pub(crate) first: Duration,
+    /// The ceiling never grows beyond.
+    pub(crate) cap: Duration,
+}
+
+impl Backoff {
+    /// The wait after this many failures in a row (0 counts as 1), by a random number from 0 to 1.
+    pub(crate) fn delay(self, failures: u32, random: f64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let ceiling = self.first.saturating_mul(1 << doublings).min(self.cap);
+        ceiling.mul_f64(random.clamp(0.0, 1.0)).max(self.first.min(self.cap) / 8)
+    }
+}
+
+/// Random numbers for jitter. Not for secrets.
+#[derive(Debug)]
+pub(crate) struct Jitter {
+    /// Keyed by the system's randomness when it is made.
+    keys: RandomState,
+    drawn: AtomicU64,
+}
+
+impl Jitter {
+    /// A fresh source.
+    pub(crate) fn new() -> Self {
+        Self { keys: RandomState::new(), drawn: AtomicU64::new(0) }
+    }
+
+    /// The next number, from 0 to 1.
+    pub(crate) fn draw(&self) -> f64 {
+        let bits = self.keys.hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
+        // The upper 53 bits are as many as an f64 holds exactly.
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), cap: Duration::from_secs(300) };
+
+    fn retry(reason: Reason, after: Option<u64>) -> Outcome {
+        Outcome::Retry { reason, after: after.map(Duration::from_secs), detail: String::new() }
+    }
+
+    #[test]
+    fn each_outcome_has_its_consequence() {
+        let check = |outcome: Outcome, fit: Fit, expected: Next| {
+            assert_eq!(next(&outcome, fit, 1, BACKOFF, 1.0), expected, "{outcome:?} as {fit:?}");
+        };
+        let seconds = Duration::from_secs;
+        let too_large = || Outcome::TooLarge { detail: String::new() };
+        let rejected = || Outcome::Rejected { reason: Reason::Content, detail: String::new() };
+        let wrong = || Outcome::Misconfigured { reason: Reason::Refused, detail: String::new() };
+        check(Outcome::Delivered { receipt: String::new() }, Fit::Normal, Next::GoOn);
+        check(retry(Reason::Connect, None), Fit::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::Busy, Some(30)), Fit::Normal, Next::Wait(seconds(30)));
+        check(retry(Reason::Busy, Some(999_999)), Fit::Normal, Next::Wait(seconds(3600)));
+        check(retry(Reason::Throttled, Some(600)), Fit::Normal, Next::Pause(seconds(600)));
+        check(retry(Reason::Throttled, None), Fit::Normal, Next::Pause(seconds(60)));
+        check(retry(Reason::Throttled, Some(0)), Fit::Normal, Next::Pause(seconds(1)));
+        check(retry(Reason::Throttled, Some(999_999)), Fit::Normal, Next::Pause(seconds(3600)));
+        check(too_large(), Fit::Normal, Next::Reword(Fit::Smaller));
+        check(too_large(), Fit::Smaller, Next::Reword(Fit::Plain));
+        check(too_large(), Fit::Plain, Next::GiveUp);
+        check(rejected(), Fit::Normal, Next::Reword(Fit::Plain));
+        check(rejected(), Fit::Smaller, Next::Reword(Fit::Plain));
+        check(rejected(), Fit::Plain, Next::GiveUp);
+        check(wrong(), Fit::Normal, Next::Hold);
+        check(wrong(), Fit::Plain, Next::Hold);
+    }
+
+    proptest! {
+        #[test]
+        fn a_delay_is_never_too_short_nor_too_long(failures in any::<u32>(), random in -1.0..2.0_f64) {
+            let delay = BACKOFF.delay(failures, random);
+            prop_assert!(delay >= Duration::from_millis(250), "{:?}", delay);
+            prop_assert!(delay <= BACKOFF.cap, "{:?}", delay);
+        }
+
+        #[test]
+        fn the_ceiling_never_falls(failures in 0..100_u32) {
+            prop_assert!(BACKOFF.delay(failures + 1, 1.0) >= BACKOFF.delay(failures, 1.0));
+        }
+    }
+
+    #[test]
+    fn jitter_spreads_over_the_whole_range() {
+        let jitter = Jitter::new();
+        let drawn: Vec<f64> = (0..1_000).map(|_| jitter.draw()).collect();
+        assert!(drawn.iter().all(|number| (0.0..=1.0).contains(number)));
+        for tenth in 0..10 {
+            let low = f64::from(tenth) / 10.0;
+            assert!(drawn.iter().any(|number| (low..low + 0.1).contains(number)), "none of 1000 numbers near {low}");
+        }
+    }
+}
