@@ -32,7 +32,9 @@ impl Budgets {
     pub(crate) fn allow(&mut self, robot: &str, budget: Budget) {
         let window = self.robots.entry(robot.to_owned()).or_default();
         let pace = |budget: Budget| budget.window.as_secs_f64() / f64::from(budget.sends.max(1));
-        window.budget = Some(window.budget.map_or(budget, |other| if pace(other) >= pace(budget) { other } else { budget }));
+        window.budget = Some(
+            window.budget.map_or(budget, |other| if pace(other) >= pace(budget) { other } else { budget }),
+        );
     }
 
     /// New settings: forgets what robots may do, not what they did.

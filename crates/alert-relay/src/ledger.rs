@@ -43,7 +43,8 @@ pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -
         for alert in &snapshot.alerts {
             stories.entry(&alert.fingerprint).or_default().seen(alert);
         }
-        let present: BTreeSet<&Fingerprint> = snapshot.alerts.iter().map(|alert| &alert.fingerprint).collect();
+        let present: BTreeSet<&Fingerprint> =
+            snapshot.alerts.iter().map(|alert| &alert.fingerprint).collect();
         for (_, story) in stories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
             story.missed(snapshot.is_truncated);
         }
@@ -130,7 +131,9 @@ impl<'a> Story<'a> {
                 self.is_known &= !is_later(before);
                 self.state = State::Firing(alert);
             }
-            (Status::Firing, State::Unheard | State::Over(_) | State::Resolved(_)) => self.state = State::Firing(alert),
+            (Status::Firing, State::Unheard | State::Over(_) | State::Resolved(_)) => {
+                self.state = State::Firing(alert)
+            }
             (Status::Resolved, State::Over(before)) if !is_later(before) => {}
             // Also if the target was never told that it fired: it may know it from before this store was made.
             (Status::Resolved, _) => {

@@ -155,7 +155,10 @@ mod tests {
         assert!(drawn.iter().all(|number| (0.0..=1.0).contains(number)));
         for tenth in 0..10 {
             let low = f64::from(tenth) / 10.0;
-            assert!(drawn.iter().any(|number| (low..low + 0.1).contains(number)), "none of 1000 numbers near {low}");
+            assert!(
+                drawn.iter().any(|number| (low..low + 0.1).contains(number)),
+                "none of 1000 numbers near {low}"
+            );
         }
     }
 }

@@ -180,7 +180,9 @@ mod tests {
 
     fn targets(list: Vec<(&str, TargetState)>) -> BTreeMap<String, TargetState> {
         list.into_iter()
-            .map(|(name, state)| (name.to_owned(), TargetState { robot: format!("robot of {name}"), ..state }))
+            .map(|(name, state)| {
+                (name.to_owned(), TargetState { robot: format!("robot of {name}"), ..state })
+            })
             .collect()
     }
 
@@ -214,7 +216,10 @@ mod tests {
 
     fn picked(room: &Room, groups: &str, busy: &[&str]) -> Vec<String> {
         let busy = busy.iter().map(|group| lane(group)).collect();
-        pick("chat", room, due(groups), &busy).into_iter().map(|(lane, via)| format!("{} by {via}", lane.group)).collect()
+        pick("chat", room, due(groups), &busy)
+            .into_iter()
+            .map(|(lane, via)| format!("{} by {via}", lane.group))
+            .collect()
     }
 
     #[test]
@@ -270,7 +275,8 @@ mod tests {
             ("mail", state(Health::Up, None)),
         ]);
         assert_eq!(of("chat", &all, &mut budgets(&all, 20)).fallback.unwrap().0, "mail");
-        let circle = targets(vec![("chat", state(dead(), Some("other"))), ("other", state(dead(), Some("chat")))]);
+        let circle =
+            targets(vec![("chat", state(dead(), Some("other"))), ("other", state(dead(), Some("chat")))]);
         assert_eq!(of("chat", &circle, &mut budgets(&circle, 20)).fallback, None);
         let unknown = targets(vec![("chat", state(dead(), Some("nobody")))]);
         assert_eq!(of("chat", &unknown, &mut budgets(&unknown, 20)).fallback, None);
@@ -278,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_target_in_trouble_wakes_us_when_it_counts_as_dead() {
-        let ill = Health::Misconfigured { since: NOW, failures: 1, probe_at: NOW.plus(Duration::from_secs(999)) };
+        let ill =
+            Health::Misconfigured { since: NOW, failures: 1, probe_at: NOW.plus(Duration::from_secs(999)) };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
         let room = of("chat", &all, &mut budgets(&all, 20));
         assert_eq!((room.lanes(), room.wake_at), (0, Some(NOW.plus(Duration::from_secs(60)))));

@@ -85,10 +85,18 @@ impl Health {
     pub(crate) fn failed(self, now: Millis, patience: &Patience, random: f64) -> Self {
         match self {
             Self::Misconfigured { .. } => self.misconfigured(now, patience, random),
-            Self::Up => Self::Failing { since: now, failures: 1, probe_at: now.plus(patience.failing.delay(1, random)) },
+            Self::Up => Self::Failing {
+                since: now,
+                failures: 1,
+                probe_at: now.plus(patience.failing.delay(1, random)),
+            },
             Self::Failing { since, failures, .. } => {
                 let failures = failures.saturating_add(1);
-                Self::Failing { since, failures, probe_at: now.plus(patience.failing.delay(failures, random)) }
+                Self::Failing {
+                    since,
+                    failures,
+                    probe_at: now.plus(patience.failing.delay(failures, random)),
+                }
             }
         }
     }
@@ -99,7 +107,11 @@ impl Health {
             Self::Misconfigured { since, failures, .. } => (since, failures.saturating_add(1)),
             Self::Up | Self::Failing { .. } => (now, 1),
         };
-        Self::Misconfigured { since, failures, probe_at: now.plus(patience.misconfigured.delay(failures, random)) }
+        Self::Misconfigured {
+            since,
+            failures,
+            probe_at: now.plus(patience.misconfigured.delay(failures, random)),
+        }
     }
 
     /// What may go out now, with this many attempts under way.
@@ -165,7 +177,11 @@ mod tests {
 
     fn check(events: &[(i64, &str)], at: i64, under_way: u32, expected: Gate) {
         let health = after(events);
-        assert_eq!(health.gate(Millis(at * 1_000), under_way, &patience()), expected, "{events:?} at {at}: {health:?}");
+        assert_eq!(
+            health.gate(Millis(at * 1_000), under_way, &patience()),
+            expected,
+            "{events:?} at {at}: {health:?}"
+        );
     }
 
     #[test]
@@ -193,7 +209,11 @@ mod tests {
     #[test]
     fn it_is_dead_after_a_stated_time_and_alive_after_one_success() {
         let check = |events: &[(i64, &str)], at: i64, expected: bool| {
-            assert_eq!(after(events).is_dead(Millis(at * 1_000), &patience()), expected, "{events:?} at {at}");
+            assert_eq!(
+                after(events).is_dead(Millis(at * 1_000), &patience()),
+                expected,
+                "{events:?} at {at}"
+            );
         };
         check(&[], 99_999, false);
         check(&[(0, "failed"), (299, "failed")], 299, false);

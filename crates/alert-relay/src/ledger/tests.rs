@@ -32,12 +32,17 @@ fn names<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> String {
 
 fn said(folded: &Folded) -> String {
     let Some(changes) = &folded.changes else { return "nothing".to_owned() };
-    [("new", &changes.new), ("still", &changes.still), ("resolved", &changes.resolved), ("vanished", &changes.vanished)]
-        .into_iter()
-        .filter(|(_, alerts)| !alerts.is_empty())
-        .map(|(list, alerts)| format!("{list}: {}", names(alerts)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    [
+        ("new", &changes.new),
+        ("still", &changes.still),
+        ("resolved", &changes.resolved),
+        ("vanished", &changes.vanished),
+    ]
+    .into_iter()
+    .filter(|(_, alerts)| !alerts.is_empty())
+    .map(|(list, alerts)| format!("{list}: {}", names(alerts)))
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 fn check(known: &str, snapshots: &[&str], expected: &str) {
@@ -116,7 +121,8 @@ fn without_send_resolved_ends_are_noted_and_not_said() {
 #[test]
 fn a_vanished_alert_counts_as_over() {
     let folded = fold(&told("a10"), &[snapshot("b20")], true);
-    let after: Vec<_> = folded.told.iter().map(|told| (told.alert.fingerprint.0.as_str(), told.alert.status)).collect();
+    let after: Vec<_> =
+        folded.told.iter().map(|told| (told.alert.fingerprint.0.as_str(), told.alert.status)).collect();
     assert_eq!(after, [("b", Status::Firing), ("a", Status::Resolved)]);
     check("-a10 b20", &["b20"], "still: b");
 }
@@ -138,9 +144,11 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             .into_iter()
             .zip(["a", "b", "c", "d"])
             .filter_map(|(entry, name)| {
-                entry.map(|(is_firing, start)| {
-                    if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) }
-                })
+                entry.map(
+                    |(is_firing, start)| {
+                        if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) }
+                    },
+                )
             })
             .collect();
         Snapshot { alerts, is_truncated }

@@ -20,8 +20,8 @@ use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
 use crate::outbox::{
-    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Lane, PastAttempt,
-    Pending, Progress, Rendering, Settlement, TargetCount, Told, schema,
+    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Lane, PastAttempt, Pending,
+    Progress, Rendering, Settlement, TargetCount, Told, schema,
 };
 
 /// What one transaction adds to the table `tally`: by target and what happened.
