@@ -40,6 +40,10 @@ pub(crate) fn write(plan: &Plan) -> Result<Files> {
         .with("alert-relay:8060", &plan.addresses.relay.address().to_string())?;
     save(&files.alertmanager, &alertmanager.faster(plan.pace)?)?;
     save(&files.relay, &relay(plan)?)?;
+    // Paths in relay.yml start at the file: its secrets stay where they are.
+    let secrets = programs::checkout().join("deploy/alert-relay/secrets");
+    std::os::unix::fs::symlink(&secrets, folder.join("deploy/alert-relay/secrets"))
+        .with_context(|| format!("failed to link {}", secrets.display()))?;
     Ok(files)
 }
 
@@ -84,7 +88,6 @@ fn rule_files() -> Result<Vec<String>> {
 
 fn relay(plan: &Plan) -> Result<String> {
     let addresses = &plan.addresses;
-    let secrets = programs::checkout().join("deploy/alert-relay/").display().to_string();
     let store = plan.data.join("alert-relay");
     std::fs::create_dir_all(&store).with_context(|| format!("failed to make {}", store.display()))?;
     let settings = shipped("deploy/alert-relay/relay.yml")?
@@ -92,8 +95,7 @@ fn relay(plan: &Plan) -> Result<String> {
         .with("localhost:8060", &addresses.relay.address().to_string())?
         .with("localhost:9093", &addresses.alertmanager.address().to_string())?
         .with("localhost:9090", &addresses.prometheus.address().to_string())?
-        .with("sqlite:///var/lib/alert-relay/", &format!("sqlite://{}/", store.display()))?
-        .with("/etc/alert-relay/", &secrets)?;
+        .with("sqlite:///var/lib/alert-relay/", &format!("sqlite://{}/", store.display()))?;
     let Some(channels) = &plan.channels else { return Ok(settings.text) };
     let mut tree: Value = yaml_serde::from_str(&settings.text)?;
     channels.put_into(&mut tree).context("failed to put other targets into deploy/alert-relay/relay.yml")?;
