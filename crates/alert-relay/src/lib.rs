@@ -10,6 +10,8 @@ mod commands;
 mod logging;
 
 mod app;
+mod endpoints;
+mod relay;
 mod secret;
 mod settings;
 
@@ -17,6 +19,7 @@ mod intake;
 mod notification;
 
 mod calendar;
+mod heartbeat;
 mod people;
 mod routes;
 

@@ -33,6 +33,7 @@ pub(crate) use budget::Budget;
 pub(crate) use heartbeat::HeartbeatSettings;
 pub(crate) use problem::Problem;
 pub(crate) use receiver::{ReceiverSettings, RouteSettings};
+pub(crate) use section::no_such;
 pub(crate) use server::ServerSettings;
 pub(crate) use store::StoreSettings;
 pub(crate) use target::TargetSettings;
@@ -84,6 +85,19 @@ impl Settings {
                 format!("cannot read the settings: {error} (hint: name the file with --config)"),
             )]),
         }
+    }
+
+    /// The keys that a reload cannot change, as far as they differ.
+    pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
+        let (new, old) = (&self.server, &before.server);
+        let compared = [
+            ("server.listen", new.listen == old.listen),
+            ("server.web_config_file", new.web_config_file == old.web_config_file),
+            ("server.max_body_bytes", new.max_body_bytes == old.max_body_bytes),
+            ("server.drain_timeout", new.drain_timeout == old.drain_timeout),
+            ("store.url", self.store.path == before.store.path),
+        ];
+        compared.into_iter().filter(|(_, is_equal)| !is_equal).map(|(key, _)| key).collect()
     }
 
     /// As [`load`](Self::load), from a text that stands at `file`.

@@ -349,6 +349,11 @@ impl Item<'_> {
         }
     }
 
+    /// What `parse` makes of it, whose error says all that is to say.
+    pub(super) fn said<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        parse(self.text).map_err(|error| self.problem(error.to_string())).ok()
+    }
+
     /// The text, if it is one of `known`; `what` says what kind of thing it names.
     pub(super) fn one_of(&self, what: &str, known: &BTreeSet<&str>) -> Option<String> {
         if known.contains(self.text) {
@@ -360,7 +365,7 @@ impl Item<'_> {
 }
 
 /// "there is no target `x`", with what there is.
-pub(super) fn no_such(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
+pub(crate) fn no_such(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
     format!("there is no {what} `{name}`{}", did_you_mean(name, known.iter().copied()))
 }
 
