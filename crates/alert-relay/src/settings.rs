@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::message::Language;
 use crate::people::Person;
+use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
 use crate::settings::problem::Places;
 use crate::settings::section::{Reader, Section};
@@ -107,7 +108,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
         let document = document::parse(text);
-        let overrides = layers::overrides(environment);
+        let mut overrides = layers::overrides(environment);
         let mut problems: Vec<_> = document
             .mistakes
             .iter()
@@ -121,7 +122,7 @@ impl Settings {
             places: Places::new(file, document.lines, variables),
             problems: RefCell::default(),
         };
-        refuse_overridden_names(&reader, &overrides);
+        refuse_overridden_names(&reader, &mut overrides);
 
         let default = document::parse(DEFAULT).values;
         let settings = match layers::merge(default, document.values, &overrides) {
@@ -140,15 +141,17 @@ impl Settings {
     }
 }
 
-fn refuse_overridden_names(reader: &Reader, overrides: &Overrides) {
-    for path in overrides.keys() {
+fn refuse_overridden_names(reader: &Reader, overrides: &mut Overrides) {
+    overrides.retain(|path, _| {
         let section = path.split('.').next().unwrap_or(path);
-        if NAMED_SECTIONS.contains(&section) {
+        let is_refused = NAMED_SECTIONS.contains(&section);
+        if is_refused {
             let message =
                 format!("the environment cannot set what is under `{section}` (hint: write it in the file)");
             reader.problems.borrow_mut().push(reader.places.problem(path, message));
         }
-    }
+        !is_refused
+    });
 }
 
 /// Reads the whole tree before it gives up on any of it.
@@ -158,17 +161,20 @@ fn read(mut root: Section<'_>) -> Option<Settings> {
     let server = root.section("server").and_then(server::read);
     let store = root.section("store").and_then(store::read);
     let language = root.parsed("language", target::LANGUAGES, target::parse_language);
-    let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", TimeZone::get);
+    let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", |name| {
+        TimeZone::get(name).map_err(|_| "")
+    });
     let alertmanager_url = read_url(&mut root, "alertmanager");
     let prometheus_url = read_url(&mut root, "prometheus");
     let people = root.named_sections("people").into_iter().filter_map(person::read).collect();
-    let targets: BTreeMap<_, _> = root
+    let mut fallbacks = Fallbacks::new();
+    let targets = root
         .named_sections("targets")
         .into_iter()
-        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names))
+        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names, &mut fallbacks))
         .map(|target| (target.name.clone(), target))
         .collect();
-    fallback::refuse_loops(&root, &targets);
+    fallback::refuse_loops(&root, &fallbacks);
     let receivers = root
         .named_sections("receivers")
         .into_iter()

@@ -117,7 +117,7 @@ impl<'a> Section<'a> {
         match parse(text) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
-                self.problem(key, format!("expected {expected}, found `{text}`: {error}"));
+                self.problem(key, instead_of(expected, text, &error));
                 None
             }
         }
@@ -127,9 +127,9 @@ impl<'a> Section<'a> {
     pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
         self.parsed(key, "a duration such as `10s`, `5m` or `30d`", |text| {
             match humantime::parse_duration(text) {
-                Ok(Duration::ZERO) => Err("it must be above zero".to_owned()),
+                Ok(Duration::ZERO) => Err("it must be above zero"),
                 Ok(duration) => Ok(duration),
-                Err(error) => Err(error.to_string()),
+                Err(_) => Err(""),
             }
         })
     }
@@ -343,7 +343,7 @@ impl Item<'_> {
         match parse(self.text) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
-                self.problem(format!("expected {expected}, found `{}`: {error}", self.text));
+                self.problem(instead_of(expected, self.text, &error));
                 None
             }
         }
@@ -395,6 +395,15 @@ fn found(kind: &ValueKind) -> &'static str {
         ValueKind::Array(_) => "a list",
         _ => "a number",
     }
+}
+
+/// `reason` may be empty, where the expectation says it all.
+fn instead_of(expected: &str, text: &str, reason: &dyn Display) -> String {
+    let colon = match reason.to_string().as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!("expected {expected}, found `{text}`{colon}")
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {
