@@ -10,8 +10,6 @@ mod commands;
 mod logging;
 
 mod app;
-mod endpoints;
-mod relay;
 mod secret;
 mod settings;
 
@@ -19,7 +17,6 @@ mod intake;
 mod notification;
 
 mod calendar;
-mod heartbeat;
 mod people;
 mod routes;
 

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use http_serve::{Server, ServerConfig, Stop};
 
 use crate::args::{self, Command, Settings};
+use crate::gpu::{self, Gpu};
 use crate::scrape::Scraper;
 use crate::service::{Service, ServiceSettings};
 use crate::{host, logging};
@@ -24,6 +25,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs the program with these arguments (without its name) and says how to leave.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // The probe is this program, started by itself; it stays small, so it parses no flags.
+    if let [command, settings] = &arguments[..]
+        && command == gpu::PROBE_COMMAND
+    {
+        return gpu::run_probe(&settings.to_string_lossy());
+    }
     match args::parse(arguments) {
         Ok(Command::Print(text)) => print(&text, ExitCode::SUCCESS),
         Ok(Command::Check(_settings)) => ExitCode::SUCCESS,
@@ -70,8 +78,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     config.web_config = settings.web.config_file;
     let server = Server::bind(config).await?;
 
-    let scraper =
-        Scraper::start(host::lanes(&settings.host)).context("cannot start the threads that read")?;
+    // Kept to the end: dropping it ends the probe.
+    let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
+    let mut lanes = host::lanes(&settings.host);
+    lanes.extend(gpu.as_ref().map(|gpu| ("gpu", vec![gpu.collector()])));
+    let scraper = Scraper::start(lanes).context("cannot start the threads that read")?;
     let collectors = scraper.collectors().collect::<Vec<_>>().join(", ");
     let service = Arc::new(Service::new(
         ServiceSettings {

@@ -5,6 +5,7 @@
 
 mod collector;
 mod family;
+mod units;
 
 mod gpu;
 mod host;

@@ -173,6 +173,3 @@ fn client(url: &Url, target: &TargetSettings) -> Result<Client, ChannelError> {
     }
     builder.build().map_err(|error| failed(&error.without_url()))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,145 @@
+//! `--check` for GPUs: what can be read, and what is lost for want of something. Through a probe, like everything.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::frame::{Frame, Outcome, Sweep};
+use super::probe::ProbeSettings;
+use super::supervisor::{KERNEL_LOG, Probe, Said, open_kernel_log};
+use super::{GpuSettings, THIS_PROGRAM, is_nothing_expected, pci};
+
+/// One line of the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    pub(crate) text: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Works, or is not there to work.
+    Good,
+    /// Something is lost, the rest works: no reason to fail the check.
+    Lost,
+    /// What was asked for does not work.
+    Bad,
+}
+
+/// Time for the driver to wake all GPUs and answer one round.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Looks at everything the GPU side needs. Takes up to a minute with a driver that hangs.
+pub(crate) fn check(settings: &GpuSettings) -> Vec<Finding> {
+    let mut findings = match ask(settings) {
+        Ok(frames) => driver_and_gpus(settings, frames),
+        Err(error) => vec![Finding::new(Verdict::Bad, format!("GPU: cannot start the probe: {error}"))],
+    };
+    findings.push(match open_kernel_log(Path::new(KERNEL_LOG)) {
+        Ok(_) => Finding::new(Verdict::Good, format!("XIDs: from the driver and {KERNEL_LOG}")),
+        Err(error) => Finding::new(
+            Verdict::Lost,
+            format!(
+                "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG)"
+            ),
+        ),
+    });
+    findings
+}
+
+impl Finding {
+    fn new(verdict: Verdict, text: String) -> Self {
+        Self { verdict, text }
+    }
+}
+
+/// All a probe says in one round.
+fn ask(settings: &GpuSettings) -> std::io::Result<Vec<Frame>> {
+    let (sender, said) = mpsc::channel();
+    let once = ProbeSettings {
+        library: settings.library.clone(),
+        sample_interval: settings.sample_interval,
+        skip: Vec::new(),
+        once: true,
+    };
+    let mut probe = Probe::start(Path::new(THIS_PROGRAM), &once, move |said| sender.send(said).is_ok())?;
+    let deadline = Instant::now() + LIMIT;
+    let mut frames = Vec::new();
+    while let Ok(Said::Frame(frame)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        frames.push(frame);
+    }
+    probe.kill();
+    probe.wait(Duration::from_secs(1));
+    Ok(frames)
+}
+
+/// What the frames tell. The last one tells how far the probe came.
+fn driver_and_gpus(settings: &GpuSettings, frames: Vec<Frame>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut touched = None;
+    for frame in frames {
+        match frame {
+            Frame::Driver(driver) => {
+                let version = driver.version.as_deref().unwrap_or("of unknown version");
+                findings.push(Finding::new(Verdict::Good, format!("GPU: NVIDIA driver {version}")));
+            }
+            Frame::Failed(failure) => {
+                let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
+                findings.push(if is_nothing_expected(settings, &failure, &pci) {
+                    Finding::new(Verdict::Good, "GPU: no NVIDIA driver and no NVIDIA GPU here".to_owned())
+                } else {
+                    Finding::new(Verdict::Bad, format!("GPU: {}", failure.message))
+                });
+                return findings;
+            }
+            Frame::Touching { gpu } => touched = Some(gpu),
+            Frame::Sweep(sweep) => {
+                findings.extend(gpus(&sweep));
+                return findings;
+            }
+            Frame::Xid(_) => {}
+        }
+    }
+    let text = match touched {
+        Some(gpu) => {
+            format!("GPU: calls to GPU {gpu} do not return, or crash (hint: see the kernel log for `Xid`)")
+        }
+        None => "GPU: the driver does not answer (hint: see the kernel log for `NVRM`)".to_owned(),
+    };
+    findings.push(Finding::new(Verdict::Bad, text));
+    findings
+}
+
+fn gpus(sweep: &Sweep) -> Vec<Finding> {
+    if sweep.gpus.is_empty() {
+        let text = "GPU: the driver shows no GPU (hint: in a container, start it with `--gpus all`)";
+        return vec![Finding::new(Verdict::Bad, text.to_owned())];
+    }
+    let mut findings = Vec::new();
+    for gpu in &sweep.gpus {
+        match &gpu.outcome {
+            Outcome::Read(reading) => {
+                let identity = &reading.identity;
+                let name = identity.name.as_deref().unwrap_or("without a name");
+                let text = format!("GPU {}: {name}, {}", gpu.index, identity.uuid);
+                findings.push(Finding::new(Verdict::Good, text));
+                if !reading.unsupported.is_empty() {
+                    let text =
+                        format!("GPU {}: does not report {}", gpu.index, reading.unsupported.join(", "));
+                    findings.push(Finding::new(Verdict::Lost, text));
+                }
+                for fault in &reading.faults {
+                    let text = format!("GPU {}: {}: {}", gpu.index, fault.reading, fault.reason.text());
+                    findings.push(Finding::new(Verdict::Bad, text));
+                }
+            }
+            Outcome::Failed(reason) => {
+                findings.push(Finding::new(Verdict::Bad, format!("GPU {}: {}", gpu.index, reason.text())));
+            }
+            // A check skips none.
+            Outcome::Skipped => {}
+        }
+    }
+    findings
+}

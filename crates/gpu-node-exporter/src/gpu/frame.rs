@@ -1,0 +1,414 @@
+//! What crosses the pipe from the probe to the exporter: plain data, versioned, length-prefixed.
+//!
+//! Owns the shapes and their wire form. Leaves out where readings come from (`nvml`) and what becomes of them
+//! (`snapshot`). Any bytes decode to a frame or an error; nothing is allocated beyond [`MAX_LENGTH`].
+//!
+//! A frame is four bytes of length (little-endian, version byte included), one byte of version, and JSON.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
+
+/// Both ends are one binary, so another version means a program mix-up, and is refused.
+const VERSION: u8 = 1;
+
+/// Sixteen GPUs need some 60 KiB; a length beyond this is not a frame.
+pub(crate) const MAX_LENGTH: u32 = 4 << 20;
+
+/// One message of the probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Frame {
+    /// `nvmlInit` answered.
+    Driver(Driver),
+    /// The next call is to this GPU: whom to blame should nothing follow.
+    Touching {
+        /// NVML's index.
+        gpu: u32,
+    },
+    /// A complete round over all GPUs.
+    Sweep(Sweep),
+    /// The driver reported an XID.
+    Xid(XidEvent),
+    /// The probe cannot go on and leaves.
+    Failed(Failure),
+}
+
+/// The driver's versions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Driver {
+    pub(crate) version: Option<String>,
+    pub(crate) nvml_version: Option<String>,
+    /// Highest supported, as `12.8`.
+    pub(crate) cuda_version: Option<String>,
+}
+
+/// Why the probe has no driver to ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) reason: FailureReason,
+    /// For people: what was tried, what went wrong, what to do.
+    pub(crate) message: String,
+}
+
+/// The reasons worth telling apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FailureReason {
+    /// The library is not there, or is no library.
+    LibraryNotLoaded,
+    /// The library is there, the kernel module is not.
+    DriverNotLoaded,
+    /// Library and kernel module are of different versions: after an upgrade, until the module is reloaded.
+    VersionMismatch,
+    /// Any other refusal.
+    Other,
+}
+
+/// One XID, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct XidEvent {
+    pub(crate) uuid: String,
+    pub(crate) xid: u64,
+}
+
+/// All GPUs of one round.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sweep {
+    pub(crate) gpus: Vec<GpuSweep>,
+}
+
+/// One GPU of one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GpuSweep {
+    /// NVML's index.
+    pub(crate) index: u32,
+    pub(crate) outcome: Outcome,
+}
+
+/// What came of asking a GPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    Read(Box<Reading>),
+    /// It answers no more.
+    Failed(FaultReason),
+    /// Left alone, as the exporter asked.
+    Skipped,
+}
+
+/// Why a call failed, as far as it matters to what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum FaultReason {
+    /// Fallen off the bus.
+    Lost,
+    /// Needs a reset before it works again.
+    ResetRequired,
+    /// The driver went away under the probe.
+    DriverGone,
+    Timeout,
+    /// An answer that can't be: a text that is no text, a number outside its meaning.
+    BadAnswer,
+    Unknown,
+}
+
+impl FaultReason {
+    /// In words, for logs.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Lost => "fallen off the bus",
+            Self::ResetRequired => "needs a reset",
+            Self::DriverGone => "the driver was unloaded",
+            Self::Timeout => "timed out",
+            Self::BadAnswer => "gave a senseless answer",
+            Self::Unknown => "unknown error",
+        }
+    }
+}
+
+/// Declares a struct of which every field may be unknown, and unknown ones take no room on the pipe.
+macro_rules! readings {
+    ($($(#[$doc:meta])* struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub(crate) struct $name {
+            $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub(crate) $field: Option<$type>,)*
+        }
+    )*};
+}
+
+/// Everything one GPU said. `None` is "can't say" or "failed", never zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Reading {
+    pub(crate) identity: Identity,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) load: Load,
+    pub(crate) power: Power,
+    pub(crate) thermal: Thermal,
+    pub(crate) clocks: Clocks,
+    pub(crate) max_clocks: Clocks,
+    pub(crate) throttle: Throttle,
+    pub(crate) pcie: Pcie,
+    pub(crate) health: Health,
+    /// Speed of each fan as a share of its nominal maximum.
+    pub(crate) fans: Vec<Option<Ratio>>,
+    /// Readings that failed this time, though the GPU answers others.
+    pub(crate) faults: Vec<ReadingFault>,
+    /// Names of readings this GPU does not have; only told when asked for.
+    pub(crate) unsupported: Vec<String>,
+}
+
+/// One reading that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadingFault {
+    pub(crate) reading: String,
+    pub(crate) reason: FaultReason,
+}
+
+/// Who a GPU is; constant while the driver is loaded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Identity {
+    pub(crate) uuid: String,
+    /// As sysfs writes it: `0000:17:00.0`.
+    pub(crate) pci_bus_id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) brand: Option<String>,
+    pub(crate) architecture: Option<String>,
+    /// As `9.0`.
+    pub(crate) compute_capability: Option<String>,
+    pub(crate) serial: Option<String>,
+    pub(crate) vbios_version: Option<String>,
+    /// The number in `/dev/nvidiaN`.
+    pub(crate) minor_number: Option<u32>,
+}
+
+/// Frame buffer memory. `total` is `used` + `free` + `reserved`, where the driver tells `reserved` apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    pub(crate) total: Bytes,
+    pub(crate) used: Bytes,
+    pub(crate) free: Bytes,
+    pub(crate) reserved: Option<Bytes>,
+}
+
+readings! {
+    /// How busy it is.
+    struct Load {
+        /// Share of the last sample period in which a kernel ran.
+        utilization: Ratio,
+        /// Share in which memory was read or written.
+        memory_controller: Ratio,
+        encoder: Ratio,
+        decoder: Ratio,
+        /// Busy time since the last round by the driver's own sample ring; nothing is missed in between.
+        busy: Seconds,
+        mig_enabled: bool,
+    }
+
+    /// Power and energy.
+    struct Power {
+        usage: Watts,
+        limit: Watts,
+        /// Since the driver was loaded.
+        energy: Joules,
+        performance_state: u32,
+    }
+
+    /// Temperatures and the limits that act on them.
+    struct Thermal {
+        gpu: Celsius,
+        memory: Celsius,
+        slowdown: Celsius,
+        shutdown: Celsius,
+        gpu_max: Celsius,
+        memory_max: Celsius,
+    }
+
+    /// Clock rates by domain.
+    struct Clocks {
+        graphics: Hertz,
+        sm: Hertz,
+        memory: Hertz,
+        video: Hertz,
+    }
+
+    /// What holds the clocks down.
+    struct Throttle {
+        /// `nvmlClocksEventReasons` bits.
+        reasons: u64,
+        /// Times since the driver was loaded, where the driver counts them.
+        sw_power_cap: Seconds,
+        sync_boost: Seconds,
+        sw_thermal: Seconds,
+        hw_thermal: Seconds,
+        hw_power_brake: Seconds,
+    }
+
+    /// The link to the host.
+    struct Pcie {
+        transmitted: Bytes,
+        received: Bytes,
+        replays: u32,
+        generation: u32,
+        width: u32,
+        max_generation: u32,
+        max_width: u32,
+    }
+
+    /// What is broken or wearing out.
+    struct Health {
+        ecc_corrected_volatile: u64,
+        ecc_uncorrected_volatile: u64,
+        ecc_corrected_aggregate: u64,
+        ecc_uncorrected_aggregate: u64,
+        remaps_correctable: u64,
+        remaps_uncorrectable: u64,
+        remap_pending: bool,
+        remap_failed: bool,
+        retired_single_bit: u64,
+        retired_double_bit: u64,
+        /// 0 none, 1 reset, 2 reboot, 3 drain, 4 drain and reset.
+        recovery_action: u32,
+    }
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FrameError {
+    #[error("the pipe broke: {0}")]
+    Io(#[from] io::Error),
+    #[error("a frame of {0} bytes is too long or empty")]
+    Length(u32),
+    #[error("frame version {0}, expected {VERSION}")]
+    Version(u8),
+    #[error("not a frame: {0}")]
+    Content(#[from] serde_json::Error),
+}
+
+impl Frame {
+    /// Writes the frame with one call, so that two threads' frames do not mix.
+    pub(crate) fn write(&self, out: &mut impl Write) -> Result<(), FrameError> {
+        let mut bytes = vec![0, 0, 0, 0, VERSION];
+        serde_json::to_writer(&mut bytes, self)?;
+        let length = u32::try_from(bytes.len() - 4).map_err(|_| FrameError::Length(u32::MAX))?;
+        if length > MAX_LENGTH {
+            return Err(FrameError::Length(length));
+        }
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        out.write_all(&bytes)?;
+        Ok(())
+    }
+
+    /// Reads the next frame; `None` at the end of the pipe between two frames. `buffer` is kept from call to call.
+    pub(crate) fn read(input: &mut impl Read, buffer: &mut Vec<u8>) -> Result<Option<Self>, FrameError> {
+        let mut length = [0; 4];
+        match input.read_exact(&mut length) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        let length = u32::from_le_bytes(length);
+        if length == 0 || length > MAX_LENGTH {
+            return Err(FrameError::Length(length));
+        }
+        buffer.clear();
+        // `take` lets the buffer grow with what arrives, not with what was announced.
+        if input.take(u64::from(length)).read_to_end(buffer)? != length as usize {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        match buffer.split_first() {
+            Some((&VERSION, json)) => Ok(Some(serde_json::from_slice(json)?)),
+            other => Err(FrameError::Version(other.map_or(0, |(version, _)| *version))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sweep() -> Frame {
+        let mut reading = Reading {
+            identity: Identity { uuid: "GPU-1".to_owned(), ..Identity::default() },
+            memory: Some(Memory { total: Bytes(10), used: Bytes(7), free: Bytes(3), reserved: None }),
+            fans: vec![Some(Ratio(0.5)), None],
+            ..Reading::default()
+        };
+        reading.power.usage = Some(Watts(401.25));
+        reading.throttle.reasons = Some(u64::MAX);
+        Frame::Sweep(Sweep {
+            gpus: vec![
+                GpuSweep { index: 0, outcome: Outcome::Read(Box::new(reading)) },
+                GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) },
+                GpuSweep { index: 2, outcome: Outcome::Skipped },
+            ],
+        })
+    }
+
+    fn bytes(frame: &Frame) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame.write(&mut bytes).expect("memory takes it");
+        bytes
+    }
+
+    fn read_all(mut input: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
+        let (mut frames, mut buffer) = (Vec::new(), Vec::new());
+        loop {
+            match Frame::read(&mut input, &mut buffer) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => return (frames, None),
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let frames =
+            [sweep(), Frame::Touching { gpu: 7 }, Frame::Xid(XidEvent { uuid: "GPU-1".into(), xid: 79 })];
+        let pipe: Vec<u8> = frames.iter().flat_map(bytes).collect();
+        let (read, error) = read_all(&pipe);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(read, frames);
+    }
+
+    #[test]
+    fn a_frame_of_another_version_is_refused() {
+        let mut bytes = bytes(&sweep());
+        bytes[4] = VERSION + 1;
+        assert!(matches!(read_all(&bytes).1, Some(FrameError::Version(2))));
+    }
+
+    #[test]
+    fn an_announced_length_is_not_believed() {
+        let mut buffer = Vec::new();
+        let announced = [&(MAX_LENGTH - 1).to_le_bytes()[..], b"short"].concat();
+        assert!(Frame::read(&mut &announced[..], &mut buffer).is_err());
+        assert!(buffer.capacity() < 4096, "{}", buffer.capacity());
+        assert!(matches!(read_all(&u32::MAX.to_le_bytes()).1, Some(FrameError::Length(u32::MAX))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_frames_or_an_error(input: Vec<u8>) {
+            read_all(&input);
+        }
+
+        #[test]
+        fn any_content_is_a_frame_or_an_error(content: Vec<u8>) {
+            let length = u32::try_from(content.len() + 1).expect("small");
+            let input = [&length.to_le_bytes()[..], &[VERSION], &content].concat();
+            read_all(&input);
+        }
+
+        #[test]
+        fn a_damaged_frame_is_a_frame_or_an_error(at in 0..400_usize, with: u8) {
+            let mut input = bytes(&sweep());
+            let at = at % input.len();
+            input[at] = with;
+            read_all(&input);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The largest reading of a sliding window: a spike between two scrapes is still seen.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::units::Bytes;
+
+/// The window's length; long enough to cover any usual scrape interval.
+pub(in crate::gpu) const WINDOW: Duration = Duration::from_mins(1);
+
+/// Candidates for the maximum, largest first: a smaller reading matters only while newer than all larger ones.
+#[derive(Clone, Debug, Default)]
+pub(in crate::gpu) struct Peak(VecDeque<(Instant, Bytes)>);
+
+impl Peak {
+    pub(in crate::gpu) fn add(&mut self, now: Instant, value: Bytes) {
+        while self.0.back().is_some_and(|(_, smaller)| *smaller <= value) {
+            self.0.pop_back();
+        }
+        self.0.push_back((now, value));
+        while self.0.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > WINDOW) {
+            self.0.pop_front();
+        }
+    }
+
+    /// The maximum of the window that ends `now`.
+    pub(in crate::gpu) fn max(&self, now: Instant) -> Option<Bytes> {
+        let within = |(at, _): &&(Instant, Bytes)| now.saturating_duration_since(*at) <= WINDOW;
+        self.0.iter().find(within).map(|(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spike_is_seen_for_one_window() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut peak = Peak::default();
+        for (second, value) in [(0, 10), (1, 90), (2, 10), (30, 20), (50, 15)] {
+            peak.add(at(second), Bytes(value));
+        }
+        for (second, expected) in
+            [(50, Some(90)), (61, Some(90)), (62, Some(20)), (91, Some(15)), (111, None)]
+        {
+            assert_eq!(peak.max(at(second)), expected.map(Bytes), "at {second}");
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The probe's keeper: starts it, listens to it, and carries out what the [`watch`] decides.
+//!
+//! Owns the child processes, their pipes, and the thread between them and the [`Snapshot`]. Decisions are made in
+//! `watch`, meaning in `snapshot`.
+
+mod kernel_log;
+mod process;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use tracing::{debug, error, info, warn};
+
+pub(super) use self::kernel_log::{KERNEL_LOG, open as open_kernel_log};
+pub(super) use self::process::{Probe, Said};
+pub(super) use self::watch::Restart;
+use self::watch::{Event, Exit, Limits, Order, Watch};
+use super::GpuSettings;
+use super::families::restart_counts;
+use super::frame::{Frame, Outcome, Sweep};
+use super::pci;
+use super::probe::ProbeSettings;
+use super::snapshot::{Snapshot, XidSource};
+use super::xid::Class;
+
+/// What reaches the supervisor's thread.
+pub(super) enum Message {
+    /// The probe with this number said something.
+    Probe(u64, Said),
+    /// The kernel log told of an XID at a PCI slot.
+    KernelXid { slot: String, code: u32 },
+    /// Let go of the driver; answer once it is free.
+    Release(Sender<()>),
+    /// Take it again.
+    Acquire,
+    /// End the probe and the thread.
+    Stop,
+}
+
+/// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
+const QUEUE: usize = 16;
+
+/// How often the PCI bus is looked at.
+const PCI_EVERY: Duration = Duration::from_secs(30);
+
+/// How often processes that were given up are looked after.
+const REAP_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a probe may take to leave when asked; its own longest wait is half a second.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a probe whose pipe has closed may take to be gone.
+const EXIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Starts the supervisor. `program` is the executable that becomes the probe: this very one, except in tests.
+pub(super) fn start(
+    settings: &GpuSettings,
+    program: &Path,
+    published: Arc<ArcSwap<Snapshot>>,
+) -> io::Result<(SyncSender<Message>, JoinHandle<()>)> {
+    let (sender, messages) = mpsc::sync_channel(QUEUE);
+    let supervisor = Supervisor {
+        settings: settings.clone(),
+        program: program.to_owned(),
+        watch: Watch::new(Limits::new(settings.probe_timeout, settings.sample_interval)),
+        snapshot: Snapshot::default(),
+        published,
+        sender: sender.clone(),
+        origin: Instant::now(),
+        probe: None,
+        started: 0,
+        abandoned: Vec::new(),
+        pci_read: None,
+        troubles: BTreeMap::new(),
+    };
+    kernel_log::follow(sender.clone());
+    let thread =
+        thread::Builder::new().name("gpu-watch".to_owned()).spawn(move || supervisor.run(&messages))?;
+    Ok((sender, thread))
+}
+
+struct Supervisor {
+    settings: GpuSettings,
+    program: PathBuf,
+    watch: Watch,
+    snapshot: Snapshot,
+    published: Arc<ArcSwap<Snapshot>>,
+    /// For the readers of probes to come.
+    sender: SyncSender<Message>,
+    /// The watch's origin of time.
+    origin: Instant,
+    probe: Option<Probe>,
+    /// Probes started so far: the present one's number.
+    started: u64,
+    /// Probes that were given up and are not gone yet.
+    abandoned: Vec<Probe>,
+    pci_read: Option<Instant>,
+    /// What is known to be wrong, by subject, so that each change is logged once.
+    troubles: BTreeMap<String, &'static str>,
+}
+
+impl Supervisor {
+    fn run(mut self, messages: &Receiver<Message>) {
+        loop {
+            self.decide();
+            self.look_around();
+            self.publish();
+            match messages.recv_timeout(self.patience()) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.hear(message),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.stop_probe();
+    }
+
+    /// Time by the watch's clock.
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// How long to listen before something must be decided or looked at.
+    fn patience(&self) -> Duration {
+        let deadline =
+            self.watch.deadline(self.abandoned.len()).map(|deadline| deadline.saturating_sub(self.now()));
+        let look = if self.abandoned.is_empty() { PCI_EVERY } else { REAP_EVERY };
+        deadline.map_or(look, |deadline| deadline.min(look))
+    }
+
+    fn decide(&mut self) {
+        loop {
+            let orders = self.watch.tick(self.now(), self.abandoned.len());
+            if orders.is_empty() {
+                return;
+            }
+            self.carry_out(orders);
+        }
+    }
+
+    fn carry_out(&mut self, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Start { skip } => self.start_probe(skip),
+                Order::Stop => self.stop_probe(),
+                Order::Abandon => {
+                    if let Some(probe) = self.probe.take() {
+                        error!(
+                            pid = probe.pid(),
+                            "GPU probe hangs in the driver; it is given up and replaced"
+                        );
+                        self.abandon(probe);
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_probe(&mut self, skip: Vec<u32>) {
+        self.started += 1;
+        let probe = ProbeSettings {
+            library: self.settings.library.clone(),
+            sample_interval: self.settings.sample_interval,
+            skip,
+            once: false,
+        };
+        let (number, sender) = (self.started, self.sender.clone());
+        let listener = move |said| sender.send(Message::Probe(number, said)).is_ok();
+        match Probe::start(&self.program, &probe, listener) {
+            Ok(started) => {
+                debug!(pid = started.pid(), skip = ?probe.skip, "GPU probe started");
+                self.probe = Some(started);
+            }
+            Err(error) => {
+                error!("cannot start the GPU probe `{}`: {error}", self.program.display());
+                self.carry_out_event(&Event::NotStarted);
+            }
+        }
+    }
+
+    /// Asks the probe to leave; one that does not is given up.
+    fn stop_probe(&mut self) {
+        let Some(mut probe) = self.probe.take() else { return };
+        probe.ask_to_leave();
+        if probe.wait(STOP_LIMIT).is_none() {
+            self.abandon(probe);
+        }
+    }
+
+    fn abandon(&mut self, mut probe: Probe) {
+        probe.kill();
+        if probe.wait(Duration::ZERO).is_none() {
+            self.abandoned.push(probe);
+        }
+    }
+
+    fn carry_out_event(&mut self, event: &Event) {
+        let orders = self.watch.on(self.now(), event);
+        self.carry_out(orders);
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Probe(number, said) if number == self.started && self.probe.is_some() => match said {
+                Said::Frame(frame) => self.take_in(frame),
+                Said::Closed { damage } => self.closed(damage),
+            },
+            // The last words of a probe that was replaced.
+            Message::Probe(..) => {}
+            Message::KernelXid { slot, code } => {
+                if let Some(uuid) = self.snapshot.uuid_at(&slot) {
+                    self.count_xid(&uuid, code, XidSource::KernelLog);
+                }
+            }
+            Message::Release(done) => {
+                info!("releasing the NVIDIA driver");
+                self.carry_out_event(&Event::Release);
+                self.publish();
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
+            Message::Acquire => {
+                info!("acquiring the NVIDIA driver");
+                self.carry_out_event(&Event::Acquire);
+            }
+            // Handled by the loop, which ends then.
+            Message::Stop => {}
+        }
+    }
+
+    fn take_in(&mut self, frame: Frame) {
+        let event = match frame {
+            Frame::Driver(driver) => {
+                info!(version = driver.version.as_deref().unwrap_or("unknown"), "NVIDIA driver is in use");
+                self.troubles.remove(DRIVER);
+                self.snapshot.driver = Some(driver);
+                self.snapshot.probe.failure = None;
+                Event::Initialised
+            }
+            Frame::Touching { gpu } => Event::Touching(gpu),
+            Frame::Sweep(sweep) => {
+                self.swept(sweep);
+                Event::Swept
+            }
+            Frame::Xid(event) => {
+                if let Ok(code) = u32::try_from(event.xid) {
+                    self.count_xid(&event.uuid, code, XidSource::Driver);
+                }
+                return;
+            }
+            Frame::Failed(failure) => {
+                if self.snapshot.probe.failure.as_ref() != Some(&failure) {
+                    let is_quiet = super::is_nothing_expected(&self.settings, &failure, &self.snapshot.pci);
+                    if is_quiet {
+                        info!(
+                            "no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears"
+                        );
+                    } else {
+                        warn!("no GPU metrics: {}", failure.message);
+                    }
+                }
+                self.snapshot.driver = None;
+                self.snapshot.probe.failure = Some(failure);
+                Event::Failed
+            }
+        };
+        self.carry_out_event(&event);
+    }
+
+    fn swept(&mut self, sweep: Sweep) {
+        for gpu in sweep.gpus.iter().filter(|gpu| gpu.outcome != Outcome::Skipped) {
+            self.watch.answered(gpu.index);
+        }
+        self.snapshot.absorb(sweep, Instant::now());
+        for gpu in &self.snapshot.gpus {
+            let name = gpu.uuid.clone().unwrap_or_else(|| "unknown".to_owned());
+            let subject = format!("GPU {} ({name})", gpu.index);
+            match gpu.presence.trouble() {
+                Some(trouble) => {
+                    if self.troubles.insert(subject.clone(), trouble) != Some(trouble) {
+                        let pci_bus_id = gpu.pci_bus_id.as_deref().unwrap_or("unknown");
+                        error!(gpu = gpu.index, uuid = name, pci_bus_id, "{subject}: {trouble}");
+                    }
+                }
+                None => {
+                    if self.troubles.remove(&subject).is_some() {
+                        info!(gpu = gpu.index, uuid = name, "{subject} answers again");
+                    }
+                }
+            }
+        }
+    }
+
+    fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64();
+        self.snapshot.count_xid(uuid, code, source, at);
+        match Class::of(code) {
+            Class::Fatal => {
+                error!(uuid, xid = code, ?source, "XID {code} on {uuid}: reset, reboot or repair needed")
+            }
+            Class::Warning => warn!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
+            Class::Info => info!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
+        }
+    }
+
+    /// The probe's pipe has closed: it is gone, or about to be.
+    fn closed(&mut self, damage: Option<String>) {
+        let Some(mut probe) = self.probe.take() else { return };
+        if let Some(damage) = damage {
+            error!(pid = probe.pid(), "GPU probe sent nonsense: {damage}");
+            probe.kill();
+        }
+        let exit = match probe.wait(EXIT_LIMIT) {
+            Some(status) => exit(status),
+            None => {
+                self.abandon(probe);
+                Exit::Lingering
+            }
+        };
+        if self.snapshot.probe.failure.is_none() {
+            warn!(?exit, "GPU probe ended; it is started again");
+        }
+        self.carry_out_event(&Event::Exited(exit));
+    }
+
+    /// What has to be looked at now and then.
+    fn look_around(&mut self) {
+        self.abandoned.retain_mut(|probe| probe.wait(Duration::ZERO).is_none());
+        if self.pci_read.is_none_or(|read| read.elapsed() >= PCI_EVERY) {
+            self.pci_read = Some(Instant::now());
+            match pci::gpus(&self.settings.sysfs) {
+                Ok(gpus) => self.snapshot.pci = gpus,
+                Err(error) => debug!("cannot list PCI devices: {error}"),
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let probe = &mut self.snapshot.probe;
+        probe.is_up = self.probe.is_some() && self.snapshot.driver.is_some();
+        probe.is_released = self.watch.is_released();
+        probe.restarts = restart_counts(|reason| self.watch.restarts(reason));
+        probe.abandoned = self.abandoned.len();
+        self.published.store(Arc::new(self.snapshot.clone()));
+    }
+}
+
+/// The subject of troubles with the driver as a whole.
+const DRIVER: &str = "driver";
+
+fn exit(status: ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (_, Some(signal)) => Exit::Signal(signal),
+        (Some(code), None) => Exit::Code(code),
+        (None, None) => Exit::Lingering,
+    }
+}

@@ -1,0 +1,116 @@
+//! XIDs in the kernel log: some (79, 119, 120) never come through NVML, and a hung driver reports none.
+//!
+//! Reads `/dev/kmsg` (kernel documentation, ABI/testing/dev-kmsg) from its end; what happened before the exporter
+//! started is not counted. Without `CAP_SYSLOG`, or `kernel.dmesg_restrict=0`, the file can't be opened: XIDs then
+//! come from the driver alone, and `--check` says so.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use tracing::{debug, info};
+
+use super::Message;
+use crate::gpu::xid;
+
+pub(in crate::gpu) const KERNEL_LOG: &str = "/dev/kmsg";
+
+/// The kernel's longest record (`PRINTK_MESSAGE_MAX`); one read returns one record.
+const RECORD: usize = 8192;
+
+/// Small: the thread only waits and cuts text.
+const STACK: usize = 64 << 10;
+
+/// Sends every XID from now on, on a thread that lasts as long as the process.
+pub(super) fn follow(sender: SyncSender<Message>) {
+    let mut log = match open(Path::new(KERNEL_LOG)) {
+        Ok(log) => log,
+        Err(error) => {
+            info!("XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG)");
+            return;
+        }
+    };
+    let read = move || {
+        read_records(&mut log, |slot, code| {
+            sender.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok()
+        })
+    };
+    if let Err(error) = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read) {
+        info!("XIDs are read from the driver only: {error}");
+    }
+}
+
+/// The log, positioned at its end.
+pub(in crate::gpu) fn open(path: &Path) -> io::Result<File> {
+    let mut log = File::open(path)?;
+    log.seek(SeekFrom::End(0))?;
+    Ok(log)
+}
+
+/// Calls `on_xid` for each XID until it returns false or the log ends.
+fn read_records(log: &mut impl Read, on_xid: impl Fn(&str, u32) -> bool) {
+    let mut record = vec![0; RECORD];
+    loop {
+        match log.read(&mut record) {
+            Ok(0) => return,
+            Ok(length) => {
+                let text = String::from_utf8_lossy(&record[..length]);
+                // Continuation lines hold key=value pairs; only the first is the message.
+                let message = text.lines().next().unwrap_or_default();
+                if let Some((slot, code)) = xid::parse_message(message)
+                    && !on_xid(slot, code)
+                {
+                    return;
+                }
+            }
+            // Records were overwritten before they were read; the next read goes on with the oldest there is.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                debug!("kernel log ended: {error}");
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// One record a read, as `/dev/kmsg` does; an empty one stands for overwritten records.
+    struct Records(Vec<&'static str>);
+
+    impl Read for Records {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let record = self.0.remove(0);
+            if record.is_empty() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            buffer[..record.len()].copy_from_slice(record.as_bytes());
+            Ok(record.len())
+        }
+    }
+
+    #[test]
+    fn xids_are_found_among_other_records() {
+        let records = vec![
+            "6,1,1,-;usb 1-1: new device\n SUBSYSTEM=usb\n",
+            "4,2,2,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=7, GPU has fallen off the bus.\n",
+            "",
+            "4,9,9,-;NVRM: Xid (PCI:0000:17:00): 48, DBE\n DEVICE=+pci:0000:17:00.0\n",
+        ];
+        let found = RefCell::new(Vec::new());
+        read_records(&mut Records(records), |slot, code| {
+            found.borrow_mut().push((slot.to_owned(), code));
+            true
+        });
+        assert_eq!(found.into_inner(), [("0000:3b:00".to_owned(), 79), ("0000:17:00".to_owned(), 48)]);
+    }
+}
