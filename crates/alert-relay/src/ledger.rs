@@ -19,6 +19,9 @@ use crate::outbox::Told;
 pub(crate) struct Snapshot {
     /// The target's alerts in Alertmanager's order.
     pub(crate) alerts: Vec<Alert>,
+    /// Its alerts outside of the hours in which it is to be told of them: no news, but not gone either. The end of one that
+    /// it knows, or is about to know, as firing is told all the same.
+    pub(crate) quiet: Vec<Alert>,
     /// Alertmanager left some out: an alert that is missing here may still fire.
     pub(crate) is_truncated: bool,
 }
@@ -43,8 +46,13 @@ pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -
         for alert in &snapshot.alerts {
             stories.entry(&alert.fingerprint).or_default().seen(alert);
         }
+        for alert in &snapshot.quiet {
+            if let Some(story) = stories.get_mut(&alert.fingerprint) {
+                story.seen_quietly(alert);
+            }
+        }
         let present: BTreeSet<&Fingerprint> =
-            snapshot.alerts.iter().map(|alert| &alert.fingerprint).collect();
+            snapshot.alerts.iter().chain(&snapshot.quiet).map(|alert| &alert.fingerprint).collect();
         for (_, story) in stories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
             story.missed(snapshot.is_truncated);
         }
@@ -140,6 +148,13 @@ impl<'a> Story<'a> {
                 self.is_known = false;
                 self.state = State::Resolved(alert);
             }
+        }
+    }
+
+    fn seen_quietly(&mut self, alert: &'a Alert) {
+        self.is_cut_off = false;
+        if let (Status::Resolved, State::Firing(_)) = (alert.status, self.state) {
+            self.seen(alert);
         }
     }
 

@@ -134,6 +134,8 @@ pub(crate) struct Pending {
     pub(crate) accepted_at: Millis,
     /// The alerts for this target.
     pub(crate) alerts: Vec<Fingerprint>,
+    /// Alerts for this target outside of its hours, as in [`Planned::quiet`].
+    pub(crate) quiet: Vec<Fingerprint>,
     /// Names under `people:`.
     pub(crate) mentions: Vec<String>,
     /// Attempts so far.

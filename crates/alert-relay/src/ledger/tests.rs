@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::outbox::tests::{firing, resolved};
 
-/// `a10` fires since second 10, `-a10` is resolved; a snapshot that ends in `~` was truncated by Alertmanager.
+/// `a10` fires since second 10, `-a10` is resolved; `?a10` is outside of its hours; a snapshot that ends in `~` was truncated by Alertmanager.
 fn alerts(text: &str) -> Vec<Alert> {
     text.split_whitespace()
         .filter(|word| *word != "~")
@@ -23,7 +23,13 @@ fn told(text: &str) -> Vec<Told> {
 }
 
 fn snapshot(text: &str) -> Snapshot {
-    Snapshot { alerts: alerts(text), is_truncated: text.contains('~') }
+    let (quiet, loud): (Vec<&str>, Vec<&str>) =
+        text.split_whitespace().partition(|word| word.starts_with('?'));
+    Snapshot {
+        alerts: alerts(&loud.join(" ")),
+        quiet: alerts(&quiet.join(" ").replace('?', "")),
+        is_truncated: text.contains('~'),
+    }
 }
 
 fn names<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> String {
@@ -62,6 +68,19 @@ fn one_snapshot_against_what_was_told() {
     check("a10", &[""], "vanished: a");
     check("-a10", &[""], "nothing");
     check("", &[""], "nothing");
+}
+
+#[test]
+fn what_is_outside_of_its_hours_is_neither_news_nor_gone() {
+    check("", &["?a10"], "nothing");
+    check("", &["?-a10"], "nothing");
+    check("", &["b10 ?a10"], "new: b");
+    check("a10", &["?a10"], "still: a");
+    check("a10", &["b20 ?a10"], "new: b, still: a");
+    check("a10", &["?-a10"], "resolved: a");
+    check("", &["a10", "?-a10"], "resolved: a");
+    check("-a10", &["?-a10"], "nothing");
+    check("", &["?a10", "a10"], "new: a");
 }
 
 #[test]
@@ -151,7 +170,7 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
                 )
             })
             .collect();
-        Snapshot { alerts, is_truncated }
+        Snapshot { alerts, quiet: Vec::new(), is_truncated }
     })
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
-use crate::notification::{Notification, Status};
+use crate::notification::{Fingerprint, Notification, Status};
 use crate::outbox::Accepted;
 use crate::routes::Planned;
 
@@ -28,6 +28,8 @@ pub(super) struct ArrivingDelivery {
     pub(super) target: String,
     /// JSON list of fingerprints.
     pub(super) alerts: String,
+    /// JSON list of fingerprints.
+    pub(super) quiet: String,
     /// JSON list of names.
     pub(super) mentions: String,
     pub(super) is_urgent: bool,
@@ -57,11 +59,13 @@ impl Arrival {
 
 impl ArrivingDelivery {
     fn new(planned: &Planned, notification: &Notification) -> Self {
-        let fingerprints: Vec<&str> =
-            planned.alerts.iter().map(|fingerprint| fingerprint.0.as_str()).collect();
+        let fingerprints = |list: &[Fingerprint]| {
+            json(&list.iter().map(|fingerprint| fingerprint.0.as_str()).collect::<Vec<_>>())
+        };
         Self {
             target: planned.target.clone(),
-            alerts: json(&fingerprints),
+            alerts: fingerprints(&planned.alerts),
+            quiet: fingerprints(&planned.quiet),
             mentions: json(&planned.mentions),
             is_urgent: notification.alerts.iter().any(|alert| {
                 alert.status == Status::Firing

@@ -67,6 +67,7 @@ CREATE TABLE deliveries (
   target        TEXT    NOT NULL,  -- the key under targets: in the settings
   group_id      TEXT    NOT NULL,  -- as in notifications; order is kept within (target, group_id)
   alerts        TEXT    NOT NULL,  -- JSON: fingerprints of the alerts for this target
+  quiet         TEXT    NOT NULL,  -- JSON: fingerprints of alerts for this target outside of its hours
   mentions      TEXT    NOT NULL,  -- JSON: names under people: to mention
   is_urgent     BIGINT  NOT NULL,  -- 1: holds a firing alert with severity critical
   state         TEXT    NOT NULL,

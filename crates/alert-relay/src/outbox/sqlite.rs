@@ -133,13 +133,14 @@ pub(super) async fn accept(
             Some(_) => (End::Suppressed.as_str(), Some(arrival.at.0), Some("duplicate")),
         };
         sqlx::query(
-            "INSERT INTO deliveries (notification, target, group_id, alerts, mentions, is_urgent, state, accepted_at, next_at, \
-             ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+            "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
+             next_at, ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
         )
         .bind(notification)
         .bind(&delivery.target)
         .bind(&arrival.group_id)
         .bind(&delivery.alerts)
+        .bind(&delivery.quiet)
         .bind(&delivery.mentions)
         .bind(i64::from(delivery.is_urgent))
         .bind(state)
@@ -519,7 +520,7 @@ impl Readers {
 
     async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT deliveries.id, deliveries.accepted_at, alerts, mentions, attempts, via, fit, rendered_at, parts, payload \
+            "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, payload \
              FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
              WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
         )
@@ -633,11 +634,14 @@ fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
-    let alerts: Vec<String> = from_json(row.try_get("alerts")?)?;
+    let fingerprints = |column| -> Result<Vec<Fingerprint>, sqlx::Error> {
+        Ok(from_json::<Vec<String>>(row.try_get(column)?)?.into_iter().map(Fingerprint).collect())
+    };
     Ok(Pending {
         id: row.try_get("id")?,
         accepted_at: Millis(row.try_get("accepted_at")?),
-        alerts: alerts.into_iter().map(Fingerprint).collect(),
+        alerts: fingerprints("alerts")?,
+        quiet: fingerprints("quiet")?,
         mentions: from_json(row.try_get("mentions")?)?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
