@@ -131,6 +131,14 @@ impl Part {
         }
     }
 
+    /// Who alone gets this part, where each recipient gets a message of their own; `None` when the parts make one message.
+    pub(crate) fn recipient(&self) -> Option<&str> {
+        match &self.payload {
+            Payload::Json(_) => None,
+            Payload::Mail(mail) => Some(&mail.to),
+        }
+    }
+
     /// Size on the wire, in bytes; of a mail without its headers and its transfer encoding.
     pub(crate) fn bytes(&self) -> usize {
         match &self.payload {

@@ -2,7 +2,6 @@
 //!
 //! The modules stand in the order an alert travels.
 
-#[expect(dead_code, reason = "used by the app and the deliverer, on their way")]
 mod clock;
 
 mod args;
@@ -20,7 +19,6 @@ mod calendar;
 mod people;
 mod routes;
 
-#[expect(dead_code, reason = "used by the app and the deliverer, on their way")]
 mod outbox;
 
 mod budget;
@@ -35,6 +33,10 @@ mod split;
 
 mod channel;
 mod outcome;
+
+mod audit;
+mod deliver;
+mod metrics;
 
 use std::process::ExitCode;
 

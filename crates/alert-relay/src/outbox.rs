@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::channel::Fit;
 use crate::clock::{Clock, Millis};
@@ -43,6 +44,7 @@ struct Shared {
     writer: Writer,
     readers: Readers,
     clock: Clock,
+    arrived: Notify,
     tag: String,
     /// Who we are in `lease_owner`.
     owner: String,
@@ -250,6 +252,19 @@ pub(crate) struct Settlement {
     pub(crate) told: Vec<Told>,
 }
 
+/// A delivery that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Abandoned {
+    /// Its number.
+    pub(crate) id: i64,
+    /// The group it spoke of.
+    pub(crate) group: String,
+    /// When its notification was accepted.
+    pub(crate) accepted_at: Millis,
+    /// Attempts made.
+    pub(crate) attempts: u32,
+}
+
 /// How the deliveries of one target stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TargetCount {
@@ -286,6 +301,7 @@ impl Outbox {
                 writer: Writer::start(opened.connection, owner.clone()),
                 readers: opened.readers,
                 clock,
+                arrived: Notify::new(),
                 tag: opened.tag,
                 owner,
                 _lock: lock,
@@ -297,7 +313,16 @@ impl Outbox {
     /// that the sender should try again (503).
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
         let arrival = arrival::Arrival::new(&accepted, self.shared.clock.now());
-        self.shared.writer.accept(arrival).await
+        let acceptance = self.shared.writer.accept(arrival).await?;
+        if matches!(acceptance, Acceptance::Stored { deliveries: 1.., .. }) {
+            self.shared.arrived.notify_one();
+        }
+        Ok(acceptance)
+    }
+
+    /// Returns once something was accepted since the last call. For one waiter.
+    pub(crate) async fn arrived(&self) {
+        self.shared.arrived.notified().await;
     }
 
     /// A delivery's public name: its number, made unique across stores, so that a new file never repeats a mail's Message-ID.
@@ -356,13 +381,13 @@ impl Outbox {
         self.shared.writer.release(lane.clone(), next_at).await
     }
 
-    /// Ends as dead what waits in a target's lanes since before `accepted_before`, claimed lanes left alone. Returns how many.
+    /// Ends as dead what waits for a target since before `accepted_before`, claimed deliveries left alone. Returns which.
     pub(crate) async fn give_up(
         &self,
         target: &str,
         accepted_before: Millis,
         reason: &str,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<Abandoned>, StoreError> {
         self.shared
             .writer
             .give_up(target.to_owned(), accepted_before, reason.to_owned(), self.shared.clock.now())

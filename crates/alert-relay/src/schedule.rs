@@ -37,6 +37,8 @@ pub(crate) struct Room {
     pub(crate) is_probe: bool,
     /// Through its fallback's channel.
     pub(crate) fallback: Option<(String, Places)>,
+    /// Its robot's budget is spent for now.
+    pub(crate) is_spent: bool,
     /// When this may change without anybody telling us.
     pub(crate) wake_at: Option<Millis>,
 }
@@ -68,9 +70,9 @@ pub(crate) fn room(
     let Some(target) = targets.get(name) else { return Room::default() };
     let mut room = Room::default();
     match target.health.gate(now, target.under_way, patience) {
-        Gate::Open => room.own = places(target, budgets, now, &mut room.wake_at),
+        Gate::Open => room.own = places(target, budgets, now, &mut room),
         Gate::Probe => {
-            let places = places(target, budgets, now, &mut room.wake_at);
+            let places = places(target, budgets, now, &mut room);
             room.own = Places { all: places.all.min(1), ordinary: places.ordinary.min(1) };
             room.is_probe = true;
         }
@@ -79,7 +81,7 @@ pub(crate) fn room(
     }
     if target.health.is_dead(now, patience) {
         if let Some((name, fallback)) = speaker_for(name, targets, patience, now) {
-            let places = places(fallback, budgets, now, &mut room.wake_at);
+            let places = places(fallback, budgets, now, &mut room);
             room.fallback = Some((name.to_owned(), places));
         }
     } else if let Some(at) = target.health.dies_at(patience) {
@@ -108,7 +110,7 @@ fn speaker_for<'a>(
     None
 }
 
-fn places(target: &TargetState, budgets: &mut Budgets, now: Millis, wake_at: &mut Option<Millis>) -> Places {
+fn places(target: &TargetState, budgets: &mut Budgets, now: Millis, room: &mut Room) -> Places {
     let at_once = LANES_AT_ONCE.saturating_sub(target.under_way);
     if at_once == 0 {
         return Places::default();
@@ -116,7 +118,8 @@ fn places(target: &TargetState, budgets: &mut Budgets, now: Millis, wake_at: &mu
     let mut free = |is_urgent| match budgets.room(&target.robot, is_urgent, now) {
         Ok(free) => free.min(at_once),
         Err(Wait::Until(at)) => {
-            earlier(wake_at, at);
+            room.is_spent = true;
+            earlier(&mut room.wake_at, at);
             0
         }
         Err(Wait::ForReply) => 0,

@@ -20,8 +20,8 @@ use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
 use crate::outbox::{
-    Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Lane, PastAttempt, Pending,
-    Progress, Rendering, Settlement, TargetCount, Told, schema,
+    Abandoned, Acceptance, AttemptEnd, AttemptStart, Claim, DEDUP_WINDOW, DueLane, End, Lane, PastAttempt,
+    Pending, Progress, Rendering, Settlement, TargetCount, Told, schema,
 };
 
 /// What one transaction adds to the table `tally`: by target and what happened.
@@ -412,20 +412,28 @@ pub(super) async fn give_up(
     reason: &str,
     now: Millis,
     tally: &mut Tally,
-) -> Result<u64, sqlx::Error> {
-    let ended = sqlx::query(
+) -> Result<Vec<Abandoned>, sqlx::Error> {
+    let rows = sqlx::query(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
-         WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1)",
+         WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
+         RETURNING id, group_id, accepted_at, attempts",
     )
     .bind(now.0)
     .bind(reason)
     .bind(target)
     .bind(accepted_before.0)
-    .execute(connection)
-    .await?
-    .rows_affected();
-    count(tally, target, End::Dead.as_str(), i64::try_from(ended).unwrap_or(i64::MAX));
-    Ok(ended)
+    .fetch_all(connection)
+    .await?;
+    count(tally, target, End::Dead.as_str(), i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    let abandoned = |row: &SqliteRow| {
+        Ok(Abandoned {
+            id: row.try_get("id")?,
+            group: row.try_get("group_id")?,
+            accepted_at: Millis(row.try_get("accepted_at")?),
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        })
+    };
+    rows.iter().map(abandoned).collect()
 }
 
 pub(super) async fn hasten(

@@ -14,7 +14,7 @@ use crate::clock::Millis;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::{self, Tally};
-use crate::outbox::{Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
+use crate::outbox::{Abandoned, Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -46,7 +46,7 @@ enum Request {
     EndAttempt(Order<(AttemptEnd, Millis), ()>),
     Settle(Order<(Settlement, Millis), u64>),
     Release(Order<(Lane, Millis), ()>),
-    GiveUp(Order<(String, Millis, String, Millis), u64>),
+    GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
     Hasten(Order<(String, Millis), ()>),
     Prune(Order<Millis, u64>),
     Ping(Order<Millis, ()>),
@@ -105,7 +105,7 @@ impl Writer {
         accepted_before: Millis,
         reason: String,
         now: Millis,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<Abandoned>, StoreError> {
         self.ask(Request::GiveUp, (target, accepted_before, reason, now)).await
     }
 

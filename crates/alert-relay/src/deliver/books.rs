@@ -1,0 +1,207 @@
+//! What the deliverer remembers between sends: budgets, health, and what is under way. It outlives a reload.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::budget::{Budgets, Wait};
+use crate::clock::{Clock, Millis};
+use crate::deliver::roster::Roster;
+use crate::metrics::Metrics;
+use crate::outbox::{Lane, PastAttempt};
+use crate::outcome::Outcome;
+use crate::retry::Next;
+use crate::schedule::{self, Room, TargetState};
+use crate::target::{Health, Patience};
+
+/// Shared by the loop and the lanes under way.
+#[derive(Clone, Debug)]
+pub(super) struct Books {
+    inner: Arc<Mutex<Inner>>,
+    clock: Clock,
+    patience: Patience,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    budgets: Budgets,
+    targets: BTreeMap<String, TargetState>,
+    busy: BTreeSet<Lane>,
+}
+
+/// What an outcome did to a target's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing new.
+    Same,
+    /// It takes messages again.
+    Recovered,
+    /// It has just begun to refuse everything.
+    Refuses,
+    /// It has just failed too often for chance.
+    Fails,
+}
+
+impl Books {
+    pub(super) fn new(clock: Clock, patience: Patience, metrics: Arc<Metrics>) -> Self {
+        Self { inner: Arc::default(), clock, patience, metrics }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // What a panicking holder left is still a count of sends: better than none.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the store remembers of a former life.
+    pub(super) fn remember(&self, attempts: &[PastAttempt]) {
+        let mut inner = self.lock();
+        for attempt in attempts {
+            inner.budgets.remember(&attempt.robot, attempt.ended_at);
+            if let Some(until) = attempt.pause_until {
+                inner.budgets.pause(&attempt.robot, until);
+            }
+        }
+    }
+
+    /// Takes over new settings; health and budgets spent stay.
+    pub(super) fn adopt(&self, roster: &Roster) {
+        let mut inner = self.lock();
+        inner.budgets.begin_roster();
+        let gone: Vec<String> =
+            inner.targets.keys().filter(|name| !roster.targets.contains_key(*name)).cloned().collect();
+        for name in gone {
+            inner.targets.remove(&name);
+            self.metrics.target_gone(&name);
+        }
+        for (name, speaker) in &roster.targets {
+            let robot = speaker.channel.robot().as_str();
+            inner.budgets.allow(robot, speaker.settings.budget);
+            let state = inner.targets.entry(name.clone()).or_insert_with(|| TargetState {
+                robot: String::new(),
+                fallback: None,
+                health: Health::Up,
+                under_way: 0,
+            });
+            // Another robot, or new settings for one that was wrong: it deserves a fresh start.
+            if state.robot != robot || matches!(state.health, Health::Misconfigured { .. }) {
+                state.health = Health::Up;
+            }
+            robot.clone_into(&mut state.robot);
+            state.fallback.clone_from(&speaker.settings.fallback);
+            self.metrics.target_up(name, state.health.is_up(&self.patience));
+        }
+    }
+
+    /// What may be sent for a target now.
+    pub(super) fn room(&self, target: &str) -> Room {
+        let now = self.clock.now();
+        let Inner { budgets, targets, .. } = &mut *self.lock();
+        schedule::room(target, targets, budgets, &self.patience, now)
+    }
+
+    /// The lanes under way.
+    pub(super) fn busy(&self) -> BTreeSet<Lane> {
+        self.lock().busy.clone()
+    }
+
+    /// A lane begins to speak through a target. It is over when the returned token is dropped, whatever happens.
+    pub(super) fn begin_lane(&self, lane: &Lane, via: &str) -> LaneToken {
+        let mut inner = self.lock();
+        inner.busy.insert(lane.clone());
+        if let Some(target) = inner.targets.get_mut(via) {
+            target.under_way += 1;
+        }
+        LaneToken { books: self.clone(), lane: lane.clone(), via: via.to_owned() }
+    }
+
+    /// Takes a place in a robot's budget for one attempt, or says when to ask again.
+    pub(super) fn take(&self, robot: &str, is_urgent: bool) -> Result<Place, Wait> {
+        self.lock().budgets.take(robot, is_urgent, self.clock.now())?;
+        Ok(Place { books: self.clone(), robot: robot.to_owned(), is_used: false })
+    }
+
+    /// Notes what an attempt says about the target behind the channel.
+    pub(super) fn note(&self, via: &str, robot: &str, outcome: &Outcome, next: &Next, random: f64) -> Turn {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if let Next::Pause(span) = next {
+            inner.budgets.pause(robot, now.plus(*span));
+        }
+        let Some(target) = inner.targets.get_mut(via) else { return Turn::Same };
+        let before = target.health;
+        target.health = match (outcome, next) {
+            // Throttled, it works: it only wants less.
+            (_, Next::Pause(_)) => before,
+            (Outcome::Retry { .. }, _) => before.failed(now, &self.patience, random),
+            (Outcome::Misconfigured { .. }, _) => before.misconfigured(now, &self.patience, random),
+            // It looked at the message, which is all that is asked of its health.
+            (Outcome::Delivered { .. } | Outcome::TooLarge { .. } | Outcome::Rejected { .. }, _) => {
+                before.worked()
+            }
+        };
+        let after = target.health;
+        let (was_up, is_up) = (before.is_up(&self.patience), after.is_up(&self.patience));
+        self.metrics.target_up(via, is_up);
+        match (was_up, is_up, after) {
+            (false, true, _) => Turn::Recovered,
+            (_, false, Health::Misconfigured { failures: 1, .. }) => Turn::Refuses,
+            (true, false, _) => Turn::Fails,
+            _ => Turn::Same,
+        }
+    }
+
+    /// Whether somebody else speaks for a target now.
+    pub(super) fn has_substitute(&self, target: &str) -> bool {
+        self.room(target).fallback.is_some()
+    }
+
+    /// How a target has answered lately; `None` if the settings do not have it.
+    pub(super) fn health(&self, target: &str) -> Option<Health> {
+        self.lock().targets.get(target).map(|state| state.health)
+    }
+}
+
+/// A lane under way.
+#[derive(Debug)]
+pub(super) struct LaneToken {
+    books: Books,
+    lane: Lane,
+    via: String,
+}
+
+impl Drop for LaneToken {
+    fn drop(&mut self) {
+        let mut inner = self.books.lock();
+        inner.busy.remove(&self.lane);
+        if let Some(target) = inner.targets.get_mut(&self.via) {
+            target.under_way = target.under_way.saturating_sub(1);
+        }
+    }
+}
+
+/// A place in a robot's budget, held by an attempt under way. Dropped, it is given back or, once used, counts for a window.
+#[derive(Debug)]
+pub(super) struct Place {
+    books: Books,
+    robot: String,
+    is_used: bool,
+}
+
+impl Place {
+    /// From now on the robot may have seen the message, even if the attempt is cut short.
+    pub(super) fn used(&mut self) {
+        self.is_used = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let now: Millis = self.books.clock.now();
+        let mut inner = self.books.lock();
+        if self.is_used {
+            inner.budgets.ended(&self.robot, now);
+        } else {
+            inner.budgets.untaken(&self.robot);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The relay's own metrics, all under `alert_relay_`.
+//!
+//! Owns names, labels and the registry. Leaves out when something happened, which each part says itself, and the store's
+//! standing, which `audit` reads. Label values come from the settings or from closed sets; sets that are known start at 0.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::clock::Millis;
+use crate::outbox::{End, StoreError, TargetCount};
+use crate::outcome::{Outcome, Reason};
+
+/// All metrics of one relay.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    notifications: Family<Notifications, Counter>,
+    http_requests: Family<HttpRequests, Counter>,
+    accepted: Family<Target, Counter>,
+    ended: Family<Ended, Counter>,
+    pending: Family<Target, Gauge<i64, AtomicI64>>,
+    oldest: Family<Target, Gauge<f64, AtomicU64>>,
+    attempts: Family<Attempts, Counter>,
+    attempt_seconds: Family<Target, Histogram>,
+    latency_seconds: Family<Target, Histogram>,
+    budget_waits: Family<Target, Counter>,
+    fallbacks: Family<Target, Counter>,
+    up: Family<Target, Gauge<i64, AtomicI64>>,
+    imbalance: Gauge<i64, AtomicI64>,
+    store_errors: Family<StoreErrors, Counter>,
+    batches: Histogram,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Notifications {
+    receiver: String,
+    result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HttpRequests {
+    path: String,
+    code: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Target {
+    target: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Ended {
+    target: String,
+    end: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Attempts {
+    target: String,
+    outcome: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StoreErrors {
+    kind: String,
+}
+
+impl Metrics {
+    /// An empty registry with every name in it.
+    pub(crate) fn new() -> Self {
+        let attempt_buckets = || Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        // From "at once" to "a robot was muted for an hour".
+        let latency_buckets = || Histogram::new([0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("alert_relay"),
+            notifications: Family::default(),
+            http_requests: Family::default(),
+            accepted: Family::default(),
+            ended: Family::default(),
+            pending: Family::default(),
+            oldest: Family::default(),
+            attempts: Family::default(),
+            attempt_seconds: Family::new_with_constructor(attempt_buckets),
+            latency_seconds: Family::new_with_constructor(latency_buckets),
+            budget_waits: Family::default(),
+            fallbacks: Family::default(),
+            up: Family::default(),
+            imbalance: Gauge::default(),
+            store_errors: Family::default(),
+            batches: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+        };
+        metrics.register();
+        for kind in StoreError::KINDS {
+            metrics.store_errors.get_or_create_owned(&StoreErrors { kind: kind.to_owned() });
+        }
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", build);
+        registry.register(
+            "notifications",
+            "Webhooks answered with 200, by receiver; result is stored or duplicate",
+            self.notifications.clone(),
+        );
+        registry.register(
+            "http_requests",
+            "Requests answered, by path and status code",
+            self.http_requests.clone(),
+        );
+        registry.register(
+            "deliveries_accepted",
+            "Deliveries made durable, over the life of the store",
+            self.accepted.clone(),
+        );
+        registry.register(
+            "deliveries_ended",
+            "Deliveries ended, by how, over the life of the store",
+            self.ended.clone(),
+        );
+        registry.register("deliveries_pending", "Deliveries that have not ended", self.pending.clone());
+        registry.register_with_unit(
+            "oldest_pending_age",
+            "Age of the oldest pending delivery, 0 when none is pending",
+            Unit::Seconds,
+            self.oldest.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Parts sent, by the channel's verdict; target is whose channel was used",
+            self.attempts.clone(),
+        );
+        registry.register_with_unit(
+            "attempt_duration",
+            "From connecting to the verdict",
+            Unit::Seconds,
+            self.attempt_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "delivery_latency",
+            "From the webhook to the proven delivery",
+            Unit::Seconds,
+            self.latency_seconds.clone(),
+        );
+        registry.register(
+            "budget_waits",
+            "Times a target's messages had to wait for its robot's budget",
+            self.budget_waits.clone(),
+        );
+        registry.register(
+            "fallback_deliveries",
+            "Deliveries of a dead target that its fallback brought",
+            self.fallbacks.clone(),
+        );
+        registry.register("target_up", "1 while messages go to the target freely", self.up.clone());
+        registry.register(
+            "audit_imbalance",
+            "Accepted deliveries less the ended and the pending ones; anything but 0 is a fault of the relay",
+            self.imbalance.clone(),
+        );
+        registry.register(
+            "store_errors",
+            "Requests to the store that failed, by kind",
+            self.store_errors.clone(),
+        );
+        registry.register(
+            "store_commit_requests",
+            "Requests in one transaction of the store",
+            self.batches.clone(),
+        );
+    }
+
+    /// Makes the series of targets and receivers in the settings exist, at 0 where nothing happened yet.
+    pub(crate) fn expect<'a>(
+        &self,
+        receivers: impl IntoIterator<Item = &'a str>,
+        targets: impl IntoIterator<Item = &'a str>,
+    ) {
+        for receiver in receivers {
+            for result in ["stored", "duplicate"] {
+                self.notifications.get_or_create_owned(&Notifications {
+                    receiver: receiver.to_owned(),
+                    result: result.to_owned(),
+                });
+            }
+        }
+        for name in targets {
+            let target = Target { target: name.to_owned() };
+            self.accepted.get_or_create_owned(&target);
+            self.pending.get_or_create_owned(&target);
+            self.oldest.get_or_create_owned(&target);
+            self.budget_waits.get_or_create_owned(&target);
+            self.fallbacks.get_or_create_owned(&target);
+            drop(self.attempt_seconds.get_or_create(&target));
+            drop(self.latency_seconds.get_or_create(&target));
+            for end in End::ALL {
+                self.ended
+                    .get_or_create_owned(&Ended { target: name.to_owned(), end: end.as_str().to_owned() });
+            }
+            for (outcome, reasons) in verdicts() {
+                for reason in reasons {
+                    self.attempts.get_or_create_owned(&attempts(name, outcome, reason));
+                }
+            }
+        }
+    }
+
+    /// A webhook was answered with 200.
+    pub(crate) fn notification(&self, receiver: &str, is_duplicate: bool) {
+        let result = if is_duplicate { "duplicate" } else { "stored" }.to_owned();
+        self.notifications.get_or_create(&Notifications { receiver: receiver.to_owned(), result }).inc();
+    }
+
+    /// A request was answered. `path` is a route's pattern, never what the client wrote.
+    pub(crate) fn http_request(&self, path: &str, code: u16) {
+        self.http_requests.get_or_create(&HttpRequests { path: path.to_owned(), code }).inc();
+    }
+
+    /// A part was sent through a target's channel.
+    pub(crate) fn attempt(&self, target: &str, outcome: &Outcome, seconds: f64) {
+        self.attempts.get_or_create(&attempts(target, outcome_word(outcome), reason_word(outcome))).inc();
+        self.attempt_seconds.get_or_create(&Target { target: target.to_owned() }).observe(seconds);
+    }
+
+    /// A delivery was proven.
+    pub(crate) fn delivered(&self, target: &str, latency_seconds: f64, is_by_fallback: bool) {
+        let target = Target { target: target.to_owned() };
+        self.latency_seconds.get_or_create(&target).observe(latency_seconds);
+        if is_by_fallback {
+            self.fallbacks.get_or_create(&target).inc();
+        }
+    }
+
+    /// A target's messages wait for its robot's budget.
+    pub(crate) fn budget_wait(&self, target: &str) {
+        self.budget_waits.get_or_create(&Target { target: target.to_owned() }).inc();
+    }
+
+    /// Whether messages go to a target freely.
+    pub(crate) fn target_up(&self, target: &str, is_up: bool) {
+        self.up.get_or_create(&Target { target: target.to_owned() }).set(i64::from(is_up));
+    }
+
+    /// A target is no longer in the settings. What it did stays counted.
+    pub(crate) fn target_gone(&self, target: &str) {
+        self.up.remove(&Target { target: target.to_owned() });
+    }
+
+    /// A request to the store failed.
+    pub(crate) fn store_error(&self, error: &StoreError) {
+        self.store_errors.get_or_create(&StoreErrors { kind: error.kind().to_owned() }).inc();
+    }
+
+    /// The sizes of the store's transactions since the last call.
+    pub(crate) fn batches(&self, sizes: impl IntoIterator<Item = usize>) {
+        for size in sizes {
+            self.batches.observe(size as f64);
+        }
+    }
+
+    /// How a target's deliveries stand according to the store, which counts over restarts.
+    pub(crate) fn standing(&self, name: &str, count: &TargetCount, now: Millis) {
+        let target = Target { target: name.to_owned() };
+        self.accepted.get_or_create(&target).inner().store(count.accepted, Ordering::Relaxed);
+        for (end, number) in &count.ended {
+            let ended = Ended { target: name.to_owned(), end: end.as_str().to_owned() };
+            self.ended.get_or_create(&ended).inner().store(*number, Ordering::Relaxed);
+        }
+        self.pending.get_or_create(&target).set(i64::try_from(count.pending).unwrap_or(i64::MAX));
+        // 0 when nothing waits: here that is the truth, not a missing reading.
+        let age = count.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+        self.oldest.get_or_create(&target).set(age);
+    }
+
+    /// Accepted deliveries less ended and pending ones, over all targets.
+    pub(crate) fn imbalance(&self, difference: i64) {
+        self.imbalance.set(difference);
+    }
+
+    /// The page in OpenMetrics 1.0; its type is `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    pub(crate) fn encode(&self) -> String {
+        let mut page = String::new();
+        text::encode(&mut page, &self.registry).expect("a String takes every write");
+        page
+    }
+}
+
+/// The outcome as a bounded word: the metric label, and the column in the store.
+pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Retry { .. } => "retry",
+        Outcome::TooLarge { .. } => "too_large",
+        Outcome::Misconfigured { .. } => "misconfigured",
+        Outcome::Rejected { .. } => "rejected",
+    }
+}
+
+fn reason_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered { .. } | Outcome::TooLarge { .. } => "",
+        Outcome::Retry { reason, .. }
+        | Outcome::Misconfigured { reason, .. }
+        | Outcome::Rejected { reason, .. } => reason.as_str(),
+    }
+}
+
+fn attempts(target: &str, outcome: &str, reason: &str) -> Attempts {
+    Attempts { target: target.to_owned(), outcome: outcome.to_owned(), reason: reason.to_owned() }
+}
+
+/// The outcomes and the reasons each can have.
+fn verdicts() -> [(&'static str, Vec<&'static str>); 5] {
+    let of = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str()).collect();
+    [
+        ("delivered", vec![""]),
+        ("too_large", vec![""]),
+        (
+            "retry",
+            of(&[
+                Reason::Connect,
+                Reason::Timeout,
+                Reason::BrokenReply,
+                Reason::Busy,
+                Reason::Throttled,
+                Reason::UnprovenReply,
+                Reason::UnknownCode,
+            ]),
+        ),
+        ("misconfigured", of(&[Reason::UnknownRobot, Reason::Refused])),
+        ("rejected", of(&[Reason::Content, Reason::Refused, Reason::BadRequest])),
+    ]
+}
