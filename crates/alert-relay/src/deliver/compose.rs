@@ -11,10 +11,16 @@ use crate::outbox::{Claim, Pending};
 
 /// What a target is shown of a notification: its own alerts.
 pub(super) fn snapshot(notification: &Notification, delivery: &Pending) -> Snapshot {
-    let mine: BTreeSet<&Fingerprint> = delivery.alerts.iter().collect();
-    let alerts: Vec<Alert> =
-        notification.alerts.iter().filter(|alert| mine.contains(&alert.fingerprint)).cloned().collect();
-    Snapshot { alerts, is_truncated: notification.truncated_alerts > 0 }
+    let only = |names: &[Fingerprint]| -> Vec<Alert> {
+        let names: BTreeSet<&Fingerprint> = names.iter().collect();
+        notification.alerts.iter().filter(|alert| names.contains(&alert.fingerprint)).cloned().collect()
+    };
+    Snapshot {
+        alerts: only(&delivery.alerts),
+        quiet: only(&delivery.quiet),
+        is_truncated: notification.truncated_alerts > 0,
+    }
+}
 }
 
 /// The message of a lane, spoken by `via`, whose words and links it takes. Built for the same `at` it is the same message.
