@@ -21,7 +21,6 @@ pub(super) fn snapshot(notification: &Notification, delivery: &Pending) -> Snaps
         is_truncated: notification.truncated_alerts > 0,
     }
 }
-}
 
 /// The message of a lane, spoken by `via`, whose words and links it takes. Built for the same `at` it is the same message.
 pub(super) fn message(
