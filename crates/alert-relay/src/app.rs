@@ -1,10 +1,73 @@
-//! The one place where everything meets: store, deliverer, heartbeats, endpoints, reload and stop.
+//! The one place where everything meets: store, relay, deliverer, endpoints, reload and stop.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::settings::Settings;
+use anyhow::Context;
+use http_serve::{Limits, Server, ServerConfig, Stop};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::endpoints;
+use crate::outbox::Outbox;
+use crate::relay::Relay;
+use crate::settings::{ServerSettings, Settings};
 
 /// Runs the relay until a signal stops it.
-pub(crate) async fn serve(_file: PathBuf, settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("the store at {} has not landed yet", settings.store.path.display())
+///
+/// Every socket is bound and the store opened before anything is served, so that a start succeeds whole or fails whole. The
+/// stop goes the other way round: no new connections, requests under way are answered, sends under way are finished, and
+/// the store is closed last. What `drain_timeout` cuts off is in the store and goes out after the next start.
+pub(crate) async fn serve(file: &Path, settings: Settings) -> anyhow::Result<()> {
+    let stop = Stop::on_signals().context("failed to listen for signals")?;
+    stop.or_leave(run(file, settings, &stop)).await.unwrap_or(Ok(()))
+}
+
+async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()> {
+    let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+    let clock = Clock::system();
+    let drain_timeout = settings.server.drain_timeout;
+    let server = Server::bind(server_config(&settings.server)).await?;
+    let outbox = Outbox::open(&settings.store, clock.clone()).await?;
+    warn_if_silent(&settings);
+
+    let relay = Arc::new(Relay::new(file, settings, outbox.clone(), clock));
+    for address in server.local_addresses() {
+        info!(%address, "listening on {address}");
+    }
+
+    let serving = server.serve(endpoints::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
+    let drained = tokio::select! {
+        drained = serving => drained,
+        never = relay.watch_heartbeats() => match never {},
+        never = relay.reload_on(hangup) => match never {},
+    };
+    if drained.cut > 0 {
+        warn!(cut = drained.cut, "closed {} connections that did not finish in time", drained.cut);
+    }
+    outbox.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// As the server takes it; also what `check` tries to bind.
+pub(crate) fn server_config(settings: &ServerSettings) -> ServerConfig {
+    ServerConfig {
+        listen: settings.listen.clone(),
+        web_config: settings.web_config_file.clone(),
+        limits: Limits { max_body_bytes: settings.max_body_bytes, ..Limits::default() },
+    }
+}
+
+/// Valid, and what a first start looks like, but easily forgotten.
+fn warn_if_silent(settings: &Settings) {
+    let tells_somebody = settings
+        .receivers
+        .values()
+        .flat_map(|receiver| &receiver.routes)
+        .any(|route| !route.targets.is_empty());
+    if !tells_somebody {
+        warn!("no route names a target: alerts are accepted and kept, and nobody is told");
+    }
 }

@@ -9,6 +9,8 @@ mod commands;
 mod logging;
 
 mod app;
+mod endpoints;
+mod relay;
 mod secret;
 mod settings;
 
@@ -16,6 +18,7 @@ mod intake;
 mod notification;
 
 mod calendar;
+mod heartbeat;
 mod people;
 mod routes;
 

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::message::Language;
 use crate::people::Person;
+use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
 use crate::settings::problem::Places;
 use crate::settings::section::{Reader, Section};
@@ -33,6 +34,7 @@ pub(crate) use budget::Budget;
 pub(crate) use heartbeat::HeartbeatSettings;
 pub(crate) use problem::Problem;
 pub(crate) use receiver::{ReceiverSettings, RouteSettings};
+pub(crate) use section::no_such;
 pub(crate) use server::ServerSettings;
 pub(crate) use store::StoreSettings;
 pub(crate) use target::TargetSettings;
@@ -86,6 +88,19 @@ impl Settings {
         }
     }
 
+    /// The keys that a reload cannot change, as far as they differ.
+    pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
+        let (new, old) = (&self.server, &before.server);
+        let compared = [
+            ("server.listen", new.listen == old.listen),
+            ("server.web_config_file", new.web_config_file == old.web_config_file),
+            ("server.max_body_bytes", new.max_body_bytes == old.max_body_bytes),
+            ("server.drain_timeout", new.drain_timeout == old.drain_timeout),
+            ("store.url", self.store.path == before.store.path),
+        ];
+        compared.into_iter().filter(|(_, is_equal)| !is_equal).map(|(key, _)| key).collect()
+    }
+
     /// As [`load`](Self::load), from a text that stands at `file`.
     pub(crate) fn from_text(
         file: &Path,
@@ -93,7 +108,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
         let document = document::parse(text);
-        let overrides = layers::overrides(environment);
+        let mut overrides = layers::overrides(environment);
         let mut problems: Vec<_> = document
             .mistakes
             .iter()
@@ -107,7 +122,7 @@ impl Settings {
             places: Places::new(file, document.lines, variables),
             problems: RefCell::default(),
         };
-        refuse_overridden_names(&reader, &overrides);
+        refuse_overridden_names(&reader, &mut overrides);
 
         let default = document::parse(DEFAULT).values;
         let settings = match layers::merge(default, document.values, &overrides) {
@@ -126,15 +141,17 @@ impl Settings {
     }
 }
 
-fn refuse_overridden_names(reader: &Reader, overrides: &Overrides) {
-    for path in overrides.keys() {
+fn refuse_overridden_names(reader: &Reader, overrides: &mut Overrides) {
+    overrides.retain(|path, _| {
         let section = path.split('.').next().unwrap_or(path);
-        if NAMED_SECTIONS.contains(&section) {
+        let is_refused = NAMED_SECTIONS.contains(&section);
+        if is_refused {
             let message =
                 format!("the environment cannot set what is under `{section}` (hint: write it in the file)");
             reader.problems.borrow_mut().push(reader.places.problem(path, message));
         }
-    }
+        !is_refused
+    });
 }
 
 /// Reads the whole tree before it gives up on any of it.
@@ -144,17 +161,20 @@ fn read(mut root: Section<'_>) -> Option<Settings> {
     let server = root.section("server").and_then(server::read);
     let store = root.section("store").and_then(store::read);
     let language = root.parsed("language", target::LANGUAGES, target::parse_language);
-    let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", TimeZone::get);
+    let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", |name| {
+        TimeZone::get(name).map_err(|_| "")
+    });
     let alertmanager_url = read_url(&mut root, "alertmanager");
     let prometheus_url = read_url(&mut root, "prometheus");
     let people = root.named_sections("people").into_iter().filter_map(person::read).collect();
-    let targets: BTreeMap<_, _> = root
+    let mut fallbacks = Fallbacks::new();
+    let targets = root
         .named_sections("targets")
         .into_iter()
-        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names))
+        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names, &mut fallbacks))
         .map(|target| (target.name.clone(), target))
         .collect();
-    fallback::refuse_loops(&root, &targets);
+    fallback::refuse_loops(&root, &fallbacks);
     let receivers = root
         .named_sections("receivers")
         .into_iter()

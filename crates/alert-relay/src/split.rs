@@ -241,3 +241,168 @@ impl Scan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn room(bytes: usize, parts: usize) -> Room {
+        Room { bytes, parts, cost: str::len, separator: "\n\n" }
+    }
+
+    fn draft(blocks: &[&str]) -> Draft {
+        Draft {
+            title: "T".to_owned(),
+            header: "H".to_owned(),
+            footer: "F".to_owned(),
+            blocks: blocks.iter().map(|block| (*block).to_owned()).collect(),
+            ..Draft::default()
+        }
+    }
+
+    fn packed(draft: &Draft, room: Room) -> Packed {
+        pack(draft, "@you", room, Markup::DingTalk, Language::En)
+    }
+
+    #[test]
+    fn one_part_has_no_counter() {
+        let packed = packed(&draft(&["a", "b"]), room(400, 3));
+        assert_eq!(
+            packed,
+            Packed { parts: vec!["#### T\n\nH\n\na\n\nb\n\nF\n\n@you".to_owned()], is_whole: true }
+        );
+    }
+
+    #[test]
+    fn blocks_stay_whole_and_in_order() {
+        let (a, b, c) = ("a".repeat(60), "b".repeat(60), "c".repeat(60));
+        let packed = packed(&draft(&[&a, &b, &c]), room(150, 3));
+        let expected = [
+            format!("#### T (1/3)\n\nH\n\n{a}\n\n@you"),
+            format!("#### T (2/3)\n\n{b}"),
+            format!("#### T (3/3)\n\n{c}\n\nF"),
+        ];
+        assert_eq!(packed, Packed { parts: expected.to_vec(), is_whole: true });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_with_a_link() {
+        let block = "x".repeat(60);
+        let draft = Draft {
+            see_all: "https://am/#/alerts".to_owned(),
+            left_out: 2,
+            ..draft(&[&block, &block, &block])
+        };
+        let packed = packed(&draft, room(140, 2));
+        assert_eq!(packed.parts.len(), 2);
+        assert!(!packed.is_whole);
+        assert!(
+            packed.parts[1].ends_with("…and 3 more [see all](https://am/#/alerts)\n\nF"),
+            "{:?}",
+            packed.parts
+        );
+    }
+
+    #[test]
+    fn an_oversized_block_is_cut_outside_of_markup() {
+        let check = |text: &str, limit: usize, markup, expected: Option<&str>| {
+            assert_eq!(cut_to(text, limit, str::len, markup).as_deref(), expected, "{text} at {limit}");
+        };
+        check("显存耗尽", 12, Markup::Plain, None);
+        check("显存耗尽", 11, Markup::Plain, Some("显存…"));
+        check(r"ab\_cd", 6, Markup::DingTalk, None);
+        check(r"abc\_d", 5, Markup::DingTalk, Some("ab…"));
+        check(r"ab\_cdef", 7, Markup::DingTalk, Some(r"ab\_…"));
+        check("see [the graph](https://x/y) now", 25, Markup::DingTalk, Some("see …"));
+        check("a **bold** b", 9, Markup::DingTalk, Some("a …"));
+        check("a <font color=\"info\">b</font> c", 26, Markup::Wecom, Some("a …"));
+        check("<@zhangsan> x", 12, Markup::Wecom, Some("…"));
+    }
+
+    /// Text as labels and annotations have it, with everything that is markup somewhere.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            "[a-z ]{1,20}",
+            "[\u{4e00}-\u{9fa5}]{1,20}",
+            prop::sample::select(vec![
+                "🔥",
+                "👩‍👩‍👧",
+                "\n",
+                "\\",
+                "_",
+                "*",
+                "**",
+                "`",
+                "[",
+                "](",
+                ")",
+                "<",
+                "<font color=\"info\">",
+                "</font>",
+                "<@all>",
+                "\"",
+                "\t",
+                "#",
+                ">",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    fn json_cost(text: &str) -> usize {
+        serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_part_is_larger_than_its_room(
+            title in text(),
+            header in text(),
+            blocks in vec(text(), 0..40),
+            footer in text(),
+            large in any::<bool>(),
+            markup in prop::sample::select(vec![Markup::DingTalk, Markup::Wecom, Markup::Plain]),
+        ) {
+            let cost = if markup == Markup::DingTalk { json_cost } else { str::len as fn(&str) -> usize };
+            let room = Room { bytes: if large { 4_000 } else { 2_000 }, parts: 4, cost, separator: "\n\n\n" };
+            // A title is bounded where it is made.
+            let title: String = title.chars().filter(|c| *c != '\n').take(150).collect();
+            let blocks: Vec<String> = blocks.iter().map(|block| markup.escape(block)).collect();
+            let draft = Draft { title, header: markup.escape(&header), blocks, footer: markup.escape(&footer), ..Draft::default() };
+            let packed = pack(&draft, "<@zhangsan>", room, markup, Language::ZhCn);
+            prop_assert!(!packed.parts.is_empty() && packed.parts.len() <= 4);
+            for part in &packed.parts {
+                prop_assert!(cost(part) <= room.bytes, "{} of {}: {}", cost(part), room.bytes, part);
+            }
+            if packed.is_whole {
+                let all = packed.parts.join("");
+                for block in &draft.blocks {
+                    prop_assert!(all.contains(block.as_str()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_cut_ends_where_nothing_is_open(text in text(), limit in 10_usize..200) {
+            let dingtalk = Markup::DingTalk.escape(&text);
+            if let Some(cut) = cut_to(&dingtalk, limit, str::len, Markup::DingTalk) {
+                prop_assert!(cut.len() <= limit);
+                let kept = cut.strip_suffix('…').expect("a cut ends with an ellipsis");
+                prop_assert!(dingtalk.starts_with(kept));
+                let escapes = kept.chars().rev().take_while(|c| *c == '\\').count();
+                prop_assert!(escapes % 2 == 0, "cut inside an escape: {kept}");
+            }
+            let wecom = format!("<font color=\"warning\">**{}**</font> [graph](https://x/y)", Markup::Wecom.escape(&text));
+            if let Some(cut) = cut_to(&wecom, limit, str::len, Markup::Wecom) {
+                prop_assert_eq!(cut.matches("<font").count(), cut.matches("</font>").count(), "{}", cut);
+                prop_assert_eq!(cut.matches("](").count(), cut.matches("y)").count(), "{}", cut);
+            }
+        }
+    }
+}

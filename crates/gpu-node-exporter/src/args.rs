@@ -15,7 +15,10 @@ use regex::Regex;
 
 use crate::gpu::GpuSettings;
 use crate::host::cpu::CpuSettings;
+use crate::host::filesystem::FilesystemSettings;
 use crate::host::filter::Filter;
+use crate::host::netclass::NetclassSettings;
+use crate::host::netdev::NetdevSettings;
 use crate::host::root::Root;
 use crate::host::{self, HostSettings};
 use crate::logging::{LogFormat, LogSettings};
@@ -386,7 +389,28 @@ fn host(raw: &mut Raw) -> HostSettings {
         },
         enabled,
         cpu: cpu(raw),
+        disks: raw.filter("collector.diskstats.device-exclude", "collector.diskstats.device-include"),
+        filesystem: FilesystemSettings {
+            mount_points: raw.filter(
+                "collector.filesystem.mount-points-exclude",
+                "collector.filesystem.mount-points-include",
+            ),
+            fs_types: raw
+                .filter("collector.filesystem.fs-types-exclude", "collector.filesystem.fs-types-include"),
+            mount_timeout: raw.duration("collector.filesystem.mount-timeout"),
+        },
+        netclass: NetclassSettings {
+            ignored: raw.regex("collector.netclass.ignored-devices"),
+            ignore_invalid_speed: raw.on("collector.netclass.ignore-invalid-speed"),
+        },
+        netdev: NetdevSettings {
+            filter: raw.filter("collector.netdev.device-exclude", "collector.netdev.device-include"),
+            netlink: !raw.off("collector.netdev.netlink"),
+            detailed: raw.on("collector.netdev.enable-detailed-metrics"),
+            label_ifalias: raw.on("collector.netdev.label-ifalias"),
+        },
         softirq: raw.on("collector.stat.softirq"),
+        textfile_directories: raw.values("collector.textfile.directory"),
         vmstat_fields: raw.regex("collector.vmstat.fields"),
     }
 }

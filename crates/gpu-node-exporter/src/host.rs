@@ -7,18 +7,30 @@ use regex::Regex;
 use crate::collector::Collector;
 
 pub(crate) mod cpu;
+mod diskstats;
+pub(crate) mod filesystem;
 pub(crate) mod filter;
 mod loadavg;
 mod meminfo;
+pub(crate) mod netclass;
+pub(crate) mod netdev;
+#[cfg(test)]
+mod parity;
 mod pressure;
 pub(crate) mod root;
 mod stat;
 #[cfg(test)]
 mod testing;
+mod textfile;
+mod time;
 mod uname;
 mod vmstat;
 
 use cpu::CpuSettings;
+use filesystem::FilesystemSettings;
+use filter::Filter;
+use netclass::NetclassSettings;
+use netdev::NetdevSettings;
 use root::Root;
 
 /// What the flags `--collector.*` and `--path.*` resolve to.
@@ -30,8 +42,18 @@ pub(crate) struct HostSettings {
     pub(crate) enabled: Vec<&'static str>,
     /// `--collector.cpu.*`
     pub(crate) cpu: CpuSettings,
+    /// `--collector.diskstats.*`
+    pub(crate) disks: Filter,
+    /// `--collector.filesystem.*`
+    pub(crate) filesystem: FilesystemSettings,
+    /// `--collector.netclass.*`
+    pub(crate) netclass: NetclassSettings,
+    /// `--collector.netdev.*`
+    pub(crate) netdev: NetdevSettings,
     /// `--collector.stat.softirq`
     pub(crate) softirq: bool,
+    /// `--collector.textfile.directory`, which may hold wildcards.
+    pub(crate) textfile_directories: Vec<String>,
     /// `--collector.vmstat.fields`
     pub(crate) vmstat_fields: Option<Regex>,
 }
@@ -51,10 +73,21 @@ pub(crate) struct Entry {
 enum Lane {
     /// Nothing: these files are made from the kernel's memory.
     Kernel,
+    /// Every file system that is mounted, some of them on other machines.
+    Filesystem,
+    /// The network stack's configuration lock, which drivers hold while they work on a device.
+    Network,
+    /// Wherever the text files lie.
+    Textfile,
 }
 
 impl Lane {
-    const ALL: [(&'static str, Self); 1] = [("kernel", Self::Kernel)];
+    const ALL: [(&'static str, Self); 4] = [
+        ("kernel", Self::Kernel),
+        ("filesystem", Self::Filesystem),
+        ("network", Self::Network),
+        ("textfile", Self::Textfile),
+    ];
 }
 
 /// All host collectors, by name.
@@ -64,6 +97,18 @@ pub(crate) const COLLECTORS: &[Entry] = &[
         help: "CPU times, throttles and which CPUs run",
         lane: Lane::Kernel,
         build: |settings| Box::new(cpu::CpuCollector::new(settings)),
+    },
+    Entry {
+        name: "diskstats",
+        help: "disks",
+        lane: Lane::Kernel,
+        build: |settings| Box::new(diskstats::DiskCollector::new(settings)),
+    },
+    Entry {
+        name: "filesystem",
+        help: "file systems",
+        lane: Lane::Filesystem,
+        build: |settings| Box::new(filesystem::FilesystemCollector::new(settings)),
     },
     Entry {
         name: "loadavg",
@@ -78,6 +123,18 @@ pub(crate) const COLLECTORS: &[Entry] = &[
         build: |settings| Box::new(meminfo::MemoryCollector::new(settings)),
     },
     Entry {
+        name: "netclass",
+        help: "state and properties of network devices",
+        lane: Lane::Network,
+        build: |settings| Box::new(netclass::NetclassCollector::new(settings)),
+    },
+    Entry {
+        name: "netdev",
+        help: "traffic of network devices",
+        lane: Lane::Network,
+        build: |settings| Box::new(netdev::NetdevCollector::new(settings)),
+    },
+    Entry {
         name: "pressure",
         help: "pressure stall information",
         lane: Lane::Kernel,
@@ -88,6 +145,18 @@ pub(crate) const COLLECTORS: &[Entry] = &[
         help: "interrupts, context switches, forks, boot time",
         lane: Lane::Kernel,
         build: |settings| Box::new(stat::StatCollector::new(settings)),
+    },
+    Entry {
+        name: "textfile",
+        help: "series in *.prom files",
+        lane: Lane::Textfile,
+        build: |settings| Box::new(textfile::TextfileCollector::new(settings)),
+    },
+    Entry {
+        name: "time",
+        help: "the clock",
+        lane: Lane::Kernel,
+        build: |settings| Box::new(time::TimeCollector::new(settings)),
     },
     Entry {
         name: "uname",

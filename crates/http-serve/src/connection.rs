@@ -5,7 +5,7 @@
 
 mod pulse;
 
-use std::{convert::Infallible, pin::pin, sync::Arc};
+use std::{convert::Infallible, io, pin::pin, sync::Arc};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -13,15 +13,17 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::sleep_until,
+    time::{sleep_until, timeout},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::pulse::{Observed, Pulse};
-use crate::{Handler, Limits, gate::Gate};
+use crate::{Handler, Limits, gate::Gate, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -30,19 +32,28 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { gate: Gate::new(&limits), limits }
+    pub(crate) fn new(limits: Limits, web: Live) -> Self {
+        Self { gate: Gate::new(&limits, web), limits }
+    }
+
+    /// The web-config in force.
+    pub(crate) fn web(&self) -> &Live {
+        self.gate.web()
     }
 }
 
-/// Which protocol both sides agreed on.
+/// Which protocol both sides agreed on: HTTP/2 only by ALPN, as Go's servers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Http1,
+    Http2,
 }
 
+/// Requests that one HTTP/2 connection may have in flight.
+const STREAMS: u32 = 100;
+
 /// Requests in the head of a connection may not outgrow this: cookies of a browser fit, an attack doesn't.
-const HEAD_BYTES: usize = 64 * 1024;
+const HEAD_BYTES: u32 = 64 * 1024;
 
 /// Serves one accepted connection to its end.
 pub(crate) async fn serve<H: Handler>(
@@ -53,8 +64,49 @@ pub(crate) async fn serve<H: Handler>(
 ) {
     // Responses leave in one write: waiting for more to send only adds 40 ms. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
-    exchange(stream, Protocol::Http1, handler, shared, stopping).await;
+    match shared.web().current().tls.clone() {
+        None => exchange(stream, Protocol::Http1, handler, shared, stopping).await,
+        Some(config) => {
+            let shaken = timeout(shared.limits.handshake_timeout, handshake(stream, config));
+            let mut stopped = stopping.clone();
+            let shaken = tokio::select! {
+                shaken = shaken => shaken,
+                _ = stopped.wait_for(|stop| *stop) => return,
+            };
+            match shaken {
+                Ok(Ok((stream, protocol))) => exchange(stream, protocol, handler, shared, stopping).await,
+                Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
+                Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
+            }
+        }
+    }
 }
+
+/// Makes an accepted socket an encrypted stream.
+async fn handshake(
+    mut stream: TcpStream,
+    config: Arc<ServerConfig>,
+) -> io::Result<(TlsStream<TcpStream>, Protocol)> {
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    if first[0].is_ascii_uppercase() {
+        // A method where a handshake is expected: say so, as Go does, instead of an alert nobody can read.
+        // The request is taken off the socket first: closing over unread bytes would reset our answer away.
+        let _ = stream.read(&mut [0; 8 * 1024]).await?;
+        stream.write_all(NOT_HTTPS).await?;
+        stream.shutdown().await?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on an HTTPS port"));
+    }
+    let stream = TlsAcceptor::from(config).accept(stream).await?;
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    Ok((stream, protocol))
+}
+
+const NOT_HTTPS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nthis port speaks HTTPS: use https://\n";
 
 /// Requests and responses over an open stream, encrypted or not.
 async fn exchange<H: Handler>(
@@ -77,7 +129,7 @@ async fn exchange<H: Handler>(
         }
     });
     let limits = &shared.limits;
-    let builder = builder();
+    let builder = builder(protocol);
     let stream = TokioIo::new(Observed::new(stream, pulse.clone()));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
@@ -106,9 +158,14 @@ async fn exchange<H: Handler>(
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = match protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Http2 => builder.http2_only(),
+    };
     // The pulse bounds heads and idleness together, which hyper's own timer can't tell apart.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES as usize);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
     builder
 }

@@ -1,55 +1,79 @@
 //! What every request passes before its service sees it, and every response on its way out.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::{Handler, Limits, request::RequestBody, response};
+use crate::{
+    Handler, Limits, response,
+    web_config::{Live, WebConfig},
+};
 
-/// A body too large is still read, up to this many bytes and this long, before the refusal is sent: a peer that is
+/// The body of a refused request is still read, up to this many bytes and this long, before the refusal is sent: a peer that is
 /// still sending when we close would see a reset instead of our reason.
 const DISCARD_BYTES: usize = 64 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// The checks in front of the service.
 pub(crate) struct Gate {
+    web: Live,
     max_body_bytes: usize,
     request_timeout: Duration,
 }
 
 /// A response of the service, or one of ours.
-pub(crate) type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
+type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
 
 impl Gate {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { max_body_bytes: limits.max_body_bytes, request_timeout: limits.request_timeout }
+    pub(crate) fn new(limits: &Limits, web: Live) -> Self {
+        Self { web, max_body_bytes: limits.max_body_bytes, request_timeout: limits.request_timeout }
+    }
+
+    /// The web-config in force.
+    pub(crate) fn web(&self) -> &Live {
+        &self.web
     }
 
     /// Answers a request, by the service if it passes.
     pub(crate) async fn answer<H: Handler>(&self, handler: H, request: Request<Incoming>) -> Answer<H::Body> {
-        match self.pass(request).await {
-            Ok(request) => match timeout(self.request_timeout, handler.handle(request)).await {
-                Ok(response) => response.map(|body| Either::Left(Box::pin(body))),
-                Err(_elapsed) => self.not_in_time().map(Either::Right),
-            },
-            Err(refusal) => refusal.map(Either::Right),
-        }
+        let web = self.web.current();
+        let mut response = match self.check(&web, &request).await {
+            Ok(()) => {
+                let request = request.map(|body| Limited::new(body, self.max_body_bytes));
+                match timeout(self.request_timeout, handler.handle(request)).await {
+                    Ok(response) => response.map(|body| Either::Left(Box::pin(body))),
+                    Err(_elapsed) => self.not_in_time().map(Either::Right),
+                }
+            }
+            Err(refusal) => {
+                discard(request).await;
+                refusal.map(Either::Right)
+            }
+        };
+        web.headers.add_to(response.headers_mut());
+        response
     }
 
-    async fn pass(&self, request: Request<Incoming>) -> Result<Request<RequestBody>, Response<Full<Bytes>>> {
-        let announced = request.body().size_hint().lower();
-        if announced > self.max_body_bytes as u64 {
-            if !request.headers().contains_key(header::EXPECT) {
-                discard(request.into_body()).await;
-            }
-            return Err(self.too_large(announced));
+    /// What speaks against the request, cheapest first.
+    async fn check(&self, web: &WebConfig, request: &Request<Incoming>) -> Result<(), Response<Full<Bytes>>> {
+        if let Some(limit) = &web.rate_limit {
+            limit.take(Instant::now()).map_err(too_many)?;
         }
-        Ok(request.map(|body| Limited::new(body, self.max_body_bytes)))
+        if let Some(users) = &web.users
+            && !users.admit(request.headers()).await
+        {
+            return Err(unauthorized());
+        }
+        let announced = request.body().size_hint().lower();
+        if announced > self.max_body_bytes as u64 { Err(self.too_large(announced)) } else { Ok(()) }
     }
 
     fn too_large(&self, announced: u64) -> Response<Full<Bytes>> {
@@ -64,8 +88,26 @@ impl Gate {
     }
 }
 
-async fn discard(body: Incoming) {
-    let mut rest = Limited::new(body, DISCARD_BYTES);
+fn too_many(wait: Duration) -> Response<Full<Bytes>> {
+    let mut response =
+        response::text(StatusCode::TOO_MANY_REQUESTS, "more requests than rate_limit allows\n");
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn unauthorized() -> Response<Full<Bytes>> {
+    let mut response = response::text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+    response
+}
+
+async fn discard(request: Request<Incoming>) {
+    // A peer that asked first (`Expect: 100-continue`) has sent nothing yet and won't.
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut rest = Limited::new(request.into_body(), DISCARD_BYTES);
     // Done, too long or broken: the refusal is sent all the same.
     let _ = timeout(DISCARD_TIME, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
 }

@@ -21,17 +21,23 @@
 //! # }
 //! ```
 
+mod auth;
 mod connection;
 mod gate;
 mod handler;
+mod headers;
 mod listen;
+mod rate_limit;
 mod request;
 pub mod response;
 mod server;
 mod stop;
+mod tls;
+mod web_config;
 
 pub use handler::Handler;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};
 pub use request::{RequestBody, read_body};
 pub use server::{BindError, Drained, Limits, Server, ServerConfig};
 pub use stop::{Stop, Stopper};
+pub use web_config::{WebConfigError, validate};

@@ -16,6 +16,7 @@ use crate::{
     Handler,
     connection::{self, Shared},
     listen::{ListenAddress, ListenError, listen},
+    web_config::{Live, WebConfigError},
 };
 
 /// What to serve on and within which bounds.
@@ -76,6 +77,9 @@ pub enum BindError {
     /// Some addresses could not be opened; each is named.
     #[error("{}", lines(.0))]
     Listen(Vec<ListenError>),
+    /// The web-config file can't be used.
+    #[error(transparent)]
+    WebConfig(#[from] WebConfigError),
     /// No address was given.
     #[error("there is no address to listen on (hint: `:9100` listens on every address of the machine)")]
     NoAddress,
@@ -86,11 +90,11 @@ fn lines(errors: &[ListenError]) -> String {
 }
 
 /// Open sockets, not yet accepting.
-#[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     limits: Limits,
+    web: Live,
 }
 
 /// How a stop went.
@@ -106,11 +110,12 @@ impl Server {
     /// Opens every socket before anything is served, so that a start either listens everywhere or fails whole.
     ///
     /// # Errors
-    /// Each address that can't be opened, all at once.
+    /// What is wrong with the web-config file, or each address that can't be opened, all at once.
     pub async fn bind(config: ServerConfig) -> Result<Self, BindError> {
         if config.listen.is_empty() {
             return Err(BindError::NoAddress);
         }
+        let web = Live::load(config.web_config)?;
         let (mut listeners, mut addresses, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for address in &config.listen {
             match listen(address).await {
@@ -124,7 +129,12 @@ impl Server {
         if !errors.is_empty() {
             return Err(BindError::Listen(errors));
         }
-        Ok(Self { listeners, addresses, limits: config.limits })
+        Ok(Self { listeners, addresses, limits: config.limits, web })
+    }
+
+    /// Whether connections are encrypted: the scheme of this server's URLs is then `https`.
+    pub fn is_tls(&self) -> bool {
+        self.web.current().tls.is_some()
     }
 
     /// The addresses the kernel gave, in the order they were asked for.
@@ -141,18 +151,20 @@ impl Server {
         stop: impl Future<Output = ()>,
         drain_limit: Duration,
     ) -> Drained {
-        let Self { listeners, limits, .. } = self;
+        let Self { listeners, limits, web, .. } = self;
         let max_connections = limits.max_connections;
         let (announce, stopping) = watch::channel(false);
-        let shared = Arc::new(Shared::new(limits));
+        let shared = Arc::new(Shared::new(limits, web));
         let mut connections = JoinSet::new();
         let mut accepting = Accepting::new(listeners);
         let mut full = FullNotice::default();
         let mut stop = pin!(stop);
+        let mut following = pin!(shared.web().follow());
         loop {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                never = &mut following => match never {},
                 Some(_ended) = connections.join_next() => {}
                 stream = accepting.next(), if connections.len() < max_connections => {
                     connections.spawn(connection::serve(
@@ -475,7 +487,7 @@ mod tests {
         let server = Server::bind(ServerConfig::listening_on(listen)).await.unwrap();
         let addresses = server.local_addresses().to_vec();
         let taken: Vec<ListenAddress> = addresses.iter().map(|a| a.to_string().parse().unwrap()).collect();
-        let refused = Server::bind(ServerConfig::listening_on(taken)).await.unwrap_err().to_string();
+        let refused = Server::bind(ServerConfig::listening_on(taken)).await.err().unwrap().to_string();
         for address in &addresses {
             assert!(refused.contains(&format!("cannot listen on `{address}`")), "{refused}");
         }

@@ -225,3 +225,126 @@ fn classify(reply: &Reply) -> Outcome {
         _ => retry(Reason::UnknownCode, None, ""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(status: u16, body: &str) -> Outcome {
+        classify(&Reply { status, body: body.to_owned() })
+    }
+
+    /// What an outcome says, without its words.
+    fn said(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Delivered { .. } => "delivered".to_owned(),
+            Outcome::Retry { reason, after, .. } => {
+                let after = after.map_or(String::new(), |after| format!(" after {}s", after.as_secs()));
+                format!("retry {}{after}", reason.as_str())
+            }
+            Outcome::TooLarge { .. } => "too large".to_owned(),
+            Outcome::Misconfigured { reason, .. } => format!("misconfigured {}", reason.as_str()),
+            Outcome::Rejected { reason, .. } => format!("rejected {}", reason.as_str()),
+        }
+    }
+
+    fn check(status: u16, body: &str, expected: &str) {
+        assert_eq!(said(&verdict(status, body)), expected, "HTTP {status} {body}");
+    }
+
+    #[test]
+    fn every_documented_code_has_its_outcome() {
+        let code = |code: i64, words: &str, expected: &str| {
+            check(200, &json!({ "errcode": code, "errmsg": words }).to_string(), expected);
+        };
+        code(0, "ok", "delivered");
+        code(-1, "system busy", "retry busy");
+        code(90_002, "qps", "retry busy after 1s");
+        code(90_018, "qps", "retry busy after 1s");
+        code(130_101, "send too fast, exceed 20 times per minute", "retry throttled after 600s");
+        code(410_100, "sending too fast", "retry throttled after 600s");
+        code(90_030, "webhook over limit", "retry throttled after 3600s");
+        code(310_000, "keywords not in content", "misconfigured refused");
+        code(310_000, "sign not match", "misconfigured refused");
+        code(310_000, "ip 1.2.3.4 not in whitelist", "misconfigured refused");
+        code(310_000, "invalid timestamp", "misconfigured refused");
+        code(300_001, "param title or text is null", "rejected content");
+        code(300_001, "token is not exist", "misconfigured unknown_robot");
+        code(300_005, "token is not exist", "misconfigured unknown_robot");
+        code(400_101, "token is not exist", "misconfigured unknown_robot");
+        code(400_102, "robot stopped", "misconfigured unknown_robot");
+        code(400_106, "robot not in group", "misconfigured unknown_robot");
+        code(400_013, "group dissolved", "misconfigured unknown_robot");
+        code(400_105, "unsupported msgtype", "rejected bad_request");
+        code(40_035, "missing parameter", "rejected bad_request");
+        code(43_002, "require http POST method", "rejected bad_request");
+        code(43_004, "invalid content type", "rejected bad_request");
+        code(430_101, "unsafe link", "rejected content");
+        code(430_102, "improper text", "rejected content");
+        code(430_103, "improper image", "rejected content");
+        code(430_104, "improper content", "rejected content");
+        code(460_101, "message too long, exceed 20000 bytes", "too large");
+        code(101_002, "message is too long", "too large");
+        code(999_999, "something new", "retry unknown_code");
+    }
+
+    #[test]
+    fn only_a_code_of_zero_proves_success() {
+        check(200, r#"{"errmsg":"ok"}"#, "retry unproven_reply after 300s");
+        check(200, r#"{"errcode":null}"#, "retry unproven_reply after 300s");
+        check(200, r#"{"errcode":"0"}"#, "retry unproven_reply after 300s");
+        check(
+            200,
+            r#"{"status":1111,"wait":5,"source":"x5","punish":"deny"}"#,
+            "retry unproven_reply after 300s",
+        );
+        check(200, r#"{"status":1111,"wait":10}"#, "retry unproven_reply after 600s");
+        check(200, r#"{"wait":99999999999999999}"#, "retry unproven_reply after 1800s");
+        check(200, "<html>please wait</html>", "retry unproven_reply after 300s");
+        check(200, "", "retry unproven_reply after 300s");
+        check(200, "[0]", "retry unproven_reply after 300s");
+        check(302, r#"{"errcode":0}"#, "retry unproven_reply");
+        check(404, "not found", "retry unproven_reply");
+        check(413, "too large", "too large");
+        check(429, "slow down", "retry throttled after 300s");
+        check(500, "oops", "retry busy");
+        check(502, r#"{"errcode":0}"#, "retry busy");
+        check(400, r#"{"errcode":43002,"errmsg":"require http POST method"}"#, "rejected bad_request");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let Outcome::Misconfigured { detail, .. } =
+            verdict(200, r#"{"errcode":310000,"errmsg":"sign not match"}"#)
+        else {
+            panic!("not misconfigured")
+        };
+        assert_eq!(
+            detail,
+            "errcode 310000: sign not match (hint: check `secret`: the robot's signing secret, beginning with SEC)"
+        );
+    }
+
+    #[test]
+    fn line_breaks_survive_the_vendor() {
+        let draft = Draft { header: "a\nb\n\nc".to_owned(), ..Draft::default() };
+        assert_eq!(with_line_breaks(draft).header, "a  \nb\n\nc");
+    }
+
+    proptest! {
+        #[test]
+        fn the_cost_is_what_json_takes(text in any::<String>()) {
+            let json = serde_json::to_string(&text).expect("a string is JSON");
+            prop_assert_eq!(encoded_len(&text), json.len() - 2);
+        }
+
+        #[test]
+        fn any_answer_has_an_outcome(status in 100_u16..600, body in any::<String>()) {
+            let outcome = verdict(status, &body);
+            let is_delivered = matches!(outcome, Outcome::Delivered { .. });
+            prop_assert!(!is_delivered, "nothing random proves success");
+        }
+    }
+}

@@ -287,3 +287,6 @@ fn page(title: &str, content: &str) -> String {
          color:#202124;word-break:break-word\">\n<div style=\"max-width:640px\">\n{content}\n</div>\n</body>\n</html>\n"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ fn client(url: &Url, target: &TargetSettings) -> Result<Client, ChannelError> {
     }
     builder.build().map_err(|error| failed(&error.without_url()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,9 @@ const MARKDOWN_LIMIT: usize = 4_000;
 /// Bytes of a text message's content; 2048 are allowed.
 const TEXT_LIMIT: usize = 2_000;
 
+/// Clients show an empty line only for three line feeds.
+const SEPARATOR: &str = "\n\n\n";
+
 /// Parts of one message: a fifth of a minute's budget.
 const MOST_PARTS: usize = 4;
 
@@ -70,7 +73,7 @@ impl Wecom {
             Fit::Plain => TEXT_LIMIT,
         };
         let mention = if fit == Fit::Plain { String::new() } else { mentions.text() };
-        let room = Room { bytes, parts: MOST_PARTS, cost: str::len, separator: "\n\n" };
+        let room = Room { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
         let (title, texts) = self.texts.pack(message, fit, &mention, |_| room, |draft| draft);
         let part = |body: serde_json::Value| Part { payload: Payload::Json(body.to_string()) };
         if fit == Fit::Plain {
@@ -167,5 +170,58 @@ fn classify(reply: &Reply) -> Outcome {
         40_058 | 40_008 => rejected(Reason::BadRequest),
         44_001 | 44_004 => rejected(Reason::Content),
         _ => retry(Reason::UnknownCode, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: u16, body: &str, expected: &Outcome) {
+        let outcome = classify(&Reply { status, body: body.to_owned() });
+        assert_eq!(&outcome, expected, "HTTP {status} {body}");
+    }
+
+    #[test]
+    fn every_documented_code_has_its_outcome() {
+        let code = |code: i64, words: &str, expected: &dyn Fn(String) -> Outcome| {
+            let body = json!({ "errcode": code, "errmsg": words }).to_string();
+            check(200, &body, &expected(format!("errcode {code}: {words}")));
+        };
+        let retry = |reason, after: Option<u64>| {
+            move |detail| Outcome::Retry { reason, after: after.map(Duration::from_secs), detail }
+        };
+        let rejected = |reason| move |detail| Outcome::Rejected { reason, detail };
+        code(0, "ok", &|receipt| Outcome::Delivered { receipt });
+        code(-1, "system busy", &retry(Reason::Busy, None));
+        code(45_033, "concurrency", &retry(Reason::Busy, None));
+        code(45_009, "api freq out of limit", &retry(Reason::Throttled, Some(70)));
+        code(93_000, "invalid webhook url, hint: [123], from ip: 1.2.3.4", &|detail| {
+            Outcome::Misconfigured {
+                reason: Reason::UnknownRobot,
+                detail: format!(
+                    "{detail} (hint: check `webhook_url`: the key is wrong, or the robot was removed from the group)"
+                ),
+            }
+        });
+        code(40_058, "markdown.content exceed max length 4096", &|detail| Outcome::TooLarge { detail });
+        code(40_058, "text.content is missing", &rejected(Reason::BadRequest));
+        code(40_008, "invalid message type", &rejected(Reason::BadRequest));
+        code(44_001, "empty media data", &rejected(Reason::Content));
+        code(44_004, "empty content", &rejected(Reason::Content));
+        code(1, "something new", &retry(Reason::UnknownCode, None));
+    }
+
+    #[test]
+    fn only_a_code_of_zero_proves_success() {
+        let unproven = |after, detail: &str| Outcome::Retry {
+            reason: Reason::UnprovenReply,
+            after,
+            detail: detail.to_owned(),
+        };
+        let pause = Some(Duration::from_mins(5));
+        check(200, r#"{"errmsg":"ok"}"#, &unproven(pause, r#"HTTP 200: {"errmsg":"ok"}"#));
+        check(200, "<html>", &unproven(pause, "HTTP 200: <html>"));
+        check(301, r#"{"errcode":0}"#, &unproven(None, r#"HTTP 301: {"errcode":0}"#));
     }
 }

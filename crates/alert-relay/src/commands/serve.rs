@@ -17,6 +17,6 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    runtime.block_on(app::serve(args.settings.config.clone(), settings))?;
+    runtime.block_on(app::serve(&args.settings.config, settings))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -19,9 +19,10 @@ pub(crate) fn graph(generator_url: &str, prometheus: &str) -> String {
     }
 }
 
-/// Alertmanager's form for a new silence, filled with all labels of the alert; empty without an Alertmanager.
+/// Alertmanager's form for a new silence, filled with all labels of the alert; empty without an Alertmanager, and for an
+/// alert without labels, whose silence would be one for everything.
 pub(crate) fn silence(alert: &Alert, alertmanager: &str) -> String {
-    if alertmanager.is_empty() {
+    if alertmanager.is_empty() || alert.labels.is_empty() {
         return String::new();
     }
     format!("{alertmanager}/#/silences/new?filter={}", filter(&alert.labels))

@@ -70,7 +70,10 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     };
     let names = distinct(focus.iter().map(|told| told.alert.label("alertname")));
     let places = distinct(focus.iter().map(|told| place(told.alert)));
-    let common = if told.len() > 1 { shown_labels(&message.common_labels, None) } else { Vec::new() };
+    // What the title says is not said again.
+    let titled =
+        if places.len() == 1 { focus.first().and_then(|told| place_label(told.alert)) } else { None };
+    let common = if told.len() > 1 { shown_labels(&message.common_labels, titled) } else { Vec::new() };
 
     let writer =
         Writer { message, language, detail, common: &common, names: names.len(), places: places.len() };

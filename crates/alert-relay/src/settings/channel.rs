@@ -139,8 +139,8 @@ fn parse_smarthost(text: &str) -> Result<Smarthost, &'static str> {
     Ok(Smarthost { host: host.to_owned(), port })
 }
 
-fn parse_mailbox(text: &str) -> Result<String, lettre::address::AddressError> {
-    text.parse::<Mailbox>().map(|_| text.to_owned())
+fn parse_mailbox(text: &str) -> Result<String, &'static str> {
+    text.parse::<Mailbox>().map(|_| text.to_owned()).map_err(|_| "")
 }
 
 fn parse_tls(text: &str) -> Result<MailTls, &'static str> {
@@ -148,7 +148,7 @@ fn parse_tls(text: &str) -> Result<MailTls, &'static str> {
         "implicit" => Ok(MailTls::Implicit),
         "starttls" => Ok(MailTls::StartTls),
         "none" => Ok(MailTls::None),
-        _ => Err("no such way to secure mail"),
+        _ => Err(""),
     }
 }
 

@@ -1,14 +1,16 @@
-//! Fallbacks that lead back to where they began: a dead target in such a loop would have nobody to speak for it.
+//! Fallbacks that lead back to where they began: a dead target in such a circle would have nobody to speak for it.
 
 use std::collections::BTreeMap;
 
-use super::TargetSettings;
 use super::section::Section;
 
-/// Notes each loop once, at its first target in alphabetical order.
-pub(super) fn refuse_loops(root: &Section<'_>, targets: &BTreeMap<String, TargetSettings>) {
-    for name in targets.keys() {
-        if let Some(way) = way_back(name, targets)
+/// Which target speaks for which, by name; also of targets that are otherwise wrong.
+pub(super) type Fallbacks = BTreeMap<String, String>;
+
+/// Notes each circle once, at its first target in alphabetical order.
+pub(super) fn refuse_loops(root: &Section<'_>, fallbacks: &Fallbacks) {
+    for name in fallbacks.keys() {
+        if let Some(way) = way_back(name, fallbacks)
             && way.iter().all(|other| name.as_str() <= *other)
         {
             let way = way.join("` → `");
@@ -21,15 +23,34 @@ pub(super) fn refuse_loops(root: &Section<'_>, targets: &BTreeMap<String, Target
 }
 
 /// The targets from `start` back to `start`, both ends named; `None` when the way ends or leads into another circle.
-fn way_back<'t>(start: &'t str, targets: &'t BTreeMap<String, TargetSettings>) -> Option<Vec<&'t str>> {
+fn way_back<'f>(start: &'f str, fallbacks: &'f Fallbacks) -> Option<Vec<&'f str>> {
     let mut way = vec![start];
-    while way.len() <= targets.len() {
-        let last = *way.last()?;
-        let next = targets.get(last)?.fallback.as_deref()?;
+    while way.len() <= fallbacks.len() {
+        let next = fallbacks.get(*way.last()?)?;
         way.push(next);
         if next == start {
             return Some(way);
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_is_found_from_each_of_its_targets_and_from_no_other() {
+        let fallbacks: Fallbacks = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "d"), ("e", "gone")]
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .into();
+        let check = |start: &str, expected: Option<&[&str]>| {
+            assert_eq!(way_back(start, &fallbacks).as_deref(), expected, "{start}");
+        };
+        check("a", None);
+        check("b", Some(&["b", "c", "b"]));
+        check("c", Some(&["c", "b", "c"]));
+        check("d", Some(&["d", "d"]));
+        check("e", None);
+    }
 }

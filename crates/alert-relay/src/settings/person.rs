@@ -3,20 +3,15 @@
 use super::section::Section;
 use crate::people::Person;
 
+/// What a person can be known by; `feishu` is taken already, so that one file serves later versions too.
+const IDENTITIES: [&str; 5] = ["mobile", "dingtalk", "wecom", "feishu", "email"];
+
 pub(super) fn read((name, mut section): (&str, Section<'_>)) -> Option<(String, Person)> {
-    let mut identity = |key| section.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
-    let person = Person {
-        name: name.to_owned(),
-        mobile: identity("mobile"),
-        dingtalk: identity("dingtalk"),
-        wecom: identity("wecom"),
-        feishu: identity("feishu"),
-        email: identity("email"),
-    };
-    let known = [&person.mobile, &person.dingtalk, &person.wecom, &person.feishu, &person.email];
-    if known.iter().all(|identity| identity.is_none()) {
-        section.own_problem("expected at least one of `mobile`, `dingtalk`, `wecom`, `feishu`, `email`");
+    let [mobile, dingtalk, wecom, feishu, email] =
+        IDENTITIES.map(|key| section.text(key).filter(|text| !text.is_empty()).map(str::to_owned));
+    if !IDENTITIES.into_iter().any(|key| section.has(key)) {
+        section.own_problem(format!("expected at least one of `{}`", IDENTITIES.join("`, `")));
     }
     section.finish();
-    Some((name.to_owned(), person))
+    Some((name.to_owned(), Person { name: name.to_owned(), mobile, dingtalk, wecom, feishu, email }))
 }

@@ -25,7 +25,7 @@ enum Place {
 
 impl Problem {
     /// A mistake that concerns the file as a whole: it cannot be read, or it is not YAML from `line` on.
-    pub(super) fn of_file(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
         Self { place: Place::File(file.to_owned(), line), key: String::new(), message: message.into() }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> Option<Receiv
     let routes: Vec<_> =
         section.listed_sections("routes").into_iter().filter_map(|route| read_route(route, names)).collect();
     if !section.has("routes") {
-        section.missing("routes", "a list with at least one route");
+        section.missing("routes", "a list of routes; `[]` tells nobody");
     }
     section.finish();
     Some(ReceiverSettings { routes })

@@ -1,8 +1,9 @@
 //! `server:`, where the relay listens and how much it takes.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use http_serve::ListenAddress;
 
 use super::section::Section;
 
@@ -13,7 +14,7 @@ const MOST_BODY_BYTES: u64 = 1 << 30;
 #[derive(Clone, Debug)]
 pub(crate) struct ServerSettings {
     /// `listen`
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<ListenAddress>,
     /// `external_url`: how people reach this relay, without a trailing slash; for links. Empty when unset.
     pub(crate) external_url: String,
     /// `web_config_file`: Prometheus' web-config for TLS and basic auth.
@@ -31,7 +32,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
     let listen: Vec<_> = section
         .texts("listen")
         .into_iter()
-        .filter_map(|item| item.parsed("an address such as `:8060` or `127.0.0.1:8060`", parse_listen))
+        .filter_map(|item| item.said(str::parse::<ListenAddress>))
         .collect();
     let external_url = section.base_url("external_url");
     let web_config_file = section.readable_file("web_config_file");
@@ -45,12 +46,4 @@ pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
         max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
         drain_timeout: drain_timeout?,
     })
-}
-
-/// `:8060` listens on every address of the machine.
-fn parse_listen(text: &str) -> Result<SocketAddr, std::net::AddrParseError> {
-    match text.strip_prefix(':') {
-        Some(port) => format!("[::]:{port}").parse(),
-        None => text.parse(),
-    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fallback::Fallbacks;
 use super::section::{Section, no_such};
 use super::{Budget, Names, channel};
 use crate::channel::ChannelSettings;
@@ -39,14 +40,16 @@ pub(super) fn read(
     (name, mut section): (&str, Section<'_>),
     language: Language,
     names: &Names<'_>,
+    fallbacks: &mut Fallbacks,
 ) -> Option<TargetSettings> {
     let channel = channel::read(&mut section);
     let budget = section.parsed("budget", "sends in a window such as `20/1m`", str::parse);
     let fallback = section.text("fallback");
-    if let Some(fallback) = fallback
-        && !names.targets.contains(fallback)
-    {
-        section.problem("fallback", no_such("target", fallback, &names.targets));
+    if let Some(fallback) = fallback {
+        if !names.targets.contains(fallback) {
+            section.problem("fallback", no_such("target", fallback, &names.targets));
+        }
+        fallbacks.insert(name.to_owned(), fallback.to_owned());
     }
     let own_language = section.parsed("language", LANGUAGES, parse_language);
     let template = section.readable_file("template");
@@ -83,6 +86,6 @@ pub(super) fn parse_language(text: &str) -> Result<Language, &'static str> {
     match text {
         "zh-CN" => Ok(Language::ZhCn),
         "en" => Ok(Language::En),
-        _ => Err("there is no built-in text in it"),
+        _ => Err(""),
     }
 }

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use super::*;
+use crate::channel::ChannelSettings;
+use crate::channel::email::MailTls;
 
 fn load(text: &str) -> Result<Settings, String> {
     load_with(text, &[])
@@ -31,4 +35,162 @@ fn a_relay_without_channels_is_valid() {
 fn a_heartbeat_says_whom_it_tells() {
     let problems = load("heartbeats: { watchdog: { expect_every: 2m } }\n").unwrap_err();
     assert!(problems.contains("heartbeats.watchdog.targets"), "{problems}");
+}
+
+#[test]
+fn every_mistake_is_named_at_once() {
+    let problems = load_with(
+        include_str!("testdata/everything_wrong.bad.yml"),
+        &[
+            ("ALERT_RELAY__SERVER__LISTN", "SECRET-environment"),
+            ("ALERT_RELAY__SERVER__DRAIN_TIMEOUT", "soon"),
+            ("ALERT_RELAY__TARGETS__OPS__DINGTALK__SECRET", "SECRET-environment"),
+            ("OTHER__SERVER__LISTN", "SECRET-environment"),
+        ],
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(problems);
+    assert!(!problems.contains("SECRET-"), "a secret shows up");
+}
+
+#[test]
+fn what_is_no_yaml_is_named_with_its_line() {
+    let check = |text: &str, expected: &str| assert_eq!(load(text).unwrap_err(), expected, "{text}");
+    check(
+        "targets:\n  a: { dingtalk: {",
+        "relay.yml:3: not valid YAML: while parsing a node, did not find expected node content\n",
+    );
+    check("server: {}\nserver: {}\n", "relay.yml:2: not valid YAML: duplicated key in mapping\n");
+    check("- a\n", "relay.yml:1: expected `key: value` lines\n");
+    check("{}\n---\n{}\n", "relay.yml:3: a second YAML document (hint: remove the `---`)\n");
+    check("language: !x zh-CN\n", "relay.yml:1: a value with a YAML tag, which settings do not use\n");
+    check("? [a]\n: b\n", "relay.yml:1: a key that is not a name (hint: keys are words such as `timeout`)\n");
+}
+
+/// The commented examples of the default, taken out of their comments, are settings that load.
+#[test]
+fn the_examples_of_the_default_are_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("dingtalk_url", " https://oapi.dingtalk.com/robot/send?access_token=t\n");
+    write("dingtalk_secret", "SEC0\n");
+    write("wecom_url", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k\n");
+    write("mail_password", "p\r\n");
+    let mut is_example = false;
+    let text: String = DEFAULT
+        .lines()
+        .map(|line| match line.strip_suffix(" {}") {
+            Some(section) => {
+                is_example = true;
+                format!("{section}\n")
+            }
+            None => {
+                is_example &= line.starts_with('#');
+                format!("{}\n", if is_example { &line[1..] } else { line })
+            }
+        })
+        .collect::<String>()
+        .replace("/run/secrets/", "");
+    let settings = Settings::from_text(&directory.path().join("relay.yml"), &text, []).unwrap();
+
+    let TargetSettings { channel: ChannelSettings::DingTalk(dingtalk), fallback, budget, .. } =
+        &settings.targets["ops-dingtalk"]
+    else {
+        panic!("a DingTalk robot");
+    };
+    assert_eq!(dingtalk.webhook_url.reveal(), "https://oapi.dingtalk.com/robot/send?access_token=t");
+    assert_eq!(dingtalk.secret.as_ref().unwrap().reveal(), "SEC0");
+    assert_eq!(fallback.as_deref(), Some("ops-mail"));
+    assert_eq!(*budget, Budget::ROBOT);
+    assert_eq!(settings.targets["ops-mail"].budget, Budget::MAIL);
+    assert_eq!(settings.receivers["ops"].routes.len(), 2);
+    assert_eq!(settings.heartbeats["watchdog"].expect_every, Duration::from_secs(120));
+    assert_eq!(settings.people["oncall"].mobile.as_deref(), Some("13800000000"));
+}
+
+/// Every key that the code asks for stands in the default, commented or not: it is the reference.
+#[test]
+fn the_default_names_every_key() {
+    let sources = [
+        include_str!("server.rs"),
+        include_str!("store.rs"),
+        include_str!("target.rs"),
+        include_str!("channel.rs"),
+        include_str!("receiver.rs"),
+        include_str!("heartbeat.rs"),
+    ];
+    // A getter's first argument is the key; `_file` siblings and the channels of later versions are told about in prose.
+    let getter = regex::Regex::new(
+        r#"(?:text|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\(\s*"([a-z_]+)""#,
+    )
+    .unwrap();
+    for source in sources {
+        for key in getter.captures_iter(source).map(|found| found[1].to_owned()) {
+            assert!(
+                DEFAULT.contains(&format!("{key}:")) || DEFAULT.contains(&format!("{key}_file:")),
+                "`{key}` is not in default.yml"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let text = "server: { listen: ':1', max_body_bytes: 1 }\ntimezone: Asia/Tokyo\n";
+    let environment = [
+        ("ALERT_RELAY__SERVER__LISTEN", "127.0.0.1:2"),
+        ("ALERT_RELAY__SERVER__MAX_BODY_BYTES", "4096"),
+        ("ALERT_RELAY__ALERTMANAGER__URL", ""),
+    ];
+    let settings = load_with(text, &environment).unwrap();
+    assert_eq!(settings.server.listen, ["127.0.0.1:2".parse().unwrap()]);
+    assert_eq!(settings.server.max_body_bytes, 4096);
+    assert_eq!(settings.time_zone.iana_name(), Some("Asia/Tokyo"));
+}
+
+#[test]
+fn names_keep_their_case() {
+    let text = "targets: { Ops-运维: { wecom: { webhook_url: 'https://example.com/k' } } }\n";
+    assert!(load(text).unwrap().targets.contains_key("Ops-运维"));
+}
+
+#[test]
+fn no_secret_is_printed_with_the_settings() {
+    let text = "
+targets:
+  a: { dingtalk: { webhook_url: 'https://example.com/SECRET', secret: SECRET }, proxy: 'http://u:SECRET@p:1' }
+  b: { wecom: { webhook_url: 'https://example.com/SECRET' } }
+  c: { email: { smarthost: 'm:25', from: a@b.c, to: a@b.c, auth_username: u, auth_password: SECRET } }
+";
+    let settings = load(text).unwrap();
+    assert!(!format!("{settings:?} {settings:#?}").contains("SECRET"));
+}
+
+#[test]
+fn a_store_is_a_file() {
+    let check = |url: &str, expected: &str| {
+        let settings = load(&format!("store: {{ url: '{url}' }}\n")).unwrap();
+        assert_eq!(settings.store.path, Path::new(expected), "{url}");
+    };
+    check("sqlite:///var/lib/relay.db", "/var/lib/relay.db");
+    check("sqlite://relay.db", "relay.db");
+    check("sqlite:relay.db", "relay.db");
+    for url in ["sqlite::memory:", "sqlite://", "sqlite://a.db?mode=ro", "relay.db", "mysql://h/d"] {
+        assert!(load(&format!("store: {{ url: '{url}' }}\n")).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn mail_is_secured_by_its_port_unless_said() {
+    let check = |keys: &str, expected: MailTls| {
+        let text = format!("targets: {{ m: {{ email: {{ from: a@b.c, to: a@b.c, {keys} }} }} }}\n");
+        let settings = load(&text).unwrap();
+        let ChannelSettings::Email(email) = &settings.targets["m"].channel else { panic!("mail") };
+        assert_eq!(email.tls, expected, "{keys}");
+    };
+    check("smarthost: 'm:465'", MailTls::Implicit);
+    check("smarthost: 'm:587'", MailTls::StartTls);
+    check("smarthost: 'm:25'", MailTls::StartTls);
+    check("smarthost: 'm:25', tls: none", MailTls::None);
+    check("smarthost: 'm:2465', tls: implicit", MailTls::Implicit);
 }

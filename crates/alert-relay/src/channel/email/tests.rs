@@ -1,0 +1,335 @@
+//! Mail against servers that refuse, hang and speak the wrong TLS, and the mail itself as a parser reads it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use mail_parser::{HeaderValue, MessageParser};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufStream};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::channel::email::{EmailSettings, MailTls};
+use crate::channel::tests::{email, target};
+use crate::channel::{Channel, ChannelSettings, Fit, Stamp};
+use crate::message::{Message, sample};
+use crate::outcome::{Outcome, Reason};
+use crate::settings::TargetSettings;
+
+/// How a scripted server answers; the defaults are those of one that takes the mail.
+#[derive(Clone, Copy)]
+struct Script {
+    tls: MailTls,
+    auth: &'static str,
+    mail: &'static str,
+    rcpt: &'static str,
+    /// `None`: never answers after the data.
+    data: Option<&'static str>,
+}
+
+const TAKES: Script = Script {
+    tls: MailTls::None,
+    auth: "235 2.7.0 welcome",
+    mail: "250 2.1.0 ok",
+    rcpt: "250 2.1.5 ok",
+    data: Some("250 2.0.0 queued as 4XYZ"),
+};
+
+/// A mail server on a loopback port, and the mails it took.
+struct Server {
+    port: u16,
+    mails: Arc<Mutex<Vec<String>>>,
+    ca: tempfile::NamedTempFile,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(script: Script) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let ca = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(ca.path(), cert.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mails = Arc::new(Mutex::new(Vec::new()));
+        let taken = Arc::clone(&mails);
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (acceptor, taken) = (acceptor.clone(), Arc::clone(&taken));
+                tokio::spawn(async move {
+                    // A client that hangs up ends the conversation; what it means is the client's outcome.
+                    let _ = serve(stream, script, acceptor, taken).await;
+                });
+            }
+        });
+        Self { port, mails, ca, task }
+    }
+
+    fn target(&self, tls: MailTls) -> TargetSettings {
+        with(target(email(self.port, tls)), |settings| settings.ca_file = Some(self.ca.path().to_owned()))
+    }
+
+    fn mail(&self) -> String {
+        self.mails.lock().unwrap().last().expect("a mail was taken").clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn serve(
+    stream: tokio::net::TcpStream,
+    script: Script,
+    acceptor: TlsAcceptor,
+    mails: Arc<Mutex<Vec<String>>>,
+) -> std::io::Result<()> {
+    let mut stream: BufStream<Box<dyn Stream>> = BufStream::new(match script.tls {
+        MailTls::Implicit => Box::new(acceptor.accept(stream).await?),
+        _ => Box::new(stream),
+    });
+    let mut offers_starttls = script.tls == MailTls::StartTls;
+    say(&mut stream, "220 mail.example").await?;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
+        match verb.as_str() {
+            "EHLO" if offers_starttls => {
+                say(&mut stream, "250-mail.example\r\n250-8BITMIME\r\n250 STARTTLS").await?
+            }
+            "EHLO" => say(&mut stream, "250-mail.example\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN").await?,
+            "STARTTLS" => {
+                say(&mut stream, "220 go ahead").await?;
+                stream = BufStream::new(Box::new(acceptor.accept(stream.into_inner()).await?));
+                offers_starttls = false;
+            }
+            "AUTH" => say(&mut stream, script.auth).await?,
+            "MAIL" => say(&mut stream, script.mail).await?,
+            "RCPT" => say(&mut stream, script.rcpt).await?,
+            "DATA" => {
+                say(&mut stream, "354 go ahead").await?;
+                let mut mail = String::new();
+                while !mail.ends_with("\r\n.\r\n") {
+                    if stream.read_line(&mut mail).await? == 0 {
+                        return Ok(());
+                    }
+                }
+                mails.lock().unwrap().push(mail);
+                match script.data {
+                    Some(reply) => say(&mut stream, reply).await?,
+                    None => std::future::pending::<()>().await,
+                }
+            }
+            "QUIT" => return say(&mut stream, "221 bye").await,
+            _ => say(&mut stream, "502 what?").await?,
+        }
+    }
+}
+
+async fn say(stream: &mut BufStream<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+    stream.flush().await
+}
+
+fn with(mut target: TargetSettings, change: impl FnOnce(&mut EmailSettings)) -> TargetSettings {
+    // Long enough for a handshake on a loaded machine; the test of a hang shortens it.
+    target.timeout = Duration::from_secs(10);
+    if let ChannelSettings::Email(settings) = &mut target.channel {
+        change(settings);
+    }
+    target
+}
+
+async fn send(target: &TargetSettings, message: &Message) -> Outcome {
+    let channel = Channel::new(target).unwrap();
+    let parts = channel.render(message, Fit::Normal);
+    // 2026-11-23 06:08:22 UTC
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_414_102);
+    channel.send(&parts[0], &Stamp { at, delivery: "d-7", part: 0 }).await
+}
+
+async fn outcome(script: Script) -> Outcome {
+    let server = Server::start(script).await;
+    let outcome = send(&server.target(script.tls), &sample::named("firing").unwrap()).await;
+    assert!(!format!("{outcome:?}").contains("mail-password-1"), "{outcome:?}");
+    outcome
+}
+
+fn retry(outcome: &Outcome, expected: Reason, words: &str) {
+    let Outcome::Retry { reason, after: None, detail } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(*reason, expected, "{outcome:?}");
+    assert!(detail.contains(words), "{detail}");
+}
+
+#[tokio::test]
+async fn mail_is_delivered_over_every_kind_of_tls() {
+    for tls in [MailTls::None, MailTls::StartTls, MailTls::Implicit] {
+        let delivered = Outcome::Delivered { receipt: "250: 2.0.0 queued as 4XYZ".to_owned() };
+        assert_eq!(outcome(Script { tls, ..TAKES }).await, delivered, "{tls:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_250_proves_a_mail() {
+    let data = |reply| Script { data: Some(reply), ..TAKES };
+    retry(&outcome(data("251 forwarded")).await, Reason::UnprovenReply, "251");
+    retry(&outcome(data("354 go ahead")).await, Reason::UnprovenReply, "354");
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    let rcpt = |reply| Script { rcpt: reply, ..TAKES };
+    let data = |reply| Script { data: Some(reply), ..TAKES };
+    let rejected = |outcome, expected| match outcome {
+        Outcome::Rejected { reason, detail } => {
+            assert_eq!(reason, expected, "{detail}");
+            detail
+        }
+        other => panic!("{other:?}"),
+    };
+    let detail = rejected(outcome(rcpt("550 5.1.1 no such user")).await, Reason::Refused);
+    assert!(detail.contains("550") && detail.contains("no such user"), "{detail}");
+    rejected(outcome(data("554 5.7.1 spam")).await, Reason::Content);
+    rejected(outcome(data("552 5.2.2 mailbox full")).await, Reason::Refused);
+    rejected(outcome(rcpt("501 5.1.3 bad address")).await, Reason::BadRequest);
+    assert!(matches!(outcome(data("552 5.3.4 message too big")).await, Outcome::TooLarge { .. }));
+    retry(&outcome(rcpt("451 4.7.1 greylisted")).await, Reason::Busy, "greylisted");
+    retry(&outcome(Script { mail: "454 4.7.0 later", ..TAKES }).await, Reason::Busy, "454");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_the_operators_to_mend() {
+    match outcome(Script { auth: "535 5.7.8 bad credentials", ..TAKES }).await {
+        Outcome::Misconfigured { reason: Reason::Refused, detail } => {
+            assert!(detail.contains("535") && detail.contains("auth_username"), "{detail}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_after_the_data_is_left_in_time() {
+    let server = Server::start(Script { data: None, ..TAKES }).await;
+    let target = TargetSettings { timeout: Duration::from_millis(400), ..server.target(MailTls::None) };
+    let outcome = send(&target, &sample::named("firing").unwrap()).await;
+    retry(&outcome, Reason::Timeout, "may have been taken");
+    assert_eq!(server.mails.lock().unwrap().len(), 1, "the server did take it");
+}
+
+#[tokio::test]
+async fn a_missing_starttls_is_not_forgiven() {
+    let server = Server::start(TAKES).await;
+    let outcome = send(&server.target(MailTls::StartTls), &sample::named("firing").unwrap()).await;
+    let Outcome::Misconfigured { detail, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(detail.contains("STARTTLS"), "{detail}");
+    assert!(server.mails.lock().unwrap().is_empty(), "nothing was sent in the clear");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_refused() {
+    for tls in [MailTls::StartTls, MailTls::Implicit] {
+        let server = Server::start(Script { tls, ..TAKES }).await;
+        let target = with(server.target(tls), |settings| settings.ca_file = None);
+        retry(&send(&target, &sample::named("firing").unwrap()).await, Reason::Connect, "certificate");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let target = target(email(port, MailTls::None));
+    retry(&send(&target, &sample::named("firing").unwrap()).await, Reason::Connect, "");
+}
+
+#[tokio::test]
+async fn the_mail_is_what_a_mail_program_expects() {
+    let server = Server::start(TAKES).await;
+    let target = server.target(MailTls::None);
+    let message = sample::named("firing").unwrap();
+    send(&target, &message).await;
+    let first = server.mail();
+    let mail = MessageParser::default().parse(first.as_bytes()).unwrap();
+    assert_eq!(mail.subject(), Some("🔴【告警 1】GpuMemoryHigh @ node-1"));
+    assert_eq!(mail.from().unwrap().first().unwrap().name(), Some("告警"));
+    assert_eq!(mail.to().unwrap().first().unwrap().address(), Some("ops@example.com"));
+    assert_eq!(mail.date().unwrap().to_rfc3339(), "2026-11-23T06:08:22Z");
+    assert_eq!(mail.header("Auto-Submitted").and_then(HeaderValue::as_text), Some("auto-generated"));
+    let thread = mail.in_reply_to().as_text().unwrap().to_owned();
+    assert_eq!(mail.references().as_text(), Some(thread.as_str()));
+    assert!(thread.ends_with("@example.com"));
+    assert!(mail.body_text(0).unwrap().contains("GPU 3 memory 97% used"));
+    assert!(mail.body_html(0).unwrap().contains("<b>GPU 3 memory 97% used</b>"));
+    assert!(first.lines().all(|line| line.len() <= 998), "RFC 5322's longest line");
+
+    // A retry has the same Message-ID; another mail of the group has another one in the same thread.
+    let id = mail.message_id().unwrap().to_owned();
+    send(&target, &message).await;
+    let again = server.mail();
+    assert_eq!(MessageParser::default().parse(again.as_bytes()).unwrap().message_id(), Some(id.as_str()));
+    let channel = Channel::new(&target).unwrap();
+    let parts = channel.render(&sample::named("resolved").unwrap(), Fit::Normal);
+    channel.send(&parts[0], &Stamp { at: SystemTime::UNIX_EPOCH, delivery: "d-8", part: 0 }).await;
+    let later = server.mail();
+    let later = MessageParser::default().parse(later.as_bytes()).unwrap();
+    assert_ne!(later.message_id(), Some(id.as_str()));
+    assert_eq!(later.in_reply_to().as_text(), Some(thread.as_str()));
+}
+
+#[tokio::test]
+async fn labels_cannot_add_headers() {
+    let server = Server::start(TAKES).await;
+    let mut message = sample::named("firing").unwrap();
+    message.changes.new[0]
+        .labels
+        .insert("alertname".to_owned(), "x\r\nBcc: victim@example.com\r\n\r\nbody".to_owned());
+    send(&server.target(MailTls::None), &message).await;
+    let mail = server.mail();
+    let (headers, _) = mail.split_once("\r\n\r\n").unwrap();
+    assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
+}
+
+#[test]
+fn every_recipient_has_a_mail_of_its_own() {
+    let target = with(target(email(587, MailTls::None)), |settings| {
+        settings.to = vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()];
+    });
+    let parts = Channel::new(&target).unwrap().render(&sample::named("firing").unwrap(), Fit::Normal);
+    let to: Vec<String> =
+        parts.iter().map(|part| part.preview().lines().next().unwrap().to_owned()).collect();
+    assert_eq!(to, ["To: a@example.com", "To: B <b@example.com>"]);
+}
+
+#[test]
+fn a_ca_file_without_a_certificate_is_an_error() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "no certificate here").unwrap();
+    let target = with(target(email(587, MailTls::StartTls)), |settings| {
+        settings.ca_file = Some(PathBuf::from(file.path()));
+    });
+    let error = Channel::new(&target).expect_err("an empty file is no authority").to_string();
+    assert!(error.contains("holds no certificate"), "{error}");
+}

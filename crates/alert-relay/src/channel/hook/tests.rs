@@ -1,0 +1,189 @@
+//! Sending against servers that misbehave: every failure comes back as an outcome, in time, without the address.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::channel::tests::{dingtalk, target};
+use crate::channel::{Channel, Fit, Stamp};
+use crate::message::sample;
+use crate::outcome::{Outcome, Reason};
+use crate::settings::TargetSettings;
+
+const TOKEN: &str = "dingtalk-token-1";
+
+/// Answers one request with these bytes, then keeps the connection open for as long as the test holds the server.
+struct Server {
+    address: SocketAddr,
+    request: oneshot::Receiver<String>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (told, request) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4_096];
+            while !is_complete(&seen) {
+                let count = stream.read(&mut buffer).await.unwrap();
+                assert!(count > 0, "the request ended early");
+                seen.extend_from_slice(&buffer[..count]);
+            }
+            told.send(String::from_utf8(seen).unwrap()).unwrap();
+            // The client may have seen enough.
+            let _ = stream.write_all(&answer).await;
+            std::future::pending::<()>().await;
+        });
+        Self { address, request, task }
+    }
+
+    async fn outcome(&self) -> Outcome {
+        attempt(&format!("http://{}/robot/send?access_token={TOKEN}", self.address)).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn is_complete(request: &[u8]) -> bool {
+    let request = String::from_utf8_lossy(request);
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+    length.is_some_and(|length| body.len() >= length)
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn attempt(url: &str) -> Outcome {
+    send(&target(dingtalk(url))).await
+}
+
+async fn send(target: &TargetSettings) -> Outcome {
+    let channel = Channel::new(target).unwrap();
+    let parts = channel.render(&sample::named("firing").unwrap(), Fit::Normal);
+    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_577_808_000_000);
+    channel.send(&parts[0], &Stamp { at, delivery: "d1", part: 0 }).await
+}
+
+fn check(outcome: &Outcome, expected: Reason) {
+    let Outcome::Retry { reason, detail, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(*reason, expected, "{outcome:?}");
+    assert!(!detail.is_empty() && detail.len() < 2_200, "{outcome:?}");
+    assert!(!detail.contains(TOKEN) && !detail.contains("SECtest"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_proven_delivery_is_signed_and_encoded_once() {
+    let mut server = Server::answering(answer("200 OK", r#"{"errcode":0,"errmsg":"ok"}"#)).await;
+    assert_eq!(server.outcome().await, Outcome::Delivered { receipt: "errcode 0: ok".to_owned() });
+    let request = (&mut server.request).await.unwrap();
+    let line = request.lines().next().unwrap();
+    assert_eq!(
+        line,
+        "POST /robot/send?access_token=dingtalk-token-1&timestamp=1577808000000\
+         &sign=rdhUiyGbHzH4Olal17v5mIhUEQxxOsuSFZjuo2SM7Xw%3D HTTP/1.1"
+    );
+    assert!(request.contains("content-type: application/json; charset=utf-8\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn refusals_in_a_good_status_are_refusals() {
+    let server = Server::answering(answer("200 OK", r#"{"errcode":310000,"errmsg":"sign not match"}"#)).await;
+    assert!(matches!(server.outcome().await, Outcome::Misconfigured { reason: Reason::Refused, .. }));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server =
+        Server::answering("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    check(&server.outcome().await, Reason::UnprovenReply);
+}
+
+#[tokio::test]
+async fn a_server_error_is_busy() {
+    let server = Server::answering(answer("503 Service Unavailable", "later")).await;
+    check(&server.outcome().await, Reason::Busy);
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_token_is_blacked_out() {
+    let body = format!("<html>POST /robot/send?access_token={TOKEN} was blocked: {TOKEN}</html>");
+    let server = Server::answering(answer("200 OK", &body)).await;
+    let outcome = server.outcome().await;
+    check(&outcome, Reason::UnprovenReply);
+    assert!(format!("{outcome:?}").contains("<redacted>"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_read_no_further_than_it_can_matter() {
+    let body = "x".repeat(8 * 1024 * 1024);
+    let server = Server::answering(answer("200 OK", &body)).await;
+    check(&server.outcome().await, Reason::UnprovenReply);
+}
+
+#[tokio::test]
+async fn a_slow_head_times_out() {
+    check(&Server::answering("").await.outcome().await, Reason::Timeout);
+}
+
+#[tokio::test]
+async fn a_slow_body_times_out() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"errcode\":0").await;
+    check(&server.outcome().await, Reason::Timeout);
+}
+
+#[tokio::test]
+async fn garbage_is_a_broken_reply() {
+    check(&Server::answering("SSH-2.0-OpenSSH_9.2\r\n").await.outcome().await, Reason::BrokenReply);
+}
+
+#[tokio::test]
+async fn a_closed_port_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    check(&attempt(&format!("http://{address}/robot/send?access_token={TOKEN}")).await, Reason::Connect);
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_speak_tls_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    });
+    check(&attempt(&format!("https://{address}/robot/send?access_token={TOKEN}")).await, Reason::Connect);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_and_its_password_not_shown() {
+    let mut proxy = Server::answering(answer("200 OK", r#"{"errcode":0,"errmsg":"ok"}"#)).await;
+    let mut target = target(dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1"));
+    target.proxy =
+        Some(crate::secret::Secret::new(format!("http://user:proxy-password-1@{}", proxy.address)));
+    assert!(matches!(send(&target).await, Outcome::Delivered { .. }));
+    let request = (&mut proxy.request).await.unwrap();
+    assert!(request.starts_with("POST http://127.0.0.1:1/robot/send?"), "{request}");
+    drop(proxy);
+    let outcome = send(&target).await;
+    assert!(!format!("{outcome:?} {target:?}").contains("proxy-password-1"), "{outcome:?}");
+}

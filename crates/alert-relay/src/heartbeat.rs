@@ -1,0 +1,349 @@
+//! Signs of life whose absence is an alarm: the relay watches the chain that feeds it.
+//!
+//! Owns what was heard when, and the words of the alarm. Leaves out telling it: an alarm is a notification like any other
+//! and goes through the store. What was heard is kept in memory only. After a start each heartbeat has a full
+//! `expect_every` to be heard; the first beat then also closes an alarm that an earlier run may have told.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::clock::Millis;
+use crate::intake;
+use crate::message::Language;
+use crate::notification::{Alert, GroupKey, LabelSet, Notification, Status};
+use crate::routes::Planned;
+use crate::settings::HeartbeatSettings;
+
+/// An alarm that goes on is told again after this long, as Alertmanager's usual `repeat_interval` would.
+const REMIND_AFTER: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// All heartbeats of the settings.
+#[derive(Debug, Default)]
+pub(crate) struct Heartbeats {
+    watches: Mutex<BTreeMap<String, Watch>>,
+    changed: Notify,
+}
+
+/// Something to be told about one heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// The key under `heartbeats:`.
+    pub(crate) name: String,
+    news: News,
+}
+
+impl Heartbeats {
+    /// Takes over the settings' heartbeats: new ones are watched from `now` on, known ones keep what was heard.
+    pub(crate) fn configure(&self, settings: &BTreeMap<String, HeartbeatSettings>, now: Millis) {
+        let mut watches = self.lock();
+        watches.retain(|name, _| settings.contains_key(name));
+        for (name, heartbeat) in settings {
+            let watch = watches.entry(name.clone()).or_insert_with(|| Watch {
+                expect_every: heartbeat.expect_every,
+                watched_since: now,
+                last_beat: None,
+                state: State::Unknown,
+            });
+            watch.expect_every = heartbeat.expect_every;
+        }
+        drop(watches);
+        self.changed.notify_one();
+    }
+
+    /// Notes a sign of life. `false`: there is no such heartbeat.
+    pub(crate) fn beat(&self, name: &str, now: Millis) -> bool {
+        let is_known = self.lock().get_mut(name).map(|watch| watch.last_beat = Some(now)).is_some();
+        if is_known {
+            self.changed.notify_one();
+        }
+        is_known
+    }
+
+    /// What is to be told now. Stays due until [`told`](Self::told).
+    pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
+        let due = |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), news: watch.news(now)? });
+        self.lock().iter().filter_map(due).collect()
+    }
+
+    /// Notes that `due` is in the store.
+    pub(crate) fn told(&self, due: &Due, now: Millis) {
+        if let Some(watch) = self.lock().get_mut(&due.name) {
+            watch.state = match due.news {
+                News::Silent { since } => State::Alarmed { since, told_at: now },
+                News::Back { .. } | News::FirstHeard => State::Heard,
+            };
+        }
+    }
+
+    /// When each heartbeat was last heard since the start of this process, for the metrics and the page.
+    pub(crate) fn last_beats(&self) -> BTreeMap<String, Option<Millis>> {
+        self.lock().iter().map(|(name, watch)| (name.clone(), watch.last_beat)).collect()
+    }
+
+    /// The next moment at which something becomes due by time alone; `None` while there is no heartbeat.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.lock().values().map(Watch::deadline).min()
+    }
+
+    /// Returns when a beat or new settings may have made something due earlier than the deadline.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Watch>> {
+        // Each change is one assignment: a panic elsewhere leaves nothing half done here.
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One heartbeat.
+#[derive(Clone, Debug)]
+struct Watch {
+    expect_every: Duration,
+    watched_since: Millis,
+    last_beat: Option<Millis>,
+    state: State,
+}
+
+/// What the targets were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing by this process; perhaps an alarm by an earlier one.
+    Unknown,
+    /// That it is heard, or nothing was ever wrong.
+    Heard,
+    /// That it is silent.
+    Alarmed { since: Millis, told_at: Millis },
+}
+
+/// What the targets should be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// It has been silent for too long, since then.
+    Silent { since: Millis },
+    /// It is heard again after an alarm of this process.
+    Back { since: Millis },
+    /// It is heard for the first time: news only where an earlier run told an alarm.
+    FirstHeard,
+}
+
+impl Watch {
+    /// When the silence becomes too long.
+    fn silent_from(&self) -> Millis {
+        self.last_beat.unwrap_or(self.watched_since).plus(self.expect_every)
+    }
+
+    fn news(&self, now: Millis) -> Option<News> {
+        let is_silent = now >= self.silent_from();
+        match self.state {
+            State::Unknown | State::Heard if is_silent => Some(News::Silent { since: self.silent_from() }),
+            State::Unknown => self.last_beat.map(|_| News::FirstHeard),
+            State::Heard => None,
+            State::Alarmed { since, .. } if !is_silent => Some(News::Back { since }),
+            State::Alarmed { since, told_at } => {
+                (now >= told_at.plus(REMIND_AFTER)).then_some(News::Silent { since })
+            }
+        }
+    }
+
+    fn deadline(&self) -> Millis {
+        match self.state {
+            State::Unknown | State::Heard => self.silent_from(),
+            State::Alarmed { told_at, .. } => told_at.plus(REMIND_AFTER),
+        }
+    }
+}
+
+impl Due {
+    /// Whether this raises an alarm rather than ends one.
+    pub(crate) fn is_alarm(&self) -> bool {
+        matches!(self.news, News::Silent { .. })
+    }
+
+    /// The notification that says it, and who is to hear it.
+    pub(crate) fn notification(
+        &self,
+        settings: &HeartbeatSettings,
+        language: Language,
+        now: Timestamp,
+    ) -> (Notification, Vec<Planned>) {
+        let (status, since) = match self.news {
+            News::Silent { since } => (Status::Firing, since.timestamp()),
+            News::Back { since } => (Status::Resolved, since.timestamp()),
+            News::FirstHeard => (Status::Resolved, now),
+        };
+        let labels =
+            labels(&[("alertname", "HeartbeatMissing"), ("heartbeat", &self.name), ("severity", "critical")]);
+        let annotations = words(&self.name, settings.expect_every, language);
+        let alert = Alert {
+            status,
+            annotations: annotations.clone(),
+            starts_at: since,
+            ends_at: (status == Status::Resolved).then_some(now),
+            generator_url: String::new(),
+            fingerprint: intake::fingerprint(&labels),
+            labels: labels.clone(),
+        };
+        let fingerprints = vec![alert.fingerprint.clone()];
+        let deliveries = settings.targets.iter().map(|target| {
+            let planned = Planned { target: target.clone(), ..Planned::default() };
+            match self.news {
+                News::FirstHeard => Planned { quiet: fingerprints.clone(), ..planned },
+                News::Silent { .. } | News::Back { .. } => {
+                    Planned { alerts: fingerprints.clone(), ..planned }
+                }
+            }
+        });
+        let deliveries = deliveries.collect();
+        let notification = Notification {
+            receiver: "alert-relay".to_owned(),
+            group_key: GroupKey(format!("{{}}/heartbeat:{{heartbeat={:?}}}", self.name)),
+            group_labels: labels.clone(),
+            common_labels: labels,
+            common_annotations: annotations,
+            external_url: String::new(),
+            truncated_alerts: 0,
+            is_declared_repeat: false,
+            alerts: vec![alert],
+        };
+        (notification, deliveries)
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> LabelSet {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn words(name: &str, expect_every: Duration, language: Language) -> LabelSet {
+    let every = humantime::format_duration(expect_every);
+    let (summary, description) = match language {
+        Language::ZhCn => (
+            format!("心跳 {name} 中断"),
+            format!(
+                "超过 {every} 没有收到心跳 {name}。Prometheus、Alertmanager 或它们到本服务的链路可能已中断,期间的告警可能无法送达。"
+            ),
+        ),
+        Language::En => (
+            format!("Heartbeat {name} is missing"),
+            format!(
+                "Nothing was heard from the heartbeat {name} for more than {every}. Prometheus, Alertmanager or the way from them to \
+                 this relay may be broken, and alerts may not arrive meanwhile."
+            ),
+        ),
+    };
+    labels(&[("summary", &summary), ("description", &description)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn heartbeats() -> Heartbeats {
+        let heartbeats = Heartbeats::default();
+        configure(&heartbeats, &["watchdog"], Millis(0));
+        heartbeats
+    }
+
+    fn configure(heartbeats: &Heartbeats, names: &[&str], now: Millis) {
+        let settings =
+            HeartbeatSettings { expect_every: Duration::from_secs(120), targets: vec!["mail".to_owned()] };
+        let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
+        heartbeats.configure(&settings, now);
+    }
+
+    /// Tells whatever is due at `minute` and returns it.
+    fn tell(heartbeats: &Heartbeats, minute: i64) -> Option<News> {
+        let now = Millis(minute * MINUTE);
+        let due = heartbeats.due(now);
+        for due in &due {
+            heartbeats.told(due, now);
+        }
+        due.first().map(|due| due.news)
+    }
+
+    #[test]
+    fn silence_alarms_once_and_the_return_ends_it() {
+        let heartbeats = heartbeats();
+        let silent = News::Silent { since: Millis(3 * MINUTE) };
+        assert!(heartbeats.beat("watchdog", Millis(MINUTE)));
+        assert_eq!(tell(&heartbeats, 1), Some(News::FirstHeard));
+        assert_eq!(tell(&heartbeats, 2), None);
+        assert_eq!(heartbeats.next_deadline(), Some(Millis(3 * MINUTE)));
+        assert_eq!(tell(&heartbeats, 3), Some(silent));
+        assert_eq!(tell(&heartbeats, 4), None);
+        heartbeats.beat("watchdog", Millis(5 * MINUTE));
+        assert_eq!(tell(&heartbeats, 5), Some(News::Back { since: Millis(3 * MINUTE) }));
+        assert_eq!(tell(&heartbeats, 6), None);
+        assert_eq!(tell(&heartbeats, 7), Some(News::Silent { since: Millis(7 * MINUTE) }));
+    }
+
+    #[test]
+    fn a_heartbeat_never_heard_alarms_after_its_time() {
+        let heartbeats = heartbeats();
+        assert_eq!(tell(&heartbeats, 1), None);
+        assert_eq!(tell(&heartbeats, 2), Some(News::Silent { since: Millis(2 * MINUTE) }));
+    }
+
+    #[test]
+    fn a_long_alarm_is_told_again() {
+        let heartbeats = heartbeats();
+        let silent = Some(News::Silent { since: Millis(2 * MINUTE) });
+        assert_eq!(tell(&heartbeats, 2), silent);
+        assert_eq!(heartbeats.next_deadline(), Some(Millis(242 * MINUTE)));
+        assert_eq!(tell(&heartbeats, 241), None);
+        assert_eq!(tell(&heartbeats, 242), silent);
+    }
+
+    #[test]
+    fn what_could_not_be_stored_stays_due() {
+        let heartbeats = heartbeats();
+        let due = heartbeats.due(Millis(2 * MINUTE));
+        assert_eq!(heartbeats.due(Millis(2 * MINUTE)), due);
+        assert_eq!(due.len(), 1);
+    }
+
+    #[test]
+    fn new_settings_keep_what_was_heard() {
+        let heartbeats = heartbeats();
+        heartbeats.beat("watchdog", Millis(MINUTE));
+        configure(&heartbeats, &["watchdog", "other"], Millis(2 * MINUTE));
+        assert_eq!(heartbeats.last_beats()["watchdog"], Some(Millis(MINUTE)));
+        assert_eq!(heartbeats.last_beats()["other"], None);
+        assert_eq!(heartbeats.next_deadline(), Some(Millis(3 * MINUTE)));
+        configure(&heartbeats, &["other"], Millis(2 * MINUTE));
+        assert!(!heartbeats.beat("watchdog", Millis(2 * MINUTE)));
+        assert_eq!(heartbeats.next_deadline(), Some(Millis(4 * MINUTE)));
+    }
+
+    #[test]
+    fn the_alarm_and_its_end_are_one_alert() {
+        let settings = HeartbeatSettings {
+            expect_every: Duration::from_secs(120),
+            targets: vec!["mail".to_owned(), "chat".to_owned()],
+        };
+        let say = |news| {
+            let due = Due { name: "watchdog".to_owned(), news };
+            let (notification, deliveries) =
+                due.notification(&settings, Language::En, Millis(9 * MINUTE).timestamp());
+            assert_eq!(intake::parse(&intake::write(&notification)).unwrap(), notification);
+            (notification, deliveries)
+        };
+        let (firing, to) = say(News::Silent { since: Millis(2 * MINUTE) });
+        let (back, _) = say(News::Back { since: Millis(2 * MINUTE) });
+        let (first, quietly_to) = say(News::FirstHeard);
+        assert_eq!(firing.group_key, back.group_key);
+        assert_eq!(firing.alerts[0].fingerprint, back.alerts[0].fingerprint);
+        assert_eq!(firing.alerts[0].fingerprint, first.alerts[0].fingerprint);
+        assert_eq!(back.alerts[0].status, Status::Resolved);
+        assert_eq!(to.iter().map(|planned| planned.target.as_str()).collect::<Vec<_>>(), ["mail", "chat"]);
+        assert_eq!(to[0].alerts.len(), 1);
+        assert!(quietly_to[0].alerts.is_empty());
+        assert_eq!(quietly_to[0].quiet.len(), 1);
+    }
+}

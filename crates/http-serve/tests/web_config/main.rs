@@ -1,0 +1,377 @@
+//! The web-config file from outside: every good file is accepted and served, every bad one is refused in its words,
+//! a changed one takes over. Clients and certificates are real.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't set up its case has to fail loudly")]
+
+mod clients;
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use http_serve::{Drained, Server, ServerConfig, Stop, Stopper, response, validate};
+use tokio::task::JoinHandle;
+
+use self::clients::{Authority, Certified, Client};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+/// The files of `testdata` whose name ends so, by name.
+fn files_ending(suffix: &str) -> BTreeMap<String, String> {
+    let all = fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().path());
+    let ending = all.filter(|path| path.to_string_lossy().ends_with(suffix));
+    ending
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+/// A directory as a config file expects it: the authority, a server's certificate, and another key that fits nothing.
+struct Place {
+    directory: tempfile::TempDir,
+    authority: Authority,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { directory: tempfile::tempdir().unwrap(), authority: Authority::new() };
+        place.write("ca.crt", &place.authority.pem());
+        place.write_server(&place.authority);
+        place.write("other.key", &place.authority.certify(&["other.example"]).key_pem);
+        place
+    }
+
+    fn write_server(&self, authority: &Authority) {
+        let Certified { certificate_pem, key_pem } = authority.certify(&["localhost"]);
+        self.write("server.crt", &certificate_pem);
+        self.write("server.key", &key_pem);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    fn good(&self, name: &str) -> PathBuf {
+        self.write(name, &fs::read_to_string(testdata().join(name)).unwrap())
+    }
+
+    fn client(&self) -> Client {
+        Client::trusting(&self.authority)
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    ended: JoinHandle<Drained>,
+}
+
+impl Running {
+    async fn with(web_config: PathBuf) -> Self {
+        let listen = vec!["127.0.0.1:0".parse().unwrap()];
+        let config = ServerConfig { web_config: Some(web_config), ..ServerConfig::listening_on(listen) };
+        let server = Server::bind(config).await.unwrap_or_else(|error| panic!("{error}"));
+        let address = server.local_addresses()[0];
+        let (stopper, stop) = Stop::by_hand();
+        let service =
+            tower::service_fn(async |_| Ok::<_, Infallible>(response::text(StatusCode::OK, "served\n")));
+        let ended = tokio::spawn(server.serve(service, stop.requested(), LONG));
+        Self { address, stopper, ended }
+    }
+
+    async fn stop(self) {
+        self.stopper.stop();
+        let drained = self.ended.await.unwrap();
+        assert_eq!(drained.cut, 0);
+    }
+}
+
+#[test]
+fn bad_files_are_refused_in_their_words() {
+    let place = Place::new();
+    let files = files_ending(".bad.yml");
+    assert!(files.len() > 15, "{files:?}");
+    for (name, text) in files {
+        let said = validate(&place.write(&name, &text)).expect_err(&name).to_string();
+        let expected: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# says: ")).collect();
+        let problems: Vec<&str> = said.lines().skip(1).collect();
+        assert_eq!(problems.len(), expected.len(), "{name}\n{said}");
+        for expected in expected {
+            let holds = |problem: &&&str| expected.split(" … ").all(|part| problem.contains(part));
+            assert_eq!(problems.iter().filter(holds).count(), 1, "{name}\n{said}\nexpected: {expected}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_file_or_an_absent_one_starts_nothing() {
+    let place = Place::new();
+    let absent = place.path("absent.yml");
+    let bad = place.write("bad.yml", "junk: 1");
+    for (path, expected) in [(absent, "No such file"), (bad, "junk: unknown key")] {
+        let said = validate(&path).unwrap_err().to_string();
+        let listen = vec!["127.0.0.1:0".parse().unwrap()];
+        let config = ServerConfig { web_config: Some(path), ..ServerConfig::listening_on(listen) };
+        let refused = Server::bind(config).await.err().unwrap().to_string();
+        assert_eq!(said, refused);
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_refusal_repeats_no_secret() {
+    let place = Place::new();
+    let key = place.authority.certify(&["localhost"]).key_pem;
+    let secret_line = key.lines().nth(1).unwrap();
+    let inline = key.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let text = format!(
+        "tls_server_config:\n  cert_file: server.crt\n  key: |\n{inline}basic_auth_users:\n  alice: in-plain-sight\n"
+    );
+    let said = validate(&place.write("secrets.yml", &text)).unwrap_err().to_string();
+    assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
+    // A broken document is quoted by nobody either.
+    let said = validate(&place.write("broken.yml", &format!("{text}\n\" {{"))).unwrap_err().to_string();
+    assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
+}
+
+#[tokio::test]
+async fn good_files_are_accepted_and_served() {
+    let place = Place::new();
+    for name in files_ending(".good.yml").into_keys() {
+        let path = place.good(&name);
+        validate(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let running = Running::with(path).await;
+        serves_as_it_says(&name, &place, running.address).await;
+        running.stop().await;
+    }
+}
+
+async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
+    let signed = place.authority.certify(&["prometheus.example"]);
+    let stranger = Authority::new().certify(&["prometheus.example"]);
+    match name.strip_suffix(".good.yml").unwrap() {
+        "empty" | "blank_sections" => {
+            let told = place.client().plain(address, "").await;
+            assert_eq!((told.status(), told.body()), ("200", "served\n"));
+        }
+        "tls" => {
+            let told = place.client().ask(address).await.unwrap();
+            assert_eq!(told.body(), "served\n");
+            assert_eq!(told.version, "TLSv1_3");
+            assert_eq!(place.client().http_version(address).await, http::Version::HTTP_2);
+            let plain = place.client().plain(address, "").await;
+            assert_eq!((plain.status(), plain.body()), ("400", "this port speaks HTTPS: use https://\n"));
+        }
+        "tls_http1_only" => {
+            assert_eq!(place.client().http_version(address).await, http::Version::HTTP_11);
+        }
+        "tls12_one_cipher" => {
+            let told = place.client().ask(address).await.unwrap();
+            assert_eq!(told.version, "TLSv1_2");
+            assert_eq!(told.cipher, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+            assert_eq!(told.curve, "secp256r1");
+        }
+        "tls13_only" => {
+            assert_eq!(place.client().ask(address).await.unwrap().version, "TLSv1_3");
+            place.client().tls12().ask(address).await.unwrap_err();
+        }
+        "mtls_request" => lets_in(place, address, [(None, true), (Some(&stranger), true)]).await,
+        "mtls_require_any" => lets_in(place, address, [(None, false), (Some(&stranger), true)]).await,
+        "mtls_verify_if_given" => {
+            lets_in(place, address, [(None, true), (Some(&stranger), false), (Some(&signed), true)]).await;
+        }
+        "mtls_require_and_verify" => {
+            lets_in(place, address, [(None, false), (Some(&stranger), false), (Some(&signed), true)]).await;
+        }
+        "mtls_allowed_names" => {
+            let of = |names: &[&str]| place.authority.certify(names);
+            let in_the_list = [
+                "prometheus.example",
+                "spiffe://example/prometheus",
+                "ops@example",
+                "192.0.2.7",
+                "2001:db8::7",
+            ];
+            for allowed in in_the_list {
+                lets_in(place, address, [(Some(&of(&["first.example", allowed])), true)]).await;
+            }
+            let others = of(&["other.example", "192.0.2.8"]);
+            lets_in(place, address, [(None, false), (Some(&stranger), false), (Some(&others), false)]).await;
+        }
+        "headers" => {
+            let told = place.client().plain(address, "").await;
+            for header in [
+                "content-security-policy: default-src 'self'",
+                "strict-transport-security: max-age=31536000",
+                "x-content-type-options: nosniff",
+                "x-frame-options: deny",
+                "x-xss-protection: 0",
+            ] {
+                assert!(told.text.contains(header), "{header}\n{}", told.text);
+            }
+        }
+        "users" => {
+            for (credentials, status) in
+                [("alice:right", "200"), ("007:right", "200"), ("alice:wrong", "401")]
+            {
+                assert_eq!(
+                    place.client().plain(address, &basic(credentials)).await.status(),
+                    status,
+                    "{credentials}"
+                );
+            }
+            let refused = place.client().plain(address, "").await;
+            assert_eq!(refused.status(), "401");
+            assert!(refused.text.contains("www-authenticate: Basic\r\n"), "{}", refused.text);
+        }
+        "rate_limit" => {
+            let mut statuses = Vec::new();
+            for _ in 0..3 {
+                statuses.push(place.client().plain(address, "").await.status().to_owned());
+            }
+            assert_eq!(statuses, ["200", "200", "429"]);
+        }
+        other => panic!("{other}.good.yml has no check: say here how it is served"),
+    }
+}
+
+async fn lets_in<const N: usize>(
+    place: &Place,
+    address: SocketAddr,
+    clients: [(Option<&Certified>, bool); N],
+) {
+    for (position, (certificate, expected)) in clients.into_iter().enumerate() {
+        let client = match certificate {
+            Some(certificate) => place.client().with(certificate),
+            None => place.client(),
+        };
+        let answered = client.ask(address).await;
+        assert_eq!(answered.is_ok(), expected, "client {position}: {answered:?}");
+    }
+}
+
+fn basic(credentials: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(credentials))
+}
+
+#[tokio::test]
+async fn certificate_and_key_may_stand_in_the_file() {
+    let place = Place::new();
+    let Certified { certificate_pem, key_pem } = place.authority.certify(&["localhost"]);
+    let indented = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let text = format!(
+        "tls_server_config:\n  cert: |\n{}  key: |\n{}",
+        indented(&certificate_pem),
+        indented(&key_pem)
+    );
+    let running = Running::with(place.write("inline.yml", &text)).await;
+    assert_eq!(place.client().ask(running.address).await.unwrap().body(), "served\n");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_holds_its_slot_for_a_bounded_time() {
+    let place = Place::new();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let mut config =
+        ServerConfig { web_config: Some(place.good("tls.good.yml")), ..ServerConfig::listening_on(listen) };
+    config.limits.max_connections = 1;
+    config.limits.handshake_timeout = Duration::from_millis(100);
+    let server = Server::bind(config).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(server.is_tls());
+    let address = server.local_addresses()[0];
+    let (_stopper, stop) = Stop::by_hand();
+    let service =
+        tower::service_fn(async |_| Ok::<_, Infallible>(response::text(StatusCode::OK, "served\n")));
+    tokio::spawn(server.serve(service, stop.requested(), LONG));
+    // The only slot: a silent peer, then one that stops after the first bytes of a handshake.
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut halfway = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut halfway, &[0x16, 0x03, 0x01, 0x02]).await.unwrap();
+    let told = tokio::time::timeout(LONG, place.client().ask(address)).await.expect("a slot is free in time");
+    assert_eq!(told.unwrap().body(), "served\n");
+}
+
+/// Asks again until the answer is the expected one.
+async fn becomes<F: Future<Output = bool>>(what: &str, mut asked: impl FnMut() -> F) {
+    let followed = async {
+        while !asked().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, followed).await.unwrap_or_else(|_| panic!("{what} in time"));
+}
+
+#[tokio::test]
+async fn changed_users_and_headers_take_over() {
+    let place = Place::new();
+    let users = fs::read_to_string(testdata().join("users.good.yml")).unwrap();
+    let path = place.write("web.yml", &users);
+    let running = Running::with(path.clone()).await;
+    let ask = async |header: &str| place.client().plain(running.address, header).await;
+    assert_eq!(ask(&basic("alice:right")).await.status(), "200");
+
+    fs::write(&path, users.replace("alice", "carol")).unwrap();
+    becomes("carol comes in", async || ask(&basic("carol:right")).await.status() == "200").await;
+    assert_eq!(ask(&basic("alice:right")).await.status(), "401");
+
+    fs::write(&path, format!("{users}http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n")).unwrap();
+    becomes("the header is set", async || ask("").await.text.contains("x-frame-options: deny")).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_used_for_new_handshakes() {
+    let place = Place::new();
+    let running = Running::with(place.good("tls.good.yml")).await;
+    let renewed = Authority::new();
+    let new_client = Client::trusting(&renewed);
+    new_client.ask(running.address).await.expect_err("the old certificate is not the new authority's");
+    place.write_server(&renewed);
+    becomes("the new certificate is shown", async || new_client.ask(running.address).await.is_ok()).await;
+    place.client().ask(running.address).await.expect_err("the old certificate is gone");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn http2_finishes_what_is_in_flight_when_stopped() {
+    let place = Place::new();
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let config =
+        ServerConfig { web_config: Some(place.good("tls.good.yml")), ..ServerConfig::listening_on(listen) };
+    let server = Server::bind(config).await.unwrap_or_else(|error| panic!("{error}"));
+    let address = server.local_addresses()[0];
+    let (stopper, stop) = Stop::by_hand();
+    let (started, mut starts) = tokio::sync::mpsc::channel(1);
+    let after = stop.clone();
+    let service = tower::service_fn(move |_| {
+        let (started, after) = (started.clone(), after.clone());
+        async move {
+            started.send(()).await.unwrap();
+            after.requested().await;
+            Ok::<_, Infallible>(response::text(StatusCode::OK, "whole"))
+        }
+    });
+    let ended = tokio::spawn(server.serve(service, stop.requested(), LONG));
+    let client = place.client();
+    let asked = tokio::spawn(async move { client.http2_body(address).await });
+    starts.recv().await.unwrap();
+    stopper.stop();
+    assert_eq!(asked.await.unwrap(), "whole");
+    assert_eq!(ended.await.unwrap().cut, 0);
+}
