@@ -148,7 +148,7 @@ impl Part {
     }
 
     /// The outcome of a part that another kind of channel rendered: the target's section changed while it was on its way.
-    fn foreign(&self) -> Outcome {
+    fn foreign() -> Outcome {
         let detail = "rendered for another kind of channel: the target's settings changed".to_owned();
         Outcome::Rejected { reason: Reason::BadRequest, detail }
     }
@@ -195,8 +195,6 @@ pub(crate) struct Stamp<'a> {
     pub(crate) at: SystemTime,
     /// The delivery's public name: the mail's Message-ID.
     pub(crate) delivery: &'a str,
-    /// Which part of the delivery, from 0.
-    pub(crate) part: u32,
 }
 
 /// The identity of a robot or mail account: equal for targets that share a vendor's limit.
@@ -206,12 +204,7 @@ pub(crate) struct RobotId(String);
 impl RobotId {
     /// From what makes the robot the one it is, in any length.
     fn of(identity: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for part in identity {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        Self(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Self(digest(identity))
     }
 
     /// The identity as 16 hex digits.
@@ -220,32 +213,29 @@ impl RobotId {
     }
 }
 
-/// Why a target can't be built: a mistake in its settings. Never shows an address or another secret.
+/// 16 hex digits of a hash over the parts.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let hash = hash.finalize();
+    hash.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// Why a target can't be built: a mistake in its settings. Names the key, never shows an address or another secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChannelError {
     /// `webhook_url` is no address a robot can have.
-    #[error("targets.{target}: the address in `webhook_url` {what}")]
-    Address {
-        /// The target's name.
-        target: String,
-        /// What is wrong with it.
-        what: String,
-    },
+    #[error("the address in `webhook_url` {0}")]
+    Address(String),
     /// `proxy` is no address.
-    #[error(
-        "targets.{target}: `proxy` is not an address (hint: http://host:port, with user:password@ if it wants a login)"
-    )]
-    Proxy {
-        /// The target's name.
-        target: String,
-    },
+    #[error("`proxy` is not an address (hint: http://host:port, with user:password@ if it wants a login)")]
+    Proxy,
     /// `from` or `to` is no mailbox.
-    #[error(
-        "targets.{target}: `{key}`: `{value}` is not a mailbox: {source} (hint: ops@example.com or Ops <ops@example.com>)"
-    )]
+    #[error("`{key}`: `{value}` is not a mailbox: {source} (hint: ops@example.com or Ops <ops@example.com>)")]
     Mailbox {
-        /// The target's name.
-        target: String,
         /// `from` or `to`.
         key: &'static str,
         /// What it says.
@@ -254,29 +244,17 @@ pub(crate) enum ChannelError {
         source: AddressError,
     },
     /// `ca_file` can't be used.
-    #[error("targets.{target}: `ca_file` `{}`: {what}", path.display())]
+    #[error("`ca_file` `{}`: {what}", path.display())]
     CaFile {
-        /// The target's name.
-        target: String,
         /// The file.
         path: PathBuf,
         /// Why not.
         what: String,
     },
     /// `template` can't be used.
-    #[error("targets.{target}: {source}")]
-    Template {
-        /// The target's name.
-        target: String,
-        /// Why not.
-        source: TemplateError,
-    },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The client can't be built.
-    #[error("targets.{target}: can't set up the client: {what}")]
-    Client {
-        /// The target's name.
-        target: String,
-        /// Why not.
-        what: String,
-    },
+    #[error("can't set up the client: {0}")]
+    Client(String),
 }

@@ -5,7 +5,9 @@
 use std::process::ExitCode;
 
 use crate::args::{Args, Command};
-use crate::settings::{Problem, Settings};
+use crate::channel::Channel;
+use crate::message::Language;
+use crate::settings::{Problem, Settings, TargetSettings};
 
 pub(crate) mod check;
 pub(crate) mod render;
@@ -28,8 +30,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The settings, or the exit code after every mistake in them was printed to standard error.
 pub(crate) fn load_settings(file: &std::path::Path) -> Result<Settings, ExitCode> {
     Settings::load(file).map_err(|problems| {
-        print_problems(&problems);
-        ExitCode::from(EXIT_BAD_SETTINGS)
+        let count = problems.len();
+        let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        lines.push(format!(
+            "alert-relay: {count} problem{} in the settings",
+            if count == 1 { "" } else { "s" }
+        ));
+        refuse(&lines)
     })
 }
 
@@ -37,10 +44,35 @@ pub(crate) fn load_settings(file: &std::path::Path) -> Result<Settings, ExitCode
     clippy::print_stderr,
     reason = "the answer of a command that could not start is for people, not for the log"
 )]
-fn print_problems(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("{problem}");
+fn refuse(lines: &[String]) -> ExitCode {
+    for line in lines {
+        eprintln!("{line}");
     }
-    let count = problems.len();
-    eprintln!("alert-relay: {count} problem{} in the settings", if count == 1 { "" } else { "s" });
+    ExitCode::from(EXIT_BAD_SETTINGS)
+}
+
+/// A target with its channel, in another language if asked, or the exit code after the mistake was printed.
+fn open_target(
+    settings: &Settings,
+    name: &str,
+    language: Option<Language>,
+) -> Result<(TargetSettings, Channel), ExitCode> {
+    let opened = match settings.targets.get(name) {
+        Some(target) => {
+            let mut target = target.clone();
+            target.language = language.unwrap_or(target.language);
+            Channel::new(&target)
+                .map(|channel| (target, channel))
+                .map_err(|error| format!("targets.{name}: {error}"))
+        }
+        None => {
+            let known: Vec<&str> = settings.targets.keys().map(String::as_str).collect();
+            Err(format!("`{name}` is no target in the settings (hint: {})", known_targets(&known)))
+        }
+    };
+    opened.map_err(|problem| refuse(&[format!("alert-relay: {problem}")]))
+}
+
+fn known_targets(names: &[&str]) -> String {
+    if names.is_empty() { "there are none".to_owned() } else { format!("known are {}", names.join(", ")) }
 }

@@ -352,3 +352,117 @@ impl io::Write for Bounded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(source: &str) -> Result<Templates, TemplateError> {
+        Templates::with_source(
+            Markup::DingTalk,
+            Language::En,
+            Path::new("/etc/relay/mine.j2"),
+            source.to_owned(),
+        )
+    }
+
+    fn firing() -> Message {
+        sample::named("firing").expect("a sample of this name")
+    }
+
+    fn refused(source: &str, expected: &str) {
+        let error = own(source).expect_err(source).to_string();
+        assert!(error.contains("/etc/relay/mine.j2") && error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn one_block_can_be_replaced() {
+        let templates =
+            own("{% extends \"built-in\" %}{% block alert %}{{ alert.name }}: {{ alert.labels.no_such }}\
+             {{ alert.starts_at|date('%H:%M', 'Asia/Shanghai') }}{% endblock %}");
+        let draft = templates.expect("a good template").draft(&firing(), Detail::LEVELS[0]);
+        assert_eq!(draft.blocks, ["GpuMemoryHigh: 14:03"]);
+        assert_eq!(draft.title, "🔴 1 firing: GpuMemoryHigh @ node-1");
+        assert!(draft.footer.contains("sample-1") && draft.banner.is_none(), "{draft:?}");
+    }
+
+    #[test]
+    fn a_free_text_is_cut_between_paragraphs() {
+        let templates = own("{{ receiver }}\n\n{% for alert in alerts %}{{ alert.name }}_x\n{% endfor %}");
+        let draft = templates.expect("a good template").draft(&firing(), Detail::LEVELS[0]);
+        assert_eq!(draft.blocks, ["ops", "GpuMemoryHigh_x"]);
+        assert_eq!(draft.title, "🔴 1 firing: GpuMemoryHigh @ node-1");
+    }
+
+    #[test]
+    fn mistakes_are_found_at_load() {
+        refused("{% if %}", "line 1");
+        refused("one\n{{ alertz }}", "fails on the firing sample: line 2: undefined value");
+        refused("{{ name|nofilter }}", "unknown filter");
+        refused("{% extends \"nothing\" %}", "template not found");
+        refused("{% for a in alerts %}{{ a.labels_of }}{% endfor %}", "undefined value");
+        // Only some messages have resolved alerts.
+        refused("{% for a in resolved %}{{ a.no_such }}{% endfor %}", "fails on the resolved sample");
+        refused("{{ now|date('%H', 'Mars/Base') }}", "unknown time zone `Mars/Base`");
+        refused("{{ tint('loud', 'x') }}", "expected `alarm`, `good` or `quiet`");
+    }
+
+    #[test]
+    fn a_template_can_neither_hang_nor_fill_the_relay() {
+        refused("{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}", "fuel");
+        refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion");
+        refused("{% set x = 'x' * 100000 %}{% for a in range(100) %}{{ x }}{% endfor %}", "4 MiB");
+    }
+
+    #[test]
+    fn a_failure_at_night_sends_the_built_in_text() {
+        // No sample has this label, so nothing is wrong until one does.
+        let templates =
+            own("{% for a in alerts %}{% if a.labels.rare %}{{ a.no_such }}{% endif %}{% endfor %}x");
+        let mut message = firing();
+        message.changes.new[0].labels.insert("rare".to_owned(), "1".to_owned());
+        let draft = templates.expect("good on every sample").draft(&message, Detail::LEVELS[0]);
+        let banner = draft.banner.as_deref().unwrap_or_default();
+        assert!(
+            banner.starts_with("template mine.j2 failed, this is the built-in text: line 1: undefined"),
+            "{banner}"
+        );
+        assert!(draft.blocks[0].contains("GPU 3 memory 97% used"), "{draft:?}");
+    }
+
+    #[test]
+    fn the_last_resort_needs_no_template() {
+        let message = sample::named("mixed").expect("a sample of this name");
+        let draft = Templates::built_in(Markup::Wecom, Language::ZhCn).bare(&message);
+        assert_eq!((draft.title.as_str(), draft.blocks.len()), ("Alerts: 4", 4));
+        assert!(draft.blocks[0].starts_with("FIRING GpuMemoryHigh 2026-11-23T06:03:22Z"), "{draft:?}");
+    }
+
+    #[test]
+    fn built_in_texts_render_every_sample_with_fuel_to_spare() {
+        for markup in [Markup::DingTalk, Markup::Wecom, Markup::Plain, Markup::Html] {
+            for language in [Language::ZhCn, Language::En] {
+                let mut templates = Templates::built_in(markup, language);
+                let alerts = u64::try_from(context::MAX_ALERTS).expect("a small number");
+                templates.environment.set_fuel(Some((FUEL + FUEL_PER_ALERT * alerts) / 10));
+                for (name, message) in sample::all() {
+                    for detail in Detail::LEVELS {
+                        let draft = templates.fill("built-in", &message, detail);
+                        assert!(draft.is_ok(), "{markup:?} {language:?} {name}: {draft:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_values_stay_values() {
+        let hostile = sample::named("hostile").expect("a sample of this name");
+        let wecom = Templates::built_in(Markup::Wecom, Language::En).draft(&hostile, Detail::LEVELS[0]);
+        let all = format!("{}{}", wecom.header, wecom.blocks.join(""));
+        assert!(!all.contains("<@all>") && !all.contains("](javascript:"), "{all}");
+        let html = Templates::built_in(Markup::Html, Language::En).draft(&hostile, Detail::LEVELS[0]);
+        let all = format!("{}{}", html.header, html.blocks.join(""));
+        assert!(!all.contains("<script>") && !all.contains("href=\"javascript:"), "{all}");
+    }
+}

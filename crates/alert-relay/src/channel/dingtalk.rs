@@ -96,7 +96,7 @@ impl DingTalk {
 
     /// Posts one part, signed for this attempt.
     pub(crate) async fn send(&self, part: &Part, stamp: &Stamp<'_>) -> Outcome {
-        let Payload::Json(body) = &part.payload else { return part.foreign() };
+        let Payload::Json(body) = &part.payload else { return Part::foreign() };
         let signature = self.secret.as_ref().map(|secret| sign(secret, stamp.at));
         let query = match &signature {
             Some(Signature { timestamp, sign }) => {

@@ -16,8 +16,8 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::channel::email::compose::{compose, digest};
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, roots};
+use crate::channel::email::compose::compose;
+use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, digest, roots};
 use crate::message::Message;
 use crate::outcome::{Outcome, Reason};
 use crate::render::context::Detail;
@@ -109,7 +109,6 @@ impl Email {
     pub(crate) fn new(settings: &EmailSettings, target: &TargetSettings) -> Result<Self, ChannelError> {
         let mailbox = |key: &'static str, value: &str| {
             value.parse::<Mailbox>().map_err(|source: AddressError| ChannelError::Mailbox {
-                target: target.name.clone(),
                 key,
                 value: value.to_owned(),
                 source,
@@ -122,7 +121,7 @@ impl Email {
             robot: RobotId::of(&["smtp", host, &port.to_string(), account]),
             from: mailbox("from", &settings.from)?,
             to: settings.to.iter().map(|to| mailbox("to", to)).collect::<Result<_, _>>()?,
-            transport: transport(settings, target)?,
+            transport: transport(settings, target.timeout)?,
             timeout: target.timeout,
             text,
             html,
@@ -160,7 +159,7 @@ impl Email {
 
     /// Sends one mail over a connection of its own.
     pub(crate) async fn send(&self, part: &Part, stamp: &Stamp<'_>) -> Outcome {
-        let Payload::Mail(mail) = &part.payload else { return part.foreign() };
+        let Payload::Mail(mail) = &part.payload else { return Part::foreign() };
         let composed = match compose(&self.from, mail, stamp) {
             Ok(composed) => composed,
             Err(error) => return Outcome::Rejected { reason: Reason::BadRequest, detail: error.to_string() },
@@ -185,12 +184,9 @@ fn templates(target: &TargetSettings) -> Result<(Templates, Option<Templates>), 
     let Some(path) = &target.template else {
         return Ok((built_in(Markup::Plain), Some(built_in(Markup::Html))));
     };
-    let name = path.to_string_lossy();
-    let is_html = name.trim_end_matches(".j2").ends_with(".html");
-    let own = |markup| {
-        Templates::with_file(markup, language, path)
-            .map_err(|source| ChannelError::Template { target: target.name.clone(), source })
-    };
+    let name = path.to_string_lossy().to_lowercase();
+    let is_html = [".html", ".html.j2"].iter().any(|ending| name.ends_with(ending));
+    let own = |markup| Templates::with_file(markup, language, path);
     if is_html {
         Ok((built_in(Markup::Plain), Some(own(Markup::Html)?)))
     } else {
@@ -200,19 +196,19 @@ fn templates(target: &TargetSettings) -> Result<(Templates, Option<Templates>), 
 
 fn transport(
     settings: &EmailSettings,
-    target: &TargetSettings,
+    timeout: Duration,
 ) -> Result<AsyncSmtpTransport<Tokio1Executor>, ChannelError> {
     let Smarthost { host, port } = &settings.smarthost;
     let tls = match settings.tls {
         MailTls::None => Tls::None,
-        MailTls::StartTls => Tls::Required(tls_parameters(host, settings, target)?),
-        MailTls::Implicit => Tls::Wrapper(tls_parameters(host, settings, target)?),
+        MailTls::StartTls => Tls::Required(tls_parameters(host, settings)?),
+        MailTls::Implicit => Tls::Wrapper(tls_parameters(host, settings)?),
     };
     // "Dangerous" is the name of the constructor that leaves TLS to the next line.
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(*port)
         .tls(tls)
-        .timeout(Some(target.timeout));
+        .timeout(Some(timeout));
     if let Some(hello) = &settings.hello {
         builder = builder.hello_name(ClientId::Domain(hello.clone()));
     }
@@ -222,17 +218,13 @@ fn transport(
     Ok(builder.build())
 }
 
-fn tls_parameters(
-    host: &str,
-    settings: &EmailSettings,
-    target: &TargetSettings,
-) -> Result<TlsParameters, ChannelError> {
-    let failed = |what: String| ChannelError::Client { target: target.name.clone(), what };
+fn tls_parameters(host: &str, settings: &EmailSettings) -> Result<TlsParameters, ChannelError> {
     let system = roots::system();
     let mut builder = TlsParameters::builder(host.to_owned());
-    builder = builder.certificate_store(match system.is_empty() {
-        true => CertificateStore::WebpkiRoots,
-        false => CertificateStore::None,
+    builder = builder.certificate_store(if system.is_empty() {
+        CertificateStore::WebpkiRoots
+    } else {
+        CertificateStore::None
     });
     for certificate in system {
         // A system's bundle may hold certificates rustls can't parse; the others count.
@@ -241,8 +233,7 @@ fn tls_parameters(
         }
     }
     if let Some(path) = &settings.ca_file {
-        let refused =
-            |what: String| ChannelError::CaFile { target: target.name.clone(), path: path.clone(), what };
+        let refused = |what: String| ChannelError::CaFile { path: path.clone(), what };
         let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
         let mut count = 0;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -258,7 +249,7 @@ fn tls_parameters(
             ));
         }
     }
-    builder.build().map_err(|error| failed(error.to_string()))
+    builder.build().map_err(|error| ChannelError::Client(error.to_string()))
 }
 
 /// The draft in one piece: mails are not split.

@@ -42,7 +42,7 @@ impl Hook {
         signing: Option<&Secret>,
         target: &TargetSettings,
     ) -> Result<Self, ChannelError> {
-        let url = address(url, target)?;
+        let url = address(url)?;
         // The values of the query (`access_token`, `key`) and the last segment of the path are what authorises.
         let mut secrets: Vec<Secret> = url.query_pairs().map(|(_, value)| Secret::new(&*value)).collect();
         secrets.extend(url.query().map(Secret::new));
@@ -121,8 +121,8 @@ impl fmt::Debug for Hook {
 }
 
 /// `https:` anywhere, `http:` on this machine only: a robot's token must not travel in the clear.
-fn address(url: &Secret, target: &TargetSettings) -> Result<Url, ChannelError> {
-    let refused = |what: &str| ChannelError::Address { target: target.name.clone(), what: what.to_owned() };
+fn address(url: &Secret) -> Result<Url, ChannelError> {
+    let refused = |what: &str| ChannelError::Address(what.to_owned());
     // The parser's own error is harmless, but its input is the secret: only our words are shown.
     let url = Url::parse(url.reveal().trim()).map_err(|error| {
         refused(&format!("is not an address: {error} (hint: paste the robot's whole address, https://…)"))
@@ -146,10 +146,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn client(url: &Url, target: &TargetSettings) -> Result<Client, ChannelError> {
-    let failed = |error: &dyn fmt::Display| ChannelError::Client {
-        target: target.name.clone(),
-        what: error.to_string(),
-    };
+    let failed = |error: &dyn fmt::Display| ChannelError::Client(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -164,8 +161,7 @@ fn client(url: &Url, target: &TargetSettings) -> Result<Client, ChannelError> {
         .user_agent(concat!("alert-relay/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = &target.proxy {
         // A proxy's address may hold a password: the error is not repeated.
-        let proxy =
-            Proxy::all(proxy.reveal()).map_err(|_| ChannelError::Proxy { target: target.name.clone() })?;
+        let proxy = Proxy::all(proxy.reveal()).map_err(|_| ChannelError::Proxy)?;
         builder = builder.proxy(proxy);
     } else if url.host_str().is_some_and(is_loopback) {
         // `HTTPS_PROXY` and its like are for the world outside.

@@ -19,8 +19,7 @@ impl Texts {
     /// Compiles them; the target's own file is tried on every sample.
     pub(crate) fn new(markup: Markup, target: &TargetSettings) -> Result<Self, ChannelError> {
         let rich = match &target.template {
-            Some(path) => Templates::with_file(markup, target.language, path)
-                .map_err(|source| ChannelError::Template { target: target.name.clone(), source })?,
+            Some(path) => Templates::with_file(markup, target.language, path)?,
             None => Templates::built_in(markup, target.language),
         };
         Ok(Self { rich, plain: Templates::built_in(Markup::Plain, target.language) })

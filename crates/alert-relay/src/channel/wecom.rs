@@ -96,7 +96,7 @@ impl Wecom {
 
     /// Posts one part.
     pub(crate) async fn send(&self, part: &Part, _stamp: &Stamp<'_>) -> Outcome {
-        let Payload::Json(body) = &part.payload else { return part.foreign() };
+        let Payload::Json(body) = &part.payload else { return Part::foreign() };
         match self.hook.post(&[], body).await {
             Ok(reply) => classify(&reply),
             Err(outcome) => outcome,

@@ -1,20 +1,142 @@
 //! `alert-relay render`: what a target would be sent, without sending it.
 
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use jiff::Timestamp;
+
 use crate::args::ConfigArgs;
+use crate::channel::{Fit, Part};
+use crate::ledger::{Snapshot, fold};
+use crate::message::{Changes, Language, Links, Message, sample};
+use crate::notification::Notification;
+use crate::people::Person;
+use crate::settings::{Settings, TargetSettings};
 
 /// `render`
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenderArgs {
     #[command(flatten)]
     pub(crate) settings: ConfigArgs,
+
+    /// The target's name in the settings
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: String,
+
+    /// A webhook's body as Alertmanager posts it, told as if the target had heard of nothing before
+    #[arg(long, value_name = "FILE", conflicts_with = "sample")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// A built-in message to render instead of a file
+    #[arg(long, value_name = "NAME", default_value = "mixed", value_parser = sample::NAMES)]
+    pub(crate) sample: String,
+
+    /// The language of the built-in texts, instead of the target's
+    #[arg(long, value_parser = ["zh-CN", "en"])]
+    pub(crate) language: Option<String>,
 }
 
-/// Exit code 0 when rendered, 2 on bad settings.
+/// Exit code 0 when rendered, 1 when the file is no webhook, 2 on bad settings or an unknown target.
+#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    match super::load_settings(&args.settings.config) {
-        Ok(_settings) => anyhow::bail!("the renderer has not landed yet"),
-        Err(code) => Ok(code),
+    let settings = match super::load_settings(&args.settings.config) {
+        Ok(settings) => settings,
+        Err(code) => return Ok(code),
+    };
+    let (target, channel) =
+        match super::open_target(&settings, &args.target, language(args.language.as_deref())) {
+            Ok(opened) => opened,
+            Err(code) => return Ok(code),
+        };
+    let message = match &args.file {
+        Some(file) => told(&read(file)?, &settings, &target),
+        None => sample::named(&args.sample).context("a sample of this name is not known")?,
+    };
+    let message = in_setting(message, &settings, &target);
+    print!("{}", shown(&channel.render(&message, Fit::Normal)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn language(name: Option<&str>) -> Option<Language> {
+    match name? {
+        "en" => Some(Language::En),
+        _ => Some(Language::ZhCn),
     }
+}
+
+fn read(file: &Path) -> anyhow::Result<Notification> {
+    let body =
+        std::fs::read(file).with_context(|| format!("cannot read the webhook `{}`", file.display()))?;
+    crate::intake::parse(&body)
+        .with_context(|| format!("`{}` is not a webhook of Alertmanager", file.display()))
+}
+
+/// The notification to a target that was told nothing yet.
+fn told(notification: &Notification, settings: &Settings, target: &TargetSettings) -> Message {
+    let snapshot = Snapshot {
+        alerts: notification.alerts.clone(),
+        quiet: Vec::new(),
+        is_truncated: notification.truncated_alerts > 0,
+    };
+    let changes = fold(&[], &[snapshot], target.send_resolved).changes;
+    Message {
+        delivery: "preview".to_owned(),
+        time_zone: settings.time_zone.clone(),
+        now: Timestamp::now(),
+        receiver: notification.receiver.clone(),
+        group_key: notification.group_key.clone(),
+        group_labels: notification.group_labels.clone(),
+        common_labels: notification.common_labels.clone(),
+        common_annotations: notification.common_annotations.clone(),
+        // A target that does not want to hear of the end of alerts is still shown how it would look.
+        changes: changes
+            .unwrap_or_else(|| Changes { resolved: notification.alerts.clone(), ..Changes::default() }),
+        truncated_alerts: notification.truncated_alerts,
+        snapshots: 1,
+        mentions: Vec::new(),
+        links: Links { alertmanager: notification.external_url.clone(), ..Links::default() },
+        banner: None,
+    }
+}
+
+/// The message with the zone, the links and the people of the settings, where they say any.
+fn in_setting(message: Message, settings: &Settings, target: &TargetSettings) -> Message {
+    let or = |set: &str, otherwise: String| if set.is_empty() { otherwise } else { set.to_owned() };
+    let links = Links {
+        alertmanager: or(&settings.alertmanager_url, message.links.alertmanager),
+        prometheus: or(&settings.prometheus_url, message.links.prometheus),
+        relay: or(&settings.server.external_url, message.links.relay),
+    };
+    let mentions = mentioned(settings, target);
+    Message { time_zone: settings.time_zone.clone(), links, mentions, ..message }
+}
+
+/// Everyone whom some route mentions to the target.
+fn mentioned(settings: &Settings, target: &TargetSettings) -> Vec<Person> {
+    let routes = settings.receivers.values().flat_map(|receiver| &receiver.routes);
+    let mut names: Vec<&String> = routes
+        .filter(|route| route.targets.contains(&target.name))
+        .flat_map(|route| &route.mentions)
+        .collect();
+    names.sort();
+    names.dedup();
+    names.into_iter().filter_map(|name| settings.people.get(name)).cloned().collect()
+}
+
+fn shown(parts: &[Part]) -> String {
+    let mut out = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            out,
+            "===== part {} of {}, {} bytes\n{}\n",
+            index + 1,
+            parts.len(),
+            part.bytes(),
+            part.preview()
+        );
+    }
+    out
 }

@@ -1,8 +1,17 @@
 //! `alert-relay send-test TARGET`: one real message to one target, and the channel's own verdict.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
 
 use crate::args::ConfigArgs;
+use crate::channel::{Fit, Stamp};
+use crate::message::{Changes, Language, Links, Message};
+use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Status};
+use crate::outcome::Outcome;
+use crate::settings::{Settings, TargetSettings};
 
 /// `send-test`
 #[derive(Debug, clap::Args)]
@@ -15,11 +24,91 @@ pub(crate) struct SendTestArgs {
 }
 
 /// Exit code 0 when delivered, 1 when not, 2 on bad settings or an unknown target.
+#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
-    match super::load_settings(&args.settings.config) {
-        Ok(_settings) => {
-            anyhow::bail!("the channels have not landed yet, `{}` cannot be reached", args.target)
+    let settings = match super::load_settings(&args.settings.config) {
+        Ok(settings) => settings,
+        Err(code) => return Ok(code),
+    };
+    let (target, channel) = match super::open_target(&settings, &args.target, None) {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let message = test_message(&settings, &target, Timestamp::now());
+    let parts = channel.render(&message, Fit::Normal);
+    let mut all_delivered = true;
+    for (index, part) in parts.iter().enumerate() {
+        let stamp = Stamp { at: SystemTime::now(), delivery: &message.delivery };
+        let outcome = runtime.block_on(channel.send(part, &stamp));
+        all_delivered &= matches!(outcome, Outcome::Delivered { .. });
+        let which = if parts.len() > 1 { format!(" ({}/{})", index + 1, parts.len()) } else { String::new() };
+        println!("{}{which}: {}", target.name, verdict(&outcome));
+    }
+    Ok(if all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A message nobody can take for an incident. It mentions nobody.
+pub(crate) fn test_message(settings: &Settings, target: &TargetSettings, now: Timestamp) -> Message {
+    let (summary, banner) = match target.language {
+        Language::ZhCn => ("alert-relay 的测试消息，收到即表示此通道可用", "测试消息，无需处理"),
+        Language::En => {
+            ("A test by alert-relay: if you read this, the channel works", "Test message, nothing to do")
         }
-        Err(code) => Ok(code),
+    };
+    let labels = LabelSet::from([
+        ("alertname".to_owned(), "AlertRelayTest".to_owned()),
+        ("severity".to_owned(), "info".to_owned()),
+        ("target".to_owned(), target.name.clone()),
+    ]);
+    let annotations = LabelSet::from([("summary".to_owned(), summary.to_owned())]);
+    let alert = Alert {
+        status: Status::Firing,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        starts_at: now,
+        ends_at: None,
+        generator_url: String::new(),
+        fingerprint: Fingerprint("0000000000000000".to_owned()),
+    };
+    Message {
+        delivery: format!("test-{}", now.as_millisecond()),
+        time_zone: settings.time_zone.clone(),
+        now,
+        receiver: "send-test".to_owned(),
+        group_key: GroupKey("send-test".to_owned()),
+        group_labels: LabelSet::new(),
+        common_labels: labels,
+        common_annotations: annotations,
+        changes: Changes { new: vec![alert], ..Changes::default() },
+        truncated_alerts: 0,
+        snapshots: 1,
+        mentions: Vec::new(),
+        // A link to silence a test would only mislead.
+        links: Links::default(),
+        banner: Some(banner.to_owned()),
+    }
+}
+
+/// The outcome in a line: the channel's own words, which carry a hint where we know one.
+fn verdict(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { receipt } => format!("delivered ({receipt})"),
+        Outcome::Retry { reason, after, detail } => {
+            let after = after.map_or(String::new(), |after| {
+                format!(", to be tried again after {}", humantime::format_duration(after))
+            });
+            format!("not delivered for now, {}{after}: {detail}", reason.as_str())
+        }
+        Outcome::TooLarge { detail } => format!("not delivered, too large: {detail}"),
+        Outcome::Misconfigured { reason, detail } => {
+            format!("not delivered, the target's settings are wrong, {}: {detail}", reason.as_str())
+        }
+        Outcome::Rejected { reason, detail } => {
+            format!("not delivered, refused for good, {}: {detail}", reason.as_str())
+        }
     }
 }

@@ -234,7 +234,7 @@ impl LaneRun {
         };
         place.used();
         let began = self.shared.clock.now();
-        let outcome = self.attempt(speaker, part, number, began).await;
+        let outcome = self.attempt(speaker, part, began).await;
         drop(place);
         let now = self.shared.clock.now();
         let took = now.since(began);
@@ -256,13 +256,12 @@ impl LaneRun {
         self.part_end(&outcome, next, now)
     }
 
-    async fn attempt(&self, speaker: &Pending, part: &Part, number: u32, began: Millis) -> Outcome {
+    async fn attempt(&self, speaker: &Pending, part: &Part, began: Millis) -> Outcome {
         let public_id = self.shared.outbox.public_id(speaker.id);
         let since_epoch = began.since(Millis(0));
         let stamp = Stamp {
             at: UNIX_EPOCH.checked_add(since_epoch).unwrap_or_else(SystemTime::now),
             delivery: &public_id,
-            part: number - 1,
         };
         // The channel has its own time-out; this one is for the case that it does not keep it.
         let limit = self.via.settings.timeout.saturating_add(TIMEOUT_MARGIN);

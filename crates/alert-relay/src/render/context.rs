@@ -64,9 +64,10 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let left_out = told.len().saturating_sub(MAX_ALERTS);
     let told = &told[..told.len() - left_out];
 
-    let focus: Vec<&Told<'_>> = match message.changes.is_repeat() {
-        true => told.iter().collect(),
-        false => told.iter().filter(|told| told.change != "still").collect(),
+    let focus: Vec<&Told<'_>> = if message.changes.is_repeat() {
+        told.iter().collect()
+    } else {
+        told.iter().filter(|told| told.change != "still").collect()
     };
     let names = distinct(focus.iter().map(|told| told.alert.label("alertname")));
     let places = distinct(focus.iter().map(|told| place(told.alert)));

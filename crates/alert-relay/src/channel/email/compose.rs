@@ -2,10 +2,9 @@
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
-use sha2::{Digest as _, Sha256};
 
-use crate::channel::Stamp;
 use crate::channel::email::Mail;
+use crate::channel::{Stamp, digest};
 
 /// Builds the mail. The Message-ID follows from the delivery and the recipient: a second copy after an unknown outcome has the
 /// same, and most mail systems show only one.
@@ -16,7 +15,7 @@ pub(crate) fn compose(
 ) -> Result<lettre::Message, lettre::error::Error> {
     let to: Mailbox = mail.to.parse().map_err(|_| lettre::error::Error::MissingTo)?;
     let domain = from.email.domain();
-    let id = digest(&[stamp.delivery, &to.email.to_string()]);
+    let id = digest(&[stamp.delivery, to.email.as_ref()]);
     let thread = format!("<thread-{}@{domain}>", mail.thread);
     let builder = lettre::Message::builder()
         .from(from.clone())
@@ -31,17 +30,6 @@ pub(crate) fn compose(
         Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
         None => builder.singlepart(SinglePart::plain(mail.text.clone())),
     }
-}
-
-/// 24 hex digits of a hash over the parts.
-pub(crate) fn digest(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let hex = |byte: &u8| format!("{byte:02x}");
-    hash.finalize().iter().take(12).map(hex).collect()
 }
 
 /// A header is one line: labels are written by strangers.

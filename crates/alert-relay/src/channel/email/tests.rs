@@ -167,7 +167,7 @@ async fn send(target: &TargetSettings, message: &Message) -> Outcome {
     let parts = channel.render(message, Fit::Normal);
     // 2026-11-23 06:08:22 UTC
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_414_102);
-    channel.send(&parts[0], &Stamp { at, delivery: "d-7", part: 0 }).await
+    channel.send(&parts[0], &Stamp { at, delivery: "d-7" }).await
 }
 
 async fn outcome(script: Script) -> Outcome {
@@ -292,7 +292,7 @@ async fn the_mail_is_what_a_mail_program_expects() {
     assert_eq!(MessageParser::default().parse(again.as_bytes()).unwrap().message_id(), Some(id.as_str()));
     let channel = Channel::new(&target).unwrap();
     let parts = channel.render(&sample::named("resolved").unwrap(), Fit::Normal);
-    channel.send(&parts[0], &Stamp { at: SystemTime::UNIX_EPOCH, delivery: "d-8", part: 0 }).await;
+    channel.send(&parts[0], &Stamp { at: SystemTime::UNIX_EPOCH, delivery: "d-8" }).await;
     let later = server.mail();
     let later = MessageParser::default().parse(later.as_bytes()).unwrap();
     assert_ne!(later.message_id(), Some(id.as_str()));

@@ -78,7 +78,7 @@ async fn send(target: &TargetSettings) -> Outcome {
     let channel = Channel::new(target).unwrap();
     let parts = channel.render(&sample::named("firing").unwrap(), Fit::Normal);
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_577_808_000_000);
-    channel.send(&parts[0], &Stamp { at, delivery: "d1", part: 0 }).await
+    channel.send(&parts[0], &Stamp { at, delivery: "d1" }).await
 }
 
 fn check(outcome: &Outcome, expected: Reason) {
