@@ -1,8 +1,8 @@
 //! The only place where everything meets.
 //!
-//! Owns the order of starting: the command line, the log, the lanes, the sockets, and only then the first answer; and
+//! Owns the order of starting: the command line, the log, the sockets, the lanes, and only then the first answer; and
 //! the order of stopping. Exit codes: 0 done, 1 could not run or `--check` found something missing, 2 the command line
-//! is wrong.
+//! or what it names is wrong.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -14,11 +14,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use http_serve::{Server, ServerConfig, Stop};
 
-use crate::args::{self, Command, Settings};
+use crate::args::{self, Command, Settings, WebSettings};
 use crate::gpu::{self, Gpu};
 use crate::scrape::Scraper;
 use crate::service::{Service, ServiceSettings};
-use crate::{host, logging};
+use crate::{check, host, logging};
+
+/// The command line, or a file or port it names, cannot be used.
+const USAGE: u8 = 2;
 
 /// How long answers under way may take once a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -32,53 +35,62 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return gpu::run_probe(&settings.to_string_lossy());
     }
-    match args::parse(arguments) {
-        Ok(Command::Print(text)) => print(&text, ExitCode::SUCCESS),
-        Ok(Command::Check(_settings)) => ExitCode::SUCCESS,
+    let ended = match args::parse(arguments) {
+        Ok(Command::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
+        Ok(Command::Check(settings)) => on_runtime(print_check(settings)),
         Ok(Command::Serve(settings)) => {
             logging::start(settings.log);
-            match serve(settings) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    tracing::error!("{error:#}");
-                    ExitCode::FAILURE
-                }
-            }
+            on_runtime(serve(settings))
         }
         Err(mistakes) => {
-            let lines: String = mistakes.iter().map(|mistake| format!("error: {mistake}\n")).collect();
-            // Nobody to tell when standard error is closed.
-            let _ = std::io::stderr().write_all(lines.as_bytes());
-            ExitCode::from(2)
+            for mistake in mistakes {
+                // Nobody is left to tell when standard error is closed.
+                let _ = writeln!(std::io::stderr(), "error: {mistake}");
+            }
+            Ok(ExitCode::from(USAGE))
         }
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn print(text: &str, code: ExitCode) -> ExitCode {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
-    }
+/// One thread serves: answers wait for the lanes, which have their own.
+fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let ended = runtime.block_on(work);
+    // A blocked thread must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
-fn serve(settings: Settings) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+async fn print_check(settings: Settings) -> anyhow::Result<ExitCode> {
+    let report = check::run(&settings).await.context("cannot start the threads that read")?;
+    print(&report.text)?;
+    Ok(if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let result = runtime.block_on(run(settings));
-    runtime.shutdown_background();
-    result
-}
-
-async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let mut config = ServerConfig::listening_on(settings.web.listen);
-    config.web_config = settings.web.config_file;
-    let server = Server::bind(config).await?;
-
-    // Kept to the end: dropping it ends the probe.
+    let server = match bind(&settings.web).await {
+        Ok(server) => server,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!("{mistake}");
+            }
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
     let mut lanes = host::lanes(&settings.host);
     lanes.extend(gpu.as_ref().map(|gpu| ("gpu", vec![gpu.collector()])));
@@ -91,15 +103,34 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
             exporter_metrics: settings.web.exporter_metrics,
         },
         scraper,
+        gpu,
     ));
     for address in server.local_addresses() {
         tracing::info!(%address, "gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
     }
     tracing::info!(collectors, "collectors: {collectors}");
+
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }
     });
     stop.or_leave(server.serve(handler, stop.requested(), DRAIN)).await;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens every socket, or says all that is wrong with the web configuration and the addresses.
+async fn bind(web: &WebSettings) -> Result<Server, Vec<String>> {
+    let mut mistakes = Vec::new();
+    let mut config = ServerConfig::listening_on(web.listen.clone());
+    config.web_config.clone_from(&web.config_file);
+    if let Some(Err(error)) = web.config_file.as_deref().map(http_serve::validate) {
+        mistakes.push(error.to_string());
+        config.web_config = None;
+    }
+    match Server::bind(config).await {
+        Ok(server) if mistakes.is_empty() => return Ok(server),
+        Ok(_) => {}
+        Err(error) => mistakes.extend(error.to_string().lines().map(str::to_owned)),
+    }
+    Err(mistakes)
 }

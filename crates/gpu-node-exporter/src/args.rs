@@ -1,8 +1,7 @@
 //! The command line: what was written, and what it means.
 //!
 //! Owns reading the flags and resolving them into [`Settings`], with every mistake told at once. Resolving looks at no
-//! file, so that a command line can be judged anywhere; [`missing_files`] looks afterwards. Leaves out acting on any of
-//! it.
+//! file and no port, so that a command line can be judged anywhere. Leaves out acting on any of it.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -97,17 +96,24 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 /// Every flag there is, with its name: ours, the collectors' and those of `node_exporter` that we accept.
 fn all_flags() -> Vec<Flag> {
     use flag::{ABSENT_COLLECTORS, ABSENT_SWITCHES, ABSENT_VALUES, COLLECTORS, FLAGS, GPU, RENAMED};
-    let switch = |name: &str, on, help, heading| {
-        let name = Cow::Owned(format!("collector.{name}"));
-        Flag { name, takes: Takes::Switch { on }, help, heading }
+    let collector = |name: &str, on, help: &str, heading| Flag {
+        name: Cow::Owned(format!("collector.{name}")),
+        takes: Takes::Switch { on },
+        help: Cow::Owned(format!("Leave out {help}")),
+        heading,
     };
-    let hidden = |name: &'static str, takes| Flag { name: Cow::Borrowed(name), takes, help: "", heading: "" };
+    let hidden = |name: &'static str, takes| Flag {
+        name: Cow::Borrowed(name),
+        takes,
+        help: Cow::Borrowed(""),
+        heading: "",
+    };
     let any_values = Takes::Values { placeholder: "", default: "" };
     let mut flags = FLAGS.to_vec();
-    flags.extend(host::COLLECTORS.iter().map(|entry| switch(entry.name, true, entry.help, COLLECTORS)));
-    flags.push(switch("gpu", true, "NVIDIA GPUs", GPU));
+    flags.extend(host::COLLECTORS.iter().map(|entry| collector(entry.name, true, entry.help, COLLECTORS)));
+    flags.push(collector("gpu", true, "NVIDIA GPUs", GPU));
     flags.extend(RENAMED.iter().map(|(old, _)| hidden(old, any_values)));
-    flags.extend(ABSENT_COLLECTORS.iter().map(|name| switch(name, false, "", "")));
+    flags.extend(ABSENT_COLLECTORS.iter().map(|name| collector(name, false, "", "")));
     flags.extend(ABSENT_SWITCHES.iter().map(|name| hidden(name, Takes::Switch { on: false })));
     flags.extend(ABSENT_VALUES.iter().map(|name| hidden(name, any_values)));
     flags
@@ -137,13 +143,11 @@ fn add(command: clap::Command, flag: &Flag) -> clap::Command {
     match flag.takes {
         Takes::Switch { on } => {
             let (yes, no) = (flag.name.to_string(), format!("no-{}", flag.name));
-            let help =
-                if on { format!("Do not read or show this: {}", flag.help) } else { flag.help.to_owned() };
             let switch = |name: &str, other: &str, shown: bool| {
                 arg(name.to_owned())
                     .action(ArgAction::SetTrue)
                     .overrides_with(other.to_owned())
-                    .help(help.clone())
+                    .help(flag.help.to_string())
                     .hide(hidden || !shown)
             };
             command.arg(switch(&yes, &no, !on)).arg(switch(&no, &yes, on))
@@ -154,7 +158,7 @@ fn add(command: clap::Command, flag: &Flag) -> clap::Command {
                 .action(if repeated { ArgAction::Append } else { ArgAction::Set })
                 .value_name(placeholder)
                 .allow_hyphen_values(true)
-                .help(flag.help);
+                .help(flag.help.to_string());
             if !default.is_empty() {
                 argument = argument.default_value(default);
             }
@@ -434,7 +438,7 @@ fn is_enabled(raw: &Raw, name: &str, only_named: bool) -> bool {
 /// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const CAREFUL_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
+const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
 
 fn gpu(raw: &mut Raw, warnings: &mut Vec<String>) -> Option<GpuSettings> {
     let sample_interval = raw.duration("gpu.sample-interval");
@@ -485,3 +489,6 @@ fn absent(raw: &Raw) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

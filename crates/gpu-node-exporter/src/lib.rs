@@ -23,6 +23,8 @@ mod service;
 mod args;
 mod logging;
 
+mod check;
+
 mod app;
 
 pub use app::main;

@@ -27,10 +27,17 @@ pub(crate) struct Reading {
     pub(crate) collector: &'static str,
     /// How long it took, or has taken so far when it is late.
     pub(crate) took: Duration,
-    /// Whether it read everything.
-    pub(crate) success: bool,
     /// What it read.
     pub(crate) families: Arc<Vec<Family>>,
+    /// What went wrong.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Reading {
+    /// Whether everything was read.
+    pub(crate) fn success(&self) -> bool {
+        self.faults.is_empty()
+    }
 }
 
 /// All lanes.
@@ -170,8 +177,7 @@ impl Lane {
                 if !in_time {
                     self.give_up();
                 }
-                let results = run.borrow().clone();
-                results
+                run.borrow().clone()
             }
         };
         for (index, result) in chosen(mask, &results) {
@@ -204,8 +210,8 @@ impl Lane {
         Arc::new(Reading {
             collector: self.collectors[index],
             took: since.elapsed(),
-            success: false,
             families: Arc::default(),
+            faults: vec![Fault::new("did not answer in time")],
         })
     }
 }
@@ -279,15 +285,15 @@ impl Watched {
         let reading = Reading {
             collector: self.collector.name(),
             took: began.elapsed(),
-            success: faults.is_empty(),
             families: Arc::new(families),
+            faults,
         };
-        self.tell(faults);
+        self.tell(&reading.faults);
         reading
     }
 
     /// Logs a fault when it is new, and the end of all faults; not every scrape of a lasting one.
-    fn tell(&mut self, faults: Vec<Fault>) {
+    fn tell(&mut self, faults: &[Fault]) {
         let collector = self.collector.name();
         if faults.is_empty() && !self.healthy {
             tracing::info!(collector, "collector `{collector}` reads everything again");
@@ -295,9 +301,9 @@ impl Watched {
         }
         self.healthy = faults.is_empty();
         for fault in faults {
-            if self.told.len() < MOST_TOLD && !self.told.contains(&fault) {
+            if self.told.len() < MOST_TOLD && !self.told.contains(fault) {
                 tracing::warn!(collector, "collector `{collector}`: {fault}");
-                self.told.push(fault);
+                self.told.push(fault.clone());
             }
         }
     }

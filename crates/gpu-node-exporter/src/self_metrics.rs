@@ -71,7 +71,7 @@ pub(crate) fn collector_families(readings: &[Arc<Reading>]) -> Vec<Family> {
     for reading in readings {
         let labels = Labels::new([("collector", reading.collector)]);
         took.push(labels.clone(), reading.took.as_secs_f64());
-        success.push(labels, reading.success);
+        success.push(labels, reading.success());
     }
     vec![took, success]
 }

@@ -19,6 +19,7 @@ use http_serve::response::{html, text, whole};
 use tokio::sync::Semaphore;
 
 use crate::exposition::{Format, Page, accepts_gzip};
+use crate::gpu::Gpu;
 use crate::landing;
 use crate::scrape::Scraper;
 use crate::selection::Selection;
@@ -42,6 +43,7 @@ pub(crate) struct ServiceSettings {
 pub(crate) struct Service {
     settings: ServiceSettings,
     scraper: Scraper,
+    gpu: Option<Arc<Gpu>>,
     running: Vec<&'static str>,
     permits: Semaphore,
     metrics: SelfMetrics,
@@ -53,7 +55,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Nothing is read before the first request.
-    pub(crate) fn new(settings: ServiceSettings, scraper: Scraper) -> Self {
+    pub(crate) fn new(settings: ServiceSettings, scraper: Scraper, gpu: Option<Gpu>) -> Self {
         let running = scraper.collectors().collect();
         let permits = Semaphore::new(
             settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
@@ -61,6 +63,7 @@ impl Service {
         Self {
             settings,
             scraper,
+            gpu: gpu.map(Arc::new),
             running,
             permits,
             metrics: SelfMetrics::default(),
@@ -83,14 +86,41 @@ impl Service {
         }
         match path {
             "/" | "/-/healthy" | "/-/ready" if !reads => method_not_allowed("GET, HEAD"),
+            "/-/gpu/release" | "/-/gpu/acquire" if request.method != Method::POST => {
+                method_not_allowed("POST")
+            }
             "/" => html(StatusCode::OK, landing::page(&self.settings.telemetry_path)),
             "/-/healthy" => text(StatusCode::OK, "healthy\n"),
             "/-/ready" => text(StatusCode::OK, "ready\n"),
+            "/-/gpu/release" => self.release_gpu().await,
+            "/-/gpu/acquire" => self.acquire_gpu(),
             _ => text(
                 StatusCode::NOT_FOUND,
                 format!("no such page (hint: metrics are under {})\n", self.settings.telemetry_path),
             ),
         }
+    }
+
+    /// Frees the driver, so that an administrator can reset a GPU or change its MIG mode.
+    async fn release_gpu(&self) -> Answer {
+        let Some(gpu) = self.gpu.clone() else { return no_gpu() };
+        // It waits for the probe to leave.
+        match tokio::task::spawn_blocking(move || gpu.release()).await {
+            Ok(true) => text(
+                StatusCode::OK,
+                "the driver is free (hint: POST /-/gpu/acquire to read the GPUs again)\n",
+            ),
+            Ok(false) | Err(_) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the probe did not leave the driver in time (hint: a call may hang in the driver; see the log)\n",
+            ),
+        }
+    }
+
+    fn acquire_gpu(&self) -> Answer {
+        let Some(gpu) = &self.gpu else { return no_gpu() };
+        gpu.acquire();
+        text(StatusCode::OK, "the GPUs are read again\n")
     }
 
     async fn metrics_page(&self, request: &request::Parts) -> Answer {
@@ -165,7 +195,7 @@ fn patience(headers: &HeaderMap) -> Duration {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match timeout {
         Some(timeout) if !timeout.is_zero() => {
-            let timeout = timeout.min(Duration::from_secs(3600));
+            let timeout = timeout.min(Duration::from_hours(1));
             timeout.saturating_sub(TIME_TO_ANSWER.min(timeout / 10))
         }
         _ => DEFAULT_PATIENCE,
@@ -177,6 +207,10 @@ fn gzip(page: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
     encoder.write_all(page).expect("writing to a Vec cannot fail");
     encoder.finish().expect("writing to a Vec cannot fail")
+}
+
+fn no_gpu() -> Answer {
+    text(StatusCode::NOT_FOUND, "GPUs are not read here (hint: --no-collector.gpu is set)\n")
 }
 
 fn method_not_allowed(allowed: &'static str) -> Answer {

@@ -10,14 +10,14 @@ use std::borrow::Cow;
 pub(super) struct Flag {
     pub(super) name: Cow<'static, str>,
     pub(super) takes: Takes,
-    pub(super) help: &'static str,
+    pub(super) help: Cow<'static, str>,
     pub(super) heading: &'static str,
 }
 
 /// What follows a flag's name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// Nothing; `--no-NAME` says the opposite.
+    /// Nothing; `--no-NAME` says the opposite. The help is about the one of the two that changes something.
     Switch { on: bool },
     /// One value.
     Value { placeholder: &'static str, default: &'static str },
@@ -26,7 +26,7 @@ pub(super) enum Takes {
 }
 
 const fn switch(name: &'static str, on: bool, heading: &'static str, help: &'static str) -> Flag {
-    Flag { name: Cow::Borrowed(name), takes: Takes::Switch { on }, help, heading }
+    Flag { name: Cow::Borrowed(name), takes: Takes::Switch { on }, help: Cow::Borrowed(help), heading }
 }
 
 const fn value(
@@ -36,7 +36,12 @@ const fn value(
     heading: &'static str,
     help: &'static str,
 ) -> Flag {
-    Flag { name: Cow::Borrowed(name), takes: Takes::Value { placeholder, default }, help, heading }
+    Flag {
+        name: Cow::Borrowed(name),
+        takes: Takes::Value { placeholder, default },
+        help: Cow::Borrowed(help),
+        heading,
+    }
 }
 
 const fn values(
@@ -46,7 +51,12 @@ const fn values(
     heading: &'static str,
     help: &'static str,
 ) -> Flag {
-    Flag { name: Cow::Borrowed(name), takes: Takes::Values { placeholder, default }, help, heading }
+    Flag {
+        name: Cow::Borrowed(name),
+        takes: Takes::Values { placeholder, default },
+        help: Cow::Borrowed(help),
+        heading,
+    }
 }
 
 pub(super) const COLLECTORS: &str = "Collectors (node_exporter's flags)";
@@ -79,7 +89,7 @@ pub(super) const FLAGS: &[Flag] = &[
     value("path.rootfs", "DIRECTORY", "/", PATHS, "Where the host's root directory is mounted"),
     value("path.udev.data", "DIRECTORY", "/run/udev/data", PATHS, "Where udev keeps its database"),
     switch("collector.disable-defaults", false, COLLECTORS, "Read only the collectors that are named"),
-    switch("collector.cpu.guest", true, COLLECTORS, "Show node_cpu_guest_seconds_total"),
+    switch("collector.cpu.guest", true, COLLECTORS, "Leave out node_cpu_guest_seconds_total"),
     switch("collector.cpu.info", false, COLLECTORS, "Show node_cpu_info"),
     value(
         "collector.cpu.info.flags-include",
@@ -169,7 +179,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "collector.netdev.netlink",
         true,
         COLLECTORS,
-        "Ask the kernel for the devices' counters rather than read PROCFS/net/dev",
+        "Read PROCFS/net/dev rather than ask the kernel over netlink",
     ),
     switch(
         "collector.netdev.enable-detailed-metrics",

@@ -164,7 +164,7 @@ impl Shown {
 }
 
 /// A disk's labels change when it is partitioned or formatted; udev is asked again after this long.
-const READ_AGAIN: Duration = Duration::from_secs(60);
+const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// What does not change from scrape to scrape.
 struct Disk {

@@ -173,7 +173,9 @@ impl Device {
         families: &mut Families,
     ) -> Vec<Fault> {
         // Every device has a state; without it the device went away after the directory was listed.
-        let Some(operstate) = word(&mut self.operstate, buffer) else { return Vec::new() };
+        let Ok(operstate) = self.operstate.read(buffer).map(|text| text.trim().to_owned()) else {
+            return Vec::new();
+        };
         let mut faults = Vec::new();
         let mut flags = None;
         let files = self.properties.iter_mut().zip(&PROPERTIES).zip(&mut families.properties);
@@ -204,7 +206,8 @@ impl Device {
             Some(_) => "down",
         };
         // What the device does not have is an empty label.
-        let mut text = |file: &mut KeptFile| word(file, buffer).unwrap_or_else(String::new);
+        let mut text =
+            |file: &mut KeptFile| file.read(buffer).map_or(String::new(), |text| text.trim().to_owned());
         let info = Labels::new([
             ("device", self.name.clone()),
             ("address", text(&mut self.address)),
@@ -242,10 +245,6 @@ fn parse_number(text: &str) -> Result<i64, Fault> {
         None => text.parse(),
     };
     parsed.map_err(|_| Fault::new(format!("class/net: expected a number, found {text:?}")))
-}
-
-fn word(file: &mut KeptFile, buffer: &mut Buffer) -> Option<String> {
-    file.read(buffer).ok().map(|text| text.trim().to_owned())
 }
 
 /// The collector's families, being filled device by device.

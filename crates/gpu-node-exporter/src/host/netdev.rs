@@ -67,9 +67,12 @@ impl NetdevCollector {
             let key = (name, alias);
             let labels = self.labels.remove(&key).unwrap_or_else(|| {
                 let (name, alias) = &key;
-                settings.filter.keeps(name).then(|| match settings.label_ifalias {
-                    true => Labels::new([("device", name), ("ifalias", alias)]),
-                    false => Labels::new([("device", name)]),
+                settings.filter.keeps(name).then(|| {
+                    if settings.label_ifalias {
+                        Labels::new([("device", name), ("ifalias", alias)])
+                    } else {
+                        Labels::new([("device", name)])
+                    }
                 })
             });
             shown.extend(labels.clone().map(|labels| (labels, counters)));

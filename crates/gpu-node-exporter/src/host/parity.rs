@@ -12,7 +12,7 @@ use crate::exposition::{Format, Page};
 use crate::host;
 use crate::scrape::Scraper;
 
-/// The flags of node_exporter's `end-to-end-test.sh` for these collectors.
+/// The flags of `node_exporter`'s `end-to-end-test.sh` for these collectors.
 const FLAGS: [&str; 10] = [
     "--no-collector.filesystem",
     "--no-collector.uname",
@@ -45,7 +45,7 @@ async fn shows_every_series_of_node_exporters_own_page() {
     let scraper = Scraper::start(host::lanes(&settings.host)).unwrap();
     let readings = scraper.read(|_| true, Instant::now() + Duration::from_secs(30)).await;
     for reading in &readings {
-        assert!(reading.success, "{} failed", reading.collector);
+        assert!(reading.success(), "{}: {:?}", reading.collector, reading.faults);
     }
     let page = Page::new(readings.iter().map(|reading| Arc::clone(&reading.families)).collect());
     assert_eq!(page.refused, [] as [&str; 0]);

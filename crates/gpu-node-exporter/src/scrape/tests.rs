@@ -1,1 +1,114 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::*;
+use crate::family::Labels;
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Does what the test says.
+struct Scripted<F> {
+    name: &'static str,
+    act: F,
+}
+
+impl<F: FnMut() -> Collected + Send> Collector for Scripted<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        (self.act)()
+    }
+}
+
+fn scripted(name: &'static str, act: impl FnMut() -> Collected + Send + 'static) -> Box<dyn Collector> {
+    Box::new(Scripted { name, act })
+}
+
+fn answers(name: &'static str) -> Box<dyn Collector> {
+    scripted(name, || Collected::complete(vec![Family::gauge("one", "One.").with(Labels::NONE, 1_u64)]))
+}
+
+/// A collector that tells when it was entered and waits to be let go.
+fn held(name: &'static str) -> (Box<dyn Collector>, Receiver<()>, Sender<()>) {
+    let (entered, was_entered) = channel();
+    let (let_go, wait) = channel();
+    let collector = scripted(name, move || {
+        entered.send(()).unwrap();
+        wait.recv().unwrap();
+        Collected::default()
+    });
+    (collector, was_entered, let_go)
+}
+
+async fn read(scraper: &Scraper, patience: Duration) -> Vec<(&'static str, bool)> {
+    let readings = scraper.read(|_| true, Instant::now() + patience).await;
+    readings.iter().map(|reading| (reading.collector, reading.success())).collect()
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_collector() {
+    let panics = scripted("panics", || panic!("as the test wants"));
+    let scraper = Scraper::start(vec![("test", vec![answers("first"), panics, answers("last")])]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(read(&scraper, LONG).await, [("first", true), ("panics", false), ("last", true)]);
+    }
+}
+
+#[tokio::test]
+async fn a_late_lane_delays_one_scrape_and_costs_itself_until_it_returns() {
+    let (hangs, entered, let_go) = held("hangs");
+    let lanes =
+        vec![("slow", vec![answers("before"), hangs, answers("after")]), ("fast", vec![answers("other")])];
+    let scraper = Scraper::start(lanes).unwrap();
+
+    let first = read(&scraper, Duration::from_millis(20)).await;
+    assert_eq!(first, [("before", true), ("hangs", false), ("after", false), ("other", true)]);
+    entered.recv().unwrap();
+
+    // The lane is known to be late: nobody waits for it, and it is not queued again.
+    let began = Instant::now();
+    let second = read(&scraper, LONG).await;
+    assert_eq!(second, [("before", false), ("hangs", false), ("after", false), ("other", true)]);
+    assert!(began.elapsed() < LONG / 2, "the scrape waited for a lane known to be late");
+
+    let_go.send(()).unwrap();
+    while scraper.lanes[0].shared.state().running.is_some() {
+        tokio::task::yield_now().await;
+    }
+    let_go.send(()).unwrap();
+    assert!(read(&scraper, LONG).await.iter().all(|(_, success)| *success));
+    assert_eq!(entered.try_iter().count(), 1, "the late lane was queued again before it returned");
+}
+
+#[tokio::test]
+async fn scrapes_at_the_same_time_share_one_reading() {
+    let readings = Arc::new(AtomicUsize::new(0));
+    let (hangs, entered, let_go) = held("hangs");
+    let counted = Arc::clone(&readings);
+    let counts = scripted("counts", move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Collected::default()
+    });
+    let scraper = Scraper::start(vec![("test", vec![counts, hangs])]).unwrap();
+    let release = async {
+        // Both scrapes have asked once this runs: futures are polled in order.
+        tokio::task::yield_now().await;
+        entered.recv().unwrap();
+        let_go.send(()).unwrap();
+    };
+    let (first, second, ()) = tokio::join!(read(&scraper, LONG), read(&scraper, LONG), release);
+    assert_eq!(first, [("counts", true), ("hangs", true)]);
+    assert_eq!(first, second);
+    assert_eq!(readings.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn only_what_is_wanted_is_read() {
+    let scraper =
+        Scraper::start(vec![("a", vec![answers("a")]), ("b", vec![answers("b"), answers("c")])]).unwrap();
+    let readings = scraper.read(|name| name == "c", Instant::now() + LONG).await;
+    let names: Vec<_> = readings.iter().map(|reading| reading.collector).collect();
+    assert_eq!(names, ["c"]);
+}

@@ -32,10 +32,17 @@ const STUCK: &str = "mountpoint timeout";
 
 /// Asks mounts.
 pub(super) struct Sizes {
-    timeout: Duration,
+    patience: Patience,
     question: fn(&Path) -> Answer,
     worker: Option<Worker>,
     stuck: Vec<(PathBuf, Worker)>,
+}
+
+/// How long a mount may take. The first that takes longer has shown that something is wrong: the next get less time,
+/// so that one dead server with many mounts does not hold up the lane for minutes.
+struct Patience {
+    first: Duration,
+    next: Duration,
 }
 
 /// A thread that answers questions in order.
@@ -48,11 +55,11 @@ struct Worker {
 
 impl Sizes {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self::asking(timeout, statvfs)
+        Self::asking(Patience { first: timeout, next: timeout / 10 }, statvfs)
     }
 
-    fn asking(timeout: Duration, question: fn(&Path) -> Answer) -> Self {
-        Self { timeout, question, worker: None, stuck: Vec::new() }
+    fn asking(patience: Patience, question: fn(&Path) -> Answer) -> Self {
+        Self { patience, question, worker: None, stuck: Vec::new() }
     }
 
     /// One answer for each path, in order.
@@ -62,7 +69,7 @@ impl Sizes {
         let mut answers: Vec<Answer> = vec![Err(STUCK.to_owned()); paths.len()];
         let askable = |(_, path): &(usize, PathBuf)| !self.stuck.iter().any(|(stuck, _)| stuck == path);
         let mut waiting: VecDeque<(usize, PathBuf)> = paths.into_iter().enumerate().filter(askable).collect();
-        let mut patience = self.timeout;
+        let mut patience = self.patience.first;
         while !waiting.is_empty() {
             let Some(worker) = self.worker() else { break };
             for (_, path) in &waiting {
@@ -75,9 +82,7 @@ impl Sizes {
                     Err(RecvTimeoutError::Timeout) => {
                         worker.left_behind.store(true, Ordering::Relaxed);
                         self.stuck.push((path, worker));
-                        // The first stuck mount has shown that something is wrong: the next get less time, so that
-                        // one dead server with many mounts does not hold up the lane for minutes.
-                        patience = self.timeout / 10;
+                        patience = self.patience.next;
                         break;
                     }
                     Err(RecvTimeoutError::Disconnected) => {
@@ -146,11 +151,15 @@ mod tests {
 
     use super::*;
 
+    /// Long enough for a thread to start on a busy machine.
+    const LONG: Duration = Duration::from_millis(400);
+
     const SOME: Size = Size { total: 1, free: 1, available: 1, files: 1, files_free: 1 };
 
     /// Paths that begin with `/dead` do not answer before this is set.
     static REVIVED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
+    #[expect(clippy::unnecessary_wraps, reason = "has the signature of a question")]
     fn slow(path: &Path) -> Answer {
         if path.starts_with("/dead") {
             let revived = REVIVED.0.lock().unwrap();
@@ -161,14 +170,14 @@ mod tests {
 
     #[test]
     fn a_dead_mount_costs_only_itself_until_it_is_back() {
-        let mut sizes = Sizes::asking(Duration::from_millis(50), slow);
+        let mut sizes = Sizes::asking(Patience { first: LONG, next: LONG }, slow);
         let paths = || ["/a", "/dead/1", "/b", "/dead/2", "/c"].map(PathBuf::from).to_vec();
         let stuck = || Err(STUCK.to_owned());
         let expected = [Ok(SOME), stuck(), Ok(SOME), stuck(), Ok(SOME)];
         assert_eq!(sizes.ask(paths()), expected);
         let began = std::time::Instant::now();
         assert_eq!(sizes.ask(paths()), expected);
-        assert!(began.elapsed() < Duration::from_millis(40), "a mount known to be stuck was waited for");
+        assert!(began.elapsed() < LONG, "a mount known to be stuck was waited for");
         *REVIVED.0.lock().unwrap() = true;
         REVIVED.1.notify_all();
         let all_back = [const { Ok(SOME) }; 5];

@@ -26,6 +26,8 @@ const IFLA_STATS64: u16 = 23;
 const HEADER: usize = 16;
 /// `struct ifinfomsg`, which stands before the attributes.
 const LINK_HEADER: usize = 16;
+/// The length field of a request: both headers.
+const REQUEST_LENGTH: u32 = 32;
 
 /// The kernel fills at most this much of a datagram in a dump.
 const DATAGRAM: usize = 32 * 1024;
@@ -33,7 +35,7 @@ const DATAGRAM: usize = 32 * 1024;
 /// A socket that is opened at the first question and kept.
 #[derive(Default)]
 pub(super) struct Socket {
-    socket: Option<OwnedFd>,
+    open: Option<OwnedFd>,
     sequence: u32,
     datagram: Vec<u8>,
 }
@@ -44,13 +46,13 @@ impl Socket {
         let devices = self.ask();
         if devices.is_err() {
             // The rest of an answer may still be under way on this socket; the next question gets a new one.
-            self.socket = None;
+            self.open = None;
         }
         devices.map_err(|error| Fault::new(format!("netlink: {error}")))
     }
 
     fn ask(&mut self) -> io::Result<Vec<Device>> {
-        let socket = match self.socket.take() {
+        let socket = match self.open.take() {
             Some(socket) => socket,
             None => open()?,
         };
@@ -64,7 +66,7 @@ impl Socket {
                 return Err(io::Error::other("the answer is longer than a datagram of a dump may be"));
             }
             if read_datagram(&self.datagram[..length], self.sequence, &mut devices)? == Progress::Done {
-                self.socket = Some(socket);
+                self.open = Some(socket);
                 return Ok(devices);
             }
         }
@@ -81,7 +83,7 @@ fn open() -> io::Result<OwnedFd> {
 /// "Tell me about all links": a header and an empty `struct ifinfomsg`.
 fn request(sequence: u32) -> [u8; HEADER + LINK_HEADER] {
     let mut request = [0; HEADER + LINK_HEADER];
-    request[0..4].copy_from_slice(&((HEADER + LINK_HEADER) as u32).to_ne_bytes());
+    request[0..4].copy_from_slice(&REQUEST_LENGTH.to_ne_bytes());
     request[4..6].copy_from_slice(&RTM_GETLINK.to_ne_bytes());
     request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     request[8..12].copy_from_slice(&sequence.to_ne_bytes());

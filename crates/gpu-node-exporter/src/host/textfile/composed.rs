@@ -12,7 +12,7 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
         Kind::Summary => "quantile",
         Kind::Counter | Kind::Gauge | Kind::Info | Kind::Unknown => return Ok(()),
     };
-    let mut sets: Vec<(Vec<Label>, Vec<(f64, Sample)>)> = Vec::new();
+    let mut sets: Vec<(Vec<Label>, Bounded)> = Vec::new();
     for sample in family.samples.drain(..) {
         let at = if matches!(sample.suffix, "" | "_bucket") {
             let text = sample.labels.iter().find(|(name, _)| name == bound).map_or("", |(_, value)| value);
@@ -39,6 +39,9 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
     family.samples = sets.into_iter().flat_map(|(_, samples)| samples).map(|(_, sample)| sample).collect();
     Ok(())
 }
+
+/// Samples with their bounds; sum and count stand behind all.
+type Bounded = Vec<(f64, Sample)>;
 
 fn is_total(sample: &Sample) -> bool {
     matches!(sample.suffix, "_sum" | "_count")

@@ -1,0 +1,148 @@
+use super::*;
+
+fn arguments(written: &[&str]) -> Vec<OsString> {
+    written.iter().map(OsString::from).collect()
+}
+
+fn settings(written: &[&str]) -> Settings {
+    match parse(arguments(written)) {
+        Ok(Command::Serve(settings)) => settings,
+        other => panic!("{written:?}: {other:?}"),
+    }
+}
+
+fn mistakes(written: &[&str]) -> String {
+    parse(arguments(written)).unwrap_err().join("\n")
+}
+
+#[test]
+fn help() {
+    let Ok(Command::Print(help)) = parse(arguments(&["--help"])) else { panic!("no help") };
+    insta::assert_snapshot!(help);
+}
+
+#[test]
+fn version() {
+    let Ok(Command::Print(version)) = parse(arguments(&["--version"])) else { panic!("no version") };
+    assert_eq!(version, format!("gpu-node-exporter {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn all_mistakes_at_once() {
+    insta::assert_snapshot!(mistakes(&[
+        "--colector.cpu",
+        "--no-collector.loadavgs",
+        "--frobnicate=1",
+        "serve",
+        "--collector.cpu=true",
+        "--web.systemd-socket",
+        "--web.listen-address=9100",
+        "--web.listen-address=vsock://:9100",
+        "--web.telemetry-path=metrics",
+        "--web.max-requests=-1",
+        "--collector.vmstat.fields=(",
+        "--collector.netdev.device-include=^eth",
+        "--collector.netdev.device-exclude=^veth",
+        "--collector.diskstats.ignored-devices=^ram",
+        "--collector.diskstats.device-include=^sd",
+        "--collector.filesystem.mount-timeout=5",
+        "--gpu.sample-interval=1ms",
+        "--gpu.probe-timeout=never",
+        "--log.level=loud",
+        "--log.format=xml",
+    ]));
+}
+
+#[test]
+fn a_missing_value_is_told() {
+    assert!(mistakes(&["--web.listen-address"]).contains("--web.listen-address"));
+}
+
+#[test]
+fn intervals() {
+    for (interval, words) in [
+        ("3", "has no unit (hint: write 3s or 3ms)"),
+        ("50ms", "is too short"),
+        ("1h", "is too long"),
+        ("fast", "is not a duration"),
+        ("", "is not a duration"),
+    ] {
+        let said = mistakes(&[&format!("--gpu.sample-interval={interval}")]);
+        assert!(said.contains(words), "{interval}: {said}");
+    }
+    let gpu = |interval: &str| settings(&[&format!("--gpu.sample-interval={interval}")]);
+    assert!(gpu("500ms").warnings[0].contains("--gpu.sample-interval=500ms"));
+    assert_eq!(gpu("2s").warnings, [] as [&str; 0]);
+    assert_eq!(gpu("2s").gpu.unwrap().sample_interval, Duration::from_secs(2));
+}
+
+#[test]
+fn which_collectors_run() {
+    let check = |written: &[&str], expected: &[&str], gpu: bool| {
+        let settings = settings(written);
+        assert_eq!(settings.host.enabled, expected, "{written:?}");
+        assert_eq!(settings.gpu.is_some(), gpu, "{written:?}");
+    };
+    let all: Vec<_> = host::COLLECTORS.iter().map(|entry| entry.name).collect();
+    let without = |name: &str| all.iter().copied().filter(|known| *known != name).collect::<Vec<_>>();
+    check(&[], &all, true);
+    check(&["--no-collector.cpu", "--no-collector.gpu"], &without("cpu"), false);
+    check(&["--collector.disable-defaults", "--collector.cpu"], &["cpu"], false);
+    check(&["--collector.disable-defaults", "--collector.gpu"], &[], true);
+    check(&["--no-collector.cpu", "--collector.cpu"], &all, true);
+}
+
+#[test]
+fn node_exporters_other_flags_are_accepted_with_one_word() {
+    let warnings = settings(&[
+        "--no-collector.arp.netlink",
+        "--collector.hwmon.chip-include=(coretemp)",
+        "--collector.systemd",
+        "--no-collector.zfs",
+        "--runtime.gomaxprocs",
+        "2",
+    ])
+    .warnings;
+    assert_eq!(
+        warnings,
+        [
+            "flags of node_exporter for collectors that are not in this version have no effect: --collector.systemd, \
+         --collector.arp.netlink, --collector.hwmon.chip-include, --runtime.gomaxprocs"
+        ]
+    );
+}
+
+#[test]
+fn older_names_count() {
+    let settings = settings(&["--collector.filesystem.ignored-mount-points=^/boot"]);
+    assert!(!settings.host.filesystem.mount_points.keeps("/boot"));
+    assert!(settings.host.filesystem.mount_points.keeps("/proc"));
+    assert_eq!(
+        settings.warnings,
+        [
+            "--collector.filesystem.ignored-mount-points is called --collector.filesystem.mount-points-exclude now"
+        ]
+    );
+}
+
+#[test]
+fn an_include_expression_replaces_the_default_exclude() {
+    let settings = settings(&["--collector.diskstats.device-include=^loop0$"]);
+    assert!(settings.host.disks.keeps("loop0"));
+    assert!(!settings.host.disks.keeps("sda"));
+}
+
+#[test]
+fn asking_for_flags_of_the_cpu_turns_the_info_on() {
+    assert!(settings(&["--collector.cpu.info.flags-include=aes"]).host.cpu.info);
+    assert!(!settings(&[]).host.cpu.info);
+}
+
+#[test]
+fn no_flag_is_there_twice() {
+    let mut names: Vec<_> = all_flags().into_iter().map(|flag| flag.name).collect();
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    command_line().debug_assert();
+}
