@@ -472,3 +472,6 @@ fn health(shown: &[Shown<'_>]) -> [Family; 6] {
 pub(super) fn restart_counts(count: impl Fn(Restart) -> u64) -> Vec<(Restart, u64)> {
     Restart::ALL.map(|reason| (reason, count(reason))).to_vec()
 }
+
+#[cfg(test)]
+mod tests;

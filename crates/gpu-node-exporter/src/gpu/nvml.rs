@@ -13,7 +13,7 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
 pub(super) use self::device::Reader;
-pub(super) use self::events::watch_xids;
+pub(super) use self::events::XidEvents;
 use super::frame::{Driver, Failure, FailureReason, FaultReason};
 
 /// The name under which every driver package installs the library; the unversioned name is for developers only.

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, Outcome, Sweep};
-use super::nvml::{self, Reader};
+use super::nvml::{self, Reader, XidEvents};
 
 /// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,32 +84,70 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), FrameError> {
         Err(failure) => return output.write(&Frame::Failed(failure)),
     };
     output.write(&Frame::Driver(nvml::driver(&nvml)))?;
+    let mut reader = Reader::default();
     if settings.once {
-        return sweep(&nvml, settings, &mut Reader::default(), output).map(|_| ());
+        return sweep(&nvml, settings, &mut reader, output).map(|_| ());
     }
-    let (stop, stopped) = mpsc::channel();
+    let stop = AtomicBool::new(false);
     thread::scope(|threads| {
-        // Without the thread there are readings but no XIDs from the driver; the kernel log still has them.
-        let nvml = &nvml;
-        let watch = move || {
-            // A broken pipe is seen by the other thread, within one interval.
-            nvml::watch_xids(nvml, &settings.skip, &stopped, |event| drop(output.write(&Frame::Xid(event))));
-        };
-        let _ = thread::Builder::new()
-            .name("xid".to_owned())
-            .stack_size(XID_THREAD_STACK)
-            .spawn_scoped(threads, watch);
-        let result = rounds(nvml, settings, output);
-        drop(stop);
+        let mut xids = XidThread { scope: threads, running: None, tried: None };
+        let result =
+            rounds(&nvml, settings, output, &mut reader, || xids.keep(&nvml, settings, output, &stop));
+        stop.store(true, Ordering::Relaxed);
         result
     })
 }
 
-fn rounds(nvml: &Nvml, settings: &ProbeSettings, output: &Output) -> Result<(), FrameError> {
-    let mut reader = Reader::default();
+/// The thread that waits for XIDs. All other calls to a GPU are made by the main thread, after its marker, so that a
+/// hang or crash is blamed on the right one.
+struct XidThread<'scope, 'env> {
+    scope: &'scope thread::Scope<'scope, 'env>,
+    running: Option<thread::ScopedJoinHandle<'scope, ()>>,
+    /// When it was last started, or could not be.
+    tried: Option<Instant>,
+}
+
+/// A lost GPU ends the wait for all, so it is begun again; but not in each round, since it may fail again at once.
+const XID_RETRY: Duration = Duration::from_secs(10);
+
+impl<'scope> XidThread<'scope, '_> {
+    /// Starts the thread where it does not run. Without it the kernel log still tells of XIDs.
+    fn keep(
+        &mut self,
+        nvml: &'scope Nvml,
+        settings: &ProbeSettings,
+        output: &'scope Output,
+        stop: &'scope AtomicBool,
+    ) -> Result<(), FrameError> {
+        let is_running = self.running.as_ref().is_some_and(|thread| !thread.is_finished());
+        if is_running || self.tried.is_some_and(|tried| tried.elapsed() < XID_RETRY) {
+            return Ok(());
+        }
+        self.tried = Some(Instant::now());
+        let Ok(count) = nvml.device_count() else { return Ok(()) };
+        let indices = (0..count).filter(|index| !settings.skip.contains(index)).collect();
+        let announce = |gpu| output.write(&Frame::Touching { gpu });
+        let Some(events) = XidEvents::register(nvml, indices, announce)? else { return Ok(()) };
+        // A broken pipe is seen by the main thread, within one interval.
+        let wait = move || events.wait(stop, |event| drop(output.write(&Frame::Xid(event))));
+        let thread = thread::Builder::new().name("xid".to_owned()).stack_size(XID_THREAD_STACK);
+        self.running = thread.spawn_scoped(self.scope, wait).ok();
+        Ok(())
+    }
+}
+
+/// Sweeps until the exporter wants no more; `before` runs before each sweep, whose end ends the watch over both.
+fn rounds(
+    nvml: &Nvml,
+    settings: &ProbeSettings,
+    output: &Output,
+    reader: &mut Reader,
+    mut before: impl FnMut() -> Result<(), FrameError>,
+) -> Result<(), FrameError> {
     let mut next = Instant::now();
     loop {
-        if sweep(nvml, settings, &mut reader, output)? == Driving::Gone {
+        before()?;
+        if sweep(nvml, settings, reader, output)? == Driving::Gone {
             return Ok(());
         }
         next += settings.sample_interval;

@@ -1,13 +1,13 @@
 //! The probe's keeper: starts it, listens to it, and carries out what the [`watch`] decides.
 //!
 //! Owns the child processes, their pipes, and the thread between them and the [`Snapshot`]. Decisions are made in
-//! `watch`, meaning in `snapshot`.
+//! `watch`, meaning in `snapshot`. Logs what happens to probes, and XIDs; what is wrong with the driver or a GPU becomes
+//! a fault of the collector, and is logged as such.
 
 mod kernel_log;
 mod process;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -79,7 +79,6 @@ pub(super) fn start(
         started: 0,
         abandoned: Vec::new(),
         pci_read: None,
-        troubles: BTreeMap::new(),
     };
     kernel_log::follow(sender.clone());
     let thread =
@@ -103,8 +102,6 @@ struct Supervisor {
     /// Probes that were given up and are not gone yet.
     abandoned: Vec<Probe>,
     pci_read: Option<Instant>,
-    /// What is known to be wrong, by subject, so that each change is logged once.
-    troubles: BTreeMap<String, &'static str>,
 }
 
 impl Supervisor {
@@ -150,12 +147,10 @@ impl Supervisor {
             match order {
                 Order::Start { skip } => self.start_probe(skip),
                 Order::Stop => self.stop_probe(),
-                Order::Abandon => {
+                Order::Abandon { at } => {
                     if let Some(probe) = self.probe.take() {
-                        error!(
-                            pid = probe.pid(),
-                            "GPU probe hangs in the driver; it is given up and replaced"
-                        );
+                        let place = at.map_or("the driver".to_owned(), |gpu| format!("a call to GPU {gpu}"));
+                        error!(pid = probe.pid(), "GPU probe hangs in {place}; it is given up and replaced");
                         self.abandon(probe);
                     }
                 }
@@ -239,7 +234,6 @@ impl Supervisor {
         let event = match frame {
             Frame::Driver(driver) => {
                 info!(version = driver.version.as_deref().unwrap_or("unknown"), "NVIDIA driver is in use");
-                self.troubles.remove(DRIVER);
                 self.snapshot.driver = Some(driver);
                 self.snapshot.probe.failure = None;
                 Event::Initialised
@@ -256,15 +250,9 @@ impl Supervisor {
                 return;
             }
             Frame::Failed(failure) => {
-                if self.snapshot.probe.failure.as_ref() != Some(&failure) {
-                    let is_quiet = super::is_nothing_expected(&self.settings, &failure, &self.snapshot.pci);
-                    if is_quiet {
-                        info!(
-                            "no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears"
-                        );
-                    } else {
-                        warn!("no GPU metrics: {}", failure.message);
-                    }
+                let is_news = self.snapshot.probe.failure.as_ref() != Some(&failure);
+                if is_news && super::is_nothing_expected(&self.settings, &failure, &self.snapshot.pci) {
+                    info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
                 }
                 self.snapshot.driver = None;
                 self.snapshot.probe.failure = Some(failure);
@@ -279,23 +267,6 @@ impl Supervisor {
             self.watch.answered(gpu.index);
         }
         self.snapshot.absorb(sweep, Instant::now());
-        for gpu in &self.snapshot.gpus {
-            let name = gpu.uuid.clone().unwrap_or_else(|| "unknown".to_owned());
-            let subject = format!("GPU {} ({name})", gpu.index);
-            match gpu.presence.trouble() {
-                Some(trouble) => {
-                    if self.troubles.insert(subject.clone(), trouble) != Some(trouble) {
-                        let pci_bus_id = gpu.pci_bus_id.as_deref().unwrap_or("unknown");
-                        error!(gpu = gpu.index, uuid = name, pci_bus_id, "{subject}: {trouble}");
-                    }
-                }
-                None => {
-                    if self.troubles.remove(&subject).is_some() {
-                        info!(gpu = gpu.index, uuid = name, "{subject} answers again");
-                    }
-                }
-            }
-        }
     }
 
     fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
@@ -351,9 +322,6 @@ impl Supervisor {
         self.published.store(Arc::new(self.snapshot.clone()));
     }
 }
-
-/// The subject of troubles with the driver as a whole.
-const DRIVER: &str = "driver";
 
 fn exit(status: ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt;

@@ -31,15 +31,6 @@ impl Class {
             Self::Info
         }
     }
-
-    /// The label value.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Fatal => "fatal",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
 }
 
 /// The codes whose counters exist from the start, so that `increase()` sees the first event.

@@ -78,8 +78,8 @@ pub(super) enum Order {
     Start { skip: Vec<u32> },
     /// Ask the probe to leave, and see that it does.
     Stop,
-    /// Kill the probe and stop waiting for it.
-    Abandon,
+    /// Kill the probe and stop waiting for it; `at` is the GPU that did not answer.
+    Abandon { at: Option<u32> },
 }
 
 /// Why a probe had to be replaced: the `reason` label.
@@ -170,7 +170,8 @@ impl Watch {
     }
 
     /// The GPUs that are skipped now.
-    pub(super) fn stuck(&self) -> Vec<u32> {
+    #[cfg(test)]
+    fn stuck(&self) -> Vec<u32> {
         self.quarantine.keys().copied().collect()
     }
 
@@ -282,20 +283,20 @@ impl Watch {
             }
             State::Starting { since } if now >= since + self.limits.start_timeout => {
                 self.fail(now, Restart::Stuck);
-                vec![Order::Abandon]
+                vec![Order::Abandon { at: None }]
             }
             State::Touching { gpu, since } if now >= since + self.limits.probe_timeout => {
                 self.quarantine(now, gpu);
                 self.count(Restart::Stuck);
                 // The others wait no longer than they have to.
                 self.pause(now, Duration::ZERO);
-                vec![Order::Abandon]
+                vec![Order::Abandon { at: Some(gpu) }]
             }
             State::Resting { since }
                 if now >= since + self.limits.sample_interval + self.limits.probe_timeout =>
             {
                 self.fail(now, Restart::Stuck);
-                vec![Order::Abandon]
+                vec![Order::Abandon { at: None }]
             }
             // While a process hangs in the driver, a retrial would only add another.
             State::Resting { .. } if abandoned == 0 && self.is_retrial_due(now) => {
@@ -382,7 +383,7 @@ mod tests {
         watch.on(seconds(1), &Event::Touching(0));
         watch.on(seconds(4), &Event::Touching(1));
         assert_eq!(watch.tick(seconds(8), 0), [], "GPU 1 has had four seconds");
-        assert_eq!(watch.tick(seconds(9), 0), [Order::Abandon]);
+        assert_eq!(watch.tick(seconds(9), 0), [Order::Abandon { at: Some(1) }]);
         assert_eq!(watch.tick(seconds(9), 1), [Order::Start { skip: vec![1] }], "at once");
         watch.on(seconds(10), &Event::Initialised);
         watch.on(seconds(10), &Event::Swept);
@@ -393,7 +394,7 @@ mod tests {
         assert_eq!(watch.tick(seconds(69), 0), [Order::Stop]);
         assert_eq!(watch.tick(seconds(69), 0), [Order::Start { skip: vec![] }]);
         watch.on(seconds(70), &Event::Touching(1));
-        assert_eq!(watch.tick(seconds(75), 0), [Order::Abandon]);
+        assert_eq!(watch.tick(seconds(75), 0), [Order::Abandon { at: Some(1) }]);
         assert_eq!(watch.tick(seconds(75), 1), [Order::Start { skip: vec![1] }]);
         watch.on(seconds(76), &Event::Swept);
         assert_eq!(watch.deadline(0), Some(seconds(76) + INTERVAL + TIMEOUT));
@@ -464,7 +465,7 @@ mod tests {
         let mut watch = watch();
         watch.tick(seconds(0), 0);
         assert_eq!(watch.deadline(0), Some(TIMEOUT * 6));
-        assert_eq!(watch.tick(TIMEOUT * 6, 0), [Order::Abandon]);
+        assert_eq!(watch.tick(TIMEOUT * 6, 0), [Order::Abandon { at: None }]);
         assert_eq!(watch.stuck(), [0; 0]);
     }
 
@@ -480,7 +481,7 @@ mod tests {
     fn released_means_no_probe_until_acquired() {
         let mut watch = working();
         watch.on(seconds(1), &Event::Touching(1));
-        assert_eq!(watch.tick(seconds(6), 0), [Order::Abandon]);
+        assert_eq!(watch.tick(seconds(6), 0), [Order::Abandon { at: Some(1) }]);
         assert_eq!(watch.on(seconds(6), &Event::Release), [], "there is no probe to stop");
         assert_eq!((watch.tick(seconds(999), 0), watch.deadline(0)), (vec![], None));
         assert_eq!(watch.on(seconds(999), &Event::Release), []);

@@ -1,0 +1,195 @@
+//! A running exporter: started on a free port, asked over HTTP, ended with the test.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longest wait for anything a test expects; far above what any step takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a test looks whether what it waits for has come.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The program under test.
+pub(crate) struct Exporter {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    _scenario: Option<tempfile::NamedTempFile>,
+}
+
+/// One metrics page.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) text: String,
+    /// From the request to the last byte.
+    pub(crate) took: Duration,
+}
+
+/// The simulated driver library that cargo built beside this test.
+pub(crate) fn simulator() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let library = test.with_file_name("libnvml_sim.so");
+    assert!(library.exists(), "{} is missing (hint: cargo build -p nvml-sim)", library.display());
+    library
+}
+
+impl Exporter {
+    /// Starts with a scenario that begins now, swept ten times a second.
+    pub(crate) fn on_scenario(yaml: &str, flags: &[&str]) -> Self {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(yaml.as_bytes()).expect("writable");
+        let library = format!("--gpu.library={}", simulator().display());
+        let mut arguments = vec![library.as_str(), "--gpu.sample-interval=100ms"];
+        arguments.extend(flags);
+        Self::start(&arguments, Some(file))
+    }
+
+    /// Starts with these flags and no more than a free port.
+    pub(crate) fn with_flags(flags: &[&str]) -> Self {
+        Self::start(flags, None)
+    }
+
+    fn start(flags: &[&str], scenario: Option<tempfile::NamedTempFile>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"));
+        command.arg("--web.listen-address=127.0.0.1:0").args(flags).stderr(Stdio::piped());
+        if let Some(file) = &scenario {
+            let start = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+            command
+                .env("NVML_SIM_SCENARIO", file.path())
+                .env("NVML_SIM_START", start.as_millis().to_string());
+        }
+        let mut child = command.spawn().expect("the program under test starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (sender, found) = mpsc::channel();
+        let copy = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("address=") {
+                    // Only the test's end makes nobody listen.
+                    let _ = sender.send(address.trim().parse());
+                }
+                let mut log = copy.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let address = found.recv_timeout(PATIENCE).expect("it says where it listens").expect("an address");
+        Self { child, address, log, _scenario: scenario }
+    }
+
+    /// Fetches the metrics page.
+    pub(crate) fn scrape(&self) -> Page {
+        let asked = Instant::now();
+        let text = self.request("GET", "/metrics");
+        Page { text, took: asked.elapsed() }
+    }
+
+    /// The body of the answer to a request, which must be a 200.
+    pub(crate) fn request(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time-out");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .expect("it reads requests");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in UTF-8");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {head}\n{body}");
+        body.to_owned()
+    }
+
+    /// Scrapes until the page is as expected; fails with the last page and the log after [`PATIENCE`].
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.scrape();
+            if is_so(&page) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "not so: {what}\n{}\n{}", gpu_lines(&page), self.log());
+            thread::park_timeout(LOOK_EVERY);
+        }
+    }
+
+    /// Everything logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The process ids of its children: the probes.
+    pub(crate) fn probes(&self) -> Vec<Pid> {
+        let pid = self.child.id();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        let children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        let ids: Vec<String> = children.map(|text| text.trim().to_owned()).collect();
+        ids.iter()
+            .flat_map(|text| text.split_whitespace())
+            .filter_map(|id| Pid::from_raw(id.parse().ok()?))
+            .collect()
+    }
+
+    /// Sends a signal to the exporter itself and waits for its end.
+    pub(crate) fn end_with(&mut self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id");
+        kill_process(pid, signal).expect("it runs");
+        self.child.wait().expect("it was started here");
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // It may have been ended by the test.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a process is gone.
+#[track_caller]
+pub(crate) fn wait_until_gone(pid: Pid) {
+    let deadline = Instant::now() + PATIENCE;
+    let is_gone = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        // A zombie has given everything back but its number.
+        stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z "))
+    };
+    while !is_gone() {
+        assert!(Instant::now() < deadline, "process {} is still there", pid.as_raw_nonzero());
+        thread::park_timeout(LOOK_EVERY);
+    }
+}
+
+/// The part of a page that GPU tests want to see when they fail.
+fn gpu_lines(page: &Page) -> String {
+    let wanted = ["gpu_up", "gpu_probe", "gpu_driver", "gpu_snapshot", "node_scrape_collector_success"];
+    let lines = page.text.lines().filter(|line| wanted.iter().any(|start| line.starts_with(start)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl Page {
+    /// The value of the first sample of this name that has all these label texts.
+    pub(crate) fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let line = self.text.lines().find(|line| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']));
+            rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
+        })?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Whether a sample has this value.
+    pub(crate) fn says(&self, name: &str, labels: &[&str], value: f64) -> bool {
+        self.value(name, labels).is_some_and(|found| (found - value).abs() < f64::EPSILON)
+    }
+}

@@ -1,0 +1,179 @@
+//! What a GPU or its driver can do wrong, and what of it a scrape may notice.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, kill_process};
+
+use crate::exporter::{Exporter, Page, wait_until_gone};
+
+const FIRST: &[&str] = &[r#"gpu="0""#];
+const SECOND: &[&str] = &[r#"gpu="1""#];
+
+fn both_up(page: &Page) -> bool {
+    page.says("gpu_up", FIRST, 1.0) && page.says("gpu_up", SECOND, 1.0)
+}
+
+fn restarts(page: &Page, reason: &str) -> Option<f64> {
+    page.value("gpu_probe_restarts_total", &[&format!(r#"reason="{reason}""#)])
+}
+
+fn gpu_success(page: &Page) -> Option<f64> {
+    page.value("node_scrape_collector_success", &[r#"collector="gpu""#])
+}
+
+/// Two GPUs and what happens to the second.
+fn two_gpus(incident: &str) -> String {
+    format!(
+        "description: test\ngpus: [{{ model: h100-sxm, count: 2, utilization: {{ constant: 0.5 }}, \
+         memory_used: {{ constant: 0.5 }} }}]\nincidents: [{incident}]\n"
+    )
+}
+
+#[test]
+fn a_hanging_gpu_costs_itself_and_no_scrape() {
+    let scenario = two_gpus("{ gpu: 1, at: 2s, kind: hang }");
+    let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=1s"]);
+    exporter.wait_until("both GPUs are up before the hang", both_up);
+
+    let mut slowest = Duration::ZERO;
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until {
+        let page = exporter.scrape();
+        slowest = slowest.max(page.took);
+        assert!(page.value("node_load1", &[]).is_some(), "host metrics are always there");
+        assert!(page.says("gpu_up", FIRST, 1.0), "the other GPU never flickers: {}", exporter.log());
+    }
+    let page = exporter.wait_until("the hanging GPU is told", |page| page.says("gpu_up", SECOND, 0.0));
+    assert!(slowest < Duration::from_millis(500), "no scrape waits for the driver: {slowest:?}");
+    assert_eq!(page.value("gpu_probe_stuck_gpus", &[]), Some(1.0));
+    assert_eq!(restarts(&page, "stuck"), Some(1.0));
+    assert_eq!(gpu_success(&page), Some(0.0));
+    assert!(page.value("gpu_memory_used_bytes", FIRST).is_some());
+    assert!(page.value("gpu_memory_used_bytes", SECOND).is_none(), "no value of it is made up");
+    assert_eq!(exporter.log().matches("stuck in the driver").count(), 1, "{}", exporter.log());
+}
+
+#[test]
+fn a_driver_that_hangs_at_once_leaves_the_host_metrics() {
+    let scenario = "description: test\ndriver: { init: hang }\ngpus: [{ model: h100-sxm }]\n";
+    let exporter = Exporter::on_scenario(scenario, &["--gpu.probe-timeout=200ms"]);
+    let page = exporter.wait_until("the probe is replaced", |page| restarts(page, "stuck") >= Some(1.0));
+    assert_eq!(page.value("gpu_probe_up", &[]), Some(0.0));
+    assert!(page.value("gpu_driver_info", &[]).is_none());
+    assert!(page.value("node_load1", &[]).is_some());
+    exporter.wait_until("it is a fault", |page| gpu_success(page) == Some(0.0));
+}
+
+#[test]
+fn a_gpu_that_crashes_the_probe_twice_is_left_alone() {
+    let exporter = Exporter::on_scenario(&two_gpus("{ gpu: 1, at: 2s, kind: crash }"), &[]);
+    exporter.wait_until("both GPUs are up before the crash", both_up);
+    let page = exporter.wait_until("the crashing GPU is told", |page| page.says("gpu_up", SECOND, 0.0));
+    assert_eq!(restarts(&page, "crash"), Some(2.0));
+    assert!(page.says("gpu_up", FIRST, 1.0));
+}
+
+#[test]
+fn a_killed_probe_is_replaced_and_nothing_counted_is_lost() {
+    let exporter = Exporter::on_scenario(&two_gpus("{ gpu: 1, at: 1s, kind: xid, xid: 48 }"), &[]);
+    let counted = |page: &Page| page.says("gpu_xid_errors_total", &[SECOND[0], r#"xid="48""#], 1.0);
+    exporter.wait_until("the XID is counted", counted);
+    let before =
+        exporter.wait_until("time is summed", |page| page.value("gpu_busy_seconds_total", FIRST) > Some(0.5));
+    for probe in exporter.probes() {
+        kill_process(probe, Signal::KILL).expect("it runs");
+        wait_until_gone(probe);
+    }
+    let after = exporter.wait_until("another probe reads", |page| {
+        restarts(page, "killed") == Some(1.0)
+            && both_up(page)
+            && page.value("gpu_snapshot_age_seconds", &[]) < Some(0.5)
+    });
+    assert!(after.value("gpu_busy_seconds_total", FIRST) >= before.value("gpu_busy_seconds_total", FIRST));
+    assert!(counted(&after), "the XID is neither lost nor counted twice");
+    assert_eq!(gpu_success(&after), Some(1.0));
+}
+
+#[test]
+fn a_lost_gpu_keeps_its_name_and_returns() {
+    let exporter =
+        Exporter::on_scenario(&two_gpus("{ gpu: 1, at: 2s, until: 6s, kind: lost, xid: 79 }"), &[]);
+    exporter.wait_until("both GPUs are up before the loss", both_up);
+    let page = exporter.wait_until("the loss is told", |page| page.says("gpu_up", SECOND, 0.0));
+    let named = [SECOND[0], "GPU-51b00000-0000-4000-8000-000000000001", r#"pci_bus_id="0000:1a:00.0""#];
+    assert!(page.says("gpu_up", &named, 0.0), "it is told by name and slot");
+    for name in ["gpu_info", "gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_energy_joules_total"] {
+        assert!(page.value(name, SECOND).is_none(), "{name} of a lost GPU stops");
+        assert!(page.value(name, FIRST).is_some(), "{name} of the other goes on");
+    }
+    assert_eq!(restarts(&page, "crash"), Some(0.0), "a loss is no crash");
+    let page = exporter.wait_until("it returns", both_up);
+    assert!(page.value("gpu_memory_used_bytes", SECOND).is_some());
+    assert!(page.says("gpu_xid_errors_total", &[SECOND[0], r#"xid="79""#], 1.0), "{}", exporter.log());
+    assert!(page.value("gpu_xid_last_timestamp_seconds", &[SECOND[0], r#"xid="79""#]) > Some(1.6e9));
+    assert!(exporter.log().contains("fallen off the bus"), "{}", exporter.log());
+}
+
+#[test]
+fn a_wrong_library_is_told_once_and_in_the_success_flag() {
+    let exporter = Exporter::with_flags(&["--gpu.library=/nonexistent/libnvidia-ml.so.1"]);
+    let page = exporter.wait_until("it is tried again", |page| restarts(page, "driver") >= Some(2.0));
+    assert_eq!(gpu_success(&page), Some(0.0));
+    assert!(page.value("gpu_driver_info", &[]).is_none());
+    assert!(page.value("node_load1", &[]).is_some());
+    let log = exporter.log();
+    assert_eq!(log.matches("cannot use `/nonexistent/libnvidia-ml.so.1`").count(), 1, "{log}");
+    assert!(log.contains("(hint: "), "{log}");
+}
+
+#[test]
+fn a_machine_without_gpus_is_well() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let sysfs = format!("--path.sysfs={}", empty.path().display());
+    // A default library may or may not be installed where this runs; the loader is kept from finding one.
+    let exporter = Exporter::with_flags(&[&sysfs]);
+    let page = exporter.wait_until("the probe has tried", |page| restarts(page, "driver") >= Some(1.0));
+    assert_eq!(gpu_success(&page), Some(1.0), "{}", exporter.log());
+    assert!(page.value("gpu_up", &[]).is_none());
+}
+
+#[test]
+fn a_driver_that_comes_later_is_taken_up() {
+    let scenario = "description: test\ndriver: { init: lib_rm_version_mismatch, init_until: 2s }\n\
+        gpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n";
+    let exporter = Exporter::on_scenario(scenario, &[]);
+    let page = exporter.wait_until("it refuses", |page| restarts(page, "driver") >= Some(1.0));
+    assert_eq!(gpu_success(&page), Some(0.0));
+    let page = exporter.wait_until("it works", |page| page.says("gpu_up", FIRST, 1.0));
+    assert!(page.says("gpu_driver_info", &["570.86.15 (simulated)"], 1.0));
+    assert_eq!(gpu_success(&page), Some(1.0));
+    assert!(page.value("gpu_fan_speed_ratio", &[FIRST[0], r#"fan="1""#]).is_some());
+    assert!(page.value("gpu_ecc_errors_total", FIRST).is_none(), "what a card lacks is absent, not zero");
+    assert!(page.value("gpu_energy_joules_total", FIRST).is_some());
+}
+
+#[test]
+fn mig_mode_shows_no_utilisation() {
+    let exporter = Exporter::on_scenario(
+        "description: test\ngpus: [{ model: h100-sxm, mig: true, utilization: { constant: 0.5 } }]\n",
+        &[],
+    );
+    let page = exporter.wait_until("the GPU is up", |page| page.says("gpu_up", FIRST, 1.0));
+    assert!(page.value("gpu_utilization_ratio", FIRST).is_none());
+    assert!(page.value("gpu_busy_seconds_total", FIRST).is_none());
+    assert!(page.value("gpu_memory_used_bytes", FIRST).is_some());
+}
+
+#[test]
+fn no_probe_outlives_its_exporter() {
+    let scenario = two_gpus("{ gpu: 1, at: 1s, kind: hang }");
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=60s"]);
+        exporter.wait_until("a probe reads", |page| page.says("gpu_up", FIRST, 1.0));
+        exporter.wait_until("it hangs", |page| page.value("gpu_snapshot_age_seconds", &[]) > Some(0.7));
+        let probes = exporter.probes();
+        assert_eq!(probes.len(), 1);
+        exporter.end_with(signal);
+        wait_until_gone(probes[0]);
+    }
+}

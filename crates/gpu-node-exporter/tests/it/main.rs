@@ -1,0 +1,4 @@
+//! The real program from outside; README.md says what belongs here.
+
+mod exporter;
+mod gpu_faults;
