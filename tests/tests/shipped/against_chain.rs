@@ -1,0 +1,103 @@
+//! Rules and dashboards against a running chain with simulated GPUs: every metric they name is exported, every query answers.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use e2e::chain::addresses::Addresses;
+use e2e::chain::parts::Gpus;
+use e2e::chain::{Chain, Plan};
+use e2e::incident::Audience;
+use e2e::wait::until;
+use e2e::{http, promql as prometheus};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::{dashboards, files, promql, rules};
+
+/// Not ours, or not there until an operator provides it: engines, a calendar, thresholds of single GPUs.
+const FROM_OUTSIDE: [&str; 4] = [
+    "vllm:cache_config_info",
+    "sglang:max_total_num_tokens",
+    "gpumon_calendar_workday",
+    "gpumon_gpu_memory_threshold_override_ratio",
+];
+
+/// Series that exist once something has gone wrong.
+const ONLY_IN_TROUBLE: [&str; 2] = ["gpu_xid_errors_total", "gpu_xid_last_timestamp_seconds"];
+
+/// Panels that are empty while all is well.
+const EMPTY_WHEN_WELL: [&str; 4] =
+    ["XID 错误 XID errors", "告警 Alerts", "重启 Reboots", "降频原因 What holds the clocks down"];
+
+/// Waiting times divided by this: scraping every second makes two samples for a rate quickly.
+const PACE: u32 = 15;
+const LIMIT: Duration = Duration::from_mins(2);
+
+#[tokio::test]
+async fn every_metric_is_exported_and_every_query_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let audience = Audience::start(data.path()).await.unwrap();
+    let told = audience.plan(data.path(), Addresses::free().unwrap()).unwrap();
+    let healthy = files::path("crates/nvml-sim/scenarios/h100x8.yaml");
+    let gpus = Gpus::Simulated { scenario: healthy, start: SystemTime::now() };
+    let plan = Plan { gpus, pace: PACE, ..told };
+    let chain = Chain::start(plan).await.unwrap();
+    let client = http::client().unwrap();
+    let address = chain.addresses.prometheus_url("");
+    until("every target and every recorded series", LIMIT, async || {
+        let complete = "count(up == 1) == 4 and on () count(gpu:memory_threshold:ratio) > 0 and on () count(node:filesystem_avail:ratio) > 0 \
+                        and on () count_over_time(up{job=\"node\"}[1m]) > 10 and on () ALERTS{alertname=\"Watchdog\",alertstate=\"firing\"}";
+        let answer = prometheus::query(&client, &address, complete).await.ok()?;
+        (!answer.is_empty()).then_some(())
+    })
+    .await
+    .unwrap();
+
+    let page = http::page(&client, &format!("{address}/api/v1/label/__name__/values")).await.unwrap();
+    let answer: Value = serde_json::from_str(&page).unwrap();
+    let known: BTreeSet<_> = files::list(&answer, "data").iter().map(|name| name.as_str().unwrap()).collect();
+    let mut unknown = BTreeSet::new();
+    let mut note = |place: &str, expression: &str| {
+        for name in promql::names(expression).unwrap() {
+            let is_known = known.contains(name.as_str())
+                || FROM_OUTSIDE.contains(&name.as_str())
+                || ONLY_IN_TROUBLE.contains(&name.as_str());
+            if !is_known {
+                unknown.insert(format!("{place}: {name}"));
+            }
+        }
+    };
+    for (file, rule) in rules::all() {
+        note(&file, rule["expr"].as_str().unwrap());
+    }
+    let mut empty = BTreeSet::new();
+    for (file, board) in dashboards::all() {
+        for (title, query) in dashboards::queries(&board) {
+            note(&file, &query);
+            let answer = prometheus::query(&client, &address, &query)
+                .await
+                .unwrap_or_else(|error| panic!("{file}: `{title}`: {error:#}: {query}"));
+            if answer.is_empty() && !EMPTY_WHEN_WELL.contains(&title.as_str()) {
+                empty.insert(format!("{title}: {query}"));
+            }
+        }
+    }
+    assert_eq!(unknown, BTreeSet::new(), "names that nothing exports");
+    assert_eq!(empty, BTreeSet::new(), "panels that stay empty");
+
+    // Prometheus evaluates every rule without an error: types match, joins are one to one.
+    let page = http::page(&client, &format!("{address}/api/v1/rules")).await.unwrap();
+    let answer: Value = serde_json::from_str(&page).unwrap();
+    for group in files::list(&answer["data"], "groups") {
+        for rule in files::list(group, "rules") {
+            assert_eq!(rule["health"], "ok", "{}: {}", rule["name"], rule["lastError"]);
+        }
+    }
+    // A healthy machine is not told about.
+    let firing = utf8_percent_encode("ALERTS{alertstate=\"firing\",alertname=~\"Gpu.+\"}", NON_ALPHANUMERIC)
+        .to_string();
+    let page = http::page(&client, &format!("{address}/api/v1/query?query={firing}")).await.unwrap();
+    let answer: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(files::list(&answer["data"], "result"), &[] as &[Value]);
+    chain.stop().await.unwrap();
+}

@@ -1,0 +1,19 @@
+//! What is handed to stock programs: rules, dashboards, Prometheus', Alertmanager's and Grafana's settings, the compose file.
+//!
+//! Most tests judge the files with the programs' own checkers. `against_chain` asks a running chain, so that no rule and no panel
+//! uses a metric that nobody exports.
+
+#[cfg(test)]
+mod against_chain;
+#[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
+mod compose;
+#[cfg(test)]
+mod dashboards;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod promql;
+#[cfg(test)]
+mod rules;

@@ -1,0 +1,96 @@
+//! The alert rules: valid, tested, explained, and alike in their labels and annotations.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::files::{in_folder, list, run, stem, text, yaml};
+
+const SCOPES: [&str; 4] = ["gpu", "host", "inference", "monitoring"];
+const SEVERITIES: [&str; 4] = ["critical", "warning", "info", "none"];
+
+/// Every rule with the file it is in.
+pub(crate) fn all() -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for file in in_folder("rules", ".rules.yml") {
+        for group in list(&yaml(&file), "groups") {
+            all.extend(list(group, "rules").iter().map(|rule| (file.clone(), rule.clone())));
+        }
+    }
+    all
+}
+
+fn alerts() -> Vec<(String, String, Value)> {
+    let name = |rule: &Value| rule["alert"].as_str().map(str::to_owned);
+    all().into_iter().filter_map(|(file, rule)| Some((file, name(&rule)?, rule))).collect()
+}
+
+#[test]
+fn promtool_accepts_the_rules_and_the_configuration() {
+    for file in in_folder("rules", ".rules.yml") {
+        run("promtool", &["check", "rules", "--lint=all", "--lint-fatal", &file]);
+    }
+    run("promtool", &["check", "config", "--lint=all", "--lint-fatal", "deploy/prometheus/prometheus.yml"]);
+}
+
+#[test]
+fn the_rules_pass_their_tests() {
+    for file in in_folder("rules", ".test.yml") {
+        run("promtool", &["test", "rules", &file]);
+    }
+}
+
+#[test]
+fn each_alert_is_tested_where_it_belongs() {
+    for (file, name, _) in alerts() {
+        let tests = text(&format!("rules/{}.test.yml", stem(&file)));
+        let is_named = tests.split(|symbol: char| !symbol.is_ascii_alphanumeric()).any(|word| word == name);
+        assert!(is_named, "{name} has no test in rules/{}.test.yml", stem(&file));
+    }
+}
+
+#[test]
+fn each_alert_has_its_heading_and_each_heading_its_alert() {
+    let readme = text("rules/README.md");
+    let headings: BTreeSet<_> = readme.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let alerts = alerts();
+    let names: BTreeSet<_> = alerts.iter().map(|(_, name, _)| name.as_str()).collect();
+    assert_eq!(headings, names);
+}
+
+#[test]
+fn labels_and_annotations_are_alike() {
+    for (_, name, rule) in alerts() {
+        let label = |key: &str| rule["labels"][key].as_str().unwrap_or_default();
+        assert!(SEVERITIES.contains(&label("severity")), "{name}: severity `{}`", label("severity"));
+        assert!(SCOPES.contains(&label("scope")), "{name}: scope `{}`", label("scope"));
+        assert_eq!(
+            rule["labels"].as_object().unwrap().len(),
+            2,
+            "{name}: a label more makes another alert of it"
+        );
+        let annotation = |key: &str| rule["annotations"][key].as_str().unwrap_or_default();
+        assert_eq!(
+            annotation("runbook_url"),
+            format!("{{{{ $externalLabels.runbooks }}}}#{}", name.to_lowercase()),
+            "{name}"
+        );
+        for key in ["summary", "summary_en"] {
+            assert!(!annotation(key).is_empty(), "{name} has no {key}");
+            assert!(!annotation(key).contains('\n'), "{name}: {key} is one line");
+        }
+        if label("severity") != "none" {
+            assert!(!annotation("description").is_empty(), "{name} has no description");
+        }
+    }
+}
+
+#[test]
+fn no_rule_needs_a_newer_prometheus() {
+    for (file, rule) in all() {
+        let expression = rule["expr"].as_str().unwrap();
+        for word in ["double_exponential_smoothing", "limitk", "info(", "first_over_time", "ts_of_"] {
+            assert!(!expression.contains(word), "{file}: `{word}` is newer than 2.42");
+        }
+    }
+}
