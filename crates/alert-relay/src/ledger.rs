@@ -90,7 +90,9 @@ pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -
 
     // Alertmanager spoke because of an end that this target does not want to hear of; the rest is old news.
     let is_old_news = is_unsaid && changes.is_repeat();
-    let is_empty = changes.is_repeat() && !changes.is_firing();
+    // Known alerts alone are worth a reminder, if they are in their hours.
+    let reminds = newest.alerts.iter().any(|alert| alert.status == Status::Firing);
+    let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
     Folded {
         changes: (!is_old_news && !is_empty).then_some(changes),
         told: after.into_iter().map(|alert| Told { alert }).collect(),

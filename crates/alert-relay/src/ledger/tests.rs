@@ -75,7 +75,8 @@ fn what_is_outside_of_its_hours_is_neither_news_nor_gone() {
     check("", &["?a10"], "nothing");
     check("", &["?-a10"], "nothing");
     check("", &["b10 ?a10"], "new: b");
-    check("a10", &["?a10"], "still: a");
+    check("a10", &["?a10"], "nothing");
+    check("a10", &["?a10 ?-b20"], "nothing");
     check("a10", &["b20 ?a10"], "new: b, still: a");
     check("a10", &["?-a10"], "resolved: a");
     check("", &["a10", "?-a10"], "resolved: a");
