@@ -133,12 +133,17 @@ async fn a_bad_file_or_an_absent_one_starts_nothing() {
     }
 }
 
+/// A PEM block as the content of a YAML block scalar.
+fn indented(pem: &str) -> String {
+    format!("    {}\n", pem.trim_end().replace('\n', "\n    "))
+}
+
 #[test]
 fn a_refusal_repeats_no_secret() {
     let place = Place::new();
     let key = place.authority.certify(&["localhost"]).key_pem;
     let secret_line = key.lines().nth(1).unwrap();
-    let inline = key.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let inline = indented(&key);
     let text = format!(
         "tls_server_config:\n  cert_file: server.crt\n  key: |\n{inline}basic_auth_users:\n  alice: in-plain-sight\n"
     );
@@ -273,7 +278,6 @@ fn basic(credentials: &str) -> String {
 async fn certificate_and_key_may_stand_in_the_file() {
     let place = Place::new();
     let Certified { certificate_pem, key_pem } = place.authority.certify(&["localhost"]);
-    let indented = |pem: &str| pem.lines().map(|line| format!("    {line}\n")).collect::<String>();
     let text = format!(
         "tls_server_config:\n  cert: |\n{}  key: |\n{}",
         indented(&certificate_pem),
