@@ -31,7 +31,7 @@ lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dep
 	promtool test rules rules/*.test.yml
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter
-	cargo bench -p e2e
+	cargo bench -p e2e --bench side_by_side
 
 gpu-check: ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter

@@ -13,6 +13,7 @@ command:prometheus-alertmanager prometheus-alertmanager up demo test bench
 python:aiosmtpd           python3-aiosmtpd          demo test
 python:prometheus_client  python3-prometheus-client test
 command:prometheus-node-exporter prometheus-node-exporter bench
+command:sqlite3           sqlite3                   bench
 "
 target=${1-}
 case $target in

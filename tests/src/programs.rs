@@ -6,12 +6,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// Programs of Debian's packages: what they are called, and the package that has them.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("amtool", "prometheus-alertmanager"),
     ("prometheus-node-exporter", "prometheus-node-exporter"),
+    ("sqlite3", "sqlite3"),
 ];
 
 /// Debian's own Python: the interpreter its `python3-*` packages belong to, whatever else is first in `PATH`.

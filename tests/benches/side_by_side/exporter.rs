@@ -1,0 +1,273 @@
+//! The exporter beside `node_exporter`, and beside itself with a GPU that hangs.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::chain::parts::{self, Gpus};
+use e2e::ports::Port;
+use e2e::process::{Launch, Process};
+use e2e::wait::until;
+use e2e::{http, programs};
+
+use crate::scrapes::Scraper;
+use crate::table::{Table, Target, median, quantile};
+use crate::usage;
+
+/// Scrapes in a row, and how often the two take turns.
+const SCRAPES: usize = 500;
+const ROUNDS: usize = 5;
+/// Starts from exec to the first complete page.
+const STARTS: usize = 10;
+/// How long the exporter is left alone to see what its own clock costs.
+const ALONE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Whose pages are the driver's.
+const LIBRARY: &str = "libnvml_sim";
+
+/// A server under measurement.
+struct Peer {
+    process: Process,
+    port: Port,
+}
+
+/// One round of one server.
+struct Round {
+    cpu_ms: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    bytes: usize,
+}
+
+/// Measures all there is to say about the exporter.
+pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
+    let ours = ours("exporter", "h100x8.yaml", Duration::ZERO, folder).await?;
+    let peer = node_exporter(folder).await?;
+    side_by_side(table, &ours, &peer, false)?;
+    side_by_side(table, &ours, &peer, true)?;
+    memory(table, &ours, &peer)?;
+    alone(table, &ours).await?;
+    drop(peer);
+    one_hangs(table, &ours, folder).await?;
+    drop(ours);
+    starts(table)
+}
+
+async fn ours(name: &str, scenario: &str, age: Duration, folder: &Path) -> Result<Peer> {
+    let scenario = programs::checkout().join("crates/nvml-sim/scenarios").join(scenario);
+    let gpus = Gpus::Simulated { scenario, start: SystemTime::now() - age };
+    let port = Port::free()?;
+    let folder = folder.join(name);
+    let process = parts::exporter(port.address(), &gpus)?.arg("--gpu.probe-timeout=2s").start(&folder)?;
+    let mut peer = Peer { process, port };
+    peer.ready().await?;
+    let client = http::client()?;
+    let page = format!("http://{}/metrics", peer.port.address());
+    until("all eight GPUs on the page", PATIENCE, async || {
+        let text = http::page(&client, &page).await.ok()?;
+        let gpus = text.lines().filter(|line| line.starts_with("gpu_up{") && line.ends_with(" 1"));
+        (gpus.count() == 8).then_some(())
+    })
+    .await?;
+    Ok(peer)
+}
+
+async fn node_exporter(folder: &Path) -> Result<Peer> {
+    let port = Port::free()?;
+    let process = Launch::new("node_exporter", &programs::debian("prometheus-node-exporter")?)
+        .arg(format!("--web.listen-address={}", port.address()))
+        .start(folder)?;
+    let mut peer = Peer { process, port };
+    peer.ready().await?;
+    Ok(peer)
+}
+
+impl Peer {
+    async fn ready(&mut self) -> Result<()> {
+        let url = format!("http://{}/", self.port.address());
+        self.process.ready(&http::client()?, &url, PATIENCE).await
+    }
+
+    fn processes(&self) -> Result<Vec<u32>> {
+        usage::family(self.process.pid())
+    }
+
+    /// Many scrapes in a row over one connection.
+    fn round(&self, with_gzip: bool) -> Result<Round> {
+        let mut connection = Scraper::connect(self.port.address(), with_gzip)?;
+        // The connection itself belongs to no scrape.
+        let mut bytes = connection.scrape()?.bytes;
+        let processes = self.processes()?;
+        let before = usage::cpu_ns(&processes)?;
+        let mut took = Vec::with_capacity(SCRAPES);
+        for _ in 0..SCRAPES {
+            let answer = connection.scrape()?;
+            bytes = answer.bytes;
+            took.push(answer.took.as_secs_f64() * 1e3);
+        }
+        let cpu_ns = usage::cpu_ns(&processes)? - before;
+        took.sort_by(f64::total_cmp);
+        Ok(Round {
+            cpu_ms: cpu_ns / 1e6 / SCRAPES as f64,
+            p50_ms: quantile(&took, 0.5),
+            p99_ms: quantile(&took, 0.99),
+            bytes,
+        })
+    }
+}
+
+fn side_by_side(table: &mut Table, ours: &Peer, peer: &Peer, with_gzip: bool) -> Result<()> {
+    let mut pairs = Vec::new();
+    for _ in 0..ROUNDS {
+        pairs.push((ours.round(with_gzip)?, peer.round(with_gzip)?));
+    }
+    let with = if with_gzip { ", gzip" } else { "" };
+    let mut compare = |what: &str, target: f64, value: fn(&Round) -> f64| {
+        let of_ours = median(pairs.iter().map(|(ours, _)| value(ours)));
+        let of_peer = median(pairs.iter().map(|(_, peer)| value(peer)));
+        table.add(
+            format!("exporter: {what}{with}"),
+            median(pairs.iter().map(|(ours, peer)| value(ours) / value(peer))),
+            "of node's",
+            Target::AtMost(target),
+            format!("{of_ours:.2} ms, node_exporter {of_peer:.2} ms; {ROUNDS} rounds of {SCRAPES} scrapes"),
+        );
+    };
+    compare("CPU a scrape", 1.0 / 5.0, |round| round.cpu_ms);
+    compare("p50", 1.0 / 4.0, |round| round.p50_ms);
+    compare("p99", 1.0 / 4.0, |round| round.p99_ms);
+    let sizes = pairs.last().map(|(ours, peer)| (ours.bytes, peer.bytes)).context("there were rounds")?;
+    table.add(
+        format!("exporter: page{with}"),
+        sizes.0 as f64 / 1e3,
+        "kB",
+        Target::None,
+        format!("with 8 GPUs; node_exporter {:.1} kB", sizes.1 as f64 / 1e3),
+    );
+    Ok(())
+}
+
+fn memory(table: &mut Table, ours: &Peer, peer: &Peer) -> Result<()> {
+    let processes = ours.processes()?;
+    ensure!(processes.len() == 2, "an exporter and its probe are expected, there are {}", processes.len());
+    let each =
+        processes.iter().map(|pid| usage::resident_mb(&[*pid], LIBRARY)).collect::<Result<Vec<_>>>()?;
+    table.add(
+        "exporter: resident memory",
+        each.iter().sum(),
+        "MB",
+        Target::AtMost(10.0),
+        format!(
+            "exporter {:.1} + probe {:.1}, without the driver's library; node_exporter {:.1}",
+            each[0],
+            each[1],
+            usage::resident_mb(&peer.processes()?, "")?
+        ),
+    );
+    Ok(())
+}
+
+async fn alone(table: &mut Table, ours: &Peer) -> Result<()> {
+    let processes = ours.processes()?;
+    let (started, before) = (Instant::now(), usage::cpu_ns(&processes)?);
+    tokio::time::sleep(ALONE).await;
+    let share = (usage::cpu_ns(&processes)? - before) / 1e9 / started.elapsed().as_secs_f64();
+    table.add(
+        "exporter: CPU between scrapes",
+        share * 100.0,
+        "% of a core",
+        Target::AtMost(0.5),
+        format!("both processes, 8 GPUs once a second, over {} s", ALONE.as_secs()),
+    );
+    Ok(())
+}
+
+/// GPU 2 of the scenario stops answering 30 s after its start.
+async fn one_hangs(table: &mut Table, healthy: &Peer, folder: &Path) -> Result<()> {
+    let hung = ours("hung", "hang.yaml", Duration::from_secs(25), folder).await?;
+    let client = http::client()?;
+    let page = format!("http://{}/metrics", hung.port.address());
+    until("GPU 2 to be given up", PATIENCE, async || {
+        let text = http::page(&client, &page).await.ok()?;
+        text.lines().any(|line| line.starts_with("gpu_up{gpu=\"2\"") && line.ends_with(" 0")).then_some(())
+    })
+    .await?;
+    let mut pairs = Vec::new();
+    for _ in 0..ROUNDS {
+        pairs.push((hung.round(false)?, healthy.round(false)?));
+    }
+    let p99 = |of: fn(&(Round, Round)) -> &Round| median(pairs.iter().map(|pair| of(pair).p99_ms));
+    table.add(
+        "exporter: p99 with a hung GPU",
+        median(pairs.iter().map(|(hung, healthy)| hung.p99_ms / healthy.p99_ms)),
+        "of healthy",
+        Target::AtMost(1.5),
+        format!("{:.2} ms, healthy {:.2} ms", p99(|pair| &pair.0), p99(|pair| &pair.1)),
+    );
+    Ok(())
+}
+
+/// From exec to the last byte of the first page.
+fn starts(table: &mut Table) -> Result<()> {
+    let library = programs::ours("libnvml_sim.so")?;
+    let exporter = programs::ours("gpu-node-exporter")?;
+    let node_exporter = programs::debian("prometheus-node-exporter")?;
+    let (mut of_ours, mut of_peer) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        of_ours.push(first_scrape(&exporter, &[format!("--gpu.library={}", library.display())])?);
+        of_peer.push(first_scrape(&node_exporter, &[])?);
+    }
+    let (of_ours, of_peer) = (median(of_ours), median(of_peer));
+    table.add(
+        "exporter: first page after exec",
+        of_ours,
+        "ms",
+        Target::AtMost(8.0),
+        format!("node_exporter {of_peer:.1} ms; {STARTS} starts each"),
+    );
+    Ok(())
+}
+
+fn first_scrape(program: &Path, flags: &[String]) -> Result<f64> {
+    let port = Port::free()?;
+    let address = port.address();
+    let started = Instant::now();
+    let child = Command::new(program)
+        .arg(format!("--web.listen-address={address}"))
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("failed to start {}", program.display()))?;
+    let mut child = Ended(child);
+    let mut scraper = loop {
+        match Scraper::connect(address, false) {
+            Ok(scraper) => break scraper,
+            Err(error) => {
+                ensure!(started.elapsed() < PATIENCE, "{} does not listen: {error:#}", program.display());
+                ensure!(matches!(child.0.try_wait(), Ok(None)), "{} ended at once", program.display());
+                wait_a_little();
+            }
+        }
+    };
+    scraper.scrape()?;
+    Ok(started.elapsed().as_secs_f64() * 1e3)
+}
+
+#[expect(clippy::disallowed_methods, reason = "paces the looks at a port whose opening nothing announces")]
+fn wait_a_little() {
+    std::thread::sleep(Duration::from_micros(100));
+}
+
+/// A child that ends with its owner.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Fails when it has ended by itself, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
