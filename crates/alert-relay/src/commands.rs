@@ -57,20 +57,17 @@ fn open_target(
     name: &str,
     language: Option<Language>,
 ) -> Result<(TargetSettings, Channel), ExitCode> {
-    let opened = match settings.targets.get(name) {
-        Some(target) => {
-            let mut target = target.clone();
-            target.language = language.unwrap_or(target.language);
-            Channel::new(&target)
-                .map(|channel| (target, channel))
-                .map_err(|error| format!("targets.{name}: {error}"))
-        }
-        None => {
-            let known: Vec<&str> = settings.targets.keys().map(String::as_str).collect();
-            Err(format!("`{name}` is no target in the settings (hint: {})", known_targets(&known)))
-        }
+    let Some(target) = settings.targets.get(name) else {
+        let known: Vec<&str> = settings.targets.keys().map(String::as_str).collect();
+        let hint = known_targets(&known);
+        return Err(refuse(&[format!("alert-relay: `{name}` is no target in the settings (hint: {hint})")]));
     };
-    opened.map_err(|problem| refuse(&[format!("alert-relay: {problem}")]))
+    let mut target = target.clone();
+    target.language = language.unwrap_or(target.language);
+    match Channel::new(&target) {
+        Ok(channel) => Ok((target, channel)),
+        Err(error) => Err(refuse(&[format!("alert-relay: targets.{name}: {error}")])),
+    }
 }
 
 fn known_targets(names: &[&str]) -> String {

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, Value};
+use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, context};
 
 use crate::message::{Language, Message, sample};
@@ -297,15 +297,16 @@ fn safe(text: String) -> Value {
     Value::from_safe_string(text)
 }
 
-/// `{{ alert.starts_at|date("%H:%M", "Asia/Shanghai") }}`: a time in a form of one's own (strftime), in UTC unless said.
-fn date(at: &str, form: &str, zone: Rest<String>) -> Result<String, Error> {
+/// `{{ alert.starts_at|date("%H:%M") }}`: a time in a form of one's own (strftime), in the message's zone or one that is named.
+fn date(state: &State<'_, '_>, at: &str, form: &str, zone: Option<&str>) -> Result<String, Error> {
     let refused = |what: String| Error::new(ErrorKind::InvalidOperation, what);
     if at.is_empty() {
         return Ok(String::new());
     }
     let at: jiff::Timestamp =
         at.parse().map_err(|_| refused("date: expected a time such as alert.starts_at".to_owned()))?;
-    let zone = zone.first().map_or("UTC", String::as_str);
+    let own = state.lookup("time_zone");
+    let zone = zone.or(own.as_ref().and_then(Value::as_str)).unwrap_or("UTC");
     let at = at.in_tz(zone).map_err(|_| refused(format!("date: unknown time zone `{zone}`")))?;
     jiff::fmt::strtime::format(form, &at).map_err(|error| refused(format!("date: {error}")))
 }
@@ -379,9 +380,9 @@ mod tests {
     fn one_block_can_be_replaced() {
         let templates =
             own("{% extends \"built-in\" %}{% block alert %}{{ alert.name }}: {{ alert.labels.no_such }}\
-             {{ alert.starts_at|date('%H:%M', 'Asia/Shanghai') }}{% endblock %}");
+             {{ alert.starts_at|date('%H:%M') }} {{ alert.starts_at|date('%H:%M', 'UTC') }}{% endblock %}");
         let draft = templates.expect("a good template").draft(&firing(), Detail::LEVELS[0]);
-        assert_eq!(draft.blocks, ["GpuMemoryHigh: 14:03"]);
+        assert_eq!(draft.blocks, ["GpuMemoryHigh: 14:03 06:03"]);
         assert_eq!(draft.title, "🔴 1 firing: GpuMemoryHigh @ node-1");
         assert!(draft.footer.contains("sample-1") && draft.banner.is_none(), "{draft:?}");
     }

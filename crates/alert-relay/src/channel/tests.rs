@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+
 use crate::channel::dingtalk::DingTalkSettings;
 use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
 use crate::channel::wecom::WecomSettings;
@@ -149,6 +152,42 @@ fn check_limit(payload: &Payload, channel: &str, title: &str) {
         "dingtalk" => assert!(body.len() <= 20_000, "{title}: {} bytes", body.len()),
         _ => assert!(markdown <= 4_096 && text <= 2_048, "{title}: {markdown} and {text} bytes"),
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Labels and annotations of any length and content, measured against the vendors' own limits.
+    #[test]
+    fn any_alert_fits_every_limit(
+        labels in btree_map("[a-z_]{1,12}", value(), 0..12),
+        annotations in btree_map(prop::sample::select(vec!["summary", "description", "value", "runbook_url"]), value(), 0..4),
+        count in 1_usize..30,
+    ) {
+        let mut message = sample::named("firing").expect("a sample of this name");
+        let mut alert = message.changes.new.remove(0);
+        alert.labels.extend(labels);
+        alert.annotations.extend(annotations.into_iter().map(|(name, text)| (name.to_owned(), text)));
+        message.changes.new = vec![alert; count];
+        for (name, settings) in all() {
+            let channel = channel(settings, Language::ZhCn);
+            for fit in [Fit::Normal, Fit::Smaller, Fit::Plain] {
+                for part in channel.render(&message, fit) {
+                    check_limit(&part.payload, name, "random");
+                }
+            }
+        }
+    }
+}
+
+/// What people put into labels, and what they should not.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z0-9:.-]{1,40}",
+        "[\u{4e00}-\u{9fa5}🔥]{1,400}",
+        "[<>@_*`#()\\[\\]\\\\\"\n]{1,300}",
+        any::<String>()
+    ]
 }
 
 #[test]

@@ -140,3 +140,46 @@ fn shown(parts: &[Part]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Channel;
+
+    const SETTINGS: &str = r#"
+timezone: Asia/Shanghai
+alertmanager: { url: "https://am.example" }
+targets:
+  chat: { wecom: { webhook_url: "https://qyapi.example/cgi-bin/webhook/send?key=wecom-key-1" } }
+receivers:
+  ops: { routes: [ { targets: [chat], mentions: [oncall] } ] }
+people:
+  oncall: { wecom: zhangsan }
+"#;
+
+    const WEBHOOK: &str = r#"{"receiver":"ops","status":"firing","version":"4","groupKey":"{}","truncatedAlerts":0,
+        "groupLabels":{},"commonLabels":{},"commonAnnotations":{},"externalURL":"http://9f1c:9093","alerts":[
+        {"status":"firing","labels":{"alertname":"DiskFull"},"annotations":{"summary":"/ is full"},
+         "startsAt":"2026-11-23T01:02:03Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"1"},
+        {"status":"resolved","labels":{"alertname":"DiskSlow"},"annotations":{},
+         "startsAt":"2026-11-23T01:02:03Z","endsAt":"2026-11-23T01:04:03Z","generatorURL":"","fingerprint":"2"}]}"#;
+
+    #[test]
+    fn a_webhook_is_told_as_the_target_would_be() {
+        let settings = Settings::from_text(Path::new("relay.yml"), SETTINGS, []).expect("good settings");
+        let target = settings.targets["chat"].clone();
+        let notification = crate::intake::parse(WEBHOOK.as_bytes()).expect("a webhook");
+        let message = in_setting(told(&notification, &settings, &target), &settings, &target);
+        let shown = shown(&Channel::new(&target).expect("a good target").render(&message, Fit::Normal));
+        for expected in [
+            "part 1 of 1",
+            "【告警 1 · 恢复 1】DiskFull, DiskSlow",
+            "/ is full",
+            "https://am.example/#/",
+            "<@zhangsan>",
+        ] {
+            assert!(shown.contains(expected), "{expected} in {shown}");
+        }
+        assert!(!shown.contains("9f1c") && !shown.contains("wecom-key-1"), "{shown}");
+    }
+}

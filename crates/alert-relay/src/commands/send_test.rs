@@ -112,3 +112,50 @@ fn verdict(outcome: &Outcome) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::channel::Channel;
+    use crate::outcome::Reason;
+
+    #[test]
+    fn nobody_takes_the_message_for_an_incident() {
+        let settings = "language: en\ntargets:\n  chat: { wecom: { webhook_url: \"https://x.example/send?key=wecom-key-1\" } }";
+        let settings = Settings::from_text(Path::new("relay.yml"), settings, []).expect("good settings");
+        let target = settings.targets["chat"].clone();
+        let message = test_message(&settings, &target, Timestamp::UNIX_EPOCH);
+        let parts = Channel::new(&target).expect("a good target").render(&message, Fit::Normal);
+        insta::assert_snapshot!(parts[0].preview());
+    }
+
+    #[test]
+    fn every_verdict_is_a_line() {
+        let detail = || "errcode 1: words (hint: do it)".to_owned();
+        let check = |outcome, expected: &str| assert_eq!(verdict(&outcome), expected);
+        check(Outcome::Delivered { receipt: "errcode 0: ok".to_owned() }, "delivered (errcode 0: ok)");
+        check(
+            Outcome::Retry {
+                reason: Reason::Throttled,
+                after: Some(Duration::from_mins(10)),
+                detail: detail(),
+            },
+            "not delivered for now, throttled, to be tried again after 10m: errcode 1: words (hint: do it)",
+        );
+        check(
+            Outcome::Misconfigured { reason: Reason::UnknownRobot, detail: detail() },
+            "not delivered, the target's settings are wrong, unknown_robot: errcode 1: words (hint: do it)",
+        );
+        check(
+            Outcome::Rejected { reason: Reason::Content, detail: detail() },
+            "not delivered, refused for good, content: errcode 1: words (hint: do it)",
+        );
+        check(
+            Outcome::TooLarge { detail: detail() },
+            "not delivered, too large: errcode 1: words (hint: do it)",
+        );
+    }
+}

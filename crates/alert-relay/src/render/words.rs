@@ -99,7 +99,7 @@ mod tests {
         let zone = TimeZone::get("Asia/Shanghai").expect("bundled zone");
         let now: Timestamp = "2026-11-23T06:08:22Z".parse().expect("constant");
         let check = |at: &str, expected: &str| {
-            assert_eq!(moment(at.parse().expect("constant"), now, &zone), expected)
+            assert_eq!(moment(at.parse().expect("constant"), now, &zone), expected);
         };
         check("2026-11-23T06:03:22.456Z", "14:03:22");
         check("2026-11-22T16:00:00Z", "00:00:00");

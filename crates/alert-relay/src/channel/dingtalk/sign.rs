@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_known_signature_comes_out() {
-        let at = UNIX_EPOCH + Duration::from_millis(1_577_808_000_000);
+        let at = UNIX_EPOCH + Duration::from_secs(1_577_808_000);
         let signature = sign(&Secret::new("SECtestsecret"), at);
         assert_eq!(signature.timestamp, "1577808000000");
         assert_eq!(signature.sign, "rdhUiyGbHzH4Olal17v5mIhUEQxxOsuSFZjuo2SM7Xw=");

@@ -117,7 +117,7 @@ async fn serve(
         let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" if offers_starttls => {
-                say(&mut stream, "250-mail.example\r\n250-8BITMIME\r\n250 STARTTLS").await?
+                say(&mut stream, "250-mail.example\r\n250-8BITMIME\r\n250 STARTTLS").await?;
             }
             "EHLO" => say(&mut stream, "250-mail.example\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN").await?,
             "STARTTLS" => {

@@ -77,7 +77,7 @@ async fn attempt(url: &str) -> Outcome {
 async fn send(target: &TargetSettings) -> Outcome {
     let channel = Channel::new(target).unwrap();
     let parts = channel.render(&sample::named("firing").unwrap(), Fit::Normal);
-    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_577_808_000_000);
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_808_000);
     channel.send(&parts[0], &Stamp { at, delivery: "d1" }).await
 }
 
