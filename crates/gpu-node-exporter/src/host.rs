@@ -10,6 +10,8 @@ pub(crate) mod cpu;
 mod diskstats;
 pub(crate) mod filesystem;
 pub(crate) mod filter;
+#[cfg(test)]
+mod garbage;
 mod loadavg;
 mod meminfo;
 pub(crate) mod netclass;

@@ -234,6 +234,7 @@ fn push(family: &mut Family, labels: &Labels, value: i64) {
 fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i64>, Fault> {
     match file.read(buffer) {
         Ok(text) => parse_number(text.trim()).map(Some),
+        Err(error) if error.is_garbled() => Err(error.into()),
         Err(_) => Ok(None),
     }
 }

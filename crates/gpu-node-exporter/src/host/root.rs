@@ -119,6 +119,11 @@ impl ReadError {
         self.error.kind() == io::ErrorKind::NotFound
     }
 
+    /// The file was read and holds no text.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.error.kind() == io::ErrorKind::InvalidData
+    }
+
     /// The reason alone.
     pub(crate) fn io(&self) -> &io::Error {
         &self.error
