@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-pub(crate) use self::check::{Finding, Verdict, check};
+pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
 use self::frame::{Failure, FailureReason};
 use self::pci::PciGpu;
@@ -69,6 +69,9 @@ impl Gpu {
     /// Starts the supervisor, which starts the probe. Returns at once; the first readings follow when the driver has
     /// answered.
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
+        if settings.processes || settings.containers {
+            tracing::warn!("--gpu.processes and --gpu.containers have no effect in this version");
+        }
         let published = Arc::default();
         let (messages, thread) =
             supervisor::start(settings, Path::new(THIS_PROGRAM), Arc::clone(&published))?;

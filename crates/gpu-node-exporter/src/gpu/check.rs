@@ -28,7 +28,7 @@ pub(crate) enum Verdict {
 }
 
 /// Time for the driver to wake all GPUs and answer one round.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Looks at everything the GPU side needs. Takes up to a minute with a driver that hangs.
 pub(crate) fn check(settings: &GpuSettings) -> Vec<Finding> {

@@ -81,7 +81,7 @@ fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
             ("nvml_version", &known.nvml_version),
             ("cuda_version", &known.cuda_version),
         ];
-        driver.push(known_labels(Labels::NONE, versions), 1_u64);
+        driver.push(known_labels(&Labels::NONE, versions), 1_u64);
     }
     vec![
         Family::gauge("gpu_probe_up", "Whether a probe process is running and has a driver.")
@@ -104,7 +104,7 @@ fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
 }
 
 /// The labels whose values are known.
-fn known_labels<const N: usize>(first: Labels, more: [(&'static str, &Option<String>); N]) -> Labels {
+fn known_labels<const N: usize>(first: &Labels, more: [(&'static str, &Option<String>); N]) -> Labels {
     first.and(more.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))))
 }
 
@@ -116,7 +116,7 @@ fn up(snapshot: &Snapshot, view: View) -> Family {
     }
     for gpu in &snapshot.gpus {
         let is_up = matches!(gpu.presence, Presence::Up(_)) && !view.is_stale;
-        up.push(known_labels(labels(gpu), [("pci_bus_id", &gpu.pci_bus_id)]), is_up);
+        up.push(known_labels(&labels(gpu), [("pci_bus_id", &gpu.pci_bus_id)]), is_up);
     }
     if view.expects_all_pci_gpus && snapshot.taken_at.is_some() {
         for pci in snapshot.never_seen() {
@@ -190,7 +190,7 @@ fn identity(shown: &[Shown<'_>]) -> [Family; 1] {
             ("vbios_version", &known.vbios_version),
             ("minor_number", &minor),
         ];
-        info.push(known_labels(gpu.labels.clone(), more), 1_u64);
+        info.push(known_labels(&gpu.labels, more), 1_u64);
     }
     [info]
 }

@@ -207,8 +207,8 @@ impl Supervisor {
                 Said::Frame(frame) => self.take_in(frame),
                 Said::Closed { damage } => self.closed(damage),
             },
-            // The last words of a probe that was replaced.
-            Message::Probe(..) => {}
+            // The last words of a probe that was replaced; and the loop ends itself.
+            Message::Probe(..) | Message::Stop => {}
             Message::KernelXid { slot, code } => {
                 if let Some(uuid) = self.snapshot.uuid_at(&slot) {
                     self.count_xid(&uuid, code, XidSource::KernelLog);
@@ -225,8 +225,6 @@ impl Supervisor {
                 info!("acquiring the NVIDIA driver");
                 self.carry_out_event(&Event::Acquire);
             }
-            // Handled by the loop, which ends then.
-            Message::Stop => {}
         }
     }
 
@@ -274,7 +272,7 @@ impl Supervisor {
         self.snapshot.count_xid(uuid, code, source, at);
         match Class::of(code) {
             Class::Fatal => {
-                error!(uuid, xid = code, ?source, "XID {code} on {uuid}: reset, reboot or repair needed")
+                error!(uuid, xid = code, ?source, "XID {code} on {uuid}: reset, reboot or repair needed");
             }
             Class::Warning => warn!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
             Class::Info => info!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
@@ -288,12 +286,11 @@ impl Supervisor {
             error!(pid = probe.pid(), "GPU probe sent nonsense: {damage}");
             probe.kill();
         }
-        let exit = match probe.wait(EXIT_LIMIT) {
-            Some(status) => exit(status),
-            None => {
-                self.abandon(probe);
-                Exit::Lingering
-            }
+        let exit = if let Some(status) = probe.wait(EXIT_LIMIT) {
+            exit(status)
+        } else {
+            self.abandon(probe);
+            Exit::Lingering
         };
         if self.snapshot.probe.failure.is_none() {
             warn!(?exit, "GPU probe ended; it is started again");

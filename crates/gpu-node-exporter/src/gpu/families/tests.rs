@@ -133,7 +133,7 @@ fn page(snapshot: &Snapshot, view: View) -> String {
                 Number::Real(value) => format!("{value:?}"),
             };
             if family.name != "gpu_xid_errors_total" || value != "0" {
-                page += &format!("{}{{{}}} {value}\n", family.name, labels.join(","));
+                page.extend([&family.name, "{", &labels.join(","), "} ", &value, "\n"]);
             }
         }
     }

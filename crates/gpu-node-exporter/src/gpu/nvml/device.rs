@@ -122,7 +122,7 @@ impl Reader {
                 energy: ask.ask("energy", || device.total_energy_consumption()).map(Joules::from_millijoules),
                 performance_state: ask
                     .ask("performance state", || device.performance_state())
-                    .and_then(|state| u32::try_from(state.as_c()).ok())
+                    .map(|state| state.as_c())
                     // 32 is NVML's "unknown".
                     .filter(|state| *state < 16),
             },
@@ -419,16 +419,17 @@ mod tests {
 
     #[test]
     fn samples_are_integrated_from_where_the_last_round_ended() {
-        let second = 1_000_000;
-        let cases: [(Option<u64>, &[(u64, u32)], f64, Option<u64>); 6] = [
+        type Case = (Option<u64>, &'static [(u64, u32)], f64, Option<u64>);
+        const SECOND: u64 = 1_000_000;
+        let cases: [Case; 6] = [
             // The first round only finds its place; what the ring holds of earlier is not counted.
-            (None, &[(second, 100), (2 * second, 50)], 0.0, Some(2 * second)),
-            (Some(second), &[(2 * second, 100), (3 * second, 50)], 1.5, Some(3 * second)),
-            (Some(second), &[], 0.0, Some(second)),
+            (None, &[(SECOND, 100), (2 * SECOND, 50)], 0.0, Some(2 * SECOND)),
+            (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], 1.5, Some(3 * SECOND)),
+            (Some(SECOND), &[], 0.0, Some(SECOND)),
             // A repeated sample, a senseless one, and a hole.
-            (Some(second), &[(second, 100), (2 * second, 50)], 0.5, Some(2 * second)),
-            (Some(second), &[(2 * second, 4_000_000)], 0.0, Some(2 * second)),
-            (Some(second), &[(9 * second, 100), (10 * second, 100)], 1.0, Some(10 * second)),
+            (Some(SECOND), &[(SECOND, 100), (2 * SECOND, 50)], 0.5, Some(2 * SECOND)),
+            (Some(SECOND), &[(2 * SECOND, 4_000_000)], 0.0, Some(2 * SECOND)),
+            (Some(SECOND), &[(9 * SECOND, 100), (10 * SECOND, 100)], 1.0, Some(10 * SECOND)),
         ];
         for (start, samples, busy, newest) in cases {
             let (Seconds(sum), end) = integrate(start, samples.iter().copied());

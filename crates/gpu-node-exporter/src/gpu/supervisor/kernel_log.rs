@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::Message;
 use crate::gpu::xid;
@@ -28,17 +28,18 @@ pub(super) fn follow(sender: SyncSender<Message>) {
     let mut log = match open(Path::new(KERNEL_LOG)) {
         Ok(log) => log,
         Err(error) => {
-            info!("XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG)");
+            debug!(
+                "XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG)"
+            );
             return;
         }
     };
     let read = move || {
-        read_records(&mut log, |slot, code| {
-            sender.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok()
-        })
+        let send = |slot: &str, code| sender.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok();
+        read_records(&mut log, send);
     };
     if let Err(error) = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read) {
-        info!("XIDs are read from the driver only: {error}");
+        debug!("XIDs are read from the driver only: {error}");
     }
 }
 
