@@ -91,10 +91,10 @@ impl Gpu {
     }
 
     /// Ends the probe and starts no other, so that an administrator can reset a GPU or change its MIG mode. Blocks
-    /// until the driver is free; false when that took too long.
+    /// until the driver is free; false when a probe stays in it.
     pub(crate) fn release(&self) -> bool {
         let (done, released) = mpsc::channel();
-        self.messages.send(Message::Release(done)).is_ok() && released.recv_timeout(RELEASE_LIMIT).is_ok()
+        self.messages.send(Message::Release(done)).is_ok() && released.recv_timeout(RELEASE_LIMIT) == Ok(true)
     }
 
     /// Takes the driver again after [`Gpu::release`].

@@ -37,8 +37,8 @@ pub(super) enum Message {
     Probe(u64, Said),
     /// The kernel log told of an XID at a PCI slot.
     KernelXid { slot: String, code: u32 },
-    /// Let go of the driver; answer once it is free.
-    Release(Sender<()>),
+    /// Let go of the driver; answer whether it is free.
+    Release(Sender<bool>),
     /// Take it again.
     Acquire,
     /// End the probe and the thread.
@@ -219,7 +219,7 @@ impl Supervisor {
                 self.carry_out_event(&Event::Release);
                 self.publish();
                 // Whoever asked may have gone.
-                let _ = done.send(());
+                let _ = done.send(self.abandoned.is_empty());
             }
             Message::Acquire => {
                 info!("acquiring the NVIDIA driver");

@@ -156,6 +156,20 @@ impl Drop for Exporter {
     }
 }
 
+/// Runs `--check` on a scenario; returns the exit code and what was printed.
+pub(crate) fn check(yaml: &str) -> (Option<i32>, String) {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(yaml.as_bytes()).expect("writable");
+    let output = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"))
+        .args(["--check", "--web.listen-address=127.0.0.1:0"])
+        .arg(format!("--gpu.library={}", simulator().display()))
+        .env("NVML_SIM_SCENARIO", file.path())
+        .output()
+        .expect("the program under test starts");
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).expect("UTF-8"))
+}
+
 /// Waits until a process is gone.
 #[track_caller]
 pub(crate) fn wait_until_gone(pid: Pid) {

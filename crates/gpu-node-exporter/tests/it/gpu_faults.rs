@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::exporter::{Exporter, Page, wait_until_gone};
+use crate::exporter::{Exporter, Page, check, wait_until_gone};
 
 const FIRST: &[&str] = &[r#"gpu="0""#];
 const SECOND: &[&str] = &[r#"gpu="1""#];
@@ -175,5 +175,49 @@ fn no_probe_outlives_its_exporter() {
         assert_eq!(probes.len(), 1);
         exporter.end_with(signal);
         wait_until_gone(probes[0]);
+    }
+}
+
+#[test]
+fn a_released_driver_is_free_until_it_is_acquired() {
+    let exporter = Exporter::on_scenario(&two_gpus("{ gpu: 1, at: 60s, kind: lost }"), &[]);
+    exporter.wait_until("both GPUs are up", both_up);
+    let probes = exporter.probes();
+    exporter.request("POST", "/-/gpu/release");
+    wait_until_gone(probes[0]);
+    let page = exporter.scrape();
+    assert_eq!(exporter.probes(), []);
+    assert_eq!(page.value("gpu_probe_released", &[]), Some(1.0));
+    assert_eq!(gpu_success(&page), Some(1.0), "what was asked for is no fault");
+    assert!(page.value("gpu_up", &[]).is_none(), "nobody knows");
+    assert!(page.value("node_load1", &[]).is_some());
+
+    exporter.request("POST", "/-/gpu/acquire");
+    let page = exporter.wait_until("the GPUs are read again", both_up);
+    assert_eq!(page.value("gpu_probe_released", &[]), Some(0.0));
+}
+
+#[test]
+fn a_check_tells_what_each_gpu_does_not_report() {
+    let (code, told) =
+        check("description: test\ngpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n");
+    assert!(told.contains("NVIDIA driver 570.86.15 (simulated)"), "{told}");
+    assert!(told.contains("GPU 0: NVIDIA GeForce RTX 4090 (simulated), GPU-51b00000"), "{told}");
+    assert!(told.contains("does not report") && told.contains("memory temperature"), "{told}");
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn a_check_fails_on_what_does_not_work() {
+    for (driver, incident, reason) in [
+        ("init: driver_not_loaded", "", "modprobe nvidia"),
+        ("init: ok", "{ gpu: 0, at: 0s, kind: lost }", "GPU 0: fallen off the bus"),
+        ("init: ok", "{ gpu: 0, at: 0s, kind: crash }", "calls to GPU 0 do not return, or crash"),
+    ] {
+        let (code, told) = check(&format!(
+            "description: test\ndriver: {{ {driver} }}\ngpus: [{{ model: rtx4090 }}]\nincidents: [{incident}]\n"
+        ));
+        assert!(told.contains(reason), "{driver} {incident}: {told}");
+        assert_eq!(code, Some(1), "{told}");
     }
 }
