@@ -8,10 +8,14 @@ use http_serve::{Limits, Server, ServerConfig, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::deliver::{self, Deliverer, Pace};
 use crate::endpoints;
+use crate::intake;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::relay::Relay;
+use crate::relay::{self, Relay};
 use crate::settings::{ServerSettings, Settings};
 
 /// Runs the relay until a signal stops it.
@@ -32,14 +36,34 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     let outbox = Outbox::open(&settings.store, clock.clone()).await?;
     warn_if_silent(&settings);
 
-    let relay = Arc::new(Relay::new(file, settings, outbox.clone(), clock));
+    let metrics = Arc::new(Metrics::new());
+    let audit = Arc::new(Audit::new(outbox.clone(), Arc::clone(&metrics), clock.clone()));
+    let deliverer = Deliverer::start(
+        deliver::Parts {
+            outbox: outbox.clone(),
+            metrics: Arc::clone(&metrics),
+            audit: Arc::clone(&audit),
+            clock: clock.clone(),
+            read: |payload| intake::parse(payload).map_err(|error| error.to_string()),
+            pace: Pace::default(),
+        },
+        &settings,
+    )
+    .await?;
+    let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock };
+    let relay = Arc::new(Relay::new(file, settings, parts, deliverer));
     for address in server.local_addresses() {
         info!(%address, "listening on {address}");
     }
 
     let serving = server.serve(endpoints::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
-    let drained = tokio::select! {
-        drained = serving => drained,
+    // Both ends drain at the same time: what is accepted meanwhile is in the store and goes out after the next start.
+    let delivering = async {
+        stop.requested().await;
+        relay.stop_delivering(drain_timeout).await;
+    };
+    let (drained, ()) = tokio::select! {
+        ended = async { tokio::join!(serving, delivering) } => ended,
         never = relay.watch_heartbeats() => match never {},
         never = relay.reload_on(hangup) => match never {},
     };

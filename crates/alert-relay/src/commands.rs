@@ -2,14 +2,16 @@
 //!
 //! Each returns the exit code it documents, or an error for what it could not foresee.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::{Args, Command};
 use crate::channel::Channel;
 use crate::message::Language;
-use crate::settings::{Problem, Settings, TargetSettings};
+use crate::settings::{Problem, Settings, TargetSettings, no_such};
 
 pub(crate) mod check;
+mod outside;
 pub(crate) mod render;
 pub(crate) mod send_test;
 pub(crate) mod serve;
@@ -28,16 +30,31 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The settings, or the exit code after every mistake in them was printed to standard error.
-pub(crate) fn load_settings(file: &std::path::Path) -> Result<Settings, ExitCode> {
-    Settings::load(file).map_err(|problems| {
-        let count = problems.len();
-        let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
-        lines.push(format!(
-            "alert-relay: {count} problem{} in the settings",
-            if count == 1 { "" } else { "s" }
-        ));
-        refuse(&lines)
+pub(crate) fn load_settings(file: &Path) -> Result<Settings, ExitCode> {
+    Settings::load(file).map_err(|rejected| refuse_settings(&rejected.problems))
+}
+
+/// As [`load_settings`], for the commands that open the port and the store: what is wrong with those is a mistake like the
+/// others, and is named with them.
+fn load_settings_for_serving(file: &Path) -> anyhow::Result<Result<Settings, ExitCode>> {
+    let loaded = Settings::load(file);
+    let (server, store) = match &loaded {
+        Ok(settings) => (Some(&settings.server), Some(&settings.store)),
+        Err(rejected) => (rejected.server.as_ref(), rejected.store.as_ref()),
+    };
+    let outside = outside::problems(file, server, store)?;
+    Ok(match loaded {
+        Ok(settings) if outside.is_empty() => Ok(settings),
+        Ok(_) => Err(refuse_settings(&outside)),
+        Err(rejected) => Err(refuse_settings(&[rejected.problems, outside].concat())),
     })
+}
+
+fn refuse_settings(problems: &[Problem]) -> ExitCode {
+    let count = problems.len();
+    let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.push(format!("alert-relay: {count} problem{} in the settings", if count == 1 { "" } else { "s" }));
+    refuse(&lines)
 }
 
 #[expect(
@@ -58,9 +75,8 @@ fn open_target(
     language: Option<Language>,
 ) -> Result<(TargetSettings, Channel), ExitCode> {
     let Some(target) = settings.targets.get(name) else {
-        let known: Vec<&str> = settings.targets.keys().map(String::as_str).collect();
-        let hint = known_targets(&known);
-        return Err(refuse(&[format!("alert-relay: `{name}` is no target in the settings (hint: {hint})")]));
+        let known = settings.targets.keys().map(String::as_str).collect();
+        return Err(refuse(&[format!("alert-relay: {}", no_such("target", name, &known))]));
     };
     let mut target = target.clone();
     target.language = language.unwrap_or(target.language);
@@ -68,8 +84,4 @@ fn open_target(
         Ok(channel) => Ok((target, channel)),
         Err(error) => Err(refuse(&[format!("alert-relay: targets.{name}: {error}")])),
     }
-}
-
-fn known_targets(names: &[&str]) -> String {
-    if names.is_empty() { "there are none".to_owned() } else { format!("known are {}", names.join(", ")) }
 }

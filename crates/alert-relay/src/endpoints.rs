@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -22,6 +22,8 @@ use crate::outbox::Acceptance;
 use crate::relay::{Beat, Receipt, Refusal, Relay};
 
 mod landing;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds after which a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -40,7 +42,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/-/reload", post(reload))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(middleware::from_fn(log))
+        .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
         .with_state(relay)
 }
 
@@ -114,8 +116,8 @@ async fn beat(State(relay): State<Arc<Relay>>, Path(name): Path<String>, body: B
     }
 }
 
-async fn metrics(State(_relay): State<Arc<Relay>>) -> Answer {
-    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "error", "the metrics have not landed yet")
+async fn metrics(State(relay): State<Arc<Relay>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPENMETRICS)], relay.metrics_page().await)
 }
 
 async fn healthy() -> Answer {
@@ -171,12 +173,14 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Answer {
     Answer::new(StatusCode::METHOD_NOT_ALLOWED, "error", message)
 }
 
-async fn log(request: Request, next: Next) -> Response {
+async fn count(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let start = std::time::Instant::now();
     let response = next.run(request).await;
     let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
+    relay.metrics().http_request(route.as_ref().map_or("other", MatchedPath::as_str), status);
     debug!(%method, path, status, duration_ms, "{method} {path} answered {status}");
     response
 }

@@ -3,6 +3,7 @@
 //! Owns names, labels and the registry. Leaves out when something happened, which each part says itself, and the store's
 //! standing, which `audit` reads. Label values come from the settings or from closed sets; sets that are known start at 0.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -22,6 +23,8 @@ use crate::outcome::{Outcome, Reason};
 pub(crate) struct Metrics {
     registry: Registry,
     notifications: Family<Notifications, Counter>,
+    unrouted: Family<Receiver, Counter>,
+    heartbeats: Family<Heartbeat, Gauge<f64, AtomicU64>>,
     http_requests: Family<HttpRequests, Counter>,
     accepted: Family<Target, Counter>,
     ended: Family<Ended, Counter>,
@@ -42,6 +45,16 @@ pub(crate) struct Metrics {
 struct Notifications {
     receiver: String,
     result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Receiver {
+    receiver: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Heartbeat {
+    heartbeat: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -82,6 +95,8 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("alert_relay"),
             notifications: Family::default(),
+            unrouted: Family::default(),
+            heartbeats: Family::default(),
             http_requests: Family::default(),
             accepted: Family::default(),
             ended: Family::default(),
@@ -112,6 +127,17 @@ impl Metrics {
             "notifications",
             "Webhooks answered with 200, by receiver; result is stored or duplicate",
             self.notifications.clone(),
+        );
+        registry.register(
+            "unrouted_alerts",
+            "Alerts accepted that no route matches: told to nobody",
+            self.unrouted.clone(),
+        );
+        registry.register_with_unit(
+            "heartbeat_last_timestamp",
+            "When a heartbeat was last heard; absent until it is heard after a start",
+            Unit::Seconds,
+            self.heartbeats.clone(),
         );
         registry.register(
             "http_requests",
@@ -187,6 +213,7 @@ impl Metrics {
         targets: impl IntoIterator<Item = &'a str>,
     ) {
         for receiver in receivers {
+            self.unrouted.get_or_create_owned(&Receiver { receiver: receiver.to_owned() });
             for result in ["stored", "duplicate"] {
                 self.notifications.get_or_create_owned(&Notifications {
                     receiver: receiver.to_owned(),
@@ -219,6 +246,23 @@ impl Metrics {
     pub(crate) fn notification(&self, receiver: &str, is_duplicate: bool) {
         let result = if is_duplicate { "duplicate" } else { "stored" }.to_owned();
         self.notifications.get_or_create(&Notifications { receiver: receiver.to_owned(), result }).inc();
+    }
+
+    /// Some alerts of an accepted webhook match no route.
+    pub(crate) fn unrouted_alerts(&self, receiver: &str, alerts: usize) {
+        let alerts = u64::try_from(alerts).unwrap_or(u64::MAX);
+        self.unrouted.get_or_create_owned(&Receiver { receiver: receiver.to_owned() }).inc_by(alerts);
+    }
+
+    /// When each heartbeat of the settings was last heard.
+    pub(crate) fn heartbeats(&self, last_beats: &BTreeMap<String, Option<Millis>>) {
+        self.heartbeats.clear();
+        for (name, last) in last_beats {
+            if let Some(at) = last {
+                let seconds = at.timestamp().as_millisecond() as f64 / 1e3;
+                self.heartbeats.get_or_create_owned(&Heartbeat { heartbeat: name.clone() }).set(seconds);
+            }
+        }
     }
 
     /// A request was answered. `path` is a route's pattern, never what the client wrote.

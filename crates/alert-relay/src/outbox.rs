@@ -309,6 +309,11 @@ impl Outbox {
         })
     }
 
+    /// Whether another process has the store at `path` open. Makes no file.
+    pub(crate) fn is_in_use(path: &Path) -> bool {
+        File::open(lock_path(path)).is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Makes a notification and its deliveries durable. Returns after the COMMIT; an error means that nothing is stored, and
     /// that the sender should try again (503).
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
@@ -432,12 +437,16 @@ impl Outbox {
     }
 }
 
+fn lock_path(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
 /// One process owns an `SQLite` file. `SQLite`'s own locks would let two relays share it, and each would take the other's leases
 /// for those of a dead one.
 fn lock(store: &Path) -> Result<File, StoreError> {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::create(PathBuf::from(name))
+    let file = File::create(lock_path(store))
         .map_err(|error| StoreError::CannotOpen { path: store.to_owned(), detail: error.to_string() })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::signal::unix::Signal;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
+use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::deliver::{Deliverer, RosterError};
 use crate::heartbeat::{Due, Heartbeats};
 use crate::intake::{self, IntakeError};
+use crate::metrics::Metrics;
 use crate::notification::Status;
 use crate::outbox::{Acceptance, Accepted, Outbox, StoreError};
 use crate::routes;
@@ -28,12 +32,24 @@ const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Relay {
     file: PathBuf,
-    settings: watch::Sender<Arc<Settings>>,
-    /// Held during a reload, so that two of them end with the newer file.
-    reloading: Mutex<()>,
-    outbox: Outbox,
-    clock: Clock,
+    settings: ArcSwap<Settings>,
+    parts: Parts,
+    /// Until the stop. Held during a reload, so that two of them end with the newer file.
+    deliverer: Mutex<Option<Deliverer>>,
     heartbeats: Heartbeats,
+}
+
+/// What a relay works with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Where notifications go.
+    pub(crate) outbox: Outbox,
+    /// Told of every webhook.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Counts the store before a scrape.
+    pub(crate) audit: Arc<Audit>,
+    /// What time it is.
+    pub(crate) clock: Clock,
 }
 
 /// What became of a webhook that was accepted.
@@ -72,32 +88,40 @@ pub(crate) enum Beat {
 
 impl Relay {
     /// A relay under `settings`, which were read from `file`.
-    pub(crate) fn new(file: &Path, settings: Settings, outbox: Outbox, clock: Clock) -> Self {
+    pub(crate) fn new(file: &Path, settings: Settings, parts: Parts, deliverer: Deliverer) -> Self {
         let heartbeats = Heartbeats::default();
-        heartbeats.configure(&settings.heartbeats, clock.now());
+        heartbeats.configure(&settings.heartbeats, parts.clock.now());
         Self {
             file: file.to_owned(),
-            settings: watch::Sender::new(Arc::new(settings)),
-            reloading: Mutex::default(),
-            outbox,
-            clock,
+            settings: ArcSwap::from_pointee(settings),
+            parts,
+            deliverer: Mutex::new(Some(deliverer)),
             heartbeats,
         }
     }
 
     /// The settings in force.
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.borrow())
-    }
-
-    /// The settings in force and each change of them.
-    pub(crate) fn watch_settings(&self) -> watch::Receiver<Arc<Settings>> {
-        self.settings.subscribe()
+        self.settings.load_full()
     }
 
     /// The store.
     pub(crate) fn outbox(&self) -> &Outbox {
-        &self.outbox
+        &self.parts.outbox
+    }
+
+    /// The metrics, for the requests to count themselves.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+
+    /// The metrics page, brought up to date. A store that does not answer costs its own metrics, not the page.
+    pub(crate) async fn metrics_page(&self) -> String {
+        if let Err(error) = self.parts.audit.check().await {
+            warn!(%error, "cannot count the deliveries for the metrics: {error}");
+        }
+        self.parts.metrics.heartbeats(&self.heartbeats.last_beats());
+        self.parts.metrics.encode()
     }
 
     /// What was heard when.
@@ -113,18 +137,22 @@ impl Relay {
             return Err(Refusal::Unknown(no_such("receiver", receiver, &known)));
         };
         let notification = intake::parse(&body)?;
-        let now = self.clock.now().timestamp();
+        let now = self.parts.clock.now().timestamp();
         let plan = routes::plan(routing, &notification, now, &settings.time_zone);
         let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted);
         let acceptance = self
-            .outbox
-            .accept(Accepted {
+            .store(Accepted {
                 endpoint: receiver.to_owned(),
                 notification,
                 payload: body,
                 deliveries: plan.deliveries,
             })
             .await?;
+        let metrics = &self.parts.metrics;
+        metrics.notification(receiver, matches!(acceptance, Acceptance::Duplicate { .. }));
+        if unrouted > 0 {
+            metrics.unrouted_alerts(receiver, unrouted);
+        }
         Ok(Receipt { alerts, unrouted, acceptance })
     }
 
@@ -141,7 +169,7 @@ impl Relay {
         if has_ended {
             return Ok(Beat::Ended);
         }
-        self.heartbeats.beat(name, self.clock.now());
+        self.heartbeats.beat(name, self.parts.clock.now());
         Ok(Beat::Heard)
     }
 
@@ -155,12 +183,12 @@ impl Relay {
     }
 
     async fn try_reload(&self) -> Result<(), Vec<Problem>> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let deliverer = self.deliverer.lock().await;
         let file = self.file.clone();
         // Reads files, which may be on a slow disk.
         let loaded = tokio::task::spawn_blocking(move || Settings::load(&file)).await;
         let settings = match loaded {
-            Ok(loaded) => loaded?,
+            Ok(loaded) => loaded.map_err(|rejected| rejected.problems)?,
             Err(panicked) => {
                 return Err(vec![Problem::of_file(
                     &self.file,
@@ -172,17 +200,41 @@ impl Relay {
         for key in settings.needs_restart(&self.settings()) {
             warn!(key, "`{key}` has changed and needs a restart");
         }
-        self.heartbeats.configure(&settings.heartbeats, self.clock.now());
-        self.settings.send_replace(Arc::new(settings));
+        if let Some(deliverer) = deliverer.as_ref() {
+            let of_file = |error: RosterError| Problem::of_file(&self.file, None, error.to_string());
+            deliverer
+                .reload(&settings)
+                .await
+                .map_err(|errors| errors.into_iter().map(of_file).collect::<Vec<_>>())?;
+        }
+        self.heartbeats.configure(&settings.heartbeats, self.parts.clock.now());
+        self.settings.store(Arc::new(settings));
         info!(file = %self.file.display(), "settings reloaded");
         Ok(())
+    }
+
+    /// Lets sends under way finish within `limit` and begins no more. What waits stays in the store.
+    pub(crate) async fn stop_delivering(&self, limit: Duration) {
+        let Some(deliverer) = self.deliverer.lock().await.take() else { return };
+        let cut_short = deliverer.stop(limit).await;
+        if cut_short > 0 {
+            warn!(
+                cut_short,
+                "{cut_short} sends did not finish in time; they are tried again after the next start"
+            );
+        }
+    }
+
+    async fn store(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
+        let stored = self.parts.outbox.accept(accepted).await;
+        stored.inspect_err(|error| self.parts.metrics.store_error(error))
     }
 
     /// Tells of heartbeats that have gone silent or come back, for ever.
     pub(crate) async fn watch_heartbeats(&self) -> Infallible {
         loop {
             let mut again = None;
-            let now = self.clock.now();
+            let now = self.parts.clock.now();
             for due in self.heartbeats.due(now) {
                 match self.tell(&due).await {
                     Ok(()) => self.heartbeats.told(&due, now),
@@ -194,7 +246,7 @@ impl Relay {
             }
             let deadline = async {
                 match again.or_else(|| self.heartbeats.next_deadline()) {
-                    Some(at) => self.clock.sleep_until(at).await,
+                    Some(at) => self.parts.clock.sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -223,7 +275,7 @@ impl Relay {
         } else {
             info!(heartbeat = due.name, "heartbeat `{}` is heard", due.name);
         }
-        let now = self.clock.now().timestamp();
+        let now = self.parts.clock.now().timestamp();
         let (notification, deliveries) = due.notification(heartbeat, settings.language, now);
         if deliveries.is_empty() {
             return Ok(());
@@ -231,7 +283,7 @@ impl Relay {
         let payload = intake::write(&notification);
         // No receiver can have this name: a name has no slash.
         let endpoint = format!("heartbeats/{}", due.name);
-        self.outbox.accept(Accepted { endpoint, notification, payload, deliveries }).await?;
+        self.store(Accepted { endpoint, notification, payload, deliveries }).await?;
         Ok(())
     }
 }

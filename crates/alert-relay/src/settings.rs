@@ -67,6 +67,17 @@ pub(crate) struct Settings {
     pub(crate) people: BTreeMap<String, Person>,
 }
 
+/// Settings with mistakes in them, and what could be read all the same.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    /// Every mistake, the file's from top to bottom; never empty.
+    pub(crate) problems: Vec<Problem>,
+    /// `server:`, if it has no mistakes that matter: so that a port in use is named together with the rest.
+    pub(crate) server: Option<ServerSettings>,
+    /// `store:`, likewise.
+    pub(crate) store: Option<StoreSettings>,
+}
+
 /// Names that other sections refer to.
 struct Names<'a> {
     targets: BTreeSet<&'a str>,
@@ -74,17 +85,21 @@ struct Names<'a> {
 }
 
 impl Settings {
-    /// Reads `file` under this process' environment. The error holds every mistake, the file's from top to bottom.
-    pub(crate) fn load(file: &Path) -> Result<Self, Vec<Problem>> {
+    /// Reads `file` under this process' environment.
+    pub(crate) fn load(file: &Path) -> Result<Self, Rejected> {
         let environment = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
         match std::fs::read_to_string(file) {
             Ok(text) => Self::from_text(file, &text, environment),
-            Err(error) => Err(vec![Problem::of_file(
-                file,
-                None,
-                format!("cannot read the settings: {error} (hint: name the file with --config)"),
-            )]),
+            Err(error) => {
+                let message =
+                    format!("cannot read the settings: {error} (hint: name the file with --config)");
+                Err(Rejected {
+                    problems: vec![Problem::of_file(file, None, message)],
+                    server: None,
+                    store: None,
+                })
+            }
         }
     }
 
@@ -106,7 +121,7 @@ impl Settings {
         file: &Path,
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Rejected> {
         let document = document::parse(text);
         let mut overrides = layers::overrides(environment);
         let mut problems: Vec<_> = document
@@ -125,18 +140,19 @@ impl Settings {
         refuse_overridden_names(&reader, &mut overrides);
 
         let default = document::parse(DEFAULT).values;
-        let settings = match layers::merge(default, document.values, &overrides) {
-            Ok(values) => read(Section::new(&reader, String::new(), &values)),
-            Err(error) => {
-                problems.push(Problem::of_file(file, None, error.to_string()));
-                None
-            }
-        };
+        let values = layers::merge(default, document.values, &overrides).unwrap_or_else(|error| {
+            problems.push(Problem::of_file(file, None, error.to_string()));
+            config::Map::new()
+        });
+        let mut root = Section::new(&reader, String::new(), &values);
+        let server = root.section("server").and_then(server::read);
+        let store = root.section("store").and_then(store::read);
+        let settings = read(root, server.clone(), store.clone());
         problems.extend(reader.problems.into_inner());
         problems.sort();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
-            _ => Err(problems),
+            _ => Err(Rejected { problems, server, store }),
         }
     }
 }
@@ -155,11 +171,13 @@ fn refuse_overridden_names(reader: &Reader, overrides: &mut Overrides) {
 }
 
 /// Reads the whole tree before it gives up on any of it.
-fn read(mut root: Section<'_>) -> Option<Settings> {
+fn read(
+    mut root: Section<'_>,
+    server: Option<ServerSettings>,
+    store: Option<StoreSettings>,
+) -> Option<Settings> {
     let names = Names { targets: root.names("targets"), people: root.names("people") };
 
-    let server = root.section("server").and_then(server::read);
-    let store = root.section("store").and_then(store::read);
     let language = root.parsed("language", target::LANGUAGES, target::parse_language);
     let time_zone = root.parsed("timezone", "an IANA time zone such as `Asia/Shanghai`", |name| {
         TimeZone::get(name).map_err(|_| "")

@@ -9,7 +9,7 @@ use crate::args::ServeArgs;
 
 /// Exit code 0 after a stop that was asked for, 1 when it could not start, 2 on bad settings.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = match super::load_settings(&args.settings.config) {
+    let settings = match super::load_settings_for_serving(&args.settings.config)? {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };

@@ -36,6 +36,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
         .collect();
     let external_url = section.base_url("external_url");
     let web_config_file = section.readable_file("web_config_file");
+    if let Some(Err(error)) = web_config_file.as_deref().map(http_serve::validate) {
+        section.problem("web_config_file", error.to_string());
+    }
     let max_body_bytes = section.count("max_body_bytes", MOST_BODY_BYTES);
     let drain_timeout = section.duration("drain_timeout");
     section.finish();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fallback::Fallbacks;
 use super::section::{Section, no_such};
 use super::{Budget, Names, channel};
-use crate::channel::ChannelSettings;
+use crate::channel::{Channel, ChannelSettings};
 use crate::message::Language;
 use crate::secret::Secret;
 
@@ -59,24 +59,29 @@ pub(super) fn read(
         section.problem("proxy", "mail cannot be sent through an HTTP proxy");
     }
     let timeout = section.duration("timeout");
-    section.finish();
 
-    let channel = channel?;
-    let default_budget = match channel {
-        ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => Budget::ROBOT,
-        ChannelSettings::Email(_) => Budget::MAIL,
-    };
-    Some(TargetSettings {
+    let target = channel.map(|channel| TargetSettings {
         name: name.to_owned(),
+        budget: budget.unwrap_or(match channel {
+            ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => Budget::ROBOT,
+            ChannelSettings::Email(_) => Budget::MAIL,
+        }),
         channel,
-        budget: budget.unwrap_or(default_budget),
         fallback: fallback.map(str::to_owned),
         language: own_language.unwrap_or(language),
         template,
         send_resolved: send_resolved.unwrap_or(true),
         proxy,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-    })
+    });
+    // Builds the client and tries the template on examples, without touching the network.
+    if let Some(Err(error)) = target.as_ref().map(Channel::new) {
+        let message = error.to_string();
+        let own = message.strip_prefix(&format!("targets.{name}: "));
+        section.own_problem(own.unwrap_or(&message));
+    }
+    section.finish();
+    target
 }
 
 /// What `language` takes.

@@ -11,7 +11,7 @@ fn load(text: &str) -> Result<Settings, String> {
 fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Settings::from_text(Path::new("relay.yml"), text, environment)
-        .map_err(|problems| problems.iter().map(|problem| format!("{problem}\n")).collect())
+        .map_err(|rejected| rejected.problems.iter().map(|problem| format!("{problem}\n")).collect())
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! Mistakes in the settings that only the machine can tell: a port that is taken, a store that cannot be written.
+//!
+//! Leaves nothing behind: no socket stays open and no store is made, so that a check as root cannot spoil a file for the
+//! relay's own user.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use http_serve::Server;
+
+use crate::app;
+use crate::outbox::Outbox;
+use crate::settings::{Problem, ServerSettings, StoreSettings};
+
+/// What is wrong outside of the file, for the sections that could be read.
+///
+/// A relay that runs with this store holds it and the port, so neither is tried then: checking a changed file before a
+/// reload is what most checks are for.
+pub(super) fn problems(
+    file: &Path,
+    server: Option<&ServerSettings>,
+    store: Option<&StoreSettings>,
+) -> anyhow::Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    if store.is_some_and(|store| Outbox::is_in_use(&store.path)) {
+        return Ok(problems);
+    }
+    if let Some(store) = store
+        && let Err(error) = try_to_write(&store.path)
+    {
+        let message = format!(
+            "store.url: cannot write `{}`: {error} (hint: its directory must exist and be writable for the relay's user)",
+            store.path.display()
+        );
+        problems.push(Problem::of_file(file, None, message));
+    }
+    if let Some(server) = server.filter(|server| !server.listen.is_empty()) {
+        // What the web-config file says was checked with the settings.
+        let config = http_serve::ServerConfig { web_config: None, ..app::server_config(server) };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("failed to start the runtime")?;
+        if let Err(error) = runtime.block_on(Server::bind(config)) {
+            let lines = error.to_string();
+            problems.extend(
+                lines.lines().map(|line| Problem::of_file(file, None, format!("server.listen: {line}"))),
+            );
+        }
+    }
+    Ok(problems)
+}
+
+/// Opens the file for writing, or, where there is none yet, another one beside it, which is removed again.
+fn try_to_write(store: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).open(store) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut beside = store.as_os_str().to_owned();
+            beside.push(format!(".check-{}", std::process::id()));
+            let beside = PathBuf::from(beside);
+            File::create_new(&beside)?;
+            std::fs::remove_file(&beside)
+        }
+        opened => opened.map(drop),
+    }
+}
