@@ -53,6 +53,7 @@ async fn accept(
     body: Body,
 ) -> Response {
     let answer = async {
+        relay.require_receiver(&receiver)?;
         require_plain_json(&headers)?;
         let body = read(body).await?;
         relay.accept(&receiver, body).await.map_err(Answer::from)
@@ -71,22 +72,16 @@ fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
     let Receipt { alerts, unrouted, ref acceptance } = *receipt;
     let (word, deliveries, notification) = match *acceptance {
         Acceptance::Stored { notification, deliveries } => ("accepted", deliveries, notification),
-        Acceptance::Duplicate { notification, .. } => ("duplicate", 0, notification),
+        Acceptance::Duplicate { notification, .. } => ("suppressed", 0, notification),
     };
-    info!(
-        receiver,
-        notification,
-        alerts,
-        deliveries,
-        unrouted,
-        "{word}: {alerts} alerts for `{receiver}`, {deliveries} deliveries"
-    );
+    info!(receiver, notification, alerts, deliveries, unrouted, "{word} a webhook for `{receiver}`");
     let message = match (acceptance, deliveries) {
         (Acceptance::Duplicate { of, .. }, _) => {
             format!("the same as notification {of}, which is told already")
         }
         (_, 0) => "stored; no route wants any of its alerts now".to_owned(),
-        (_, deliveries) => format!("stored; {deliveries} deliveries will tell it"),
+        (_, 1) => "stored for 1 target".to_owned(),
+        (_, targets) => format!("stored for {targets} targets"),
     };
     Answer::new(StatusCode::OK, word, message)
         .with("notification", notification)

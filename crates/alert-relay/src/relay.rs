@@ -129,13 +129,20 @@ impl Relay {
         &self.heartbeats
     }
 
+    /// Whether there is such a receiver, before its body is worth reading.
+    pub(crate) fn require_receiver(&self, receiver: &str) -> Result<(), Refusal> {
+        let settings = self.settings();
+        if settings.receivers.contains_key(receiver) {
+            return Ok(());
+        }
+        Err(unknown_receiver(&settings, receiver))
+    }
+
     /// Accepts one webhook for `receiver`. `Ok` means that it is on disk.
     pub(crate) async fn accept(&self, receiver: &str, body: Bytes) -> Result<Receipt, Refusal> {
         let settings = self.settings();
-        let Some(routing) = settings.receivers.get(receiver) else {
-            let known = settings.receivers.keys().map(String::as_str).collect();
-            return Err(Refusal::Unknown(no_such("receiver", receiver, &known)));
-        };
+        let routing =
+            settings.receivers.get(receiver).ok_or_else(|| unknown_receiver(&settings, receiver))?;
         let notification = intake::parse(&body)?;
         let now = self.parts.clock.now().timestamp();
         let plan = routes::plan(routing, &notification, now, &settings.time_zone);
@@ -286,4 +293,9 @@ impl Relay {
         self.store(Accepted { endpoint, notification, payload, deliveries }).await?;
         Ok(())
     }
+}
+
+fn unknown_receiver(settings: &Settings, receiver: &str) -> Refusal {
+    let known = settings.receivers.keys().map(String::as_str).collect();
+    Refusal::Unknown(no_such("receiver", receiver, &known))
 }
