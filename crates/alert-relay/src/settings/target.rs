@@ -76,9 +76,7 @@ pub(super) fn read(
     });
     // Builds the client and tries the template on examples, without touching the network.
     if let Some(Err(error)) = target.as_ref().map(Channel::new) {
-        let message = error.to_string();
-        let own = message.strip_prefix(&format!("targets.{name}: "));
-        section.own_problem(own.unwrap_or(&message));
+        section.own_problem(error.to_string());
     }
     section.finish();
     target
