@@ -106,9 +106,9 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         gpu,
     ));
     for address in server.local_addresses() {
-        tracing::info!(%address, "gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
+        tracing::info!("gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
     }
-    tracing::info!(collectors, "collectors: {collectors}");
+    tracing::info!("collectors: {collectors}");
 
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);

@@ -75,6 +75,10 @@ fn encode_number(metric: &mut MetricEncoder<'_>, kind: Kind, value: Number) -> R
 
 /// Histograms and summaries. The numbers in `le` and `quantile` must be in the format's canonical form: `1.0`, not `1`.
 fn write_composed(out: &mut String, page: &Page) {
+    let is_composed = |family: Merged<'_>| matches!(family.kind(), Kind::Histogram | Kind::Summary);
+    if !page.families().any(is_composed) {
+        return;
+    }
     for (family, shape) in shapes(page) {
         let kind = match shape.kind {
             Kind::Histogram => "histogram",

@@ -56,12 +56,11 @@ impl FilesystemCollector {
     }
 
     fn mounts(&mut self) -> Result<Vec<Mount>, Fault> {
-        // With hidepid PID 1 cannot be seen; this process's own mounts are the next best.
-        let file = match self.init_mounts.read(&mut self.buffer) {
-            Ok(_) => &mut self.init_mounts,
-            Err(_) => &mut self.own_mounts,
+        let mounts = match self.init_mounts.read(&mut self.buffer).map(mounts::parse) {
+            Ok(mounts) => mounts?,
+            // With hidepid PID 1 cannot be seen; this process's own mounts are the next best.
+            Err(_) => mounts::parse(self.own_mounts.read(&mut self.buffer)?)?,
         };
-        let mounts = mounts::parse(file.read(&mut self.buffer)?)?;
         let rootfs = self.root.rootfs.to_string_lossy();
         let (settings, decided) = (&self.settings, &mut self.decided);
         let mut seen = HashSet::new();
