@@ -106,7 +106,7 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         gpu,
     ));
     for address in server.local_addresses() {
-        tracing::info!("gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
+        tracing::info!(%address, "gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
     }
     tracing::info!("collectors: {collectors}");
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -140,11 +140,11 @@ impl Exporter {
             .collect()
     }
 
-    /// Sends a signal to the exporter itself and waits for its end.
-    pub(crate) fn end_with(&mut self, signal: Signal) {
+    /// Sends a signal to the exporter itself and tells how it ended.
+    pub(crate) fn end_with(&mut self, signal: Signal) -> ExitStatus {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id");
         kill_process(pid, signal).expect("it runs");
-        self.child.wait().expect("it was started here");
+        self.child.wait().expect("it was started here")
     }
 }
 

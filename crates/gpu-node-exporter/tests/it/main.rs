@@ -2,3 +2,4 @@
 
 mod exporter;
 mod gpu_faults;
+mod start;

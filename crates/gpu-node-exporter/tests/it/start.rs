@@ -1,0 +1,56 @@
+//! Starting and stopping: exit codes, and what is said about settings that cannot be used.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+
+use crate::exporter::Exporter;
+
+fn run(flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"))
+        .args(flags)
+        .output()
+        .expect("the program under test starts")
+}
+
+#[track_caller]
+fn check(flags: &[&str], code: i32, words: &[&str]) {
+    let output = run(flags);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{flags:?}: {said}");
+    for words in words {
+        assert!(said.contains(words), "{flags:?} said nothing of `{words}`: {said}");
+    }
+}
+
+#[test]
+fn exit_codes() {
+    check(&["--version"], 0, &["gpu-node-exporter "]);
+    check(&["--help"], 0, &["--web.listen-address", "--collector.filesystem.mount-points-exclude"]);
+    check(
+        &["--wbe.listen-address=:1", "--log.level=loud"],
+        2,
+        &["--wbe.listen-address", "`--log.level=loud`"],
+    );
+    let nothing = ["--check", "--collector.disable-defaults", "--collector.loadavg"];
+    check(&nothing, 0, &["ok       loadavg"]);
+    let absent = [&nothing[..], &["--path.procfs=/nonexistent"]].concat();
+    check(&absent, 1, &["missing  loadavg", "/nonexistent/loadavg"]);
+}
+
+#[test]
+fn a_taken_port_and_a_missing_file_are_told_together() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = holder.local_addr().expect("it is bound").to_string();
+    let listen = format!("--web.listen-address={taken}");
+    check(&[&listen, "--web.config.file=/nonexistent/web.yml"], 2, &[&taken, "/nonexistent/web.yml"]);
+}
+
+#[test]
+fn a_signal_ends_it_with_success() {
+    let mut exporter = Exporter::with_flags(&["--no-collector.gpu"]);
+    assert!(exporter.scrape().text.contains("node_load1 "));
+    let status = exporter.end_with(Signal::TERM);
+    assert_eq!(status.code(), Some(0), "{}", exporter.log());
+}
