@@ -223,7 +223,7 @@ impl Scan {
             (Link::Text, ']') => Link::AfterText,
             (Link::AfterText, '(') => Link::Address,
             // A lone bracket in a value opens nothing: links of ours stand on one line.
-            (Link::AfterText, _) | (Link::Address, ')') | (Link::Text, '\n') | (Link::None, _) => Link::None,
+            (Link::None | Link::AfterText, _) | (Link::Address, ')') | (Link::Text, '\n') => Link::None,
             (Link::Text, _) => Link::Text,
             (Link::Address, _) => Link::Address,
         };

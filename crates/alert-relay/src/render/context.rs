@@ -28,14 +28,16 @@ pub(crate) struct Detail {
     labels: usize,
     /// Bytes of a link's address; longer ones are left out, since a cut address leads nowhere. 0 leaves out all.
     address: usize,
+    /// One line for every alert, not only for those that are known already.
+    is_brief: bool,
 }
 
 impl Detail {
     /// From the most to the least. Even the first is bounded: nobody reads a description of a megabyte.
     pub(crate) const LEVELS: [Self; 3] = [
-        Self { label: 300, summary: 500, description: 2_000, labels: 40, address: 2_000 },
-        Self { label: 100, summary: 200, description: 300, labels: 12, address: 500 },
-        Self { label: 40, summary: 60, description: 0, labels: 4, address: 0 },
+        Self { label: 300, summary: 500, description: 2_000, labels: 40, address: 2_000, is_brief: false },
+        Self { label: 100, summary: 200, description: 300, labels: 12, address: 500, is_brief: false },
+        Self { label: 40, summary: 60, description: 0, labels: 4, address: 300, is_brief: true },
     ];
 
     /// The same without any link.
@@ -46,6 +48,9 @@ impl Detail {
 
 /// Alerts told of in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
 pub(crate) const MAX_ALERTS: usize = 300;
+
+/// Lines of one description: a stack trace would push the next alert off the screen.
+const LONGEST_TEXT: usize = 20;
 
 /// Labels that say nothing to the person who is woken, or that stand elsewhere in the text.
 const HIDDEN_LABELS: [&str; 8] =
@@ -192,7 +197,7 @@ impl Writer<'_> {
         context! {
             change,
             status => alert.status.as_str(),
-            is_brief => change == "still" && !message.changes.is_repeat(),
+            is_brief => detail.is_brief || (change == "still" && !message.changes.is_repeat()),
             name => clean_line(alert.label("alertname"), detail.label),
             place => clean_line(place(alert), detail.label),
             headline => self.headline(alert, change),
@@ -341,6 +346,7 @@ fn clean_line(value: &str, limit: usize) -> String {
 fn clean_text(value: &str, limit: usize) -> String {
     let mut lines: Vec<&str> = value.lines().map(str::trim_end).collect();
     lines.dedup_by(|later, earlier| later.is_empty() && earlier.is_empty());
+    lines.truncate(LONGEST_TEXT);
     let text = lines.join("\n").replace('\t', "  ");
     cut(text.trim().chars().filter(|c| *c == '\n' || is_readable(*c)), limit)
 }

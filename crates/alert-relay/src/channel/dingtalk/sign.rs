@@ -36,9 +36,11 @@ mod tests {
 
     use super::*;
 
+    const TIMESTAMP: u64 = 1_577_808_000_000;
+
     #[test]
     fn the_known_signature_comes_out() {
-        let at = UNIX_EPOCH + Duration::from_secs(1_577_808_000);
+        let at = UNIX_EPOCH + Duration::from_millis(TIMESTAMP);
         let signature = sign(&Secret::new("SECtestsecret"), at);
         assert_eq!(signature.timestamp, "1577808000000");
         assert_eq!(signature.sign, "rdhUiyGbHzH4Olal17v5mIhUEQxxOsuSFZjuo2SM7Xw=");

@@ -16,6 +16,9 @@ use crate::settings::TargetSettings;
 
 const TOKEN: &str = "dingtalk-token-1";
 
+/// In milliseconds since 1970: the time of the signature whose value is known.
+const SENT_AT: u64 = 1_577_808_000_000;
+
 /// Answers one request with these bytes, then keeps the connection open for as long as the test holds the server.
 struct Server {
     address: SocketAddr,
@@ -77,7 +80,7 @@ async fn attempt(url: &str) -> Outcome {
 async fn send(target: &TargetSettings) -> Outcome {
     let channel = Channel::new(target).unwrap();
     let parts = channel.render(&sample::named("firing").unwrap(), Fit::Normal);
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_808_000);
+    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(SENT_AT);
     channel.send(&parts[0], &Stamp { at, delivery: "d1" }).await
 }
 
