@@ -36,7 +36,9 @@ mod hook;
 mod reply;
 mod roots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod scripted;
+#[cfg(test)]
+pub(crate) mod tests;
 mod texts;
 pub(crate) mod wecom;
 
@@ -49,6 +51,9 @@ pub(crate) enum Channel {
     Wecom(Wecom),
     /// `email:`
     Email(Email),
+    /// In tests of the deliverer.
+    #[cfg(test)]
+    Scripted(scripted::Scripted),
 }
 
 impl Channel {
@@ -58,6 +63,8 @@ impl Channel {
             ChannelSettings::DingTalk(settings) => DingTalk::new(settings, target).map(Self::DingTalk),
             ChannelSettings::Wecom(settings) => Wecom::new(settings, target).map(Self::Wecom),
             ChannelSettings::Email(settings) => Email::new(settings, target).map(Self::Email),
+            #[cfg(test)]
+            ChannelSettings::Scripted(script) => Ok(Self::Scripted(scripted::Scripted::new(script))),
         }
     }
 
@@ -67,6 +74,8 @@ impl Channel {
             Self::DingTalk(channel) => channel.robot(),
             Self::Wecom(channel) => channel.robot(),
             Self::Email(channel) => channel.robot(),
+            #[cfg(test)]
+            Self::Scripted(channel) => channel.robot(),
         }
     }
 
@@ -76,6 +85,8 @@ impl Channel {
             Self::DingTalk(channel) => channel.render(message, fit),
             Self::Wecom(channel) => channel.render(message, fit),
             Self::Email(channel) => channel.render(message, fit),
+            #[cfg(test)]
+            Self::Scripted(channel) => channel.render(message, fit),
         }
     }
 
@@ -85,6 +96,8 @@ impl Channel {
             Self::DingTalk(channel) => channel.send(part, stamp).await,
             Self::Wecom(channel) => channel.send(part, stamp).await,
             Self::Email(channel) => channel.send(part, stamp).await,
+            #[cfg(test)]
+            Self::Scripted(channel) => channel.send(part, stamp).await,
         }
     }
 }
@@ -98,6 +111,9 @@ pub(crate) enum ChannelSettings {
     Wecom(WecomSettings),
     /// `email:`
     Email(EmailSettings),
+    /// In tests of the deliverer.
+    #[cfg(test)]
+    Scripted(scripted::Script),
 }
 
 /// How a message is to be cut.

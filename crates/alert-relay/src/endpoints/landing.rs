@@ -46,6 +46,8 @@ fn target(settings: &TargetSettings, counts: Option<&BTreeMap<String, TargetCoun
         ChannelSettings::DingTalk(_) => "DingTalk",
         ChannelSettings::Wecom(_) => "WeCom",
         ChannelSettings::Email(_) => "email",
+        #[cfg(test)]
+        ChannelSettings::Scripted(_) => "a script",
     };
     let budget =
         format!("{} in {}", settings.budget.sends, humantime::format_duration(settings.budget.window));

@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// Closes and opens again, as a restart does.
-    async fn reopen(self) -> Self {
+    pub(crate) async fn reopen(self) -> Self {
         self.outbox.close().await;
         drop(self.outbox);
         let outbox = Outbox::open(&settings(self.directory.path()), self.clock.clone()).await.unwrap();

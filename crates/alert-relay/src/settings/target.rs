@@ -65,6 +65,8 @@ pub(super) fn read(
         budget: budget.unwrap_or(match channel {
             ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => Budget::ROBOT,
             ChannelSettings::Email(_) => Budget::MAIL,
+            #[cfg(test)]
+            ChannelSettings::Scripted(_) => Budget::ROBOT,
         }),
         channel,
         fallback: fallback.map(str::to_owned),

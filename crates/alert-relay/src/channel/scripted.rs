@@ -1,0 +1,171 @@
+//! A channel for the deliverer's tests: says what it is told to say, and remembers what it was given.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use crate::channel::{Fit, Part, Payload, RobotId, Stamp, email};
+use crate::message::Message;
+use crate::notification::Alert;
+use crate::outcome::{Outcome, Reason};
+
+/// Shared between the test, the settings and every channel built from them.
+#[derive(Clone, Debug)]
+pub(crate) struct Script(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    robot: String,
+    /// One mail to each, instead of the parts of one message.
+    recipients: Vec<String>,
+    parts: Mutex<usize>,
+    replies: Mutex<VecDeque<Reply>>,
+    heard: watch::Sender<Vec<String>>,
+}
+
+/// What the next send will come to; when nothing is scripted, it is delivered.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// This verdict.
+    Verdict(Outcome),
+    /// No answer, ever.
+    Silence,
+    /// A fault of ours.
+    Panic,
+}
+
+impl Script {
+    /// A chat behind a robot of this name.
+    pub(crate) fn chat(robot: &str) -> Self {
+        Self::new(robot, &[])
+    }
+
+    /// A mail account that writes to these.
+    pub(crate) fn mail(recipients: &[&str]) -> Self {
+        Self::new("mail", recipients)
+    }
+
+    fn new(robot: &str, recipients: &[&str]) -> Self {
+        Self(Arc::new(Inner {
+            robot: robot.to_owned(),
+            recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
+            parts: Mutex::new(1),
+            replies: Mutex::default(),
+            heard: watch::Sender::default(),
+        }))
+    }
+
+    /// From now on each message has this many parts.
+    pub(crate) fn cut_into(&self, parts: usize) {
+        *self.0.parts.lock().unwrap() = parts;
+    }
+
+    /// What the next sends will come to.
+    pub(crate) fn reply(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.0.replies.lock().unwrap().extend(replies);
+    }
+
+    /// Everything sent so far, as soon as there are this many.
+    pub(crate) async fn heard(&self, count: usize) -> Vec<String> {
+        let mut heard = self.0.heard.subscribe();
+        let limit = std::time::Duration::from_secs(20);
+        match tokio::time::timeout(limit, heard.wait_for(|heard| heard.len() >= count)).await {
+            Ok(heard) => heard.expect("the script owns the sender").clone(),
+            Err(_) => panic!("only heard {:?}, waited for {count}", *self.0.heard.borrow()),
+        }
+    }
+
+    /// Everything sent so far.
+    pub(crate) fn heard_so_far(&self) -> Vec<String> {
+        self.0.heard.borrow().clone()
+    }
+}
+
+/// A failure that may pass.
+pub(crate) fn unreachable() -> Reply {
+    Reply::Verdict(Outcome::Retry { reason: Reason::Connect, after: None, detail: "refused".to_owned() })
+}
+
+/// The channel.
+#[derive(Debug)]
+pub(crate) struct Scripted {
+    script: Script,
+    robot: RobotId,
+}
+
+impl Scripted {
+    pub(crate) fn new(script: &Script) -> Self {
+        Self { script: script.clone(), robot: RobotId(script.0.robot.clone()) }
+    }
+
+    pub(crate) fn robot(&self) -> &RobotId {
+        &self.robot
+    }
+
+    /// `new a b, still c [plain] (1/2)`, after the banner if there is one.
+    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+        let text = text(message, fit);
+        if !self.script.0.recipients.is_empty() {
+            let mail = |to: &String| Part {
+                payload: Payload::Mail(email::Mail {
+                    to: to.clone(),
+                    subject: String::new(),
+                    thread: String::new(),
+                    text: text.clone(),
+                    html: None,
+                }),
+            };
+            return self.script.0.recipients.iter().map(mail).collect();
+        }
+        let count = *self.script.0.parts.lock().unwrap();
+        let part = |number: usize| {
+            let position = if count > 1 { format!(" ({number}/{count})") } else { String::new() };
+            Part { payload: Payload::Json(format!("{text}{position}")) }
+        };
+        (1..=count).map(part).collect()
+    }
+
+    pub(crate) async fn send(&self, part: &Part, _stamp: &Stamp<'_>) -> Outcome {
+        let words = match &part.payload {
+            Payload::Json(text) => text.clone(),
+            Payload::Mail(mail) => format!("to {}: {}", mail.to, mail.text),
+        };
+        let reply = self.script.0.replies.lock().unwrap().pop_front();
+        self.script.0.heard.send_modify(|heard| heard.push(words));
+        match reply {
+            None => Outcome::Delivered { receipt: String::new() },
+            Some(Reply::Verdict(outcome)) => outcome,
+            Some(Reply::Silence) => std::future::pending().await,
+            Some(Reply::Panic) => panic!("scripted"),
+        }
+    }
+}
+
+fn text(message: &Message, fit: Fit) -> String {
+    let names = |alerts: &[Alert]| -> String {
+        alerts.iter().map(|alert| format!(" {}", alert.fingerprint.0)).collect()
+    };
+    let changes = &message.changes;
+    let lists = [
+        ("new", &changes.new),
+        ("still", &changes.still),
+        ("resolved", &changes.resolved),
+        ("vanished", &changes.vanished),
+    ];
+    let said: Vec<String> = lists
+        .into_iter()
+        .filter(|(_, alerts)| !alerts.is_empty())
+        .map(|(list, alerts)| format!("{list}{}", names(alerts)))
+        .collect();
+    let mut text = said.join(", ");
+    match fit {
+        Fit::Normal => {}
+        Fit::Smaller => text.push_str(" [smaller]"),
+        Fit::Plain => text.push_str(" [plain]"),
+    }
+    match &message.banner {
+        None => text,
+        Some(banner) => format!("{banner} | {text}"),
+    }
+}
