@@ -19,7 +19,7 @@ const DRAWERS: [&str; 9] = ["utils", "util", "common", "helpers", "helper", "mis
 const WALLS: [(&str, &[&str]); 7] = [
     ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "nvml-sim/"]),
     ("sqlx::", &["alert-relay/src/outbox"]),
-    ("minijinja::", &["alert-relay/src/render"]),
+    ("minijinja::", &["alert-relay/src/render", "alert-relay/src/endpoints/landing"]),
     ("lettre::", &["alert-relay/src/channel"]),
     (
         "prometheus_client::",
