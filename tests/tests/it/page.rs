@@ -34,6 +34,14 @@ impl Page {
         found.first().copied()
     }
 
+    /// The indices of all GPUs that `gpu_up` knows.
+    pub(crate) fn gpus(&self) -> Vec<String> {
+        self.samples()
+            .filter(|sample| sample.name == "gpu_up")
+            .map(|sample| sample.labels["gpu"].clone())
+            .collect()
+    }
+
     /// Which names any GPU with this index has samples of.
     pub(crate) fn names_of_gpu(&self, index: &str) -> Vec<String> {
         let mut names: Vec<String> = self
