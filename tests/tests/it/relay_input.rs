@@ -48,12 +48,11 @@ async fn a_port_that_is_taken_is_named() {
         RelayStage::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
     let address = stage.url("").replace("http://", "");
     let _taken = tokio::net::TcpListener::bind(&address).await.unwrap();
-    // To `check` it is one more mistake in the settings; to `serve`, a start that failed.
-    for (command, code) in [("check", 2), ("serve", 1)] {
+    for command in ["check", "serve"] {
         let mut relay = tokio::process::Command::new(programs::ours("alert-relay").unwrap());
         let output = relay.arg(command).arg("--config").arg(stage.settings()).output().await.unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{command}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains(&address), "{command}: {said}");
     }
 }
