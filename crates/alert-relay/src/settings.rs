@@ -72,9 +72,9 @@ pub(crate) struct Settings {
 pub(crate) struct Rejected {
     /// Every mistake, the file's from top to bottom; never empty.
     pub(crate) problems: Vec<Problem>,
-    /// `server:`, if it has no mistakes that matter: so that a port in use is named together with the rest.
+    /// `server:`, whose good addresses can be tried: so that a port in use is named together with the rest.
     pub(crate) server: Option<ServerSettings>,
-    /// `store:`, likewise.
+    /// `store:`, if its path is good, likewise.
     pub(crate) store: Option<StoreSettings>,
 }
 
@@ -145,7 +145,7 @@ impl Settings {
             config::Map::new()
         });
         let mut root = Section::new(&reader, String::new(), &values);
-        let server = root.section("server").and_then(server::read);
+        let server = root.section("server").map(server::read);
         let store = root.section("store").and_then(store::read);
         let settings = read(root, server.clone(), store.clone());
         problems.extend(reader.problems.into_inner());

@@ -32,6 +32,7 @@ pub(super) fn merge(
     file: Map<String, Value>,
     overrides: &Overrides,
 ) -> Result<Map<String, Value>, ConfigError> {
+    let file = without_blanks(file, &default);
     let variables = overrides.values().cloned().collect();
     let merged = Config::builder()
         .add_source(Layer(default))
@@ -47,6 +48,21 @@ pub(super) fn merge(
         ValueKind::Table(values) => Ok(values),
         _ => Ok(Map::new()),
     }
+}
+
+/// A key that is written without a value means its default, where there is one.
+fn without_blanks(file: Map<String, Value>, default: &Map<String, Value>) -> Map<String, Value> {
+    let keep = |(key, value): (String, Value)| {
+        let kind = match (value.kind, default.get(&key).map(|default| &default.kind)) {
+            (ValueKind::Nil, Some(_)) => return None,
+            (ValueKind::Table(table), Some(ValueKind::Table(default))) => {
+                ValueKind::Table(without_blanks(table, default))
+            }
+            (kind, _) => kind,
+        };
+        Some((key, Value::new(None, kind)))
+    };
+    file.into_iter().filter_map(keep).collect()
 }
 
 /// A parsed document as the `config` crate takes it.

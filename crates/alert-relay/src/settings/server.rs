@@ -25,7 +25,7 @@ pub(crate) struct ServerSettings {
     pub(crate) drain_timeout: Duration,
 }
 
-pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
+pub(super) fn read(mut section: Section<'_>) -> ServerSettings {
     if !section.has("listen") {
         section.missing("listen", "an address such as `:8060`");
     }
@@ -42,11 +42,12 @@ pub(super) fn read(mut section: Section<'_>) -> Option<ServerSettings> {
     let max_body_bytes = section.count("max_body_bytes", MOST_BODY_BYTES);
     let drain_timeout = section.duration("drain_timeout");
     section.finish();
-    Some(ServerSettings {
+    // What is wrong has been noted, and still lets the addresses be tried.
+    ServerSettings {
         listen,
         external_url: external_url.unwrap_or_default(),
         web_config_file,
-        max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
-        drain_timeout: drain_timeout?,
-    })
+        max_body_bytes: max_body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default(),
+        drain_timeout: drain_timeout.unwrap_or_default(),
+    }
 }

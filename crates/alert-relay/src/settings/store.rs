@@ -18,7 +18,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<StoreSettings> {
     let path = read_path(&mut section);
     let retention = section.duration("retention");
     section.finish();
-    Some(StoreSettings { path: path?, retention: retention? })
+    // What is wrong with the retention has been noted, and still lets the path be tried.
+    Some(StoreSettings { path: path?, retention: retention.unwrap_or_default() })
 }
 
 /// The messages show no more than the scheme: a database address may hold a password.

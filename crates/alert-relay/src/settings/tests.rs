@@ -149,6 +149,17 @@ fn the_environment_lies_over_the_file() {
 }
 
 #[test]
+fn a_key_without_a_value_means_its_default() {
+    let settings = load("server:\nstore: { retention: }\ntargets:\ntimezone:\n").unwrap();
+    assert_eq!(settings.store.retention, Duration::from_secs(30 * 24 * 60 * 60));
+    let problems = load("tragets:\ntargets: { a: { dingtalk: } }\n").unwrap_err();
+    assert!(
+        problems.contains("tragets: unknown key") && problems.contains("targets.a: no channel"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn names_keep_their_case() {
     let text = "targets: { Ops-运维: { wecom: { webhook_url: 'https://example.com/k' } } }\n";
     assert!(load(text).unwrap().targets.contains_key("Ops-运维"));

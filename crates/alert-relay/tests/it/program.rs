@@ -1,0 +1,131 @@
+//! Starting `alert-relay` in a directory of its own, and hearing what it says.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A settings file and the store beside it.
+pub(crate) struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    /// A home with this `relay.yml` (a free port and the store are added).
+    pub(crate) fn new(settings: &str) -> Self {
+        let home = Self { directory: tempfile::tempdir().unwrap() };
+        home.write(settings);
+        home
+    }
+
+    /// Replaces `relay.yml`.
+    pub(crate) fn write(&self, settings: &str) {
+        let text = format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nstore: {{ url: 'sqlite://relay.db' }}\nlanguage: en\n{settings}"
+        );
+        std::fs::write(self.settings(), text).unwrap();
+    }
+
+    pub(crate) fn settings(&self) -> std::path::PathBuf {
+        self.path().join("relay.yml")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs a command that ends by itself.
+    pub(crate) fn run(&self, command: &str) -> Output {
+        relay().arg(command).arg("--config").arg(self.settings()).output().unwrap()
+    }
+
+    /// Starts to serve, and returns once it listens.
+    pub(crate) fn serve(&self) -> Serving {
+        let mut child =
+            relay().args(["serve", "--config"]).arg(self.settings()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut serving = Serving { child, log, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let line = serving.wait_for("listening on ");
+        serving.address = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
+        serving
+    }
+}
+
+pub(crate) fn relay() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_alert-relay"))
+}
+
+/// A relay that serves; killed when dropped.
+pub(crate) struct Serving {
+    child: Child,
+    log: Receiver<String>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Serving {
+    /// The next log line with `text` in it.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no log line with {text:?}: {error}"),
+            }
+        }
+    }
+
+    /// Sends a signal by its name, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -s {name}");
+    }
+
+    /// Its end, by itself. The log's end is the program's.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        assert!(Instant::now() < deadline, "the relay does not end");
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A webhook with one firing alert of this name.
+pub(crate) fn webhook(alert: &str) -> Vec<u8> {
+    format!(
+        r#"{{"version":"4","receiver":"ops","status":"firing","groupKey":"{{}}:{{alertname=\"{alert}\"}}",
+        "groupLabels":{{"alertname":"{alert}"}},"commonLabels":{{}},"commonAnnotations":{{}},"externalURL":"http://am:9093",
+        "alerts":[{{"status":"firing","labels":{{"alertname":"{alert}","severity":"critical"}},"annotations":{{}},
+        "startsAt":"2026-08-22T01:02:03.456Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom/graph"}}]}}"#
+    )
+    .into_bytes()
+}
+
+/// One receiver `ops` whose every alert goes to one robot.
+pub(crate) fn to_robot(url: &str) -> String {
+    format!(
+        "targets: {{ chat: {{ dingtalk: {{ webhook_url: '{url}' }} }} }}\n\
+         receivers: {{ ops: {{ routes: [{{ targets: [chat] }}] }} }}\n"
+    )
+}
