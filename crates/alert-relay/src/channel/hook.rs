@@ -54,7 +54,8 @@ impl Hook {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
         let token = url.query_pairs().find(|(name, _)| name == "access_token" || name == "key");
         let identity = token.map_or_else(|| url.to_string(), |(_, token)| token.into_owned());
-        let robot = RobotId::of(&[url.host_str().unwrap_or_default(), &identity]);
+        let port = url.port_or_known_default().unwrap_or_default().to_string();
+        let robot = RobotId::of(&[url.host_str().unwrap_or_default(), &port, &identity]);
         Ok(Self { client: client(&url, target)?, url, robot, secrets })
     }
 

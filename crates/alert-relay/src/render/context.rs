@@ -72,26 +72,28 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let focus: Vec<&Told<'_>> = if message.changes.is_repeat() {
         told.iter().collect()
     } else {
-        told.iter().filter(|told| told.change != "still").collect()
+        told.iter().filter(|told| told.change != Change::Still).collect()
     };
     let names = distinct(focus.iter().map(|told| told.alert.label("alertname")));
     let places = distinct(focus.iter().map(|told| place(told.alert)));
     // What the title says is not said again.
     let titled =
         if places.len() == 1 { focus.first().and_then(|told| place_label(told.alert)) } else { None };
-    let common = if told.len() > 1 { shown_labels(&message.common_labels, titled) } else { Vec::new() };
+    let shared = if told.len() > 1 { shared_labels(told) } else { LabelSet::new() };
+    let common = shown_labels(&shared, titled);
 
     let writer =
         Writer { message, language, detail, common: &common, names: names.len(), places: places.len() };
     let alerts: Vec<Value> = told.iter().map(|told| writer.alert(told)).collect();
-    let of = |change: &str| -> Vec<Value> {
+    let of = |change: Change| -> Vec<Value> {
         told.iter()
             .zip(&alerts)
             .filter(|(told, _)| told.change == change)
             .map(|(_, value)| value.clone())
             .collect()
     };
-    let (new, still, resolved, vanished) = (of("new"), of("still"), of("resolved"), of("vanished"));
+    let (new, still) = (of(Change::New), of(Change::Still));
+    let (resolved, vanished) = (of(Change::Resolved), of(Change::Vanished));
     let changes = &message.changes;
     let firing = changes.new.iter().chain(&changes.still);
     let severity =
@@ -140,7 +142,28 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
 /// One alert with the reason why it is told.
 struct Told<'a> {
     alert: &'a Alert,
-    change: &'static str,
+    change: Change,
+}
+
+/// Why an alert is told: the lists of [`Changes`](crate::message::Changes).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    New,
+    Resolved,
+    Vanished,
+    Still,
+}
+
+impl Change {
+    /// The word a template compares with.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Resolved => "resolved",
+            Self::Vanished => "vanished",
+            Self::Still => "still",
+        }
+    }
 }
 
 /// The alerts in the order of their urgency: what is new before what is over before what is known; the worst and the oldest
@@ -148,10 +171,10 @@ struct Told<'a> {
 fn told(message: &Message) -> Vec<Told<'_>> {
     let changes = &message.changes;
     let lists = [
-        ("new", &changes.new),
-        ("resolved", &changes.resolved),
-        ("vanished", &changes.vanished),
-        ("still", &changes.still),
+        (Change::New, &changes.new),
+        (Change::Resolved, &changes.resolved),
+        (Change::Vanished, &changes.vanished),
+        (Change::Still, &changes.still),
     ];
     let mut told = Vec::new();
     for (change, alerts) in lists {
@@ -189,15 +212,15 @@ impl Writer<'_> {
             annotation(&["description"]).map_or(String::new(), |text| clean_text(text, detail.description));
         let value = annotation(&VALUE_ANNOTATIONS)
             .map(|value| clean_line(value, detail.label))
-            .filter(|value| !summary.contains(value.as_str()) && !description.contains(value.as_str()));
+            .filter(|value| !says(&summary, value) && !says(&description, value));
         let own = shown_labels(&alert.labels, place_label(alert));
         let own: Vec<_> = own.into_iter().filter(|pair| !self.common.contains(pair)).collect();
         let end = alert.ends_at.unwrap_or(message.now);
         let moment = |at| words::moment(at, message.now, &message.time_zone);
         context! {
-            change,
+            change => change.as_str(),
             status => alert.status.as_str(),
-            is_brief => detail.is_brief || (change == "still" && !message.changes.is_repeat()),
+            is_brief => detail.is_brief || (change == Change::Still && !message.changes.is_repeat()),
             name => clean_line(alert.label("alertname"), detail.label),
             place => clean_line(place(alert), detail.label),
             headline => self.headline(alert, change),
@@ -226,9 +249,9 @@ impl Writer<'_> {
     }
 
     /// What tells this alert from its neighbours: the name and the place, unless the title says them for all.
-    fn headline(&self, alert: &Alert, change: &str) -> String {
+    fn headline(&self, alert: &Alert, change: Change) -> String {
         // A known alert beside news may be another one than the title names.
-        let is_apart = change == "still" && !self.message.changes.is_repeat();
+        let is_apart = change == Change::Still && !self.message.changes.is_repeat();
         let name = if self.names > 1 || is_apart { alert.label("alertname") } else { "" };
         let place = if self.places > 1 || is_apart { place(alert) } else { "" };
         let text = match (name.is_empty(), place.is_empty()) {
@@ -242,6 +265,12 @@ impl Writer<'_> {
     fn address(&self, address: String) -> String {
         if address.len() > self.detail.address { String::new() } else { address }
     }
+}
+
+/// Whether a text has the value in it already. A digit or two may stand for anything: `GPU 3` does not say that 3 °C were
+/// measured.
+fn says(text: &str, value: &str) -> bool {
+    value.len() > 2 && text.contains(value)
 }
 
 /// Where the alert is; without the port of an `instance`, which people do not read.
@@ -284,6 +313,15 @@ fn shown_labels<'a>(labels: &'a LabelSet, place: Option<&str>) -> Vec<(&'a str, 
     shown
 }
 
+/// Labels equal in every alert told. Not Alertmanager's `commonLabels`: those know nothing of alerts that are gone.
+fn shared_labels(told: &[Told<'_>]) -> LabelSet {
+    let Some((first, rest)) = told.split_first() else { return LabelSet::new() };
+    let is_shared =
+        |name: &String, value: &String| rest.iter().all(|told| told.alert.labels.get(name) == Some(value));
+    let labels = first.alert.labels.iter().filter(|(name, value)| is_shared(name, value));
+    labels.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     values.filter(|value| !value.is_empty() && seen.insert(*value)).collect()
@@ -306,10 +344,10 @@ fn severity_rank(severity: &str) -> u8 {
     }
 }
 
-fn icon(change: &str, severity: &str) -> &'static str {
+fn icon(change: Change, severity: &str) -> &'static str {
     match (change, severity_rank(severity)) {
-        ("resolved", _) => "✅",
-        ("vanished", _) => "⚪",
+        (Change::Resolved, _) => "✅",
+        (Change::Vanished, _) => "⚪",
         (_, 2) => "🔴",
         (_, 1) => "🟠",
         _ => "🔵",
@@ -317,10 +355,10 @@ fn icon(change: &str, severity: &str) -> &'static str {
 }
 
 /// The same as [`icon`], for HTML.
-fn color(change: &str, severity: &str) -> &'static str {
+fn color(change: Change, severity: &str) -> &'static str {
     match (change, severity_rank(severity)) {
-        ("resolved", _) => "#188038",
-        ("vanished", _) => "#80868b",
+        (Change::Resolved, _) => "#188038",
+        (Change::Vanished, _) => "#80868b",
         (_, 2) => "#d93025",
         (_, 1) => "#e8710a",
         _ => "#1a73e8",
@@ -330,9 +368,9 @@ fn color(change: &str, severity: &str) -> &'static str {
 fn group_icon(message: &Message, severity: &str) -> &'static str {
     let changes = &message.changes;
     match () {
-        () if changes.is_firing() => icon("new", severity),
-        () if changes.resolved.is_empty() => icon("vanished", ""),
-        () => icon("resolved", ""),
+        () if changes.is_firing() => icon(Change::New, severity),
+        () if changes.resolved.is_empty() => icon(Change::Vanished, ""),
+        () => icon(Change::Resolved, ""),
     }
 }
 
