@@ -39,12 +39,12 @@ impl Audit {
             counts.values().map(|count| imbalance(count).saturating_abs()).fold(0, i64::saturating_add);
         self.metrics.imbalance(total);
         if self.last.swap(total, Ordering::Relaxed) != total {
-            self.report(&counts, total);
+            Self::report(&counts, total);
         }
         Ok(counts)
     }
 
-    fn report(&self, counts: &BTreeMap<String, TargetCount>, total: i64) {
+    fn report(counts: &BTreeMap<String, TargetCount>, total: i64) {
         if total == 0 {
             tracing::info!("The books balance again");
         }

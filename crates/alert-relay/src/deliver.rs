@@ -82,8 +82,8 @@ impl Default for Pace {
     fn default() -> Self {
         let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
         Self {
-            lease: Duration::from_secs(180),
-            backoff: Backoff { first: Duration::from_secs(2), cap: Duration::from_secs(300) },
+            lease: Duration::from_mins(3),
+            backoff: Backoff { first: Duration::from_secs(2), cap: Duration::from_mins(5) },
             patience: Patience::default(),
             give_up_after: hours(24),
             hold_for: hours(7 * 24),

@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
                 self.state = State::Firing(alert);
             }
             (Status::Firing, State::Unheard | State::Over(_) | State::Resolved(_)) => {
-                self.state = State::Firing(alert)
+                self.state = State::Firing(alert);
             }
             (Status::Resolved, State::Over(before)) if !is_later(before) => {}
             // Also if the target was never told that it fired: it may know it from before this store was made.

@@ -403,18 +403,12 @@ mod tests {
     /// Families come in the order of their registration, the series of one in any.
     fn with_series_in_order(page: &str) -> String {
         let families = page.split("# HELP ").skip(1).map(|family| {
-            let (about, mut series): (Vec<&str>, Vec<&str>) =
-                family.lines().enumerate().fold(Default::default(), |mut parted, (number, line)| {
-                    if number == 0 || line.starts_with('#') {
-                        parted.0.push(line)
-                    } else {
-                        parted.1.push(line)
-                    }
-                    parted
-                });
+            let is_about = |line: &str| line.starts_with("# ") || !line.starts_with("alert_relay_");
+            let about = family.lines().enumerate().filter(|(number, line)| *number == 0 || is_about(line));
+            let mut series: Vec<&str> = family.lines().skip(1).filter(|line| !is_about(line)).collect();
             // The buckets of a histogram stay in their order.
             series.sort_by_key(|line| if line.contains("le=") { "" } else { line });
-            [about, series].concat().join("\n")
+            about.map(|(_, line)| line).chain(series).collect::<Vec<_>>().join("\n")
         });
         families.collect::<Vec<_>>().join("\n\n")
     }

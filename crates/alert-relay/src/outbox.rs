@@ -90,7 +90,7 @@ pub(crate) enum Acceptance {
 /// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
 /// and a restart of ours, and stay below any `repeat_interval`, whose smallest usual value is five minutes: a genuine
 /// repeat must get through.
-pub(crate) const DEDUP_WINDOW: Duration = Duration::from_secs(4 * 60);
+pub(crate) const DEDUP_WINDOW: Duration = Duration::from_mins(4);
 
 /// Deliveries of one alert group to one target: told one after the other. Lanes are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -345,7 +345,7 @@ impl Outbox {
         self.shared.readers.due(target, now, limit).await
     }
 
-    /// When the next lane of a target becomes due that is not due yet.
+    /// When the next lane of a target becomes due that is not due yet: its wait or its lease is over.
     pub(crate) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
         self.shared.readers.next_due(target, now).await
     }

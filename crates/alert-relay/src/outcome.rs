@@ -68,21 +68,6 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// Every reason, for metrics that start at 0.
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Connect,
-        Self::Timeout,
-        Self::BrokenReply,
-        Self::Busy,
-        Self::Throttled,
-        Self::UnprovenReply,
-        Self::UnknownRobot,
-        Self::Refused,
-        Self::Content,
-        Self::BadRequest,
-        Self::UnknownCode,
-    ];
-
     /// The metric label and the word in logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

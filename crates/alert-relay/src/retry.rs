@@ -49,10 +49,10 @@ pub(crate) fn next(outcome: &Outcome, fit: Fit, attempts: u32, backoff: Backoff,
 }
 
 /// A throttled robot that does not say for how long: the usual window of the vendors' limits.
-const UNSTATED_PAUSE: Duration = Duration::from_secs(60);
+const UNSTATED_PAUSE: Duration = Duration::from_mins(1);
 /// A demand is followed within reason: a vendor's mistake must neither make us hammer nor silence a target for a day.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
+const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// Exponential, capped, with full jitter: a delay anywhere between a floor and the current ceiling, so that many lanes that
 /// failed together do not come back together.
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), cap: Duration::from_secs(300) };
+    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), cap: Duration::from_mins(5) };
 
     fn retry(reason: Reason, after: Option<u64>) -> Outcome {
         Outcome::Retry { reason, after: after.map(Duration::from_secs), detail: String::new() }

@@ -192,7 +192,7 @@ mod tests {
     fn budgets(targets: &BTreeMap<String, TargetState>, sends: u32) -> Budgets {
         let mut budgets = Budgets::default();
         for target in targets.values() {
-            budgets.allow(&target.robot, Budget { sends, window: Duration::from_secs(60) });
+            budgets.allow(&target.robot, Budget { sends, window: Duration::from_mins(1) });
         }
         budgets
     }
@@ -291,7 +291,7 @@ mod tests {
             Health::Misconfigured { since: NOW, failures: 1, probe_at: NOW.plus(Duration::from_secs(999)) };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
         let room = of("chat", &all, &mut budgets(&all, 20));
-        assert_eq!((room.lanes(), room.wake_at), (0, Some(NOW.plus(Duration::from_secs(60)))));
+        assert_eq!((room.lanes(), room.wake_at), (0, Some(NOW.plus(Duration::from_mins(1)))));
     }
 
     #[test]

@@ -76,11 +76,6 @@ impl Default for Patience {
 }
 
 impl Health {
-    /// After a proven delivery, or any answer that shows the target takes messages.
-    pub(crate) fn worked(self) -> Self {
-        Self::Up
-    }
-
     /// After a failure that may pass. A misconfigured target stays so: not reaching it proves nothing.
     pub(crate) fn failed(self, now: Millis, patience: &Patience, random: f64) -> Self {
         match self {
@@ -167,7 +162,7 @@ mod tests {
         events.iter().fold(Health::Up, |health, (second, event)| {
             let now = Millis(second * 1_000);
             match *event {
-                "worked" => health.worked(),
+                "worked" => Health::Up,
                 "failed" => health.failed(now, &patience(), 1.0),
                 "wrong" => health.misconfigured(now, &patience(), 1.0),
                 other => panic!("no event `{other}`"),

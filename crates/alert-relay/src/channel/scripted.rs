@@ -70,10 +70,9 @@ impl Script {
     pub(crate) async fn heard(&self, count: usize) -> Vec<String> {
         let mut heard = self.0.heard.subscribe();
         let limit = std::time::Duration::from_secs(20);
-        match tokio::time::timeout(limit, heard.wait_for(|heard| heard.len() >= count)).await {
-            Ok(heard) => heard.expect("the script owns the sender").clone(),
-            Err(_) => panic!("only heard {:?}, waited for {count}", *self.0.heard.borrow()),
-        }
+        let enough = tokio::time::timeout(limit, heard.wait_for(|heard| heard.len() >= count)).await;
+        assert!(enough.is_ok(), "only heard {:?}, waited for {count}", self.heard_so_far());
+        self.heard_so_far()
     }
 
     /// Everything sent so far.
@@ -144,7 +143,7 @@ impl Scripted {
 
 fn text(message: &Message, fit: Fit) -> String {
     let names = |alerts: &[Alert]| -> String {
-        alerts.iter().map(|alert| format!(" {}", alert.fingerprint.0)).collect()
+        alerts.iter().flat_map(|alert| [" ", &alert.fingerprint.0]).collect()
     };
     let changes = &message.changes;
     let lists = [

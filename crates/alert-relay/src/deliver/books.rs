@@ -136,7 +136,7 @@ impl Books {
             (Outcome::Misconfigured { .. }, _) => before.misconfigured(now, &self.patience, random),
             // It looked at the message, which is all that is asked of its health.
             (Outcome::Delivered { .. } | Outcome::TooLarge { .. } | Outcome::Rejected { .. }, _) => {
-                before.worked()
+                Health::Up
             }
         };
         let after = target.health;

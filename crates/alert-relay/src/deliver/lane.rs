@@ -253,7 +253,7 @@ impl LaneRun {
         self.log(speaker, number, &outcome, &next, took);
         self.record(speaker, attempt, &outcome, &next, now).await;
         self.after(turn, &outcome).await;
-        self.part_end(&outcome, next, now)
+        self.part_end(&outcome, &next, now)
     }
 
     async fn attempt(&self, speaker: &Pending, part: &Part, began: Millis) -> Outcome {
@@ -339,7 +339,7 @@ impl LaneRun {
         }
     }
 
-    fn part_end(&self, outcome: &Outcome, next: Next, now: Millis) -> PartEnd {
+    fn part_end(&self, outcome: &Outcome, next: &Next, now: Millis) -> PartEnd {
         let detail = || match outcome {
             Outcome::TooLarge { detail } | Outcome::Rejected { detail, .. } => detail.clone(),
             Outcome::Delivered { .. } | Outcome::Retry { .. } | Outcome::Misconfigured { .. } => {
@@ -352,7 +352,7 @@ impl LaneRun {
                 && self.shared.books.has_substitute(&self.lane.target))
             .then_some(now)
         };
-        match next {
+        match *next {
             Next::GoOn => PartEnd::Delivered,
             Next::Reword(fit) => PartEnd::Reword(Some(fit), detail()),
             Next::GiveUp => PartEnd::Reword(None, detail()),

@@ -512,8 +512,10 @@ impl Readers {
 
     pub(super) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
         let next: Result<Option<i64>, _> = sqlx::query_scalar(
-            "SELECT MIN(lanes.next_at) FROM (SELECT MAX(next_at) AS next_at FROM deliveries WHERE target = $1 AND state = 'pending' \
-             GROUP BY group_id) AS lanes WHERE lanes.next_at > $2",
+            "SELECT MIN(lanes.free_at) FROM ( \
+               SELECT CASE WHEN MAX(next_at) > COALESCE(MAX(lease_until), 0) THEN MAX(next_at) ELSE MAX(lease_until) END AS free_at \
+               FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id) AS lanes \
+             WHERE lanes.free_at > $2",
         )
         .bind(target)
         .bind(now.0)

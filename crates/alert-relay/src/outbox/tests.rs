@@ -94,10 +94,10 @@ impl Stage {
     }
 }
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) fn settings(directory: &Path) -> StoreSettings {
-    StoreSettings { path: directory.join("relay.db"), retention: Duration::from_secs(3600) }
+    StoreSettings { path: directory.join("relay.db"), retention: Duration::from_hours(1) }
 }
 
 pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Accepted {
@@ -157,7 +157,7 @@ async fn an_equal_snapshot_is_suppressed_within_the_window_and_a_repeat_after_it
     let stage = Stage::new().await;
     let snapshot = || accepted("group", vec![firing("a", 10)], &["chat"]);
     stage.outbox.accept(snapshot()).await.unwrap();
-    stage.clock.advance(DEDUP_WINDOW - Duration::from_millis(1));
+    stage.clock.advance(DEDUP_WINDOW.saturating_sub(Duration::from_millis(1)));
     let copy = stage.outbox.accept(snapshot()).await.unwrap();
     assert_eq!(copy, Acceptance::Duplicate { notification: 2, of: 1, deliveries: 1 });
 

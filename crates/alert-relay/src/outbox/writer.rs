@@ -187,7 +187,9 @@ impl Loop {
                 for request in batch {
                     let mut alone = vec![request];
                     let outcome = self.transact(&mut alone).await;
-                    alone.into_iter().for_each(|request| request.finish(&outcome));
+                    for request in alone {
+                        request.finish(&outcome);
+                    }
                 }
             }
             outcome => batch.into_iter().for_each(|request| request.finish(&outcome)),
