@@ -34,7 +34,7 @@ fn root() -> tempfile::TempDir {
         let text = match file {
             "proc/net/dev" => "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n".to_owned(),
             "proc/1/mountinfo" => "36 35 98:0 / /nonexistent rw - ext3 /dev/root rw\n".to_owned(),
-            captured => std::fs::read_to_string(captures.join(captured)).unwrap(),
+            other => std::fs::read_to_string(captures.join(other)).unwrap(),
         };
         write(root.path(), file, text.as_bytes());
     }
