@@ -1,3 +1,4 @@
+use super::raw::{all_flags, command_line};
 use super::*;
 
 fn arguments(written: &[&str]) -> Vec<OsString> {

@@ -1,6 +1,7 @@
 //! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` tells about the CPUs.
 //!
-//! Owns the times, the thermal throttles and which CPUs are online or isolated; `cpu/info.rs` owns `/proc/cpuinfo`.
+//! Owns the times; `cpu/sysfs.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns
+//! `/proc/cpuinfo`.
 //! Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is offline. Leaves out
 //! frequencies.
 
@@ -9,13 +10,15 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::HostSettings;
-use super::root::{Buffer, KeptFile, Root, read_once};
+use super::root::{Buffer, KeptFile};
 use crate::collector::{Collected, Collector, Fault};
 use crate::family::{Family, Labels};
 
 mod info;
+mod sysfs;
 
 use info::CpuInfo;
+use sysfs::Sysfs;
 
 /// `--collector.cpu.*`
 #[derive(Clone, Debug, Default)]
@@ -34,10 +37,8 @@ pub(crate) struct CpuSettings {
 
 /// The collector `cpu`.
 pub(crate) struct CpuCollector {
-    root: Root,
     guest: bool,
     stat: KeptFile,
-    isolated: KeptFile,
     buffer: Buffer,
     /// What was served last, by CPU number.
     times: BTreeMap<u32, Served>,
@@ -51,12 +52,10 @@ impl CpuCollector {
         Self {
             guest: settings.cpu.guest,
             stat: root.proc_file("stat"),
-            isolated: root.sys_file("devices/system/cpu/isolated"),
             buffer: Buffer::default(),
             times: BTreeMap::new(),
-            sysfs: Sysfs::default(),
+            sysfs: Sysfs::new(root),
             info: settings.cpu.info.then(|| CpuInfo::new(root, &settings.cpu)),
-            root: root.clone(),
         }
     }
 
@@ -65,7 +64,7 @@ impl CpuCollector {
         let same_cpus = self.times.keys().eq(times.iter().map(|(cpu, _)| cpu));
         if !same_cpus {
             self.times.retain(|served, _| times.iter().any(|(cpu, _)| cpu == served));
-            self.sysfs = Sysfs::scan(&self.root);
+            self.sysfs.scan();
         }
         for (cpu, times) in times {
             self.times.entry(cpu).or_insert_with(|| Served::new(cpu)).advance(times);
@@ -85,11 +84,10 @@ impl Collector for CpuCollector {
             Ok(()) => collected.families.extend(time_families(&self.times, self.guest)),
             Err(fault) => collected.faults.push(fault),
         }
-        match isolated(&mut self.isolated, &mut self.buffer) {
+        match self.sysfs.read(&mut self.buffer) {
             Ok(families) => collected.families.extend(families),
             Err(fault) => collected.faults.push(fault),
         }
-        collected.families.extend(self.sysfs.families(&mut self.buffer));
         if let Some(info) = &mut self.info {
             match info.read(&mut self.buffer) {
                 Ok(families) => collected.families.extend(families),
@@ -193,133 +191,6 @@ fn time_families(cpus: &BTreeMap<u32, Served>, guest: bool) -> Vec<Family> {
     vec![times, guests]
 }
 
-/// Kernels without the file, and machines without isolated CPUs, have nothing to show.
-fn isolated(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Family>, Fault> {
-    let text = match file.read(buffer) {
-        Ok(text) => text,
-        Err(error) if error.is_absent() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let mut family = Family::gauge("node_cpu_isolated", "1 for each CPU that the scheduler leaves alone.");
-    for cpu in cpu_list(text)? {
-        family.push(Labels::new([("cpu", cpu.to_string())]), 1_u64);
-    }
-    Ok(Some(family))
-}
-
-/// The kernel's list format: `1,3-5,9`.
-fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
-    let mut cpus = Vec::new();
-    for range in text.trim().split(',').filter(|range| !range.is_empty()) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        match (first.parse::<u32>(), last.parse::<u32>()) {
-            // NR_CPUS is at most 8192; a wider range is garbage that must not fill the memory.
-            (Ok(first), Ok(last)) if first <= last && last < 65_536 => cpus.extend(first..=last),
-            _ => return Err(Fault::new(format!("cannot read the list of CPUs {:?}", text.trim()))),
-        }
-    }
-    Ok(cpus)
-}
-
-/// What sysfs tells about CPUs: found once, and again when the CPUs in `/proc/stat` are others.
-#[derive(Default)]
-struct Sysfs {
-    online: Vec<(Labels, KeptFile)>,
-    cores: Vec<(Labels, KeptFile)>,
-    packages: Vec<(Labels, KeptFile)>,
-}
-
-impl Sysfs {
-    /// Thermal throttles are counted for each core and each package, and told by every thread of them: the first one
-    /// that has the file is read.
-    fn scan(root: &Root) -> Self {
-        let directory = root.sys.join("devices/system/cpu");
-        let names =
-            std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let mut cpus: Vec<u32> =
-            names.filter_map(|name| name.to_str()?.strip_prefix("cpu")?.parse().ok()).collect();
-        cpus.sort_unstable();
-
-        let mut cores = BTreeMap::new();
-        let mut packages = BTreeMap::new();
-        let mut online = Vec::new();
-        for cpu in &cpus {
-            let directory = directory.join(format!("cpu{cpu}"));
-            online.push((Labels::new([("cpu", cpu.to_string())]), KeptFile::new(directory.join("online"))));
-            let number = |file: &str| read_once(&directory.join(file))?.parse::<u64>().ok();
-            let (Some(package), Some(core)) =
-                (number("topology/physical_package_id"), number("topology/core_id"))
-            else {
-                continue;
-            };
-            let count = |file: &str| {
-                let path = directory.join("thermal_throttle").join(file);
-                path.exists().then(|| KeptFile::new(path))
-            };
-            if !cores.contains_key(&(package, core))
-                && let Some(file) = count("core_throttle_count")
-            {
-                cores.insert((package, core), file);
-            }
-            if !packages.contains_key(&package)
-                && let Some(file) = count("package_throttle_count")
-            {
-                packages.insert(package, file);
-            }
-        }
-        // CPU 0 usually cannot be taken offline; without its file there is no word about any, as in node_exporter.
-        if !directory.join("cpu0/online").exists() {
-            online.clear();
-        }
-        let package_label = |package: u64| ("package", package.to_string());
-        Self {
-            online,
-            cores: cores
-                .into_iter()
-                .map(|((package, core), file)| {
-                    (Labels::new([("core", core.to_string()), package_label(package)]), file)
-                })
-                .collect(),
-            packages: packages
-                .into_iter()
-                .map(|(package, file)| (Labels::new([package_label(package)]), file))
-                .collect(),
-        }
-    }
-
-    /// A file that does not answer leaves its sample out: a CPU may go offline at any moment.
-    fn families(&mut self, buffer: &mut Buffer) -> Vec<Family> {
-        let mut read = |mut family: Family, files: &mut Vec<(Labels, KeptFile)>| {
-            for (labels, file) in files {
-                if let Ok(Ok(value)) = file.read(buffer).map(|text| text.trim().parse::<u64>()) {
-                    family.push(labels.clone(), value);
-                }
-            }
-            family
-        };
-        vec![
-            read(
-                Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."),
-                &mut self.online,
-            ),
-            read(
-                Family::counter(
-                    "node_cpu_core_throttles_total",
-                    "Times the core was slowed down because of heat.",
-                ),
-                &mut self.cores,
-            ),
-            read(
-                Family::counter(
-                    "node_cpu_package_throttles_total",
-                    "Times the package was slowed down because of heat.",
-                ),
-                &mut self.packages,
-            ),
-        ]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,12 +230,5 @@ mod tests {
             parse,
             &["", "cpu  1 2 3 4", "cpu0", "cpu0 1 2 3", "cpu0 1 2 3 x", "cpux 1 2 3 4", "cpu0 1 2 3 -4"],
         );
-        check_garbage(cpu_list, &["a", "3-1", "1-", "0-4294967295", "1;2"]);
-    }
-
-    #[test]
-    fn lists_of_cpus() {
-        assert_eq!(cpu_list("1,3-5,9\n").unwrap(), [1, 3, 4, 5, 9]);
-        assert!(cpu_list("\n").unwrap().is_empty());
     }
 }

@@ -29,11 +29,6 @@ impl Root {
     pub(crate) fn proc_file(&self, path: impl AsRef<Path>) -> KeptFile {
         KeptFile::new(self.proc.join(path))
     }
-
-    /// A file under `/sys` that will be read at every scrape.
-    pub(crate) fn sys_file(&self, path: impl AsRef<Path>) -> KeptFile {
-        KeptFile::new(self.sys.join(path))
-    }
 }
 
 /// One file that is opened at its first reading and stays open.
