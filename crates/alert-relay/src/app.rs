@@ -75,8 +75,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     Ok(())
 }
 
-/// As the server takes it; also what `check` tries to bind.
-pub(crate) fn server_config(settings: &ServerSettings) -> ServerConfig {
+fn server_config(settings: &ServerSettings) -> ServerConfig {
     ServerConfig {
         listen: settings.listen.clone(),
         web_config: settings.web_config_file.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Each returns the exit code it documents, or an error for what it could not foresee.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::args::{Args, Command};
@@ -38,11 +38,11 @@ pub(crate) fn load_settings(file: &Path) -> Result<Settings, ExitCode> {
 /// others, and is named with them.
 fn load_settings_for_serving(file: &Path) -> anyhow::Result<Result<Settings, ExitCode>> {
     let loaded = Settings::load(file);
-    let (server, store) = match &loaded {
-        Ok(settings) => (Some(&settings.server), Some(&settings.store)),
-        Err(rejected) => (rejected.server.as_ref(), rejected.store.as_ref()),
+    let (listen, store) = match &loaded {
+        Ok(settings) => (&settings.server.listen, Some(&settings.store.path)),
+        Err(rejected) => (&rejected.listen, rejected.store.as_ref()),
     };
-    let outside = outside::problems(file, server, store)?;
+    let outside = outside::problems(file, listen, store.map(PathBuf::as_path))?;
     Ok(match loaded {
         Ok(settings) if outside.is_empty() => Ok(settings),
         Ok(_) => Err(refuse_settings(&outside)),

@@ -19,7 +19,7 @@ use crate::routes::Planned;
 use crate::settings::HeartbeatSettings;
 
 /// An alarm that goes on is told again after this long, as Alertmanager's usual `repeat_interval` would.
-const REMIND_AFTER: Duration = Duration::from_secs(4 * 60 * 60);
+const REMIND_AFTER: Duration = Duration::from_hours(4);
 
 /// All heartbeats of the settings.
 #[derive(Debug, Default)]
@@ -252,7 +252,7 @@ mod tests {
 
     fn configure(heartbeats: &Heartbeats, names: &[&str], now: Millis) {
         let settings =
-            HeartbeatSettings { expect_every: Duration::from_secs(120), targets: vec!["mail".to_owned()] };
+            HeartbeatSettings { expect_every: Duration::from_mins(2), targets: vec!["mail".to_owned()] };
         let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
         heartbeats.configure(&settings, now);
     }
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn the_alarm_and_its_end_are_one_alert() {
         let settings = HeartbeatSettings {
-            expect_every: Duration::from_secs(120),
+            expect_every: Duration::from_mins(2),
             targets: vec!["mail".to_owned(), "chat".to_owned()],
         };
         let say = |news| {

@@ -5,8 +5,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use http_serve::ListenAddress;
 use jiff::tz::TimeZone;
 
 use crate::message::Language;
@@ -22,6 +23,7 @@ mod document;
 mod fallback;
 mod heartbeat;
 mod layers;
+mod name;
 mod person;
 mod problem;
 mod receiver;
@@ -32,9 +34,9 @@ mod target;
 
 pub(crate) use budget::Budget;
 pub(crate) use heartbeat::HeartbeatSettings;
+pub(crate) use name::no_such;
 pub(crate) use problem::Problem;
 pub(crate) use receiver::{ReceiverSettings, RouteSettings};
-pub(crate) use section::no_such;
 pub(crate) use server::ServerSettings;
 pub(crate) use store::StoreSettings;
 pub(crate) use target::TargetSettings;
@@ -72,10 +74,10 @@ pub(crate) struct Settings {
 pub(crate) struct Rejected {
     /// Every mistake, the file's from top to bottom; never empty.
     pub(crate) problems: Vec<Problem>,
-    /// `server:`, whose good addresses can be tried: so that a port in use is named together with the rest.
-    pub(crate) server: Option<ServerSettings>,
-    /// `store:`, if its path is good, likewise.
-    pub(crate) store: Option<StoreSettings>,
+    /// The good ones of `server.listen`: so that a port in use is named together with the rest.
+    pub(crate) listen: Vec<ListenAddress>,
+    /// The path in `store.url` if it is one, likewise.
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// Names that other sections refer to.
@@ -96,7 +98,7 @@ impl Settings {
                     format!("cannot read the settings: {error} (hint: name the file with --config)");
                 Err(Rejected {
                     problems: vec![Problem::of_file(file, None, message)],
-                    server: None,
+                    listen: Vec::new(),
                     store: None,
                 })
             }
@@ -152,7 +154,11 @@ impl Settings {
         problems.sort();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
-            _ => Err(Rejected { problems, server, store }),
+            _ => Err(Rejected {
+                problems,
+                listen: server.map(|server| server.listen).unwrap_or_default(),
+                store: store.map(|store| store.path),
+            }),
         }
     }
 }
@@ -184,7 +190,7 @@ fn read(
     });
     let alertmanager_url = read_url(&mut root, "alertmanager");
     let prometheus_url = read_url(&mut root, "prometheus");
-    let people = root.named_sections("people").into_iter().filter_map(person::read).collect();
+    let people = root.named_sections("people").into_iter().map(person::read).collect();
     let mut fallbacks = Fallbacks::new();
     let targets = root
         .named_sections("targets")
@@ -196,7 +202,7 @@ fn read(
     let receivers = root
         .named_sections("receivers")
         .into_iter()
-        .filter_map(|(name, section)| Some((name.to_owned(), receiver::read(section, &names)?)))
+        .map(|(name, section)| (name.to_owned(), receiver::read(section, &names)))
         .collect();
     let heartbeats = root
         .named_sections("heartbeats")

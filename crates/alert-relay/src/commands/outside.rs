@@ -8,42 +8,39 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use http_serve::Server;
+use http_serve::{ListenAddress, Server, ServerConfig};
 
-use crate::app;
 use crate::outbox::Outbox;
-use crate::settings::{Problem, ServerSettings, StoreSettings};
+use crate::settings::Problem;
 
-/// What is wrong outside of the file, for the sections that could be read.
+/// What is wrong outside of the file, as far as the file says where to look.
 ///
 /// A relay that runs with this store holds it and the port, so neither is tried then: checking a changed file before a
 /// reload is what most checks are for.
 pub(super) fn problems(
     file: &Path,
-    server: Option<&ServerSettings>,
-    store: Option<&StoreSettings>,
+    listen: &[ListenAddress],
+    store: Option<&Path>,
 ) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    if store.is_some_and(|store| Outbox::is_in_use(&store.path)) {
+    if store.is_some_and(Outbox::is_in_use) {
         return Ok(problems);
     }
     if let Some(store) = store
-        && let Err(error) = try_to_write(&store.path)
+        && let Err(error) = try_to_write(store)
     {
         let message = format!(
             "store.url: cannot write `{}`: {error} (hint: its directory must exist and be writable for the relay's user)",
-            store.path.display()
+            store.display()
         );
         problems.push(Problem::of_file(file, None, message));
     }
-    if let Some(server) = server.filter(|server| !server.listen.is_empty()) {
-        // What the web-config file says was checked with the settings.
-        let config = http_serve::ServerConfig { web_config: None, ..app::server_config(server) };
+    if !listen.is_empty() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("failed to start the runtime")?;
-        if let Err(error) = runtime.block_on(Server::bind(config)) {
+        if let Err(error) = runtime.block_on(Server::bind(ServerConfig::listening_on(listen.to_vec()))) {
             let lines = error.to_string();
             problems.extend(
                 lines.lines().map(|line| Problem::of_file(file, None, format!("server.listen: {line}"))),

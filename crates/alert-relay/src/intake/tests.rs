@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -117,7 +119,7 @@ fn a_refusal_says_what_and_where() {
         "{}",
         "{\"alerts\":[]}",
     ] {
-        answers += &format!("{body:?}\n  {}\n", refused(body));
+        writeln!(answers, "{body:?}\n  {}", refused(body)).unwrap();
     }
     for (name, body) in [
         shape("alerts", |json| json["alerts"] = "none".into()),
@@ -130,7 +132,7 @@ fn a_refusal_says_what_and_where() {
         shape("count", |json| json["truncatedAlerts"] = (-1).into()),
         shape("long", |json| json["alerts"] = "看".repeat(10_000).into()),
     ] {
-        answers += &format!("{name}\n  {}\n", refused(&body));
+        writeln!(answers, "{name}\n  {}", refused(&body)).unwrap();
     }
     insta::assert_snapshot!(answers);
     assert!(matches!(parse(b"{\"alerts\":[],\"receiver\":\"\xff\"}"), Err(IntakeError::NotJson(_))));

@@ -9,11 +9,11 @@ use crate::notification::LabelSet;
 pub(crate) struct Matcher {
     /// The label's name.
     pub(crate) label: String,
-    test: Test,
+    condition: Condition,
 }
 
 #[derive(Clone, Debug)]
-enum Test {
+enum Condition {
     Equal(String),
     NotEqual(String),
     Matches(Regex),
@@ -24,11 +24,11 @@ impl Matcher {
     /// Whether a set of labels meets the condition.
     pub(crate) fn matches(&self, labels: &LabelSet) -> bool {
         let value = labels.get(&self.label).map_or("", String::as_str);
-        match &self.test {
-            Test::Equal(expected) => value == expected,
-            Test::NotEqual(expected) => value != expected,
-            Test::Matches(regex) => regex.is_match(value),
-            Test::MatchesNot(regex) => !regex.is_match(value),
+        match &self.condition {
+            Condition::Equal(expected) => value == expected,
+            Condition::NotEqual(expected) => value != expected,
+            Condition::Matches(regex) => regex.is_match(value),
+            Condition::MatchesNot(regex) => !regex.is_match(value),
         }
     }
 
@@ -70,13 +70,13 @@ fn parse_one(text: &str) -> Result<(Matcher, &str), MatcherError> {
     let regex = |value: &str| {
         Regex::new(&format!("^(?:{value})$")).map_err(|error| MatcherError::Regex(reason(&error)))
     };
-    let test = match operator {
-        "=" => Test::Equal(value),
-        "!=" => Test::NotEqual(value),
-        "=~" => Test::Matches(regex(&value)?),
-        _ => Test::MatchesNot(regex(&value)?),
+    let condition = match operator {
+        "=" => Condition::Equal(value),
+        "!=" => Condition::NotEqual(value),
+        "=~" => Condition::Matches(regex(&value)?),
+        _ => Condition::MatchesNot(regex(&value)?),
     };
-    Ok((Matcher { label, test }, rest))
+    Ok((Matcher { label, condition }, rest))
 }
 
 /// A word in double quotes with `\"`, `\\` and `\n`, or bare up to a character that means something; and what follows.

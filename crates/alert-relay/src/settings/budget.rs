@@ -15,9 +15,9 @@ pub(crate) struct Budget {
 impl Budget {
     /// For `DingTalk` and `WeCom` robots. Both allow 20 messages a minute, count by their own clock, and `DingTalk` mutes a
     /// robot for ten minutes that sends more; two sends of margin cover the difference of the clocks.
-    pub(crate) const ROBOT: Self = Self { sends: 18, window: Duration::from_secs(60) };
+    pub(crate) const ROBOT: Self = Self { sends: 18, window: Duration::from_mins(1) };
     /// For mail: no provider's limit is known here, so only a flood is slowed.
-    pub(crate) const MAIL: Self = Self { sends: 60, window: Duration::from_secs(60) };
+    pub(crate) const MAIL: Self = Self { sends: 60, window: Duration::from_mins(1) };
 }
 
 /// Why a text is no budget.

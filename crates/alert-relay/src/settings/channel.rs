@@ -11,6 +11,11 @@ use crate::channel::wecom::WecomSettings;
 /// SMTP over TLS from the first byte (RFC 8314, section 3.3).
 const SMTPS_PORT: u16 = 465;
 
+type Read = fn(Section<'_>) -> Option<ChannelSettings>;
+
+const CHANNELS: [(&str, Read); 3] =
+    [("dingtalk", read_dingtalk), ("wecom", read_wecom), ("email", read_email)];
+
 /// Channels that have a name in the settings and no code in this version.
 const LATER: [&str; 3] = ["feishu", "webhook", "wecom_app"];
 
@@ -25,9 +30,7 @@ pub(super) fn read(target: &mut Section<'_>) -> Option<ChannelSettings> {
         }
     }
     let mut channel = None;
-    let readers: [(&'static str, fn(Section<'_>) -> Option<ChannelSettings>); 3] =
-        [("dingtalk", read_dingtalk), ("wecom", read_wecom), ("email", read_email)];
-    for (key, read) in readers {
+    for (key, read) in CHANNELS {
         if target.has(key) {
             given.push(key);
             channel = target.section(key).and_then(read);

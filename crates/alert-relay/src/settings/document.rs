@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use config::{Map, Value, ValueKind};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::section::is_name;
+use super::name::is_name;
 
 /// A parsed file.
 #[derive(Debug, Default)]

@@ -25,17 +25,17 @@ pub(crate) struct RouteSettings {
     pub(crate) mentions: Vec<String>,
 }
 
-pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> Option<ReceiverSettings> {
+pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> ReceiverSettings {
     let routes: Vec<_> =
-        section.listed_sections("routes").into_iter().filter_map(|route| read_route(route, names)).collect();
+        section.listed_sections("routes").into_iter().map(|route| read_route(route, names)).collect();
     if !section.has("routes") {
         section.missing("routes", "a list of routes; `[]` tells nobody");
     }
     section.finish();
-    Some(ReceiverSettings { routes })
+    ReceiverSettings { routes }
 }
 
-fn read_route(mut section: Section<'_>, names: &Names<'_>) -> Option<RouteSettings> {
+fn read_route(mut section: Section<'_>, names: &Names<'_>) -> RouteSettings {
     let matchers: Vec<_> = section
         .texts("matchers")
         .into_iter()
@@ -50,7 +50,7 @@ fn read_route(mut section: Section<'_>, names: &Names<'_>) -> Option<RouteSettin
         .filter_map(|item| item.one_of("person", &names.people))
         .collect();
     section.finish();
-    Some(RouteSettings { matchers, active, targets, mentions })
+    RouteSettings { matchers, active, targets, mentions }
 }
 
 /// `targets:` of a route: at least one, each known.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use config::{Map, Value, ValueKind};
 use reqwest::Url;
 
+use super::name::{did_you_mean, no_such};
 use super::problem::{Places, Problem};
 use crate::secret::Secret;
 
@@ -364,17 +365,6 @@ impl Item<'_> {
     }
 }
 
-/// "there is no target `x`", with what there is.
-pub(crate) fn no_such(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
-    format!("there is no {what} `{name}`{}", did_you_mean(name, known.iter().copied()))
-}
-
-/// Whether `name` can name a target, a receiver or a person: it stands in addresses, labels and messages.
-pub(super) fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.chars().count())
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
-}
-
 fn table<'a>(reader: &'a Reader, path: String, value: &'a Value) -> Option<Section<'a>> {
     match &value.kind {
         ValueKind::Table(values) => Some(Section::new(reader, path, values)),
@@ -408,23 +398,4 @@ fn instead_of(expected: &str, text: &str, reason: &dyn Display) -> String {
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {
     format!("cannot read `{}`: {error}", path.display())
-}
-
-/// The nearest known name if there is a near one, else all of them.
-fn did_you_mean<'k>(written: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    let nearest = known
-        .clone()
-        .map(|name| (strsim::damerau_levenshtein(written, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
-    match nearest {
-        Some((_, name)) => format!(" (hint: did you mean `{name}`?)"),
-        None => {
-            let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-            match known.as_slice() {
-                [] => " (hint: there are none)".to_owned(),
-                known => format!(" (hint: known are {})", known.join(", ")),
-            }
-        }
-    }
 }

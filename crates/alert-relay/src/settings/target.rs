@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fallback::Fallbacks;
-use super::section::{Section, no_such};
+use super::name::no_such;
+use super::section::Section;
 use super::{Budget, Names, channel};
 use crate::channel::{Channel, ChannelSettings};
 use crate::message::Language;

@@ -10,8 +10,9 @@ fn load(text: &str) -> Result<Settings, String> {
 
 fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Settings::from_text(Path::new("relay.yml"), text, environment)
-        .map_err(|rejected| rejected.problems.iter().map(|problem| format!("{problem}\n")).collect())
+    Settings::from_text(Path::new("relay.yml"), text, environment).map_err(|rejected| {
+        rejected.problems.iter().fold(String::new(), |said, problem| said + &format!("{problem}\n"))
+    })
 }
 
 #[test]
@@ -79,15 +80,13 @@ fn the_examples_of_the_default_are_valid() {
     let mut is_example = false;
     let text: String = DEFAULT
         .lines()
-        .map(|line| match line.strip_suffix(" {}") {
-            Some(section) => {
+        .map(|line| {
+            if let Some(section) = line.strip_suffix(" {}") {
                 is_example = true;
-                format!("{section}\n")
+                return format!("{section}\n");
             }
-            None => {
-                is_example &= line.starts_with('#');
-                format!("{}\n", if is_example { &line[1..] } else { line })
-            }
+            is_example &= line.starts_with('#');
+            format!("{}\n", if is_example { &line[1..] } else { line })
         })
         .collect::<String>()
         .replace("/run/secrets/", "");
@@ -104,7 +103,7 @@ fn the_examples_of_the_default_are_valid() {
     assert_eq!(*budget, Budget::ROBOT);
     assert_eq!(settings.targets["ops-mail"].budget, Budget::MAIL);
     assert_eq!(settings.receivers["ops"].routes.len(), 2);
-    assert_eq!(settings.heartbeats["watchdog"].expect_every, Duration::from_secs(120));
+    assert_eq!(settings.heartbeats["watchdog"].expect_every, Duration::from_mins(2));
     assert_eq!(settings.people["oncall"].mobile.as_deref(), Some("13800000000"));
 }
 
@@ -151,7 +150,7 @@ fn the_environment_lies_over_the_file() {
 #[test]
 fn a_key_without_a_value_means_its_default() {
     let settings = load("server:\nstore: { retention: }\ntargets:\ntimezone:\n").unwrap();
-    assert_eq!(settings.store.retention, Duration::from_secs(30 * 24 * 60 * 60));
+    assert_eq!(settings.store.retention, Duration::from_hours(30 * 24));
     let problems = load("tragets:\ntargets: { a: { dingtalk: } }\n").unwrap_err();
     assert!(
         problems.contains("tragets: unknown key") && problems.contains("targets.a: no channel"),
