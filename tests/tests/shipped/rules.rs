@@ -58,6 +58,19 @@ fn each_alert_has_its_heading_and_each_heading_its_alert() {
     assert_eq!(headings, names);
 }
 
+/// The page a runbook link opens says what the message said, so that neither goes stale alone.
+#[test]
+fn the_readme_repeats_the_english_description() {
+    let readme = text("rules/README.md");
+    for (_, name, rule) in alerts() {
+        let Some(description) = rule["annotations"]["description_en"].as_str() else { continue };
+        let (_, section) = readme.split_once(&format!("### {name}\n")).unwrap_or_else(|| panic!("{name}"));
+        let paragraph = section.split("\n\n").next().unwrap_or_default();
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words, description, "{name}");
+    }
+}
+
 #[test]
 fn labels_and_annotations_are_alike() {
     for (_, name, rule) in alerts() {
@@ -75,12 +88,13 @@ fn labels_and_annotations_are_alike() {
             format!("{{{{ $externalLabels.runbooks }}}}#{}", name.to_lowercase()),
             "{name}"
         );
-        for key in ["summary", "summary_en"] {
+        let keys = match label("severity") {
+            "none" => &["summary", "summary_en"][..],
+            _ => &["summary", "summary_en", "description", "description_en"],
+        };
+        for key in keys {
             assert!(!annotation(key).is_empty(), "{name} has no {key}");
             assert!(!annotation(key).contains('\n'), "{name}: {key} is one line");
-        }
-        if label("severity") != "none" {
-            assert!(!annotation("description").is_empty(), "{name} has no description");
         }
     }
 }

@@ -187,6 +187,20 @@ fn told(message: &Message) -> Vec<Told<'_>> {
     told
 }
 
+/// The first of these annotations that says something. Rules may bring a text in several languages (`summary`, `summary_en`):
+/// the message's own comes first.
+fn annotation<'a>(annotations: &'a LabelSet, names: &[&str], language: Language) -> Option<&'a String> {
+    let suffix = match language {
+        Language::ZhCn => "zh",
+        Language::En => "en",
+    };
+    names
+        .iter()
+        .flat_map(|name| [annotations.get(&format!("{name}_{suffix}")), annotations.get(*name)])
+        .flatten()
+        .find(|text| !text.trim().is_empty())
+}
+
 /// What all alerts of one message share while they are written.
 struct Writer<'a> {
     message: &'a Message,
@@ -203,9 +217,7 @@ impl Writer<'_> {
     fn alert(&self, told: &Told<'_>) -> Value {
         let Told { alert, change } = *told;
         let (message, detail) = (self.message, self.detail);
-        let annotation = |names: &[&str]| {
-            names.iter().filter_map(|name| alert.annotations.get(*name)).find(|text| !text.trim().is_empty())
-        };
+        let annotation = |names: &[&str]| annotation(&alert.annotations, names, self.language);
         let summary = annotation(&["summary", "message", "title"])
             .map_or(String::new(), |text| clean_line(text, detail.summary));
         let description =
@@ -471,6 +483,22 @@ mod tests {
         assert_eq!(clean_line("a\u{1e}b\u{202e}c", 10), "abc");
         assert_eq!(clean_text("\n one  \n\n\n two\n", 40), "one\n\n two");
         assert_eq!(clean_text("anything", 0), "");
+    }
+
+    #[test]
+    fn an_annotation_in_the_language_of_the_message_comes_first() {
+        let check = |annotations: &[(&str, &str)], language, expected: Option<&str>| {
+            let annotations =
+                annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+            let found = annotation(&annotations, &["summary", "message"], language);
+            assert_eq!(found.map(String::as_str), expected);
+        };
+        let both = [("summary", "显存已满"), ("summary_en", "memory full")];
+        check(&both, Language::En, Some("memory full"));
+        check(&both, Language::ZhCn, Some("显存已满"));
+        check(&[("summary", "x"), ("summary_en", " ")], Language::En, Some("x"));
+        check(&[("message", "y"), ("summary_zh", "")], Language::ZhCn, Some("y"));
+        check(&[], Language::En, None);
     }
 
     #[test]
