@@ -49,8 +49,12 @@ impl Robot {
 
 impl Request {
     /// Says that the message has arrived.
-    pub(crate) fn accept(mut self) {
-        let body = r#"{"errcode":0,"errmsg":"ok"}"#;
+    pub(crate) fn accept(self) {
+        self.answer(r#"{"errcode":0,"errmsg":"ok"}"#);
+    }
+
+    /// Says this, with status 200, as the vendor does whatever it has to say.
+    pub(crate) fn answer(mut self, body: &str) {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
         write!(self.stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     }
