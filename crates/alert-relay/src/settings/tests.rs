@@ -78,18 +78,15 @@ fn the_examples_of_the_default_are_valid() {
     write("wecom_url", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k\n");
     write("mail_password", "p\r\n");
     let mut is_example = false;
-    let text: String = DEFAULT
+    let lines: Vec<_> = DEFAULT
         .lines()
         .map(|line| {
-            if let Some(section) = line.strip_suffix(" {}") {
-                is_example = true;
-                return format!("{section}\n");
-            }
-            is_example &= line.starts_with('#');
-            format!("{}\n", if is_example { &line[1..] } else { line })
+            let section = line.strip_suffix(" {}");
+            is_example = section.is_some() || (is_example && line.starts_with('#'));
+            section.unwrap_or(if is_example { &line[1..] } else { line })
         })
-        .collect::<String>()
-        .replace("/run/secrets/", "");
+        .collect();
+    let text = lines.join("\n").replace("/run/secrets/", "");
     let settings = Settings::from_text(&directory.path().join("relay.yml"), &text, []).unwrap();
 
     let TargetSettings { channel: ChannelSettings::DingTalk(dingtalk), fallback, budget, .. } =
