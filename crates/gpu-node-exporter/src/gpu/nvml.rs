@@ -70,11 +70,10 @@ pub(super) enum Answer<T> {
     Fault(FaultReason),
 }
 
-/// `ARGUMENT_VERSION_MISMATCH` and `DEPRECATED`: codes the wrapper has no names for (nvml.h).
-const NO_LONGER_OR_NOT_YET: [u32; 2] = [25, 26];
-
-/// `GPU_NOT_FOUND`, likewise.
+/// Return codes the wrapper has no names for (nvml.h).
+const NOT_READY: u32 = 27;
 const GPU_NOT_FOUND: u32 = 28;
+const INVALID_STATE: u32 = 29;
 
 impl<T> From<Result<T, NvmlError>> for Answer<T> {
     fn from(result: Result<T, NvmlError>) -> Self {
@@ -89,7 +88,12 @@ impl<T> From<Result<T, NvmlError>> for Answer<T> {
             | NvmlError::InvalidArg
             | NvmlError::NoPermission
             | NvmlError::VgpuEccNotSupported => Self::Unsupported,
-            NvmlError::UnexpectedVariant(code) if NO_LONGER_OR_NOT_YET.contains(&code) => Self::Unsupported,
+            // A call of another age (`ARGUMENT_VERSION_MISMATCH`, `DEPRECATED`), or a value newer than the wrapper.
+            NvmlError::UnexpectedVariant(code)
+                if ![NOT_READY, GPU_NOT_FOUND, INVALID_STATE].contains(&code) =>
+            {
+                Self::Unsupported
+            }
             other => Self::Fault(reason(&other)),
         }
     }
@@ -126,6 +130,7 @@ mod tests {
         assert_eq!(sorted(NvmlError::NotSupported), "unsupported");
         assert_eq!(sorted(NvmlError::FailedToLoadSymbol("x".to_owned())), "unsupported");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(25)), "unsupported");
+        assert_eq!(sorted(NvmlError::UnexpectedVariant(27)), "unknown error");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(28)), "fallen off the bus");
         assert_eq!(sorted(NvmlError::GpuLost), "fallen off the bus");
         assert_eq!(sorted(NvmlError::ResetRequired), "needs a reset");

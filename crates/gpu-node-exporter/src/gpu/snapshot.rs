@@ -31,6 +31,8 @@ pub(super) struct Snapshot {
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,
     pub(super) probe: ProbeHealth,
+    /// Gaps longer than this (a released driver, a long hang) are not filled with the rate at their end.
+    longest_gap: Duration,
 }
 
 /// How the probe itself is.
@@ -141,10 +143,15 @@ impl XidCount {
     }
 }
 
-/// Gaps longer than this (a probe restart, a released driver) are not filled with the rate at their end.
-const LONGEST_GAP: Duration = Duration::from_secs(30);
+/// Long enough for a probe to be replaced.
+const SHORTEST_GAP_LIMIT: Duration = Duration::from_secs(30);
 
 impl Snapshot {
+    /// An empty world that rounds reach in this interval.
+    pub(super) fn swept_every(sample_interval: Duration) -> Self {
+        Self { longest_gap: SHORTEST_GAP_LIMIT.max(sample_interval * 2), ..Self::default() }
+    }
+
     /// Takes in a complete round that arrived at `now`.
     pub(super) fn absorb(&mut self, sweep: Sweep, now: Instant) {
         self.taken_at = Some(now);
@@ -166,7 +173,7 @@ impl Snapshot {
                         self.gpus.len() - 1
                     });
                     present[at] = true;
-                    self.gpus[at].read(gpu.index, *reading, now);
+                    self.gpus[at].read(gpu.index, *reading, now, self.longest_gap);
                 }
                 Outcome::Failed(reason) => silent.push((gpu.index, Presence::Failed(reason))),
                 Outcome::Skipped => silent.push((gpu.index, Presence::Stuck)),
@@ -225,13 +232,13 @@ impl Gpu {
         }
     }
 
-    fn read(&mut self, index: u32, reading: Reading, now: Instant) {
+    fn read(&mut self, index: u32, reading: Reading, now: Instant, longest_gap: Duration) {
         self.index = index;
         self.pci_bus_id.clone_from(&reading.identity.pci_bus_id);
         let gap = self
             .read_at
             .map(|before| now.saturating_duration_since(before))
-            .filter(|gap| *gap <= LONGEST_GAP);
+            .filter(|gap| *gap <= longest_gap);
         self.accumulated.add(&reading, gap);
         if let Some(memory) = &reading.memory {
             self.memory_used_peak.add(now, memory.used);

@@ -71,7 +71,7 @@ pub(super) fn start(
         settings: settings.clone(),
         program: program.to_owned(),
         watch: Watch::new(Limits::new(settings.probe_timeout, settings.sample_interval)),
-        snapshot: Snapshot::default(),
+        snapshot: Snapshot::swept_every(settings.sample_interval),
         published,
         sender: sender.clone(),
         origin: Instant::now(),
@@ -312,7 +312,7 @@ impl Supervisor {
 
     fn publish(&mut self) {
         let probe = &mut self.snapshot.probe;
-        probe.is_up = self.probe.is_some() && self.snapshot.driver.is_some();
+        probe.is_up = self.watch.is_working();
         probe.is_released = self.watch.is_released();
         probe.restarts = restart_counts(|reason| self.watch.restarts(reason));
         probe.abandoned = self.abandoned.len();

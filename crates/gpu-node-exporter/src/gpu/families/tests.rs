@@ -108,7 +108,8 @@ fn snapshot(sweeps: Vec<Vec<GpuSweep>>, start: Instant) -> Snapshot {
         nvml_version: Some("12.570.86.15".to_owned()),
         cuda_version: Some("12.8".to_owned()),
     };
-    let mut snapshot = Snapshot { driver: Some(driver), ..Snapshot::default() };
+    let mut snapshot = Snapshot::swept_every(Duration::from_secs(1));
+    snapshot.driver = Some(driver);
     snapshot.probe.is_up = true;
     snapshot.probe.restarts = restart_counts(|reason| u64::from(reason == Restart::Stuck));
     for (gpus, second) in sweeps.into_iter().zip(0..) {

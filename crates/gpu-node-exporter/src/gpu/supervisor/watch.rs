@@ -131,7 +131,8 @@ enum State {
     Released,
 }
 
-/// Why a GPU is skipped, and until when.
+/// Until when a GPU is skipped. GPUs are known by index here, since finding out more would mean calling them: should
+/// the driver renumber its GPUs meanwhile, another one may be left out until the next retrial.
 #[derive(Clone, Copy, Debug)]
 struct Quarantine {
     retry_at: Duration,
@@ -177,6 +178,11 @@ impl Watch {
 
     pub(super) fn is_released(&self) -> bool {
         self.state == State::Released
+    }
+
+    /// True once the driver has initialised, while the probe is asking or resting.
+    pub(super) fn is_working(&self) -> bool {
+        matches!(self.state, State::Touching { .. } | State::Resting { .. })
     }
 
     /// Probes replaced so far.
@@ -465,6 +471,7 @@ mod tests {
         let mut watch = watch();
         watch.tick(seconds(0), 0);
         assert_eq!(watch.deadline(0), Some(TIMEOUT * 6));
+        assert!(!watch.is_working());
         assert_eq!(watch.tick(TIMEOUT * 6, 0), [Order::Abandon { at: None }]);
         assert_eq!(watch.stuck(), [0; 0]);
     }
