@@ -14,6 +14,7 @@ mod nvml;
 mod pci;
 mod probe;
 mod snapshot;
+mod start_code;
 mod supervisor;
 mod xid;
 

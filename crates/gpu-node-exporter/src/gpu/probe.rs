@@ -4,6 +4,7 @@
 //! watching parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
 
 use std::fs::File;
+use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, Outcome, Sweep};
 use super::nvml::{self, Reader, XidEvents};
+use super::start_code;
 
 /// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,10 +147,14 @@ fn rounds(
     mut before: impl FnMut() -> Result<(), FrameError>,
 ) -> Result<(), FrameError> {
     let mut next = Instant::now();
+    let mut is_first = true;
     loop {
         before()?;
         if sweep(nvml, settings, reader, output)? == Driving::Gone {
             return Ok(());
+        }
+        if mem::take(&mut is_first) {
+            start_code::give_back();
         }
         next += settings.sample_interval;
         let now = Instant::now();

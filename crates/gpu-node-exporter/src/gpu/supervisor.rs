@@ -29,6 +29,7 @@ use super::frame::{Frame, Outcome, Sweep};
 use super::pci;
 use super::probe::ProbeSettings;
 use super::snapshot::{Snapshot, XidSource};
+use super::start_code;
 use super::xid::Class;
 
 /// What reaches the supervisor's thread.
@@ -263,6 +264,10 @@ impl Supervisor {
     fn swept(&mut self, sweep: Sweep) {
         for gpu in sweep.gpus.iter().filter(|gpu| gpu.outcome != Outcome::Skipped) {
             self.watch.answered(gpu.index);
+        }
+        if self.snapshot.taken_at.is_none() {
+            // The first readings mark the end of the start.
+            start_code::give_back();
         }
         self.snapshot.absorb(sweep, Instant::now());
     }
