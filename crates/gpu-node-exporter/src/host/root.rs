@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::collector::Fault;
 
 /// The four directories every host collector reads from.
@@ -54,20 +56,21 @@ impl KeptFile {
         })
     }
 
-    /// A descriptor of a device that went away answers `ENODEV` for ever, also when a device of the same name is back:
-    /// so a failed reading is tried once more on a newly opened file.
+    /// A descriptor of a device that went away fails for ever, also when a device of the same name is back: only then
+    /// the file is opened anew. Other failures belong to the question (`EINVAL` for the speed of a link that is down).
     fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
         if let Some(file) = &self.file {
             match fill_from(file, bytes) {
-                Ok(length) => return Ok(length),
-                Err(_) => self.file = None,
+                Err(error) if is_gone(&error) => self.file = None,
+                answered => return answered,
             }
         }
-        let file = File::open(&self.path)?;
-        let length = fill_from(&file, bytes)?;
-        self.file = Some(file);
-        Ok(length)
+        fill_from(self.file.insert(File::open(&self.path)?), bytes)
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::SRCH))
 }
 
 /// The first request stays at one page: files under `/proc/sys` were measured to cost more the larger the request is.
