@@ -5,7 +5,7 @@
 //!
 //! To add a channel:
 //! 1. `channel/NAME.rs`: the settings struct with the keys under `NAME:`, and a struct with `new`, `robot`, `render` and `send`
-//!    as in [`wecom`](wecom). A robot behind an address is a [`Hook`](hook); a signature gets a small file of its own.
+//!    as in [`wecom`]. A robot behind an address is a [`Hook`](hook); a signature gets a small file of its own.
 //! 2. Limits as constants with their source; measure in bytes after encoding and leave a margin.
 //! 3. `classify`: a table over every code the vendor documents, tested line by line. Success is what the vendor calls success
 //!    and nothing else; an unknown code is a retry.

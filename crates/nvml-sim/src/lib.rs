@@ -1,6 +1,6 @@
 //! A simulated `libnvidia-ml.so.1`, loaded by path like the real driver library.
 //!
-//! A scenario file describes machines as functions of time; [`abi`] answers NVML's C interface from it. What a
+//! A scenario file describes machines as functions of time; `abi` answers NVML's C interface from it. What a
 //! program is shown is always marked: device names and the driver version end in ` (simulated)`.
 //! Owns nothing about how readings are used. Struct layouts come from `nvml-wrapper-sys`, never by hand.
 //!
