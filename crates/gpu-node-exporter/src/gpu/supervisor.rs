@@ -49,6 +49,9 @@ pub(super) enum Message {
 /// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
 const QUEUE: usize = 16;
 
+/// By then the whole program has started and most likely been scraped once.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
 /// How often the PCI bus is looked at.
 const PCI_EVERY: Duration = Duration::from_secs(30);
 
@@ -80,6 +83,7 @@ pub(super) fn start(
         started: 0,
         abandoned: Vec::new(),
         pci_read: None,
+        has_settled: false,
     };
     kernel_log::follow(sender.clone());
     let thread =
@@ -103,6 +107,8 @@ struct Supervisor {
     /// Probes that were given up and are not gone yet.
     abandoned: Vec<Probe>,
     pci_read: Option<Instant>,
+    /// The start is over for good.
+    has_settled: bool,
 }
 
 impl Supervisor {
@@ -265,10 +271,6 @@ impl Supervisor {
         for gpu in sweep.gpus.iter().filter(|gpu| gpu.outcome != Outcome::Skipped) {
             self.watch.answered(gpu.index);
         }
-        if self.snapshot.taken_at.is_none() {
-            // The first readings mark the end of the start.
-            start_code::give_back();
-        }
         self.snapshot.absorb(sweep, Instant::now());
     }
 
@@ -306,6 +308,10 @@ impl Supervisor {
     /// What has to be looked at now and then.
     fn look_around(&mut self) {
         self.abandoned.retain_mut(|probe| probe.wait(Duration::ZERO).is_none());
+        if !self.has_settled && self.now() >= SETTLED_AFTER {
+            self.has_settled = true;
+            start_code::give_back();
+        }
         if self.pci_read.is_none_or(|read| read.elapsed() >= PCI_EVERY) {
             self.pci_read = Some(Instant::now());
             match pci::gpus(&self.settings.sysfs) {
