@@ -9,16 +9,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, context};
+use minijinja::{Environment, Error, ErrorKind, context};
 
 use crate::message::{Language, Message, sample};
 use crate::render::context::Detail;
+use crate::render::environment::environment;
 use crate::render::markup::Markup;
 
-pub(crate) mod address;
+mod address;
+mod change;
+mod clean;
 pub(crate) mod context;
+mod environment;
 pub(crate) mod markup;
 pub(crate) mod words;
 
@@ -56,10 +59,6 @@ const MARK: char = '\u{1e}';
 
 /// Output beyond this is a template gone wrong; the built-in text of the most alerts stays below half of it.
 const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
-
-/// Instructions for the frame and for each alert. The built-in texts use a tenth of it (measured by a test).
-const FUEL: u64 = 50_000;
-const FUEL_PER_ALERT: u64 = 20_000;
 
 /// The longest title in characters: it stands in every part, and a phone shows some forty.
 const TITLE_LIMIT: usize = 150;
@@ -210,107 +209,6 @@ pub(crate) enum TemplateError {
     },
 }
 
-/// The language of our files with what bounds it and what it can call.
-fn environment(markup: Markup, language: Language) -> Environment<'static> {
-    let (text, html) = match language {
-        Language::ZhCn => {
-            (include_str!("../templates/text.zh-CN.j2"), include_str!("../templates/html.zh-CN.j2"))
-        }
-        Language::En => (include_str!("../templates/text.en.j2"), include_str!("../templates/html.en.j2")),
-    };
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.expect("the delimiters are the default ones, which do not clash"));
-    environment.set_recursion_limit(50);
-    let alerts = u64::try_from(context::MAX_ALERTS).unwrap_or(u64::MAX);
-    environment.set_fuel(Some(FUEL + FUEL_PER_ALERT * alerts));
-    // A misspelt variable is found at load, not at night; `{% if maybe %}` stays allowed.
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    // Any escaping mode but `None` asks the formatter below, which knows our dialects.
-    environment.set_auto_escape_callback(|_| AutoEscape::Custom("markup".into()));
-    environment.set_formatter(move |out, state, value| {
-        out.write_str(&literal(markup, state, value)).map_err(Error::from)
-    });
-    environment.add_function("strong", move |state: &State<'_, '_>, value: Value| {
-        let text = literal(markup, state, &value);
-        safe(match markup {
-            Markup::DingTalk | Markup::Wecom => format!("**{text}**"),
-            Markup::Plain => text,
-            Markup::Html => format!("<b>{text}</b>"),
-        })
-    });
-    environment.add_function("tint", move |state: &State<'_, '_>, tone: String, value: Value| {
-        let text = literal(markup, state, &value);
-        let (wecom, html) = match tone.as_str() {
-            "alarm" => ("warning", "#d93025"),
-            "good" => ("info", "#188038"),
-            "quiet" => ("comment", "#5f6368"),
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    "tint: expected `alarm`, `good` or `quiet`",
-                ));
-            }
-        };
-        Ok(safe(match markup {
-            Markup::Wecom => format!("<font color=\"{wecom}\">{text}</font>"),
-            Markup::Html => format!("<span style=\"color:{html}\">{text}</span>"),
-            // DingTalk's clients show font colours, but its manual does not promise them.
-            Markup::DingTalk | Markup::Plain => text,
-        }))
-    });
-    environment.add_function("link", move |text: String, url: String| safe(markup.link(&text, &url)));
-    environment.add_function("links", move |pairs: Vec<Vec<String>>| {
-        let pair = |pair: &Vec<String>| match pair.as_slice() {
-            [text, url] => Ok((text.clone(), url.clone())),
-            _ => Err(Error::new(ErrorKind::InvalidOperation, "links: expected pairs of [text, address]")),
-        };
-        let pairs = pairs.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-        Ok(safe(markup.links(pairs.iter().map(|(text, url)| (text.as_str(), url.as_str())))))
-    });
-    environment.add_function("fields", move |pairs: Vec<Value>| -> Result<Value, Error> {
-        let fields: Result<Vec<String>, Error> = pairs
-            .iter()
-            .map(|pair| Ok(markup.escape(&format!("{}={}", pair.get_attr("name")?, pair.get_attr("value")?))))
-            .collect();
-        Ok(safe(fields?.join(" · ")))
-    });
-    environment.add_function("severity_word", move |severity: String| {
-        words::severity(&severity, language).to_owned()
-    });
-    environment.add_filter("date", date);
-    let files = [("layout", include_str!("../templates/layout.j2")), ("text", text), ("html", html)];
-    let built_in = if markup == Markup::Html { html } else { text };
-    for (name, source) in files.into_iter().chain([("built-in", built_in)]) {
-        environment.add_template(name, source).expect("our own templates compile: a test renders every one");
-    }
-    environment
-}
-
-/// The value as it stands in the text: escaped, unless one of our functions made it or the template switched escaping off.
-fn literal(markup: Markup, state: &State<'_, '_>, value: &Value) -> String {
-    let text = value.to_string();
-    if value.is_safe() || *state.auto_escape() == AutoEscape::None { text } else { markup.escape(&text) }
-}
-
-fn safe(text: String) -> Value {
-    Value::from_safe_string(text)
-}
-
-/// `{{ alert.starts_at|date("%H:%M") }}`: a time in a form of one's own (strftime), in the message's zone or one that is named.
-fn date(state: &State<'_, '_>, at: &str, form: &str, zone: Option<&str>) -> Result<String, Error> {
-    let refused = |what: String| Error::new(ErrorKind::InvalidOperation, what);
-    if at.is_empty() {
-        return Ok(String::new());
-    }
-    let at: jiff::Timestamp =
-        at.parse().map_err(|_| refused("date: expected a time such as alert.starts_at".to_owned()))?;
-    let own = state.lookup("time_zone");
-    let zone = zone.or(own.as_ref().and_then(Value::as_str)).unwrap_or("UTC");
-    let at = at.in_tz(zone).map_err(|_| refused(format!("date: unknown time zone `{zone}`")))?;
-    jiff::fmt::strtime::format(form, &at).map_err(|error| refused(format!("date: {error}")))
-}
-
 /// Line and reason in one line; minijinja's own text names our internal file names.
 fn describe(error: &Error) -> String {
     let line = error.line().map_or(String::new(), |line| format!("line {line}: "));
@@ -444,8 +342,7 @@ mod tests {
         for markup in [Markup::DingTalk, Markup::Wecom, Markup::Plain, Markup::Html] {
             for language in [Language::ZhCn, Language::En] {
                 let mut templates = Templates::built_in(markup, language);
-                let alerts = u64::try_from(context::MAX_ALERTS).expect("a small number");
-                templates.environment.set_fuel(Some((FUEL + FUEL_PER_ALERT * alerts) / 10));
+                templates.environment.set_fuel(Some(environment::FUEL / 10));
                 for (name, message) in sample::all() {
                     for detail in Detail::LEVELS {
                         let draft = templates.fill("built-in", &message, detail);

@@ -1,6 +1,7 @@
 //! What holds for every channel: its texts, its limits, and that no secret leaves it.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::collection::btree_map;
@@ -154,6 +155,11 @@ fn check_limit(payload: &Payload, channel: &str, title: &str) {
     }
 }
 
+/// Built once for all cases: reading the system's authorities takes longer than rendering.
+static CHANNELS: LazyLock<Vec<(&'static str, Channel)>> = LazyLock::new(|| {
+    all().into_iter().map(|(name, settings)| (name, channel(settings, Language::ZhCn))).collect()
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -169,8 +175,7 @@ proptest! {
         alert.labels.extend(labels);
         alert.annotations.extend(annotations.into_iter().map(|(name, text)| (name.to_owned(), text)));
         message.changes.new = vec![alert; count];
-        for (name, settings) in all() {
-            let channel = channel(settings, Language::ZhCn);
+        for (name, channel) in CHANNELS.iter() {
             for fit in [Fit::Normal, Fit::Smaller, Fit::Plain] {
                 for part in channel.render(&message, fit) {
                     check_limit(&part.payload, name, "random");

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use minijinja::context;
 use minijinja::value::{Enumerator, Object, Value};
 
-use crate::message::{Language, Message};
+use crate::message::{Changes, Language, Message};
 use crate::notification::{Alert, LabelSet};
-use crate::render::{address, words};
+use crate::render::change::{Change, severity_rank};
+use crate::render::{address, clean, words};
 
 /// How much of every value is told. A message too large for its channel is told again in less detail before any alert is
 /// left out.
@@ -48,9 +49,6 @@ impl Detail {
 
 /// Alerts told of in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
 pub(crate) const MAX_ALERTS: usize = 300;
-
-/// Lines of one description: a stack trace would push the next alert off the screen.
-const LONGEST_TEXT: usize = 20;
 
 /// Labels that say nothing to the person who is woken, or that stand elsewhere in the text.
 const HIDDEN_LABELS: [&str; 8] =
@@ -115,22 +113,22 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
         is_repeat => changes.is_repeat(),
         is_firing => changes.is_firing(),
         lasted => longest.map_or(String::new(), |start| words::duration(message.now.duration_since(start), language)),
-        icon => group_icon(message, severity),
-        severity => clean_line(severity, detail.label),
-        name => clean_line(&summed(&names), 120),
-        place => clean_line(&summed(&places), 80),
-        receiver => clean_line(&message.receiver, detail.label),
+        icon => group_icon(changes, severity),
+        severity => clean::line(severity, detail.label),
+        name => clean::line(&summed(&names), 120),
+        place => clean::line(&summed(&places), 80),
+        receiver => clean::line(&message.receiver, detail.label),
         group_labels => labels(&message.group_labels, detail),
         common_labels => labels(&message.common_labels, detail),
         common_annotations => annotations(&message.common_annotations, detail),
         common => pairs(&common, detail),
-        mentions => message.mentions.iter().map(|person| clean_line(&person.name, 60)).collect::<Vec<_>>(),
+        mentions => message.mentions.iter().map(|person| clean::line(&person.name, 60)).collect::<Vec<_>>(),
         truncated_alerts => message.truncated_alerts,
         snapshots => message.snapshots,
         now => message.now.to_string(),
         told_at => message.now.to_zoned(message.time_zone.clone()).strftime("%m-%d %H:%M").to_string(),
         time_zone => message.time_zone.iana_name().unwrap_or("UTC"),
-        delivery => clean_line(&message.delivery, 80),
+        delivery => clean::line(&message.delivery, 80),
         links_to => context! {
             group => writer.address(address::group(&message.group_labels, &message.receiver, &message.links.alertmanager)),
             relay => writer.address(message.links.relay.clone()),
@@ -143,27 +141,6 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
 struct Told<'a> {
     alert: &'a Alert,
     change: Change,
-}
-
-/// Why an alert is told: the lists of [`Changes`](crate::message::Changes).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    New,
-    Resolved,
-    Vanished,
-    Still,
-}
-
-impl Change {
-    /// The word a template compares with.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Resolved => "resolved",
-            Self::Vanished => "vanished",
-            Self::Still => "still",
-        }
-    }
 }
 
 /// The alerts in the order of their urgency: what is new before what is over before what is known; the worst and the oldest
@@ -219,11 +196,11 @@ impl Writer<'_> {
         let (message, detail) = (self.message, self.detail);
         let annotation = |names: &[&str]| annotation(&alert.annotations, names, self.language);
         let summary = annotation(&["summary", "message", "title"])
-            .map_or(String::new(), |text| clean_line(text, detail.summary));
+            .map_or(String::new(), |text| clean::line(text, detail.summary));
         let description =
-            annotation(&["description"]).map_or(String::new(), |text| clean_text(text, detail.description));
+            annotation(&["description"]).map_or(String::new(), |text| clean::text(text, detail.description));
         let value = annotation(&VALUE_ANNOTATIONS)
-            .map(|value| clean_line(value, detail.label))
+            .map(|value| clean::line(value, detail.label))
             .filter(|value| !says(&summary, value) && !says(&description, value));
         let own = shown_labels(&alert.labels, place_label(alert));
         let own: Vec<_> = own.into_iter().filter(|pair| !self.common.contains(pair)).collect();
@@ -233,12 +210,12 @@ impl Writer<'_> {
             change => change.as_str(),
             status => alert.status.as_str(),
             is_brief => detail.is_brief || (change == Change::Still && !message.changes.is_repeat()),
-            name => clean_line(alert.label("alertname"), detail.label),
-            place => clean_line(place(alert), detail.label),
+            name => clean::line(alert.label("alertname"), detail.label),
+            place => clean::line(place(alert), detail.label),
             headline => self.headline(alert, change),
-            severity => clean_line(alert.label("severity"), detail.label),
-            icon => icon(change, alert.label("severity")),
-            color => color(change, alert.label("severity")),
+            severity => clean::line(alert.label("severity"), detail.label),
+            icon => change.icon(alert.label("severity")),
+            color => change.color(alert.label("severity")),
             description => if description == summary { String::new() } else { description },
             summary,
             value => value.unwrap_or_default(),
@@ -271,7 +248,7 @@ impl Writer<'_> {
             (true, false) => place.to_owned(),
             _ => name.to_owned(),
         };
-        clean_line(&text, self.detail.label)
+        clean::line(&text, self.detail.label)
     }
 
     fn address(&self, address: String) -> String {
@@ -347,101 +324,36 @@ fn summed(values: &[&str]) -> String {
     }
 }
 
-/// 2: wakes people; 1: wants a look; 0: all else.
-fn severity_rank(severity: &str) -> u8 {
-    match severity.to_ascii_lowercase().as_str() {
-        "critical" | "page" | "emergency" | "fatal" | "disaster" | "p0" => 2,
-        "warning" | "warn" | "error" | "major" | "high" | "p1" => 1,
-        _ => 0,
-    }
-}
-
-fn icon(change: Change, severity: &str) -> &'static str {
-    match (change, severity_rank(severity)) {
-        (Change::Resolved, _) => "✅",
-        (Change::Vanished, _) => "⚪",
-        (_, 2) => "🔴",
-        (_, 1) => "🟠",
-        _ => "🔵",
-    }
-}
-
-/// The same as [`icon`], for HTML.
-fn color(change: Change, severity: &str) -> &'static str {
-    match (change, severity_rank(severity)) {
-        (Change::Resolved, _) => "#188038",
-        (Change::Vanished, _) => "#80868b",
-        (_, 2) => "#d93025",
-        (_, 1) => "#e8710a",
-        _ => "#1a73e8",
-    }
-}
-
-fn group_icon(message: &Message, severity: &str) -> &'static str {
-    let changes = &message.changes;
-    match () {
-        () if changes.is_firing() => icon(Change::New, severity),
-        () if changes.resolved.is_empty() => icon(Change::Vanished, ""),
-        () => icon(Change::Resolved, ""),
-    }
-}
-
-/// One line of readable characters, at most `limit` of them.
-fn clean_line(value: &str, limit: usize) -> String {
-    let words: Vec<&str> = value.split_whitespace().collect();
-    cut(words.join(" ").chars().filter(|c| is_readable(*c)), limit)
-}
-
-/// Lines of readable characters, without empty ones at the ends or twice in a row.
-fn clean_text(value: &str, limit: usize) -> String {
-    let mut lines: Vec<&str> = value.lines().map(str::trim_end).collect();
-    lines.dedup_by(|later, earlier| later.is_empty() && earlier.is_empty());
-    lines.truncate(LONGEST_TEXT);
-    let text = lines.join("\n").replace('\t', "  ");
-    cut(text.trim().chars().filter(|c| *c == '\n' || is_readable(*c)), limit)
-}
-
-/// Neither a control character (a template's block mark is one) nor one that turns the direction of the text around it.
-fn is_readable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-fn cut(chars: impl Iterator<Item = char>, limit: usize) -> String {
-    if limit == 0 {
-        return String::new();
-    }
-    let mut out: String = String::new();
-    let mut chars = chars.peekable();
-    for _ in 0..limit {
-        let Some(c) = chars.next() else { return out };
-        out.push(c);
-    }
-    if chars.peek().is_some() {
-        out.pop();
-        out.push('…');
-    }
-    out
+/// The sign of the whole message.
+fn group_icon(changes: &Changes, severity: &str) -> &'static str {
+    let looks = if changes.is_firing() {
+        Change::New
+    } else if changes.resolved.is_empty() {
+        Change::Vanished
+    } else {
+        Change::Resolved
+    };
+    looks.icon(severity)
 }
 
 fn pairs(shown: &[(&str, &str)], detail: Detail) -> Vec<Value> {
     let line = |(name, value): &(&str, &str)| {
         context! {
-            name => clean_line(name, detail.label),
-            value => clean_line(value, detail.label),
+            name => clean::line(name, detail.label),
+            value => clean::line(value, detail.label),
         }
     };
     shown.iter().take(detail.labels).map(line).collect()
 }
 
 fn labels(set: &LabelSet, detail: Detail) -> Value {
-    TextMap::value(set.iter().map(|(name, value)| (name.clone(), clean_line(value, detail.label))))
+    TextMap::value(set.iter().map(|(name, value)| (name.clone(), clean::line(value, detail.label))))
 }
 
 fn annotations(set: &LabelSet, detail: Detail) -> Value {
     TextMap::value(
         set.iter()
-            .map(|(name, value)| (name.clone(), clean_text(value, detail.description.max(detail.summary)))),
+            .map(|(name, value)| (name.clone(), clean::text(value, detail.description.max(detail.summary)))),
     )
 }
 
@@ -474,16 +386,6 @@ impl Object for TextMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_cleaned_and_cut_at_characters() {
-        assert_eq!(clean_line("  a\n b\tc ", 10), "a b c");
-        assert_eq!(clean_line("显存耗尽", 3), "显存…");
-        assert_eq!(clean_line("显存耗尽", 4), "显存耗尽");
-        assert_eq!(clean_line("a\u{1e}b\u{202e}c", 10), "abc");
-        assert_eq!(clean_text("\n one  \n\n\n two\n", 40), "one\n\n two");
-        assert_eq!(clean_text("anything", 0), "");
-    }
 
     #[test]
     fn an_annotation_in_the_language_of_the_message_comes_first() {
