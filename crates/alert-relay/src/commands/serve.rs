@@ -17,6 +17,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    runtime.block_on(app::serve(&args.settings.config, settings))?;
+    let served = runtime.block_on(app::serve(&args.settings.config, settings));
+    // After a second signal nobody waits for a thread that reads a file on a hanging disk.
+    runtime.shutdown_background();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
