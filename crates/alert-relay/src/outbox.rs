@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use crate::channel::Fit;
 use crate::clock::{Clock, Millis};
@@ -44,7 +43,6 @@ struct Shared {
     writer: Writer,
     readers: Readers,
     clock: Clock,
-    arrived: Notify,
     tag: String,
     /// Who we are in `lease_owner`.
     owner: String,
@@ -301,7 +299,6 @@ impl Outbox {
                 writer: Writer::start(opened.connection, owner.clone()),
                 readers: opened.readers,
                 clock,
-                arrived: Notify::new(),
                 tag: opened.tag,
                 owner,
                 _lock: lock,
@@ -318,16 +315,12 @@ impl Outbox {
     /// that the sender should try again (503).
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
         let arrival = arrival::Arrival::new(&accepted, self.shared.clock.now());
-        let acceptance = self.shared.writer.accept(arrival).await?;
-        if matches!(acceptance, Acceptance::Stored { deliveries: 1.., .. }) {
-            self.shared.arrived.notify_one();
-        }
-        Ok(acceptance)
+        self.shared.writer.accept(arrival).await
     }
 
     /// Returns once something was accepted since the last call. For one waiter.
     pub(crate) async fn arrived(&self) {
-        self.shared.arrived.notified().await;
+        self.shared.writer.arrived().await;
     }
 
     /// A delivery's public name: its number, made unique across stores, so that a new file never repeats a mail's Message-ID.

@@ -538,6 +538,16 @@ async fn the_files_copied_at_any_moment_hold_every_answered_webhook() {
 }
 
 #[tokio::test]
+async fn who_hangs_up_while_being_stored_is_stored_and_noticed() {
+    let stage = Stage::new().await;
+    let accept = stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"]));
+    let hung_up = tokio::time::timeout(Duration::ZERO, accept).await;
+    assert!(hung_up.is_err(), "answered before it could be written");
+    stage.outbox.arrived().await;
+    assert_eq!(stage.due("chat").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_closed_store_says_so() {
     let stage = Stage::new().await;
     let waiting = tokio::spawn({

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::SqliteConnection;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
 use crate::outbox::arrival::Arrival;
@@ -28,6 +28,7 @@ const QUEUE: usize = 2 * BATCH;
 pub(super) struct Writer {
     queue: mpsc::Sender<Request>,
     batches: Arc<Mutex<Vec<usize>>>,
+    arrived: Arc<Notify>,
 }
 
 /// What is asked, what came of it, and who waits for it.
@@ -59,8 +60,12 @@ impl Writer {
     pub(super) fn start(connection: SqliteConnection, owner: String) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let batches = Arc::default();
-        tokio::spawn(Loop { connection, owner, batches: Arc::clone(&batches) }.run(requests));
-        Self { queue, batches }
+        let arrived = Arc::default();
+        tokio::spawn(
+            Loop { connection, owner, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
+                .run(requests),
+        );
+        Self { queue, batches, arrived }
     }
 
     /// The only request that is turned away when the queue is full: its sender has another try, ours would lose theirs.
@@ -72,6 +77,11 @@ impl Writer {
             TrySendError::Closed(_) => StoreError::Closed,
         })?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Told by the writer and not by who asked: that one may have hung up while its request was being written.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
     }
 
     pub(super) async fn claim(&self, lane: Lane, now: Millis, until: Millis) -> Result<bool, StoreError> {
@@ -148,6 +158,7 @@ struct Loop {
     connection: SqliteConnection,
     owner: String,
     batches: Arc<Mutex<Vec<usize>>>,
+    arrived: Arc<Notify>,
 }
 
 impl Loop {
@@ -202,6 +213,8 @@ impl Loop {
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
             let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+        } else if batch.iter().any(|request| matches!(request, Request::Accept(_))) {
+            self.arrived.notify_one();
         }
         result.map_err(|error| StoreError::from_driver(&error))
     }
