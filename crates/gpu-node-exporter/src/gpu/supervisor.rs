@@ -113,17 +113,26 @@ struct Supervisor {
 
 impl Supervisor {
     fn run(mut self, messages: &Receiver<Message>) {
-        loop {
+        while self.hear_all(messages).is_ok() {
             self.decide();
             self.look_around();
             self.publish();
-            match messages.recv_timeout(self.patience()) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(message) => self.hear(message),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
         }
         self.stop_probe();
+    }
+
+    /// Waits for something to be said or to be due, and hears all that was said: after a time without CPU, a probe must
+    /// not be blamed for what waits in the queue. An error is the end.
+    fn hear_all(&mut self, messages: &Receiver<Message>) -> Result<(), ()> {
+        let mut patience = self.patience();
+        loop {
+            match messages.recv_timeout(patience) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(()),
+                Ok(message) => self.hear(message),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+            }
+            patience = Duration::ZERO;
+        }
     }
 
     /// Time by the watch's clock.
