@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::family::{Family, Kind, Labels, Sample};
+use crate::family::{Family, Kind, Label, Sample};
 
 mod classic;
 mod negotiation;
@@ -67,20 +67,15 @@ impl Page {
     }
 
     fn refuse_repeated_samples(&mut self) {
-        let mut repeats = Repeats::default();
+        // Not the same in every process, so that nobody can choose labels that collide everywhere.
+        let seed = RandomState::new().hash_one(0_u8);
+        let mut seen = Vec::new();
         for group in &mut self.groups {
-            repeats.seen.clear();
-            for (place_index, place) in group.places.iter().enumerate() {
-                let family = &self.sources[place.source][place.family];
-                for (sample_index, sample) in family.samples.iter().enumerate() {
-                    if !repeats.is_new(sample) {
-                        group.repeated.push((place_index, sample_index));
-                        let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-                        let labels = labels.collect::<Vec<_>>().join(",");
-                        self.refused
-                            .push(format!("a second series `{}{}{{{labels}}}`", family.name, sample.suffix));
-                    }
-                }
+            seen.clear();
+            let families = group.places.iter().map(|place| &self.sources[place.source][place.family]);
+            seen.extend(families.flat_map(|family| &family.samples).map(|sample| fingerprint(seed, sample)));
+            if has_repeats(&mut seen) {
+                group.repeated = repeated(seed, &self.sources, &group.places, &mut self.refused);
             }
         }
     }
@@ -136,24 +131,50 @@ impl<'page> Merged<'page> {
     }
 }
 
-/// Tells whether a label set was seen before, whatever the order of its labels.
-#[derive(Default)]
-struct Repeats {
-    hasher: RandomState,
-    seen: HashSet<u64>,
+/// One number for a label set, whatever the order of its labels. Two different sets share one in 10^13 pages of a
+/// thousand series. A page has some ten thousand texts to look at, so the hash is a plain multiplying one.
+fn fingerprint(seed: u64, sample: &Sample) -> u64 {
+    let label = |(name, value): &Label| mixed(mixed(seed, name), value);
+    let labels = sample.labels.iter().map(label).fold(0, u64::wrapping_add);
+    if sample.suffix.is_empty() { labels } else { labels.wrapping_add(mixed(seed, sample.suffix)) }
 }
 
-impl Repeats {
-    /// Two different sets share a 64-bit fingerprint once in 10^13 pages of a thousand series; the hash is keyed, so
-    /// nobody can choose labels that collide.
-    fn is_new(&mut self, sample: &Sample) -> bool {
-        let fingerprint = self.fingerprint(&sample.labels).wrapping_add(self.hasher.hash_one(sample.suffix));
-        self.seen.insert(fingerprint)
-    }
+fn mixed(seed: u64, text: &str) -> u64 {
+    // An odd number without a pattern: 2^64 divided by the golden ratio.
+    let mix = |state: u64, word: u64| (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let state =
+        words.iter().fold(mix(seed, text.len() as u64), |state, word| mix(state, u64::from_le_bytes(*word)));
+    let last = rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    mix(mix(state, last), seed)
+}
 
-    fn fingerprint(&self, labels: &Labels) -> u64 {
-        labels.iter().map(|label| self.hasher.hash_one(label)).fold(0, u64::wrapping_add)
+fn has_repeats(fingerprints: &mut [u64]) -> bool {
+    fingerprints.sort_unstable();
+    fingerprints.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Which samples of a family repeat an earlier one, and a text for each.
+fn repeated(
+    seed: u64,
+    sources: &[Arc<Vec<Family>>],
+    places: &[Place],
+    refused: &mut Vec<String>,
+) -> Vec<(usize, usize)> {
+    let mut seen = HashSet::new();
+    let mut repeated = Vec::new();
+    for (place_index, place) in places.iter().enumerate() {
+        let family = &sources[place.source][place.family];
+        for (sample_index, sample) in family.samples.iter().enumerate() {
+            if !seen.insert(fingerprint(seed, sample)) {
+                repeated.push((place_index, sample_index));
+                let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+                let labels = labels.collect::<Vec<_>>().join(",");
+                refused.push(format!("a second series `{}{}{{{labels}}}`", family.name, sample.suffix));
+            }
+        }
     }
+    repeated
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
@@ -133,14 +134,14 @@ struct Shape<'page> {
 /// Every family with the shape it can have beside the ones before it. A family that cannot go out under its own type
 /// goes out as `unknown`, which has no suffix rules; one whose very name is taken is left out.
 fn shapes(page: &Page) -> impl Iterator<Item = (Merged<'_>, Shape<'_>)> {
-    let mut taken = HashSet::new();
+    let mut taken = Taken::default();
     page.families().filter_map(move |family| {
         let as_unknown = Shape { name: family.name(), kind: Kind::Unknown };
-        let shape = own_shape(&family).filter(|shape| shape.is_free(&taken)).unwrap_or(as_unknown);
-        if !shape.is_free(&taken) {
+        let shape = own_shape(&family).filter(|shape| !taken.has_any_of(*shape)).unwrap_or(as_unknown);
+        if taken.has_any_of(shape) {
             return None;
         }
-        taken.extend(shape.names());
+        taken.add(shape);
         Some((family, shape))
     })
 }
@@ -160,20 +161,47 @@ fn own_shape<'page>(family: &Merged<'page>) -> Option<Shape<'page>> {
     (valid && !name.is_empty()).then_some(Shape { name, kind })
 }
 
+/// The names that are taken, as keyed hashes: a page has hundreds, and none is ever read back.
+#[derive(Default)]
+struct Taken {
+    hasher: RandomState,
+    names: HashSet<u64>,
+}
+
+impl Taken {
+    fn has_any_of(&self, shape: Shape<'_>) -> bool {
+        self.hashes(shape).any(|hash| self.names.contains(&hash))
+    }
+
+    fn add(&mut self, shape: Shape<'_>) {
+        for suffix in shape.suffixes() {
+            let hash = self.hash(shape.name, suffix);
+            self.names.insert(hash);
+        }
+    }
+
+    fn hashes(&self, shape: Shape<'_>) -> impl Iterator<Item = u64> {
+        shape.suffixes().iter().map(move |suffix| self.hash(shape.name, suffix))
+    }
+
+    /// As if name and suffix were one: bytes given to the hasher in two parts count as one text.
+    fn hash(&self, name: &str, suffix: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(name.as_bytes());
+        hasher.write(suffix.as_bytes());
+        hasher.finish()
+    }
+}
+
 impl Shape<'_> {
-    /// Every name this family claims for itself.
-    fn names(self) -> impl Iterator<Item = String> {
-        let suffixes: &[&str] = match self.kind {
+    /// What follows the family's name in every name it claims for itself.
+    fn suffixes(self) -> &'static [&'static str] {
+        match self.kind {
             Kind::Counter => &["", "_total", "_created"],
             Kind::Info => &["", "_info"],
             Kind::Gauge | Kind::Unknown => &[""],
             Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
             Kind::Summary => &["", "_sum", "_count", "_created"],
-        };
-        suffixes.iter().map(move |suffix| format!("{}{suffix}", self.name))
-    }
-
-    fn is_free(self, taken: &HashSet<String>) -> bool {
-        !self.names().any(|name| taken.contains(&name))
+        }
     }
 }

@@ -35,8 +35,8 @@ fn families(text: &str) -> Result<Vec<Family>, Fault> {
     for line in text.lines() {
         let field =
             parse(line).ok_or_else(|| Fault::new(format!("meminfo: cannot read the line {line:?}")))?;
-        let help = format!("Field {} of /proc/meminfo.", field.key);
-        families.push(Family::gauge(field.family(), help).with(Labels::NONE, field.value));
+        families
+            .push(Family::gauge(field.family(), "A field of /proc/meminfo.").with(Labels::NONE, field.value));
     }
     if families.is_empty() {
         return Err(Fault::new("meminfo: the file is empty"));

@@ -68,9 +68,7 @@ fn families(text: &str, fields: &mut Fields) -> Result<Vec<Family>, Fault> {
             parse(line).ok_or_else(|| Fault::new(format!("vmstat: cannot read the line {line:?}")))?;
         if fields.shows(number, field) {
             let name = format!("node_vmstat_{field}");
-            families.push(
-                Family::unknown(name, format!("Field {field} of /proc/vmstat.")).with(Labels::NONE, value),
-            );
+            families.push(Family::unknown(name, "A field of /proc/vmstat.").with(Labels::NONE, value));
         }
     }
     if text.is_empty() {
