@@ -11,6 +11,8 @@ mod reload;
 #[cfg(test)]
 mod robot;
 #[cfg(test)]
+mod send_test;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod stop;

@@ -1,7 +1,6 @@
 //! Sending against servers that misbehave: every failure comes back as an outcome, in time, without the address.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -190,35 +189,4 @@ async fn a_proxy_is_used_and_its_password_not_shown() {
     drop(proxy);
     let outcome = send(&target).await;
     assert!(!format!("{outcome:?} {target:?}").contains("proxy-password-1"), "{outcome:?}");
-}
-
-/// Everything logged while it is set.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn no_log_line_of_any_library_holds_the_token() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let server = Server::answering(answer("200 OK", "<html>")).await;
-    check(&server.outcome().await, Reason::UnprovenReply);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("TRACE"), "the libraries below do log: {log}");
-    assert!(!log.contains(TOKEN), "{log}");
 }
