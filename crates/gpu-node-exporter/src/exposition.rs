@@ -68,14 +68,14 @@ impl Page {
 
     fn refuse_repeated_samples(&mut self) {
         // Not the same in every process, so that nobody can choose labels that collide everywhere.
-        let seed = RandomState::new().hash_one(0_u8);
+        let key = RandomState::new().hash_one(0_u8);
         let mut seen = Vec::new();
         for group in &mut self.groups {
             seen.clear();
             let families = group.places.iter().map(|place| &self.sources[place.source][place.family]);
-            seen.extend(families.flat_map(|family| &family.samples).map(|sample| fingerprint(seed, sample)));
+            seen.extend(families.flat_map(|family| &family.samples).map(|sample| fingerprint(key, sample)));
             if has_repeats(&mut seen) {
-                group.repeated = repeated(seed, &self.sources, &group.places, &mut self.refused);
+                group.repeated = repeated(key, &self.sources, &group.places, &mut self.refused);
             }
         }
     }
@@ -133,20 +133,20 @@ impl<'page> Merged<'page> {
 
 /// One number for a label set, whatever the order of its labels. Two different sets share one in 10^13 pages of a
 /// thousand series. A page has some ten thousand texts to look at, so the hash is a plain multiplying one.
-fn fingerprint(seed: u64, sample: &Sample) -> u64 {
-    let label = |(name, value): &Label| mixed(mixed(seed, name), value);
+fn fingerprint(key: u64, sample: &Sample) -> u64 {
+    let label = |(name, value): &Label| mixed(mixed(key, name), value);
     let labels = sample.labels.iter().map(label).fold(0, u64::wrapping_add);
-    if sample.suffix.is_empty() { labels } else { labels.wrapping_add(mixed(seed, sample.suffix)) }
+    if sample.suffix.is_empty() { labels } else { labels.wrapping_add(mixed(key, sample.suffix)) }
 }
 
-fn mixed(seed: u64, text: &str) -> u64 {
+fn mixed(key: u64, text: &str) -> u64 {
     // An odd number without a pattern: 2^64 divided by the golden ratio.
     let mix = |state: u64, word: u64| (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let state =
-        words.iter().fold(mix(seed, text.len() as u64), |state, word| mix(state, u64::from_le_bytes(*word)));
+        words.iter().fold(mix(key, text.len() as u64), |state, word| mix(state, u64::from_le_bytes(*word)));
     let last = rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-    mix(mix(state, last), seed)
+    mix(mix(state, last), key)
 }
 
 fn has_repeats(fingerprints: &mut [u64]) -> bool {
@@ -156,7 +156,7 @@ fn has_repeats(fingerprints: &mut [u64]) -> bool {
 
 /// Which samples of a family repeat an earlier one, and a text for each.
 fn repeated(
-    seed: u64,
+    key: u64,
     sources: &[Arc<Vec<Family>>],
     places: &[Place],
     refused: &mut Vec<String>,
@@ -166,7 +166,7 @@ fn repeated(
     for (place_index, place) in places.iter().enumerate() {
         let family = &sources[place.source][place.family];
         for (sample_index, sample) in family.samples.iter().enumerate() {
-            if !seen.insert(fingerprint(seed, sample)) {
+            if !seen.insert(fingerprint(key, sample)) {
                 repeated.push((place_index, sample_index));
                 let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
                 let labels = labels.collect::<Vec<_>>().join(",");
