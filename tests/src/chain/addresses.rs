@@ -75,6 +75,13 @@ impl Addresses {
             // Writing to a string cannot fail.
             let _ = writeln!(listing, "  {name:<13} {}{moved}", url(port, path));
         }
+        // Debian builds Alertmanager without its web application.
+        let _ = writeln!(
+            listing,
+            "  {:<13} amtool --alertmanager.url={} alert   (Debian's Alertmanager has no web pages)",
+            "or by amtool",
+            self.alertmanager_url("")
+        );
         listing
     }
 }

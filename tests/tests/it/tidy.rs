@@ -9,11 +9,10 @@ use serde_json::Value;
 
 /// Which package of this workspace may use which: the services share `http-serve` and nothing else, and nothing links
 /// the simulated driver. Naming it for tests gets it built before them.
-const EDGES: [(&str, &str, Option<&str>); 4] = [
+const EDGES: [(&str, &str, Option<&str>); 3] = [
     ("alert-relay", "http-serve", None),
     ("gpu-node-exporter", "http-serve", None),
     ("gpu-node-exporter", "nvml-sim", Some("dev")),
-    ("e2e", "http-serve", None),
 ];
 
 /// Names that say nothing about what is inside.
