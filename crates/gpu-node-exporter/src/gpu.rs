@@ -9,12 +9,13 @@
 mod check;
 mod collector;
 mod families;
+mod footprint;
 mod frame;
 mod nvml;
 mod pci;
 mod probe;
 mod snapshot;
-mod start_code;
+
 mod supervisor;
 mod xid;
 
@@ -73,6 +74,7 @@ impl Gpu {
         if settings.processes || settings.containers {
             tracing::warn!("--gpu.processes and --gpu.containers have no effect in this version");
         }
+        footprint::keep_one_heap();
         let published = Arc::default();
         let (messages, thread) =
             supervisor::start(settings, Path::new(THIS_PROGRAM), Arc::clone(&published))?;

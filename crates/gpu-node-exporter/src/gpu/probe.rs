@@ -17,9 +17,9 @@ use nvml_wrapper::Nvml;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
+use super::footprint;
 use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, Outcome, Sweep};
 use super::nvml::{self, Reader, XidEvents};
-use super::start_code;
 
 /// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +53,7 @@ pub(crate) fn run(settings: &str) -> ExitCode {
     {
         return fail(&format!("gpu-probe: cannot tie itself to the exporter: {error}"));
     }
+    footprint::keep_one_heap();
     // Only `ps` would miss it.
     let _ = rustix::thread::set_name(PROCESS_NAME);
     let output = match std::io::stdout().as_fd().try_clone_to_owned() {
@@ -154,7 +155,7 @@ fn rounds(
             return Ok(());
         }
         if mem::take(&mut is_first) {
-            start_code::give_back();
+            footprint::give_back();
         }
         next += settings.sample_interval;
         let now = Instant::now();

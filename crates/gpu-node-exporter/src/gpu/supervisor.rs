@@ -25,11 +25,11 @@ pub(super) use self::watch::Restart;
 use self::watch::{Event, Exit, Limits, Order, Watch};
 use super::GpuSettings;
 use super::families::restart_counts;
+use super::footprint;
 use super::frame::{Frame, Outcome, Sweep};
 use super::pci;
 use super::probe::ProbeSettings;
 use super::snapshot::{Snapshot, XidSource};
-use super::start_code;
 use super::xid::Class;
 
 /// What reaches the supervisor's thread.
@@ -319,7 +319,7 @@ impl Supervisor {
         self.abandoned.retain_mut(|probe| probe.wait(Duration::ZERO).is_none());
         if !self.has_settled && self.now() >= SETTLED_AFTER {
             self.has_settled = true;
-            start_code::give_back();
+            footprint::give_back();
         }
         if self.pci_read.is_none_or(|read| read.elapsed() >= PCI_EVERY) {
             self.pci_read = Some(Instant::now());
