@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Millis;
 use crate::notification::{Fingerprint, Notification, Status};
 use crate::outbox::Accepted;
+use crate::outbox::columns::to_json;
 use crate::routes::Planned;
 
 /// The rows to be, before they have numbers.
@@ -60,13 +61,13 @@ impl Arrival {
 impl ArrivingDelivery {
     fn new(planned: &Planned, notification: &Notification) -> Self {
         let fingerprints = |list: &[Fingerprint]| {
-            json(&list.iter().map(|fingerprint| fingerprint.0.as_str()).collect::<Vec<_>>())
+            to_json(&list.iter().map(|fingerprint| fingerprint.0.as_str()).collect::<Vec<_>>())
         };
         Self {
             target: planned.target.clone(),
             alerts: fingerprints(&planned.alerts),
             quiet: fingerprints(&planned.quiet),
-            mentions: json(&planned.mentions),
+            mentions: to_json(&planned.mentions),
             is_urgent: notification.alerts.iter().any(|alert| {
                 alert.status == Status::Firing
                     && alert.label("severity") == "critical"
@@ -74,10 +75,6 @@ impl ArrivingDelivery {
             }),
         }
     }
-}
-
-fn json<T: serde::Serialize>(list: &[T]) -> String {
-    serde_json::to_string(list).expect("a list of strings is always JSON")
 }
 
 /// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers: so the endpoint and the

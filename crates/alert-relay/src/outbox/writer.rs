@@ -1,7 +1,7 @@
 //! The one writer: takes what waits, puts it into one transaction, and answers after its COMMIT.
 //!
 //! Owns the order of writes, the bound of the queue and what an error means for the others in the same transaction. Leaves
-//! the statements to `sqlite`.
+//! the statements to `changes`.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
 use crate::outbox::arrival::Arrival;
+use crate::outbox::changes::{self, Tally};
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::{self, Tally};
 use crate::outbox::{Abandoned, Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
@@ -226,7 +226,7 @@ impl Loop {
         for request in batch {
             request.apply(&mut self.connection, &self.owner, &mut tally).await?;
         }
-        sqlite::add_to_tally(&mut self.connection, &tally).await?;
+        changes::add_to_tally(&mut self.connection, &tally).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(())
     }
@@ -250,37 +250,38 @@ impl Request {
         tally: &mut Tally,
     ) -> Result<(), sqlx::Error> {
         match self {
-            Self::Accept(order) => order.answer = Some(sqlite::accept(connection, &order.ask, tally).await?),
+            Self::Accept(order) => order.answer = Some(changes::accept(connection, &order.ask, tally).await?),
             Self::Claim(order) => {
                 let (lane, now, until) = &order.ask;
-                order.answer = Some(sqlite::claim(connection, owner, lane, *now, *until).await?);
+                order.answer = Some(changes::claim(connection, owner, lane, *now, *until).await?);
             }
             Self::BeginAttempt(order) => {
                 let (start, now, until) = &order.ask;
-                order.answer = Some(sqlite::begin_attempt(connection, owner, start, *now, *until).await?);
+                order.answer = Some(changes::begin_attempt(connection, owner, start, *now, *until).await?);
             }
             Self::EndAttempt(order) => {
                 let (end, now) = &order.ask;
-                order.answer = Some(sqlite::end_attempt(connection, end, *now).await?);
+                order.answer = Some(changes::end_attempt(connection, end, *now).await?);
             }
             Self::Settle(order) => {
                 let (settlement, now) = &order.ask;
-                order.answer = Some(sqlite::settle(connection, owner, settlement, *now, tally).await?);
+                order.answer = Some(changes::settle(connection, owner, settlement, *now, tally).await?);
             }
             Self::Release(order) => {
                 let (lane, next_at) = &order.ask;
-                order.answer = Some(sqlite::release(connection, owner, lane, *next_at).await?);
+                order.answer = Some(changes::release(connection, owner, lane, *next_at).await?);
             }
             Self::GiveUp(order) => {
                 let (target, before, reason, now) = &order.ask;
-                order.answer = Some(sqlite::give_up(connection, target, *before, reason, *now, tally).await?);
+                order.answer =
+                    Some(changes::give_up(connection, target, *before, reason, *now, tally).await?);
             }
             Self::Hasten(order) => {
                 let (target, now) = &order.ask;
-                order.answer = Some(sqlite::hasten(connection, target, *now).await?);
+                order.answer = Some(changes::hasten(connection, target, *now).await?);
             }
-            Self::Prune(order) => order.answer = Some(sqlite::prune(connection, order.ask).await?),
-            Self::Ping(order) => order.answer = Some(sqlite::ping(connection, order.ask).await?),
+            Self::Prune(order) => order.answer = Some(changes::prune(connection, order.ask).await?),
+            Self::Ping(order) => order.answer = Some(changes::ping(connection, order.ask).await?),
             #[cfg(test)]
             Self::Statement(order) => {
                 sqlx::raw_sql(order.ask).execute(connection).await?;

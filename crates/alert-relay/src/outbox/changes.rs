@@ -1,0 +1,408 @@
+//! The statements that change something, each inside a transaction of the writer.
+//!
+//! Written, as those of `readers`, so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no
+//! functions for dates or JSON.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::clock::Millis;
+use crate::outbox::arrival::Arrival;
+use crate::outbox::columns::{ACCEPTED, fit_to_word, to_json};
+use crate::outbox::{
+    Abandoned, Acceptance, AttemptEnd, AttemptStart, DEDUP_WINDOW, End, Lane, Settlement, Told,
+};
+
+/// What one transaction adds to the table `tally`: by target and what happened.
+pub(super) type Tally = BTreeMap<(String, &'static str), i64>;
+
+/// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
+const PRUNE_ROWS: i64 = 500;
+
+/// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
+/// minutes. What is beyond stays for the next message.
+const CLAIM_ROWS: i64 = 512;
+
+pub(super) async fn accept(
+    connection: &mut SqliteConnection,
+    arrival: &Arrival,
+    tally: &mut Tally,
+) -> Result<Acceptance, sqlx::Error> {
+    let duplicate_of: Option<i64> = if arrival.is_declared_repeat {
+        None
+    } else {
+        sqlx::query_scalar(
+            "SELECT id FROM notifications WHERE dedup_key = $1 AND accepted_at > $2 AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1",
+        )
+        .bind(&arrival.dedup_key)
+        .bind(arrival.at.minus(DEDUP_WINDOW).0)
+        .fetch_optional(&mut *connection)
+        .await?
+    };
+    let payload = if duplicate_of.is_none() { Some(arrival.payload.as_ref()) } else { None };
+    let notification: i64 = sqlx::query_scalar(
+        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+    )
+    .bind(&arrival.endpoint)
+    .bind(&arrival.receiver)
+    .bind(&arrival.group_id)
+    .bind(&arrival.group_key)
+    .bind(&arrival.dedup_key)
+    .bind(duplicate_of)
+    .bind(arrival.at.0)
+    .bind(payload)
+    .fetch_one(&mut *connection)
+    .await?;
+    for delivery in &arrival.deliveries {
+        let (state, ended_at, reason) = match duplicate_of {
+            None => ("pending", None, None),
+            Some(_) => (End::Suppressed.as_str(), Some(arrival.at.0), Some("duplicate")),
+        };
+        sqlx::query(
+            "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
+             next_at, ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
+        )
+        .bind(notification)
+        .bind(&delivery.target)
+        .bind(&arrival.group_id)
+        .bind(&delivery.alerts)
+        .bind(&delivery.quiet)
+        .bind(&delivery.mentions)
+        .bind(i64::from(delivery.is_urgent))
+        .bind(state)
+        .bind(arrival.at.0)
+        .bind(ended_at)
+        .bind(reason)
+        .execute(&mut *connection)
+        .await?;
+        count(tally, &delivery.target, ACCEPTED, 1);
+        if duplicate_of.is_some() {
+            count(tally, &delivery.target, End::Suppressed.as_str(), 1);
+        }
+    }
+    let deliveries = arrival.deliveries.len();
+    Ok(match duplicate_of {
+        None => Acceptance::Stored { notification, deliveries },
+        Some(of) => Acceptance::Duplicate { notification, of, deliveries },
+    })
+}
+
+fn count(tally: &mut Tally, target: &str, what: &'static str, by: i64) {
+    if by > 0 {
+        *tally.entry((target.to_owned(), what)).or_insert(0) += by;
+    }
+}
+
+pub(super) async fn add_to_tally(
+    connection: &mut SqliteConnection,
+    tally: &Tally,
+) -> Result<(), sqlx::Error> {
+    for ((target, what), by) in tally {
+        sqlx::query(
+            "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
+             ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
+        )
+        .bind(target)
+        .bind(what)
+        .bind(by)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn claim(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    lane: &Lane,
+    now: Millis,
+    until: Millis,
+) -> Result<bool, sqlx::Error> {
+    // Nobody may hold any delivery of the lane, or two would tell one group at the same time. And while a message is partly
+    // sent, nothing newer joins it.
+    let claimed = sqlx::query(
+        "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \
+           SELECT id FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND id <= COALESCE( \
+             (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0), \
+             9223372036854775807) \
+           ORDER BY id LIMIT $6) \
+         AND NOT EXISTS (SELECT 1 FROM deliveries held WHERE held.target = $3 AND held.group_id = $4 \
+           AND held.state = 'pending' AND held.lease_until > $5)",
+    )
+    .bind(owner)
+    .bind(until.0)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(now.0)
+    .bind(CLAIM_ROWS)
+    .execute(connection)
+    .await?;
+    Ok(claimed.rows_affected() > 0)
+}
+
+pub(super) async fn begin_attempt(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    start: &AttemptStart,
+    now: Millis,
+    until: Millis,
+) -> Result<Option<i64>, sqlx::Error> {
+    let rendering = &start.rendering;
+    // Another rendering is another text: parts of the former one no longer count.
+    let held = sqlx::query(
+        "UPDATE deliveries SET attempts = attempts + 1, \
+           parts_done = CASE WHEN via = $1 AND fit = $2 AND rendered_at = $3 AND parts = $4 THEN parts_done ELSE 0 END, \
+           via = $1, fit = $2, rendered_at = $3, parts = $4 \
+         WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
+    )
+    .bind(&rendering.via)
+    .bind(fit_to_word(rendering.fit))
+    .bind(rendering.at.0)
+    .bind(i64::from(rendering.parts))
+    .bind(start.delivery)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if held == 0 {
+        return Ok(None);
+    }
+    sqlx::query(
+        "UPDATE deliveries SET lease_until = $1 WHERE state = 'pending' AND lease_owner = $2 \
+         AND target = (SELECT target FROM deliveries WHERE id = $3) AND group_id = (SELECT group_id FROM deliveries WHERE id = $3)",
+    )
+    .bind(until.0)
+    .bind(owner)
+    .bind(start.delivery)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar(
+        "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+    )
+    .bind(start.delivery)
+    .bind(&rendering.via)
+    .bind(&start.robot)
+    .bind(fit_to_word(rendering.fit))
+    .bind(i64::from(start.part))
+    .bind(now.0)
+    .fetch_one(connection)
+    .await
+    .map(Some)
+}
+
+pub(super) async fn end_attempt(
+    connection: &mut SqliteConnection,
+    end: &AttemptEnd,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE attempts SET ended_at = $1, outcome = $2, reason = $3, detail = $4, pause_until = $5 WHERE id = $6",
+    )
+    .bind(now.0)
+    .bind(end.outcome)
+    .bind(end.reason)
+    .bind(&end.detail)
+    .bind(end.pause_until.map(|until| until.0))
+    .bind(end.attempt)
+    .execute(&mut *connection)
+    .await?;
+    if end.is_delivered {
+        sqlx::query("UPDATE deliveries SET parts_done = parts_done + 1 WHERE id = $1")
+            .bind(end.delivery)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(fit) = end.next_fit {
+        sqlx::query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
+            .bind(fit_to_word(fit))
+            .bind(end.delivery)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    settlement: &Settlement,
+    now: Millis,
+    tally: &mut Tally,
+) -> Result<u64, sqlx::Error> {
+    let lane = &settlement.lane;
+    let ended = sqlx::query(
+        "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, lease_owner = NULL, lease_until = NULL \
+         WHERE id = $4 AND state = 'pending' AND lease_owner = $5",
+    )
+    .bind(settlement.end.as_str())
+    .bind(now.0)
+    .bind(&settlement.reason)
+    .bind(settlement.delivery)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if ended == 0 {
+        return Ok(0);
+    }
+    count(tally, &lane.target, settlement.end.as_str(), 1);
+
+    let (end, reason) = match settlement.end {
+        End::Dead => (End::Dead, settlement.reason.as_str()),
+        End::Delivered | End::Superseded | End::Suppressed => (End::Superseded, "told by a newer snapshot"),
+    };
+    let older = sqlx::query(
+        "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, superseded_by = $4, lease_owner = NULL, \
+         lease_until = NULL WHERE target = $5 AND group_id = $6 AND state = 'pending' AND lease_owner = $7 AND id < $4",
+    )
+    .bind(end.as_str())
+    .bind(now.0)
+    .bind(reason)
+    .bind(settlement.delivery)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(owner)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    count(tally, &lane.target, end.as_str(), i64::try_from(older).unwrap_or(i64::MAX));
+
+    for told in &settlement.told {
+        tell(connection, lane, told, now).await?;
+    }
+    // What the chat still believes to fire is kept as long as it goes on.
+    if settlement.end == End::Delivered {
+        sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
+            .bind(now.0)
+            .bind(&lane.target)
+            .bind(&lane.group)
+            .execute(connection)
+            .await?;
+    }
+    Ok(ended + older)
+}
+
+async fn tell(
+    connection: &mut SqliteConnection,
+    lane: &Lane,
+    told: &Told,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    let alert = &told.alert;
+    sqlx::query(
+        "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (target, group_id, fingerprint) DO UPDATE SET status = excluded.status, starts_at = excluded.starts_at, \
+         labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url, told_at = excluded.told_at",
+    )
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(&alert.fingerprint.0)
+    .bind(alert.status.as_str())
+    .bind(Millis::from(alert.starts_at).0)
+    .bind(to_json(&alert.labels))
+    .bind(to_json(&alert.annotations))
+    .bind(&alert.generator_url)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    owner: &str,
+    lane: &Lane,
+    next_at: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = $1 \
+         WHERE target = $2 AND group_id = $3 AND state = 'pending' AND lease_owner = $4",
+    )
+    .bind(next_at.0)
+    .bind(&lane.target)
+    .bind(&lane.group)
+    .bind(owner)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn give_up(
+    connection: &mut SqliteConnection,
+    target: &str,
+    accepted_before: Millis,
+    reason: &str,
+    now: Millis,
+    tally: &mut Tally,
+) -> Result<Vec<Abandoned>, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
+         WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
+         RETURNING id, group_id, accepted_at, attempts",
+    )
+    .bind(now.0)
+    .bind(reason)
+    .bind(target)
+    .bind(accepted_before.0)
+    .fetch_all(connection)
+    .await?;
+    count(tally, target, End::Dead.as_str(), i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    let abandoned = |row: &SqliteRow| {
+        Ok(Abandoned {
+            id: row.try_get("id")?,
+            group: row.try_get("group_id")?,
+            accepted_at: Millis(row.try_get("accepted_at")?),
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        })
+    };
+    rows.iter().map(abandoned).collect()
+}
+
+pub(super) async fn hasten(
+    connection: &mut SqliteConnection,
+    target: &str,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE deliveries SET next_at = $1 WHERE target = $2 AND state = 'pending' AND next_at > $1",
+    )
+    .bind(now.0)
+    .bind(target)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    ended_before: Millis,
+) -> Result<u64, sqlx::Error> {
+    let mut pruned = 0;
+    // Attempts go with their delivery; a notification goes once its last delivery has gone.
+    for statement in [
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
+        "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
+         (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
+    ] {
+        let done =
+            sqlx::query(statement).bind(ended_before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;
+        pruned += done.rows_affected();
+    }
+    Ok(pruned)
+}
+
+pub(super) async fn ping(connection: &mut SqliteConnection, now: Millis) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO store (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(now.0.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! How values stand in columns, the same for those who write and those who read.
+
+use crate::channel::Fit;
+
+/// `what` in the tally, beside the ends.
+pub(super) const ACCEPTED: &str = "accepted";
+
+pub(super) fn fit_to_word(fit: Fit) -> &'static str {
+    match fit {
+        Fit::Normal => "normal",
+        Fit::Smaller => "smaller",
+        Fit::Plain => "plain",
+    }
+}
+
+pub(super) fn fit_from_word(word: &str) -> Fit {
+    match word {
+        "smaller" => Fit::Smaller,
+        "plain" => Fit::Plain,
+        _ => Fit::Normal,
+    }
+}
+
+/// Lists and maps of strings, in words that an operator can read.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("a list or a map of strings is always JSON")
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,211 @@
+//! The statements that only read, on connections of their own: they never wait for the writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use crate::clock::Millis;
+use crate::notification::{Alert, Fingerprint, Status};
+use crate::outbox::columns::{ACCEPTED, fit_from_word, from_json};
+use crate::outbox::error::StoreError;
+use crate::outbox::{
+    Claim, DueLane, End, Lane, PastAttempt, Pending, Progress, Rendering, TargetCount, Told,
+};
+
+/// The connections that only read.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pub(super) pool: SqlitePool,
+}
+
+impl Readers {
+    pub(super) async fn due(
+        &self,
+        target: &str,
+        now: Millis,
+        limit: u32,
+    ) -> Result<Vec<DueLane>, StoreError> {
+        // All of a lane has to be due: a new snapshot does not cut short the wait of those before it.
+        let rows = sqlx::query(
+            "SELECT group_id, MAX(is_urgent) AS urgent, MAX(parts_done) AS done, MIN(accepted_at) AS oldest \
+             FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id \
+             HAVING MAX(next_at) <= $2 AND COALESCE(MAX(lease_until), 0) <= $2 \
+             ORDER BY CASE WHEN MAX(parts_done) > 0 THEN 0 ELSE 1 END, MAX(is_urgent) DESC, MIN(id) LIMIT $3",
+        )
+        .bind(target)
+        .bind(now.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await;
+        rows.and_then(|rows| rows.iter().map(|row| due_lane(target, row)).collect())
+            .map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
+        let next: Result<Option<i64>, _> = sqlx::query_scalar(
+            "SELECT MIN(lanes.free_at) FROM ( \
+               SELECT CASE WHEN MAX(next_at) > COALESCE(MAX(lease_until), 0) THEN MAX(next_at) ELSE MAX(lease_until) END AS free_at \
+               FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id) AS lanes \
+             WHERE lanes.free_at > $2",
+        )
+        .bind(target)
+        .bind(now.0)
+        .fetch_one(&self.pool)
+        .await;
+        next.map(|next| next.map(Millis)).map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn claimed(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, StoreError> {
+        self.read_claim(lane, owner).await.map_err(|error| StoreError::from_driver(&error))
+    }
+
+    async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, payload \
+             FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
+             WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
+        )
+        .bind(&lane.target)
+        .bind(&lane.group)
+        .bind(owner)
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        let progress = self.progress(last).await?;
+        let deliveries = rows.iter().map(pending).collect::<Result<_, _>>()?;
+        let told = sqlx::query(
+            "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
+             WHERE target = $1 AND group_id = $2 ORDER BY fingerprint",
+        )
+        .bind(&lane.target)
+        .bind(&lane.group)
+        .fetch_all(&self.pool)
+        .await?;
+        let told = told.iter().map(told_row).collect::<Result<_, _>>()?;
+        Ok(Some(Claim { lane: lane.clone(), deliveries, told, progress }))
+    }
+
+    async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {
+        let (via, fit, at, parts): (Option<String>, Option<String>, Option<i64>, Option<i64>) = (
+            delivery.try_get("via")?,
+            delivery.try_get("fit")?,
+            delivery.try_get("rendered_at")?,
+            delivery.try_get("parts")?,
+        );
+        let (Some(via), Some(fit), Some(at), Some(parts)) = (via, fit, at, parts) else { return Ok(None) };
+        let done: Vec<i64> = sqlx::query_scalar(
+            "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 AND started_at >= $4",
+        )
+        .bind(delivery.try_get::<i64, _>("id")?)
+        .bind(&via)
+        .bind(&fit)
+        .bind(at)
+        .fetch_all(&self.pool)
+        .await?;
+        let done: BTreeSet<u32> = done.into_iter().filter_map(|part| u32::try_from(part).ok()).collect();
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        Ok(Some(Progress {
+            rendering: Rendering { via, fit: fit_from_word(&fit), at: Millis(at), parts },
+            done,
+        }))
+    }
+
+    pub(super) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
+        self.read_counts().await.map_err(|error| StoreError::from_driver(&error))
+    }
+
+    async fn read_counts(&self) -> Result<BTreeMap<String, TargetCount>, sqlx::Error> {
+        let mut counts: BTreeMap<String, TargetCount> = BTreeMap::new();
+        // One transaction, so that both statements see the same moment.
+        let mut transaction = self.pool.begin().await?;
+        for row in sqlx::query("SELECT target, what, count FROM tally").fetch_all(&mut *transaction).await? {
+            let entry = counts.entry(row.try_get("target")?).or_default();
+            let (what, count): (String, i64) = (row.try_get("what")?, row.try_get("count")?);
+            let count = u64::try_from(count).unwrap_or(0);
+            if what == ACCEPTED {
+                entry.accepted = count;
+            } else if let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == what) {
+                entry.ended.insert(end, count);
+            }
+        }
+        let pending = sqlx::query(
+            "SELECT target, COUNT(*) AS pending, MIN(accepted_at) AS oldest FROM deliveries WHERE state = 'pending' GROUP BY target",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        for row in pending {
+            let entry = counts.entry(row.try_get("target")?).or_default();
+            entry.pending = u64::try_from(row.try_get::<i64, _>("pending")?).unwrap_or(0);
+            entry.oldest = Some(Millis(row.try_get("oldest")?));
+        }
+        transaction.commit().await?;
+        Ok(counts)
+    }
+
+    pub(super) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT robot, ended_at, pause_until FROM attempts WHERE ended_at > $1 OR pause_until > $1 ORDER BY ended_at",
+        )
+        .bind(since.0)
+        .fetch_all(&self.pool)
+        .await;
+        let attempt = |row: &SqliteRow| {
+            Ok(PastAttempt {
+                robot: row.try_get("robot")?,
+                ended_at: Millis(row.try_get("ended_at")?),
+                pause_until: row.try_get::<Option<i64>, _>("pause_until")?.map(Millis),
+            })
+        };
+        rows.and_then(|rows| rows.iter().map(attempt).collect())
+            .map_err(|error| StoreError::from_driver(&error))
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
+    Ok(DueLane {
+        lane: Lane { target: target.to_owned(), group: row.try_get("group_id")? },
+        is_urgent: row.try_get::<i64, _>("urgent")? > 0,
+        is_started: row.try_get::<i64, _>("done")? > 0,
+        oldest: Millis(row.try_get("oldest")?),
+    })
+}
+
+fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
+    let fingerprints = |column| -> Result<Vec<Fingerprint>, sqlx::Error> {
+        Ok(from_json::<Vec<String>>(row.try_get(column)?)?.into_iter().map(Fingerprint).collect())
+    };
+    Ok(Pending {
+        id: row.try_get("id")?,
+        accepted_at: Millis(row.try_get("accepted_at")?),
+        alerts: fingerprints("alerts")?,
+        quiet: fingerprints("quiet")?,
+        mentions: from_json(row.try_get("mentions")?)?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
+    })
+}
+
+fn told_row(row: &SqliteRow) -> Result<Told, sqlx::Error> {
+    let status = match row.try_get("status")? {
+        "firing" => Status::Firing,
+        _ => Status::Resolved,
+    };
+    let starts_at = Millis(row.try_get("starts_at")?).timestamp();
+    Ok(Told {
+        alert: Alert {
+            status,
+            labels: from_json(row.try_get("labels")?)?,
+            annotations: from_json(row.try_get("annotations")?)?,
+            starts_at,
+            ends_at: None,
+            generator_url: row.try_get("generator_url")?,
+            fingerprint: Fingerprint(row.try_get("fingerprint")?),
+        },
+    })
+}
