@@ -151,7 +151,7 @@ struct Device {
 
 impl Device {
     fn new(directory: &Path, name: &str) -> Self {
-        let file = |file: &str| KeptFile::new(directory.join(file));
+        let file = |file: &str| KeptFile::attribute(directory.join(file));
         Self {
             name: name.to_owned(),
             labels: Labels::new([("device", name)]),

@@ -38,12 +38,27 @@ impl Root {
 pub(crate) struct KeptFile {
     path: PathBuf,
     file: Option<File>,
+    length: Length,
+}
+
+/// How long a file's text can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// Read until nothing more comes.
+    Any,
+    /// One page at most, all of it in the first answer: an attribute of sysfs.
+    Page,
 }
 
 impl KeptFile {
     /// Nothing is opened yet.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
+        Self { path, file: None, length: Length::Any }
+    }
+
+    /// An attribute of sysfs, which takes one system call to read instead of two.
+    pub(crate) fn attribute(path: PathBuf) -> Self {
+        Self { path, file: None, length: Length::Page }
     }
 
     /// The whole text as it is now, read into `buffer`.
@@ -60,12 +75,12 @@ impl KeptFile {
     /// the file is opened anew. Other failures belong to the question (`EINVAL` for the speed of a link that is down).
     fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
         if let Some(file) = &self.file {
-            match fill_from(file, bytes) {
+            match fill_from(file, self.length, bytes) {
                 Err(error) if is_gone(&error) => self.file = None,
                 answered => return answered,
             }
         }
-        fill_from(self.file.insert(File::open(&self.path)?), bytes)
+        fill_from(self.file.insert(File::open(&self.path)?), self.length, bytes)
     }
 }
 
@@ -76,7 +91,7 @@ fn is_gone(error: &io::Error) -> bool {
 /// The first request stays at one page: files under `/proc/sys` were measured to cost more the larger the request is.
 const FIRST_REQUEST: usize = 4096;
 
-fn fill_from(file: &File, bytes: &mut Vec<u8>) -> io::Result<usize> {
+fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usize> {
     if bytes.len() < FIRST_REQUEST {
         bytes.resize(FIRST_REQUEST, 0);
     }
@@ -87,7 +102,12 @@ fn fill_from(file: &File, bytes: &mut Vec<u8>) -> io::Result<usize> {
         }
         match file.read_at(&mut bytes[filled..], filled as u64) {
             Ok(0) => return Ok(filled),
-            Ok(count) => filled += count,
+            Ok(count) => {
+                filled += count;
+                if length == Length::Page && filled < bytes.len() {
+                    return Ok(filled);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -22,7 +22,7 @@ impl Sysfs {
     /// Nothing is found before the first [`Sysfs::scan`].
     pub(super) fn new(root: &Root) -> Self {
         let directory = root.sys.join("devices/system/cpu");
-        let isolated = KeptFile::new(directory.join("isolated"));
+        let isolated = KeptFile::attribute(directory.join("isolated"));
         Self { directory, isolated, online: Vec::new(), cores: Vec::new(), packages: Vec::new() }
     }
 
@@ -47,7 +47,10 @@ impl Sysfs {
         let mut online = Vec::new();
         for cpu in &cpus {
             let directory = directory.join(format!("cpu{cpu}"));
-            online.push((Labels::new([("cpu", cpu.to_string())]), KeptFile::new(directory.join("online"))));
+            online.push((
+                Labels::new([("cpu", cpu.to_string())]),
+                KeptFile::attribute(directory.join("online")),
+            ));
             let number = |file: &str| read_once(&directory.join(file))?.parse::<u64>().ok();
             let (Some(package), Some(core)) =
                 (number("topology/physical_package_id"), number("topology/core_id"))
@@ -56,7 +59,7 @@ impl Sysfs {
             };
             let count = |file: &str| {
                 let path = directory.join("thermal_throttle").join(file);
-                path.exists().then(|| KeptFile::new(path))
+                path.exists().then(|| KeptFile::attribute(path))
             };
             if !cores.contains_key(&(package, core))
                 && let Some(file) = count("core_throttle_count")
