@@ -5,8 +5,8 @@
 //! `outbox`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -108,7 +108,7 @@ fn list(errors: &[RosterError]) -> String {
 }
 
 enum Control {
-    Reload(Arc<Roster>),
+    Reload(Arc<Roster>, oneshot::Sender<()>),
     Stop(Duration, oneshot::Sender<usize>),
 }
 
@@ -155,11 +155,13 @@ impl Deliverer {
         Ok(Self { control, task: tokio::spawn(work.run(orders)) })
     }
 
-    /// Takes new settings for what begins from now on. On an error the old ones stay. Budgets and health are kept.
+    /// Takes new settings for what begins from now on; returns once they are in force. On an error the old ones stay. Budgets and health are kept.
     pub(crate) async fn reload(&self, settings: &Settings) -> Result<(), Vec<RosterError>> {
         let roster = Roster::new(settings)?;
+        let (reply, adopted) = oneshot::channel();
         // A closed channel is a loop that stops, which needs no new settings.
-        let _stopping = self.control.send(Control::Reload(Arc::new(roster))).await;
+        let _stopping = self.control.send(Control::Reload(Arc::new(roster), reply)).await;
+        let _stopped = adopted.await;
         Ok(())
     }
 
@@ -214,7 +216,10 @@ impl Loop {
                 () = wake => {}
                 Some(ended) = self.lanes.join_next() => report_panic(ended),
                 order = orders.recv() => match order {
-                    Some(Control::Reload(roster)) => self.adopt(roster),
+                    Some(Control::Reload(roster, reply)) => {
+                        self.adopt(roster);
+                        let _gone = reply.send(());
+                    }
                     Some(Control::Stop(limit, reply)) => {
                         let cut_short = self.drain(limit).await;
                         let _gone = reply.send(cut_short);
@@ -282,6 +287,8 @@ impl Loop {
         let (Some(target), Some(via)) = (roster.targets.get(&lane.target), roster.targets.get(via)) else {
             return;
         };
+        // Without one, a lane under way has just taken it for its next part; its end brings us back here.
+        let Ok(place) = self.shared.books.take(via.channel.robot().as_str(), is_urgent) else { return };
         let token = self.shared.books.begin_lane(&lane, &via.settings.name);
         let run = LaneRun {
             shared: Arc::clone(&self.shared),
@@ -290,6 +297,7 @@ impl Loop {
             target: Arc::clone(target),
             via: Arc::clone(via),
             is_urgent,
+            first_place: Mutex::new(Some(place)),
         };
         self.lanes.spawn(async move {
             let _token = token;

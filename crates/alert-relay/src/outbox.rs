@@ -30,6 +30,7 @@ mod arrival;
 mod changes;
 mod columns;
 mod error;
+mod gathered;
 mod readers;
 mod schema;
 mod sqlite;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::budget::Wait;
 use crate::channel::{Fit, Part, Stamp};
 use crate::clock::Millis;
-use crate::deliver::books::Turn;
+use crate::deliver::books::{Place, Turn};
 use crate::deliver::roster::{Roster, Speaker};
 use crate::deliver::{Shared, compose};
 use crate::ledger::{self, Snapshot};
@@ -32,6 +32,8 @@ pub(super) struct LaneRun {
     /// Whose channel is used: the target's own, or its fallback's.
     pub(super) via: Arc<Speaker>,
     pub(super) is_urgent: bool,
+    /// For the first attempt: taken when this lane was chosen, so that no later one overtakes it.
+    pub(super) first_place: Mutex<Option<Place>>,
 }
 
 /// How far a part has come.
@@ -198,7 +200,8 @@ impl LaneRun {
             return PartEnd::Later { at: self.shared.clock.now(), others_may_go: false };
         }
         let robot = self.via.channel.robot().as_str();
-        let mut place = match self.shared.books.take(robot, self.is_urgent) {
+        let first = self.first_place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut place = match first.map_or_else(|| self.shared.books.take(robot, self.is_urgent), Ok) {
             Ok(place) => place,
             Err(wait) => {
                 self.shared.metrics.budget_wait(&self.lane.target);

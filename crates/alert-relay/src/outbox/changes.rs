@@ -3,20 +3,16 @@
 //! Written, as those of `readers`, so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no
 //! functions for dates or JSON.
 
-use std::collections::BTreeMap;
-
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::outbox::arrival::Arrival;
-use crate::outbox::columns::{ACCEPTED, fit_to_word, to_json};
+use crate::outbox::columns::{fit_to_word, to_json};
+use crate::outbox::gathered::Gathered;
 use crate::outbox::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DEDUP_WINDOW, End, Lane, Settlement, Told,
 };
-
-/// What one transaction adds to the table `tally`: by target and what happened.
-pub(super) type Tally = BTreeMap<(String, &'static str), i64>;
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -28,90 +24,37 @@ const CLAIM_ROWS: i64 = 512;
 pub(super) async fn accept(
     connection: &mut SqliteConnection,
     arrival: &Arrival,
-    tally: &mut Tally,
+    gathered: &mut Gathered,
 ) -> Result<Acceptance, sqlx::Error> {
-    let duplicate_of: Option<i64> = if arrival.is_declared_repeat {
-        None
-    } else {
-        sqlx::query_scalar(
-            "SELECT id FROM notifications WHERE dedup_key = $1 AND accepted_at > $2 AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1",
-        )
-        .bind(&arrival.dedup_key)
-        .bind(arrival.at.minus(DEDUP_WINDOW).0)
-        .fetch_optional(&mut *connection)
-        .await?
-    };
-    let payload = if duplicate_of.is_none() { Some(arrival.payload.as_ref()) } else { None };
-    let notification: i64 = sqlx::query_scalar(
+    // What Alertmanager repeats on purpose is a copy of nothing: no notification is younger than the end of time.
+    let since = if arrival.is_declared_repeat { Millis(i64::MAX) } else { arrival.at.minus(DEDUP_WINDOW) };
+    // One statement looks for the original and inserts: a trip less for every webhook.
+    let row = sqlx::query(
         "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+         SELECT $1, $2, $3, $4, $5, original.id, $6, CASE WHEN original.id IS NULL THEN $7 END FROM (SELECT ( \
+           SELECT id FROM notifications WHERE dedup_key = $5 AND accepted_at > $8 AND duplicate_of IS NULL \
+           ORDER BY id DESC LIMIT 1) AS id) AS original \
+         RETURNING id, duplicate_of",
     )
     .bind(&arrival.endpoint)
     .bind(&arrival.receiver)
     .bind(&arrival.group_id)
     .bind(&arrival.group_key)
     .bind(&arrival.dedup_key)
-    .bind(duplicate_of)
     .bind(arrival.at.0)
-    .bind(payload)
-    .fetch_one(&mut *connection)
+    .bind(arrival.payload.as_ref())
+    .bind(since.0)
+    .fetch_one(connection)
     .await?;
-    for delivery in &arrival.deliveries {
-        let (state, ended_at, reason) = match duplicate_of {
-            None => ("pending", None, None),
-            Some(_) => (End::Suppressed.as_str(), Some(arrival.at.0), Some("duplicate")),
-        };
-        sqlx::query(
-            "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
-             next_at, ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
-        )
-        .bind(notification)
-        .bind(&delivery.target)
-        .bind(&arrival.group_id)
-        .bind(&delivery.alerts)
-        .bind(&delivery.quiet)
-        .bind(&delivery.mentions)
-        .bind(i64::from(delivery.is_urgent))
-        .bind(state)
-        .bind(arrival.at.0)
-        .bind(ended_at)
-        .bind(reason)
-        .execute(&mut *connection)
-        .await?;
-        count(tally, &delivery.target, ACCEPTED, 1);
-        if duplicate_of.is_some() {
-            count(tally, &delivery.target, End::Suppressed.as_str(), 1);
-        }
-    }
+    let notification: i64 = row.try_get("id")?;
+    let duplicate_of: Option<i64> = row.try_get("duplicate_of")?;
+    let is_duplicate = duplicate_of.is_some();
+    gathered.deliver(notification, &arrival.group_id, &arrival.deliveries, arrival.at, is_duplicate);
     let deliveries = arrival.deliveries.len();
     Ok(match duplicate_of {
         None => Acceptance::Stored { notification, deliveries },
         Some(of) => Acceptance::Duplicate { notification, of, deliveries },
     })
-}
-
-fn count(tally: &mut Tally, target: &str, what: &'static str, by: i64) {
-    if by > 0 {
-        *tally.entry((target.to_owned(), what)).or_insert(0) += by;
-    }
-}
-
-pub(super) async fn add_to_tally(
-    connection: &mut SqliteConnection,
-    tally: &Tally,
-) -> Result<(), sqlx::Error> {
-    for ((target, what), by) in tally {
-        sqlx::query(
-            "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
-             ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
-        )
-        .bind(target)
-        .bind(what)
-        .bind(by)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
 }
 
 pub(super) async fn claim(
@@ -230,7 +173,7 @@ pub(super) async fn settle(
     owner: &str,
     settlement: &Settlement,
     now: Millis,
-    tally: &mut Tally,
+    gathered: &mut Gathered,
 ) -> Result<u64, sqlx::Error> {
     let lane = &settlement.lane;
     let ended = sqlx::query(
@@ -248,7 +191,7 @@ pub(super) async fn settle(
     if ended == 0 {
         return Ok(0);
     }
-    count(tally, &lane.target, settlement.end.as_str(), 1);
+    gathered.count(&lane.target, settlement.end.as_str(), 1);
 
     let (end, reason) = match settlement.end {
         End::Dead => (End::Dead, settlement.reason.as_str()),
@@ -268,7 +211,7 @@ pub(super) async fn settle(
     .execute(&mut *connection)
     .await?
     .rows_affected();
-    count(tally, &lane.target, end.as_str(), i64::try_from(older).unwrap_or(i64::MAX));
+    gathered.count(&lane.target, end.as_str(), older);
 
     for told in &settlement.told {
         tell(connection, lane, told, now).await?;
@@ -337,7 +280,7 @@ pub(super) async fn give_up(
     accepted_before: Millis,
     reason: &str,
     now: Millis,
-    tally: &mut Tally,
+    gathered: &mut Gathered,
 ) -> Result<Vec<Abandoned>, sqlx::Error> {
     let rows = sqlx::query(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
@@ -350,7 +293,7 @@ pub(super) async fn give_up(
     .bind(accepted_before.0)
     .fetch_all(connection)
     .await?;
-    count(tally, target, End::Dead.as_str(), i64::try_from(rows.len()).unwrap_or(i64::MAX));
+    gathered.count(target, End::Dead.as_str(), u64::try_from(rows.len()).unwrap_or(u64::MAX));
     let abandoned = |row: &SqliteRow| {
         Ok(Abandoned {
             id: row.try_get("id")?,

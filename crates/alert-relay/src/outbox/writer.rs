@@ -12,8 +12,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
 use crate::outbox::arrival::Arrival;
-use crate::outbox::changes::{self, Tally};
+use crate::outbox::changes;
 use crate::outbox::error::StoreError;
+use crate::outbox::gathered::Gathered;
 use crate::outbox::{Abandoned, Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
@@ -222,11 +223,11 @@ impl Loop {
     async fn apply(&mut self, batch: &mut [Request]) -> Result<(), sqlx::Error> {
         // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
-        let mut tally = Tally::new();
+        let mut gathered = Gathered::default();
         for request in batch {
-            request.apply(&mut self.connection, &self.owner, &mut tally).await?;
+            request.apply(&mut self.connection, &self.owner, &mut gathered).await?;
         }
-        changes::add_to_tally(&mut self.connection, &tally).await?;
+        gathered.write(&mut self.connection).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(())
     }
@@ -247,10 +248,12 @@ impl Request {
         &mut self,
         connection: &mut SqliteConnection,
         owner: &str,
-        tally: &mut Tally,
+        gathered: &mut Gathered,
     ) -> Result<(), sqlx::Error> {
         match self {
-            Self::Accept(order) => order.answer = Some(changes::accept(connection, &order.ask, tally).await?),
+            Self::Accept(order) => {
+                order.answer = Some(changes::accept(connection, &order.ask, gathered).await?);
+            }
             Self::Claim(order) => {
                 let (lane, now, until) = &order.ask;
                 order.answer = Some(changes::claim(connection, owner, lane, *now, *until).await?);
@@ -265,7 +268,7 @@ impl Request {
             }
             Self::Settle(order) => {
                 let (settlement, now) = &order.ask;
-                order.answer = Some(changes::settle(connection, owner, settlement, *now, tally).await?);
+                order.answer = Some(changes::settle(connection, owner, settlement, *now, gathered).await?);
             }
             Self::Release(order) => {
                 let (lane, next_at) = &order.ask;
@@ -274,7 +277,7 @@ impl Request {
             Self::GiveUp(order) => {
                 let (target, before, reason, now) = &order.ask;
                 order.answer =
-                    Some(changes::give_up(connection, target, *before, reason, *now, tally).await?);
+                    Some(changes::give_up(connection, target, *before, reason, *now, gathered).await?);
             }
             Self::Hasten(order) => {
                 let (target, now) = &order.ask;
