@@ -13,13 +13,13 @@ help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo release ## The whole chain with simulated GPUs: an incident, and the messages it sends (ONCE=1: ends by itself)
-	@cargo run --quiet --release -p e2e --bin demo -- $(if $(ONCE),--once)
+	@target/release/demo $(if $(ONCE),--once)
 
 up: packages-up release ## The whole chain on this machine for real use, until Ctrl-C (DATA=./data says where its data goes)
-	@cargo run --quiet --release -p e2e --bin up -- --data '$(DATA)'
+	@target/release/up --data '$(DATA)'
 
 test: packages-test lint ## Everything CI runs: lints, unit tests, rule tests, the end-to-end tests with real programs
-	cargo build --workspace
+	cargo build --workspace --all-targets
 	cargo test --workspace
 
 lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dependencies, Prometheus rules
@@ -31,13 +31,14 @@ lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dep
 	promtool test rules rules/*.test.yml
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter
-	cargo bench -p e2e --bench side_by_side
+	cargo bench $(OURS) --bench side_by_side
 
 gpu-check: ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter
 	tests/gpu-check.sh target/release/gpu-node-exporter '$(RECORD)'
 
-# The rest is called by the targets above.
+# The rest is called by the targets above. Programs are built in one cargo call and then run from target/, since a call that
+# names fewer packages chooses other features and builds everything once more.
 
 install-deps: packages-all
 
