@@ -10,13 +10,15 @@ use std::sync::Arc;
 use crate::family::{Family, Kind, Label, Sample};
 
 mod classic;
+mod lines;
 mod negotiation;
 mod openmetrics;
+#[cfg(test)]
+mod oracle;
 
 pub(crate) use negotiation::{Format, accepts_gzip};
 
-/// What one page shows: every family once, ordered by name. It owns its families so that the encoders can be handed it
-/// whole.
+/// What one page shows: every family once, ordered by name.
 #[derive(Debug)]
 pub(crate) struct Page {
     sources: Vec<Arc<Vec<Family>>>,
@@ -90,7 +92,7 @@ impl Page {
     }
 
     /// The bytes of the page. `expected` is about how many there will be.
-    pub(crate) fn encode(self: &Arc<Self>, format: Format, expected: usize) -> String {
+    pub(crate) fn encode(&self, format: Format, expected: usize) -> String {
         match format {
             Format::OpenMetrics => openmetrics::encode(self, expected),
             Format::Classic => classic::encode(self, expected),

@@ -79,6 +79,29 @@ impl Scraper {
 /// The collectors of a lane that are asked for, one bit each.
 type Mask = u64;
 
+/// What the scrapes that wait for a run want of it: each different mask once.
+#[derive(Clone, Default)]
+struct Asked(Vec<Mask>);
+
+impl Asked {
+    fn add(&mut self, mask: Mask) {
+        if !self.0.contains(&mask) {
+            self.0.push(mask);
+        }
+    }
+
+    /// All that has to be read.
+    fn union(&self) -> Mask {
+        self.0.iter().fold(0, |union, mask| union | mask)
+    }
+
+    /// Whether somebody's wish is fulfilled just now, with the last of `done`. Waking for less costs more than most
+    /// collectors do.
+    fn is_fulfilled(&self, done: Mask, last: Mask) -> bool {
+        self.0.iter().any(|mask| mask & last != 0 && mask & done == *mask)
+    }
+}
+
 /// What a run has given so far, by the collectors' places in their lane.
 type Results = Vec<Option<Arc<Reading>>>;
 
@@ -100,12 +123,12 @@ struct State {
 }
 
 struct Queued {
-    mask: Mask,
+    asked: Asked,
     results: watch::Sender<Results>,
 }
 
 struct Running {
-    mask: Mask,
+    asked: Asked,
     results: watch::Receiver<Results>,
     since: Instant,
     /// A scrape has given up on this run.
@@ -140,19 +163,19 @@ impl Lane {
         bits.fold(0, |mask, (index, _)| mask | 1 << index)
     }
 
-    /// Joins the run that is under way when it reads all that is wanted, else queues one; `None` when the lane is late.
+    /// Joins the run that is under way when somebody else wants the same of it, else queues one; `None` when the lane is late.
     fn ask(&self, mask: Mask) -> Option<watch::Receiver<Results>> {
         let mut state = self.shared.state();
         match &state.running {
             Some(running) if running.late => return None,
-            Some(running) if running.mask & mask == mask => return Some(running.results.clone()),
+            Some(running) if running.asked.0.contains(&mask) => return Some(running.results.clone()),
             _ => {}
         }
         let queued = state.queued.get_or_insert_with(|| Queued {
-            mask: 0,
+            asked: Asked::default(),
             results: watch::Sender::new(vec![None; self.collectors.len()]),
         });
-        queued.mask |= mask;
+        queued.asked.add(mask);
         let run = queued.results.subscribe();
         self.shared.wake.notify_one();
         Some(run)
@@ -193,7 +216,7 @@ impl Lane {
         {
             running.late = true;
             let results = running.results.borrow().clone();
-            let missing: Vec<_> = chosen(running.mask, &results)
+            let missing: Vec<_> = chosen(running.asked.union(), &results)
                 .filter(|(_, result)| result.is_none())
                 .map(|(index, _)| self.collectors[index])
                 .collect();
@@ -231,11 +254,17 @@ fn chosen(mask: Mask, results: &Results) -> impl Iterator<Item = (usize, &Option
 fn work(shared: &Shared, collectors: Vec<Box<dyn Collector>>) {
     let mut watched: Vec<Watched> = collectors.into_iter().map(Watched::new).collect();
     loop {
-        let Some((mask, results)) = next_run(shared) else { return };
+        let Some((asked, results)) = next_run(shared) else { return };
+        let (wanted, mut done) = (asked.union(), 0);
         for (index, collector) in watched.iter_mut().enumerate() {
-            if mask & (1 << index) != 0 {
+            let this = 1 << index;
+            if wanted & this != 0 {
                 let reading = Arc::new(collector.read());
-                results.send_modify(|results| results[index] = Some(reading));
+                done |= this;
+                results.send_if_modified(|results| {
+                    results[index] = Some(reading);
+                    asked.is_fulfilled(done, this)
+                });
             }
         }
         let finished = shared.state().running.take();
@@ -246,16 +275,21 @@ fn work(shared: &Shared, collectors: Vec<Box<dyn Collector>>) {
     }
 }
 
-fn next_run(shared: &Shared) -> Option<(Mask, watch::Sender<Results>)> {
+fn next_run(shared: &Shared) -> Option<(Asked, watch::Sender<Results>)> {
     let mut state = shared.state();
     loop {
         if state.closed {
             return None;
         }
-        if let Some(Queued { mask, results }) = state.queued.take() {
-            let running = Running { mask, results: results.subscribe(), since: Instant::now(), late: false };
+        if let Some(Queued { asked, results }) = state.queued.take() {
+            let running = Running {
+                asked: asked.clone(),
+                results: results.subscribe(),
+                since: Instant::now(),
+                late: false,
+            };
             state.running = Some(running);
-            return Some((mask, results));
+            return Some((asked, results));
         }
         state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
     }

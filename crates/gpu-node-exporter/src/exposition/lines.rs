@@ -1,0 +1,81 @@
+//! The lines of a page, as both text formats write them.
+//!
+//! Owns the spelling of samples, numbers and escapes. Leaves out names and types, in which the formats differ.
+
+use std::fmt::Write as _;
+
+use crate::family::{Labels, Number};
+
+/// `# HELP NAME HELP`, with the quotes of the help escaped or not, and `# TYPE NAME KIND`.
+pub(super) fn write_header(out: &mut String, name: &str, help: &str, quotes: bool, kind: &str) {
+    out.push_str("# HELP ");
+    out.push_str(name);
+    out.push(' ');
+    escape(out, help, quotes);
+    out.push_str("\n# TYPE ");
+    out.push_str(name);
+    out.push(' ');
+    out.push_str(kind);
+    out.push('\n');
+}
+
+/// `NAMESUFFIX{LABELS} VALUE`. `write_value` gets each label's name and value to write what stands between the quotes.
+pub(super) fn write_sample(
+    out: &mut String,
+    name: [&str; 2],
+    labels: &Labels,
+    value: Number,
+    write_value: impl Fn(&mut String, &str, &str),
+) {
+    out.push_str(name[0]);
+    out.push_str(name[1]);
+    let mut separator = '{';
+    for (label, value) in labels.iter() {
+        out.push(separator);
+        separator = ',';
+        out.push_str(label);
+        out.push_str("=\"");
+        write_value(out, label, value);
+        out.push('"');
+    }
+    if separator == ',' {
+        out.push('}');
+    }
+    out.push(' ');
+    write_number(out, value);
+    out.push('\n');
+}
+
+/// A label's value as it is.
+pub(super) fn as_it_is(out: &mut String, _label: &str, value: &str) {
+    escape(out, value, true);
+}
+
+/// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal.
+pub(super) fn write_number(out: &mut String, number: Number) {
+    let written = match number {
+        Number::Whole(whole) => write!(out, "{whole}"),
+        Number::Real(real) if real.is_nan() => out.write_str("NaN"),
+        Number::Real(real) if real.is_infinite() => out.write_str(if real > 0.0 { "+Inf" } else { "-Inf" }),
+        // Debug switches to an exponent for very large and very small numbers, which Display writes out in full.
+        Number::Real(real) => write!(out, "{real:?}"),
+    };
+    written.expect("writing to a String cannot fail");
+}
+
+/// `\` and line feed, and where asked the quote. Most texts hold none of them and are copied whole.
+fn escape(out: &mut String, text: &str, quotes: bool) {
+    let special = |byte: u8| byte == b'\\' || byte == b'\n' || (quotes && byte == b'"');
+    if !text.bytes().any(special) {
+        out.push_str(text);
+        return;
+    }
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' if quotes => out.push_str("\\\""),
+            other => out.push(other),
+        }
+    }
+}
