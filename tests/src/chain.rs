@@ -58,7 +58,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Starts every part, each after those it calls, and waits until it answers.
+    /// Starts every part, each after those it tells, and waits until it answers.
     ///
     /// Errors name the part that failed, with the end of its log.
     pub async fn start(plan: Plan) -> Result<Self> {
@@ -70,13 +70,14 @@ impl Chain {
             Ok(part)
         };
 
-        let exporter = parts::exporter(addresses.exporter.address(), &gpus)?.start(&logs)?;
-        let exporter = ready(exporter, addresses.exporter_url("/-/healthy")).await?;
         let relay = ready(parts::relay(&files.relay)?.start(&logs)?, addresses.relay_url("/-/ready")).await?;
         let alertmanager = parts::alertmanager(&files.alertmanager, &data, &addresses)?.start(&logs)?;
         let alertmanager = ready(alertmanager, addresses.alertmanager_url("/-/ready")).await?;
         let prometheus = parts::prometheus(&files.prometheus, &data, &addresses)?.start(&logs)?;
         let prometheus = ready(prometheus, addresses.prometheus_url("/-/ready")).await?;
+        // Last: a simulated incident begins with the exporter, and nobody must miss its beginning.
+        let exporter = parts::exporter(addresses.exporter.address(), &gpus)?.start(&logs)?;
+        let exporter = ready(exporter, addresses.exporter_url("/-/healthy")).await?;
         Ok(Self { addresses, data, prometheus, alertmanager, relay, exporter })
     }
 

@@ -1,7 +1,7 @@
 //! The incident of `make demo` and of the chain's test: a simulated GPU's memory runs full, and is released.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -49,12 +49,12 @@ impl Audience {
         })
     }
 
-    /// The chain that tells them of this incident, from now on.
+    /// The chain that tells them of this incident, which begins when the chain is complete.
     pub fn plan(&self, data: &Path, addresses: Addresses) -> Result<Plan> {
         Ok(Plan {
             data: data.to_path_buf(),
             addresses,
-            gpus: Gpus::Simulated { scenario: scenario(data)?, start: SystemTime::now() },
+            gpus: Gpus::Simulated { scenario: scenario(data)?, age: Duration::ZERO },
             pace: PACE,
             node: Some(NODE.to_owned()),
             channels: Some(Channels::to_all(&self.dingtalk, &self.wecom, &self.mail, data)?),
@@ -104,7 +104,7 @@ impl Told {
     }
 }
 
-/// How long after the start the leak begins, is complete, and is released, for announcing it.
+/// How long after the chain is complete the leak begins, is complete, and is released, for announcing it.
 pub fn timetable() -> [Duration; 3] {
     // The numbers of memory-leak.yaml, which says them in its comment too.
     [30, 90, 210].map(|second| Duration::from_secs(second) / SCENARIO_PACE)

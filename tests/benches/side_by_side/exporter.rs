@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::chain::parts::{self, Gpus};
@@ -56,7 +56,7 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
 
 async fn ours(name: &str, scenario: &str, age: Duration, folder: &Path) -> Result<Peer> {
     let scenario = programs::checkout().join("crates/nvml-sim/scenarios").join(scenario);
-    let gpus = Gpus::Simulated { scenario, start: SystemTime::now() - age };
+    let gpus = Gpus::Simulated { scenario, age };
     let port = Port::free()?;
     let folder = folder.join(name);
     let process = parts::exporter(port.address(), &gpus)?.arg("--gpu.probe-timeout=2s").start(&folder)?;

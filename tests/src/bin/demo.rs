@@ -71,7 +71,7 @@ fn announce(terminal: &Terminal, chain: &Chain) {
         "time-lapse: the shipped rules and grouping with every waiting time divided by {PACE} (5 minutes play as 5 s)"
     ));
     terminal.say(&format!(
-        "the incident: GPU 0's memory starts to fill {begins} s after the start, is full at {full} s and released at {released} s"
+        "the incident: GPU 0's memory starts to fill {begins} s from now, is full at {full} s and released at {released} s"
     ));
     terminal.say("DingTalk, WeCom and the mail server are stand-ins on this machine: nothing leaves it");
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -20,8 +20,8 @@ pub enum Gpus {
     Simulated {
         /// A scenario file, as in `crates/nvml-sim/scenarios`.
         scenario: PathBuf,
-        /// The scenario's origin of time.
-        start: SystemTime,
+        /// How long ago the scenario began when the exporter starts.
+        age: Duration,
     },
 }
 
@@ -31,9 +31,10 @@ pub fn exporter(listen: SocketAddr, gpus: &Gpus) -> Result<Launch> {
         .arg(format!("--web.listen-address={listen}"));
     Ok(match gpus {
         Gpus::Real => launch,
-        Gpus::Simulated { scenario, start } => {
+        Gpus::Simulated { scenario, age } => {
             let library = programs::ours("libnvml_sim.so")?;
-            let origin = start.duration_since(UNIX_EPOCH).context("a scenario cannot start before 1970")?;
+            let origin = (SystemTime::now() - *age).duration_since(UNIX_EPOCH);
+            let origin = origin.context("a scenario cannot begin before 1970")?;
             launch
                 .arg(format!("--gpu.library={}", library.display()))
                 .env("NVML_SIM_SCENARIO", scenario)
@@ -72,7 +73,7 @@ pub fn prometheus(config: &Path, data: &Path, addresses: &Addresses) -> Result<L
 
 /// Waits until one of these ends by itself, and says which and how.
 pub(crate) async fn first_ended<const N: usize>(mut parts: [&mut Process; N]) -> anyhow::Error {
-    let never = std::time::Duration::MAX;
+    let never = Duration::MAX;
     let ended =
         wait::until("a part to end", never, async || parts.iter_mut().find_map(|part| part.obituary())).await;
     ended.map_or_else(|error| error, |obituary| anyhow!(obituary))

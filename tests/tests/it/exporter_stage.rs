@@ -1,7 +1,7 @@
 //! One exporter on simulated GPUs, with the page it serves.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Result;
 use e2e::chain::parts::{self, Gpus};
@@ -28,8 +28,7 @@ impl ExporterStage {
     /// Starts it on a shipped scenario that is `age` old.
     pub(crate) async fn simulated(scenario: &str, age: Duration, flags: &[&str]) -> Result<Self> {
         let scenario = programs::checkout().join("crates/nvml-sim/scenarios").join(scenario);
-        let start = SystemTime::now() - age;
-        Self::start(&Gpus::Simulated { scenario, start }, flags).await
+        Self::start(&Gpus::Simulated { scenario, age }, flags).await
     }
 
     /// Starts it with more flags.

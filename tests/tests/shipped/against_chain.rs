@@ -1,7 +1,7 @@
 //! Rules and dashboards against a running chain with simulated GPUs: every metric they name is exported, every query answers.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use e2e::chain::addresses::Addresses;
 use e2e::chain::parts::Gpus;
@@ -48,7 +48,7 @@ async fn every_metric_is_exported_and_every_query_answers() {
     let audience = Audience::start(data.path()).await.unwrap();
     let told = audience.plan(data.path(), Addresses::free().unwrap()).unwrap();
     let healthy = files::path("crates/nvml-sim/scenarios/h100x8.yaml");
-    let gpus = Gpus::Simulated { scenario: healthy, start: SystemTime::now() };
+    let gpus = Gpus::Simulated { scenario: healthy, age: Duration::ZERO };
     let plan = Plan { gpus, pace: PACE, ..told };
     let chain = Chain::start(plan).await.unwrap();
     let client = http::client().unwrap();
