@@ -68,7 +68,11 @@ fn no_file_is_a_drawer() {
 
 #[test]
 fn libraries_stay_behind_their_walls() {
-    for (file, text) in sources() {
+    // Tests may look behind any wall: into a store, or into another's format.
+    let products = sources().filter(|(file, _)| {
+        file.starts_with("crates") && file.components().nth(2).is_some_and(|part| part.as_os_str() == "src")
+    });
+    for (file, text) in products {
         for (word, allowed) in WALLS {
             let inside = allowed.iter().any(|path| {
                 file.starts_with(Path::new("crates").join(path)) || {
@@ -80,7 +84,7 @@ fn libraries_stay_behind_their_walls() {
                 let code = line.trim_start();
                 code.contains(word) && !code.starts_with("//") && is_word(code, word)
             });
-            if let (false, Some(line)) = (inside || !file.starts_with("crates"), named) {
+            if let (false, Some(line)) = (inside, named) {
                 panic!("{}: `{word}` belongs to {allowed:?}: {}", file.display(), line.trim());
             }
         }
