@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::family::{Family, Kind, Label, Sample};
+use crate::family::{Family, Kind, Sample};
 
 mod classic;
 mod lines;
@@ -136,8 +136,8 @@ impl<'page> Merged<'page> {
 /// One number for a label set, whatever the order of its labels. Two different sets share one in 10^13 pages of a
 /// thousand series. A page has some ten thousand texts to look at, so the hash is a plain multiplying one.
 fn fingerprint(key: u64, sample: &Sample) -> u64 {
-    let label = |(name, value): &Label| mixed(mixed(key, name), value);
-    let labels = sample.labels.iter().map(label).fold(0, u64::wrapping_add);
+    let label = |(name, value): (&str, &str)| mixed(mixed(key, name), value);
+    let labels = sample.labels.escaped().map(label).fold(0, u64::wrapping_add);
     if sample.suffix.is_empty() { labels } else { labels.wrapping_add(mixed(key, sample.suffix)) }
 }
 

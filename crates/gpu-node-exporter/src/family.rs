@@ -1,10 +1,13 @@
 //! The narrow waist: every collector produces [`Family`] values, and [`exposition`](crate::exposition) alone
 //! turns them into a page.
 //!
-//! Owns the shape of a metric family. Leaves out how it is written on the wire.
+//! Owns the shape of a metric family; label sets are `family/labels.rs`'s. Leaves out how a page is written.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+
+mod labels;
+
+pub(crate) use labels::Labels;
 
 /// What a family's samples mean, in the words of `OpenMetrics` 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,44 +118,5 @@ impl From<f64> for Number {
 impl From<bool> for Number {
     fn from(value: bool) -> Self {
         Self::Whole(u64::from(value))
-    }
-}
-
-/// A label set, shared by the samples of one device: cloning costs a reference count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Labels(Option<Arc<[Label]>>);
-
-/// One label: its name, and its value before escaping.
-pub(crate) type Label = (Cow<'static, str>, String);
-
-impl Labels {
-    /// No labels at all.
-    pub(crate) const NONE: Self = Self(None);
-
-    /// The labels in the order given; names must be unique.
-    pub(crate) fn new<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Self
-    where
-        N: Into<Cow<'static, str>>,
-        V: Into<String>,
-    {
-        let labels: Arc<[Label]> =
-            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self((!labels.is_empty()).then_some(labels))
-    }
-
-    /// This set with more labels after its own.
-    #[must_use]
-    pub(crate) fn and<N, V>(&self, pairs: impl IntoIterator<Item = (N, V)>) -> Self
-    where
-        N: Into<Cow<'static, str>>,
-        V: Into<String>,
-    {
-        let more = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(Some(self.iter().cloned().chain(more).collect()))
-    }
-
-    /// The labels in order.
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Label> {
-        self.0.as_deref().unwrap_or_default().iter()
     }
 }

@@ -4,7 +4,7 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 use super::Page;
-use super::lines::{as_it_is, write_header, write_sample};
+use super::lines::{write_header, write_sample};
 use crate::family::Kind;
 
 pub(super) fn encode(page: &Page, expected: usize) -> String {
@@ -19,7 +19,7 @@ pub(super) fn encode(page: &Page, expected: usize) -> String {
         };
         write_header(&mut out, family.name(), family.help(), false, kind);
         for sample in family.samples() {
-            write_sample(&mut out, [family.name(), sample.suffix], &sample.labels, sample.value, as_it_is);
+            write_sample(&mut out, [family.name(), sample.suffix], sample.labels.text(), sample.value);
         }
     }
     out

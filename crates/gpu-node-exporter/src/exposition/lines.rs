@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::family::{Labels, Number};
+use crate::family::Number;
 
 /// `# HELP NAME HELP`, with the quotes of the help escaped or not, and `# TYPE NAME KIND`.
 pub(super) fn write_header(out: &mut String, name: &str, help: &str, quotes: bool, kind: &str) {
@@ -19,36 +19,18 @@ pub(super) fn write_header(out: &mut String, name: &str, help: &str, quotes: boo
     out.push('\n');
 }
 
-/// `NAMESUFFIX{LABELS} VALUE`. `write_value` gets each label's name and value to write what stands between the quotes.
-pub(super) fn write_sample(
-    out: &mut String,
-    name: [&str; 2],
-    labels: &Labels,
-    value: Number,
-    write_value: impl Fn(&mut String, &str, &str),
-) {
-    out.push_str(name[0]);
-    out.push_str(name[1]);
-    let mut separator = '{';
-    for (label, value) in labels.iter() {
-        out.push(separator);
-        separator = ',';
-        out.push_str(label);
-        out.push_str("=\"");
-        write_value(out, label, value);
-        out.push('"');
-    }
-    if separator == ',' {
+/// `NAMESUFFIX{LABELS} VALUE`.
+pub(super) fn write_sample(out: &mut String, [name, suffix]: [&str; 2], labels: &str, value: Number) {
+    out.push_str(name);
+    out.push_str(suffix);
+    if !labels.is_empty() {
+        out.push('{');
+        out.push_str(labels);
         out.push('}');
     }
     out.push(' ');
     write_number(out, value);
     out.push('\n');
-}
-
-/// A label's value as it is.
-pub(super) fn as_it_is(out: &mut String, _label: &str, value: &str) {
-    escape(out, value, true);
 }
 
 /// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal.
@@ -63,13 +45,8 @@ pub(super) fn write_number(out: &mut String, number: Number) {
     written.expect("writing to a String cannot fail");
 }
 
-/// `\` and line feed, and where asked the quote. Most texts hold none of them and are copied whole.
+/// `\` and line feed, and where asked the quote.
 fn escape(out: &mut String, text: &str, quotes: bool) {
-    let special = |byte: u8| byte == b'\\' || byte == b'\n' || (quotes && byte == b'"');
-    if !text.bytes().any(special) {
-        out.push_str(text);
-        return;
-    }
     for character in text.chars() {
         match character {
             '\\' => out.push_str("\\\\"),

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use super::lines::{as_it_is, write_header, write_number, write_sample};
+use super::lines::{write_header, write_number, write_sample};
 use super::{Merged, Page};
-use crate::family::{Kind, Number, Sample};
+use crate::family::{Kind, Labels, Number, Sample};
 
 pub(super) fn encode(page: &Page, expected: usize) -> String {
     let mut out = String::with_capacity(expected);
@@ -18,13 +18,14 @@ pub(super) fn encode(page: &Page, expected: usize) -> String {
         let Some(Shape { name, kind }) = taken.shape(&family) else { continue };
         write_header(&mut out, name, family.help(), true, word(kind));
         for sample in family.samples() {
-            let (labels, value) = (&sample.labels, sample.value);
+            let (labels, value) = (sample.labels.text(), sample.value);
             match kind {
-                Kind::Counter => write_sample(&mut out, [name, "_total"], labels, value, as_it_is),
-                Kind::Info => write_sample(&mut out, [name, "_info"], labels, Number::Whole(1), as_it_is),
-                Kind::Gauge | Kind::Unknown => write_sample(&mut out, [name, ""], labels, value, as_it_is),
+                Kind::Counter => write_sample(&mut out, [name, "_total"], labels, value),
+                Kind::Info => write_sample(&mut out, [name, "_info"], labels, Number::Whole(1)),
+                Kind::Gauge | Kind::Unknown => write_sample(&mut out, [name, ""], labels, value),
                 Kind::Histogram | Kind::Summary => {
-                    write_sample(&mut out, [name, sample.suffix], labels, value, with_canonical_bounds);
+                    let labels = with_canonical_bounds(&sample.labels);
+                    write_sample(&mut out, [name, sample.suffix], labels.text(), value);
                 }
             }
         }
@@ -45,11 +46,15 @@ fn word(kind: Kind) -> &'static str {
 }
 
 /// The numbers in `le` and `quantile` must be in the format's canonical form: `1.0`, not `1`.
-fn with_canonical_bounds(out: &mut String, label: &str, value: &str) {
-    match value.parse::<f64>() {
-        Ok(bound) if label == "le" || label == "quantile" => write_number(out, Number::Real(bound)),
-        _ => as_it_is(out, label, value),
-    }
+fn with_canonical_bounds(labels: &Labels) -> Labels {
+    Labels::new(labels.iter().map(|(name, value)| match value.parse() {
+        Ok(bound) if name == "le" || name == "quantile" => {
+            let mut canonical = String::new();
+            write_number(&mut canonical, Number::Real(bound));
+            (name, canonical.into())
+        }
+        _ => (name, value),
+    }))
 }
 
 /// How a family goes out: the name in its TYPE line, and the type.

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 
 use super::{Format, Page};
-use crate::family::{Family, Kind, Label, Labels, Number};
+use crate::family::{Family, Kind, Labels, Number};
 
 /// Families that have neither suffix clashes nor histograms, which the crate leaves to its caller.
 #[derive(Debug)]
@@ -27,7 +27,9 @@ impl Collector for Plain {
             };
             let mut metric = encoder.encode_descriptor(name, family.help(), None, kind)?;
             for sample in family.samples() {
-                let labels: &[Label] = sample.labels.iter().as_slice();
+                let labels: Vec<_> =
+                    sample.labels.iter().map(|(name, value)| (name, value.into_owned())).collect();
+                let labels = labels.as_slice();
                 if family.kind() == Kind::Info {
                     metric.encode_info(&labels)?;
                     continue;

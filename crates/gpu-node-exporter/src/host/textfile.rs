@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use super::HostSettings;
 use super::root::ReadError;
 use crate::collector::{Collected, Collector};
-use crate::family::{Family, Label, Labels, Sample};
+use crate::family::{Family, Labels, Sample};
 
 mod composed;
 mod glob;
@@ -184,9 +184,7 @@ fn same_labels(samples: &mut [Sample]) {
         let has = |name: &str| sample.labels.iter().any(|(known, _)| known == name);
         let missing: Vec<&String> = names.iter().filter(|name| !has(name)).collect();
         if !missing.is_empty() {
-            let empty: Vec<Label> =
-                missing.into_iter().map(|name| (name.clone().into(), String::new())).collect();
-            sample.labels = sample.labels.and(empty);
+            sample.labels = sample.labels.and(missing.into_iter().map(|name| (name, "")));
         }
     }
 }

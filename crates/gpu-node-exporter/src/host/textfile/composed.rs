@@ -3,7 +3,7 @@
 //! Owns that order: one label set's buckets together, by bound. A histogram without its last bucket, or that counts
 //! something else than its last bucket, is a mistake; nothing is made up for it.
 
-use crate::family::{Family, Kind, Label, Number, Sample};
+use crate::family::{Family, Kind, Labels, Number, Sample};
 
 /// Puts the family's samples in order, or says what is wrong with them. Other families stay as they are.
 pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
@@ -12,18 +12,18 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
         Kind::Summary => "quantile",
         Kind::Counter | Kind::Gauge | Kind::Info | Kind::Unknown => return Ok(()),
     };
-    let mut sets: Vec<(Vec<Label>, Bounded)> = Vec::new();
+    let mut sets: Vec<(Labels, Bounded)> = Vec::new();
     for sample in family.samples.drain(..) {
         let at = if matches!(sample.suffix, "" | "_bucket") {
-            let text = sample.labels.iter().find(|(name, _)| name == bound).map_or("", |(_, value)| value);
-            let number = text.parse::<f64>().ok().filter(|number| !number.is_nan());
+            let text = sample.labels.iter().find(|(name, _)| *name == bound).map(|(_, value)| value);
+            let number = text.unwrap_or_default().parse::<f64>().ok().filter(|number| !number.is_nan());
             number.ok_or_else(|| {
                 format!("a sample of `{}` has no number in the label `{bound}`", family.name)
             })?
         } else {
             f64::INFINITY
         };
-        let set: Vec<Label> = sample.labels.iter().filter(|(name, _)| name != bound).cloned().collect();
+        let set = Labels::new(sample.labels.iter().filter(|(name, _)| *name != bound));
         match sets.iter_mut().find(|(known, _)| *known == set) {
             Some((_, samples)) => samples.push((at, sample)),
             None => sets.push((set, vec![(at, sample)])),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::composed::arrange;
-use crate::family::{Family, Kind, Label, Labels, Number, Sample};
+use crate::family::{Family, Kind, Labels, Number, Sample};
 
 /// The families by name, or the first mistake with its line.
 pub(super) fn parse(text: &str) -> Result<Vec<Family>, String> {
@@ -133,8 +133,11 @@ fn check_name(name: &str) -> Result<(), String> {
     is_name.then_some(()).ok_or_else(|| format!("`{name}` is not a name"))
 }
 
+/// Names and values of labels as a file has them, not in order and perhaps repeated.
+type Pairs = Vec<(String, String)>;
+
 /// What is inside the braces, and the text after them.
-fn labels(mut rest: &str) -> Result<(Vec<Label>, &str), String> {
+fn labels(mut rest: &str) -> Result<(Pairs, &str), String> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start();
@@ -152,7 +155,7 @@ fn labels(mut rest: &str) -> Result<(Vec<Label>, &str), String> {
             .strip_prefix('"')
             .ok_or_else(|| format!("the label `{name}` has no quotes"))?;
         let end = closing_quote(quoted).ok_or_else(|| format!("the label `{name}` does not end"))?;
-        labels.push((name.to_owned().into(), unescape(&quoted[..end], true)?));
+        labels.push((name.to_owned(), unescape(&quoted[..end], true)?));
         rest = quoted[end + 1..].trim_start();
         match rest.strip_prefix(',') {
             Some(after) => rest = after,
