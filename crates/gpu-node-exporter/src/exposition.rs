@@ -73,9 +73,15 @@ impl Page {
         let key = RandomState::new().hash_one(0_u8);
         let mut seen = Vec::new();
         for group in &mut self.groups {
-            seen.clear();
             let families = group.places.iter().map(|place| &self.sources[place.source][place.family]);
-            seen.extend(families.flat_map(|family| &family.samples).map(|sample| fingerprint(key, sample)));
+            let samples = families.flat_map(|family| &family.samples);
+            seen.clear();
+            if group.places.len() == 1 {
+                // One collector writes the labels of a family in one order, so that equal sets are equal texts.
+                seen.extend(samples.map(|sample| fingerprint_of_text(key, sample)));
+            } else {
+                seen.extend(samples.map(|sample| fingerprint(key, sample)));
+            }
             if has_repeats(&mut seen) {
                 group.repeated = repeated(key, &self.sources, &group.places, &mut self.refused);
             }
@@ -139,6 +145,10 @@ fn fingerprint(key: u64, sample: &Sample) -> u64 {
     let label = |(name, value): (&str, &str)| mixed(mixed(key, name), value);
     let labels = sample.labels.escaped().map(label).fold(0, u64::wrapping_add);
     if sample.suffix.is_empty() { labels } else { labels.wrapping_add(mixed(key, sample.suffix)) }
+}
+
+fn fingerprint_of_text(key: u64, sample: &Sample) -> u64 {
+    mixed(mixed(key, sample.suffix), sample.labels.text())
 }
 
 fn mixed(key: u64, text: &str) -> u64 {
