@@ -65,7 +65,11 @@ fn initialise() -> Result<(), Code> {
         let scenario = Scenario::load(path.as_deref()).map_err(|error| tell(&error.to_string()))?;
         (scenario, origin()?, 0)
     };
-    let library = Library { scenario, origin, users: users + 1 };
+    let mut library = Library { scenario, origin, users: users + 1 };
+    if users == 0 {
+        let now = library.now();
+        library.scenario.freeze(now);
+    }
     let driver = &library.scenario.driver;
     if driver.init_until.is_none_or(|until| library.now() < until.as_secs_f64()) {
         match driver.init {
@@ -131,11 +135,15 @@ fn index(device: nvml::nvmlDevice_t) -> Result<u32, Code> {
         .ok_or(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)
 }
 
-/// Suffers what the scenario has in store for calls to this GPU.
-fn endure(library: &Library, index: u32) -> Result<(), Code> {
+/// Suffers what the scenario has in store for calls to this GPU, or for this one.
+fn endure(library: &Library, index: u32, call: &str) -> Result<(), Code> {
+    if library.scenario.driver.missing.iter().any(|missing| missing == call) {
+        return Err(nvml::nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND);
+    }
     let mut wait = library.scenario.driver.latency;
-    for incident in library.gpu(index)?.incidents() {
+    for incident in library.gpu(index)?.incidents().filter(|incident| incident.concerns(call)) {
         match incident.kind {
+            Kind::Error => return Err(incident.code.unwrap_or(nvml::nvmlReturn_enum_NVML_ERROR_UNKNOWN)),
             Kind::Lost => return Err(nvml::nvmlReturn_enum_NVML_ERROR_GPU_IS_LOST),
             Kind::Hang => hang(),
             Kind::Abort => std::process::abort(),
@@ -152,11 +160,15 @@ fn endure(library: &Library, index: u32) -> Result<(), Code> {
     Ok(())
 }
 
-/// One reading of one GPU, after whatever happens to calls on it.
-fn read<T>(device: nvml::nvmlDevice_t, reading: impl FnOnce(Gpu<'_>) -> Result<T, Code>) -> Result<T, Code> {
+/// One reading of one GPU by the call of this name, after whatever happens to calls on it.
+fn read<T>(
+    device: nvml::nvmlDevice_t,
+    call: &str,
+    reading: impl FnOnce(Gpu<'_>) -> Result<T, Code>,
+) -> Result<T, Code> {
     let library = library()?;
     let index = index(device)?;
-    endure(&library, index)?;
+    endure(&library, index, call)?;
     reading(library.gpu(index)?)
 }
 

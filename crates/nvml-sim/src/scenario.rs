@@ -46,6 +46,8 @@ pub(crate) struct Driver {
     /// Time every device call takes.
     #[serde(deserialize_with = "duration")]
     pub(crate) latency: Duration,
+    /// Device calls that this driver is too old for; they answer as NVML does for a function it lacks.
+    pub(crate) missing: Vec<String>,
 }
 
 impl Default for Driver {
@@ -56,6 +58,7 @@ impl Default for Driver {
             init: Init::Ok,
             init_until: None,
             latency: Duration::ZERO,
+            missing: Vec::new(),
         }
     }
 }
@@ -80,6 +83,9 @@ pub(crate) struct Group {
     #[serde(default = "one")]
     pub(crate) count: u32,
     pub(crate) model: Model,
+    /// When these cards are added to the machine; only a program that initialises later sees them.
+    #[serde(default, deserialize_with = "duration")]
+    pub(crate) added: Duration,
     /// Share of time a kernel runs.
     #[serde(default = "idle")]
     pub(crate) utilization: Curve,
@@ -122,6 +128,15 @@ pub(crate) struct Incident {
     /// Time each call to this GPU takes: for `kind: slow`.
     #[serde(default, deserialize_with = "optional_duration")]
     pub(crate) latency: Option<Duration>,
+    /// The one call that is concerned; without it, all calls to the GPU.
+    #[serde(default)]
+    pub(crate) call: Option<String>,
+    /// What the calls answer: for `kind: error`.
+    #[serde(default)]
+    pub(crate) code: Option<u32>,
+    /// The GPU returns only to programs that initialise after `until`: for `kind: lost`.
+    #[serde(default)]
+    reinit: bool,
 }
 
 /// The kinds of incident.
@@ -142,12 +157,19 @@ pub(crate) enum Kind {
     Thermal,
     /// Nothing but the `xid`.
     Xid,
+    /// Calls answer `code`.
+    Error,
 }
 
 impl Incident {
     /// True while it lasts; `t` is seconds from the origin.
     pub(crate) fn lasts_at(&self, t: f64) -> bool {
         t >= self.at.as_secs_f64() && self.until.is_none_or(|until| t < until.as_secs_f64())
+    }
+
+    /// True when it happens to this call.
+    pub(crate) fn concerns(&self, call: &str) -> bool {
+        self.call.as_deref().is_none_or(|only| only == call)
     }
 }
 
@@ -185,13 +207,13 @@ impl Scenario {
                 };
                 fail(key, problem)
             })?;
-        let gpus: u32 = scenario.gpus.iter().map(|group| group.count).sum();
+        let gpus: u64 = scenario.gpus.iter().map(|group| u64::from(group.count)).sum();
         if gpus > MAX_GPUS {
             return Err(fail("gpus".to_owned(), format!("{gpus} GPUs, expected at most {MAX_GPUS}")));
         }
         for (i, incident) in scenario.incidents.iter().enumerate() {
             let key = |field: &str| format!("incidents[{i}].{field}");
-            if incident.gpu >= gpus {
+            if u64::from(incident.gpu) >= gpus {
                 let problem = format!("no GPU `{}`: the scenario has {gpus}, counted from 0", incident.gpu);
                 return Err(fail(key("gpu"), problem));
             }
@@ -201,13 +223,28 @@ impl Scenario {
             if (incident.kind == Kind::Slow) != incident.latency.is_some() {
                 return Err(fail(key("latency"), "expected with `kind: slow`, and only there".to_owned()));
             }
+            if (incident.kind == Kind::Error) != incident.code.is_some() {
+                return Err(fail(key("code"), "expected with `kind: error`, and only there".to_owned()));
+            }
+            if incident.reinit && (incident.kind != Kind::Lost || incident.until.is_none()) {
+                return Err(fail(key("reinit"), "expected with `kind: lost` and `until`".to_owned()));
+            }
         }
         Ok(scenario)
+    }
+
+    /// Leaves what a program sees that initialises the library at `t` seconds: NVML lists the GPUs that are there then,
+    /// and one that is lost afterwards stays so.
+    pub(crate) fn freeze(&mut self, t: f64) {
+        self.gpus.retain(|group| group.added.as_secs_f64() <= t);
+        for incident in self.incidents.iter_mut().filter(|incident| incident.reinit) {
+            incident.until = incident.until.filter(|until| until.as_secs_f64() <= t);
+        }
     }
 }
 
 /// More would not fit the PCI bus numbers that are handed out.
-const MAX_GPUS: u32 = 64;
+const MAX_GPUS: u64 = 64;
 
 fn one() -> u32 {
     1
@@ -254,6 +291,9 @@ mod tests {
             "description: x\ngpus: []\nincident: []\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 1, at: 1s, kind: lost }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: xid }]\n",
+            "description: x\ngpus: [{ model: rtx4090, count: 4294967295 }, { model: rtx4090 }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: error }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: lost, reinit: true }]\n",
             "description: x\ngpus: [{ model: rtx4090, utilization: { constant: 1, wave: { low: 0, high: 1, period: 1s } } }]\n",
         ];
         let told: Vec<String> = cases
@@ -261,5 +301,20 @@ mod tests {
             .map(|text| Scenario::parse(text, Path::new("demo.yaml")).expect_err(text).to_string())
             .collect();
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn a_program_sees_the_machine_as_it_was_when_it_began() {
+        let text = "description: x\ngpus: [{ model: rtx4090 }, { model: rtx4090, added: 5s }]\n\
+            incidents: [{ gpu: 0, at: 10s, until: 20s, kind: lost, reinit: true }]\n";
+        let seen_from = |start: f64| {
+            let mut scenario = Scenario::parse(text, Path::new("demo.yaml")).expect("a good scenario");
+            scenario.freeze(start);
+            let lost_at = |t| scenario.incidents[0].lasts_at(t);
+            (scenario.gpus.len(), lost_at(15.0), lost_at(25.0))
+        };
+        assert_eq!(seen_from(1.0), (1, true, true));
+        assert_eq!(seen_from(15.0), (2, true, true));
+        assert_eq!(seen_from(21.0), (2, true, false));
     }
 }

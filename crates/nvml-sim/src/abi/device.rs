@@ -13,7 +13,7 @@ macro_rules! readings {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, out: *mut $out) -> Code {
             // SAFETY: NVML's contract: `out` points to one value of this type.
-            unsafe { give(out, read(device, |$gpu: Gpu<'_>| $reading)) }
+            unsafe { give(out, read(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
         }
     )*};
 }
@@ -74,7 +74,7 @@ macro_rules! texts {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, out: *mut c_char, length: c_uint) -> Code {
             // SAFETY: NVML's contract: `out` has `length` bytes.
-            unsafe { give_text(out, length, read(device, |$gpu: Gpu<'_>| $reading)) }
+            unsafe { give_text(out, length, read(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
         }
     )*};
 }
@@ -92,7 +92,7 @@ macro_rules! chosen_readings {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, $which: $choice, out: *mut $out) -> Code {
             // SAFETY: NVML's contract: `out` points to one value of this type.
-            unsafe { give(out, read(device, |$gpu: Gpu<'_>| $reading)) }
+            unsafe { give(out, read(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
         }
     )*};
 }
@@ -129,7 +129,7 @@ macro_rules! pairs {
     ($(fn $name:ident -> ($first:ty, $second:ty) = |$gpu:ident| $reading:expr;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, first: *mut $first, second: *mut $second) -> Code {
-            let answer = read(device, |$gpu: Gpu<'_>| $reading);
+            let answer = read(device, stringify!($name), |$gpu: Gpu<'_>| $reading);
             // SAFETY: NVML's contract: both point to one value of their type.
             code(answer.and_then(|(a, b)| unsafe {
                 match (give(first, Ok(a)), give(second, Ok(b))) {
@@ -156,17 +156,24 @@ pairs! {
     fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| Ok((gpu.limit_milliwatts() / 3, gpu.limit_milliwatts()));
 }
 
+/// What `nvmlMemory_v2` is in nvml.h: the struct's size, and its version in the top byte.
+#[expect(clippy::cast_possible_truncation, reason = "the struct has 40 bytes")]
+const MEMORY_V2: c_uint = size_of::<nvml::nvmlMemory_v2_t>() as c_uint | 2 << 24;
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
     device: nvml::nvmlDevice_t,
     out: *mut nvml::nvmlMemory_v2_t,
 ) -> Code {
-    let answer = read(device, |gpu| {
+    let answer = read(device, "nvmlDeviceGetMemoryInfo_v2", |gpu| {
         if out.is_null() {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
         }
         // SAFETY: not null; NVML's contract: the caller has filled `version`.
         let version = unsafe { (*out).version };
+        if version != MEMORY_V2 {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+        }
         Ok(nvml::nvmlMemory_v2_t {
             version,
             total: gpu.card().memory_total,
@@ -186,7 +193,7 @@ unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
     _counter: nvml::nvmlEccCounterType_enum,
     count: *mut c_ulonglong,
 ) -> Code {
-    let answer = read(device, |gpu| {
+    let answer = read(device, "nvmlDeviceGetTotalEccErrors", |gpu| {
         let (corrected, uncorrected) = gpu.ecc_errors()?;
         match error {
             nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => Ok(corrected),
@@ -207,7 +214,7 @@ extern "C" fn nvmlDeviceGetRetiredPages_v2(
     _addresses: *mut c_ulonglong,
     _timestamps: *mut c_ulonglong,
 ) -> Code {
-    code(read(device, |_gpu| Err(NOT_SUPPORTED)))
+    code(read(device, "nvmlDeviceGetRetiredPages_v2", |_gpu| Err(NOT_SUPPORTED)))
 }
 
 #[unsafe(no_mangle)]
@@ -218,7 +225,7 @@ unsafe extern "C" fn nvmlDeviceGetRemappedRows(
     pending: *mut c_uint,
     failed: *mut c_uint,
 ) -> Code {
-    code(read(device, |gpu| gpu.data_centre(|| ())).and_then(|()| {
+    code(read(device, "nvmlDeviceGetRemappedRows", |gpu| gpu.data_centre(|| ())).and_then(|()| {
         for out in [corrected, uncorrected, pending, failed] {
             // SAFETY: NVML's contract: all four point to one value each.
             match unsafe { give(out, Ok(0)) } {

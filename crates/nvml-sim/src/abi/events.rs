@@ -9,6 +9,7 @@ use nvml_wrapper_sys::bindings as nvml;
 
 use super::{code, endure, give, handle, index, library};
 use crate::machine::{Code, xids_between};
+use crate::scenario::{Incident, Kind};
 
 /// What an event set handle points to.
 struct EventSet {
@@ -19,6 +20,9 @@ struct EventSet {
     /// Taken and not yet delivered, oldest first.
     waiting: Vec<(u32, u32)>,
 }
+
+/// The waiting call's name in scenarios.
+const WAIT: &str = "nvmlEventSetWait_v2";
 
 /// How often a waiting call looks at the scenario.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -48,7 +52,7 @@ extern "C" fn nvmlDeviceRegisterEvents(
     code((|| {
         let library = library()?;
         let gpu = index(device)?;
-        endure(&library, gpu)?;
+        endure(&library, gpu, "nvmlDeviceRegisterEvents")?;
         if events != c_ulonglong::from(nvml::nvmlEventTypeXidCriticalError) {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED);
         }
@@ -83,6 +87,16 @@ unsafe extern "C" fn nvmlEventSetWait_v2(
                         gpuInstanceId: c_uint::MAX,
                         computeInstanceId: c_uint::MAX,
                     });
+                }
+            }
+            let gpus = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner).gpus.clone();
+            for gpu in gpus {
+                // A lost GPU ends the wait for all; other incidents concern calls to the GPU itself.
+                let concerns = |incident: &Incident| {
+                    incident.kind == Kind::Lost || incident.call.as_deref() == Some(WAIT)
+                };
+                if library.gpu(gpu)?.incidents().any(concerns) {
+                    endure(&library, gpu, WAIT)?;
                 }
             }
             if Instant::now() >= deadline {

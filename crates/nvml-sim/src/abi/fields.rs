@@ -52,7 +52,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        endure(&library, index)?;
+        endure(&library, index, "nvmlDeviceGetFieldValues")?;
         let gpu = library.gpu(index)?;
         let count = usize::try_from(count).map_err(|_| nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
         if values.is_null() {
@@ -95,7 +95,7 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        endure(&library, index)?;
+        endure(&library, index, "nvmlDeviceGetSamples")?;
         let gpu = library.gpu(index)?;
         if kind != nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES {
             return Err(NOT_SUPPORTED);

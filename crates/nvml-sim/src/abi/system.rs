@@ -69,11 +69,11 @@ unsafe extern "C" fn nvmlDeviceGetCount_v2(count: *mut c_uint) -> Code {
 }
 
 /// The handle of the first GPU that `is_it` accepts; a lost GPU's lookup fails like any other call to it.
-fn find(is_it: impl Fn(Gpu<'_>) -> bool) -> Result<nvml::nvmlDevice_t, Code> {
+fn find(call: &str, is_it: impl Fn(Gpu<'_>) -> bool) -> Result<nvml::nvmlDevice_t, Code> {
     let library = library()?;
     for index in 0..library.gpu_count() {
         if is_it(library.gpu(index)?) {
-            endure(&library, index)?;
+            endure(&library, index, call)?;
             return Ok(handle(index));
         }
     }
@@ -82,7 +82,7 @@ fn find(is_it: impl Fn(Gpu<'_>) -> bool) -> Result<nvml::nvmlDevice_t, Code> {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, device: *mut nvml::nvmlDevice_t) -> Code {
-    let answer = find(|gpu| gpu.index == index).map_err(|code| match code {
+    let answer = find("nvmlDeviceGetHandleByIndex_v2", |gpu| gpu.index == index).map_err(|code| match code {
         nvml::nvmlReturn_enum_NVML_ERROR_NOT_FOUND => nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT,
         other => other,
     });
@@ -93,7 +93,12 @@ unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, device: *mut n
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetHandleByUUID(uuid: *const c_char, device: *mut nvml::nvmlDevice_t) -> Code {
     // SAFETY: NVML's contract: `uuid` is a C string, `device` points to a handle.
-    unsafe { give(device, text(uuid).and_then(|wanted| find(|gpu| gpu.uuid() == wanted))) }
+    unsafe {
+        give(
+            device,
+            text(uuid).and_then(|wanted| find("nvmlDeviceGetHandleByUUID", |gpu| gpu.uuid() == wanted)),
+        )
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -107,7 +112,9 @@ unsafe extern "C" fn nvmlDeviceGetHandleByPciBusId_v2(
             device,
             text(id).and_then(|wanted| {
                 let wanted = wanted.to_ascii_lowercase();
-                find(|gpu| wanted.ends_with(&format!(":{:02x}:00.0", gpu.bus())))
+                find("nvmlDeviceGetHandleByPciBusId_v2", |gpu| {
+                    wanted.ends_with(&format!(":{:02x}:00.0", gpu.bus()))
+                })
             }),
         )
     }
