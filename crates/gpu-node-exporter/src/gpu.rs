@@ -117,6 +117,12 @@ impl Drop for Gpu {
     }
 }
 
+/// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced.
+fn longest_gap(sample_interval: Duration) -> Duration {
+    const SHORTEST_LIMIT: Duration = Duration::from_secs(30);
+    SHORTEST_LIMIT.max(sample_interval * 2)
+}
+
 /// True when a failure is no trouble: nobody named a library, and the bus has no GPU for the NVIDIA driver to find.
 fn is_nothing_expected(settings: &GpuSettings, failure: &Failure, pci: &[PciGpu]) -> bool {
     let is_absence =

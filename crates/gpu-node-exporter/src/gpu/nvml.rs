@@ -3,6 +3,8 @@
 //! This module and its children are the only ones that name `nvml_wrapper`, and only the probe process calls them.
 //! Owns calls, unit conversion and version fallbacks. Leaves out when to call: that is [`probe`](super::probe)'s.
 
+mod asker;
+mod busy_time;
 mod device;
 mod events;
 mod raw;
@@ -19,8 +21,8 @@ use super::frame::{Driver, Failure, FailureReason, FaultReason};
 /// The name under which every driver package installs the library; the unversioned name is for developers only.
 pub(super) const SYSTEM_LIBRARY: &str = "libnvidia-ml.so.1";
 
-/// Loads the library and initialises it. Without persistence mode the driver wakes every GPU here, which can take
-/// seconds each.
+/// Loads the library and initialises it. The GPUs themselves are initialised when their handles are first taken
+/// (nvml.h, `nvmlInit_v2`); without persistence mode that wakes them, which can take seconds each.
 pub(super) fn open(library: Option<&Path>) -> Result<Nvml, Failure> {
     let path = library.unwrap_or(Path::new(SYSTEM_LIBRARY));
     Nvml::builder()
@@ -70,10 +72,12 @@ pub(super) enum Answer<T> {
     Fault(FaultReason),
 }
 
-/// Return codes the wrapper has no names for (nvml.h).
+/// Return codes of the moment that the wrapper has no names for (nvml.h).
+const INSUFFICIENT_RESOURCES: u32 = 23;
 const NOT_READY: u32 = 27;
 const GPU_NOT_FOUND: u32 = 28;
 const INVALID_STATE: u32 = 29;
+const PASSING: [u32; 4] = [INSUFFICIENT_RESOURCES, NOT_READY, GPU_NOT_FOUND, INVALID_STATE];
 
 impl<T> From<Result<T, NvmlError>> for Answer<T> {
     fn from(result: Result<T, NvmlError>) -> Self {
@@ -88,12 +92,9 @@ impl<T> From<Result<T, NvmlError>> for Answer<T> {
             | NvmlError::InvalidArg
             | NvmlError::NoPermission
             | NvmlError::VgpuEccNotSupported => Self::Unsupported,
-            // A call of another age (`ARGUMENT_VERSION_MISMATCH`, `DEPRECATED`), or a value newer than the wrapper.
-            NvmlError::UnexpectedVariant(code)
-                if ![NOT_READY, GPU_NOT_FOUND, INVALID_STATE].contains(&code) =>
-            {
-                Self::Unsupported
-            }
+            // A call of another age (`ARGUMENT_VERSION_MISMATCH`, `DEPRECATED`), or a value newer than the wrapper, such
+            // as a new architecture: the wrapper tells both as one.
+            NvmlError::UnexpectedVariant(code) if !PASSING.contains(&code) => Self::Unsupported,
             other => Self::Fault(reason(&other)),
         }
     }
@@ -130,6 +131,8 @@ mod tests {
         assert_eq!(sorted(NvmlError::NotSupported), "unsupported");
         assert_eq!(sorted(NvmlError::FailedToLoadSymbol("x".to_owned())), "unsupported");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(25)), "unsupported");
+        assert_eq!(sorted(NvmlError::UnexpectedVariant(26)), "unsupported");
+        assert_eq!(sorted(NvmlError::UnexpectedVariant(23)), "unknown error");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(27)), "unknown error");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(28)), "fallen off the bus");
         assert_eq!(sorted(NvmlError::GpuLost), "fallen off the bus");

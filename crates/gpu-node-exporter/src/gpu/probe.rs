@@ -87,7 +87,7 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), FrameError> {
         Err(failure) => return output.write(&Frame::Failed(failure)),
     };
     output.write(&Frame::Driver(nvml::driver(&nvml)))?;
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(super::longest_gap(settings.sample_interval));
     if settings.once {
         return sweep(&nvml, settings, &mut reader, output).map(|_| ());
     }

@@ -143,13 +143,10 @@ impl XidCount {
     }
 }
 
-/// Long enough for a probe to be replaced.
-const SHORTEST_GAP_LIMIT: Duration = Duration::from_secs(30);
-
 impl Snapshot {
     /// An empty world that rounds reach in this interval.
     pub(super) fn swept_every(sample_interval: Duration) -> Self {
-        Self { longest_gap: SHORTEST_GAP_LIMIT.max(sample_interval * 2), ..Self::default() }
+        Self { longest_gap: super::longest_gap(sample_interval), ..Self::default() }
     }
 
     /// Takes in a complete round that arrived at `now`.

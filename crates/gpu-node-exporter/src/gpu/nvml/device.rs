@@ -1,20 +1,21 @@
 //! One GPU, asked everything once.
 //!
-//! Owns which calls make up a [`Reading`], the memory of what a GPU does not support, and the sample ring's position.
+//! Owns which calls make up a [`Reading`], and what is kept of a GPU between rounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use nvml_wrapper::enum_wrappers::device::{
-    Clock, EccCounter, MemoryError, RetirementCause, Sampling, TemperatureSensor, TemperatureThreshold,
+    Clock, EccCounter, MemoryError, RetirementCause, TemperatureSensor, TemperatureThreshold,
 };
 use nvml_wrapper::enums::device::SampleValue;
-use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id;
 use nvml_wrapper::{Device, Nvml};
 
-use super::{Answer, raw};
+use super::asker::{Asker, Unsupported};
+use super::busy_time::busy_time;
+use super::raw;
 use crate::gpu::frame::{
     Clocks, FaultReason, GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Reading,
     ReadingFault, Thermal, Throttle,
@@ -26,21 +27,28 @@ use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
 const SLOW_EVERY: Duration = Duration::from_secs(5);
 
 /// Reads GPUs, and remembers between rounds what need not be asked again.
-#[derive(Default)]
 pub(in crate::gpu) struct Reader {
     gpus: BTreeMap<String, Remembered>,
+    /// What is not known for longer than this is not filled in.
+    longest_gap: Duration,
 }
 
 /// What is kept of one GPU, by UUID.
 #[derive(Default)]
 struct Remembered {
-    unsupported: BTreeSet<&'static str>,
-    identity: Option<Identity>,
-    max_clocks: Clocks,
+    unsupported: Unsupported,
+    constants: Option<Constants>,
     slow: Slow,
     slow_read: Option<Instant>,
     /// Time of the newest utilisation sample taken, microseconds since 1970.
     newest_sample: Option<u64>,
+}
+
+/// What stays the same while the driver is loaded.
+#[derive(Clone)]
+struct Constants {
+    identity: Identity,
+    max_clocks: Clocks,
 }
 
 /// What changes seldom.
@@ -52,41 +60,15 @@ struct Slow {
     health: Health,
     fans: Vec<Option<Ratio>>,
     mig_enabled: Option<bool>,
-}
-
-/// Asks a GPU, skipping what it is known not to have and giving up once it is lost.
-struct Asker<'a> {
-    unsupported: &'a mut BTreeSet<&'static str>,
+    /// What failed of these: a fault lasts until they are asked again.
     faults: Vec<ReadingFault>,
-    /// Set when the GPU as a whole no longer answers.
-    gone: Option<FaultReason>,
-}
-
-impl Asker<'_> {
-    fn ask<T>(&mut self, reading: &'static str, call: impl FnOnce() -> Result<T, NvmlError>) -> Option<T> {
-        if self.gone.is_some() || self.unsupported.contains(reading) {
-            return None;
-        }
-        match Answer::from(call()) {
-            Answer::Value(value) => Some(value),
-            Answer::Unsupported => {
-                self.unsupported.insert(reading);
-                None
-            }
-            Answer::Fault(reason) => {
-                match reason {
-                    FaultReason::Lost | FaultReason::ResetRequired | FaultReason::DriverGone => {
-                        self.gone = Some(reason);
-                    }
-                    _ => self.faults.push(ReadingFault { reading: reading.to_owned(), reason }),
-                }
-                None
-            }
-        }
-    }
 }
 
 impl Reader {
+    pub(in crate::gpu) fn new(longest_gap: Duration) -> Self {
+        Self { gpus: BTreeMap::new(), longest_gap }
+    }
+
     /// Asks the GPU at this index. `tell_unsupported` adds the names of what it does not have.
     pub(in crate::gpu) fn read(&mut self, nvml: &Nvml, index: u32, tell_unsupported: bool) -> GpuSweep {
         let outcome = match self.reading(nvml, index, tell_unsupported) {
@@ -101,21 +83,26 @@ impl Reader {
         let device = nvml.device_by_index(index).map_err(|error| super::reason(&error))?;
         let uuid = device.uuid().map_err(|error| super::reason(&error))?;
         let kept = self.gpus.entry(uuid.clone()).or_default();
-        let mut ask = Asker { unsupported: &mut kept.unsupported, faults: Vec::new(), gone: None };
 
-        let identity = kept.identity.get_or_insert_with(|| {
-            kept.max_clocks = max_clocks(&mut ask, &device);
-            identity(&mut ask, &device, uuid)
-        });
-        if kept.slow_read.is_none_or(|read| read.elapsed() >= SLOW_EVERY) {
+        let mut ask = Asker::new(&mut kept.unsupported);
+        let known = kept.constants.take();
+        let constants = known.unwrap_or_else(|| constants(&mut ask, &device, uuid));
+        let constants_faults = ask.into_faults()?;
+
+        let fresh = kept.slow_read.take().filter(|read| read.elapsed() < SLOW_EVERY);
+        if fresh.is_none() {
+            let mut ask = Asker::new(&mut kept.unsupported);
             kept.slow = slow(&mut ask, &device);
-            kept.slow_read = Some(Instant::now());
+            kept.slow.faults = ask.into_faults()?;
         }
+        let slow_read = fresh.unwrap_or_else(Instant::now);
         let slow = kept.slow.clone();
+
+        let mut ask = Asker::new(&mut kept.unsupported);
         let (throttle, memory_temperature) = throttle_and_memory_temperature(&mut ask, &device);
         let mut reading = Reading {
             memory: memory(&mut ask, &device),
-            load: load(&mut ask, &device, slow.mig_enabled, &mut kept.newest_sample),
+            load: load(&mut ask, &device, slow.mig_enabled, &mut kept.newest_sample, self.longest_gap),
             power: Power {
                 usage: ask.ask("power", || device.power_usage()).map(Watts::from_milliwatts),
                 limit: slow.power_limit,
@@ -132,26 +119,29 @@ impl Reader {
                 ..slow.limits
             },
             clocks: clocks(&mut ask, &device),
-            max_clocks: kept.max_clocks.clone(),
+            max_clocks: constants.max_clocks.clone(),
             throttle,
             pcie: slow.pcie,
             health: slow.health,
             fans: slow.fans,
-            identity: identity.clone(),
-            faults: Vec::new(),
+            identity: constants.identity.clone(),
+            faults: ask.into_faults_of_one_that_answers()?,
             unsupported: Vec::new(),
         };
-        if let Some(reason) = ask.gone {
-            // What was read before it went is not worth a guess about its health.
-            kept.slow_read = None;
-            return Err(reason);
-        }
-        reading.faults = ask.faults;
+        // Kept for the next round only now: after a loss all is asked again, and so is a constant that failed.
+        kept.slow_read = Some(slow_read);
+        kept.constants = Some(constants).filter(|_| constants_faults.is_empty());
+        reading.faults.extend(constants_faults);
+        reading.faults.extend(slow.faults);
         if tell_unsupported {
-            reading.unsupported = kept.unsupported.iter().map(|name| (*name).to_owned()).collect();
+            reading.unsupported = kept.unsupported.iter().map(ToString::to_string).collect();
         }
         Ok(reading)
     }
+}
+
+fn constants(ask: &mut Asker<'_>, device: &Device<'_>, uuid: String) -> Constants {
+    Constants { identity: identity(ask, device, uuid), max_clocks: max_clocks(ask, device) }
 }
 
 fn identity(ask: &mut Asker<'_>, device: &Device<'_>, uuid: String) -> Identity {
@@ -173,20 +163,23 @@ fn identity(ask: &mut Asker<'_>, device: &Device<'_>, uuid: String) -> Identity 
 }
 
 fn memory(ask: &mut Asker<'_>, device: &Device<'_>) -> Option<Memory> {
-    let now = ask.ask("memory", || device.memory_info()).map(|memory| Memory {
+    const PRESENT_CALL: &str = "memory";
+    let now = ask.ask(PRESENT_CALL, || device.memory_info()).map(|memory| Memory {
         total: Bytes(memory.total),
         used: Bytes(memory.used),
         free: Bytes(memory.free),
         reserved: Some(Bytes(memory.reserved)),
     });
-    now.or_else(|| {
-        // Drivers before R510 lack the second version of this call.
-        ask.ask("memory (first version)", || raw::memory(device)).map(|(total, used, free)| Memory {
-            total: Bytes(total),
-            used: Bytes(used),
-            free: Bytes(free),
-            reserved: None,
-        })
+    // Drivers before R510 lack the second version of this call. It must not stand in for one that failed: what it
+    // calls used is more.
+    if !ask.lacks(PRESENT_CALL) {
+        return now;
+    }
+    ask.ask("memory (first version)", || raw::memory(device)).map(|(total, used, free)| Memory {
+        total: Bytes(total),
+        used: Bytes(used),
+        free: Bytes(free),
+        reserved: None,
     })
 }
 
@@ -194,7 +187,8 @@ fn load(
     ask: &mut Asker<'_>,
     device: &Device<'_>,
     mig_enabled: Option<bool>,
-    newest: &mut Option<u64>,
+    newest_sample: &mut Option<u64>,
+    longest_gap: Duration,
 ) -> Load {
     // In MIG mode the whole-GPU figures mean nothing; old drivers answer 0 rather than "not supported".
     if mig_enabled == Some(true) {
@@ -211,46 +205,9 @@ fn load(
         decoder: ask
             .ask("decoder", || device.decoder_utilization())
             .and_then(|load| percent(load.utilization)),
-        busy: ask.ask("utilisation samples", || busy(device, newest)).flatten(),
+        busy: ask.ask("utilisation samples", || busy_time(device, newest_sample, longest_gap)).flatten(),
         mig_enabled,
     }
-}
-
-/// Busy time between the newest sample of the last round and the newest now. `None` on the first round, which only
-/// finds its place in the ring. An idle GPU may have no samples at all (`NotFound`): that is no busy time.
-fn busy(device: &Device<'_>, newest: &mut Option<u64>) -> Result<Option<Seconds>, NvmlError> {
-    let samples = match device.samples(Sampling::GpuUtilization, *newest) {
-        Ok(samples) => samples,
-        Err(NvmlError::NotFound) => return Ok(newest.map(|_| Seconds(0.0))),
-        Err(error) => return Err(error),
-    };
-    let samples = samples.iter().filter_map(|sample| match sample.value {
-        SampleValue::U32(percent) => Some((sample.timestamp, percent)),
-        _ => None,
-    });
-    let start = *newest;
-    let (busy, end) = integrate(start, samples);
-    *newest = end;
-    Ok(start.map(|_| busy))
-}
-
-/// A hole in the ring longer than this is not filled: nobody knows what the GPU did.
-const LONGEST_STEP_US: u64 = 2_000_000;
-
-/// Sums samples (microseconds, percent): each stands for the time since the one before it. Returns the busy time and
-/// the newest time seen; without a `start` the first sample only sets the place.
-fn integrate(start: Option<u64>, samples: impl Iterator<Item = (u64, u32)>) -> (Seconds, Option<u64>) {
-    let (mut busy, mut last) = (0.0, start);
-    for (time, percent) in samples {
-        if let (Some(previous), Some(_)) = (last, start) {
-            let Some(step) = time.checked_sub(previous).filter(|step| *step > 0) else { continue };
-            if let Some(Ratio(share)) = Ratio::from_percent(percent).filter(|_| step <= LONGEST_STEP_US) {
-                busy += share * step as f64 / 1e6;
-            }
-        }
-        last = Some(time);
-    }
-    (Seconds(busy), last)
 }
 
 fn clocks(ask: &mut Asker<'_>, device: &Device<'_>) -> Clocks {
@@ -277,13 +234,21 @@ fn celsius(degrees: Option<u32>) -> Option<Celsius> {
     degrees.and_then(Celsius::from_degrees)
 }
 
+fn throttle_reasons(ask: &mut Asker<'_>, device: &Device<'_>) -> Option<u64> {
+    const PRESENT_CALL: &str = "clock event reasons";
+    let reasons = ask.ask(PRESENT_CALL, || raw::clock_event_reasons(device));
+    if !ask.lacks(PRESENT_CALL) {
+        return reasons;
+    }
+    ask.ask("clock throttle reasons", || raw::clock_throttle_reasons(device))
+}
+
 fn throttle_and_memory_temperature(ask: &mut Asker<'_>, device: &Device<'_>) -> (Throttle, Option<Celsius>) {
-    let reasons = ask
-        .ask("clock event reasons", || raw::clock_event_reasons(device))
-        .or_else(|| ask.ask("clock throttle reasons", || raw::clock_throttle_reasons(device)));
+    let reasons = throttle_reasons(ask, device);
     let [sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake, memory] = fields(
         ask,
         device,
+        "throttle times and memory temperature",
         [
             ("software power cap time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP),
             ("sync boost time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST),
@@ -312,15 +277,16 @@ fn throttle_and_memory_temperature(ask: &mut Asker<'_>, device: &Device<'_>) -> 
 fn fields<const N: usize>(
     ask: &mut Asker<'_>,
     device: &Device<'_>,
+    batch: &'static str,
     wanted: [(&'static str, u32); N],
 ) -> [Option<u64>; N] {
     let mut found = [None; N];
-    let asked: Vec<_> = (0..N).filter(|at| !ask.unsupported.contains(wanted[*at].0)).collect();
+    let asked: Vec<_> = (0..N).filter(|at| !ask.lacks(wanted[*at].0)).collect();
     let ids: Vec<_> = asked.iter().map(|at| FieldId(wanted[*at].1)).collect();
     if ids.is_empty() {
         return found;
     }
-    let Some(answers) = ask.ask("field values", || device.field_values_for(&ids)) else { return found };
+    let Some(answers) = ask.batch(batch, || device.field_values_for(&ids)) else { return found };
     for (at, answer) in asked.into_iter().zip(answers) {
         let value = ask.ask(wanted[at].0, || answer.and_then(|sample| sample.value));
         found[at] = value.and_then(|value| match value {
@@ -346,7 +312,8 @@ fn slow(ask: &mut Asker<'_>, device: &Device<'_>) -> Slow {
     };
     let mut fans = Vec::new();
     for fan in 0..ask.ask("fans", || device.num_fans()).unwrap_or_default() {
-        fans.push(ask.ask("fan speed", || device.fan_speed(fan)).map(Ratio::from_percent_of_nominal));
+        let speed = ask.ask(format!("speed of fan {fan}"), || device.fan_speed(fan));
+        fans.push(speed.map(Ratio::from_percent_of_nominal));
     }
     Slow {
         power_limit: ask.ask("power limit", || device.enforced_power_limit()).map(Watts::from_milliwatts),
@@ -355,6 +322,7 @@ fn slow(ask: &mut Asker<'_>, device: &Device<'_>) -> Slow {
         mig_enabled: ask.ask("MIG mode", || device.mig_mode()).map(|mode| mode.current == 1),
         health: health(ask, device),
         pcie: pcie(ask, device),
+        faults: Vec::new(),
     }
 }
 
@@ -362,6 +330,7 @@ fn pcie(ask: &mut Asker<'_>, device: &Device<'_>) -> Pcie {
     let [transmitted, received] = fields(
         ask,
         device,
+        "PCIe byte counters",
         [
             ("PCIe bytes transmitted", field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES),
             ("PCIe bytes received", field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES),
@@ -388,6 +357,7 @@ fn health(ask: &mut Asker<'_>, device: &Device<'_>) -> Health {
     let [correctable, uncorrectable, pending, failed, recovery_action] = fields(
         ask,
         device,
+        "row remaps and recovery action",
         [
             ("correctable row remaps", field_id::NVML_FI_DEV_REMAPPED_COR),
             ("uncorrectable row remaps", field_id::NVML_FI_DEV_REMAPPED_UNC),
@@ -410,31 +380,5 @@ fn health(ask: &mut Asker<'_>, device: &Device<'_>) -> Health {
         retired_single_bit: pages("retired pages (single bit)", RetirementCause::MultipleSingleBitEccErrors),
         retired_double_bit: pages("retired pages (double bit)", RetirementCause::DoubleBitEccError),
         recovery_action: recovery_action.and_then(|action| u32::try_from(action).ok()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_integrated_from_where_the_last_round_ended() {
-        type Case = (Option<u64>, &'static [(u64, u32)], f64, Option<u64>);
-        const SECOND: u64 = 1_000_000;
-        let cases: [Case; 6] = [
-            // The first round only finds its place; what the ring holds of earlier is not counted.
-            (None, &[(SECOND, 100), (2 * SECOND, 50)], 0.0, Some(2 * SECOND)),
-            (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], 1.5, Some(3 * SECOND)),
-            (Some(SECOND), &[], 0.0, Some(SECOND)),
-            // A repeated sample, a senseless one, and a hole.
-            (Some(SECOND), &[(SECOND, 100), (2 * SECOND, 50)], 0.5, Some(2 * SECOND)),
-            (Some(SECOND), &[(2 * SECOND, 4_000_000)], 0.0, Some(2 * SECOND)),
-            (Some(SECOND), &[(9 * SECOND, 100), (10 * SECOND, 100)], 1.0, Some(10 * SECOND)),
-        ];
-        for (start, samples, busy, newest) in cases {
-            let (Seconds(sum), end) = integrate(start, samples.iter().copied());
-            assert!((sum - busy).abs() < 1e-9, "{samples:?}: {sum}");
-            assert_eq!(end, newest, "{samples:?}");
-        }
     }
 }
