@@ -224,14 +224,15 @@ fn gpu(raw: &mut Raw, warnings: &mut Vec<String>) -> Option<GpuSettings> {
         let shown = humantime::format_duration(probe_timeout);
         raw.mistakes.push(format!("`--gpu.probe-timeout={shown}`: expected between 100ms and 10m"));
     }
+    for name in ["gpu.processes", "gpu.containers"].into_iter().filter(|name| raw.on(name)) {
+        warnings.push(format!("--{name} has no effect in this version"));
+    }
     let enabled = is_enabled(raw, "collector.gpu", raw.on("collector.disable-defaults"));
     enabled.then(|| GpuSettings {
         library: raw.path_if_any("gpu.library"),
         sample_interval,
         probe_timeout,
         sysfs: raw.path("path.sysfs"),
-        processes: raw.on("gpu.processes"),
-        containers: raw.on("gpu.containers"),
     })
 }
 

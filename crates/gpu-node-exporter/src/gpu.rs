@@ -47,15 +47,12 @@ pub(crate) struct GpuSettings {
     pub(crate) probe_timeout: Duration,
     /// `--path.sysfs`: where the PCI bus is listed.
     pub(crate) sysfs: PathBuf,
-    /// `--gpu.processes`: per-process series.
-    pub(crate) processes: bool,
-    /// `--gpu.containers`: per-container series.
-    pub(crate) containers: bool,
 }
 
 /// The running GPU side. Dropping it ends the probe.
 pub(crate) struct Gpu {
     settings: GpuSettings,
+    expects_all_pci_gpus: bool,
     published: Arc<ArcSwap<snapshot::Snapshot>>,
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
@@ -64,21 +61,29 @@ pub(crate) struct Gpu {
 /// The probe is this very program, even when its file has been replaced by an upgrade in the meantime.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// The supervisor answers a release within the time a probe may take to leave.
-const RELEASE_LIMIT: Duration = Duration::from_secs(10);
+/// The supervisor answers a release within the time a probe may take to leave, and one before it.
+const RELEASE_LIMIT: Duration = Duration::from_secs(15);
 
 impl Gpu {
     /// Starts the supervisor, which starts the probe. Returns at once; the first readings follow when the driver has
     /// answered.
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
-        if settings.processes || settings.containers {
-            tracing::warn!("--gpu.processes and --gpu.containers have no effect in this version");
-        }
         footprint::keep_one_heap();
         let published = Arc::default();
-        let (messages, thread) =
-            supervisor::start(settings, Path::new(THIS_PROGRAM), Arc::clone(&published))?;
-        Ok(Self { settings: settings.clone(), published, messages, thread: Some(thread) })
+        let expects_all_pci_gpus = expects_all_pci_gpus_here();
+        let (messages, thread) = supervisor::start(
+            settings,
+            Path::new(THIS_PROGRAM),
+            Arc::clone(&published),
+            expects_all_pci_gpus,
+        )?;
+        Ok(Self {
+            settings: settings.clone(),
+            expects_all_pci_gpus,
+            published,
+            messages,
+            thread: Some(thread),
+        })
     }
 
     /// What a scrape asks for GPU families; it never waits.
@@ -87,9 +92,7 @@ impl Gpu {
             settings: self.settings.clone(),
             snapshot: Arc::clone(&self.published),
             started: Instant::now(),
-            expects_all_pci_gpus: expects_all_pci_gpus(
-                std::env::var("NVIDIA_VISIBLE_DEVICES").ok().as_deref(),
-            ),
+            expects_all_pci_gpus: self.expects_all_pci_gpus,
         })
     }
 
@@ -100,7 +103,7 @@ impl Gpu {
         self.messages.send(Message::Release(done)).is_ok() && released.recv_timeout(RELEASE_LIMIT) == Ok(true)
     }
 
-    /// Takes the driver again after [`Gpu::release`].
+    /// Takes the driver again after [`Gpu::release`]. Blocks while a probe before it is being ended.
     pub(crate) fn acquire(&self) {
         // Without a supervisor the program is ending.
         let _ = self.messages.send(Message::Acquire);
@@ -130,6 +133,11 @@ fn is_nothing_expected(settings: &GpuSettings, failure: &Failure, pci: &[PciGpu]
     settings.library.is_none() && is_absence && !pci.iter().any(PciGpu::is_for_nvidia_driver)
 }
 
+/// Whether every GPU on the bus is this process's business.
+fn expects_all_pci_gpus_here() -> bool {
+    expects_all_pci_gpus(std::env::var("NVIDIA_VISIBLE_DEVICES").ok().as_deref())
+}
+
 /// A container given only some GPUs sees the others on the bus, where they are no loss. The container toolkit says
 /// which were given in `NVIDIA_VISIBLE_DEVICES`; outside containers it is not set.
 fn expects_all_pci_gpus(visible_devices: Option<&str>) -> bool {
@@ -147,8 +155,6 @@ mod tests {
             sample_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(5),
             sysfs: PathBuf::from("/sys"),
-            processes: false,
-            containers: false,
         };
         let failure = |reason| Failure { reason, message: String::new() };
         let gpu =

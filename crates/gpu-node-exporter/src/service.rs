@@ -93,7 +93,7 @@ impl Service {
             "/-/healthy" => text(StatusCode::OK, "healthy\n"),
             "/-/ready" => text(StatusCode::OK, "ready\n"),
             "/-/gpu/release" => self.release_gpu().await,
-            "/-/gpu/acquire" => self.acquire_gpu(),
+            "/-/gpu/acquire" => self.acquire_gpu().await,
             _ => text(
                 StatusCode::NOT_FOUND,
                 format!("no such page (hint: metrics are under {})\n", self.settings.telemetry_path),
@@ -117,9 +117,11 @@ impl Service {
         }
     }
 
-    fn acquire_gpu(&self) -> Answer {
-        let Some(gpu) = &self.gpu else { return no_gpu() };
-        gpu.acquire();
+    async fn acquire_gpu(&self) -> Answer {
+        let Some(gpu) = self.gpu.clone() else { return no_gpu() };
+        // It waits for room in the queue to the probe's keeper, which may be busy ending a probe.
+        // Should that be cut short, the program is ending.
+        let _ = tokio::task::spawn_blocking(move || gpu.acquire()).await;
         text(StatusCode::OK, "the GPUs are read again\n")
     }
 

@@ -114,6 +114,12 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
 }
 
 #[test]
+fn a_flag_without_effect_says_so() {
+    assert_eq!(settings(&["--gpu.processes"]).warnings, ["--gpu.processes has no effect in this version"]);
+    assert_eq!(settings(&["--gpu.processes", "--gpu.containers"]).warnings.len(), 2);
+}
+
+#[test]
 fn older_names_count() {
     let settings = settings(&["--collector.filesystem.ignored-mount-points=^/boot"]);
     assert!(!settings.host.filesystem.mount_points.keeps("/boot"));

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::frame::{Frame, Outcome, Sweep};
+use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
 use super::supervisor::{KERNEL_LOG, Probe, Said, open_kernel_log};
-use super::{GpuSettings, THIS_PROGRAM, is_nothing_expected, pci};
+use super::{GpuSettings, THIS_PROGRAM, is_nothing_expected};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,10 @@ fn driver_and_gpus(settings: &GpuSettings, frames: Vec<Frame>) -> Vec<Finding> {
             Frame::Touching { gpu } => touched = Some(gpu),
             Frame::Sweep(sweep) => {
                 findings.extend(gpus(&sweep));
+                if super::expects_all_pci_gpus_here() {
+                    let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
+                    findings.extend(missing(&sweep, &pci));
+                }
                 return findings;
             }
             Frame::Xid(_) => {}
@@ -142,4 +147,21 @@ fn gpus(sweep: &Sweep) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// GPUs on the bus beyond those that the driver shows. One that failed has not told its address, and was told of.
+fn missing(sweep: &Sweep, pci: &[PciGpu]) -> Option<Finding> {
+    let (mut addresses, mut nameless) = (Vec::new(), 0);
+    for gpu in &sweep.gpus {
+        match &gpu.outcome {
+            Outcome::Read(reading) => addresses.extend(reading.identity.pci_bus_id.as_deref()),
+            Outcome::Failed(_) | Outcome::Skipped => nameless += 1,
+        }
+    }
+    let missing: Vec<_> = pci
+        .iter()
+        .filter(|gpu| gpu.is_for_nvidia_driver() && !addresses.contains(&gpu.address.as_str()))
+        .collect();
+    let text = || format!("GPU: {}", pci::not_shown(&missing));
+    (missing.len() > nameless).then(|| Finding::new(Verdict::Bad, text()))
 }

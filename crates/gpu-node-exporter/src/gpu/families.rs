@@ -74,8 +74,8 @@ fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
     if let Some(taken_at) = snapshot.taken_at {
         age.push(Labels::NONE, view.now.saturating_duration_since(taken_at).as_secs_f64());
     }
-    let mut driver = Family::info("gpu_driver_info", "The NVIDIA driver; absent while there is none to ask.");
-    if let Some(known) = &snapshot.driver {
+    let mut driver = Family::info("gpu_driver_info", "The NVIDIA driver; absent while no probe has one.");
+    if let Some(known) = snapshot.driver.as_ref().filter(|_| probe.is_up) {
         let versions = [
             ("version", &known.version),
             ("nvml_version", &known.nvml_version),
@@ -114,14 +114,17 @@ fn up(snapshot: &Snapshot, view: View) -> Family {
     if snapshot.probe.is_released {
         return up;
     }
-    for gpu in &snapshot.gpus {
+    let is_expected = view.expects_all_pci_gpus && snapshot.taken_at.is_some();
+    let unseen: Vec<_> = snapshot.never_seen().filter(|_| is_expected).collect();
+    // One that has not told its name is among those that only the bus names, and counts once: by its slot.
+    let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).skip(unseen.len());
+    let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some());
+    for gpu in named.chain(nameless) {
         let is_up = matches!(gpu.presence, Presence::Up(_)) && !view.is_stale;
         up.push(known_labels(&labels(gpu), [("pci_bus_id", &gpu.pci_bus_id)]), is_up);
     }
-    if view.expects_all_pci_gpus && snapshot.taken_at.is_some() {
-        for pci in snapshot.never_seen() {
-            up.push(Labels::new([("pci_bus_id", pci.address.clone())]), false);
-        }
+    for pci in unseen {
+        up.push(Labels::new([("pci_bus_id", pci.address.clone())]), false);
     }
     up
 }
@@ -214,7 +217,10 @@ fn memory(shown: &[Shown<'_>], now: Instant) -> [Family; 5] {
             |gpu| memory(gpu).map(|memory| memory.total),
         ),
         each(
-            Family::gauge("gpu_memory_used_bytes", "Memory allocated, reserved memory not included."),
+            Family::gauge(
+                "gpu_memory_used_bytes",
+                "Memory allocated, without reserved memory; with it on drivers before R510, which do not tell the two apart.",
+            ),
             shown,
             |gpu| memory(gpu).map(|memory| memory.used),
         ),

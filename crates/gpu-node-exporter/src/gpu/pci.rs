@@ -16,9 +16,12 @@ pub(crate) struct PciGpu {
 impl PciGpu {
     /// False when another driver has it on purpose: `vfio-pci` for a virtual machine, `nouveau` on a desktop.
     pub(crate) fn is_for_nvidia_driver(&self) -> bool {
-        self.driver.as_deref().is_none_or(|driver| driver == "nvidia")
+        self.driver.as_deref().is_none_or(|driver| driver == NVIDIA_DRIVER)
     }
 }
+
+/// The NVIDIA driver's name on the bus.
+pub(crate) const NVIDIA_DRIVER: &str = "nvidia";
 
 /// PCI vendor number of NVIDIA.
 const NVIDIA: &str = "0x10de";
@@ -49,6 +52,15 @@ pub(crate) fn gpus(sysfs: &Path) -> io::Result<Vec<PciGpu>> {
     }
     gpus.sort_by(|a, b| a.address.cmp(&b.address));
     Ok(gpus)
+}
+
+/// What to say of GPUs on the bus that the driver does not show.
+pub(crate) fn not_shown(gpus: &[&PciGpu]) -> String {
+    let addresses: Vec<_> = gpus.iter().map(|gpu| gpu.address.as_str()).collect();
+    format!(
+        "on the PCI bus, but not shown by the driver: {} (hint: see the kernel log for `NVRM`)",
+        addresses.join(", ")
+    )
 }
 
 /// NVML's `00000000:17:00.0` in sysfs' form, `0000:17:00.0`.

@@ -3,13 +3,14 @@
 //! Owns the loop: announce a GPU, ask it, and after the last write a frame. It may hang or die in any call; the
 //! watching parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
 use super::footprint;
-use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, Outcome, Sweep};
+use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, GpuSweep, Outcome, Sweep};
 use super::nvml::{self, Reader, XidEvents};
 
 /// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
@@ -61,8 +62,8 @@ pub(crate) fn run(settings: &str) -> ExitCode {
         Err(error) => return fail(&format!("gpu-probe: no standard output: {error}")),
     };
     match serve(&settings, &output) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Ok(()) | Err(End::Asked | End::DriverGone) => ExitCode::SUCCESS,
+        Err(End::Pipe) => ExitCode::FAILURE,
     }
 }
 
@@ -81,79 +82,146 @@ impl Output {
     }
 }
 
-fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), FrameError> {
+/// Why the probe ends.
+enum End {
+    /// The exporter closed our standard input: it is gone, or wants the driver free.
+    Asked,
+    /// The driver is not there, or was unloaded under us; only a new process can load it anew.
+    DriverGone,
+    /// Nobody hears what we write.
+    Pipe,
+}
+
+impl From<FrameError> for End {
+    fn from(_: FrameError) -> Self {
+        Self::Pipe
+    }
+}
+
+/// Tells that the next call is to this GPU. A probe that was asked to leave ends here, between two GPUs, rather than be
+/// killed inside the driver.
+fn touch(output: &Output, gpu: u32) -> Result<(), End> {
+    if input_closes_within(Duration::ZERO) {
+        return Err(End::Asked);
+    }
+    Ok(output.write(&Frame::Touching { gpu })?)
+}
+
+fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
     let nvml = match nvml::open(settings.library.as_deref()) {
         Ok(nvml) => nvml,
-        Err(failure) => return output.write(&Frame::Failed(failure)),
+        Err(failure) => return gone(output, failure),
     };
     output.write(&Frame::Driver(nvml::driver(&nvml)))?;
     let mut reader = Reader::new(super::longest_gap(settings.sample_interval));
     if settings.once {
-        return sweep(&nvml, settings, &mut reader, output).map(|_| ());
+        return sweep(&nvml, settings, &mut reader, output).map(drop);
     }
-    let stop = AtomicBool::new(false);
-    thread::scope(|threads| {
-        let mut xids = XidThread { scope: threads, running: None, tried: None };
-        let result =
-            rounds(&nvml, settings, output, &mut reader, || xids.keep(&nvml, settings, output, &stop));
-        stop.store(true, Ordering::Relaxed);
-        result
-    })
+    thread::scope(|threads| rounds(&nvml, settings, output, &mut reader, XidThread::new(threads, settings)))
+}
+
+/// Tells why there is no driver.
+fn gone<T>(output: &Output, failure: Failure) -> Result<T, End> {
+    output.write(&Frame::Failed(failure))?;
+    Err(End::DriverGone)
 }
 
 /// The thread that waits for XIDs. All other calls to a GPU are made by the main thread, after its marker, so that a
-/// hang or crash is blamed on the right one.
+/// hang or crash is blamed on the right one. Dropping it ends the thread.
 struct XidThread<'scope, 'env> {
     scope: &'scope thread::Scope<'scope, 'env>,
     running: Option<thread::ScopedJoinHandle<'scope, ()>>,
+    stop: Arc<AtomicBool>,
+    /// The GPUs that answered when it was last started.
+    gpus: BTreeSet<u32>,
+    /// Other GPUs have answered since. One that went and came back has to be registered again.
+    is_outdated: bool,
     /// When it was last started, or could not be.
     tried: Option<Instant>,
+    retry: Duration,
 }
 
 /// A lost GPU ends the wait for all, so it is begun again; but not in each round, since it may fail again at once.
 const XID_RETRY: Duration = Duration::from_secs(10);
+const XID_RETRY_ROUNDS: u32 = 10;
 
-impl<'scope> XidThread<'scope, '_> {
-    /// Starts the thread where it does not run. Without it the kernel log still tells of XIDs.
+impl<'scope, 'env> XidThread<'scope, 'env> {
+    fn new(scope: &'scope thread::Scope<'scope, 'env>, settings: &ProbeSettings) -> Self {
+        Self {
+            scope,
+            running: None,
+            stop: Arc::default(),
+            gpus: BTreeSet::new(),
+            is_outdated: false,
+            tried: None,
+            retry: XID_RETRY.min(settings.sample_interval * XID_RETRY_ROUNDS),
+        }
+    }
+
+    /// Starts the thread where it does not run, or runs for other GPUs than `answering`. Without it the kernel log
+    /// still tells of XIDs.
     fn keep(
         &mut self,
         nvml: &'scope Nvml,
-        settings: &ProbeSettings,
         output: &'scope Output,
-        stop: &'scope AtomicBool,
-    ) -> Result<(), FrameError> {
+        answering: &BTreeSet<u32>,
+    ) -> Result<(), End> {
+        self.is_outdated |= *answering != self.gpus;
         let is_running = self.running.as_ref().is_some_and(|thread| !thread.is_finished());
-        if is_running || self.tried.is_some_and(|tried| tried.elapsed() < XID_RETRY) {
+        let is_well = is_running && !self.is_outdated;
+        if is_well || self.tried.is_some_and(|tried| tried.elapsed() < self.retry) {
             return Ok(());
         }
+        self.end();
         self.tried = Some(Instant::now());
-        let Ok(count) = nvml.device_count() else { return Ok(()) };
-        let indices = (0..count).filter(|index| !settings.skip.contains(index)).collect();
-        let announce = |gpu| output.write(&Frame::Touching { gpu });
-        let Some(events) = XidEvents::register(nvml, indices, announce)? else { return Ok(()) };
+        self.gpus.clone_from(answering);
+        self.is_outdated = false;
+        let indices = answering.iter().copied().collect();
+        let Some(events) = XidEvents::register(nvml, indices, |gpu| touch(output, gpu))? else {
+            return Ok(());
+        };
+        self.stop = Arc::default();
+        let stop = Arc::clone(&self.stop);
         // A broken pipe is seen by the main thread, within one interval.
-        let wait = move || events.wait(stop, |event| drop(output.write(&Frame::Xid(event))));
+        let wait = move || events.wait(&stop, |event| drop(output.write(&Frame::Xid(event))));
         let thread = thread::Builder::new().name("xid".to_owned()).stack_size(XID_THREAD_STACK);
         self.running = thread.spawn_scoped(self.scope, wait).ok();
         Ok(())
     }
 }
 
-/// Sweeps until the exporter wants no more; `before` runs before each sweep, whose end ends the watch over both.
-fn rounds(
-    nvml: &Nvml,
+impl XidThread<'_, '_> {
+    /// Waits for it to end: as long as one wait for an XID.
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.running.take() {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for XidThread<'_, '_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Sweeps until the exporter wants no more.
+fn rounds<'scope>(
+    nvml: &'scope Nvml,
     settings: &ProbeSettings,
-    output: &Output,
+    output: &'scope Output,
     reader: &mut Reader,
-    mut before: impl FnMut() -> Result<(), FrameError>,
-) -> Result<(), FrameError> {
+    mut xids: XidThread<'scope, '_>,
+) -> Result<(), End> {
     let mut next = Instant::now();
     let mut is_first = true;
+    let mut answering = (0..count(nvml, output)?).filter(|index| !settings.skip.contains(index)).collect();
     loop {
-        before()?;
-        if sweep(nvml, settings, reader, output)? == Driving::Gone {
-            return Ok(());
-        }
+        // Registering touches the GPUs too; the end of the sweep ends the watch over both.
+        xids.keep(nvml, output, &answering)?;
+        answering = sweep(nvml, settings, reader, output)?;
         if mem::take(&mut is_first) {
             footprint::give_back();
         }
@@ -162,54 +230,47 @@ fn rounds(
         // Rounds that were missed are not made up for.
         next = next.max(now);
         if input_closes_within(next - now) {
-            return Ok(());
+            return Err(End::Asked);
         }
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Driving {
-    On,
-    /// The driver was unloaded under us; only a new process can load it anew.
-    Gone,
+fn count(nvml: &Nvml, output: &Output) -> Result<u32, End> {
+    nvml.device_count().or_else(|error| {
+        let message = format!("the driver no longer counts its GPUs: {error}");
+        gone(output, Failure { reason: FailureReason::Other, message })
+    })
 }
 
-/// One round over all GPUs.
+/// One round over all GPUs; returns the indices of those that answered.
 fn sweep(
     nvml: &Nvml,
     settings: &ProbeSettings,
     reader: &mut Reader,
     output: &Output,
-) -> Result<Driving, FrameError> {
-    let count = match nvml.device_count() {
-        Ok(count) => count,
-        Err(error) => {
-            let message = format!("the driver no longer counts its GPUs: {error}");
-            output.write(&Frame::Failed(Failure { reason: FailureReason::Other, message }))?;
-            return Ok(Driving::Gone);
-        }
-    };
-    let mut gpus = Vec::with_capacity(count as usize);
-    for index in 0..count {
+) -> Result<BTreeSet<u32>, End> {
+    let mut gpus = Vec::new();
+    for index in 0..count(nvml, output)? {
         if settings.skip.contains(&index) {
-            gpus.push(super::frame::GpuSweep { index, outcome: Outcome::Skipped });
+            gpus.push(GpuSweep { index, outcome: Outcome::Skipped });
             continue;
         }
-        output.write(&Frame::Touching { gpu: index })?;
+        touch(output, index)?;
         gpus.push(reader.read(nvml, index, settings.once));
     }
     if gpus.iter().any(|gpu| gpu.outcome == Outcome::Failed(FaultReason::DriverGone)) {
         let message =
             "the driver was unloaded or replaced while in use (hint: GPUs return once it is loaded again)";
         let failure = Failure { reason: FailureReason::DriverNotLoaded, message: message.to_owned() };
-        output.write(&Frame::Failed(failure))?;
-        return Ok(Driving::Gone);
+        return gone(output, failure);
     }
+    let has_answered = |gpu: &&GpuSweep| matches!(gpu.outcome, Outcome::Read(_));
+    let answering = gpus.iter().filter(has_answered).map(|gpu| gpu.index).collect();
     output.write(&Frame::Sweep(Sweep { gpus }))?;
-    Ok(Driving::On)
+    Ok(answering)
 }
 
-/// Paces the rounds: waits that long, unless the exporter closes our standard input first.
+/// Waits that long, unless the exporter closes our standard input first.
 fn input_closes_within(pause: Duration) -> bool {
     let input = std::io::stdin();
     let mut watched = [PollFd::new(&input, PollFlags::IN)];

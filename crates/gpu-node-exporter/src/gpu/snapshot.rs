@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(super) use self::accumulated::{Accumulated, REASONS};
 pub(super) use self::peak::{Peak, WINDOW};
 use super::frame::{Driver, Failure, FaultReason, Outcome, Reading, Sweep};
-use super::pci::PciGpu;
+use super::pci::{NVIDIA_DRIVER, PciGpu};
 use super::supervisor::Restart;
 use super::xid;
 
@@ -28,6 +28,8 @@ pub(super) struct Snapshot {
     pub(super) xids: BTreeMap<String, Xids>,
     /// When the last complete round arrived.
     pub(super) taken_at: Option<Instant>,
+    /// The driver has been away since then, so that round tells of the past, however young it is.
+    pub(super) is_history: bool,
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,
     pub(super) probe: ProbeHealth,
@@ -152,6 +154,7 @@ impl Snapshot {
     /// Takes in a complete round that arrived at `now`.
     pub(super) fn absorb(&mut self, sweep: Sweep, now: Instant) {
         self.taken_at = Some(now);
+        self.is_history = false;
         // One that never answered has no name to be remembered by.
         self.gpus.retain(|gpu| gpu.uuid.is_some());
         let mut present = vec![false; self.gpus.len()];
@@ -207,6 +210,16 @@ impl Snapshot {
                 .is_some_and(|(known, _)| known == slot)
         };
         self.gpus.iter().find(is_there)?.uuid.clone()
+    }
+
+    /// PCI devices that the NVIDIA driver has taken and does not list, as far as the GPUs without a name are not these.
+    pub(super) fn unlisted(&self) -> impl Iterator<Item = &PciGpu> {
+        let is_listed = |gpu: &&Gpu| !matches!(gpu.presence, Presence::Missing);
+        let nameless = self.gpus.iter().filter(|gpu| gpu.uuid.is_none()).count();
+        let listed: Vec<_> =
+            self.gpus.iter().filter(is_listed).filter_map(|gpu| gpu.pci_bus_id.as_ref()).collect();
+        let bound = self.pci.iter().filter(|pci| pci.driver.as_deref() == Some(NVIDIA_DRIVER));
+        bound.filter(move |pci| !listed.contains(&&pci.address)).skip(nameless)
     }
 
     /// PCI devices that the NVIDIA driver should show and never did.
@@ -316,6 +329,33 @@ mod tests {
         ];
         let named: Vec<_> = snapshot.never_seen().map(|pci| pci.address.as_str()).collect();
         assert_eq!(named, ["0000:1a:00.0"]);
+    }
+
+    #[test]
+    fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
+        let device = |address: &str, driver: &str| PciGpu {
+            address: address.to_owned(),
+            driver: Some(driver.to_owned()),
+        };
+        let unlisted = |sweeps| {
+            let mut snapshot = after(sweeps);
+            snapshot.pci = vec![
+                device("0000:00:00.0", "nvidia"),
+                device("0000:01:00.0", "nvidia"),
+                device("0000:02:00.0", "vfio-pci"),
+            ];
+            snapshot.unlisted().map(|pci| pci.address.clone()).collect::<Vec<_>>()
+        };
+        let failed = || GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) };
+        assert_eq!(unlisted(vec![vec![read(0, "A")]]), ["0000:01:00.0"]);
+        assert_eq!(
+            unlisted(vec![vec![read(0, "A"), read(1, "B")], vec![read(0, "A")]]),
+            ["0000:01:00.0"],
+            "though it was there before"
+        );
+        for listed in [vec![read(0, "A"), read(1, "B")], vec![read(0, "A"), failed()]] {
+            assert_eq!(unlisted(vec![listed]), [""; 0]);
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod kernel_log;
 mod process;
+mod restart;
+mod retrial;
 mod watch;
 
 use std::io;
@@ -21,7 +23,8 @@ use tracing::{debug, error, info, warn};
 
 pub(super) use self::kernel_log::{KERNEL_LOG, open as open_kernel_log};
 pub(super) use self::process::{Probe, Said};
-pub(super) use self::watch::Restart;
+pub(super) use self::restart::Restart;
+use self::retrial::Round;
 use self::watch::{Event, Exit, Limits, Order, Watch};
 use super::GpuSettings;
 use super::families::restart_counts;
@@ -58,8 +61,11 @@ const PCI_EVERY: Duration = Duration::from_secs(30);
 /// How often processes that were given up are looked after.
 const REAP_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a probe may take to leave when asked; its own longest wait is half a second.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a probe may take to leave when asked: it leaves between two GPUs, and its own longest wait is half a second.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a killed probe may take to be gone; one that hangs in the driver may never be.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a probe whose pipe has closed may take to be gone.
 const EXIT_LIMIT: Duration = Duration::from_secs(1);
@@ -69,10 +75,12 @@ pub(super) fn start(
     settings: &GpuSettings,
     program: &Path,
     published: Arc<ArcSwap<Snapshot>>,
+    expects_all_pci_gpus: bool,
 ) -> io::Result<(SyncSender<Message>, JoinHandle<()>)> {
     let (sender, messages) = mpsc::sync_channel(QUEUE);
     let supervisor = Supervisor {
         settings: settings.clone(),
+        expects_all_pci_gpus,
         program: program.to_owned(),
         watch: Watch::new(Limits::new(settings.probe_timeout, settings.sample_interval)),
         snapshot: Snapshot::swept_every(settings.sample_interval),
@@ -93,6 +101,7 @@ pub(super) fn start(
 
 struct Supervisor {
     settings: GpuSettings,
+    expects_all_pci_gpus: bool,
     program: PathBuf,
     watch: Watch,
     snapshot: Snapshot,
@@ -201,13 +210,14 @@ impl Supervisor {
         let Some(mut probe) = self.probe.take() else { return };
         probe.ask_to_leave();
         if probe.wait(STOP_LIMIT).is_none() {
+            warn!(pid = probe.pid(), "GPU probe does not leave a call into the driver; it is killed");
             self.abandon(probe);
         }
     }
 
     fn abandon(&mut self, mut probe: Probe) {
         probe.kill();
-        if probe.wait(Duration::ZERO).is_none() {
+        if probe.wait(KILL_LIMIT).is_none() {
             self.abandoned.push(probe);
         }
     }
@@ -232,6 +242,7 @@ impl Supervisor {
             }
             Message::Release(done) => {
                 info!("releasing the NVIDIA driver");
+                self.snapshot.is_history = true;
                 self.carry_out_event(&Event::Release);
                 self.publish();
                 // Whoever asked may have gone.
@@ -253,10 +264,7 @@ impl Supervisor {
                 Event::Initialised
             }
             Frame::Touching { gpu } => Event::Touching(gpu),
-            Frame::Sweep(sweep) => {
-                self.swept(sweep);
-                Event::Swept
-            }
+            Frame::Sweep(sweep) => Event::Swept(self.swept(sweep)),
             Frame::Xid(event) => {
                 if let Ok(code) = u32::try_from(event.xid) {
                     self.count_xid(&event.uuid, code, XidSource::Driver);
@@ -269,6 +277,7 @@ impl Supervisor {
                     info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
                 }
                 self.snapshot.driver = None;
+                self.snapshot.is_history = true;
                 self.snapshot.probe.failure = Some(failure);
                 Event::Failed
             }
@@ -276,11 +285,21 @@ impl Supervisor {
         self.carry_out_event(&event);
     }
 
-    fn swept(&mut self, sweep: Sweep) {
-        for gpu in sweep.gpus.iter().filter(|gpu| gpu.outcome != Outcome::Skipped) {
-            self.watch.answered(gpu.index);
+    /// Takes in a round and tells what it did not give.
+    fn swept(&mut self, sweep: Sweep) -> Round {
+        let mut round = Round::default();
+        for gpu in &sweep.gpus {
+            match gpu.outcome {
+                Outcome::Read(_) => {}
+                Outcome::Failed(_) => drop(round.failed.insert(gpu.index)),
+                Outcome::Skipped => drop(round.skipped.insert(gpu.index)),
+            }
         }
         self.snapshot.absorb(sweep, Instant::now());
+        if self.expects_all_pci_gpus {
+            round.unlisted = self.snapshot.unlisted().map(|pci| pci.address.clone()).collect();
+        }
+        round
     }
 
     fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {

@@ -1,9 +1,10 @@
 //! A running exporter: started on a free port, asked over HTTP, ended with the test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -23,6 +24,26 @@ pub(crate) struct Exporter {
     address: SocketAddr,
     log: Arc<Mutex<String>>,
     _scenario: Option<tempfile::NamedTempFile>,
+}
+
+/// A library that the loader finds first and cannot load, as on a machine without a driver.
+pub(crate) fn no_driver() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("libnvidia-ml.so.1"), "no library").expect("writable");
+    folder
+}
+
+/// A `/sys` whose PCI bus has NVIDIA GPUs at these addresses, all of them the NVIDIA driver's.
+pub(crate) fn sysfs(addresses: &[&str]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("a folder");
+    for address in addresses {
+        let device = root.path().join("bus/pci/devices").join(address);
+        fs::create_dir_all(&device).expect("a folder");
+        fs::write(device.join("vendor"), "0x10de\n").expect("writable");
+        fs::write(device.join("class"), "0x030200\n").expect("writable");
+        std::os::unix::fs::symlink("../../../bus/pci/drivers/nvidia", device.join("driver")).expect("a link");
+    }
+    root
 }
 
 /// One metrics page.
@@ -49,17 +70,27 @@ impl Exporter {
         let library = format!("--gpu.library={}", simulator().display());
         let mut arguments = vec![library.as_str(), "--gpu.sample-interval=100ms"];
         arguments.extend(flags);
-        Self::start(&arguments, Some(file))
+        Self::start(&arguments, Some(file), &[])
     }
 
     /// Starts with these flags and no more than a free port.
     pub(crate) fn with_flags(flags: &[&str]) -> Self {
-        Self::start(flags, None)
+        Self::start(flags, None, &[])
     }
 
-    fn start(flags: &[&str], scenario: Option<tempfile::NamedTempFile>) -> Self {
+    /// Starts where the loader looks for libraries here first.
+    pub(crate) fn with_libraries(folder: &Path, flags: &[&str]) -> Self {
+        Self::start(flags, None, &[("LD_LIBRARY_PATH", folder.as_os_str())])
+    }
+
+    fn start(
+        flags: &[&str],
+        scenario: Option<tempfile::NamedTempFile>,
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"));
         command.arg("--web.listen-address=127.0.0.1:0").args(flags).stderr(Stdio::piped());
+        command.envs(environment.iter().copied());
         if let Some(file) = &scenario {
             let start = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
             command
@@ -156,12 +187,13 @@ impl Drop for Exporter {
     }
 }
 
-/// Runs `--check` on a scenario; returns the exit code and what was printed.
-pub(crate) fn check(yaml: &str) -> (Option<i32>, String) {
+/// Runs `--check` on a scenario with these flags; returns the exit code and what was printed.
+pub(crate) fn check(yaml: &str, flags: &[&str]) -> (Option<i32>, String) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(yaml.as_bytes()).expect("writable");
     let output = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"))
         .args(["--check", "--web.listen-address=127.0.0.1:0"])
+        .args(flags)
         .arg(format!("--gpu.library={}", simulator().display()))
         .env("NVML_SIM_SCENARIO", file.path())
         .output()

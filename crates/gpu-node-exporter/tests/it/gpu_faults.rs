@@ -1,10 +1,10 @@
 //! What a GPU or its driver can do wrong, and what of it a scrape may notice.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::exporter::{Exporter, Page, check, wait_until_gone};
+use crate::exporter::{Exporter, Page, check, no_driver, sysfs, wait_until_gone};
 
 const FIRST: &[&str] = &[r#"gpu="0""#];
 const SECOND: &[&str] = &[r#"gpu="1""#];
@@ -31,20 +31,17 @@ fn two_gpus(incident: &str) -> String {
 
 #[test]
 fn a_hanging_gpu_costs_itself_and_no_scrape() {
-    let scenario = two_gpus("{ gpu: 1, at: 2s, kind: hang }");
-    let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=1s"]);
-    exporter.wait_until("both GPUs are up before the hang", both_up);
-
-    let mut slowest = Duration::ZERO;
-    let until = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < until {
-        let page = exporter.scrape();
-        slowest = slowest.max(page.took);
+    let timeout = Duration::from_secs(2);
+    let scenario = two_gpus("{ gpu: 1, at: 3s, kind: hang }");
+    let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=2s"]);
+    let healthy = exporter.wait_until("both GPUs are up before the hang", both_up).took;
+    let page = exporter.wait_until("the hanging GPU is told", |page| {
         assert!(page.value("node_load1", &[]).is_some(), "host metrics are always there");
         assert!(page.says("gpu_up", FIRST, 1.0), "the other GPU never flickers: {}", exporter.log());
-    }
-    let page = exporter.wait_until("the hanging GPU is told", |page| page.says("gpu_up", SECOND, 0.0));
-    assert!(slowest < Duration::from_millis(500), "no scrape waits for the driver: {slowest:?}");
+        let took = page.took;
+        assert!(took < healthy + timeout / 2, "no scrape waits for the driver: {took:?}, {healthy:?} before");
+        page.says("gpu_up", SECOND, 0.0)
+    });
     assert_eq!(page.value("gpu_probe_stuck_gpus", &[]), Some(1.0));
     assert_eq!(restarts(&page, "stuck"), Some(1.0));
     assert_eq!(gpu_success(&page), Some(0.0));
@@ -115,6 +112,107 @@ fn a_lost_gpu_keeps_its_name_and_returns() {
 }
 
 #[test]
+fn a_gpu_that_takes_long_to_wake_is_waited_for() {
+    let scenario = two_gpus("{ gpu: 1, at: 0s, until: 2s, kind: slow, latency: 3s }");
+    let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=1s"]);
+    let page = exporter.wait_until("both GPUs are up", both_up);
+    assert_eq!(restarts(&page, "stuck"), Some(0.0), "{}", exporter.log());
+}
+
+#[test]
+fn a_gpu_that_only_a_new_process_sees_again_is_seen_again() {
+    let scenario = two_gpus("{ gpu: 1, at: 3s, until: 4s, kind: lost, reinit: true }");
+    let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=1s"]);
+    exporter.wait_until("both GPUs are up before the loss", both_up);
+    exporter.wait_until("the loss is told", |page| page.says("gpu_up", SECOND, 0.0));
+    let page = exporter.wait_until("it returns", both_up);
+    assert_eq!(restarts(&page, "retrial"), Some(1.0), "{}", exporter.log());
+}
+
+#[test]
+fn a_gpu_that_is_added_is_seen() {
+    let gpus = "description: test\ngpus: [{ model: h100-sxm }, { model: h100-sxm, added: 6s }]\n";
+    let sysfs = sysfs(&["0000:17:00.0", "0000:1a:00.0"]);
+    let path = format!("--path.sysfs={}", sysfs.path().display());
+    let exporter = Exporter::on_scenario(gpus, &[&path, "--gpu.probe-timeout=1s"]);
+    let unseen = [r#"pci_bus_id="0000:1a:00.0""#];
+    let page = exporter.wait_until("the bus has one more than the driver", |page| {
+        page.says("gpu_up", FIRST, 1.0) && page.says("gpu_up", &unseen, 0.0)
+    });
+    assert_eq!(gpu_success(&page), Some(0.0), "{}", exporter.log());
+    let page = exporter.wait_until("both GPUs are up", both_up);
+    assert_eq!(gpu_success(&page), Some(1.0), "{}", exporter.log());
+}
+
+#[test]
+fn xids_of_a_gpu_that_returned_are_heard() {
+    let exporter = Exporter::on_scenario(
+        &two_gpus("{ gpu: 1, at: 2s, until: 4s, kind: lost }, { gpu: 1, at: 8s, kind: xid, xid: 48 }"),
+        &[],
+    );
+    exporter.wait_until("both GPUs are up before the loss", both_up);
+    exporter.wait_until("the loss is told", |page| page.says("gpu_up", SECOND, 0.0));
+    exporter.wait_until("the XID is counted", |page| {
+        page.says("gpu_xid_errors_total", &[SECOND[0], r#"xid="48""#], 1.0)
+    });
+}
+
+#[test]
+fn an_old_driver_is_asked_in_its_own_words() {
+    let exporter = Exporter::on_scenario(
+        "description: test\ndriver: { missing: [nvmlDeviceGetMemoryInfo_v2, nvmlDeviceGetCurrentClocksEventReasons] }\n\
+         gpus: [{ model: h100-sxm, memory_used: { constant: 0.5 } }]\n",
+        &[],
+    );
+    let page = exporter.wait_until("the GPU is up", |page| page.says("gpu_up", FIRST, 1.0));
+    let memory = |part: &str| page.value(&format!("gpu_memory_{part}_bytes"), FIRST);
+    assert_eq!(memory("reserved"), None);
+    assert_eq!(memory("used").zip(memory("free")).map(|(used, free)| used + free), memory("total"));
+    assert!(page.says("gpu_throttle_active", &[FIRST[0], r#"reason="idle""#], 1.0), "{}", page.text);
+    assert_eq!(gpu_success(&page), Some(1.0), "{}", exporter.log());
+}
+
+#[test]
+fn a_reading_that_fails_for_a_time_is_a_hole() {
+    let exporter = Exporter::on_scenario(
+        &two_gpus(
+            "{ gpu: 1, at: 0s, until: 5s, kind: error, code: 23, call: nvmlDeviceGetMemoryInfo_v2 }, \
+             { gpu: 1, at: 0s, until: 5s, kind: error, code: 999, call: nvmlDeviceGetName }",
+        ),
+        &[],
+    );
+    let page = exporter.wait_until("both GPUs are up", both_up);
+    assert!(page.value("gpu_memory_used_bytes", FIRST).is_some());
+    assert_eq!(
+        page.value("gpu_memory_used_bytes", SECOND),
+        None,
+        "the first version of the call means another"
+    );
+    assert_eq!(page.value("gpu_info", &[SECOND[0], "name="]), None);
+    assert_eq!(gpu_success(&page), Some(0.0), "{}", exporter.log());
+    let page = exporter.wait_until("all is well", |page| gpu_success(page) == Some(1.0));
+    assert_eq!(page.value("gpu_memory_used_bytes", SECOND), page.value("gpu_memory_used_bytes", FIRST));
+    assert!(page.value("gpu_memory_reserved_bytes", SECOND).is_some());
+    assert!(page.value("gpu_info", &[SECOND[0], r#"name="NVIDIA H100"#]).is_some());
+}
+
+/// What is asked every few seconds only fails, all the same, in between.
+#[test]
+fn a_lasting_fault_is_told_once() {
+    let exporter = Exporter::on_scenario(
+        &two_gpus("{ gpu: 1, at: 0s, kind: error, code: 999, call: nvmlDeviceGetMigMode }"),
+        &[],
+    );
+    exporter.wait_until("it is a fault", |page| gpu_success(page) == Some(0.0));
+    // Half busy: twelve seconds, in which it is asked twice.
+    exporter.wait_until("time passes", |page| {
+        assert_eq!(gpu_success(page), Some(0.0), "{}", exporter.log());
+        page.value("gpu_busy_seconds_total", FIRST) > Some(6.0)
+    });
+    assert_eq!(exporter.log().matches("MIG mode: unknown error").count(), 1, "{}", exporter.log());
+}
+
+#[test]
 fn a_wrong_library_is_told_once_and_in_the_success_flag() {
     let exporter = Exporter::with_flags(&["--gpu.library=/nonexistent/libnvidia-ml.so.1"]);
     let page = exporter.wait_until("it is tried again", |page| restarts(page, "driver") >= Some(2.0));
@@ -130,8 +228,8 @@ fn a_wrong_library_is_told_once_and_in_the_success_flag() {
 fn a_machine_without_gpus_is_well() {
     let empty = tempfile::tempdir().expect("a folder");
     let sysfs = format!("--path.sysfs={}", empty.path().display());
-    // A default library may or may not be installed where this runs; the loader is kept from finding one.
-    let exporter = Exporter::with_flags(&[&sysfs]);
+    let libraries = no_driver();
+    let exporter = Exporter::with_libraries(libraries.path(), &[&sysfs]);
     let page = exporter.wait_until("the probe has tried", |page| restarts(page, "driver") >= Some(1.0));
     assert_eq!(gpu_success(&page), Some(1.0), "{}", exporter.log());
     assert!(page.value("gpu_up", &[]).is_none());
@@ -198,9 +296,22 @@ fn a_released_driver_is_free_until_it_is_acquired() {
 }
 
 #[test]
+fn a_probe_in_the_middle_of_a_slow_round_leaves_when_asked() {
+    let exporter = Exporter::on_scenario(
+        "description: test\ndriver: { latency: 30ms }\ngpus: [{ model: h100-sxm, count: 8 }]\n",
+        &[],
+    );
+    // A round takes more than ten seconds.
+    exporter.wait_until("it has begun", |page| page.says("gpu_probe_up", &[], 1.0));
+    exporter.request("POST", "/-/gpu/release");
+    assert_eq!(exporter.probes(), []);
+    assert!(!exporter.log().contains("it is killed"), "{}", exporter.log());
+}
+
+#[test]
 fn a_check_tells_what_each_gpu_does_not_report() {
     let (code, told) =
-        check("description: test\ngpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n");
+        check("description: test\ngpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n", &[]);
     assert!(told.contains("NVIDIA driver 570.86.15 (simulated)"), "{told}");
     assert!(told.contains("GPU 0: NVIDIA GeForce RTX 4090 (simulated), GPU-51b00000"), "{told}");
     assert!(told.contains("does not report") && told.contains("memory temperature"), "{told}");
@@ -214,10 +325,24 @@ fn a_check_fails_on_what_does_not_work() {
         ("init: ok", "{ gpu: 0, at: 0s, kind: lost }", "GPU 0: fallen off the bus"),
         ("init: ok", "{ gpu: 0, at: 0s, kind: crash }", "calls to GPU 0 do not return, or crash"),
     ] {
-        let (code, told) = check(&format!(
+        let scenario = format!(
             "description: test\ndriver: {{ {driver} }}\ngpus: [{{ model: rtx4090 }}]\nincidents: [{incident}]\n"
-        ));
+        );
+        let (code, told) = check(&scenario, &[]);
         assert!(told.contains(reason), "{driver} {incident}: {told}");
         assert_eq!(code, Some(1), "{told}");
+    }
+}
+
+#[test]
+fn a_check_misses_a_gpu_that_is_on_the_bus() {
+    let sysfs = sysfs(&["0000:17:00.0", "0000:1a:00.0"]);
+    let path = format!("--path.sysfs={}", sysfs.path().display());
+    let only_gpus = ["--collector.disable-defaults", "--collector.gpu", &path];
+    for (count, code) in [(1, Some(1)), (2, Some(0))] {
+        let scenario = format!("description: test\ngpus: [{{ model: h100-sxm, count: {count} }}]\n");
+        let (left_with, told) = check(&scenario, &only_gpus);
+        assert_eq!(left_with, code, "{told}");
+        assert_eq!(told.contains("0000:1a:00.0"), count == 1, "{told}");
     }
 }

@@ -172,6 +172,41 @@ fn lost_and_unseen_gpus_are_down_and_say_nothing_else() {
 }
 
 #[test]
+fn a_gpu_without_a_name_is_counted_once() {
+    let start = Instant::now();
+    let skipped = |index| GpuSweep { index, outcome: Outcome::Skipped };
+    let mut snapshot = snapshot(vec![vec![read(0, everything(0)), skipped(1), skipped(2)]], start);
+    let device = |address: &str| PciGpu { address: address.to_owned(), driver: Some("nvidia".to_owned()) };
+    let known = r#"gpu_up{gpu="0",uuid="GPU-0",pci_bus_id="0000:07:00.0"} 1"#;
+    for (unseen, down) in [
+        (vec![], vec![r#"gpu_up{gpu="1"} 0"#, r#"gpu_up{gpu="2"} 0"#]),
+        (vec!["0000:1a:00.0"], vec![r#"gpu_up{gpu="2"} 0"#, r#"gpu_up{pci_bus_id="0000:1a:00.0"} 0"#]),
+        (
+            vec!["0000:1a:00.0", "0000:1d:00.0", "0000:20:00.0"],
+            vec![
+                r#"gpu_up{pci_bus_id="0000:1a:00.0"} 0"#,
+                r#"gpu_up{pci_bus_id="0000:1d:00.0"} 0"#,
+                r#"gpu_up{pci_bus_id="0000:20:00.0"} 0"#,
+            ],
+        ),
+    ] {
+        snapshot.pci = [&["0000:07:00.0"], &unseen[..]].concat().into_iter().map(device).collect();
+        let told = page(&snapshot, view(start));
+        let ups: Vec<_> = told.lines().filter(|line| line.starts_with("gpu_up{")).collect();
+        assert_eq!(ups, [&[known], &down[..]].concat(), "{unseen:?}");
+    }
+}
+
+#[test]
+fn the_driver_is_told_while_a_probe_has_it() {
+    let start = Instant::now();
+    let mut snapshot = snapshot(vec![vec![read(0, nothing(0))]], start);
+    assert!(page(&snapshot, view(start)).contains("gpu_driver_info{"));
+    snapshot.probe.is_up = false;
+    assert!(!page(&snapshot, view(start)).contains("gpu_driver_info{"));
+}
+
+#[test]
 fn old_readings_are_not_shown_as_new() {
     let start = Instant::now();
     let mut snapshot = snapshot(vec![vec![read(0, everything(0))]], start);

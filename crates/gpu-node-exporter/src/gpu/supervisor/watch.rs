@@ -1,27 +1,42 @@
-//! When to start, give up, skip and retry: the watchdog's decisions, without clock, process or pipe.
+//! When to start, give up and replace a probe: the watchdog's decisions, without clock, process or pipe.
 //!
 //! Time is a [`Duration`] since an origin the caller chooses. The caller reports what it sees and carries out the
-//! returned orders; all limits are in [`Limits`].
+//! returned orders; all limits are in [`Limits`]. Which GPUs are left alone, and until when, is
+//! [`retrial`](super::retrial)'s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use super::restart::Restart;
+use super::retrial::{Retrials, Round, doubling};
 
 /// The limits a probe is held to.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// How long one GPU may be silent.
     pub(super) probe_timeout: Duration,
-    /// How long the driver may take to initialise; it wakes each GPU then.
+    /// How long the driver, and each GPU before the first round is complete, may be silent: the driver initialises a GPU
+    /// when it is first touched, which takes seconds where it has to be woken.
     pub(super) start_timeout: Duration,
     /// The pause between rounds.
     pub(super) sample_interval: Duration,
+    /// The pause before a GPU is first tried again. A try can cost the other GPUs a start time-out.
+    first_retrial: Duration,
 }
 
 impl Limits {
     pub(super) fn new(probe_timeout: Duration, sample_interval: Duration) -> Self {
-        Self { probe_timeout, start_timeout: probe_timeout * 6, sample_interval }
+        Self {
+            probe_timeout,
+            start_timeout: probe_timeout * 6,
+            sample_interval,
+            first_retrial: probe_timeout * 12,
+        }
     }
 }
+
+/// Starts that took too long in a row raise the limit up to so many times: a machine may be slower than we thought.
+const MOST_PATIENCE: u32 = 4;
 
 /// Processes that were given up and have not gone yet. In uninterruptible sleep they can't be killed; more of them
 /// would not learn more.
@@ -37,10 +52,6 @@ const PROVEN: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Pauses before a skipped GPU is tried again, by failures in a row. A try costs the other GPUs one probe time-out.
-const FIRST_RETRIAL: Duration = Duration::from_mins(1);
-const LAST_RETRIAL: Duration = Duration::from_hours(1);
-
 /// What the caller saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
@@ -48,8 +59,8 @@ pub(super) enum Event {
     Initialised,
     /// The probe turns to this GPU.
     Touching(u32),
-    /// A round is complete.
-    Swept,
+    /// A round is complete but for these.
+    Swept(Round),
     /// The probe said why it can't go on.
     Failed,
     /// The probe is gone.
@@ -82,40 +93,6 @@ pub(super) enum Order {
     Abandon { at: Option<u32> },
 }
 
-/// Why a probe had to be replaced: the `reason` label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Restart {
-    /// Silent for too long.
-    Stuck,
-    /// Ended by itself, by a signal other than kill.
-    Crash,
-    /// Killed from outside.
-    Killed,
-    /// Left without a word.
-    Exit,
-    /// Had no driver to ask.
-    Driver,
-    /// Replaced to try a skipped GPU again.
-    Retrial,
-}
-
-impl Restart {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Stuck, Self::Crash, Self::Killed, Self::Exit, Self::Driver, Self::Retrial];
-
-    /// The label value.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Stuck => "stuck",
-            Self::Crash => "crash",
-            Self::Killed => "killed",
-            Self::Exit => "exit",
-            Self::Driver => "driver",
-            Self::Retrial => "retrial",
-        }
-    }
-}
-
 /// What the watchdog is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -131,22 +108,16 @@ enum State {
     Released,
 }
 
-/// Until when a GPU is skipped. GPUs are known by index here, since finding out more would mean calling them: should
-/// the driver renumber its GPUs meanwhile, another one may be left out until the next retrial.
-#[derive(Clone, Copy, Debug)]
-struct Quarantine {
-    retry_at: Duration,
-    failures: u32,
-}
-
 /// The watchdog.
 #[derive(Debug)]
 pub(super) struct Watch {
     limits: Limits,
     state: State,
-    quarantine: BTreeMap<u32, Quarantine>,
+    retrials: Retrials,
     /// Failures in a row of probes as a whole.
     failures: u32,
+    /// Probes in a row that were given up before their first round was complete.
+    slow_starts: u32,
     /// When the present probe completed its first round.
     working_since: Option<Duration>,
     /// The GPU under the hand at the last crashes, and how many they were.
@@ -159,21 +130,16 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
+            retrials: Retrials::new(limits.first_retrial),
             limits,
             state: State::Paused { until: Duration::ZERO },
-            quarantine: BTreeMap::new(),
             failures: 0,
+            slow_starts: 0,
             working_since: None,
             suspect: None,
             has_failed: false,
             restarts: BTreeMap::new(),
         }
-    }
-
-    /// The GPUs that are skipped now.
-    #[cfg(test)]
-    fn stuck(&self) -> Vec<u32> {
-        self.quarantine.keys().copied().collect()
     }
 
     pub(super) fn is_released(&self) -> bool {
@@ -195,15 +161,28 @@ impl Watch {
         match self.state {
             State::Paused { .. } if abandoned >= MAX_ABANDONED => None,
             State::Paused { until } => Some(until),
-            State::Starting { since } => Some(since + self.limits.start_timeout),
-            State::Touching { since, .. } => Some(since + self.limits.probe_timeout),
-            State::Resting { since } => {
-                let silent = since + self.limits.sample_interval + self.limits.probe_timeout;
-                let retrial =
-                    self.quarantine.values().map(|gpu| gpu.retry_at).min().filter(|_| abandoned == 0);
-                Some(retrial.map_or(silent, |retrial| retrial.min(silent)))
+            State::Resting { .. } if abandoned == 0 => {
+                self.overdue_at().into_iter().chain(self.retrials.next()).min()
             }
-            State::Released => None,
+            _ => self.overdue_at(),
+        }
+    }
+
+    /// When the probe will have been silent for too long.
+    fn overdue_at(&self) -> Option<Duration> {
+        let patience = if self.working_since.is_some() {
+            self.limits.probe_timeout
+        } else {
+            doubling(
+                self.limits.start_timeout,
+                self.limits.start_timeout * MOST_PATIENCE,
+                self.slow_starts + 1,
+            )
+        };
+        match self.state {
+            State::Starting { since } | State::Touching { since, .. } => Some(since + patience),
+            State::Resting { since } => Some(since + self.limits.sample_interval + patience),
+            State::Paused { .. } | State::Released => None,
         }
     }
 
@@ -217,7 +196,7 @@ impl Watch {
             }
             (Event::Acquire, State::Released) => {
                 // The administrator has done something about the GPUs: all get a new chance.
-                self.quarantine.clear();
+                self.retrials.clear();
                 self.failures = 0;
                 self.pause(now, Duration::ZERO);
                 Vec::new()
@@ -231,9 +210,11 @@ impl Watch {
                 self.state = State::Touching { gpu: *gpu, since: now };
                 Vec::new()
             }
-            (Event::Swept, _) => {
+            (Event::Swept(round), _) => {
                 self.state = State::Resting { since: now };
+                self.retrials.settle(now, round);
                 self.suspect = None;
+                self.slow_starts = 0;
                 let working_since = *self.working_since.get_or_insert(now);
                 if now.saturating_sub(working_since) >= PROVEN {
                     self.failures = 0;
@@ -271,8 +252,8 @@ impl Watch {
             };
             self.suspect = Some((gpu, crashes));
             // A GPU on trial has used up its credit.
-            if crashes >= CRASHES_TO_SKIP || self.quarantine.contains_key(&gpu) {
-                self.quarantine(now, gpu);
+            if crashes >= CRASHES_TO_SKIP || self.retrials.is_suspect(gpu) {
+                self.leave_alone(now, gpu);
             }
         }
         self.fail(now, reason);
@@ -280,32 +261,21 @@ impl Watch {
 
     /// Decides what the clock alone decides. `abandoned` processes are still there.
     pub(super) fn tick(&mut self, now: Duration, abandoned: usize) -> Vec<Order> {
+        // While a process hangs in the driver, a retrial would only add another.
+        let may_retry = abandoned == 0;
         match self.state {
             State::Paused { until } if now >= until && abandoned < MAX_ABANDONED => {
                 self.state = State::Starting { since: now };
                 self.working_since = None;
                 self.has_failed = false;
-                vec![Order::Start { skip: self.skip(now, abandoned) }]
+                let skip = self.retrials.skipped(now, !may_retry);
+                if may_retry {
+                    self.retrials.begin(now);
+                }
+                vec![Order::Start { skip }]
             }
-            State::Starting { since } if now >= since + self.limits.start_timeout => {
-                self.fail(now, Restart::Stuck);
-                vec![Order::Abandon { at: None }]
-            }
-            State::Touching { gpu, since } if now >= since + self.limits.probe_timeout => {
-                self.quarantine(now, gpu);
-                self.count(Restart::Stuck);
-                // The others wait no longer than they have to.
-                self.pause(now, Duration::ZERO);
-                vec![Order::Abandon { at: Some(gpu) }]
-            }
-            State::Resting { since }
-                if now >= since + self.limits.sample_interval + self.limits.probe_timeout =>
-            {
-                self.fail(now, Restart::Stuck);
-                vec![Order::Abandon { at: None }]
-            }
-            // While a process hangs in the driver, a retrial would only add another.
-            State::Resting { .. } if abandoned == 0 && self.is_retrial_due(now) => {
+            state if self.overdue_at().is_some_and(|at| now >= at) => vec![self.give_up(now, state)],
+            State::Resting { .. } if may_retry && self.retrials.next().is_some_and(|at| now >= at) => {
                 self.count(Restart::Retrial);
                 self.pause(now, Duration::ZERO);
                 vec![Order::Stop]
@@ -314,26 +284,24 @@ impl Watch {
         }
     }
 
-    fn is_retrial_due(&self, now: Duration) -> bool {
-        self.quarantine.values().any(|gpu| now >= gpu.retry_at)
+    /// The probe was silent for too long.
+    fn give_up(&mut self, now: Duration, state: State) -> Order {
+        if self.working_since.is_none() {
+            self.slow_starts += 1;
+        }
+        let State::Touching { gpu, .. } = state else {
+            self.fail(now, Restart::Stuck);
+            return Order::Abandon { at: None };
+        };
+        self.leave_alone(now, gpu);
+        self.count(Restart::Stuck);
+        // The others wait no longer than they have to.
+        self.pause(now, Duration::ZERO);
+        Order::Abandon { at: Some(gpu) }
     }
 
-    /// The GPUs a probe started now leaves alone. One due for a retrial is tried, and stays quarantined until a round
-    /// with it is complete.
-    fn skip(&self, now: Duration, abandoned: usize) -> Vec<u32> {
-        let skipped = |gpu: &Quarantine| abandoned > 0 || now < gpu.retry_at;
-        self.quarantine.iter().filter(|(_, gpu)| skipped(gpu)).map(|(index, _)| *index).collect()
-    }
-
-    /// A complete round answered for this GPU: it is no longer skipped.
-    pub(super) fn answered(&mut self, gpu: u32) {
-        self.quarantine.remove(&gpu);
-    }
-
-    fn quarantine(&mut self, now: Duration, gpu: u32) {
-        let failures = self.quarantine.get(&gpu).map_or(1, |gpu| gpu.failures + 1);
-        let retry_at = now + doubling(FIRST_RETRIAL, LAST_RETRIAL, failures);
-        self.quarantine.insert(gpu, Quarantine { retry_at, failures });
+    fn leave_alone(&mut self, now: Duration, gpu: u32) {
+        self.retrials.silent(now, gpu);
         self.suspect = None;
     }
 
@@ -352,12 +320,6 @@ impl Watch {
     }
 }
 
-/// `first` for the first failure, then twice as long each time, up to `last`.
-fn doubling(first: Duration, last: Duration, failures: u32) -> Duration {
-    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
-    first.saturating_mul(factor).min(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,13 +335,33 @@ mod tests {
         Watch::new(Limits::new(TIMEOUT, INTERVAL))
     }
 
+    /// A round that gave everything.
+    fn swept() -> Event {
+        Event::Swept(Round::default())
+    }
+
+    fn swept_without(gpu: u32) -> Event {
+        Event::Swept(Round { skipped: [gpu].into(), ..Round::default() })
+    }
+
     /// A watch whose probe was started at 0 and has completed a round.
     fn working() -> Watch {
         let mut watch = watch();
         assert_eq!(watch.tick(seconds(0), 0), [Order::Start { skip: vec![] }]);
-        for event in [Event::Initialised, Event::Touching(0), Event::Touching(1), Event::Swept] {
+        for event in [Event::Initialised, Event::Touching(0), Event::Touching(1), swept()] {
             assert_eq!(watch.on(seconds(0), &event), []);
         }
+        watch
+    }
+
+    /// A watch that leaves GPU 1 alone since second 6, with a retrial due at second 66.
+    fn skipping() -> Watch {
+        let mut watch = working();
+        watch.on(seconds(1), &Event::Touching(1));
+        assert_eq!(watch.tick(seconds(6), 0), [Order::Abandon { at: Some(1) }]);
+        assert_eq!(watch.tick(seconds(6), 1), [Order::Start { skip: vec![1] }], "at once");
+        watch.on(seconds(6), &Event::Initialised);
+        watch.on(seconds(6), &swept_without(1));
         watch
     }
 
@@ -389,33 +371,90 @@ mod tests {
         watch.on(seconds(1), &Event::Touching(0));
         watch.on(seconds(4), &Event::Touching(1));
         assert_eq!(watch.tick(seconds(8), 0), [], "GPU 1 has had four seconds");
-        assert_eq!(watch.tick(seconds(9), 0), [Order::Abandon { at: Some(1) }]);
-        assert_eq!(watch.tick(seconds(9), 1), [Order::Start { skip: vec![1] }], "at once");
-        watch.on(seconds(10), &Event::Initialised);
-        watch.on(seconds(10), &Event::Swept);
-        assert_eq!((watch.stuck(), watch.restarts(Restart::Stuck)), (vec![1], 1));
 
-        watch.on(seconds(69), &Event::Swept);
-        assert_eq!(watch.tick(seconds(69), 1), [], "no retrial while the first process hangs");
-        assert_eq!(watch.tick(seconds(69), 0), [Order::Stop]);
-        assert_eq!(watch.tick(seconds(69), 0), [Order::Start { skip: vec![] }]);
-        watch.on(seconds(70), &Event::Touching(1));
-        assert_eq!(watch.tick(seconds(75), 0), [Order::Abandon { at: Some(1) }]);
-        assert_eq!(watch.tick(seconds(75), 1), [Order::Start { skip: vec![1] }]);
-        watch.on(seconds(76), &Event::Swept);
-        assert_eq!(watch.deadline(0), Some(seconds(76) + INTERVAL + TIMEOUT));
-        watch.on(seconds(194), &Event::Swept);
-        assert_eq!(watch.deadline(0), Some(seconds(75 + 120)), "twice as long the second time");
+        let mut watch = skipping();
+        assert_eq!(watch.restarts(Restart::Stuck), 1);
+        watch.on(seconds(66), &swept_without(1));
+        assert_eq!(watch.tick(seconds(66), 1), [], "no retrial while the first process hangs");
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
+        watch.on(seconds(67), &Event::Touching(1));
+        assert_eq!(watch.tick(seconds(97), 0), [Order::Abandon { at: Some(1) }], "it was given time to wake");
+        assert_eq!(watch.tick(seconds(97), 1), [Order::Start { skip: vec![1] }]);
+        watch.on(seconds(98), &swept_without(1));
+        assert_eq!(watch.deadline(0), Some(seconds(98) + INTERVAL + TIMEOUT));
+        watch.on(seconds(216), &swept_without(1));
+        assert_eq!(watch.deadline(0), Some(seconds(97 + 120)), "twice as long the second time");
     }
 
     #[test]
     fn a_gpu_that_answers_again_is_free() {
+        let mut watch = skipping();
+        watch.on(seconds(66), &swept_without(1));
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
+        watch.on(seconds(67), &swept());
+        assert_eq!(watch.deadline(0), Some(seconds(67) + INTERVAL + TIMEOUT), "nothing is left to try");
+    }
+
+    #[test]
+    fn a_trial_does_not_end_itself() {
+        let mut watch = skipping();
+        watch.on(seconds(66), &swept_without(1));
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
+        assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
+        watch.on(seconds(67), &Event::Initialised);
+        assert_eq!(watch.tick(seconds(67), 0), [], "before the first GPU is touched");
+    }
+
+    #[test]
+    fn a_gpu_that_is_no_longer_listed_is_not_tried_for_ever() {
+        let mut watch = skipping();
+        for now in (7..1000).map(seconds) {
+            watch.on(now, &swept());
+            assert_eq!(watch.tick(now, 0), []);
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_fails_is_looked_at_by_a_new_process_now_and_then() {
         let mut watch = working();
-        watch.on(seconds(1), &Event::Touching(1));
-        watch.tick(seconds(6), 0);
-        assert_eq!(watch.stuck(), [1]);
-        watch.answered(1);
-        assert_eq!(watch.stuck(), [0; 0]);
+        let failed = || Event::Swept(Round { failed: [1].into(), ..Round::default() });
+        let mut retrials = Vec::new();
+        for second in 1..1000 {
+            watch.on(seconds(second), &failed());
+            while let [order] = &watch.tick(seconds(second), 0)[..] {
+                if let Order::Start { skip } = order {
+                    assert_eq!(skip, &[0; 0], "it answers, so it is asked");
+                    retrials.push(second);
+                    watch.on(seconds(second), &failed());
+                }
+            }
+        }
+        assert_eq!(retrials, [61, 181, 421, 901]);
+        assert_eq!(watch.restarts(Restart::Retrial), 4);
+    }
+
+    #[test]
+    fn a_gpu_is_given_time_to_wake_before_the_first_round() {
+        let mut watch = watch();
+        let mut now = seconds(0);
+        let mut limits = Vec::new();
+        for gpu in 0..4 {
+            assert!(matches!(watch.tick(now, 0)[..], [Order::Start { .. }]));
+            watch.on(now, &Event::Initialised);
+            watch.on(now, &Event::Touching(gpu));
+            let limit = watch.deadline(0).expect("it is watched").saturating_sub(now);
+            limits.push(limit.as_secs());
+            now += limit;
+            assert_eq!(watch.tick(now, 0), [Order::Abandon { at: Some(gpu) }]);
+        }
+        assert_eq!(limits, [30, 60, 120, 120], "longer after each start that took too long");
+
+        watch.tick(now, 0);
+        watch.on(now, &swept());
+        watch.on(now, &Event::Touching(4));
+        assert_eq!(watch.deadline(0), Some(now + TIMEOUT), "by now it is awake");
     }
 
     #[test]
@@ -440,7 +479,7 @@ mod tests {
             watch.on(now, &Event::Exited(Exit::Signal(9)));
             assert_eq!(watch.tick(now + LAST_PAUSE, 0), [Order::Start { skip: vec![] }]);
         }
-        assert_eq!((watch.stuck(), watch.restarts(Restart::Killed)), (vec![], 5));
+        assert_eq!(watch.restarts(Restart::Killed), 5);
     }
 
     #[test]
@@ -460,8 +499,8 @@ mod tests {
         assert_eq!(watch.restarts(Restart::Driver), 8);
 
         watch.tick(now, 0);
-        watch.on(now, &Event::Swept);
-        watch.on(now + PROVEN, &Event::Swept);
+        watch.on(now, &swept());
+        watch.on(now + PROVEN, &swept());
         watch.on(now + PROVEN, &Event::Exited(Exit::Code(1)));
         assert_eq!(watch.deadline(0), Some(now + PROVEN + FIRST_PAUSE));
     }
@@ -473,7 +512,7 @@ mod tests {
         assert_eq!(watch.deadline(0), Some(TIMEOUT * 6));
         assert!(!watch.is_working());
         assert_eq!(watch.tick(TIMEOUT * 6, 0), [Order::Abandon { at: None }]);
-        assert_eq!(watch.stuck(), [0; 0]);
+        assert_eq!(watch.tick(TIMEOUT * 7, 0), [Order::Start { skip: vec![] }], "no GPU is to blame");
     }
 
     #[test]

@@ -1,0 +1,35 @@
+//! Why probes are replaced, by the reasons users are told.
+
+/// Why a probe had to be replaced: the `reason` label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Restart {
+    /// Silent for too long.
+    Stuck,
+    /// Ended by itself, by a signal other than kill.
+    Crash,
+    /// Killed from outside.
+    Killed,
+    /// Left without a word.
+    Exit,
+    /// Had no driver to ask.
+    Driver,
+    /// Replaced to try a skipped GPU again.
+    Retrial,
+}
+
+impl Restart {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Stuck, Self::Crash, Self::Killed, Self::Exit, Self::Driver, Self::Retrial];
+
+    /// The label value.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Stuck => "stuck",
+            Self::Crash => "crash",
+            Self::Killed => "killed",
+            Self::Exit => "exit",
+            Self::Driver => "driver",
+            Self::Retrial => "retrial",
+        }
+    }
+}
