@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 mod labels;
 
-pub(crate) use labels::Labels;
+pub(crate) use labels::{Labels, closing_quote};
 
 /// What a family's samples mean, in the words of `OpenMetrics` 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,7 +99,7 @@ fn unescaped(value: &str) -> Cow<'_, str> {
 }
 
 /// Where the first quote is that no backslash escapes.
-fn closing_quote(text: &str) -> Option<usize> {
+pub(crate) fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {
         let closes = byte == b'"' && !is_escaped;

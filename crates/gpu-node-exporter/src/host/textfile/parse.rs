@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::composed::arrange;
-use crate::family::{Family, Kind, Labels, Number, Sample};
+use crate::family::{Family, Kind, Labels, Number, Sample, closing_quote};
 
 /// The families by name, or the first mistake with its line.
 pub(super) fn parse(text: &str) -> Result<Vec<Family>, String> {
@@ -163,16 +163,6 @@ fn labels(mut rest: &str) -> Result<(Pairs, &str), String> {
             None => return Err(format!("after the label `{name}`: expected a comma or a brace")),
         }
     }
-}
-
-/// Where the first quote is that no backslash escapes.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|byte| {
-        let closes = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closes
-    })
 }
 
 fn unescape(text: &str, quotes: bool) -> Result<String, String> {
