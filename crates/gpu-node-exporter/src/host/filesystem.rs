@@ -76,6 +76,8 @@ impl FilesystemCollector {
                 shown.push(mount);
             }
         }
+        // When servers are dead, the machine's own disks are asked before a thread is lost to one.
+        shown.sort_by_key(|mount| !mount.device.starts_with("/dev/"));
         Ok(shown)
     }
 }

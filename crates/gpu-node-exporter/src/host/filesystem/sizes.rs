@@ -2,9 +2,11 @@
 //!
 //! Owns a helper thread that asks, and what becomes of it: when one mount keeps it waiting, the thread is left behind
 //! with that mount, a new one asks the others, and the mount counts as stuck until its thread comes back. A thread
-//! inside a dead mount cannot be ended, so their number has a limit.
+//! inside a dead mount cannot be ended, so their number has a limit. The limit is for mounts of which nothing good is
+//! known: one that answered the last time is asked whatever became of the others, so that no number of dead file
+//! servers can hide the machine's own disks.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +28,8 @@ pub(super) struct Size {
     pub(super) files_free: u64,
 }
 
-/// Threads left behind at the same time; mounts that hang beyond that are not asked at all.
+/// While so many threads are left behind, no mount is asked that has not answered before; and when so many are lost in
+/// one round, those that are still waiting are taken for dead as well.
 const MOST_STUCK: usize = 16;
 const STUCK: &str = "mountpoint timeout";
 
@@ -35,6 +38,8 @@ pub(super) struct Sizes {
     patience: Patience,
     question: fn(&Path) -> Answer,
     worker: Option<Worker>,
+    /// Mounts that answered the last time they were asked.
+    alive: HashSet<PathBuf>,
     stuck: Vec<(PathBuf, Worker)>,
 }
 
@@ -59,30 +64,49 @@ impl Sizes {
     }
 
     fn asking(patience: Patience, question: fn(&Path) -> Answer) -> Self {
-        Self { patience, question, worker: None, stuck: Vec::new() }
+        Self { patience, question, worker: None, alive: HashSet::new(), stuck: Vec::new() }
     }
 
     /// One answer for each path, in order.
     pub(super) fn ask(&mut self, paths: Vec<PathBuf>) -> Vec<Answer> {
         // A thread that has answered, or whose channel is closed, is free again.
         self.stuck.retain(|(_, worker)| matches!(worker.answers.try_recv(), Err(mpsc::TryRecvError::Empty)));
+        self.forget_all_but(&paths);
         let mut answers: Vec<Answer> = vec![Err(STUCK.to_owned()); paths.len()];
         let askable = |(_, path): &(usize, PathBuf)| !self.stuck.iter().any(|(stuck, _)| stuck == path);
         let mut waiting: VecDeque<(usize, PathBuf)> = paths.into_iter().enumerate().filter(askable).collect();
+        waiting.make_contiguous().sort_by_key(|(_, path)| !self.alive.contains(path));
         let mut patience = self.patience.first;
-        while !waiting.is_empty() {
-            let Some(worker) = self.worker() else { break };
+        let mut lost = 0;
+        loop {
+            if lost == MOST_STUCK {
+                for (_, path) in waiting.drain(..) {
+                    self.alive.remove(&path);
+                }
+            }
+            if self.stuck.len() >= MOST_STUCK {
+                waiting.retain(|(_, path)| self.alive.contains(path));
+            }
+            if waiting.is_empty() {
+                return answers;
+            }
+            let Some(worker) = self.worker() else { return answers };
             for (_, path) in &waiting {
                 // A closed channel shows in the answers.
                 let _ = worker.questions.send(path.clone());
             }
             while let Some((index, path)) = waiting.pop_front() {
                 match worker.answers.recv_timeout(patience) {
-                    Ok(answer) => answers[index] = answer,
+                    Ok(answer) => {
+                        answers[index] = answer;
+                        self.alive.insert(path);
+                    }
                     Err(RecvTimeoutError::Timeout) => {
                         worker.left_behind.store(true, Ordering::Relaxed);
+                        self.alive.remove(&path);
                         self.stuck.push((path, worker));
                         patience = self.patience.next;
+                        lost += 1;
                         break;
                     }
                     Err(RecvTimeoutError::Disconnected) => {
@@ -96,16 +120,20 @@ impl Sizes {
                 }
             }
         }
-        answers
     }
 
-    /// The idle thread, or a new one; `None` when too many are stuck.
+    /// Mount points of containers that are gone must not pile up.
+    fn forget_all_but(&mut self, paths: &[PathBuf]) {
+        if self.alive.len() > paths.len() {
+            let mounted: HashSet<&PathBuf> = paths.iter().collect();
+            self.alive.retain(|path| mounted.contains(path));
+        }
+    }
+
+    /// The idle thread, or a new one; `None` when the machine has no room for it.
     fn worker(&mut self) -> Option<Worker> {
         if let Some(worker) = self.worker.take() {
             return Some(worker);
-        }
-        if self.stuck.len() >= MOST_STUCK {
-            return None;
         }
         let (questions, asked) = mpsc::channel::<PathBuf>();
         let (answer, answers) = mpsc::channel();
@@ -156,33 +184,95 @@ mod tests {
 
     const SOME: Size = Size { total: 1, free: 1, available: 1, files: 1, files_free: 1 };
 
-    /// Paths that begin with `/dead` do not answer before this is set.
-    static REVIVED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+    /// Holds back the answers of mounts that begin with `/dead` while it is shut. Each test has its own.
+    struct Gate(Mutex<bool>, Condvar);
 
-    #[expect(clippy::unnecessary_wraps, reason = "has the signature of a question")]
-    fn slow(path: &Path) -> Answer {
-        if path.starts_with("/dead") {
-            let revived = REVIVED.0.lock().unwrap();
-            drop(REVIVED.1.wait_while(revived, |revived| !*revived).unwrap());
+    impl Gate {
+        const fn new(shut: bool) -> Self {
+            Self(Mutex::new(shut), Condvar::new())
         }
-        Ok(SOME)
+
+        fn shut(&self, shut: bool) {
+            *self.0.lock().unwrap() = shut;
+            self.1.notify_all();
+        }
+
+        fn pass(&self, path: &Path) -> Size {
+            if path.starts_with("/dead") {
+                let shut = self.0.lock().unwrap();
+                drop(self.1.wait_while(shut, |shut| *shut).unwrap());
+            }
+            SOME
+        }
+    }
+
+    fn paths(written: &[&str]) -> Vec<PathBuf> {
+        written.iter().map(PathBuf::from).collect()
+    }
+
+    fn stuck() -> Answer {
+        Err(STUCK.to_owned())
     }
 
     #[test]
     fn a_dead_mount_costs_only_itself_until_it_is_back() {
-        let mut sizes = Sizes::asking(Patience { first: LONG, next: LONG }, slow);
-        let paths = || ["/a", "/dead/1", "/b", "/dead/2", "/c"].map(PathBuf::from).to_vec();
-        let stuck = || Err(STUCK.to_owned());
+        static GATE: Gate = Gate::new(true);
+        let mut sizes = Sizes::asking(Patience { first: LONG, next: LONG }, |path| Ok(GATE.pass(path)));
+        let paths = || paths(&["/a", "/dead/1", "/b", "/dead/2", "/c"]);
         let expected = [Ok(SOME), stuck(), Ok(SOME), stuck(), Ok(SOME)];
         assert_eq!(sizes.ask(paths()), expected);
         let began = std::time::Instant::now();
         assert_eq!(sizes.ask(paths()), expected);
         assert!(began.elapsed() < LONG, "a mount known to be stuck was waited for");
-        *REVIVED.0.lock().unwrap() = true;
-        REVIVED.1.notify_all();
+        GATE.shut(false);
         let all_back = [const { Ok(SOME) }; 5];
         let deadline = std::time::Instant::now() + Duration::from_secs(5);
         while sizes.ask(paths()) != all_back {
+            assert!(std::time::Instant::now() < deadline, "the mounts did not come back");
+            thread::yield_now();
+        }
+    }
+
+    /// More than may be stuck at the same time.
+    const MANY: usize = MOST_STUCK + 4;
+
+    /// Only mounts that hang are asked with this patience: no thread has to start within it.
+    const NONE: Duration = Duration::from_millis(1);
+
+    fn many_dead() -> impl Iterator<Item = PathBuf> {
+        (0..MANY).map(|number| PathBuf::from(format!("/dead/{number}")))
+    }
+
+    #[test]
+    fn many_dead_mounts_do_not_hide_those_that_answered_before() {
+        static GATE: Gate = Gate::new(true);
+        let mut sizes = Sizes::asking(Patience { first: LONG, next: NONE }, |path| Ok(GATE.pass(path)));
+        assert_eq!(sizes.ask(paths(&["/", "/data"])), [Ok(SOME), Ok(SOME)]);
+        for _ in 0..3 {
+            let answers = sizes.ask(many_dead().chain(paths(&["/", "/data", "/new"])).collect());
+            let (dead, others) = answers.split_at(MANY);
+            assert!(dead.iter().all(|answer| *answer == stuck()), "{dead:?}");
+            assert_eq!(others, [Ok(SOME), Ok(SOME), stuck()], "one that never answered must wait for room");
+            assert_eq!(sizes.stuck.len(), MOST_STUCK);
+        }
+    }
+
+    #[test]
+    fn many_mounts_that_die_together_have_a_limit_too() {
+        static GATE: Gate = Gate::new(false);
+        let mut sizes = Sizes::asking(Patience { first: LONG, next: NONE }, |path| Ok(GATE.pass(path)));
+        let paths = || paths(&["/"]).into_iter().chain(many_dead()).collect();
+        assert!(sizes.ask(paths()).iter().all(Result::is_ok));
+        GATE.shut(true);
+        for _ in 0..3 {
+            let answers = sizes.ask(paths());
+            assert_eq!(answers[0], Ok(SOME));
+            assert!(answers[1..].iter().all(|answer| *answer == stuck()), "{answers:?}");
+            assert_eq!(sizes.stuck.len(), MOST_STUCK);
+        }
+        GATE.shut(false);
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while !sizes.ask(paths()).iter().all(Result::is_ok) {
             assert!(std::time::Instant::now() < deadline, "the mounts did not come back");
             thread::yield_now();
         }
