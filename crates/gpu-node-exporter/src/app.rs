@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_serve::{Server, ServerConfig, Stop};
+use http_serve::{Limits, Server, ServerConfig, Stop};
 
 use crate::args::{self, Command, Settings, WebSettings};
 use crate::gpu::{self, Gpu};
@@ -101,6 +101,8 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
             telemetry_path: settings.web.telemetry_path,
             max_requests: settings.web.max_requests,
             exporter_metrics: settings.web.exporter_metrics,
+            // `bind` leaves the server's limits as they are.
+            request_timeout: Limits::default().request_timeout,
         },
         scraper,
         gpu,

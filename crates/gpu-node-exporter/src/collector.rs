@@ -47,7 +47,7 @@ impl From<Result<Vec<Family>, Fault>> for Collected {
 }
 
 /// Why a reading, or a part of it, is missing. Its text goes to the log, never into a label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fault(String);
 
 impl Fault {

@@ -2,10 +2,12 @@
 //!
 //! Owns when collectors run. Each lane is one OS thread with its collectors in a row: the ones that only read memory of
 //! the kernel share a lane, and those that wait for something else (a file server, a lock of a driver) have their own.
-//! A lane that is late costs its own collectors' success, is left alone until it returns, and delays no scrape after
-//! the first. Leaves out what is read, and how it is written.
+//! A lane that is late costs its own collectors' success, is left alone until it returns, and delays no scrape that
+//! comes after its patience was spent. A run's own age says whether it is late, so that no scraper that hangs up or is
+//! in a hurry decides for the others. Leaves out what is read, and how it is written.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -60,13 +62,14 @@ impl Scraper {
     /// Reads the collectors that `wanted` names, waiting no longer than until `deadline`.
     pub(crate) async fn read(&self, wanted: impl Fn(&str) -> bool, deadline: Instant) -> Vec<Arc<Reading>> {
         let asked = Instant::now();
+        let patience = deadline.saturating_duration_since(asked);
         // All lanes are set to work before the first is waited for.
         let asked_lanes: Vec<_> = self
             .lanes
             .iter()
             .map(|lane| (lane, lane.mask(&wanted)))
             .filter(|(_, mask)| *mask != 0)
-            .map(|(lane, mask)| (lane, mask, lane.ask(mask)))
+            .map(|(lane, mask)| (lane, mask, lane.ask(mask, patience)))
             .collect();
         let mut readings = Vec::new();
         for (lane, mask, run) in asked_lanes {
@@ -131,9 +134,12 @@ struct Running {
     asked: Asked,
     results: watch::Receiver<Results>,
     since: Instant,
-    /// A scrape has given up on this run.
-    late: bool,
+    /// It was said that this run is late.
+    told: bool,
 }
+
+/// No run is called late before this age, however little time a scraper has.
+const LATE_AFTER: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// A panic while the lock is held is impossible to provoke from outside; should one happen, the state is still whole.
@@ -163,11 +169,15 @@ impl Lane {
         bits.fold(0, |mask, (index, _)| mask | 1 << index)
     }
 
-    /// Joins the run that is under way when somebody else wants the same of it, else queues one; `None` when the lane is late.
-    fn ask(&self, mask: Mask) -> Option<watch::Receiver<Results>> {
+    /// Joins the run that is under way when somebody else wants the same of it, else queues one; `None` when the run
+    /// under way has taken all the time a scraper of this patience would give it.
+    fn ask(&self, mask: Mask, patience: Duration) -> Option<watch::Receiver<Results>> {
         let mut state = self.shared.state();
-        match &state.running {
-            Some(running) if running.late => return None,
+        match &mut state.running {
+            Some(running) if running.since.elapsed() >= patience.max(LATE_AFTER) => {
+                self.tell_late(running);
+                return None;
+            }
             Some(running) if running.asked.0.contains(&mask) => return Some(running.results.clone()),
             _ => {}
         }
@@ -197,8 +207,11 @@ impl Lane {
                 let answered = tokio::time::timeout_at(deadline.into(), run.wait_for(complete)).await;
                 let in_time = matches!(answered, Ok(Ok(_)));
                 drop(answered);
-                if !in_time {
-                    self.give_up();
+                if !in_time
+                    && let Some(running) = &mut self.shared.state().running
+                    && running.since.elapsed() >= LATE_AFTER
+                {
+                    self.tell_late(running);
                 }
                 run.borrow().clone()
             }
@@ -208,24 +221,21 @@ impl Lane {
         }
     }
 
-    /// Marks the run under way as late, and says so once.
-    fn give_up(&self) {
-        let mut state = self.shared.state();
-        if let Some(running) = &mut state.running
-            && !running.late
-        {
-            running.late = true;
-            let results = running.results.borrow().clone();
-            let missing: Vec<_> = chosen(running.asked.union(), &results)
-                .filter(|(_, result)| result.is_none())
-                .map(|(index, _)| self.collectors[index])
-                .collect();
-            tracing::warn!(
-                collectors = missing.join(","),
-                "the collectors `{}` did not answer in time and are left out until they return",
-                missing.join("`, `")
-            );
+    /// Says once for each run that it is late.
+    fn tell_late(&self, running: &mut Running) {
+        if std::mem::replace(&mut running.told, true) {
+            return;
         }
+        let results = running.results.borrow().clone();
+        let missing: Vec<_> = chosen(running.asked.union(), &results)
+            .filter(|(_, result)| result.is_none())
+            .map(|(index, _)| self.collectors[index])
+            .collect();
+        tracing::warn!(
+            collectors = missing.join(","),
+            "the collectors `{}` did not answer in time and are left out until they return",
+            missing.join("`, `")
+        );
     }
 
     fn late(&self, index: usize, asked: Instant) -> Arc<Reading> {
@@ -268,7 +278,7 @@ fn work(shared: &Shared, collectors: Vec<Box<dyn Collector>>) {
             }
         }
         let finished = shared.state().running.take();
-        if let Some(running) = finished.filter(|running| running.late) {
+        if let Some(running) = finished.filter(|running| running.told) {
             let seconds = running.since.elapsed().as_secs_f64();
             tracing::info!(seconds, "collectors that were late have returned after {seconds:.1} s");
         }
@@ -286,7 +296,7 @@ fn next_run(shared: &Shared) -> Option<(Asked, watch::Sender<Results>)> {
                 asked: asked.clone(),
                 results: results.subscribe(),
                 since: Instant::now(),
-                late: false,
+                told: false,
             };
             state.running = Some(running);
             return Some((asked, results));
@@ -295,19 +305,18 @@ fn next_run(shared: &Shared) -> Option<(Asked, watch::Sender<Results>)> {
     }
 }
 
-/// A collector, and what was said about it since it last read everything.
+/// A collector, and the faults of its last reading.
 struct Watched {
     collector: Box<dyn Collector>,
-    healthy: bool,
-    told: Vec<Fault>,
+    faults: HashSet<Fault>,
 }
 
-/// A fault whose text differs at every scrape is told this many times, not for ever.
+/// One reading can bring a fault for each file of each device; the log names this many of them.
 const MOST_TOLD: usize = 8;
 
 impl Watched {
     fn new(collector: Box<dyn Collector>) -> Self {
-        Self { collector, healthy: true, told: Vec::new() }
+        Self { collector, faults: HashSet::new() }
     }
 
     fn read(&mut self) -> Reading {
@@ -326,20 +335,26 @@ impl Watched {
         reading
     }
 
-    /// Logs a fault when it is new, and the end of all faults; not every scrape of a lasting one.
+    /// Logs a fault when it begins, and the end of all faults; not every scrape of a lasting one.
     fn tell(&mut self, faults: &[Fault]) {
         let collector = self.collector.name();
-        if faults.is_empty() && !self.healthy {
+        if faults.is_empty() && !self.faults.is_empty() {
             tracing::info!(collector, "collector `{collector}` reads everything again");
-            self.told.clear();
         }
-        self.healthy = faults.is_empty();
-        for fault in faults {
-            if self.told.len() < MOST_TOLD && !self.told.contains(fault) {
-                tracing::warn!(collector, "collector `{collector}`: {fault}");
-                self.told.push(fault.clone());
-            }
+        let begun = self.begun(faults);
+        for fault in begun.iter().take(MOST_TOLD) {
+            tracing::warn!(collector, "collector `{collector}`: {fault}");
         }
+        if begun.len() > MOST_TOLD {
+            let more = begun.len() - MOST_TOLD;
+            tracing::warn!(collector, "collector `{collector}`: {more} more faults beside these");
+        }
+    }
+
+    /// The faults that the reading before did not have.
+    fn begun<'a>(&mut self, faults: &'a [Fault]) -> Vec<&'a Fault> {
+        let before = std::mem::replace(&mut self.faults, faults.iter().cloned().collect());
+        faults.iter().filter(|fault| !before.contains(fault)).collect()
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) max_requests: Option<usize>,
     /// Whether the page tells about this process itself.
     pub(crate) exporter_metrics: bool,
+    /// A page that takes longer is not sent at all.
+    pub(crate) request_timeout: Duration,
 }
 
 /// Answers requests.
@@ -137,7 +139,7 @@ impl Service {
             Ok(selection) => selection,
             Err(reason) => return text(StatusCode::BAD_REQUEST, reason + "\n"),
         };
-        let deadline = Instant::now() + patience(&request.headers);
+        let deadline = Instant::now() + patience(&request.headers, self.settings.request_timeout);
         let readings = self.scraper.read(|name| selection.wants(name), deadline).await;
 
         let mut sources: Vec<_> = readings.iter().map(|reading| Arc::clone(&reading.families)).collect();
@@ -189,15 +191,16 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
 /// Time to encode the page and send it before the scraper gives up.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
-/// How long collectors may take, from the time the scraper waits (it tells so in a header).
-fn patience(headers: &HeaderMap) -> Duration {
+/// How long collectors may take, from the time the scraper waits (it tells so in a header) and `longest`, which the
+/// server waits.
+fn patience(headers: &HeaderMap, longest: Duration) -> Duration {
     let header = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok());
     let timeout = header
         .and_then(|text| text.parse().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match timeout {
         Some(timeout) if !timeout.is_zero() => {
-            let timeout = timeout.min(Duration::from_hours(1));
+            let timeout = timeout.min(longest);
             timeout.saturating_sub(TIME_TO_ANSWER.min(timeout / 10))
         }
         _ => DEFAULT_PATIENCE,

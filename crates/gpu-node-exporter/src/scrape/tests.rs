@@ -56,6 +56,11 @@ async fn a_panic_costs_one_collector() {
     }
 }
 
+/// Lets the run under way have begun earlier by so much.
+fn backdate(scraper: &Scraper, by: Duration) {
+    scraper.lanes[0].shared.state().running.as_mut().unwrap().since -= by;
+}
+
 #[tokio::test]
 async fn a_late_lane_delays_one_scrape_and_costs_itself_until_it_returns() {
     let (hangs, entered, let_go) = held("hangs");
@@ -69,6 +74,7 @@ async fn a_late_lane_delays_one_scrape_and_costs_itself_until_it_returns() {
     entered.recv().unwrap();
 
     // The lane is known to be late: nobody waits for it, and it is not queued again.
+    backdate(&scraper, LONG);
     let began = Instant::now();
     let second = read(&scraper, LONG).await;
     assert_eq!(second, [("before", false), ("hangs", false), ("after", false), ("other", true)]);
@@ -81,6 +87,46 @@ async fn a_late_lane_delays_one_scrape_and_costs_itself_until_it_returns() {
     let_go.send(()).unwrap();
     assert!(read(&scraper, LONG).await.iter().all(|(_, success)| *success));
     assert_eq!(entered.try_iter().count(), 1, "the late lane was queued again before it returned");
+}
+
+#[tokio::test]
+async fn a_scraper_that_hangs_up_leaves_no_lane_to_wait_for() {
+    let (hangs, entered, _let_go) = held("hangs");
+    let scraper = Scraper::start(vec![("slow", vec![hangs])]).unwrap();
+    assert!(tokio::time::timeout(Duration::ZERO, read(&scraper, LONG)).await.is_err(), "it hung up");
+    entered.recv().unwrap();
+    backdate(&scraper, LONG);
+    let began = Instant::now();
+    assert_eq!(read(&scraper, LONG).await, [("hangs", false)]);
+    assert!(began.elapsed() < LONG / 2, "the scrape waited for a lane that is late");
+}
+
+#[tokio::test]
+async fn a_scraper_in_a_hurry_makes_no_lane_late_for_others() {
+    let (hangs, entered, let_go) = held("hangs");
+    let scraper = Scraper::start(vec![("slow", vec![hangs])]).unwrap();
+    assert_eq!(read(&scraper, Duration::from_millis(1)).await, [("hangs", false)]);
+    entered.recv().unwrap();
+    let release = async { let_go.send(()).unwrap() };
+    let (patient, ()) = tokio::join!(read(&scraper, LONG), release);
+    assert_eq!(patient, [("hangs", true)]);
+}
+
+#[test]
+fn a_lasting_fault_does_not_hide_the_next() {
+    let mut watched = Watched::new(answers("any"));
+    let mut check = |reading: &[&str], expected: &[&str]| {
+        let faults: Vec<_> = reading.iter().copied().map(Fault::new).collect();
+        let begun: Vec<_> = watched.begun(&faults).into_iter().map(ToString::to_string).collect();
+        assert_eq!(begun, expected, "{reading:?}");
+    };
+    check(&["a"], &["a"]);
+    check(&["a", "b"], &["b"]);
+    check(&["a", "b"], &[]);
+    check(&["b", "c"], &["c"]);
+    check(&["a", "b"], &["a"]);
+    check(&[], &[]);
+    check(&["b"], &["b"]);
 }
 
 #[tokio::test]
