@@ -92,8 +92,9 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     };
     // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
-    let mut lanes = host::lanes(&settings.host);
-    lanes.extend(gpu.as_ref().map(|gpu| ("gpu", vec![gpu.collector()])));
+    // Of two equal series the first stays: text files, which can hold anything, are the last of the host's lanes.
+    let mut lanes: Vec<_> = gpu.iter().map(|gpu| ("gpu", vec![gpu.collector()])).collect();
+    lanes.extend(host::lanes(&settings.host));
     let scraper = Scraper::start(lanes).context("cannot start the threads that read")?;
     let collectors = scraper.collectors().collect::<Vec<_>>().join(", ");
     let service = Arc::new(Service::new(

@@ -3,3 +3,4 @@
 mod exporter;
 mod gpu_faults;
 mod start;
+mod textfile;
