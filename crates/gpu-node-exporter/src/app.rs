@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_serve::{Limits, Server, ServerConfig, Stop};
+use http_serve::{BindError, Limits, Server, ServerConfig, Stop};
 
-use crate::args::{self, Command, Settings, WebSettings};
+use crate::args::{self, Command, Refused, Settings, WebSettings};
 use crate::gpu::{self, Gpu};
 use crate::scrape::Scraper;
 use crate::service::{Service, ServiceSettings};
@@ -42,13 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             logging::start(settings.log);
             on_runtime(serve(settings))
         }
-        Err(mistakes) => {
-            for mistake in mistakes {
-                // Nobody is left to tell when standard error is closed.
-                let _ = writeln!(std::io::stderr(), "error: {mistake}");
-            }
-            Ok(ExitCode::from(USAGE))
-        }
+        Err(refused) => on_runtime(print_mistakes(refused)),
     };
     ended.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -68,6 +62,19 @@ fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::R
 
 fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}
+
+/// What is wrong with the flags, and with the file and the addresses that could be read from them.
+async fn print_mistakes(refused: Refused) -> anyhow::Result<ExitCode> {
+    let Refused { mut mistakes, web } = refused;
+    if let Some(web) = &web {
+        mistakes.extend(bind(web).await.err().unwrap_or_default());
+    }
+    for mistake in mistakes {
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "error: {mistake}");
+    }
+    Ok(ExitCode::from(USAGE))
 }
 
 async fn print_check(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -132,7 +139,8 @@ async fn bind(web: &WebSettings) -> Result<Server, Vec<String>> {
     }
     match Server::bind(config).await {
         Ok(server) if mistakes.is_empty() => return Ok(server),
-        Ok(_) => {}
+        // Without an address, each that was written is among the mistakes of the flags.
+        Ok(_) | Err(BindError::NoAddress) => {}
         Err(error) => mistakes.extend(error.to_string().lines().map(str::to_owned)),
     }
     Err(mistakes)

@@ -36,6 +36,16 @@ pub(crate) enum Command {
     Print(String),
 }
 
+/// A command line that cannot be used.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Every mistake, one text each.
+    pub(crate) mistakes: Vec<String>,
+    /// What was to be served, as far as it could be read, so that its file and ports can be looked at too: nobody wants
+    /// to hear of them at the second try. The list of addresses may be empty.
+    pub(crate) web: Option<WebSettings>,
+}
+
 /// The resolved command line: past this point no value can be wrong.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -66,16 +76,18 @@ pub(crate) struct WebSettings {
     pub(crate) exporter_metrics: bool,
 }
 
-/// Reads the arguments, without the program's own name. The error holds every mistake, one text each.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Vec<String>> {
+/// Reads the arguments, without the program's own name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Refused> {
     let mut raw = match Raw::read(arguments.into_iter().collect()) {
         Ok(raw) => raw,
-        Err(Unreadable::Mistakes(mistakes)) => return Err(mistakes),
+        Err(Unreadable::Mistakes(mistakes)) => return Err(Refused { mistakes, web: None }),
         Err(Unreadable::Asked(text)) => return Ok(Command::Print(text)),
     };
     let settings = settings(&mut raw);
-    match (raw.mistakes.is_empty(), raw.on("check")) {
-        (false, _) => Err(raw.mistakes),
+    let checks = raw.on("check");
+    match (raw.mistakes.is_empty(), checks) {
+        // A check opens no ports; the exporter that runs here has them.
+        (false, _) => Err(Refused { mistakes: raw.mistakes, web: (!checks).then_some(settings.web) }),
         (true, true) => Ok(Command::Check(settings)),
         (true, false) => Ok(Command::Serve(settings)),
     }

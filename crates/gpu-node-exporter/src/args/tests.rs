@@ -13,7 +13,7 @@ fn settings(written: &[&str]) -> Settings {
 }
 
 fn mistakes(written: &[&str]) -> String {
-    parse(arguments(written)).unwrap_err().join("\n")
+    parse(arguments(written)).unwrap_err().mistakes.join("\n")
 }
 
 #[test]
@@ -117,6 +117,16 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
 fn a_flag_without_effect_says_so() {
     assert_eq!(settings(&["--gpu.processes"]).warnings, ["--gpu.processes has no effect in this version"]);
     assert_eq!(settings(&["--gpu.processes", "--gpu.containers"]).warnings.len(), 2);
+}
+
+#[test]
+fn what_was_to_be_served_can_be_looked_at_although_a_flag_is_wrong() {
+    let web = |written: &[&str]| parse(arguments(written)).unwrap_err().web;
+    let written = ["--log.level=loud", "--web.listen-address=:1", "--web.config.file=web.yml"];
+    let found = web(&written).unwrap();
+    assert_eq!(found.listen, [":1".parse().unwrap()]);
+    assert_eq!(found.config_file, Some("web.yml".into()));
+    assert!(web(&[&written[..], &["--check"]].concat()).is_none(), "a check opens no ports");
 }
 
 #[test]

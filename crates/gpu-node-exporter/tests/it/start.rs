@@ -48,6 +48,16 @@ fn a_taken_port_and_a_missing_file_are_told_together() {
 }
 
 #[test]
+fn a_wrong_flag_hides_no_taken_port_and_no_missing_file() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = holder.local_addr().expect("it is bound").to_string();
+    let listen = format!("--web.listen-address={taken}");
+    let file = "--web.config.file=/nonexistent/web.yml";
+    check(&["--log.level=loud", &listen, file], 2, &["`--log.level=loud`", &taken, "/nonexistent/web.yml"]);
+    check(&["--web.listen-address=9100", file], 2, &["`9100` is not an address", "/nonexistent/web.yml"]);
+}
+
+#[test]
 fn a_signal_ends_it_with_success() {
     let mut exporter = Exporter::with_flags(&["--no-collector.gpu"]);
     assert!(exporter.scrape().text.contains("node_load1 "));
