@@ -18,7 +18,7 @@ use crate::args::{self, Command, Refused, Settings, WebSettings};
 use crate::gpu::{self, Gpu};
 use crate::scrape::Scraper;
 use crate::service::{Service, ServiceSettings};
-use crate::{check, host, logging};
+use crate::{check, descriptors, host, logging};
 
 /// The command line, or a file or port it names, cannot be used.
 const USAGE: u8 = 2;
@@ -77,13 +77,21 @@ async fn print_mistakes(refused: Refused) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(USAGE))
 }
 
-async fn print_check(settings: Settings) -> anyhow::Result<ExitCode> {
+async fn print_check(mut settings: Settings) -> anyhow::Result<ExitCode> {
+    settings.warnings.extend(raise_limit());
     let report = check::run(&settings).await.context("cannot start the threads that read")?;
     print(&report.text)?;
     Ok(if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+/// Before the first file is opened. What to know when it fails; collectors then open files for each reading.
+fn raise_limit() -> Option<String> {
+    let error = descriptors::raise_limit().err()?;
+    Some(format!("the limit of open files cannot be raised to what is allowed: {error}"))
+}
+
+async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
+    settings.warnings.extend(raise_limit());
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

@@ -4,6 +4,7 @@
 //! writes it, `service` answers with it.
 
 mod collector;
+mod descriptors;
 mod family;
 mod units;
 

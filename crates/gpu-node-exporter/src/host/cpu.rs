@@ -84,10 +84,9 @@ impl Collector for CpuCollector {
             Ok(()) => collected.families.extend(time_families(&self.times, self.guest)),
             Err(fault) => collected.faults.push(fault),
         }
-        match self.sysfs.read(&mut self.buffer) {
-            Ok(families) => collected.families.extend(families),
-            Err(fault) => collected.faults.push(fault),
-        }
+        let sysfs = self.sysfs.read(&mut self.buffer);
+        collected.families.extend(sysfs.families);
+        collected.faults.extend(sysfs.faults);
         if let Some(info) = &mut self.info {
             match info.read(&mut self.buffer) {
                 Ok(families) => collected.families.extend(families),

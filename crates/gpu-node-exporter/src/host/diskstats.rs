@@ -181,7 +181,8 @@ impl Disk {
     fn find(root: &Root, device: &str, number: DeviceNumber, now: Instant) -> Self {
         let DeviceNumber(major, minor) = number;
         let properties = Properties::read(&root.udev, major, minor);
-        let rotational = read_once(&rotational_file(root, device));
+        // Like what udev does not say: a label without its value, and no fault.
+        let rotational = read_once(&rotational_file(root, device)).ok().flatten();
         let label = |name: &'static str, value: &str| (name, value.to_owned());
         let property = |name: &'static str, key: &str| label(name, properties.get(key));
         let filesystem = [

@@ -9,7 +9,7 @@ use crate::args::{self, Command};
 use crate::host;
 
 /// The files of `/proc` and `/sys` that collectors read, each with the collectors that cannot do without it.
-const FILES: [(&str, &[&str]); 14] = [
+const FILES: [(&str, &[&str]); 16] = [
     ("proc/stat", &["cpu", "stat"]),
     ("proc/meminfo", &["meminfo"]),
     ("proc/loadavg", &["loadavg"]),
@@ -23,8 +23,13 @@ const FILES: [(&str, &[&str]); 14] = [
     ("proc/pressure/memory", &["pressure"]),
     ("proc/pressure/irq", &["pressure"]),
     ("sys/devices/system/cpu/isolated", &["cpu"]),
+    ("sys/devices/system/cpu/cpu0/topology/core_id", &["cpu"]),
+    ("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", &["cpu"]),
     ("sys/class/net/eth0/mtu", &["netclass"]),
 ];
+
+/// Files that may hold any text; only what is no text is garbled.
+const TEXTS: [&str; 2] = ["sys/class/net/eth0/operstate", "sys/class/net/eth0/address"];
 
 /// A root with every file in order, taken from the captures; what they lack is written here.
 fn root() -> tempfile::TempDir {
@@ -38,7 +43,11 @@ fn root() -> tempfile::TempDir {
         };
         write(root.path(), file, text.as_bytes());
     }
-    write(root.path(), "sys/class/net/eth0/operstate", b"up\n");
+    for file in TEXTS {
+        write(root.path(), file, b"up\n");
+    }
+    let package = "sys/devices/system/cpu/cpu0/topology/physical_package_id";
+    write(root.path(), package, b"0\n");
     root
 }
 
@@ -88,6 +97,11 @@ fn a_garbled_file_costs_its_collectors_and_no_other() {
             assert_eq!(failed(&settings), readers, "{file} with {garbage:?}");
         }
         std::fs::write(&path, good).unwrap();
+    }
+    for file in TEXTS {
+        std::fs::write(root.path().join(file), b"\x00\xff\xfe").unwrap();
+        assert_eq!(failed(&settings), ["netclass"], "{file}");
+        std::fs::write(root.path().join(file), b"up\n").unwrap();
     }
 }
 

@@ -165,17 +165,13 @@ impl Device {
         }
     }
 
-    /// Adds the device's samples; each file that holds something else than it should is a fault.
+    /// Adds the device's samples; each file that cannot be read, or holds something else than it should, is a fault.
     fn read(
         &mut self,
         buffer: &mut Buffer,
         settings: &NetclassSettings,
         families: &mut Families,
     ) -> Vec<Fault> {
-        // Every device has a state; without it the device went away after the directory was listed.
-        let Ok(operstate) = self.operstate.read(buffer).map(|text| text.trim().to_owned()) else {
-            return Vec::new();
-        };
         let mut faults = Vec::new();
         let mut flags = None;
         let files = self.properties.iter_mut().zip(&PROPERTIES).zip(&mut families.properties);
@@ -199,26 +195,44 @@ impl Device {
             Ok(_) => {}
             Err(fault) => faults.push(fault),
         }
-        families.up.push(self.labels.clone(), operstate == "up");
+        match text(&mut self.operstate, buffer).and_then(|state| self.info(state, flags, buffer)) {
+            Ok(Some((up, info))) => {
+                families.up.push(self.labels.clone(), up);
+                families.info.push(info, 1_u64);
+            }
+            Ok(None) => {}
+            Err(fault) => faults.push(fault),
+        }
+        faults
+    }
+
+    /// Whether the device is up, and its info labels. Every device has a state; without it the device went away after
+    /// the directory was listed.
+    fn info(
+        &mut self,
+        operstate: Option<String>,
+        flags: Option<i64>,
+        buffer: &mut Buffer,
+    ) -> Result<Option<(bool, Labels)>, Fault> {
+        let Some(operstate) = operstate else { return Ok(None) };
         let adminstate = match flags {
             None => "unknown",
             Some(flags) if flags & FLAG_UP != 0 => "up",
             Some(_) => "down",
         };
         // What the device does not have is an empty label.
-        let mut text =
-            |file: &mut KeptFile| file.read(buffer).map_or(String::new(), |text| text.trim().to_owned());
+        let mut label = |file: &mut KeptFile| text(file, buffer).map(Option::unwrap_or_default);
+        let up = operstate == "up";
         let info = Labels::new([
             ("device", self.name.clone()),
-            ("address", text(&mut self.address)),
-            ("broadcast", text(&mut self.broadcast)),
-            ("duplex", text(&mut self.duplex)),
+            ("address", label(&mut self.address)?),
+            ("broadcast", label(&mut self.broadcast)?),
+            ("duplex", label(&mut self.duplex)?),
             ("operstate", operstate),
             ("adminstate", adminstate.to_owned()),
-            ("ifalias", text(&mut self.ifalias)),
+            ("ifalias", label(&mut self.ifalias)?),
         ]);
-        families.info.push(info, 1_u64);
-        faults
+        Ok(Some((up, info)))
     }
 }
 
@@ -229,23 +243,31 @@ fn push(family: &mut Family, labels: &Labels, value: i64) {
     }
 }
 
-/// `None` where the device does not have the file, or answers that the question makes no sense for it or for its
-/// present state (`EINVAL` for the carrier of a device that is down).
+/// `None` where the device has no answer.
+fn text(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<String>, Fault> {
+    match file.read(buffer) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `None` where the device has no answer.
 fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i64>, Fault> {
     match file.read(buffer) {
-        Ok(text) => parse_number(text.trim()).map(Some),
-        Err(error) if error.is_garbled() => Err(error.into()),
-        Err(_) => Ok(None),
+        Ok(text) => parse_number(text.trim()).map(Some).map_err(|wrong| file.fault(&wrong)),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Decimal, or hexadecimal after `0x`.
-fn parse_number(text: &str) -> Result<i64, Fault> {
+fn parse_number(text: &str) -> Result<i64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => i64::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| Fault::new(format!("class/net: expected a number, found {text:?}")))
+    parsed.map_err(|_| format!("expected a number, found {text:?}"))
 }
 
 /// The collector's families, being filled device by device.
@@ -278,12 +300,58 @@ impl Families {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::check_garbage;
+    use crate::host::testing::{check_garbage, values};
 
     #[test]
     fn numbers_are_decimal_or_hexadecimal() {
         assert_eq!(parse_number("0x1303").unwrap(), 4867);
         assert_eq!(parse_number("-1").unwrap(), -1);
         check_garbage(parse_number, &["", "0x", "up", "1.5", "99999999999999999999"]);
+    }
+
+    /// The series and faults of a device with these files; one without a text cannot be read.
+    fn read(files: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<Fault>) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            match text {
+                Some(text) => std::fs::write(path, text).unwrap(),
+                // Reading a directory fails for root too.
+                None => std::fs::create_dir(path).unwrap(),
+            }
+        }
+        let mut families = Families::new();
+        let settings = NetclassSettings { ignored: None, ignore_invalid_speed: false };
+        let faults =
+            Device::new(directory.path(), "eth0").read(&mut Buffer::default(), &settings, &mut families);
+        (values(&families.into_vec()), faults)
+    }
+
+    const DOWN: &str = r#"node_network_info{device="eth0",address="",broadcast="",duplex="",operstate="down",adminstate="unknown",ifalias=""} 1"#;
+
+    #[test]
+    fn what_a_device_does_not_have_is_no_fault() {
+        let (lines, faults) = read(&[("operstate", Some("down\n")), ("mtu", Some("1500\n"))]);
+        assert_eq!(
+            lines,
+            [r#"node_network_mtu_bytes{device="eth0"} 1500"#, r#"node_network_up{device="eth0"} 0"#, DOWN]
+        );
+        assert_eq!(faults, []);
+        assert_eq!(read(&[]), (Vec::new(), Vec::new()), "a device that went away");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault_and_costs_nothing_else() {
+        let (lines, faults) = read(&[("operstate", Some("down\n")), ("mtu", None)]);
+        assert_eq!(lines, [r#"node_network_up{device="eth0"} 0"#, DOWN]);
+        assert!(faults.len() == 1 && faults[0].to_string().contains("/mtu: "), "{faults:?}");
+
+        for unreadable in ["operstate", "address", "ifalias"] {
+            let state = ("operstate", Some("down\n"));
+            let files = [state, ("mtu", Some("1500\n"))].into_iter().filter(|(name, _)| *name != unreadable);
+            let (lines, faults) = read(&files.chain([(unreadable, None)]).collect::<Vec<_>>());
+            assert_eq!(lines, [r#"node_network_mtu_bytes{device="eth0"} 1500"#], "{unreadable}");
+            assert!(faults.len() == 1 && faults[0].to_string().contains(unreadable), "{faults:?}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Owns the four roots (the machine's own, a container's mounts, or test data) and the reading of one file. Opening a
 //! sysfs file costs ten times as much as reading it again, so files stay open and are read with `pread` from the start:
-//! the kernel makes the text anew at offset 0. Leaves out what the text means.
+//! the kernel makes the text anew at offset 0. How many stay open has a limit; a file beyond it is opened for each
+//! reading. Leaves out what the text means.
 
 use std::fs::File;
 use std::io;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::collector::Fault;
+use crate::descriptors::may_stay_open;
 
 /// The four directories every host collector reads from.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ impl Root {
     }
 }
 
-/// One file that is opened at its first reading and stays open.
+/// One file that is opened at its first reading and stays open, if there is room.
 #[derive(Debug)]
 pub(crate) struct KeptFile {
     path: PathBuf,
@@ -61,6 +63,11 @@ impl KeptFile {
         Self { path, file: None, length: Length::Page }
     }
 
+    /// What is wrong with the text that was read, and where it is.
+    pub(crate) fn fault(&self, wrong: &str) -> Fault {
+        Fault::new(format!("{}: {wrong}", self.path.display()))
+    }
+
     /// The whole text as it is now, read into `buffer`.
     pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b str, ReadError> {
         let length =
@@ -80,10 +87,14 @@ impl KeptFile {
                 answered => return answered,
             }
         }
-        fill_from(self.file.insert(File::open(&self.path)?), self.length, bytes)
+        let file = File::open(&self.path)?;
+        let filled = fill_from(&file, self.length, bytes);
+        self.file = Some(file).filter(may_stay_open);
+        filled
     }
 }
 
+/// The device went away after the file was opened.
 fn is_gone(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::SRCH))
 }
@@ -137,9 +148,12 @@ impl ReadError {
         self.error.kind() == io::ErrorKind::NotFound
     }
 
-    /// The file was read and holds no text.
-    pub(crate) fn is_garbled(&self) -> bool {
-        self.error.kind() == io::ErrorKind::InvalidData
+    /// The device went away, does not have this property, or does not in its present state (`EINVAL` for the speed of
+    /// a link that is down). Anything else, like too many open files, is a failure of ours or of the machine.
+    pub(crate) fn is_no_answer(&self) -> bool {
+        let no_answer = [Errno::INVAL, Errno::OPNOTSUPP];
+        let refused = Errno::from_io_error(&self.error).is_some_and(|errno| no_answer.contains(&errno));
+        self.is_absent() || is_gone(&self.error) || refused
     }
 
     /// The reason alone.
@@ -154,11 +168,15 @@ impl From<ReadError> for Fault {
     }
 }
 
-/// A small file that never changes while the machine runs (topology, labels): read once, trimmed.
+/// A small file that is not read often enough to be kept (topology, labels): its text, trimmed.
 ///
-/// `None` when it is absent or unreadable; sysfs leaves out what a device cannot say.
-pub(crate) fn read_once(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+/// `None` when it is not there; sysfs leaves out what a device cannot say.
+pub(crate) fn read_once(path: &Path) -> Result<Option<String>, ReadError> {
+    match std::fs::read_to_string(path).map_err(|error| ReadError::new(path, error)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -191,5 +209,19 @@ mod tests {
         let error = KeptFile::new("/nonexistent/file".into()).read(&mut Buffer::default()).unwrap_err();
         assert!(error.is_absent());
         assert!(error.to_string().starts_with("/nonexistent/file: "), "{error}");
+    }
+
+    #[test]
+    fn only_a_device_can_have_no_answer() {
+        let check = |errno: Errno, expected| {
+            let error = ReadError::new("file", errno.into());
+            assert_eq!(error.is_no_answer(), expected, "{errno:?}");
+        };
+        for errno in [Errno::NOENT, Errno::NODEV, Errno::NXIO, Errno::INVAL, Errno::OPNOTSUPP] {
+            check(errno, true);
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS, Errno::PERM, Errno::IO] {
+            check(errno, false);
+        }
     }
 }

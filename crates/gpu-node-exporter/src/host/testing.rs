@@ -1,6 +1,5 @@
 //! How the collectors' tests say what they expect.
 
-use crate::collector::Fault;
 use crate::family::{Family, Number};
 
 /// Every sample of the families as `name{label="value"} number`, in order.
@@ -22,7 +21,7 @@ pub(crate) fn values(families: &[Family]) -> Vec<String> {
 }
 
 /// Each text must be refused; none may panic.
-pub(crate) fn check_garbage<T>(parse: impl Fn(&str) -> Result<T, Fault>, texts: &[&str]) {
+pub(crate) fn check_garbage<T, E>(parse: impl Fn(&str) -> Result<T, E>, texts: &[&str]) {
     for text in texts {
         assert!(parse(text).is_err(), "{text:?} was taken for a reading");
     }

@@ -2,6 +2,7 @@
 
 use procfs::process::Process;
 
+use crate::descriptors;
 use crate::family::{Family, Labels};
 
 /// What could be read; a field the kernel does not tell is left out.
@@ -38,6 +39,12 @@ pub(super) fn families() -> Vec<Family> {
     if let Ok(count) = process.fd_count() {
         families.push(
             Family::gauge("process_open_fds", "Open file descriptors.").with(Labels::NONE, count as u64),
+        );
+    }
+    if let Some(limit) = descriptors::limit() {
+        families.push(
+            Family::gauge("process_max_fds", "Most file descriptors this process may have open.")
+                .with(Labels::NONE, limit),
         );
     }
     families

@@ -125,6 +125,7 @@ async fn the_page_tells_about_collectors_and_requests() {
         "gpu_node_exporter_http_requests_total{code=\"200\"} 0\n",
         concat!("gpu_node_exporter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
         "# TYPE process_cpu_seconds_total counter\n",
+        "# TYPE process_max_fds gauge\n",
     ] {
         assert!(body.contains(line), "{line} is not in {body}");
     }

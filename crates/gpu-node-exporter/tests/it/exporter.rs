@@ -1,6 +1,5 @@
 //! A running exporter: started on a free port, asked over HTTP, ended with the test.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a test looks whether what it waits for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gpu-node-exporter");
+
+/// A running program under test.
 pub(crate) struct Exporter {
     child: Child,
     address: SocketAddr,
@@ -70,27 +71,30 @@ impl Exporter {
         let library = format!("--gpu.library={}", simulator().display());
         let mut arguments = vec![library.as_str(), "--gpu.sample-interval=100ms"];
         arguments.extend(flags);
-        Self::start(&arguments, Some(file), &[])
+        Self::start(Command::new(PROGRAM), &arguments, Some(file))
     }
 
     /// Starts with these flags and no more than a free port.
     pub(crate) fn with_flags(flags: &[&str]) -> Self {
-        Self::start(flags, None, &[])
+        Self::start(Command::new(PROGRAM), flags, None)
     }
 
     /// Starts where the loader looks for libraries here first.
     pub(crate) fn with_libraries(folder: &Path, flags: &[&str]) -> Self {
-        Self::start(flags, None, &[("LD_LIBRARY_PATH", folder.as_os_str())])
+        let mut command = Command::new(PROGRAM);
+        command.env("LD_LIBRARY_PATH", folder);
+        Self::start(command, flags, None)
     }
 
-    fn start(
-        flags: &[&str],
-        scenario: Option<tempfile::NamedTempFile>,
-        environment: &[(&str, &OsStr)],
-    ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"));
+    /// Starts under a limit, which is written as the arguments of `ulimit`.
+    pub(crate) fn under_limit(limit: &str, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), PROGRAM]);
+        Self::start(shell, flags, None)
+    }
+
+    fn start(mut command: Command, flags: &[&str], scenario: Option<tempfile::NamedTempFile>) -> Self {
         command.arg("--web.listen-address=127.0.0.1:0").args(flags).stderr(Stdio::piped());
-        command.envs(environment.iter().copied());
         if let Some(file) = &scenario {
             let start = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
             command
@@ -191,7 +195,7 @@ impl Drop for Exporter {
 pub(crate) fn check(yaml: &str, flags: &[&str]) -> (Option<i32>, String) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(yaml.as_bytes()).expect("writable");
-    let output = Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"))
+    let output = Command::new(PROGRAM)
         .args(["--check", "--web.listen-address=127.0.0.1:0"])
         .args(flags)
         .arg(format!("--gpu.library={}", simulator().display()))

@@ -2,5 +2,6 @@
 
 mod exporter;
 mod gpu_faults;
+mod open_files;
 mod start;
 mod textfile;

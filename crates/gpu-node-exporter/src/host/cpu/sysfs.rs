@@ -3,16 +3,24 @@
 //! Owns thermal throttles, and which CPUs are online or isolated.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::collector::Fault;
+use crate::collector::{Collected, Fault};
 use crate::family::{Family, Labels};
-use crate::host::root::{Buffer, KeptFile, Root, read_once};
+use crate::host::root::{Buffer, KeptFile, ReadError, Root, read_once};
 
 /// What sysfs tells about CPUs: found once, and again when the CPUs in `/proc/stat` are others.
 pub(super) struct Sysfs {
     directory: PathBuf,
     isolated: KeptFile,
+    files: Files,
+    /// What kept the last scan from finding everything; the next reading scans again.
+    unfound: Vec<Fault>,
+}
+
+/// The files of each CPU, core and package.
+#[derive(Default)]
+struct Files {
     online: Vec<(Labels, KeptFile)>,
     cores: Vec<(Labels, KeptFile)>,
     packages: Vec<(Labels, KeptFile)>,
@@ -23,25 +31,36 @@ impl Sysfs {
     pub(super) fn new(root: &Root) -> Self {
         let directory = root.sys.join("devices/system/cpu");
         let isolated = KeptFile::attribute(directory.join("isolated"));
-        Self { directory, isolated, online: Vec::new(), cores: Vec::new(), packages: Vec::new() }
+        Self { directory, isolated, files: Files::default(), unfound: Vec::new() }
     }
 
-    pub(super) fn read(&mut self, buffer: &mut Buffer) -> Result<Vec<Family>, Fault> {
-        let mut families = self.counters(buffer);
-        families.extend(isolated(&mut self.isolated, buffer)?);
-        Ok(families)
+    pub(super) fn read(&mut self, buffer: &mut Buffer) -> Collected {
+        if !self.unfound.is_empty() {
+            self.scan();
+        }
+        let mut collected = Collected { families: Vec::new(), faults: self.unfound.clone() };
+        self.files.read(buffer, &mut collected);
+        match isolated(&mut self.isolated, buffer) {
+            Ok(family) => collected.families.extend(family),
+            Err(fault) => collected.faults.push(fault),
+        }
+        collected
     }
 
+    pub(super) fn scan(&mut self) {
+        self.unfound.clear();
+        self.files = Files::find(&self.directory, &mut self.unfound);
+    }
+}
+
+impl Files {
     /// Thermal throttles are counted for each core and each package, and told by every thread of them: the first one
     /// that has the file is read.
-    pub(super) fn scan(&mut self) {
-        let directory = &self.directory;
-        let names =
-            std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let mut cpus: Vec<u32> =
-            names.filter_map(|name| name.to_str()?.strip_prefix("cpu")?.parse().ok()).collect();
-        cpus.sort_unstable();
-
+    fn find(directory: &Path, faults: &mut Vec<Fault>) -> Self {
+        let cpus = cpus(directory).unwrap_or_else(|fault| {
+            faults.push(fault);
+            Vec::new()
+        });
         let mut cores = BTreeMap::new();
         let mut packages = BTreeMap::new();
         let mut online = Vec::new();
@@ -51,10 +70,13 @@ impl Sysfs {
                 Labels::new([("cpu", cpu.to_string())]),
                 KeptFile::attribute(directory.join("online")),
             ));
-            let number = |file: &str| read_once(&directory.join(file))?.parse::<u64>().ok();
-            let (Some(package), Some(core)) =
-                (number("topology/physical_package_id"), number("topology/core_id"))
-            else {
+            let mut number = |file: &str| {
+                topology(&directory.join("topology").join(file)).unwrap_or_else(|fault| {
+                    faults.push(fault);
+                    None
+                })
+            };
+            let (Some(package), Some(core)) = (number("physical_package_id"), number("core_id")) else {
                 continue;
             };
             let count = |file: &str| {
@@ -77,49 +99,91 @@ impl Sysfs {
             online.clear();
         }
         let package_label = |package: u64| ("package", package.to_string());
-        self.online = online;
-        self.cores = cores
-            .into_iter()
-            .map(|((package, core), file)| {
-                (Labels::new([("core", core.to_string()), package_label(package)]), file)
-            })
-            .collect();
-        self.packages = packages
-            .into_iter()
-            .map(|(package, file)| (Labels::new([package_label(package)]), file))
-            .collect();
+        let core_labels =
+            |core: u64, package| Labels::new([("core", core.to_string()), package_label(package)]);
+        Self {
+            online,
+            cores: cores
+                .into_iter()
+                .map(|((package, core), file)| (core_labels(core, package), file))
+                .collect(),
+            packages: packages
+                .into_iter()
+                .map(|(package, file)| (Labels::new([package_label(package)]), file))
+                .collect(),
+        }
     }
 
-    /// A file that does not answer leaves its sample out: a CPU may go offline at any moment.
-    fn counters(&mut self, buffer: &mut Buffer) -> Vec<Family> {
+    /// A file without an answer leaves its sample out: a CPU may go offline at any moment.
+    fn read(&mut self, buffer: &mut Buffer, collected: &mut Collected) {
         let mut read = |mut family: Family, files: &mut Vec<(Labels, KeptFile)>| {
             for (labels, file) in files {
-                if let Ok(Ok(value)) = file.read(buffer).map(|text| text.trim().parse::<u64>()) {
-                    family.push(labels.clone(), value);
+                match count(file, buffer) {
+                    Ok(Some(count)) => family.push(labels.clone(), count),
+                    Ok(None) => {}
+                    Err(fault) => collected.faults.push(fault),
                 }
             }
-            family
+            collected.families.push(family);
         };
-        vec![
-            read(
-                Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."),
-                &mut self.online,
+        read(
+            Family::gauge("node_cpu_online", "1 for each CPU that runs, 0 for one taken offline."),
+            &mut self.online,
+        );
+        read(
+            Family::counter(
+                "node_cpu_core_throttles_total",
+                "Times the core was slowed down because of heat.",
             ),
-            read(
-                Family::counter(
-                    "node_cpu_core_throttles_total",
-                    "Times the core was slowed down because of heat.",
-                ),
-                &mut self.cores,
+            &mut self.cores,
+        );
+        read(
+            Family::counter(
+                "node_cpu_package_throttles_total",
+                "Times the package was slowed down because of heat.",
             ),
-            read(
-                Family::counter(
-                    "node_cpu_package_throttles_total",
-                    "Times the package was slowed down because of heat.",
-                ),
-                &mut self.packages,
-            ),
-        ]
+            &mut self.packages,
+        );
+    }
+}
+
+/// The numbers of the CPUs that have a directory, in order; none without sysfs.
+fn cpus(directory: &Path) -> Result<Vec<u32>, Fault> {
+    let unreadable = |error| ReadError::new(directory, error);
+    let entries = match std::fs::read_dir(directory).map_err(unreadable) {
+        Ok(entries) => entries,
+        Err(error) if error.is_absent() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut cpus = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(unreadable)?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("cpu")?.parse::<u32>().ok());
+        cpus.extend(number);
+    }
+    cpus.sort_unstable();
+    Ok(cpus)
+}
+
+/// A CPU that is offline has no topology.
+fn topology(path: &Path) -> Result<Option<u64>, Fault> {
+    let Some(text) = read_once(path)? else { return Ok(None) };
+    // The kernel says -1 where it does not know; what node_exporter cannot read as a number it leaves out.
+    let number = text
+        .parse::<i64>()
+        .map_err(|_| Fault::new(format!("{}: expected a number, found {text:?}", path.display())))?;
+    Ok(u64::try_from(number).ok())
+}
+
+fn count(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<u64>, Fault> {
+    match file.read(buffer) {
+        Ok(text) => {
+            let text = text.trim();
+            let count = text.parse().map_err(|_| file.fault(&format!("expected a count, found {text:?}")));
+            count.map(Some)
+        }
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -154,7 +218,53 @@ fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::check_garbage;
+    use crate::host::testing::{check_garbage, values};
+
+    #[test]
+    fn a_bad_file_costs_nothing_else_and_is_looked_for_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cpus = directory.path().join("devices/system/cpu");
+        let write = |file: &str, text: &str| {
+            std::fs::create_dir_all(cpus.join(file).parent().unwrap()).unwrap();
+            std::fs::write(cpus.join(file), text).unwrap();
+        };
+        for (file, text) in [
+            ("cpu0/topology/physical_package_id", "0\n"),
+            ("cpu0/topology/core_id", "what\n"),
+            ("cpu0/thermal_throttle/core_throttle_count", "5\n"),
+            ("cpu1/topology/physical_package_id", "0\n"),
+            ("cpu1/topology/core_id", "1\n"),
+            ("cpu1/thermal_throttle/core_throttle_count", "7\n"),
+            ("isolated", "what\n"),
+        ] {
+            write(file, text);
+        }
+        let sys = directory.path().into();
+        let root = Root { proc: "/".into(), sys, rootfs: "/".into(), udev: "/".into() };
+        let mut sysfs = Sysfs::new(&root);
+        sysfs.scan();
+        let mut read = || {
+            let Collected { families, faults } = sysfs.read(&mut Buffer::default());
+            (values(&families), faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let second = r#"node_cpu_core_throttles_total{core="1",package="0"} 7"#;
+        let (lines, faults) = read();
+        assert_eq!(lines, [second]);
+        assert!(faults.len() == 2 && faults[0].contains("cpu0/topology/core_id: "), "{faults:?}");
+        assert!(faults[1].contains("list of CPUs"), "{faults:?}");
+
+        write("cpu0/topology/core_id", "0\n");
+        write("isolated", "1\n");
+        let (lines, faults) = read();
+        let first = r#"node_cpu_core_throttles_total{core="0",package="0"} 5"#;
+        assert_eq!(lines, [first, second, r#"node_cpu_isolated{cpu="1"} 1"#]);
+        assert_eq!(faults, [] as [&str; 0]);
+
+        write("cpu1/thermal_throttle/core_throttle_count", "many\n");
+        let (lines, faults) = read();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(faults.len() == 1 && faults[0].contains("core_throttle_count: "), "{faults:?}");
+    }
 
     #[test]
     fn lists_of_cpus() {
