@@ -14,7 +14,7 @@ use crate::gpu::GpuSettings;
 use crate::host::cpu::CpuSettings;
 use crate::host::filesystem::FilesystemSettings;
 use crate::host::netclass::NetclassSettings;
-use crate::host::netdev::NetdevSettings;
+use crate::host::netdev::{NetdevSettings, Source};
 use crate::host::root::Root;
 use crate::host::{self, HostSettings};
 use crate::logging::{LogFormat, LogSettings};
@@ -122,6 +122,7 @@ fn settings(raw: &mut Raw) -> Settings {
         ),
     };
     warnings.extend(absent(raw));
+    warnings.extend(needless(raw));
     Settings { web, host, gpu, log, warnings }
 }
 
@@ -184,9 +185,10 @@ fn host(raw: &mut Raw) -> HostSettings {
         },
         netdev: NetdevSettings {
             filter: raw.filter("collector.netdev.device-exclude", "collector.netdev.device-include"),
-            netlink: !raw.off("collector.netdev.netlink"),
+            source: if raw.off("collector.netdev.netlink") { Source::Proc } else { Source::Netlink },
             detailed: raw.on("collector.netdev.enable-detailed-metrics"),
             label_ifalias: raw.on("collector.netdev.label-ifalias"),
+            address_info: raw.on("collector.netdev.address-info"),
         },
         softirq: raw.on("collector.stat.softirq"),
         textfile_directories: raw.values("collector.textfile.directory"),
@@ -248,22 +250,39 @@ fn gpu(raw: &mut Raw, warnings: &mut Vec<String>) -> Option<GpuSettings> {
     })
 }
 
-/// One sentence with all flags of `node_exporter` that are accepted and do nothing here. Turning off what is not there
-/// needs no word.
+/// One sentence with all flags of `node_exporter` that belong to what this version does not have. Turning off what is
+/// not there needs no word.
 fn absent(raw: &Raw) -> Option<String> {
     use flag::{ABSENT_COLLECTORS, ABSENT_SWITCHES, ABSENT_VALUES};
     let collectors =
         ABSENT_COLLECTORS.iter().map(|name| format!("collector.{name}")).filter(|name| raw.on(name));
-    let switches =
-        ABSENT_SWITCHES.iter().filter(|name| raw.on(name) || raw.off(name)).map(ToString::to_string);
-    let values = ABSENT_VALUES.iter().filter(|name| raw.written(name)).map(ToString::to_string);
-    let names: Vec<_> = collectors.chain(switches).chain(values).map(|name| format!("--{name}")).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "flags of node_exporter for collectors that are not in this version have no effect: {}",
-            names.join(", ")
-        )
-    })
+    let flags = written_of(raw, ABSENT_SWITCHES, ABSENT_VALUES).map(str::to_owned);
+    let names = listed(collectors.chain(flags))?;
+    Some(format!(
+        "flags of node_exporter for collectors that are not in this version have no effect: {names}"
+    ))
+}
+
+/// One sentence with all flags of `node_exporter` about its own ways of reading.
+fn needless(raw: &Raw) -> Option<String> {
+    let names = listed(written_of(raw, flag::NEEDLESS_SWITCHES, flag::NEEDLESS_VALUES).map(str::to_owned))?;
+    Some(format!(
+        "flags about how node_exporter reads have no effect, since this program reads in its own way: {names}"
+    ))
+}
+
+fn written_of<'a>(
+    raw: &'a Raw,
+    switches: &'a [&'static str],
+    values: &'a [&'static str],
+) -> impl Iterator<Item = &'static str> + 'a {
+    let switches = switches.iter().filter(move |name| raw.on(name) || raw.off(name));
+    switches.chain(values.iter().filter(move |name| raw.written(name))).copied()
+}
+
+fn listed(names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<_> = names.map(|name| format!("--{name}")).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 #[cfg(test)]

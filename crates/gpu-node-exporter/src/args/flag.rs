@@ -188,6 +188,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "Show each kind of error apart, under its own name",
     ),
     switch("collector.netdev.label-ifalias", false, COLLECTORS, "Add a label with the device's alias"),
+    switch("collector.netdev.address-info", false, COLLECTORS, "Show node_network_address_info"),
     switch("collector.stat.softirq", false, COLLECTORS, "Show node_softirqs_total"),
     values(
         "collector.textfile.directory",
@@ -304,14 +305,11 @@ pub(super) const ABSENT_COLLECTORS: &[&str] = &[
     "zoneinfo",
 ];
 
-/// `node_exporter`'s switches that mean nothing in this version.
+/// `node_exporter`'s switches of collectors that this version does not have.
 pub(super) const ABSENT_SWITCHES: &[&str] = &[
     "collector.arp.netlink",
     "collector.bcache.priorityStats",
     "collector.interrupts.include-zeros",
-    "collector.netclass.netlink",
-    "collector.netclass_rtnl.with-stats",
-    "collector.netdev.address-info",
     "collector.ntp.server-is-local",
     "collector.pcidevice.names",
     "collector.perf.disable-cache-profilers",
@@ -324,14 +322,13 @@ pub(super) const ABSENT_SWITCHES: &[&str] = &[
     "collector.systemd.private",
 ];
 
-/// `node_exporter`'s flags with a value that mean nothing in this version.
+/// `node_exporter`'s flags with a value for collectors that this version does not have.
 pub(super) const ABSENT_VALUES: &[&str] = &[
     "collector.arp.device-exclude",
     "collector.arp.device-include",
     "collector.ethtool.device-exclude",
     "collector.ethtool.device-include",
     "collector.ethtool.metrics-include",
-    "collector.filesystem.stat-workers",
     "collector.hwmon.chip-exclude",
     "collector.hwmon.chip-include",
     "collector.hwmon.sensor-exclude",
@@ -372,5 +369,11 @@ pub(super) const ABSENT_VALUES: &[&str] = &[
     "collector.systemd.unit-whitelist",
     "collector.tapestats.ignored-devices",
     "collector.wifi.fixtures",
-    "runtime.gomaxprocs",
 ];
+
+/// `node_exporter`'s switches about its own way of reading what is read here too.
+pub(super) const NEEDLESS_SWITCHES: &[&str] =
+    &["collector.netclass.netlink", "collector.netclass_rtnl.with-stats"];
+
+/// `node_exporter`'s flags with a value about its own way of reading what is read here too.
+pub(super) const NEEDLESS_VALUES: &[&str] = &["collector.filesystem.stat-workers", "runtime.gomaxprocs"];

@@ -142,7 +142,10 @@ impl Raw {
 
 /// Every flag there is, with its name: ours, the collectors' and those of `node_exporter` that we accept.
 pub(super) fn all_flags() -> Vec<Flag> {
-    use super::flag::{ABSENT_COLLECTORS, ABSENT_SWITCHES, ABSENT_VALUES, COLLECTORS, FLAGS, GPU, RENAMED};
+    use super::flag::{
+        ABSENT_COLLECTORS, ABSENT_SWITCHES, ABSENT_VALUES, COLLECTORS, FLAGS, GPU, NEEDLESS_SWITCHES,
+        NEEDLESS_VALUES, RENAMED,
+    };
     let collector = |name: &str, on, help: &str, heading| Flag {
         name: Cow::Owned(format!("collector.{name}")),
         takes: Takes::Switch { on },
@@ -161,8 +164,9 @@ pub(super) fn all_flags() -> Vec<Flag> {
     flags.push(collector("gpu", true, "NVIDIA GPUs", GPU));
     flags.extend(RENAMED.iter().map(|(old, _)| hidden(old, any_values)));
     flags.extend(ABSENT_COLLECTORS.iter().map(|name| collector(name, false, "", "")));
-    flags.extend(ABSENT_SWITCHES.iter().map(|name| hidden(name, Takes::Switch { on: false })));
-    flags.extend(ABSENT_VALUES.iter().map(|name| hidden(name, any_values)));
+    let switches = ABSENT_SWITCHES.iter().chain(NEEDLESS_SWITCHES);
+    flags.extend(switches.map(|name| hidden(name, Takes::Switch { on: false })));
+    flags.extend(ABSENT_VALUES.iter().chain(NEEDLESS_VALUES).map(|name| hidden(name, any_values)));
     flags
 }
 

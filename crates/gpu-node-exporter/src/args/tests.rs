@@ -100,6 +100,8 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
         "--collector.hwmon.chip-include=(coretemp)",
         "--collector.systemd",
         "--no-collector.zfs",
+        "--collector.filesystem.stat-workers=8",
+        "--collector.netclass.netlink",
         "--runtime.gomaxprocs",
         "2",
     ])
@@ -108,7 +110,9 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
         warnings,
         [
             "flags of node_exporter for collectors that are not in this version have no effect: --collector.systemd, \
-         --collector.arp.netlink, --collector.hwmon.chip-include, --runtime.gomaxprocs"
+         --collector.arp.netlink, --collector.hwmon.chip-include",
+            "flags about how node_exporter reads have no effect, since this program reads in its own way: --collector.netclass.netlink, \
+         --collector.filesystem.stat-workers, --runtime.gomaxprocs",
         ]
     );
 }

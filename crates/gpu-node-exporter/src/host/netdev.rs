@@ -3,16 +3,17 @@
 //! Owns the counters' names: the ones of `/proc/net/dev` that everybody knows, or one for each kind of error with
 //! `--collector.netdev.enable-detailed-metrics`. Where they come from is a child's: the kernel's answer over netlink
 //! (`netdev/netlink.rs`), which counts packets nobody wanted too, or `/proc/net/dev` (`netdev/proc.rs`), which can be
-//! read under another root. Leaves out what a device is, which is `netclass`'s.
+//! read under another root. Addresses are `netdev/address.rs`'s. Leaves out what a device is, which is `netclass`'s.
 
 use std::collections::HashMap;
 
 use super::HostSettings;
 use super::filter::Filter;
-use super::root::{Buffer, KeptFile};
+use super::root::{Buffer, KeptFile, Root, read_once};
 use crate::collector::{Collected, Collector, Fault};
 use crate::family::{Family, Labels};
 
+mod address;
 mod netlink;
 mod proc;
 
@@ -21,16 +22,28 @@ mod proc;
 pub(crate) struct NetdevSettings {
     /// Which devices to show.
     pub(crate) filter: Filter,
-    /// Ask over netlink rather than read `/proc/net/dev`.
-    pub(crate) netlink: bool,
+    /// Where the counters come from.
+    pub(crate) source: Source,
     /// One family for each kind of error.
     pub(crate) detailed: bool,
-    /// Label with the device's alias; netlink tells it.
+    /// Label with the device's alias.
     pub(crate) label_ifalias: bool,
+    /// Show the devices' addresses.
+    pub(crate) address_info: bool,
+}
+
+/// Where the counters come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The kernel's answer over netlink.
+    Netlink,
+    /// `/proc/net/dev`.
+    Proc,
 }
 
 /// The collector `netdev`.
 pub(crate) struct NetdevCollector {
+    root: Root,
     settings: NetdevSettings,
     file: KeptFile,
     buffer: Buffer,
@@ -42,6 +55,7 @@ pub(crate) struct NetdevCollector {
 impl NetdevCollector {
     pub(crate) fn new(settings: &HostSettings) -> Self {
         Self {
+            root: settings.root.clone(),
             settings: settings.netdev.clone(),
             file: settings.root.proc_file("net/dev"),
             buffer: Buffer::default(),
@@ -51,11 +65,30 @@ impl NetdevCollector {
     }
 
     fn read(&mut self) -> Result<Vec<Device>, Fault> {
-        if self.settings.netlink {
-            self.socket.devices()
-        } else {
-            proc::parse(self.file.read(&mut self.buffer)?)
+        if self.settings.source == Source::Netlink {
+            return self.socket.devices();
         }
+        let mut devices = proc::parse(self.file.read(&mut self.buffer)?)?;
+        if self.settings.label_ifalias {
+            self.read_aliases(&mut devices)?;
+        }
+        Ok(devices)
+    }
+
+    /// Netlink tells the alias with the counters; `/proc/net/dev` has no room for it.
+    fn read_aliases(&self, devices: &mut [Device]) -> Result<(), Fault> {
+        for device in devices {
+            let file = self.root.sys.join("class/net").join(&device.name).join("ifalias");
+            device.alias = read_once(&file)?.unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The addresses of the devices that pass the filter; only netlink tells them.
+    fn addresses(&mut self) -> Result<Family, Fault> {
+        let addresses = self.socket.addresses()?;
+        let shown = addresses.iter().filter(|(device, _)| self.settings.filter.keeps(device));
+        Ok(address::family(shown))
     }
 
     /// The devices that pass the filter, with their labels; the filter is asked when a device is new.
@@ -90,7 +123,15 @@ impl Collector for NetdevCollector {
 
     fn collect(&mut self) -> Collected {
         let detailed = self.settings.detailed;
-        self.read().map(|devices| families(&self.shown(devices), detailed)).into()
+        let counted = self.read().map(|devices| families(&self.shown(devices), detailed));
+        let mut collected = Collected::from(counted);
+        if self.settings.address_info {
+            match self.addresses() {
+                Ok(family) => collected.families.push(family),
+                Err(fault) => collected.faults.push(fault),
+            }
+        }
+        collected
     }
 }
 
@@ -248,7 +289,49 @@ fn families(devices: &[(Labels, Counters)], detailed: bool) -> Vec<Family> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{self, Command};
     use crate::host::testing::values;
+
+    /// What the collector shows under a root, with these flags.
+    fn shown(root: &std::path::Path, flags: &[&str]) -> Vec<String> {
+        let roots = ["procfs", "sysfs"].map(|name| format!("--path.{name}={}", root.display()));
+        let arguments = roots.into_iter().chain(flags.iter().map(ToString::to_string)).map(Into::into);
+        let Ok(Command::Serve(settings)) = args::parse(arguments) else { panic!("the flags are wrong") };
+        let Collected { families, faults } = NetdevCollector::new(&settings.host).collect();
+        assert_eq!(faults, []);
+        values(&families)
+    }
+
+    #[test]
+    fn without_netlink_the_alias_comes_from_sysfs() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            std::fs::create_dir_all(root.path().join(file).parent().unwrap()).unwrap();
+            std::fs::write(root.path().join(file), text).unwrap();
+        };
+        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16";
+        write("net/dev", &format!("a\nb\n eth0: {numbers}\n eth1: {numbers}\n"));
+        write("class/net/eth0/ifalias", "uplink\n");
+        let lines =
+            shown(root.path(), &["--no-collector.netdev.netlink", "--collector.netdev.label-ifalias"]);
+        assert_eq!(
+            lines[..2],
+            [
+                r#"node_network_receive_bytes_total{device="eth0",ifalias="uplink"} 1"#,
+                r#"node_network_receive_bytes_total{device="eth1",ifalias=""} 1"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn addresses_are_shown_when_asked_for() {
+        let line =
+            r#"node_network_address_info{device="lo",address="127.0.0.1",netmask="8",scope="link-local"} 1"#;
+        let has_it = |flags: &[&str]| shown("/".as_ref(), flags).iter().any(|shown| shown == line);
+        assert!(has_it(&["--collector.netdev.address-info"]));
+        assert!(!has_it(&["--collector.netdev.address-info", "--collector.netdev.device-exclude=^lo$"]));
+        assert!(!has_it(&[]));
+    }
 
     fn counted() -> Counters {
         // Each counter is its place plus one, so that a sum shows what went into it.
