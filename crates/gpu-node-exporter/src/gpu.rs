@@ -120,9 +120,10 @@ impl Drop for Gpu {
     }
 }
 
-/// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced.
+/// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced twice, with
+/// a GPU given time to wake in between.
 fn longest_gap(sample_interval: Duration) -> Duration {
-    const SHORTEST_LIMIT: Duration = Duration::from_secs(30);
+    const SHORTEST_LIMIT: Duration = Duration::from_mins(1);
     SHORTEST_LIMIT.max(sample_interval * 2)
 }
 
