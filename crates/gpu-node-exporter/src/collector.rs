@@ -14,6 +14,11 @@ pub(crate) trait Collector: Send {
 
     /// Reads everything once.
     fn collect(&mut self) -> Collected;
+
+    /// Whether its faults are logged where they arise, also while nobody scrapes, and need no other word.
+    fn logs_its_faults(&self) -> bool {
+        false
+    }
 }
 
 /// What one reading gave: the families it has, plus what went wrong on the way.

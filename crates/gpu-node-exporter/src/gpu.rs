@@ -9,6 +9,7 @@
 mod check;
 mod collector;
 mod families;
+mod faults;
 mod footprint;
 mod frame;
 mod nvml;

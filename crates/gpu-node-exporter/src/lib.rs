@@ -6,6 +6,7 @@
 mod collector;
 mod descriptors;
 mod family;
+mod fault_log;
 mod units;
 
 mod gpu;

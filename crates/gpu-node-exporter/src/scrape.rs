@@ -7,7 +7,6 @@
 //! in a hurry decides for the others. Leaves out what is read, and how it is written.
 
 use std::any::Any;
-use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::collector::{Collected, Collector, Fault};
 use crate::family::Family;
+use crate::fault_log::FaultLog;
 
 /// Collectors keep what they parse on the heap; the deepest stacks seen were below 40 KiB.
 const LANE_STACK: usize = 256 * 1024;
@@ -305,18 +305,16 @@ fn next_run(shared: &Shared) -> Option<(Asked, watch::Sender<Results>)> {
     }
 }
 
-/// A collector, and the faults of its last reading.
+/// A collector, and where its faults are told.
 struct Watched {
     collector: Box<dyn Collector>,
-    faults: HashSet<Fault>,
+    log: Option<FaultLog>,
 }
-
-/// One reading can bring a fault for each file of each device; the log names this many of them.
-const MOST_TOLD: usize = 8;
 
 impl Watched {
     fn new(collector: Box<dyn Collector>) -> Self {
-        Self { collector, faults: HashSet::new() }
+        let log = (!collector.logs_its_faults()).then(|| FaultLog::new(collector.name()));
+        Self { collector, log }
     }
 
     fn read(&mut self) -> Reading {
@@ -331,30 +329,10 @@ impl Watched {
             families: Arc::new(families),
             faults,
         };
-        self.tell(&reading.faults);
+        if let Some(log) = &mut self.log {
+            log.tell(&reading.faults);
+        }
         reading
-    }
-
-    /// Logs a fault when it begins, and the end of all faults; not every scrape of a lasting one.
-    fn tell(&mut self, faults: &[Fault]) {
-        let collector = self.collector.name();
-        if faults.is_empty() && !self.faults.is_empty() {
-            tracing::info!(collector, "collector `{collector}` reads everything again");
-        }
-        let begun = self.begun(faults);
-        for fault in begun.iter().take(MOST_TOLD) {
-            tracing::warn!(collector, "collector `{collector}`: {fault}");
-        }
-        if begun.len() > MOST_TOLD {
-            let more = begun.len() - MOST_TOLD;
-            tracing::warn!(collector, "collector `{collector}`: {more} more faults beside these");
-        }
-    }
-
-    /// The faults that the reading before did not have.
-    fn begun<'a>(&mut self, faults: &'a [Fault]) -> Vec<&'a Fault> {
-        let before = std::mem::replace(&mut self.faults, faults.iter().cloned().collect());
-        faults.iter().filter(|fault| !before.contains(fault)).collect()
     }
 }
 

@@ -1,15 +1,18 @@
-//! The `gpu` collector: the last snapshot as families, and what is wrong with it as faults.
+//! The `gpu` collector: the last snapshot as families, with what is wrong with it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use super::GpuSettings;
 use super::families::{View, families};
-use super::pci;
-use super::snapshot::{Presence, Snapshot};
-use crate::collector::{Collected, Collector, Fault};
+use super::faults::{faults, stale_after};
+use super::snapshot::Snapshot;
+use crate::collector::{Collected, Collector};
+
+/// The name users know.
+pub(super) const COLLECTOR: &str = "gpu";
 
 /// Reads the snapshot and nothing else.
 pub(super) struct GpuCollector {
@@ -22,7 +25,12 @@ pub(super) struct GpuCollector {
 
 impl Collector for GpuCollector {
     fn name(&self) -> &'static str {
-        "gpu"
+        COLLECTOR
+    }
+
+    /// By the supervisor, which sees each round.
+    fn logs_its_faults(&self) -> bool {
+        true
     }
 
     fn collect(&mut self) -> Collected {
@@ -42,61 +50,12 @@ impl Collector for GpuCollector {
     }
 }
 
-/// Readings older than this are no longer shown. A hung GPU that is tried again costs the others a start time-out (six
-/// probe time-outs) and another start, which must not make their series flicker.
-fn stale_after(settings: &GpuSettings) -> Duration {
-    (settings.probe_timeout * 8).max(settings.sample_interval * 3)
-}
-
-/// What is wrong; nothing is, on a machine without GPUs or while an administrator has the driver. `waited` is the age
-/// of the readings, or the time without any.
-fn faults(
-    settings: &GpuSettings,
-    snapshot: &Snapshot,
-    expects_all_pci_gpus: bool,
-    waited: Duration,
-) -> Vec<Fault> {
-    if snapshot.probe.is_released {
-        return Vec::new();
-    }
-    if let Some(failure) = &snapshot.probe.failure {
-        let is_quiet =
-            super::is_nothing_expected(settings, failure, &snapshot.pci) && snapshot.gpus.is_empty();
-        return if is_quiet { Vec::new() } else { vec![Fault::new(failure.message.clone())] };
-    }
-    if waited > stale_after(settings) {
-        let trouble =
-            if snapshot.probe.abandoned == 0 { "the probe does not answer" } else { "the driver hangs" };
-        // No age here: a text that changes would be logged at each scrape.
-        return vec![Fault::new(format!("no GPU readings any more: {trouble}"))];
-    }
-    let mut faults = Vec::new();
-    for gpu in &snapshot.gpus {
-        let name = gpu.uuid.as_deref().unwrap_or("unknown");
-        if let Some(trouble) = gpu.presence.trouble() {
-            faults.push(Fault::new(format!("GPU {} ({name}): {trouble}", gpu.index)));
-        }
-        if let Presence::Up(reading) = &gpu.presence {
-            for fault in &reading.faults {
-                let text = format!("GPU {} ({name}): {}: {}", gpu.index, fault.reading, fault.reason.text());
-                faults.push(Fault::new(text));
-            }
-        }
-    }
-    // One that has not told its name was told of.
-    let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).count();
-    let unseen: Vec<_> = snapshot.never_seen().collect();
-    if expects_all_pci_gpus && snapshot.taken_at.is_some() && unseen.len() > nameless {
-        faults.push(Fault::new(format!("GPUs {}", pci::not_shown(&unseen))));
-    }
-    faults
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gpu::frame::{GpuSweep, Identity, Outcome, Reading, Sweep};
     use std::path::PathBuf;
+    use std::time::Duration;
 
     fn sweep() -> Sweep {
         let identity = Identity { uuid: "GPU-0".to_owned(), ..Identity::default() };

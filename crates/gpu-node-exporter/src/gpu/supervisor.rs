@@ -1,8 +1,8 @@
 //! The probe's keeper: starts it, listens to it, and carries out what the [`watch`] decides.
 //!
 //! Owns the child processes, their pipes, and the thread between them and the [`Snapshot`]. Decisions are made in
-//! `watch`, meaning in `snapshot`. Logs what happens to probes, and XIDs; what is wrong with the driver or a GPU becomes
-//! a fault of the collector, and is logged as such.
+//! `watch`, meaning in `snapshot`. Logs what happens to probes, XIDs, and the faults of the collector, which would else
+//! be logged only while somebody scrapes.
 
 mod kernel_log;
 mod process;
@@ -27,13 +27,17 @@ pub(super) use self::restart::Restart;
 use self::retrial::Round;
 use self::watch::{Event, Exit, Limits, Order, Watch};
 use super::GpuSettings;
+use super::collector::COLLECTOR;
 use super::families::restart_counts;
+use super::faults::faults;
 use super::footprint;
 use super::frame::{Frame, Outcome, Sweep};
 use super::pci;
 use super::probe::ProbeSettings;
 use super::snapshot::{Snapshot, XidSource};
 use super::xid::Class;
+use crate::collector::Fault;
+use crate::fault_log::FaultLog;
 
 /// What reaches the supervisor's thread.
 pub(super) enum Message {
@@ -57,6 +61,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 /// How often the PCI bus is looked at.
 const PCI_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a fault must be away to be over.
+const FAULT_LASTS: Duration = Duration::from_secs(30);
 
 /// How often processes that were given up are looked after.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -91,6 +98,8 @@ pub(super) fn start(
         started: 0,
         abandoned: Vec::new(),
         pci_read: None,
+        faults: Vec::new(),
+        log: FaultLog::new(COLLECTOR),
         has_settled: false,
     };
     kernel_log::follow(sender.clone());
@@ -116,6 +125,9 @@ struct Supervisor {
     /// Probes that were given up and are not gone yet.
     abandoned: Vec<Probe>,
     pci_read: Option<Instant>,
+    /// Faults, and when each was last there.
+    faults: Vec<(Fault, Instant)>,
+    log: FaultLog,
     /// The start is over for good.
     has_settled: bool,
 }
@@ -125,6 +137,7 @@ impl Supervisor {
         while self.hear_all(messages).is_ok() {
             self.decide();
             self.look_around();
+            self.tell_faults();
             self.publish();
         }
         self.stop_probe();
@@ -347,6 +360,20 @@ impl Supervisor {
                 Err(error) => debug!("cannot list PCI devices: {error}"),
             }
         }
+    }
+
+    /// Logs faults as they begin and end. Rounds come every second, so a fault that comes and goes is one fault.
+    fn tell_faults(&mut self) {
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(self.snapshot.taken_at.unwrap_or(self.origin));
+        for fault in faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, waited) {
+            match self.faults.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, seen)) => *seen = now,
+                None => self.faults.push((fault, now)),
+            }
+        }
+        self.faults.retain(|(_, seen)| now.saturating_duration_since(*seen) < FAULT_LASTS);
+        self.log.tell(self.faults.iter().map(|(fault, _)| fault));
     }
 
     fn publish(&mut self) {

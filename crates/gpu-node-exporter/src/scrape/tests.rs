@@ -112,23 +112,6 @@ async fn a_scraper_in_a_hurry_makes_no_lane_late_for_others() {
     assert_eq!(patient, [("hangs", true)]);
 }
 
-#[test]
-fn a_lasting_fault_does_not_hide_the_next() {
-    let mut watched = Watched::new(answers("any"));
-    let mut check = |reading: &[&str], expected: &[&str]| {
-        let faults: Vec<_> = reading.iter().copied().map(Fault::new).collect();
-        let begun: Vec<_> = watched.begun(&faults).into_iter().map(ToString::to_string).collect();
-        assert_eq!(begun, expected, "{reading:?}");
-    };
-    check(&["a"], &["a"]);
-    check(&["a", "b"], &["b"]);
-    check(&["a", "b"], &[]);
-    check(&["b", "c"], &["c"]);
-    check(&["a", "b"], &["a"]);
-    check(&[], &[]);
-    check(&["b"], &["b"]);
-}
-
 #[tokio::test]
 async fn scrapes_at_the_same_time_share_one_reading() {
     let readings = Arc::new(AtomicUsize::new(0));

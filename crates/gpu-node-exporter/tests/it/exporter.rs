@@ -158,6 +158,16 @@ impl Exporter {
         }
     }
 
+    /// Waits until this is logged, without a scrape.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(words) {
+            assert!(Instant::now() < deadline, "`{words}` is not in the log:\n{}", self.log());
+            thread::park_timeout(LOOK_EVERY);
+        }
+    }
+
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -215,6 +215,7 @@ fn a_lasting_fault_is_told_once() {
 #[test]
 fn a_wrong_library_is_told_once_and_in_the_success_flag() {
     let exporter = Exporter::with_flags(&["--gpu.library=/nonexistent/libnvidia-ml.so.1"]);
+    exporter.wait_for_log("cannot use `/nonexistent/libnvidia-ml.so.1`");
     let page = exporter.wait_until("it is tried again", |page| restarts(page, "driver") >= Some(2.0));
     assert_eq!(gpu_success(&page), Some(0.0));
     assert!(page.value("gpu_driver_info", &[]).is_none());

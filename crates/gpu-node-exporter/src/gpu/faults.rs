@@ -1,0 +1,57 @@
+//! What is wrong with the GPUs, as faults for people. Pure: the age of what is known is an argument.
+
+use std::time::Duration;
+
+use super::snapshot::{Presence, Snapshot};
+use super::{GpuSettings, pci};
+use crate::collector::Fault;
+
+/// Readings older than this are no longer shown. A hung GPU that is tried again costs the others a start time-out (six
+/// probe time-outs) and another start, which must not make their series flicker.
+pub(super) fn stale_after(settings: &GpuSettings) -> Duration {
+    (settings.probe_timeout * 8).max(settings.sample_interval * 3)
+}
+
+/// What is wrong; nothing is, on a machine without GPUs or while an administrator has the driver. `waited` is the age
+/// of the readings, or the time without any.
+pub(super) fn faults(
+    settings: &GpuSettings,
+    snapshot: &Snapshot,
+    expects_all_pci_gpus: bool,
+    waited: Duration,
+) -> Vec<Fault> {
+    if snapshot.probe.is_released {
+        return Vec::new();
+    }
+    if let Some(failure) = &snapshot.probe.failure {
+        let is_quiet =
+            super::is_nothing_expected(settings, failure, &snapshot.pci) && snapshot.gpus.is_empty();
+        return if is_quiet { Vec::new() } else { vec![Fault::new(failure.message.clone())] };
+    }
+    if waited > stale_after(settings) {
+        let trouble =
+            if snapshot.probe.abandoned == 0 { "the probe does not answer" } else { "the driver hangs" };
+        // No age here: a text that changes would be logged at each scrape.
+        return vec![Fault::new(format!("no GPU readings any more: {trouble}"))];
+    }
+    let mut faults = Vec::new();
+    for gpu in &snapshot.gpus {
+        let name = gpu.uuid.as_deref().unwrap_or("unknown");
+        if let Some(trouble) = gpu.presence.trouble() {
+            faults.push(Fault::new(format!("GPU {} ({name}): {trouble}", gpu.index)));
+        }
+        if let Presence::Up(reading) = &gpu.presence {
+            for fault in &reading.faults {
+                let text = format!("GPU {} ({name}): {}: {}", gpu.index, fault.reading, fault.reason.text());
+                faults.push(Fault::new(text));
+            }
+        }
+    }
+    // One that has not told its name was told of.
+    let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).count();
+    let unseen: Vec<_> = snapshot.never_seen().collect();
+    if expects_all_pci_gpus && snapshot.taken_at.is_some() && unseen.len() > nameless {
+        faults.push(Fault::new(format!("GPUs {}", pci::not_shown(&unseen))));
+    }
+    faults
+}
