@@ -145,16 +145,17 @@ fn a_gpu_that_is_added_is_seen() {
 }
 
 #[test]
-fn xids_of_a_gpu_that_returned_are_heard() {
-    let exporter = Exporter::on_scenario(
-        &two_gpus("{ gpu: 1, at: 2s, until: 4s, kind: lost }, { gpu: 1, at: 8s, kind: xid, xid: 48 }"),
-        &[],
-    );
-    exporter.wait_until("both GPUs are up before the loss", both_up);
-    exporter.wait_until("the loss is told", |page| page.says("gpu_up", SECOND, 0.0));
-    exporter.wait_until("the XID is counted", |page| {
-        page.says("gpu_xid_errors_total", &[SECOND[0], r#"xid="48""#], 1.0)
-    });
+fn xids_are_heard_after_a_wait_that_failed() {
+    for incident in [
+        "{ gpu: 1, at: 2s, until: 4s, kind: lost }",
+        "{ gpu: 0, at: 2s, until: 4s, kind: error, code: 999, call: nvmlEventSetWait_v2 }",
+    ] {
+        let scenario = two_gpus(&format!("{incident}, {{ gpu: 1, at: 8s, kind: xid, xid: 48 }}"));
+        let exporter = Exporter::on_scenario(&scenario, &[]);
+        let counted = |page: &Page| page.says("gpu_xid_errors_total", &[SECOND[0], r#"xid="48""#], 1.0);
+        exporter.wait_until(&format!("the XID is counted after {incident}"), counted);
+        exporter.wait_until("both GPUs are up", both_up);
+    }
 }
 
 #[test]

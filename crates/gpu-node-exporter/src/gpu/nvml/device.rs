@@ -45,7 +45,6 @@ struct Remembered {
 }
 
 /// What stays the same while the driver is loaded.
-#[derive(Clone)]
 struct Constants {
     identity: Identity,
     max_clocks: Clocks,
