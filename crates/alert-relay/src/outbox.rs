@@ -21,7 +21,7 @@ use crate::clock::{Clock, Millis};
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::outbox::readers::Readers;
 use crate::outbox::writer::Writer;
-use crate::routes::Planned;
+use crate::routes::{Mentions, Planned};
 use crate::settings::StoreSettings;
 
 pub(crate) use crate::outbox::error::StoreError;
@@ -140,8 +140,8 @@ pub(crate) struct Pending {
     pub(crate) alerts: Vec<Fingerprint>,
     /// Alerts for this target outside of its hours, as in [`Planned::quiet`].
     pub(crate) quiet: Vec<Fingerprint>,
-    /// Names under `people:`.
-    pub(crate) mentions: Vec<String>,
+    /// Whom to mention.
+    pub(crate) mentions: Mentions,
     /// Attempts so far.
     pub(crate) attempts: u32,
     /// The webhook's body.
@@ -425,6 +425,11 @@ impl Outbox {
     /// Proves that the store can be written: a small transaction through the same writer.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         self.shared.writer.ping(self.shared.clock.now()).await
+    }
+
+    /// Returns once nothing is written any more: after [`close`](Self::close), or because of a fault of ours.
+    pub(crate) async fn ended(&self) {
+        self.shared.writer.ended().await;
     }
 
     /// Writes what waits, then closes the file. Later calls fail with [`StoreError::Closed`].

@@ -25,9 +25,12 @@ pub(crate) struct Planned {
     /// is not told, and one that is resolved is told only if this target was told that it fired. They are not gone either,
     /// so the ledger must not take them for vanished.
     pub(crate) quiet: Vec<Fingerprint>,
-    /// Names under `people:` to mention.
-    pub(crate) mentions: Vec<String>,
+    /// Whom to mention.
+    pub(crate) mentions: Mentions,
 }
+
+/// Names under `people:`, and for which alerts each is to be mentioned when they newly fire.
+pub(crate) type Mentions = BTreeMap<String, Vec<Fingerprint>>;
 
 /// Where one notification goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +77,7 @@ fn matches(route: &RouteSettings, alert: &Alert) -> bool {
 struct Share<'n> {
     active: Vec<&'n Alert>,
     quiet: Vec<&'n Alert>,
-    mentions: Vec<&'n str>,
+    mentions: Mentions,
 }
 
 impl<'n> Share<'n> {
@@ -86,8 +89,9 @@ impl<'n> Share<'n> {
         }
         if is_active {
             for person in &route.mentions {
-                if !self.mentions.contains(&person.as_str()) {
-                    self.mentions.push(person);
+                let alerts = self.mentions.entry(person.clone()).or_default();
+                if alerts.last() != Some(&alert.fingerprint) {
+                    alerts.push(alert.fingerprint.clone());
                 }
             }
         }
@@ -105,7 +109,7 @@ impl<'n> Share<'n> {
             target: target.to_owned(),
             alerts: fingerprints(self.active),
             quiet: fingerprints(self.quiet),
-            mentions: self.mentions.into_iter().map(str::to_owned).collect(),
+            mentions: self.mentions,
         })
     }
 }

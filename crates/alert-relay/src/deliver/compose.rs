@@ -32,12 +32,6 @@ pub(super) fn message(
     public_id: String,
     at: Millis,
 ) -> Message {
-    let mut names: Vec<&String> = Vec::new();
-    for name in claim.deliveries.iter().flat_map(|delivery| &delivery.mentions) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
     let links = Links {
         alertmanager: if roster.links.alertmanager.is_empty() {
             newest.external_url.trim_end_matches('/').to_owned()
@@ -59,11 +53,23 @@ pub(super) fn message(
         truncated_alerts: newest.truncated_alerts,
         snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
         // Somebody who has left the settings meanwhile is not rung.
-        mentions: names.into_iter().filter_map(|name| roster.people.get(name)).cloned().collect(),
+        mentions: to_mention(claim, &changes.new)
+            .into_iter()
+            .filter_map(|name| roster.people.get(name))
+            .cloned()
+            .collect(),
         links,
         banner: (via.settings.name != claim.lane.target)
             .then(|| spoken_for(&claim.lane.target, &via.settings.name, via.settings.language)),
     }
+}
+
+/// Whom one of the waiting snapshots wants mentioned for an alert that is new.
+fn to_mention<'c>(claim: &'c Claim, new: &[Alert]) -> BTreeSet<&'c String> {
+    let new: BTreeSet<&Fingerprint> = new.iter().map(|alert| &alert.fingerprint).collect();
+    let is_new = |name: &Fingerprint| new.contains(name);
+    let mentions = claim.deliveries.iter().flat_map(|delivery| &delivery.mentions);
+    mentions.filter(|(_, alerts)| alerts.iter().any(is_new)).map(|(name, _)| name).collect()
 }
 
 fn spoken_for(dead: &str, via: &str, language: Language) -> String {
@@ -76,6 +82,42 @@ fn spoken_for(dead: &str, via: &str, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Lane;
+    use crate::outbox::tests::firing;
+
+    fn fingerprints(names: &str) -> Vec<Fingerprint> {
+        names.split_whitespace().map(|name| Fingerprint(name.to_owned())).collect()
+    }
+
+    fn pending(mentions: &[(&str, &str)]) -> Pending {
+        Pending {
+            id: 1,
+            accepted_at: Millis(0),
+            alerts: Vec::new(),
+            quiet: Vec::new(),
+            mentions: mentions
+                .iter()
+                .map(|(name, alerts)| ((*name).to_owned(), fingerprints(alerts)))
+                .collect(),
+            attempts: 0,
+            payload: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn only_who_is_meant_for_a_new_alert_is_mentioned() {
+        let lane = Lane { target: "chat".to_owned(), group: "group".to_owned() };
+        let deliveries = vec![pending(&[("boss", "a")]), pending(&[("boss", "a"), ("oncall", "a b")])];
+        let claim = Claim { lane, deliveries, told: Vec::new(), progress: None };
+        let check = |new: &[&str], expected: &[&str]| {
+            let new: Vec<Alert> = new.iter().map(|name| firing(name, 10)).collect();
+            assert_eq!(to_mention(&claim, &new).into_iter().collect::<Vec<_>>(), expected, "{new:?}");
+        };
+        check(&["a"], &["boss", "oncall"]);
+        check(&["b"], &["oncall"]);
+        check(&["c"], &[]);
+        check(&[], &[]);
+    }
 
     #[test]
     fn a_substitute_says_for_whom_it_speaks() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -19,7 +20,7 @@ pub(super) struct Roster {
     pub(super) time_zone: TimeZone,
     /// Base addresses; the webhook fills in Alertmanager's if it is unset.
     pub(super) links: Links,
-    pub(super) retention: std::time::Duration,
+    pub(super) retention: Duration,
 }
 
 /// A target and its channel.
@@ -55,6 +56,7 @@ impl Roster {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let longest_window = settings.targets.values().map(|target| target.budget.window).max();
         Ok(Self {
             targets,
             receivers: settings.receivers.keys().cloned().collect(),
@@ -65,7 +67,8 @@ impl Roster {
                 prometheus: settings.prometheus_url.clone(),
                 relay: settings.server.external_url.clone(),
             },
-            retention: settings.store.retention,
+            // Budgets are counted from what is kept.
+            retention: longest_window.unwrap_or_default().max(settings.store.retention),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +33,7 @@ pub(super) struct ArrivingDelivery {
     pub(super) alerts: String,
     /// JSON list of fingerprints.
     pub(super) quiet: String,
-    /// JSON list of names.
+    /// JSON: a list of fingerprints for each name.
     pub(super) mentions: String,
     pub(super) is_urgent: bool,
 }
@@ -60,14 +62,17 @@ impl Arrival {
 
 impl ArrivingDelivery {
     fn new(planned: &Planned, notification: &Notification) -> Self {
-        let fingerprints = |list: &[Fingerprint]| {
-            to_json(&list.iter().map(|fingerprint| fingerprint.0.as_str()).collect::<Vec<_>>())
-        };
         Self {
             target: planned.target.clone(),
-            alerts: fingerprints(&planned.alerts),
-            quiet: fingerprints(&planned.quiet),
-            mentions: to_json(&planned.mentions),
+            alerts: to_json(&texts(&planned.alerts)),
+            quiet: to_json(&texts(&planned.quiet)),
+            mentions: to_json(
+                &planned
+                    .mentions
+                    .iter()
+                    .map(|(name, alerts)| (name, texts(alerts)))
+                    .collect::<BTreeMap<_, _>>(),
+            ),
             is_urgent: notification.alerts.iter().any(|alert| {
                 alert.status == Status::Firing
                     && alert.label("severity") == "critical"
@@ -75,6 +80,10 @@ impl ArrivingDelivery {
             }),
         }
     }
+}
+
+fn texts(fingerprints: &[Fingerprint]) -> Vec<&str> {
+    fingerprints.iter().map(|fingerprint| fingerprint.0.as_str()).collect()
 }
 
 /// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers: so the endpoint and the

@@ -3,6 +3,8 @@
 //! Written, as those of `readers`, so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no
 //! functions for dates or JSON.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -17,6 +19,10 @@ use crate::outbox::{
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
 
+/// What a target was told of an alert is kept this much longer than the delivery that told it: an alert may fire for weeks
+/// before anything is said of it again, and forgotten it would be told as new, its end not at all.
+const TOLD_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
+
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
 const CLAIM_ROWS: i64 = 512;
@@ -28,12 +34,14 @@ pub(super) async fn accept(
 ) -> Result<Acceptance, sqlx::Error> {
     // What Alertmanager repeats on purpose is a copy of nothing: no notification is younger than the end of time.
     let since = if arrival.is_declared_repeat { Millis(i64::MAX) } else { arrival.at.minus(DEDUP_WINDOW) };
-    // One statement looks for the original and inserts: a trip less for every webhook.
+    // One statement looks for the original and inserts: a trip less for every webhook. Only the newest snapshot of a group can
+    // be the original, since one like an older snapshot says that something is as it was again; and not one of the future,
+    // which a clock that was set back has left.
     let row = sqlx::query(
         "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
          SELECT $1, $2, $3, $4, $5, original.id, $6, CASE WHEN original.id IS NULL THEN $7 END FROM (SELECT ( \
-           SELECT id FROM notifications WHERE dedup_key = $5 AND accepted_at > $8 AND duplicate_of IS NULL \
-           ORDER BY id DESC LIMIT 1) AS id) AS original \
+           SELECT CASE WHEN dedup_key = $5 AND accepted_at > $8 AND accepted_at <= $6 THEN id END FROM notifications \
+           WHERE group_id = $3 AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1) AS id) AS original \
          RETURNING id, duplicate_of",
     )
     .bind(&arrival.endpoint)
@@ -326,15 +334,23 @@ pub(super) async fn prune(
 ) -> Result<u64, sqlx::Error> {
     let mut pruned = 0;
     // Attempts go with their delivery; a notification goes once its last delivery has gone.
-    for statement in [
-        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
-        "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
+    for (statement, before) in [
+        (
+            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+            ended_before,
+        ),
+        (
+            "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
-        "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
+            ended_before,
+        ),
+        (
+            "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
          (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
+            ended_before.minus(TOLD_IS_KEPT_LONGER),
+        ),
     ] {
-        let done =
-            sqlx::query(statement).bind(ended_before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;
+        let done = sqlx::query(statement).bind(before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;
         pruned += done.rows_affected();
     }
     Ok(pruned)

@@ -177,15 +177,15 @@ fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
-    let fingerprints = |column| -> Result<Vec<Fingerprint>, sqlx::Error> {
-        Ok(from_json::<Vec<String>>(row.try_get(column)?)?.into_iter().map(Fingerprint).collect())
-    };
+    let fingerprints =
+        |texts: Vec<String>| -> Vec<Fingerprint> { texts.into_iter().map(Fingerprint).collect() };
+    let mentions: BTreeMap<String, Vec<String>> = from_json(row.try_get("mentions")?)?;
     Ok(Pending {
         id: row.try_get("id")?,
         accepted_at: Millis(row.try_get("accepted_at")?),
-        alerts: fingerprints("alerts")?,
-        quiet: fingerprints("quiet")?,
-        mentions: from_json(row.try_get("mentions")?)?,
+        alerts: fingerprints(from_json(row.try_get("alerts")?)?),
+        quiet: fingerprints(from_json(row.try_get("quiet")?)?),
+        mentions: mentions.into_iter().map(|(name, alerts)| (name, fingerprints(alerts))).collect(),
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
     })

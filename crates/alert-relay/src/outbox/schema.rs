@@ -40,7 +40,7 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -138,6 +138,16 @@ CREATE TABLE store (
 );
 ";
 
+const VERSION_2: &str = r"
+-- The newest original of a group, with which its next webhook is compared.
+CREATE INDEX notifications_by_group ON notifications (group_id, id) WHERE duplicate_of IS NULL;
+DROP INDEX notifications_by_dedup_key;
+
+-- deliveries.mentions names the alerts for which each is to be mentioned; it was a list of names for all of them.
+UPDATE deliveries SET mentions =
+  (SELECT json_group_object(person.value, json(deliveries.alerts)) FROM json_each(deliveries.mentions) AS person);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,11 +165,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_of_the_first_version_keeps_what_it_means() {
+        let mut connection = memory().await;
+        apply(&mut connection, 1, VERSION_1).await.unwrap();
+        let rows = "INSERT INTO notifications VALUES (1, '', '', 'group', '', '', NULL, 0, x'');
+            INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, next_at) VALUES
+            (1, 'nobody', 'group', '[\"a\"]', '[]', '[]', 0, 'pending', 0, 0),
+            (1, 'somebody', 'group', '[\"a\",\"b\"]', '[]', '[\"boss\",\"oncall\"]', 0, 'pending', 0, 0)";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        let mentions: Vec<String> = sqlx::query_scalar("SELECT mentions FROM deliveries ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(mentions, ["{}", r#"{"boss":["a","b"],"oncall":["a","b"]}"#]);
+    }
+
+    #[tokio::test]
     async fn a_file_of_a_later_version_is_refused_untouched() {
         let mut connection = memory().await;
         sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
         let error = migrate(&mut connection).await.unwrap_err();
-        assert!(matches!(error, StoreError::TooNew { found: 99, known: 1 }), "{error}");
+        assert!(matches!(error, StoreError::TooNew { found: 99, known: 2 }), "{error}");
         let tables: i64 = sqlx::query("SELECT count(*) FROM sqlite_master")
             .fetch_one(&mut connection)
             .await

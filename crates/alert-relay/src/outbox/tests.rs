@@ -65,6 +65,23 @@ impl Stage {
         Self { outbox, ..self }
     }
 
+    /// Another program's hold on the file: what is to be written fails at once until it is released.
+    pub(crate) async fn lock(&self) -> Lock {
+        self.outbox.shared.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
+        let url = format!("sqlite://{}", settings(self.directory.path()).path.display());
+        let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        Lock(other)
+    }
+
+    /// How many deliveries somebody works on.
+    pub(crate) async fn leases(&self) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM deliveries WHERE lease_owner IS NOT NULL")
+            .fetch_one(&self.outbox.shared.readers.pool)
+            .await
+            .unwrap()
+    }
+
     async fn counts(&self, target: &str) -> TargetCount {
         self.outbox.counts().await.unwrap().remove(target).unwrap_or_default()
     }
@@ -94,6 +111,14 @@ impl Stage {
     }
 }
 
+pub(crate) struct Lock(sqlx::SqliteConnection);
+
+impl Lock {
+    pub(crate) async fn release(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
 const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) fn settings(directory: &Path) -> StoreSettings {
@@ -108,7 +133,7 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
         .map(|target| Planned {
             target: (*target).to_owned(),
             alerts: fingerprints.clone(),
-            mentions: vec!["oncall".to_owned()],
+            mentions: BTreeMap::from([("oncall".to_owned(), fingerprints.clone())]),
             ..Planned::default()
         })
         .collect();
@@ -148,7 +173,7 @@ async fn what_was_accepted_survives_a_restart_as_it_came() {
     let claim = stage.claim_only("mail").await.unwrap();
     assert_eq!(claim.deliveries[0].payload, accepted.payload);
     assert_eq!(claim.deliveries[0].alerts, [Fingerprint("a".to_owned())]);
-    assert_eq!(claim.deliveries[0].mentions, ["oncall"]);
+    assert_eq!(claim.deliveries[0].mentions, accepted.deliveries[1].mentions);
     assert_eq!(claim.deliveries[0].accepted_at, stage.clock.now());
 }
 
@@ -175,6 +200,24 @@ async fn an_equal_snapshot_is_suppressed_within_the_window_and_a_repeat_after_it
     assert_eq!((counts.accepted, counts.pending), (5, 4));
     assert_eq!(counts.ended, BTreeMap::from([(End::Suppressed, 1)]));
     assert_eq!(crate::audit::imbalance(&counts), 0);
+}
+
+#[tokio::test]
+async fn what_is_as_it_was_before_the_last_change_is_news() {
+    let stage = Stage::new().await;
+    let accept = async |alerts: Vec<Alert>, is_news: bool| {
+        stage.clock.advance(Duration::from_secs(10));
+        let acceptance = stage.outbox.accept(accepted("group", alerts.clone(), &["chat"])).await.unwrap();
+        assert_eq!(matches!(acceptance, Acceptance::Stored { .. }), is_news, "{alerts:?}");
+    };
+    accept(vec![firing("a", 10)], true).await;
+    accept(vec![firing("a", 10)], false).await;
+    accept(vec![resolved("a", 10)], true).await;
+    accept(vec![firing("a", 10)], true).await;
+    // The copy of a second peer, and of nothing else.
+    accept(vec![firing("a", 10)], false).await;
+    stage.outbox.accept(accepted("other", vec![firing("b", 10)], &["chat"])).await.unwrap();
+    accept(vec![firing("a", 10)], false).await;
 }
 
 #[tokio::test]
@@ -377,6 +420,24 @@ async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
     assert_eq!(crate::audit::imbalance(&before), 0);
     let claim = stage.claim_only("chat").await.unwrap();
     assert_eq!(ids(&claim), [1_201], "pending deliveries stay, and no number is used twice");
+}
+
+#[tokio::test]
+async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
+    let mut stage = Stage::new().await;
+    let told = Told { alert: firing("a", 10) };
+    for (months, expected) in [(0, vec![told.clone()]), (3, vec![told.clone()]), (4, vec![])] {
+        if months == 0 {
+            stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+            let claim = stage.claim_only("chat").await.unwrap();
+            stage.settle(&claim, End::Suppressed, vec![told.clone()]).await;
+        }
+        stage.clock.advance(Duration::from_hours(24 * 29 * months));
+        while stage.outbox.prune(stage.clock.now()).await.unwrap() > 0 {}
+        stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
+        assert_eq!(stage.claim_only("chat").await.unwrap().told, expected, "after {months} months");
+        stage = stage.reopen().await;
+    }
 }
 
 #[tokio::test]

@@ -85,6 +85,11 @@ impl Writer {
         self.arrived.notified().await;
     }
 
+    /// Returns once nothing is written any more: it was closed, or a fault of ours has ended it.
+    pub(super) async fn ended(&self) {
+        self.queue.closed().await;
+    }
+
     pub(super) async fn claim(&self, lane: Lane, now: Millis, until: Millis) -> Result<bool, StoreError> {
         self.ask(Request::Claim, (lane, now, until)).await
     }

@@ -49,16 +49,19 @@ fn by_day(route: RouteSettings) -> RouteSettings {
     }
 }
 
-/// Each delivery as `target: alerts / quiet @mentions`.
+/// Each delivery as `target: alerts / quiet @person for alerts`.
 fn planned(routes: Vec<RouteSettings>, alerts: Vec<Alert>, now: &str) -> (Vec<String>, usize) {
     let plan =
         plan(&ReceiverSettings { routes }, &notification(alerts), now.parse().unwrap(), &TimeZone::UTC);
     let join = |list: &[Fingerprint]| list.iter().map(|f| f.0.as_str()).collect::<Vec<_>>().join(" ");
-    let lines = plan
-        .deliveries
-        .iter()
-        .map(|d| format!("{}: {} / {} @{}", d.target, join(&d.alerts), join(&d.quiet), d.mentions.join(" ")))
-        .collect();
+    let mentions = |mentions: &Mentions| -> String {
+        let told = mentions.iter().map(|(person, alerts)| format!(" @{person} for {}", join(alerts)));
+        told.collect::<Vec<_>>().concat()
+    };
+    let line = |d: &Planned| {
+        format!("{}: {} / {}{}", d.target, join(&d.alerts), join(&d.quiet), mentions(&d.mentions))
+    };
+    let lines = plan.deliveries.iter().map(line).collect();
     (lines, plan.unrouted)
 }
 
@@ -74,7 +77,7 @@ fn an_alert_goes_to_every_route_that_matches() {
         alert("c", Status::Firing, "info"),
     ];
     let (lines, unrouted) = planned(routes, alerts, DAY);
-    assert_eq!(lines, ["chat: a /  @boss", "log: a b /  @", "mail: a /  @boss"]);
+    assert_eq!(lines, ["chat: a /  @boss for a", "log: a b / ", "mail: a /  @boss for a"]);
     assert_eq!(unrouted, 1);
 }
 
@@ -86,7 +89,7 @@ fn routes_to_one_target_merge_their_alerts_and_mentions() {
     ];
     let alerts = vec![alert("a", Status::Firing, "warning"), alert("b", Status::Firing, "critical")];
     let (lines, _) = planned(routes, alerts, DAY);
-    assert_eq!(lines, ["chat: a b /  @oncall team boss"]);
+    assert_eq!(lines, ["chat: a b /  @boss for b @oncall for a b @team for a b"]);
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn outside_of_the_window_nothing_new_is_told() {
     let (lines, unrouted) = planned(routes.clone(), vec![alert("a", Status::Firing, "warning")], NIGHT);
     assert_eq!((lines, unrouted), (vec![], 0));
     let (lines, _) = planned(routes, vec![alert("a", Status::Firing, "warning")], DAY);
-    assert_eq!(lines, ["chat: a /  @oncall"]);
+    assert_eq!(lines, ["chat: a /  @oncall for a"]);
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn outside_of_the_window_a_resolved_alert_still_reaches_the_ledger() {
     let routes = vec![by_day(route("severity=warning", &["chat"], &["oncall"]))];
     let alerts = vec![alert("a", Status::Firing, "warning"), alert("b", Status::Resolved, "warning")];
     let (lines, _) = planned(routes, alerts, NIGHT);
-    assert_eq!(lines, ["chat:  / a b @"]);
+    assert_eq!(lines, ["chat:  / a b"]);
 }
 
 #[test]
@@ -113,5 +116,5 @@ fn a_route_that_is_open_wins_over_one_that_is_closed() {
         route("severity=~\"warning|critical\"", &["chat"], &["night"]),
     ];
     let (lines, _) = planned(routes, vec![alert("a", Status::Firing, "warning")], NIGHT);
-    assert_eq!(lines, ["chat: a /  @night"]);
+    assert_eq!(lines, ["chat: a /  @night for a"]);
 }

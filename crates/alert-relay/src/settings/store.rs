@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::section::Section;
 
+/// What has ended is needed a while longer: to recognise copies, to see that an alert has vanished, and to count budgets.
+const LEAST_RETENTION: Duration = Duration::from_hours(24);
+
 /// `store:`
 #[derive(Clone, Debug)]
 pub(crate) struct StoreSettings {
@@ -17,6 +20,9 @@ pub(crate) struct StoreSettings {
 pub(super) fn read(mut section: Section<'_>) -> Option<StoreSettings> {
     let path = read_path(&mut section);
     let retention = section.duration("retention");
+    if retention.is_some_and(|retention| retention < LEAST_RETENTION) {
+        section.problem("retention", "too short: expected at least `1d` (hint: copies are recognised, and budgets counted, by what is kept)");
+    }
     section.finish();
     // What is wrong with the retention has been noted, and still lets the path be tried.
     Some(StoreSettings { path: path?, retention: retention.unwrap_or_default() })

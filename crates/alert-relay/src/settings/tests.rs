@@ -145,6 +145,13 @@ fn the_environment_lies_over_the_file() {
 }
 
 #[test]
+fn what_has_ended_is_kept_for_a_day_at_least() {
+    assert!(load("store: { retention: 1d }\n").is_ok());
+    let rejected = load("store: { retention: 23h }\n").unwrap_err();
+    assert!(rejected.contains("store.retention: too short"), "{rejected}");
+}
+
+#[test]
 fn a_key_without_a_value_means_its_default() {
     let settings = load("server:\nstore: { retention: }\ntargets:\ntimezone:\n").unwrap();
     assert_eq!(settings.store.retention, Duration::from_hours(30 * 24));
