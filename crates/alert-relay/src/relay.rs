@@ -12,6 +12,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::signal::unix::Signal;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::audit::Audit;
@@ -180,9 +182,13 @@ impl Relay {
         Ok(Beat::Heard)
     }
 
-    /// Reads the settings file again. With mistakes in it nothing changes, and all of them are logged and returned.
-    pub(crate) async fn reload(&self) -> Result<(), Vec<Problem>> {
-        let reloaded = self.try_reload().await;
+    /// Reads the settings file again. With mistakes in it nothing changes, and all of them are logged and returned. Once begun
+    /// it goes on to its end, also if whoever asked for it does not wait: half of the relay under new settings would be worse
+    /// than either.
+    pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), Vec<Problem>> {
+        let relay = Arc::clone(self);
+        let reloaded = tokio::spawn(async move { relay.try_reload().await }).await;
+        let reloaded = reloaded.unwrap_or_else(|panicked| Err(vec![self.cannot_reload(&panicked)]));
         for problem in reloaded.as_ref().err().into_iter().flatten() {
             warn!("reload refused: {problem}");
         }
@@ -196,13 +202,7 @@ impl Relay {
         let loaded = tokio::task::spawn_blocking(move || Settings::load(&file)).await;
         let settings = match loaded {
             Ok(loaded) => loaded.map_err(|rejected| rejected.problems)?,
-            Err(panicked) => {
-                return Err(vec![Problem::of_file(
-                    &self.file,
-                    None,
-                    format!("reading it failed: {panicked}"),
-                )]);
-            }
+            Err(panicked) => return Err(vec![self.cannot_reload(&panicked)]),
         };
         for key in settings.needs_restart(&self.settings()) {
             warn!(key, "`{key}` has changed and needs a restart");
@@ -220,10 +220,20 @@ impl Relay {
         Ok(())
     }
 
+    fn cannot_reload(&self, panicked: &JoinError) -> Problem {
+        Problem::of_file(&self.file, None, format!("reading it failed: {panicked}"))
+    }
+
     /// Lets sends under way finish within `limit` and begins no more. What waits stays in the store.
     pub(crate) async fn stop_delivering(&self, limit: Duration) {
-        let Some(deliverer) = self.deliverer.lock().await.take() else { return };
-        let cut_short = deliverer.stop(limit).await;
+        let end = Instant::now() + limit;
+        // A reload may hold it that reads its files from a disk that hangs.
+        let Ok(mut deliverer) = tokio::time::timeout_at(end, self.deliverer.lock()).await else {
+            warn!("a reload did not finish in time; sends under way are cut off and may arrive twice");
+            return;
+        };
+        let Some(deliverer) = deliverer.take() else { return };
+        let cut_short = deliverer.stop(end.saturating_duration_since(Instant::now())).await;
         if cut_short > 0 {
             warn!(
                 cut_short,
@@ -265,7 +275,7 @@ impl Relay {
     }
 
     /// Reloads at every SIGHUP, for ever.
-    pub(crate) async fn reload_on(&self, mut hangup: Signal) -> Infallible {
+    pub(crate) async fn reload_on(self: &Arc<Self>, mut hangup: Signal) -> Infallible {
         while hangup.recv().await.is_some() {
             // What was wrong is in the log.
             let _ = self.reload().await;

@@ -1,6 +1,8 @@
 //! New settings without a restart, and bad ones without harm.
 
-use crate::client::{post_json, request};
+use std::io::Write;
+
+use crate::client::{get, post_json, request};
 use crate::program::{Home, to_robot, webhook};
 use crate::robot::Robot;
 
@@ -32,6 +34,37 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     after.accept();
     assert!(old.is_idle());
     assert_eq!(reload().status, 200);
+}
+
+#[test]
+fn a_reload_once_begun_goes_on_and_holds_up_no_stop() {
+    let robot = Robot::start();
+    let home = Home::new(&to_robot(&robot.url()));
+    let text = std::fs::read_to_string(home.settings()).unwrap();
+    let text = text.replace("listen: '127.0.0.1:0'", "listen: '127.0.0.1:0', drain_timeout: 1s");
+    std::fs::write(home.settings(), &text).unwrap();
+    let serving = home.serve();
+
+    // A file that is only read to its end when the test says so.
+    std::fs::remove_file(home.settings()).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(home.settings()).status().unwrap();
+    assert!(made.success());
+    let ask = || {
+        let mut client = std::net::TcpStream::connect(serving.address).unwrap();
+        client.write_all(b"POST /-/reload HTTP/1.1\r\nHost: relay\r\n\r\n").unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(home.settings()).unwrap();
+        (client, file)
+    };
+    let (client, mut file) = ask();
+    drop(client);
+    assert_eq!(get(serving.address, "/-/healthy").status, 200, "who asked has gone, and that was noticed");
+    file.write_all(text.as_bytes()).unwrap();
+    drop(file);
+    serving.wait_for("settings reloaded");
+
+    let (_client, _never_written) = ask();
+    serving.signal("TERM");
+    assert!(serving.ended().success());
 }
 
 #[test]

@@ -59,10 +59,11 @@ fn bad_input_gets_the_right_status_with_a_reason_and_nothing_is_stored() {
 
     assert_eq!(stored(&serving), "0");
     assert_eq!(metric(&serving, "alert_relay_deliveries_accepted_total{target=\"chat\"}"), "0");
-    assert!(robot.is_idle());
 
-    expect(&post(&webhook("A")), 200, "stored for 1 target");
-    assert!(robot.next().body.contains('A'));
+    // The first message that goes out is the first that was accepted.
+    expect(&post(&webhook("Accepted")), 200, "stored for 1 target");
+    let first = robot.next();
+    assert!(first.body.contains("Accepted"), "{}", first.body);
 }
 
 #[test]
