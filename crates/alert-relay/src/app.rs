@@ -50,6 +50,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         &settings,
     )
     .await?;
+    let delivering_ended = deliverer.ended();
     let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock };
     let relay = Arc::new(Relay::new(file, settings, parts, deliverer));
     for address in server.local_addresses() {
@@ -62,8 +63,19 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         stop.requested().await;
         relay.stop_delivering(drain_timeout).await;
     };
+    let fault = async {
+        tokio::select! {
+            () = delivering_ended => "the deliverer",
+            () = outbox.ended() => "the writer of the store",
+        }
+    };
     let (drained, ()) = tokio::select! {
         ended = async { tokio::join!(serving, delivering) } => ended,
+        // Webhooks would still be answered 200, and nobody told.
+        part = unless_stopping(stop, fault) => anyhow::bail!(
+            "{part} has ended by itself, which is a fault of alert-relay: the log says more (hint: start it again, what was \
+             accepted goes out then; and please report it)"
+        ),
         never = relay.watch_heartbeats() => match never {},
         never = relay.reload_on(hangup) => match never {},
     };
@@ -73,6 +85,15 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     outbox.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// What `fault` comes to, unless a stop is asked for before.
+async fn unless_stopping<T>(stop: &Stop, fault: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        () = stop.requested() => std::future::pending().await,
+        fault = fault => fault,
+    }
 }
 
 fn server_config(settings: &ServerSettings) -> ServerConfig {
@@ -92,5 +113,21 @@ fn warn_if_silent(settings: &Settings) {
         .any(|route| !route.targets.is_empty());
     if !tells_somebody {
         warn!("no route names a target: alerts are accepted and kept, and nobody is told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_counts_as_a_fault_only_while_nobody_asked_for_it() {
+        let (stopper, stop) = Stop::by_hand();
+        assert_eq!(unless_stopping(&stop, async { "ended" }).await, "ended");
+        stopper.stop();
+        let ended = tokio::time::timeout(Duration::ZERO, unless_stopping(&stop, async { "ended" })).await;
+        assert!(ended.is_err(), "a stop was taken for a fault");
     }
 }

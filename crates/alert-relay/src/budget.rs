@@ -7,6 +7,7 @@
 //! window of the vendor ever holds more than the budget.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::clock::Millis;
 use crate::settings::Budget;
@@ -80,6 +81,13 @@ impl Budgets {
         let window = self.robots.entry(robot.to_owned()).or_default();
         window.paused_until = window.paused_until.max(Some(until));
     }
+
+    /// The clock was set back by this much: a pause ends as soon as it would have.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        for window in self.robots.values_mut() {
+            window.paused_until = window.paused_until.map(|until| until.minus(by));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -139,8 +147,6 @@ fn reserve(budget: Budget) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;

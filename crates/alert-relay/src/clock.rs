@@ -4,7 +4,7 @@
 //! a clock holds a [`Clock`], which tests turn by hand.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
@@ -57,35 +57,57 @@ pub(crate) struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    /// Since when it runs.
+    System(Instant),
     #[cfg(test)]
-    Manual(std::sync::Arc<tokio::sync::watch::Sender<i64>>),
+    Manual(std::sync::Arc<tokio::sync::watch::Sender<Hands>>),
+}
+
+/// Of a clock that is turned by hand.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+struct Hands {
+    /// What the clock shows.
+    shown: i64,
+    /// How much time has passed, whatever it was set to.
+    passed: Duration,
 }
 
 impl Clock {
     /// The system's wall clock. Not a monotonic one: signatures and people need real time, and it survives a restart.
     pub(crate) fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Instant::now()))
     }
 
     /// Now.
     pub(crate) fn now(&self) -> Millis {
         match &self.0 {
-            Source::System => {
+            Source::System(_) => {
                 // A machine that believes it is before 1970 gets 1970: every wait is then over at once, none is endless.
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
                 Millis(millis(since))
             }
             #[cfg(test)]
-            Source::Manual(time) => Millis(*time.borrow()),
+            Source::Manual(hands) => Millis(hands.borrow().shown),
         }
     }
 
-    /// Returns once it is `at` or later.
-    pub(crate) async fn sleep_until(&self, at: Millis) {
+    /// How much time has passed since this clock was made, whatever it was set to meanwhile.
+    pub(crate) fn passed(&self) -> Duration {
         match &self.0 {
-            Source::System => loop {
-                let left = at.since(self.now());
+            Source::System(since) => since.elapsed(),
+            #[cfg(test)]
+            Source::Manual(hands) => hands.borrow().passed,
+        }
+    }
+
+    /// Returns once it is `at` or later, or once as much time has passed as there was left when this was called: a clock that
+    /// is set back does not prolong a wait.
+    pub(crate) async fn sleep_until(&self, at: Millis) {
+        let end = self.passed().saturating_add(at.since(self.now()));
+        match &self.0 {
+            Source::System(_) => loop {
+                let left = at.since(self.now()).min(end.saturating_sub(self.passed()));
                 if left.is_zero() {
                     return;
                 }
@@ -93,9 +115,12 @@ impl Clock {
                 tokio::time::sleep(left.min(SLICE)).await;
             },
             #[cfg(test)]
-            Source::Manual(time) => {
-                let mut time = time.subscribe();
-                time.wait_for(|now| *now >= at.0).await.expect("this clock owns the sender");
+            Source::Manual(hands) => {
+                let mut hands = hands.subscribe();
+                hands
+                    .wait_for(|hands| hands.shown >= at.0 || hands.passed >= end)
+                    .await
+                    .expect("this clock owns the sender");
             }
         }
     }
@@ -108,14 +133,27 @@ const SLICE: Duration = Duration::from_secs(10);
 impl Clock {
     /// A clock that stands at `start` until it is turned.
     pub(crate) fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(std::sync::Arc::new(tokio::sync::watch::Sender::new(start.as_millisecond()))))
+        let hands = Hands { shown: start.as_millisecond(), passed: Duration::ZERO };
+        Self(Source::Manual(std::sync::Arc::new(tokio::sync::watch::Sender::new(hands))))
     }
 
-    /// Turns a manual clock forward and wakes who waits for it.
+    /// Lets time pass on a manual clock and wakes who waits for it.
     pub(crate) fn advance(&self, span: Duration) {
+        self.turn(|hands| {
+            hands.shown += millis(span);
+            hands.passed += span;
+        });
+    }
+
+    /// Sets a manual clock back, as somebody does who corrects it; no time passes.
+    pub(crate) fn set_back(&self, span: Duration) {
+        self.turn(|hands| hands.shown -= millis(span));
+    }
+
+    fn turn(&self, change: impl FnOnce(&mut Hands)) {
         match &self.0 {
-            Source::System => panic!("the system's clock is not ours to turn"),
-            Source::Manual(time) => time.send_modify(|now| *now += millis(span)),
+            Source::System(_) => panic!("the system's clock is not ours to turn"),
+            Source::Manual(hands) => hands.send_modify(change),
         }
     }
 }
@@ -152,5 +190,18 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_millis(1));
         sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_does_not_prolong_a_wait() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let mut sleep = std::pin::pin!(clock.sleep_until(Millis(1_000)));
+        let mut is_over = async || tokio::time::timeout(Duration::ZERO, sleep.as_mut()).await.is_ok();
+        assert!(!is_over().await);
+        clock.set_back(Duration::from_hours(1));
+        clock.advance(Duration::from_millis(999));
+        assert!(!is_over().await);
+        clock.advance(Duration::from_millis(1));
+        assert!(is_over().await);
     }
 }

@@ -70,9 +70,9 @@ pub(crate) struct Pace {
     pub(crate) backoff: Backoff,
     /// With a target that is not well.
     pub(crate) patience: Patience,
-    /// A delivery that could not be brought for this long is dead.
+    /// A delivery that could not be brought for this long is dead, if its target was in order for as long.
     pub(crate) give_up_after: Duration,
-    /// The same while the target is misconfigured and a person has to act: over a weekend and a holiday.
+    /// The same whatever happened meanwhile. A target that is misconfigured needs a person: over a weekend and a holiday.
     pub(crate) hold_for: Duration,
     /// Between two rounds of the housekeeping.
     pub(crate) housekeeping: Duration,
@@ -129,9 +129,11 @@ impl Deliverer {
     /// Starts to deliver. Reads first which sends of a former life still count against the robots' budgets.
     pub(crate) async fn start(parts: Parts, settings: &Settings) -> Result<Self, StartError> {
         let roster = Arc::new(Roster::new(settings).map_err(StartError::Targets)?);
+        let now = parts.clock.now();
+        let began_at = now.minus(parts.clock.passed());
         let books = Books::new(parts.clock.clone(), parts.pace.patience, Arc::clone(&parts.metrics));
         let longest = roster.targets.values().map(|speaker| speaker.settings.budget.window).max();
-        let since = parts.clock.now().minus(longest.unwrap_or_default());
+        let since = now.minus(longest.unwrap_or_default());
         books.remember(&parts.outbox.past_attempts(since).await?);
         let shared = Arc::new(Shared {
             outbox: parts.outbox,
@@ -150,6 +152,7 @@ impl Deliverer {
             roster: Arc::clone(&roster),
             lanes: JoinSet::new(),
             spent: BTreeSet::new(),
+            began_at,
         };
         work.adopt(roster);
         Ok(Self { control, task: tokio::spawn(work.run(orders)) })
@@ -163,6 +166,12 @@ impl Deliverer {
         let _stopping = self.control.send(Control::Reload(Arc::new(roster), reply)).await;
         let _stopped = adopted.await;
         Ok(())
+    }
+
+    /// Resolves once nothing is delivered any more: after [`stop`](Self::stop), or because of a fault of ours.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let control = self.control.clone();
+        async move { control.closed().await }
     }
 
     /// Begins nothing more, lets sends under way finish within `limit`, and leaves the rest in the outbox. Returns how many
@@ -191,12 +200,14 @@ struct Loop {
     lanes: JoinSet<()>,
     /// Targets that have something to send and no budget: counted when they begin to wait.
     spent: BTreeSet<String>,
+    /// When the clock was made, by its own account: earlier once it is set back.
+    began_at: Millis,
 }
 
 impl Loop {
     async fn run(mut self, mut orders: mpsc::Receiver<Control>) {
         loop {
-            let wake_at = match self.begin_lanes().await {
+            let wake_at = match self.look().await {
                 Ok(wake_at) => wake_at,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
@@ -207,7 +218,10 @@ impl Loop {
             };
             let wake = async {
                 match wake_at {
-                    Some(at) => self.shared.clock.sleep_until(at).await,
+                    Some(at) => {
+                        let soon = self.shared.clock.now().plus(LOOK_AGAIN);
+                        self.shared.clock.sleep_until(at.min(soon)).await;
+                    }
                     None => std::future::pending().await,
                 }
             };
@@ -215,6 +229,10 @@ impl Loop {
                 () = self.shared.outbox.arrived() => {}
                 () = wake => {}
                 Some(ended) = self.lanes.join_next() => report_panic(ended),
+                () = self.housekeeping.ended() => {
+                    tracing::error!("The housekeeping has ended by itself");
+                    return;
+                }
                 order = orders.recv() => match order {
                     Some(Control::Reload(roster, reply)) => {
                         self.adopt(roster);
@@ -239,6 +257,27 @@ impl Loop {
             .expect(roster.receivers.iter().map(String::as_str), roster.targets.keys().map(String::as_str));
         self.housekeeping.adopt(Arc::clone(&roster));
         self.roster = roster;
+    }
+
+    /// Starts what may begin. Returns when to look again if nothing happens before.
+    async fn look(&mut self) -> Result<Option<Millis>, StoreError> {
+        self.heed_clock().await?;
+        self.begin_lanes().await
+    }
+
+    /// Waits are kept as the times at which they end. Once the clock is set back those are further away than was meant.
+    async fn heed_clock(&mut self) -> Result<(), StoreError> {
+        let began_at = self.shared.clock.now().minus(self.shared.clock.passed());
+        let back = self.began_at.since(began_at);
+        if back >= CLOCK_STEP {
+            tracing::warn!(back_ms = millis(back), "The clock was set back: what waits is tried again now");
+            for name in self.roster.targets.keys() {
+                self.shared.outbox.hasten(name).await?;
+            }
+            self.shared.books.set_back(back);
+        }
+        self.began_at = began_at;
+        Ok(())
     }
 
     /// Starts every lane that may speak now. Returns when to look again if nothing happens before.
@@ -325,6 +364,12 @@ impl Loop {
     }
 }
 
+/// While something waits the loop looks at the clock this often.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// A clock set back by less than this prolongs no wait by an amount that matters.
+const CLOCK_STEP: Duration = Duration::from_secs(5);
+
 /// Lanes looked at beyond those that may begin.
 const LOOK_AHEAD: u32 = 16;
 
@@ -333,6 +378,10 @@ fn sooner(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The lane stays claimed until its lease ends, and is tried again then.

@@ -65,8 +65,10 @@ impl Heartbeats {
 
     /// What is to be told now. Stays due until [`told`](Self::told).
     pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
+        let mut watches = self.lock();
+        watches.values_mut().for_each(|watch| watch.nothing_is_later_than(now));
         let due = |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), news: watch.news(now)? });
-        self.lock().iter().filter_map(due).collect()
+        watches.iter().filter_map(due).collect()
     }
 
     /// Notes that `due` is in the store.
@@ -147,6 +149,15 @@ impl Watch {
             State::Alarmed { since, told_at } => {
                 (now >= told_at.plus(REMIND_AFTER)).then_some(News::Silent { since })
             }
+        }
+    }
+
+    /// A clock that was set back must not make a silence begin in the future: what happened "later" happened now.
+    fn nothing_is_later_than(&mut self, now: Millis) {
+        self.watched_since = self.watched_since.min(now);
+        self.last_beat = self.last_beat.map(|beat| beat.min(now));
+        if let State::Alarmed { told_at, .. } = &mut self.state {
+            *told_at = (*told_at).min(now);
         }
     }
 
@@ -298,6 +309,15 @@ mod tests {
         assert_eq!(heartbeats.next_deadline(), Some(Millis(242 * MINUTE)));
         assert_eq!(tell(&heartbeats, 241), None);
         assert_eq!(tell(&heartbeats, 242), silent);
+    }
+
+    #[test]
+    fn a_clock_set_back_delays_an_alarm_by_one_interval_at_most() {
+        let heartbeats = heartbeats();
+        heartbeats.beat("watchdog", Millis(600 * MINUTE));
+        assert_eq!(tell(&heartbeats, 60), Some(News::FirstHeard));
+        assert_eq!(heartbeats.next_deadline(), Some(Millis(62 * MINUTE)));
+        assert_eq!(tell(&heartbeats, 62), Some(News::Silent { since: Millis(62 * MINUTE) }));
     }
 
     #[test]

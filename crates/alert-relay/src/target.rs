@@ -109,6 +109,19 @@ impl Health {
         }
     }
 
+    /// After the clock was set back by this much.
+    pub(crate) fn set_back(self, by: Duration) -> Self {
+        match self {
+            Self::Up => Self::Up,
+            Self::Failing { since, failures, probe_at } => {
+                Self::Failing { since: since.minus(by), failures, probe_at: probe_at.minus(by) }
+            }
+            Self::Misconfigured { since, failures, probe_at } => {
+                Self::Misconfigured { since: since.minus(by), failures, probe_at: probe_at.minus(by) }
+            }
+        }
+    }
+
     /// What may go out now, with this many attempts under way.
     pub(crate) fn gate(self, now: Millis, under_way: u32, patience: &Patience) -> Gate {
         match self {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::budget::{Budgets, Wait};
 use crate::clock::{Clock, Millis};
@@ -18,6 +19,7 @@ use crate::target::{Health, Patience};
 pub(super) struct Books {
     inner: Arc<Mutex<Inner>>,
     clock: Clock,
+    started_at: Millis,
     patience: Patience,
     metrics: Arc<Metrics>,
 }
@@ -27,6 +29,8 @@ struct Inner {
     budgets: Budgets,
     targets: BTreeMap<String, TargetState>,
     busy: BTreeSet<Lane>,
+    /// When a target that refused everything was put right, when it came into the settings, or when it left them.
+    in_order_since: BTreeMap<String, Millis>,
 }
 
 /// What an outcome did to a target's health.
@@ -44,7 +48,7 @@ pub(super) enum Turn {
 
 impl Books {
     pub(super) fn new(clock: Clock, patience: Patience, metrics: Arc<Metrics>) -> Self {
-        Self { inner: Arc::default(), clock, patience, metrics }
+        Self { inner: Arc::default(), started_at: clock.now(), clock, patience, metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -54,29 +58,35 @@ impl Books {
 
     /// What the store remembers of a former life.
     pub(super) fn remember(&self, attempts: &[PastAttempt]) {
+        let now = self.clock.now();
         let mut inner = self.lock();
         for attempt in attempts {
-            inner.budgets.remember(&attempt.robot, attempt.ended_at);
+            // By a clock that was set back while we were away, it ended just now at the latest.
+            let ahead = attempt.ended_at.since(now);
+            inner.budgets.remember(&attempt.robot, attempt.ended_at.minus(ahead));
             if let Some(until) = attempt.pause_until {
-                inner.budgets.pause(&attempt.robot, until);
+                inner.budgets.pause(&attempt.robot, until.minus(ahead));
             }
         }
     }
 
     /// Takes over new settings; health and budgets spent stay.
     pub(super) fn adopt(&self, roster: &Roster) {
-        let mut inner = self.lock();
-        inner.budgets.begin_roster();
-        let gone: Vec<String> =
-            inner.targets.keys().filter(|name| !roster.targets.contains_key(*name)).cloned().collect();
-        for name in gone {
-            inner.targets.remove(&name);
-            self.metrics.target_gone(&name);
-        }
+        let now = self.clock.now();
+        let Inner { budgets, targets, in_order_since, .. } = &mut *self.lock();
+        budgets.begin_roster();
+        targets.retain(|name, _| {
+            let stays = roster.targets.contains_key(name);
+            if !stays {
+                self.metrics.target_gone(name);
+                in_order_since.insert(name.clone(), now);
+            }
+            stays
+        });
         for (name, speaker) in &roster.targets {
             let robot = speaker.channel.robot().as_str();
-            inner.budgets.allow(robot, speaker.settings.budget);
-            let state = inner.targets.entry(name.clone()).or_insert_with(|| TargetState {
+            budgets.allow(robot, speaker.settings.budget);
+            let state = targets.entry(name.clone()).or_insert_with(|| TargetState {
                 robot: String::new(),
                 fallback: None,
                 health: Health::Up,
@@ -85,10 +95,20 @@ impl Books {
             // Another robot, or new settings for one that was wrong: it deserves a fresh start.
             if state.robot != robot || matches!(state.health, Health::Misconfigured { .. }) {
                 state.health = Health::Up;
+                in_order_since.insert(name.clone(), now);
             }
             robot.clone_into(&mut state.robot);
             state.fallback.clone_from(&speaker.settings.fallback);
             self.metrics.target_up(name, state.health.is_up(&self.patience));
+        }
+    }
+
+    /// The clock was set back by this much: what waits for a time waits no longer than it would have.
+    pub(super) fn set_back(&self, by: Duration) {
+        let Inner { budgets, targets, .. } = &mut *self.lock();
+        budgets.set_back(by);
+        for state in targets.values_mut() {
+            state.health = state.health.set_back(by);
         }
     }
 
@@ -127,7 +147,8 @@ impl Books {
         if let Next::Pause(span) = next {
             inner.budgets.pause(robot, now.plus(*span));
         }
-        let Some(target) = inner.targets.get_mut(via) else { return Turn::Same };
+        let Inner { targets, in_order_since, .. } = &mut *inner;
+        let Some(target) = targets.get_mut(via) else { return Turn::Same };
         let before = target.health;
         target.health = match (outcome, next) {
             // Throttled, it works: it only wants less.
@@ -140,6 +161,9 @@ impl Books {
             }
         };
         let after = target.health;
+        if let Health::Misconfigured { .. } = before {
+            in_order_since.insert(via.to_owned(), now);
+        }
         let (was_up, is_up) = (before.is_up(&self.patience), after.is_up(&self.patience));
         self.metrics.target_up(via, is_up);
         match (was_up, is_up, after) {
@@ -153,6 +177,17 @@ impl Books {
     /// Whether somebody else speaks for a target now.
     pub(super) fn has_substitute(&self, target: &str) -> bool {
         self.room(target).fallback.is_some()
+    }
+
+    /// How long a target has had every chance to take its messages. It has none while it refuses everything, is not in the
+    /// settings, or the relay does not run.
+    pub(super) fn in_order_for(&self, target: &str) -> Duration {
+        let now = self.clock.now();
+        let inner = self.lock();
+        if let Some(TargetState { health: Health::Misconfigured { .. }, .. }) = inner.targets.get(target) {
+            return Duration::ZERO;
+        }
+        now.since(inner.in_order_since.get(target).copied().unwrap_or(self.started_at))
     }
 
     /// How a target has answered lately; `None` if the settings do not have it.

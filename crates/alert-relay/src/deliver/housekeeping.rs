@@ -1,13 +1,12 @@
 //! What has to happen now and then: the audit, giving up what is too old, pruning what is over.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
-use crate::deliver::Shared;
 use crate::deliver::roster::Roster;
+use crate::deliver::{Shared, millis};
 use crate::outbox::StoreError;
 use crate::target::Health;
 
@@ -27,6 +26,11 @@ impl Housekeeping {
 
     pub(super) fn adopt(&self, roster: Arc<Roster>) {
         *self.roster.lock().unwrap_or_else(PoisonError::into_inner) = roster;
+    }
+
+    /// Returns once there are no more rounds: the store is closed, or a fault of ours has ended them.
+    pub(super) async fn ended(&mut self) {
+        let _panicked = (&mut self.task).await;
     }
 
     pub(super) fn stop(&self) {
@@ -78,16 +82,16 @@ impl Round {
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {
         let pace = &self.shared.pace;
-        let (patience, reason) = match self.shared.books.health(target) {
-            Some(Health::Misconfigured { .. }) => {
-                (pace.hold_for, "the target refused everything for too long")
-            }
-            Some(Health::Up | Health::Failing { .. }) => {
-                (pace.give_up_after, "could not be brought for too long")
-            }
-            None => (pace.give_up_after, "the target is no longer in the settings"),
+        let now = self.shared.clock.now();
+        // A queue that was kept through a trouble gets its chance after it.
+        let is_in_order = self.shared.books.in_order_for(target) >= pace.give_up_after;
+        let patience = if is_in_order { pace.give_up_after } else { pace.hold_for };
+        let reason = match self.shared.books.health(target) {
+            Some(Health::Misconfigured { .. }) => "the target refused everything for too long",
+            Some(Health::Up | Health::Failing { .. }) => "could not be brought for too long",
+            None => "the target is no longer in the settings",
         };
-        let before = self.shared.clock.now().minus(patience);
+        let before = now.minus(patience);
         for dead in self.shared.outbox.give_up(target, before, reason).await? {
             tracing::error!(
                 delivery = %self.shared.outbox.public_id(dead.id),
@@ -96,14 +100,10 @@ impl Round {
                 end = "dead",
                 reason,
                 attempts = dead.attempts,
-                duration_ms = millis(self.shared.clock.now().since(dead.accepted_at)),
+                duration_ms = millis(now.since(dead.accepted_at)),
                 "A delivery ended"
             );
         }
         Ok(())
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

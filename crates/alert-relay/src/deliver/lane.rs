@@ -66,12 +66,11 @@ enum Pass {
 
 impl LaneRun {
     pub(super) async fn run(self) {
-        let claim = match self.shared.outbox.claim(&self.lane, self.shared.pace.lease).await {
-            Ok(Some(claim)) => claim,
-            // Given up, or taken by another relay, between the look and the claim.
-            Ok(None) => return,
-            Err(error) => return self.store_failed("claim a delivery", &error),
-        };
+        let claimed = self
+            .insist("claim a delivery", || self.shared.outbox.claim(&self.lane, self.shared.pace.lease))
+            .await;
+        // Given up, or taken by another relay, between the look and the claim.
+        let Some(Some(claim)) = claimed else { return };
         let Some(speaker) = claim.deliveries.last() else { return };
         let notifications: Result<Vec<Notification>, String> =
             claim.deliveries.iter().map(|delivery| (self.shared.read)(&delivery.payload)).collect();
@@ -386,7 +385,9 @@ impl LaneRun {
             Some(_) => {
                 let now = self.shared.clock.now();
                 if end == End::Delivered {
-                    let latency = now.since(speaker.accepted_at).as_secs_f64();
+                    // Of the news that waited longest.
+                    let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
+                    let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();
                     let is_by_fallback = self.via.settings.name != self.lane.target;
                     self.shared.metrics.delivered(&self.lane.target, latency, is_by_fallback);
                 }

@@ -97,6 +97,41 @@ impl Scene {
         self.chat.heard(count).await
     }
 
+    /// Turns the clock on until the chat's only delivery has ended like this. The housekeeping leaves alone what is being tried
+    /// at the moment, and comes again.
+    async fn advance_until_ended(&self, step: Duration, end: End) {
+        for _ in 0..200 {
+            if self.count().await.pending == 0 {
+                break;
+            }
+            self.advance(step);
+            self.still().await;
+        }
+        self.ends(&[(end, 1)]).await;
+    }
+
+    /// Waits until what was sent is recorded and nothing is under way.
+    async fn idle(&self) {
+        for _ in 0..2_000 {
+            if self.stage.leases().await == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("a send is still under way");
+    }
+
+    /// Waits until this line stands on the metrics page.
+    async fn reads_on_page(&self, line: &str) {
+        for _ in 0..2_000 {
+            if self.metrics.encode().contains(line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("no `{line}` in\n{}", self.metrics.encode());
+    }
+
     async fn count(&self) -> TargetCount {
         self.stage.outbox.counts().await.unwrap().remove("chat").unwrap_or_default()
     }
@@ -190,7 +225,7 @@ async fn a_failure_is_tried_again_later_with_what_has_come_meanwhile() {
     scene.chat.heard(1).await;
     scene.accept("group", vec![resolved("a", 10), firing("b", 20)]).await;
     scene.accept("group", vec![firing("b", 20)]).await;
-    scene.still().await;
+    scene.idle().await;
     assert_eq!(scene.chat.heard_so_far().len(), 1, "tried again at once");
     scene.advance(5 * SECOND);
     assert_eq!(scene.chat.heard(2).await, ["new a", "new b, resolved a"]);
@@ -280,13 +315,27 @@ async fn a_throttled_robot_is_left_alone_for_as_long_as_it_says() {
     scene.accept("one", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
     scene.accept("two", vec![firing("b", 10)]).await;
-    scene.still().await;
+    scene.idle().await;
     let scene = scene.restart().await;
     scene.advance(599 * SECOND);
     scene.still().await;
     assert_eq!(scene.chat.heard_so_far().len(), 1);
     scene.advance(2 * SECOND);
     scene.ends(&[(End::Delivered, 2)]).await;
+}
+
+#[tokio::test]
+async fn the_time_to_the_delivery_is_that_of_the_oldest_news_in_it() {
+    let scene = Scene::new().await;
+    scene.chat.reply([throttled(600)]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.idle().await;
+    scene.advance(300 * SECOND);
+    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
+    scene.advance(301 * SECOND);
+    scene.ends(&[(End::Delivered, 1), (End::Superseded, 1)]).await;
+    scene.reads_on_page("alert_relay_delivery_latency_seconds_sum{target=\"chat\"} 601.0").await;
 }
 
 #[tokio::test]
@@ -371,8 +420,8 @@ async fn a_target_that_refuses_everything_keeps_its_queue_and_its_fallback_speak
     scene.chat.reply((0..100).map(|_| misconfigured()));
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.still().await;
-    assert!(scene.metrics.encode().contains("alert_relay_target_up{target=\"chat\"} 0"));
+    scene.idle().await;
+    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
     assert!(mail.heard_so_far().is_empty(), "the fallback speaks too early");
 
     scene.advance(61 * SECOND);
@@ -391,7 +440,7 @@ async fn a_target_put_right_is_told_by_a_reload_and_hears_what_waited() {
     scene.chat.reply([misconfigured()]);
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.still().await;
+    scene.idle().await;
     scene.deliverer.reload(&scene.settings).await.unwrap();
     assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
     scene.ends(&[(End::Delivered, 1)]).await;
@@ -405,8 +454,8 @@ async fn a_target_that_is_down_is_asked_one_at_a_time_and_catches_up_when_it_is_
         scene.accept(group, vec![firing("a", 10)]).await;
     }
     scene.chat.heard(3).await;
-    scene.still().await;
-    assert!(scene.metrics.encode().contains("alert_relay_target_up{target=\"chat\"} 0"));
+    scene.idle().await;
+    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
     scene.advance_until_heard(SECOND, 9).await;
     scene.ends(&[(End::Delivered, 3)]).await;
     assert_eq!(scene.chat.heard_so_far().len(), 9);
@@ -422,15 +471,51 @@ async fn what_cannot_be_brought_for_a_day_is_dead() {
     scene.advance(Duration::from_hours(23));
     scene.still().await;
     scene.ends(&[]).await;
-    // The housekeeping leaves alone what is being tried at that moment, and comes again.
-    for _ in 0..200 {
-        scene.advance(Duration::from_mins(1));
-        scene.still().await;
-        if scene.count().await.pending == 0 {
-            break;
+    scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
+}
+
+#[tokio::test]
+async fn a_queue_kept_for_two_days_is_told_once_the_target_is_put_right() {
+    for put_right in ["by a restart", "by a reload", "by itself"] {
+        let slow = |chat: &Script| {
+            vec![TargetSettings {
+                budget: Budget { sends: 1, window: Duration::from_mins(1) },
+                ..target("chat", chat)
+            }]
+        };
+        let mut scene = Scene::with(slow).await;
+        scene.chat.reply([misconfigured(), misconfigured()]);
+        for group in ["one", "two", "three"] {
+            scene.accept(group, vec![firing("a", 10)]).await;
         }
+        scene.chat.heard(1).await;
+        scene.idle().await;
+        scene.advance(Duration::from_hours(48));
+        scene.chat.heard(2).await;
+        scene.idle().await;
+        match put_right {
+            "by a restart" => scene = scene.restart().await,
+            "by a reload" => scene.deliverer.reload(&scene.settings).await.unwrap(),
+            _ => scene.advance(Duration::from_mins(5)),
+        }
+        // One a minute: the housekeeping comes by several times before the last.
+        for told in 3..=5 {
+            scene.advance_until_heard(15 * SECOND, told).await;
+        }
+        scene.ends(&[(End::Delivered, 3)]).await;
     }
-    scene.ends(&[(End::Dead, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_target_that_refuses_everything_for_a_week_loses_its_queue() {
+    let scene = Scene::new().await;
+    scene.chat.reply((0..10_000).map(|_| misconfigured()));
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.advance(Duration::from_hours(7 * 24 - 1));
+    scene.chat.heard(2).await;
+    scene.ends(&[]).await;
+    scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
 }
 
 #[tokio::test]
@@ -467,10 +552,47 @@ async fn a_greylisted_mailbox_does_not_hold_up_the_others() {
     mail.reply([verdict(Outcome::Retry { reason: Reason::Busy, after: None, detail: "451".to_owned() })]);
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(2).await;
-    scene.still().await;
+    scene.idle().await;
     scene.advance(5 * SECOND);
     scene.ends(&[(End::Delivered, 1)]).await;
     assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to ann: new a"]);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_asked_again_after_a_pause() {
+    let scene = Scene::new().await;
+    scene.chat.reply([unreachable()]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.idle().await;
+    let lock = scene.stage.lock().await;
+    scene.advance(5 * SECOND);
+    scene.reads_on_page("alert_relay_store_errors_total{kind=\"locked\"} 1").await;
+    scene.still().await;
+    scene.reads_on_page("alert_relay_store_errors_total{kind=\"locked\"} 1").await;
+    lock.release().await;
+    scene.advance(SECOND);
+    scene.ends(&[(End::Delivered, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_clock_set_back_prolongs_no_wait() {
+    for (reply, wait) in [(unreachable(), 5 * SECOND), (throttled(600), 601 * SECOND)] {
+        for is_restarted in [false, true] {
+            let mut scene = Scene::new().await;
+            scene.chat.reply([reply.clone()]);
+            scene.accept("group", vec![firing("a", 10)]).await;
+            scene.chat.heard(1).await;
+            scene.idle().await;
+            scene.stage.clock.set_back(Duration::from_hours(30 * 24));
+            if is_restarted {
+                scene = scene.restart().await;
+            }
+            assert_eq!(scene.advance_until_heard(wait, 2).await[1], "new a", "{reply:?}");
+            scene.accept("other", vec![firing("b", 10)]).await;
+            assert_eq!(scene.chat.heard(3).await[2], "new b", "{reply:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -483,6 +605,17 @@ async fn a_fault_of_ours_costs_one_lane_until_its_lease_ends() {
     scene.ends(&[(End::Delivered, 1)]).await;
     scene.advance(Pace::default().lease);
     scene.ends(&[(End::Delivered, 2)]).await;
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_asked_for_is_noticed() {
+    let scene = Scene::new().await;
+    let ended = scene.deliverer.ended();
+    scene.stage.outbox.close().await;
+    scene.stage.outbox.ended().await;
+    // The housekeeping finds the store closed, and the loop finds that there is no housekeeping.
+    scene.advance(Pace::default().housekeeping);
+    tokio::time::timeout(20 * SECOND, ended).await.unwrap();
 }
 
 #[tokio::test]

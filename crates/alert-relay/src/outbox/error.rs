@@ -110,7 +110,7 @@ impl StoreError {
         let detail = error.to_string();
         let code = match error {
             sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i32>().ok()),
-            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => return Self::Closed,
+            sqlx::Error::PoolClosed => return Self::Closed,
             sqlx::Error::PoolTimedOut => return Self::Overloaded,
             _ => None,
         };

@@ -60,9 +60,12 @@ async fn take_over(connection: &mut SqliteConnection, now: Millis) -> Result<Str
         .bind(tag)
         .execute(&mut *connection)
         .await?;
-    sqlx::query("UPDATE deliveries SET lease_owner = NULL, lease_until = NULL WHERE state = 'pending' AND lease_owner IS NOT NULL")
-        .execute(&mut *connection)
-        .await?;
+    // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile.
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = 0 WHERE state = 'pending'",
+    )
+    .execute(&mut *connection)
+    .await?;
     // A message under way when we died may have arrived just now: it counts against the robot's budget from now.
     sqlx::query(
         "UPDATE attempts SET ended_at = $1, outcome = 'unknown', detail = 'the relay stopped while this was under way' \
