@@ -4,7 +4,7 @@
 //! one. What udev's database holds is `diskstats/udev.rs`'s.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::HostSettings;
@@ -44,8 +44,14 @@ impl Collector for DiskCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let lines = self.file.read(&mut self.buffer).map_err(Fault::from).and_then(parse);
-        lines.map(|lines| families(&self.shown.of(&lines))).into()
+        match self.file.read(&mut self.buffer).map_err(Fault::from).and_then(parse) {
+            Ok(lines) => {
+                let disks = self.shown.of(&lines);
+                let faults = disks.iter().flat_map(|(_, disk)| &disk.faults).cloned().collect();
+                Collected { families: families(&disks), faults }
+            }
+            Err(fault) => Collected::failed(fault),
+        }
     }
 }
 
@@ -148,7 +154,7 @@ impl Shown {
         self.disks.retain(|device, _| lines.iter().any(|line| line.device == device));
         for line in lines {
             let known = match self.disks.get(line.device) {
-                Some(Some(disk)) => disk.number == line.number && now < disk.read_again,
+                Some(Some(disk)) => disk.is_known(line.number, now),
                 Some(None) => true,
                 None => false,
             };
@@ -170,6 +176,8 @@ const READ_AGAIN: Duration = Duration::from_mins(1);
 struct Disk {
     number: DeviceNumber,
     read_again: Instant,
+    /// What udev or sysfs did not let us read.
+    faults: Vec<Fault>,
     device: Labels,
     info: Labels,
     filesystem: Option<Labels>,
@@ -180,9 +188,15 @@ struct Disk {
 impl Disk {
     fn find(root: &Root, device: &str, number: DeviceNumber, now: Instant) -> Self {
         let DeviceNumber(major, minor) = number;
-        let properties = Properties::read(&root.udev, major, minor);
-        // Like what udev does not say: a label without its value, and no fault.
-        let rotational = read_once(&rotational_file(root, device)).ok().flatten();
+        let mut faults = Vec::new();
+        let properties = Properties::read(&root.udev, major, minor).unwrap_or_else(|error| {
+            faults.push(error.into());
+            Properties::default()
+        });
+        let rotational = rotational(&rotational_file(root, device)).unwrap_or_else(|fault| {
+            faults.push(fault);
+            ""
+        });
         let label = |name: &'static str, value: &str| (name, value.to_owned());
         let property = |name: &'static str, key: &str| label(name, properties.get(key));
         let filesystem = [
@@ -203,6 +217,7 @@ impl Disk {
         Self {
             number,
             read_again: now + READ_AGAIN,
+            faults,
             device: Labels::new([("device", device)]),
             info: Labels::new([
                 label("device", device),
@@ -213,13 +228,26 @@ impl Disk {
                 property("model", "ID_MODEL"),
                 label("serial", properties.serial()),
                 property("revision", "ID_REVISION"),
-                // A partition has no such file; node_exporter says 0 for it.
-                label("rotational", if rotational.as_deref() == Some("1") { "1" } else { "0" }),
+                label("rotational", rotational),
             ]),
             filesystem: properties.has("ID_FS_TYPE").then(|| Labels::new(filesystem)),
             device_mapper: properties.has("DM_NAME").then(|| Labels::new(device_mapper)),
             ata: properties.ata(),
         }
+    }
+
+    /// Whether what was read is still of this disk and not too old.
+    fn is_known(&self, number: DeviceNumber, now: Instant) -> bool {
+        self.number == number && now < self.read_again && self.faults.is_empty()
+    }
+}
+
+/// A partition has no such file; `node_exporter` says 0 for it.
+fn rotational(file: &Path) -> Result<&'static str, Fault> {
+    match read_once(file)?.as_deref() {
+        None | Some("0") => Ok("0"),
+        Some("1") => Ok("1"),
+        Some(other) => Err(Fault::new(format!("{}: expected 0 or 1, found {other:?}", file.display()))),
     }
 }
 
@@ -309,6 +337,30 @@ mod tests {
         let lines = shown("8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n1 0 ram0 1 2 3 4 5 6 7 8 9 10 11\n");
         assert_eq!(lines.iter().filter(|line| line.contains("_total")).count(), 10);
         assert!(!lines.iter().any(|line| line.contains("discard") || line.contains("ram0")), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_udev_and_sysfs_do_not_let_us_read_is_a_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root {
+            proc: "/".into(),
+            sys: directory.path().into(),
+            rootfs: "/".into(),
+            udev: directory.path().into(),
+        };
+        let find = || Disk::find(&root, "sda", DeviceNumber(8, 0), Instant::now());
+        assert_eq!(find().faults, []);
+
+        let rotational = rotational_file(&root, "sda");
+        std::fs::create_dir_all(rotational.parent().unwrap()).unwrap();
+        std::fs::write(&rotational, "often\n").unwrap();
+        // Reading a directory fails for root too.
+        std::fs::create_dir(directory.path().join("b8:0")).unwrap();
+        let disk = find();
+        let faults: Vec<_> = disk.faults.iter().map(ToString::to_string).collect();
+        assert!(faults.len() == 2 && faults[0].contains("/b8:0: "), "{faults:?}");
+        assert!(faults[1].contains("expected 0 or 1"), "{faults:?}");
+        assert!(!disk.is_known(disk.number, Instant::now()), "it is looked at again at the next reading");
     }
 
     #[test]

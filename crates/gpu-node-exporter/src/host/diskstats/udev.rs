@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::host::root::ReadError;
+
 /// The ATA properties shown, with their families.
 pub(super) const ATA: [(&str, &str, &str); 3] = [
     ("ID_ATA_WRITE_CACHE", "node_disk_ata_write_cache", "1 when the ATA disk has a write cache."),
@@ -23,9 +25,13 @@ pub(super) const ATA: [(&str, &str, &str); 3] = [
 pub(super) struct Properties(HashMap<String, String>);
 
 impl Properties {
-    pub(super) fn read(directory: &Path, major: u32, minor: u32) -> Self {
+    pub(super) fn read(directory: &Path, major: u32, minor: u32) -> Result<Self, ReadError> {
         let path = directory.join(format!("b{major}:{minor}"));
-        std::fs::read(path).map(|bytes| Self::parse(&String::from_utf8_lossy(&bytes))).unwrap_or_default()
+        match std::fs::read(&path).map_err(|error| ReadError::new(path, error)) {
+            Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
+            Err(error) if error.is_absent() => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
     }
 
     fn parse(text: &str) -> Self {
