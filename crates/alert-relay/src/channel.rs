@@ -79,6 +79,16 @@ impl Channel {
         }
     }
 
+    /// Who gets a message of their own each, as [`Part::recipient`] names them; empty where the parts make one message for all.
+    pub(crate) fn recipients(&self) -> Vec<String> {
+        match self {
+            Self::DingTalk(_) | Self::Wecom(_) => Vec::new(),
+            Self::Email(channel) => channel.recipients(),
+            #[cfg(test)]
+            Self::Scripted(channel) => channel.recipients(),
+        }
+    }
+
     /// Turns a message into the parts to send, in order; never empty. Pure: the same message and fit give the same parts.
     pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
         match self {
@@ -117,7 +127,7 @@ pub(crate) enum ChannelSettings {
 }
 
 /// How a message is to be cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
     /// As large as the channel allows.
     #[default]
@@ -147,7 +157,7 @@ impl Part {
         }
     }
 
-    /// Who alone gets this part, where each recipient gets a message of their own; `None` when the parts make one message.
+    /// Who alone gets this part, as [`Channel::recipients`] names them; `None` when the parts make one message.
     pub(crate) fn recipient(&self) -> Option<&str> {
         match &self.payload {
             Payload::Json(_) => None,

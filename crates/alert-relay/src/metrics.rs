@@ -377,12 +377,13 @@ fn verdicts() -> [(&'static str, Vec<&'static str>); 5] {
                 Reason::BrokenReply,
                 Reason::Busy,
                 Reason::Throttled,
+                Reason::Mailbox,
                 Reason::UnprovenReply,
                 Reason::UnknownCode,
             ]),
         ),
         ("misconfigured", of(&[Reason::UnknownRobot, Reason::Refused])),
-        ("rejected", of(&[Reason::Content, Reason::Refused, Reason::BadRequest])),
+        ("rejected", of(&[Reason::Content, Reason::Mailbox, Reason::BadRequest])),
     ]
 }
 

@@ -14,7 +14,7 @@ pub(crate) enum Outcome {
     Retry {
         /// Why, as a bounded word.
         reason: Reason,
-        /// The channel's own demand (a throttled robot), or `None`.
+        /// The channel's own demand, or `None`: the robot is to be left alone for this long, whatever the message.
         after: Option<Duration>,
         /// The channel's words for the record; never a secret.
         detail: String,
@@ -31,7 +31,8 @@ pub(crate) enum Outcome {
         /// The channel's words for the record.
         detail: String,
     },
-    /// This content will never be accepted: try the plain fallback once, then give up.
+    /// This content will never be accepted: try the plain fallback once, then give up. With [`Reason::Mailbox`] it is the recipient
+    /// that is never accepted, in whatever words.
     Rejected {
         /// Why, as a bounded word.
         reason: Reason,
@@ -59,6 +60,8 @@ pub(crate) enum Reason {
     UnknownRobot,
     /// Signature, keyword, address list or login refused.
     Refused,
+    /// The mail server takes nothing for this one recipient, now or ever; others may be taken.
+    Mailbox,
     /// The content was refused.
     Content,
     /// Our request was malformed: a bug here or a changed interface there.
@@ -79,6 +82,7 @@ impl Reason {
             Self::UnprovenReply => "unproven_reply",
             Self::UnknownRobot => "unknown_robot",
             Self::Refused => "refused",
+            Self::Mailbox => "mailbox",
             Self::Content => "content",
             Self::BadRequest => "bad_request",
             Self::UnknownCode => "unknown_code",

@@ -1,22 +1,21 @@
 //! Mail over SMTP: one recipient a message, `STARTTLS` or implicit TLS, multipart text and HTML.
 //!
-//! One recipient a message, because one refused address would refuse the mail for all. lettre runs without its pool: a pooled
-//! connection that was given up in the middle answers the next mail with the last one's reply, and a refused mail counts as
-//! sent. For the same reason lettre's own time-out, which covers connecting only, has another around the whole attempt.
+//! One recipient a message, because one refused address would refuse the mail for all. One connection a mail, without lettre's
+//! pool: a pooled connection that was given up in the middle answers the next mail with the last one's reply, and a refused
+//! mail counts as sent.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use lettre::address::AddressError;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::channel::email::compose::compose;
+use crate::channel::email::server::{Security, Server};
 use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, digest, roots};
 use crate::message::Message;
 use crate::outcome::{Outcome, Reason};
@@ -27,6 +26,7 @@ use crate::secret::Secret;
 use crate::settings::TargetSettings;
 
 mod compose;
+mod server;
 mod verdict;
 
 /// The keys under `email:`, in Alertmanager's words where it has the same key.
@@ -83,8 +83,7 @@ pub(crate) struct Email {
     robot: RobotId,
     from: Mailbox,
     to: Vec<Mailbox>,
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    timeout: Duration,
+    server: Server,
     text: Templates,
     html: Option<Templates>,
 }
@@ -121,8 +120,7 @@ impl Email {
             robot: RobotId::of(&["smtp", host, &port.to_string(), account]),
             from: mailbox("from", &settings.from)?,
             to: settings.to.iter().map(|to| mailbox("to", to)).collect::<Result<_, _>>()?,
-            transport: transport(settings, target.timeout)?,
-            timeout: target.timeout,
+            server: server(settings, target)?,
             text,
             html,
         })
@@ -131,6 +129,11 @@ impl Email {
     /// The account at its server.
     pub(crate) fn robot(&self) -> &RobotId {
         &self.robot
+    }
+
+    /// Each gets a mail of their own.
+    pub(crate) fn recipients(&self) -> Vec<String> {
+        self.to.iter().map(ToString::to_string).collect()
     }
 
     /// One mail for each recipient, in the order of the settings.
@@ -164,15 +167,7 @@ impl Email {
             Ok(composed) => composed,
             Err(error) => return Outcome::Rejected { reason: Reason::BadRequest, detail: error.to_string() },
         };
-        match tokio::time::timeout(self.timeout, self.transport.send(composed)).await {
-            Ok(Ok(response)) => verdict::of_response(&response),
-            Ok(Err(error)) => verdict::of_error(&error),
-            Err(_) => Outcome::Retry {
-                reason: Reason::Timeout,
-                after: None,
-                detail: format!("no answer within {:?}; the mail may have been taken", self.timeout),
-            },
-        }
+        self.server.send(&composed).await
     }
 }
 
@@ -194,28 +189,23 @@ fn templates(target: &TargetSettings) -> Result<(Templates, Option<Templates>), 
     }
 }
 
-fn transport(
-    settings: &EmailSettings,
-    timeout: Duration,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, ChannelError> {
+fn server(settings: &EmailSettings, target: &TargetSettings) -> Result<Server, ChannelError> {
     let Smarthost { host, port } = &settings.smarthost;
-    let tls = match settings.tls {
-        MailTls::None => Tls::None,
-        MailTls::StartTls => Tls::Required(tls_parameters(host, settings)?),
-        MailTls::Implicit => Tls::Wrapper(tls_parameters(host, settings)?),
+    let credentials = |Login { username, password }: &Login| {
+        Credentials::new(username.clone(), password.reveal().to_owned())
     };
-    // "Dangerous" is the name of the constructor that leaves TLS to the next line.
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-        .port(*port)
-        .tls(tls)
-        .timeout(Some(timeout));
-    if let Some(hello) = &settings.hello {
-        builder = builder.hello_name(ClientId::Domain(hello.clone()));
-    }
-    if let Some(Login { username, password }) = &settings.login {
-        builder = builder.credentials(Credentials::new(username.clone(), password.reveal().to_owned()));
-    }
-    Ok(builder.build())
+    Ok(Server {
+        host: host.clone(),
+        port: *port,
+        hello: settings.hello.clone().map_or_else(ClientId::default, ClientId::Domain),
+        security: match settings.tls {
+            MailTls::None => Security::None,
+            MailTls::StartTls => Security::StartTls(tls_parameters(host, settings)?),
+            MailTls::Implicit => Security::Implicit(tls_parameters(host, settings)?),
+        },
+        credentials: settings.login.as_ref().map(credentials),
+        timeout: target.timeout,
+    })
 }
 
 fn tls_parameters(host: &str, settings: &EmailSettings) -> Result<TlsParameters, ChannelError> {

@@ -1,6 +1,6 @@
 //! A channel for the deliverer's tests: says what it is told to say, and remembers what it was given.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -18,9 +18,11 @@ pub(crate) struct Script(Arc<Inner>);
 struct Inner {
     robot: String,
     /// One mail to each, instead of the parts of one message.
-    recipients: Vec<String>,
+    recipients: Mutex<Vec<String>>,
     parts: Mutex<usize>,
     replies: Mutex<VecDeque<Reply>>,
+    /// What every mail to somebody comes to.
+    mailboxes: Mutex<BTreeMap<String, Reply>>,
     heard: watch::Sender<Vec<String>>,
 }
 
@@ -49,9 +51,10 @@ impl Script {
     fn new(robot: &str, recipients: &[&str]) -> Self {
         Self(Arc::new(Inner {
             robot: robot.to_owned(),
-            recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
+            recipients: Mutex::new(names(recipients)),
             parts: Mutex::new(1),
             replies: Mutex::default(),
+            mailboxes: Mutex::default(),
             heard: watch::Sender::default(),
         }))
     }
@@ -61,9 +64,24 @@ impl Script {
         *self.0.parts.lock().unwrap() = parts;
     }
 
+    /// From now on the mails go to these.
+    pub(crate) fn write_to(&self, recipients: &[&str]) {
+        *self.0.recipients.lock().unwrap() = names(recipients);
+    }
+
     /// What the next sends will come to.
     pub(crate) fn reply(&self, replies: impl IntoIterator<Item = Reply>) {
         self.0.replies.lock().unwrap().extend(replies);
+    }
+
+    /// What every mail to somebody will come to, before any other reply.
+    pub(crate) fn reply_to(&self, recipient: &str, reply: Reply) {
+        self.0.mailboxes.lock().unwrap().insert(recipient.to_owned(), reply);
+    }
+
+    /// From now on somebody gets their mail.
+    pub(crate) fn accept_to(&self, recipient: &str) {
+        self.0.mailboxes.lock().unwrap().remove(recipient);
     }
 
     /// Everything sent so far, as soon as there are this many.
@@ -79,6 +97,10 @@ impl Script {
     pub(crate) fn heard_so_far(&self) -> Vec<String> {
         self.0.heard.borrow().clone()
     }
+}
+
+fn names(recipients: &[&str]) -> Vec<String> {
+    recipients.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// A failure that may pass.
@@ -102,10 +124,15 @@ impl Scripted {
         &self.robot
     }
 
+    pub(crate) fn recipients(&self) -> Vec<String> {
+        self.script.0.recipients.lock().unwrap().clone()
+    }
+
     /// `new a b, still c [plain] (1/2)`, after the banner if there is one.
     pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
         let text = text(message, fit);
-        if !self.script.0.recipients.is_empty() {
+        let recipients = self.recipients();
+        if !recipients.is_empty() {
             let mail = |to: &String| Part {
                 payload: Payload::Mail(email::Mail {
                     to: to.clone(),
@@ -115,7 +142,7 @@ impl Scripted {
                     html: None,
                 }),
             };
-            return self.script.0.recipients.iter().map(mail).collect();
+            return recipients.iter().map(mail).collect();
         }
         let count = *self.script.0.parts.lock().unwrap();
         let part = |number: usize| {
@@ -130,7 +157,9 @@ impl Scripted {
             Payload::Json(text) => text.clone(),
             Payload::Mail(mail) => format!("to {}: {}", mail.to, mail.text),
         };
-        let reply = self.script.0.replies.lock().unwrap().pop_front();
+        let mailbox =
+            part.recipient().and_then(|name| self.script.0.mailboxes.lock().unwrap().get(name).cloned());
+        let reply = mailbox.or_else(|| self.script.0.replies.lock().unwrap().pop_front());
         self.script.0.heard.send_modify(|heard| heard.push(words));
         match reply {
             None => Outcome::Delivered { receipt: String::new() },

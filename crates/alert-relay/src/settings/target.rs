@@ -11,8 +11,10 @@ use crate::channel::{Channel, ChannelSettings};
 use crate::message::Language;
 use crate::secret::Secret;
 
-/// How long one attempt may take unless the target says otherwise.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one attempt may take unless the target says otherwise: a robot answers in a second or not at all, while a mail server
+/// may look at the greeting, the recipient and the mail for minutes each (RFC 5321, 4.5.3.2).
+const ROBOT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAIL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One entry of `targets:`.
 #[derive(Clone, Debug)]
@@ -61,21 +63,19 @@ pub(super) fn read(
     }
     let timeout = section.duration("timeout");
 
-    let target = channel.map(|channel| TargetSettings {
-        name: name.to_owned(),
-        budget: budget.unwrap_or(match channel {
-            ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => Budget::ROBOT,
-            ChannelSettings::Email(_) => Budget::MAIL,
-            #[cfg(test)]
-            ChannelSettings::Scripted(_) => Budget::ROBOT,
-        }),
-        channel,
-        fallback: fallback.map(str::to_owned),
-        language: own_language.unwrap_or(language),
-        template,
-        send_resolved: send_resolved.unwrap_or(true),
-        proxy,
-        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+    let target = channel.map(|channel| {
+        let (default_budget, default_timeout) = defaults(&channel);
+        TargetSettings {
+            name: name.to_owned(),
+            budget: budget.unwrap_or(default_budget),
+            channel,
+            fallback: fallback.map(str::to_owned),
+            language: own_language.unwrap_or(language),
+            template,
+            send_resolved: send_resolved.unwrap_or(true),
+            proxy,
+            timeout: timeout.unwrap_or(default_timeout),
+        }
     });
     // Builds the client and tries the template on examples, without touching the network.
     if let Some(Err(error)) = target.as_ref().map(Channel::new) {
@@ -83,6 +83,16 @@ pub(super) fn read(
     }
     section.finish();
     target
+}
+
+/// `budget` and `timeout` where the target says nothing.
+fn defaults(channel: &ChannelSettings) -> (Budget, Duration) {
+    match channel {
+        ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => (Budget::ROBOT, ROBOT_TIMEOUT),
+        ChannelSettings::Email(_) => (Budget::MAIL, MAIL_TIMEOUT),
+        #[cfg(test)]
+        ChannelSettings::Scripted(_) => (Budget::ROBOT, ROBOT_TIMEOUT),
+    }
 }
 
 /// What `language` takes.

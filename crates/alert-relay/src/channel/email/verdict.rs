@@ -2,17 +2,35 @@
 //!
 //! Only a 5xx says that the mail will never be taken, and 250 after the data that it was. Everything else, a broken
 //! connection above all, leaves the outcome unknown: the mail is sent again under its old Message-ID.
+//!
+//! The step that was refused says what is wrong: before a recipient is named it is the account, the sender or this machine, and
+//! no mail will get through; at the recipient it is that mailbox; after that it is this mail.
+
+use std::time::Duration;
 
 use lettre::transport::smtp;
 use lettre::transport::smtp::response::Response;
 
 use crate::outcome::{Outcome, Reason};
 
+/// How far a conversation has come: what the next answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Greeting, EHLO, TLS, login.
+    Session,
+    /// `MAIL FROM`
+    Sender,
+    /// `RCPT TO`
+    Recipient,
+    /// `DATA` and the mail itself.
+    Content,
+}
+
 /// Bytes of a server's words that are kept.
 const RECORD_LIMIT: usize = 500;
 
 /// The verdict on a mail the server answered to the end. lettre calls every 2xx and 3xx a success; only 250 is.
-pub(crate) fn of_response(response: &Response) -> Outcome {
+pub(super) fn of_response(response: &Response) -> Outcome {
     let words = line(&response.message().collect::<Vec<_>>().join(" "));
     let detail = format!("{}: {words}", response.code());
     if response.has_code(250) {
@@ -22,12 +40,12 @@ pub(crate) fn of_response(response: &Response) -> Outcome {
     }
 }
 
-/// The verdict on a mail that was refused or got lost.
-pub(crate) fn of_error(error: &smtp::Error) -> Outcome {
+/// The verdict on a mail that was refused at a step, or got lost there.
+pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
     let detail = line(&error.to_string());
+    let code = error.status().map_or(0, u16::from);
     if error.is_permanent() {
-        let code = error.status().map_or(0, u16::from);
-        return refused(code, detail);
+        return refused(step, code, detail);
     }
     if error.is_client() {
         let detail =
@@ -35,7 +53,12 @@ pub(crate) fn of_error(error: &smtp::Error) -> Outcome {
         return Outcome::Misconfigured { reason: Reason::Refused, detail };
     }
     let reason = if error.is_transient() {
-        Reason::Busy
+        match step {
+            // The server itself leaves.
+            _ if code == 421 => Reason::Busy,
+            Step::Session | Step::Sender => Reason::Busy,
+            Step::Recipient | Step::Content => Reason::Mailbox,
+        }
     } else if error.is_timeout() {
         Reason::Timeout
     } else if error.is_response() {
@@ -48,20 +71,37 @@ pub(crate) fn of_error(error: &smtp::Error) -> Outcome {
     Outcome::Retry { reason, after: None, detail }
 }
 
-/// A 5xx. A refused login or sender is the operator's to mend and concerns every mail; a refused recipient or content
-/// concerns this one.
-fn refused(code: u16, detail: String) -> Outcome {
-    match code {
-        530 | 534 | 535 | 538 => Outcome::Misconfigured {
-            reason: Reason::Refused,
-            detail: format!(
-                "{detail} (hint: check `auth_username` and `auth_password`; many providers want an authorisation code instead of the password)"
-            ),
-        },
-        552 if is_about_size(&detail) => Outcome::TooLarge { detail },
-        554 => Outcome::Rejected { reason: Reason::Content, detail },
-        500..=504 => Outcome::Rejected { reason: Reason::BadRequest, detail },
-        _ => Outcome::Rejected { reason: Reason::Refused, detail },
+/// The verdict on a server that did not answer a step in time.
+pub(super) fn of_silence(step: Step, limit: Duration) -> Outcome {
+    let detail = match step {
+        Step::Session => format!("no greeting and login within {limit:?}"),
+        Step::Sender => format!("no answer to MAIL FROM within {limit:?}"),
+        Step::Recipient => format!("no answer to RCPT TO within {limit:?}"),
+        Step::Content => format!("no answer within {limit:?}; the mail may have been taken"),
+    };
+    Outcome::Retry { reason: Reason::Timeout, after: None, detail }
+}
+
+/// A 5xx.
+fn refused(step: Step, code: u16, detail: String) -> Outcome {
+    let misconfigured = |hint: &str| Outcome::Misconfigured {
+        reason: Reason::Refused,
+        detail: format!("{detail} (hint: {hint})"),
+    };
+    match (step, code) {
+        (_, 530 | 534 | 535 | 538) => misconfigured(
+            "check `auth_username` and `auth_password`; many providers want an authorisation code instead of the password",
+        ),
+        (Step::Session, _) => {
+            misconfigured("the server does not talk to this machine; check `smarthost` and `hello`")
+        }
+        (Step::Sender, _) => {
+            misconfigured("check `from`: the server takes no mail of that sender from `auth_username`")
+        }
+        (Step::Content, 552) if is_about_size(&detail) => Outcome::TooLarge { detail },
+        (Step::Recipient, _) | (Step::Content, 552) => Outcome::Rejected { reason: Reason::Mailbox, detail },
+        (Step::Content, 500..=504) => Outcome::Rejected { reason: Reason::BadRequest, detail },
+        (Step::Content, _) => Outcome::Rejected { reason: Reason::Content, detail },
     }
 }
 
