@@ -62,7 +62,7 @@ async fn accept(
         Ok(receipt) => accepted(&receiver, &receipt).into_response(),
         Err(refused) => {
             let status = refused.status.as_u16();
-            warn!(receiver, status, "refused a webhook for `{receiver}` with {status}: {}", refused.message);
+            warn!(receiver, status, "refused a webhook for {receiver:?} with {status}: {}", refused.message);
             refused.into_response()
         }
     }
@@ -77,7 +77,7 @@ fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
     info!(receiver, notification, alerts, deliveries, unrouted, "{word} a webhook for `{receiver}`");
     let message = match (acceptance, deliveries) {
         (Acceptance::Duplicate { of, .. }, _) => {
-            format!("the same as notification {of}, which is told already")
+            format!("the same as notification {of}, which is stored already")
         }
         (_, 0) => "stored; no route wants any of its alerts now".to_owned(),
         (_, 1) => "stored for 1 target".to_owned(),

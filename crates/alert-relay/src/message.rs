@@ -13,7 +13,7 @@ pub(crate) mod sample;
 /// Everything a template may say about one delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    /// The delivery's public name, as `explain` takes it.
+    /// The delivery's public name, as its lines in the log have it.
     pub(crate) delivery: String,
     /// Times are shown in this zone.
     pub(crate) time_zone: TimeZone,

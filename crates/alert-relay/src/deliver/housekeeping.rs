@@ -50,7 +50,7 @@ struct Round {
     roster: Arc<Mutex<Arc<Roster>>>,
 }
 
-/// Transactions of pruning in one round: enough to keep up with any rate of alerts, few enough to let webhooks through.
+/// Transactions of pruning in one round: few enough to let webhooks through. After a storm it takes some rounds.
 const PRUNE_BATCHES: usize = 20;
 
 impl Round {

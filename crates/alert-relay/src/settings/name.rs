@@ -8,9 +8,9 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// "there is no target `x`", with what there is.
+/// "there is no target `x`", with what there is. The name may be a stranger's: a line end in it begins no line of the log.
 pub(crate) fn no_such(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
-    format!("there is no {what} `{name}`{}", did_you_mean(name, known.iter().copied()))
+    format!("there is no {what} `{}`{}", name.escape_debug(), did_you_mean(name, known.iter().copied()))
 }
 
 /// The nearest known name if there is a near one, else all of them.
@@ -42,6 +42,12 @@ mod tests {
         check(&["ops-chat", "ops-mail"], "there is no target `ops-mial` (hint: did you mean `ops-mail`?)");
         check(&["chat", "pager"], "there is no target `ops-mial` (hint: known are `chat`, `pager`)");
         check(&[], "there is no target `ops-mial` (hint: there are none)");
+    }
+
+    #[test]
+    fn a_strangers_name_stays_on_its_line() {
+        let says = no_such("receiver", "运维\nERROR all is lost", &BTreeSet::new());
+        assert_eq!(says, "there is no receiver `运维\\nERROR all is lost` (hint: there are none)");
     }
 
     #[test]
