@@ -27,7 +27,7 @@ pub(crate) struct Room {
 pub(crate) struct Packed {
     /// The texts, in order; never empty.
     pub(crate) parts: Vec<String>,
-    /// Whether every block is there, uncut.
+    /// Whether every block is there, and nothing is cut.
     pub(crate) is_whole: bool,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn pack(draft: &Draft, mention: &str, room: Room, markup: Markup, lan
     let banner =
         draft.banner.as_ref().map_or(String::new(), |text| markup.banner(&fitted(text, quarter / 4)));
     let header = fitted(&draft.header, quarter);
-    let footer = if (room.cost)(&draft.footer) > quarter { String::new() } else { draft.footer.clone() };
+    let footer = fitted(&draft.footer, quarter);
     let total = draft.blocks.len() + draft.left_out;
     let ending = [missing(total, draft, markup, language), footer.clone()];
     let of =
@@ -303,6 +303,15 @@ mod tests {
             "{:?}",
             packed.parts
         );
+    }
+
+    #[test]
+    fn a_footer_that_takes_too_much_is_cut_and_asks_for_less_detail() {
+        let draft = Draft { footer: format!("F {}", "x".repeat(200)), ..draft(&["a"]) };
+        let packed = packed(&draft, room(400, 3));
+        assert!(!packed.is_whole);
+        assert!(packed.parts[0].contains("\n\na\n\nF x"), "{:?}", packed.parts);
+        assert!(packed.parts[0].len() < 200, "{:?}", packed.parts);
     }
 
     #[test]
