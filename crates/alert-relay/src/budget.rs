@@ -88,6 +88,11 @@ impl Budgets {
             window.paused_until = window.paused_until.map(|until| until.minus(by));
         }
     }
+
+    /// Until when a robot asked for silence, if it ever did.
+    pub(crate) fn paused_until(&self, robot: &str) -> Option<Millis> {
+        self.robots.get(robot).and_then(|window| window.paused_until)
+    }
 }
 
 #[derive(Debug, Default)]

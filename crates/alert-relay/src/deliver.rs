@@ -72,6 +72,9 @@ pub(crate) struct Pace {
     pub(crate) patience: Patience,
     /// A delivery that could not be brought for this long is dead, if its target was in order for as long.
     pub(crate) give_up_after: Duration,
+    /// A recipient that cannot be reached for this long misses a mail that others have. Well before a delivery is dead, so that its
+    /// end says who heard it.
+    pub(crate) straggle_for: Duration,
     /// The same whatever happened meanwhile. A target that is misconfigured needs a person: over a weekend and a holiday.
     pub(crate) hold_for: Duration,
     /// Between two rounds of the housekeeping.
@@ -85,6 +88,7 @@ impl Default for Pace {
             lease: Duration::from_mins(3),
             backoff: Backoff { first: Duration::from_secs(2), cap: Duration::from_mins(5) },
             patience: Patience::default(),
+            straggle_for: hours(12),
             give_up_after: hours(24),
             hold_for: hours(7 * 24),
             housekeeping: Duration::from_secs(15),
@@ -317,7 +321,7 @@ impl Loop {
         } else if !self.spent.contains(name) && !self.shared.outbox.due(name, now, 1).await?.is_empty() {
             self.spent.insert(name.to_owned());
             self.shared.metrics.budget_wait(name);
-            tracing::info!(target = %name, "The robot's budget is spent: messages wait and are merged");
+            tracing::info!(target = %name, "The robot's budget is spent, or its vendor wants silence: messages wait and are merged");
         }
         Ok(())
     }

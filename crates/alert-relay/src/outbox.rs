@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::Fit;
 use crate::clock::{Clock, Millis};
@@ -61,7 +62,7 @@ pub(crate) struct Accepted {
     pub(crate) endpoint: String,
     /// What the body says.
     pub(crate) notification: Notification,
-    /// The body as it came; kept for `replay`, `explain` and for the message itself.
+    /// The body as it came; the message is made from it.
     pub(crate) payload: Bytes,
     /// Who is to be told of what; a target at most once.
     pub(crate) deliveries: Vec<Planned>,
@@ -144,6 +145,8 @@ pub(crate) struct Pending {
     pub(crate) mentions: Mentions,
     /// Attempts so far.
     pub(crate) attempts: u32,
+    /// Some recipients have its mail; the others were tried, and are tried again unless something newer comes.
+    pub(crate) is_straggling: bool,
     /// The webhook's body.
     pub(crate) payload: Bytes,
 }
@@ -155,6 +158,29 @@ pub(crate) struct Progress {
     pub(crate) rendering: Rendering,
     /// The parts (from 1) that are proven delivered.
     pub(crate) done: BTreeSet<u32>,
+    /// Of a mail: what became of its recipients.
+    pub(crate) hearings: BTreeMap<String, Hearing>,
+}
+
+/// What became of one recipient of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Hearing {
+    /// The server took it.
+    Heard,
+    /// Refused for good.
+    Refused,
+    /// Tried, and to be tried again.
+    Deferred,
+}
+
+/// How far a mail has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hearings {
+    /// By recipient; who was not tried is not in it.
+    pub(crate) by_recipient: BTreeMap<String, Hearing>,
+    /// As in [`Pending::is_straggling`].
+    pub(crate) is_straggling: bool,
 }
 
 /// What decides how a message is cut into parts: with the same rendering, part 2 is the same part 2 again.
@@ -209,6 +235,8 @@ pub(crate) struct AttemptEnd {
     pub(crate) pause_until: Option<Millis>,
     /// The message has to be put differently: its parts so far no longer count.
     pub(crate) next_fit: Option<Fit>,
+    /// How far the mail has come with this; `None` where the parts make one message.
+    pub(crate) hearings: Option<Hearings>,
 }
 
 /// How a delivery ends. There is no other way.
@@ -348,7 +376,8 @@ impl Outbox {
     }
 
     /// Takes a lane for this long, with all that waits in it; `None` if nothing does any more. While a message is partly sent,
-    /// only what it speaks for is claimed: what came later waits for its turn, so that the parts stay those of one text.
+    /// only what it speaks for is claimed: what came later waits for its turn, so that the parts stay those of one text, and each
+    /// recipient of a mail is tried once.
     pub(crate) async fn claim(&self, lane: &Lane, lease: Duration) -> Result<Option<Claim>, StoreError> {
         let now = self.shared.clock.now();
         if !self.shared.writer.claim(lane.clone(), now, now.plus(lease)).await? {

@@ -20,7 +20,7 @@ pub(crate) enum Next {
     Reword(Fit),
     /// The target is wrong: keep the message until somebody has put it right.
     Hold,
-    /// This message will not be accepted in any form.
+    /// This message will not be accepted in any form, or its recipient will not.
     GiveUp,
 }
 
@@ -28,18 +28,16 @@ pub(crate) enum Next {
 pub(crate) fn next(outcome: &Outcome, fit: Fit, attempts: u32, backoff: Backoff, random: f64) -> Next {
     match outcome {
         Outcome::Delivered { .. } => Next::GoOn,
-        Outcome::Retry { reason: Reason::Throttled, after, .. } => {
-            Next::Pause(after.unwrap_or(UNSTATED_PAUSE).clamp(MIN_PAUSE, MAX_PAUSE))
-        }
-        Outcome::Retry { after, .. } => {
-            let own = backoff.delay(attempts, random);
-            Next::Wait(after.map_or(own, |after| after.min(MAX_PAUSE).max(own)))
-        }
+        // Who names a time means all that we send: a vendor's limit, a gateway's ban.
+        Outcome::Retry { after: Some(after), .. } => Next::Pause((*after).clamp(MIN_PAUSE, MAX_PAUSE)),
+        Outcome::Retry { reason: Reason::Throttled, after: None, .. } => Next::Pause(UNSTATED_PAUSE),
+        Outcome::Retry { after: None, .. } => Next::Wait(backoff.delay(attempts, random)),
         Outcome::TooLarge { .. } => match fit {
             Fit::Normal => Next::Reword(Fit::Smaller),
             Fit::Smaller => Next::Reword(Fit::Plain),
             Fit::Plain => Next::GiveUp,
         },
+        Outcome::Rejected { reason: Reason::Mailbox, .. } => Next::GiveUp,
         Outcome::Rejected { .. } => match fit {
             Fit::Normal | Fit::Smaller => Next::Reword(Fit::Plain),
             Fit::Plain => Next::GiveUp,
@@ -115,11 +113,13 @@ mod tests {
         let seconds = Duration::from_secs;
         let too_large = || Outcome::TooLarge { detail: String::new() };
         let rejected = || Outcome::Rejected { reason: Reason::Content, detail: String::new() };
+        let no_mailbox = || Outcome::Rejected { reason: Reason::Mailbox, detail: String::new() };
         let wrong = || Outcome::Misconfigured { reason: Reason::Refused, detail: String::new() };
         check(Outcome::Delivered { receipt: String::new() }, Fit::Normal, Next::GoOn);
         check(retry(Reason::Connect, None), Fit::Normal, Next::Wait(seconds(2)));
-        check(retry(Reason::Busy, Some(30)), Fit::Normal, Next::Wait(seconds(30)));
-        check(retry(Reason::Busy, Some(999_999)), Fit::Normal, Next::Wait(seconds(3600)));
+        check(retry(Reason::Mailbox, None), Fit::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::Busy, Some(30)), Fit::Normal, Next::Pause(seconds(30)));
+        check(retry(Reason::UnprovenReply, Some(300)), Fit::Normal, Next::Pause(seconds(300)));
         check(retry(Reason::Throttled, Some(600)), Fit::Normal, Next::Pause(seconds(600)));
         check(retry(Reason::Throttled, None), Fit::Normal, Next::Pause(seconds(60)));
         check(retry(Reason::Throttled, Some(0)), Fit::Normal, Next::Pause(seconds(1)));
@@ -130,6 +130,7 @@ mod tests {
         check(rejected(), Fit::Normal, Next::Reword(Fit::Plain));
         check(rejected(), Fit::Smaller, Next::Reword(Fit::Plain));
         check(rejected(), Fit::Plain, Next::GiveUp);
+        check(no_mailbox(), Fit::Normal, Next::GiveUp);
         check(wrong(), Fit::Normal, Next::Hold);
         check(wrong(), Fit::Plain, Next::Hold);
     }

@@ -79,8 +79,8 @@ pub(crate) fn room(
         Gate::ClosedUntil(at) => earlier(&mut room.wake_at, at),
         Gate::Probing => {}
     }
-    if target.health.is_dead(now, patience) {
-        if let Some((name, fallback)) = speaker_for(name, targets, patience, now) {
+    if target.health.is_dead(now, patience) || is_silenced(target, budgets, patience, now) {
+        if let Some((name, fallback)) = speaker_for(name, targets, budgets, patience, now) {
             let places = places(fallback, budgets, now, &mut room);
             room.fallback = Some((name.to_owned(), places));
         }
@@ -90,10 +90,18 @@ pub(crate) fn room(
     room
 }
 
-/// The first target along the fallbacks that is not dead itself.
+/// Whether a target's robot asked for silence for longer than a failing target is waited for: a robot muted for sending too fast,
+/// a quota used up. It works, and all the same nothing gets through.
+pub(crate) fn is_silenced(target: &TargetState, budgets: &Budgets, patience: &Patience, now: Millis) -> bool {
+    let hopeless = now.plus(patience.failing_until_dead);
+    budgets.paused_until(&target.robot).is_some_and(|until| until > hopeless)
+}
+
+/// The first target along the fallbacks that can speak itself.
 fn speaker_for<'a>(
     dead: &str,
     targets: &'a BTreeMap<String, TargetState>,
+    budgets: &Budgets,
     patience: &Patience,
     now: Millis,
 ) -> Option<(&'a str, &'a TargetState)> {
@@ -102,7 +110,8 @@ fn speaker_for<'a>(
     // Settings may lead in a circle; nobody is asked twice.
     while asked.insert(next) {
         let target = targets.get(next)?;
-        if target.health.gate(now, target.under_way, patience) == Gate::Open {
+        let is_open = target.health.gate(now, target.under_way, patience) == Gate::Open;
+        if is_open && !is_silenced(target, budgets, patience, now) {
             return Some((next, target));
         }
         next = target.fallback.as_deref()?;
@@ -268,6 +277,25 @@ mod tests {
         let room = of("chat", &all, &mut budgets(&all, 20));
         assert_eq!(room.wake_at, Some(NOW.plus(Duration::from_secs(7))));
         assert_eq!(picked(&room, "a", &[]), ["a by mail"]);
+    }
+
+    #[test]
+    fn a_robot_that_wants_long_silence_is_spoken_for_until_the_end_is_near() {
+        let all = targets(vec![("chat", state(Health::Up, Some("mail"))), ("mail", state(Health::Up, None))]);
+        let check = |silent: &str, minutes: u64, expected: Option<&str>| {
+            let mut budgets = budgets(&all, 20);
+            budgets.pause(&format!("robot of {silent}"), NOW.plus(Duration::from_mins(minutes)));
+            let room = of("chat", &all, &mut budgets);
+            let fallback = room.fallback.filter(|(_, places)| places.all > 0).map(|(name, _)| name);
+            assert_eq!(fallback.as_deref(), expected, "{silent} is silent for {minutes} min");
+            if silent == "chat" {
+                assert_eq!((room.own.all, room.wake_at), (0, Some(NOW.plus(Duration::from_mins(minutes)))));
+            }
+        };
+        check("chat", 1, None);
+        check("chat", 5, None);
+        check("chat", 6, Some("mail"));
+        check("mail", 60, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Millis};
 use crate::deliver::roster::Roster;
 use crate::metrics::Metrics;
 use crate::outbox::{Lane, PastAttempt};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Reason};
 use crate::retry::Next;
 use crate::schedule::{self, Room, TargetState};
 use crate::target::{Health, Patience};
@@ -44,6 +44,17 @@ pub(super) enum Turn {
     Refuses,
     /// It has just failed too often for chance.
     Fails,
+    /// Its robot has just asked for a silence too long to be waited for.
+    Silenced,
+}
+
+impl Inner {
+    /// Whether messages go to a target freely.
+    fn is_up(&self, target: &str, patience: &Patience, now: Millis) -> bool {
+        self.targets.get(target).is_some_and(|target| {
+            target.health.is_up(patience) && !schedule::is_silenced(target, &self.budgets, patience, now)
+        })
+    }
 }
 
 impl Books {
@@ -99,7 +110,6 @@ impl Books {
             }
             robot.clone_into(&mut state.robot);
             state.fallback.clone_from(&speaker.settings.fallback);
-            self.metrics.target_up(name, state.health.is_up(&self.patience));
         }
     }
 
@@ -112,10 +122,14 @@ impl Books {
         }
     }
 
-    /// What may be sent for a target now.
+    /// What may be sent for a target now. Keeps its metric too, since a silence ends without anybody telling us.
     pub(super) fn room(&self, target: &str) -> Room {
         let now = self.clock.now();
-        let Inner { budgets, targets, .. } = &mut *self.lock();
+        let mut inner = self.lock();
+        if inner.targets.contains_key(target) {
+            self.metrics.target_up(target, inner.is_up(target, &self.patience, now));
+        }
+        let Inner { budgets, targets, .. } = &mut *inner;
         schedule::room(target, targets, budgets, &self.patience, now)
     }
 
@@ -144,31 +158,31 @@ impl Books {
     pub(super) fn note(&self, via: &str, robot: &str, outcome: &Outcome, next: &Next, random: f64) -> Turn {
         let now = self.clock.now();
         let mut inner = self.lock();
+        let was_up = inner.is_up(via, &self.patience, now);
         if let Next::Pause(span) = next {
             inner.budgets.pause(robot, now.plus(*span));
         }
         let Inner { targets, in_order_since, .. } = &mut *inner;
         let Some(target) = targets.get_mut(via) else { return Turn::Same };
-        let before = target.health;
-        target.health = match (outcome, next) {
-            // Throttled, it works: it only wants less.
-            (_, Next::Pause(_)) => before,
-            (Outcome::Retry { .. }, _) => before.failed(now, &self.patience, random),
-            (Outcome::Misconfigured { .. }, _) => before.misconfigured(now, &self.patience, random),
-            // It looked at the message, which is all that is asked of its health.
-            (Outcome::Delivered { .. } | Outcome::TooLarge { .. } | Outcome::Rejected { .. }, _) => {
-                Health::Up
-            }
-        };
-        let after = target.health;
-        if let Health::Misconfigured { .. } = before {
+        if let Health::Misconfigured { .. } = target.health {
             in_order_since.insert(via.to_owned(), now);
         }
-        let (was_up, is_up) = (before.is_up(&self.patience), after.is_up(&self.patience));
+        target.health = match outcome {
+            // Throttled, it works: it only wants less. And one mailbox says nothing of the others.
+            Outcome::Retry { reason: Reason::Throttled | Reason::Mailbox, .. }
+            | Outcome::Rejected { reason: Reason::Mailbox, .. } => target.health,
+            Outcome::Retry { .. } => target.health.failed(now, &self.patience, random),
+            Outcome::Misconfigured { .. } => target.health.misconfigured(now, &self.patience, random),
+            // It looked at the message, which is all that is asked of its health.
+            Outcome::Delivered { .. } | Outcome::TooLarge { .. } | Outcome::Rejected { .. } => Health::Up,
+        };
+        let health = target.health;
+        let is_up = inner.is_up(via, &self.patience, now);
         self.metrics.target_up(via, is_up);
-        match (was_up, is_up, after) {
+        match (was_up, is_up, health) {
             (false, true, _) => Turn::Recovered,
             (_, false, Health::Misconfigured { failures: 1, .. }) => Turn::Refuses,
+            (true, false, _) if matches!(next, Next::Pause(_)) => Turn::Silenced,
             (true, false, _) => Turn::Fails,
             _ => Turn::Same,
         }

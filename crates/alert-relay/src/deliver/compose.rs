@@ -100,6 +100,7 @@ mod tests {
                 .map(|(name, alerts)| ((*name).to_owned(), fingerprints(alerts)))
                 .collect(),
             attempts: 0,
+            is_straggling: false,
             payload: bytes::Bytes::new(),
         }
     }

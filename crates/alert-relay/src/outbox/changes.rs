@@ -13,7 +13,7 @@ use crate::outbox::arrival::Arrival;
 use crate::outbox::columns::{fit_to_word, to_json};
 use crate::outbox::gathered::Gathered;
 use crate::outbox::{
-    Abandoned, Acceptance, AttemptEnd, AttemptStart, DEDUP_WINDOW, End, Lane, Settlement, Told,
+    Abandoned, Acceptance, AttemptEnd, AttemptStart, DEDUP_WINDOW, End, Hearing, Lane, Settlement, Told,
 };
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
@@ -73,11 +73,12 @@ pub(super) async fn claim(
     until: Millis,
 ) -> Result<bool, sqlx::Error> {
     // Nobody may hold any delivery of the lane, or two would tell one group at the same time. And while a message is partly
-    // sent, nothing newer joins it.
+    // sent, nothing newer joins it, unless it is a mail that all of its recipients were tried with.
     let claimed = sqlx::query(
         "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \
            SELECT id FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND id <= COALESCE( \
-             (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0), \
+             (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0 \
+               AND is_straggling = 0), \
              9223372036854775807) \
            ORDER BY id LIMIT $6) \
          AND NOT EXISTS (SELECT 1 FROM deliveries held WHERE held.target = $3 AND held.group_id = $4 \
@@ -102,10 +103,14 @@ pub(super) async fn begin_attempt(
     until: Millis,
 ) -> Result<Option<i64>, sqlx::Error> {
     let rendering = &start.rendering;
-    // Another rendering is another text: parts of the former one no longer count.
+    // Another rendering is another text: parts of the former one no longer count. A mail is done once its recipient has it, in
+    // whatever words.
     let held = sqlx::query(
         "UPDATE deliveries SET attempts = attempts + 1, \
-           parts_done = CASE WHEN via = $1 AND fit = $2 AND rendered_at = $3 AND parts = $4 THEN parts_done ELSE 0 END, \
+           parts_done = CASE WHEN via = $1 AND (recipients IS NOT NULL OR fit = $2 AND rendered_at = $3 AND parts = $4) \
+             THEN parts_done ELSE 0 END, \
+           recipients = CASE WHEN via = $1 THEN recipients END, \
+           is_straggling = CASE WHEN via = $1 THEN is_straggling ELSE 0 END, \
            via = $1, fit = $2, rendered_at = $3, parts = $4 \
          WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
     )
@@ -160,7 +165,18 @@ pub(super) async fn end_attempt(
     .bind(end.attempt)
     .execute(&mut *connection)
     .await?;
-    if end.is_delivered {
+    if let Some(hearings) = &end.hearings {
+        let heard = hearings.by_recipient.values().filter(|hearing| **hearing == Hearing::Heard).count();
+        sqlx::query(
+            "UPDATE deliveries SET recipients = $1, parts_done = $2, is_straggling = $3 WHERE id = $4",
+        )
+        .bind(to_json(&hearings.by_recipient))
+        .bind(i64::try_from(heard).unwrap_or(i64::MAX))
+        .bind(i64::from(hearings.is_straggling))
+        .bind(end.delivery)
+        .execute(&mut *connection)
+        .await?;
+    } else if end.is_delivered {
         sqlx::query("UPDATE deliveries SET parts_done = parts_done + 1 WHERE id = $1")
             .bind(end.delivery)
             .execute(&mut *connection)

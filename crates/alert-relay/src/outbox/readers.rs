@@ -27,12 +27,16 @@ impl Readers {
         now: Millis,
         limit: u32,
     ) -> Result<Vec<DueLane>, StoreError> {
-        // All of a lane has to be due: a new snapshot does not cut short the wait of those before it.
+        // All of a lane has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for
+        // stragglers alone.
         let rows = sqlx::query(
-            "SELECT group_id, MAX(is_urgent) AS urgent, MAX(parts_done) AS done, MIN(accepted_at) AS oldest \
+            "SELECT group_id, MAX(is_urgent) AS urgent, MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) AS done, \
+               MIN(accepted_at) AS oldest \
              FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id \
-             HAVING MAX(next_at) <= $2 AND COALESCE(MAX(lease_until), 0) <= $2 \
-             ORDER BY CASE WHEN MAX(parts_done) > 0 THEN 0 ELSE 1 END, MAX(is_urgent) DESC, MIN(id) LIMIT $3",
+             HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
+               AND COALESCE(MAX(lease_until), 0) <= $2 \
+             ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
+               MAX(is_urgent) DESC, MIN(id) LIMIT $3",
         )
         .bind(target)
         .bind(now.0)
@@ -45,10 +49,11 @@ impl Readers {
 
     pub(super) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
         let next: Result<Option<i64>, _> = sqlx::query_scalar(
-            "SELECT MIN(lanes.free_at) FROM ( \
-               SELECT CASE WHEN MAX(next_at) > COALESCE(MAX(lease_until), 0) THEN MAX(next_at) ELSE MAX(lease_until) END AS free_at \
+            "SELECT MIN(CASE WHEN lanes.due_at > lanes.leased_until THEN lanes.due_at ELSE lanes.leased_until END) FROM ( \
+               SELECT CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END AS due_at, \
+                 COALESCE(MAX(lease_until), 0) AS leased_until \
                FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id) AS lanes \
-             WHERE lanes.free_at > $2",
+             WHERE lanes.due_at > $2 OR lanes.leased_until > $2",
         )
         .bind(target)
         .bind(now.0)
@@ -63,7 +68,8 @@ impl Readers {
 
     async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, payload \
+            "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, \
+               recipients, is_straggling, payload \
              FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
              WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
         )
@@ -94,6 +100,7 @@ impl Readers {
             delivery.try_get("rendered_at")?,
             delivery.try_get("parts")?,
         );
+        let recipients: Option<String> = delivery.try_get("recipients")?;
         let (Some(via), Some(fit), Some(at), Some(parts)) = (via, fit, at, parts) else { return Ok(None) };
         let done: Vec<i64> = sqlx::query_scalar(
             "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 AND started_at >= $4",
@@ -109,6 +116,7 @@ impl Readers {
         Ok(Some(Progress {
             rendering: Rendering { via, fit: fit_from_word(&fit), at: Millis(at), parts },
             done,
+            hearings: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
         }))
     }
 
@@ -187,6 +195,7 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
         quiet: fingerprints(from_json(row.try_get("quiet")?)?),
         mentions: mentions.into_iter().map(|(name, alerts)| (name, fingerprints(alerts))).collect(),
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
     })
 }

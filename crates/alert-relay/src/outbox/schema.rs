@@ -40,7 +40,7 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -148,6 +148,14 @@ UPDATE deliveries SET mentions =
   (SELECT json_group_object(person.value, json(deliveries.alerts)) FROM json_each(deliveries.mentions) AS person);
 ";
 
+/// Mails are told to each recipient by itself.
+const VERSION_3: &str = r"
+ALTER TABLE deliveries ADD COLUMN
+  recipients TEXT  /* JSON, of a mail: by recipient heard, refused (for good) or deferred */;
+ALTER TABLE deliveries ADD COLUMN
+  is_straggling BIGINT NOT NULL DEFAULT 0  /* 1: some recipients have the mail, the others were tried in vain */;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +194,7 @@ mod tests {
         let mut connection = memory().await;
         sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
         let error = migrate(&mut connection).await.unwrap_err();
-        assert!(matches!(error, StoreError::TooNew { found: 99, known: 2 }), "{error}");
+        assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
         let tables: i64 = sqlx::query("SELECT count(*) FROM sqlite_master")
             .fetch_one(&mut connection)
             .await

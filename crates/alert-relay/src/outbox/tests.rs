@@ -156,6 +156,7 @@ fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {
         detail: "a detail".to_owned(),
         pause_until: None,
         next_fit: None,
+        hearings: None,
     }
 }
 

@@ -1,0 +1,143 @@
+//! Who of a mail's recipients has it, who still waits, and whom the server refuses (pure).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::outbox::{Hearing, Hearings};
+use crate::retry::Next;
+
+/// The recipients of one mail.
+#[derive(Clone, Debug)]
+pub(super) struct Recipients {
+    /// In the order of the settings.
+    names: Vec<String>,
+    /// Who was tried, and what came of it.
+    hearings: BTreeMap<String, Hearing>,
+}
+
+/// How a mail stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody is left to try, and this many have it.
+    Over { heard: usize },
+    /// Some have it, and the others were tried in vain so far.
+    Straggling,
+    /// Nobody has it yet, or somebody was not even tried.
+    Open,
+}
+
+impl Recipients {
+    /// The recipients of today's settings, with what is known of them from earlier tries. Who stands there twice is one.
+    pub(super) fn new(mut names: Vec<String>, known: Option<&BTreeMap<String, Hearing>>) -> Self {
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        let mut hearings: BTreeMap<String, Hearing> = known.cloned().unwrap_or_default();
+        hearings.retain(|name, _| names.contains(name));
+        // As long as nobody has it, who was refused is asked again: when all are, it is the target that is wrong, and somebody
+        // may have put it right.
+        if !hearings.values().any(|hearing| *hearing == Hearing::Heard) {
+            hearings.retain(|_, hearing| *hearing != Hearing::Refused);
+        }
+        Self { names, hearings }
+    }
+
+    /// Who is to be tried now. First who never was: a budget that ends in the middle, or a mailbox that takes all the time there
+    /// is, must not cut off the same people each time.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let untried = self.names.iter().filter(|name| !self.hearings.contains_key(*name));
+        let deferred = self.names.iter().filter(|name| self.hearings.get(*name) == Some(&Hearing::Deferred));
+        untried.chain(deferred).cloned().collect()
+    }
+
+    /// An attempt was answered. Who gets it in other words at once has not been heard of yet.
+    pub(super) fn note(&mut self, name: &str, next: &Next) {
+        let hearing = match next {
+            Next::GoOn => Hearing::Heard,
+            Next::GiveUp => Hearing::Refused,
+            Next::Wait(_) | Next::Pause(_) | Next::Hold => Hearing::Deferred,
+            Next::Reword(_) => return,
+        };
+        self.hearings.insert(name.to_owned(), hearing);
+    }
+
+    /// Their number in the settings, from 1.
+    pub(super) fn number(&self, name: &str) -> u32 {
+        let index = self.names.iter().position(|other| other == name).unwrap_or_default();
+        u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let count = |of| self.hearings.values().filter(|hearing| **hearing == of).count();
+        let (heard, is_all_tried) = (count(Hearing::Heard), self.hearings.len() == self.names.len());
+        match (heard, count(Hearing::Deferred)) {
+            (heard, 0) if is_all_tried => Standing::Over { heard },
+            (1.., _) if is_all_tried => Standing::Straggling,
+            _ => Standing::Open,
+        }
+    }
+
+    /// For the store.
+    pub(super) fn hearings(&self) -> Hearings {
+        Hearings {
+            by_recipient: self.hearings.clone(),
+            is_straggling: self.standing() == Standing::Straggling,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::channel::Fit;
+
+    fn recipients(names: &str, known: &[(&str, Hearing)]) -> Recipients {
+        let names = names.split_whitespace().map(str::to_owned).collect();
+        let known = known.iter().map(|(name, hearing)| ((*name).to_owned(), *hearing)).collect();
+        Recipients::new(names, Some(&known))
+    }
+
+    #[test]
+    fn who_was_never_tried_goes_first_and_who_has_it_or_is_refused_is_left_alone() {
+        use Hearing::{Deferred, Heard, Refused};
+        let check = |names: &str, known: &[(&str, Hearing)], expected: &str| {
+            assert_eq!(recipients(names, known).waiting().join(" "), expected, "{names} {known:?}");
+        };
+        check("ann bob cem", &[], "ann bob cem");
+        check("ann bob ann", &[], "ann bob");
+        check("ann bob cem", &[("ann", Heard), ("bob", Deferred)], "cem bob");
+        check("cem bob ann", &[("ann", Heard), ("bob", Refused)], "cem");
+        // Nobody has it: everybody is asked again.
+        check("ann bob", &[("ann", Refused), ("bob", Deferred)], "ann bob");
+        // New settings: somebody came, somebody left.
+        check("bob dan", &[("ann", Heard), ("bob", Refused)], "bob dan");
+    }
+
+    #[test]
+    fn a_mail_is_over_when_nobody_is_left_to_try() {
+        let (again, never) = (Next::Wait(Duration::ZERO), Next::GiveUp);
+        let check = |answers: &[(&str, &Next)], expected: Standing| {
+            let mut recipients = recipients("ann bob", &[]);
+            for (name, next) in answers {
+                recipients.note(name, next);
+            }
+            assert_eq!(recipients.standing(), expected, "{answers:?}");
+            assert_eq!(recipients.hearings().is_straggling, expected == Standing::Straggling);
+        };
+        check(&[], Standing::Open);
+        check(&[("ann", &Next::GoOn)], Standing::Open);
+        check(&[("ann", &Next::GoOn), ("bob", &Next::Reword(Fit::Plain))], Standing::Open);
+        check(&[("ann", &Next::GoOn), ("bob", &again)], Standing::Straggling);
+        check(&[("ann", &Next::GoOn), ("bob", &never)], Standing::Over { heard: 1 });
+        check(&[("ann", &again), ("bob", &never)], Standing::Open);
+        check(&[("ann", &never), ("bob", &never)], Standing::Over { heard: 0 });
+        check(
+            &[("ann", &again), ("bob", &again), ("ann", &Next::GoOn), ("bob", &Next::GoOn)],
+            Standing::Over { heard: 2 },
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Mails: one to each recipient, none of whom may keep the news from the others.
+
+use super::*;
+
+async fn scene(recipients: &[&str]) -> (Scene, Script) {
+    let mail = Script::mail(recipients);
+    (Scene::with(|_| vec![target("chat", &mail)]).await, mail)
+}
+
+/// 451, 452: this mailbox, not now.
+fn deferred() -> Reply {
+    verdict(Outcome::Retry { reason: Reason::Mailbox, after: None, detail: "451 later".to_owned() })
+}
+
+/// 550: this mailbox, never.
+fn no_such_user() -> Reply {
+    verdict(Outcome::Rejected { reason: Reason::Mailbox, detail: "550 no such user".to_owned() })
+}
+
+async fn is_up(scene: &Scene, expected: u8) {
+    scene.reads_on_page(&format!("alert_relay_target_up{{target=\"chat\"}} {expected}")).await;
+}
+
+#[tokio::test]
+async fn who_is_refused_for_good_costs_the_others_nothing_and_what_they_heard_is_remembered() {
+    let (scene, mail) = scene(&["ann", "bob", "cem"]).await;
+    mail.reply_to("bob", rejected());
+    mail.reply_to("cem", no_such_user());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.ends(&[(End::Delivered, 1)]).await;
+    // Other words may help bob; nothing helps cem.
+    assert_eq!(
+        mail.heard_so_far(),
+        ["to ann: new a", "to bob: new a", "to cem: new a", "to bob: new a [plain]"]
+    );
+    is_up(&scene, 1).await;
+    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
+    assert_eq!(mail.heard(5).await[4], "to ann: new b, still a");
+}
+
+#[tokio::test]
+async fn a_mail_nobody_is_given_for_its_content_is_dead() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    mail.reply_to("ann", rejected());
+    mail.reply_to("bob", no_such_user());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.ends(&[(End::Dead, 1)]).await;
+    mail.accept_to("ann");
+    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
+    assert!(mail.heard(4).await.contains(&"to ann: new a b".to_owned()), "nobody was told of a");
+}
+
+#[tokio::test]
+async fn a_greylisted_mailbox_is_tried_again_and_does_not_hold_up_the_others() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    mail.reply([deferred()]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    mail.heard(2).await;
+    scene.idle().await;
+    scene.advance(5 * SECOND);
+    scene.ends(&[(End::Delivered, 1)]).await;
+    assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to ann: new a"]);
+}
+
+#[tokio::test]
+async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    mail.reply_to("bob", deferred());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    mail.heard(2).await;
+    scene.idle().await;
+    // The clock stands still: nobody waits for bob.
+    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
+    mail.heard(4).await;
+    scene.idle().await;
+    scene.accept("group", vec![resolved("a", 10), resolved("b", 10)]).await;
+    mail.heard(6).await;
+    scene.idle().await;
+    let of = |name: &str| -> Vec<String> {
+        let heard = mail.heard_so_far();
+        heard
+            .iter()
+            .filter_map(|words| words.strip_prefix(&format!("to {name}: ")))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(of("ann"), ["new a", "new b, still a", "resolved a b"]);
+    assert_eq!(of("bob"), ["new a", "new b, still a", "resolved a b"]);
+    scene.ends(&[(End::Delivered, 2)]).await;
+    is_up(&scene, 1).await;
+
+    // He is tried for hours, and then the end says who heard it.
+    for _ in 0..12 * 12 {
+        scene.advance(Duration::from_mins(5));
+        scene.still().await;
+    }
+    scene.ends(&[(End::Delivered, 3)]).await;
+    assert!(of("bob").len() > 10, "{:?}", of("bob"));
+    assert_eq!(of("ann").len(), 3);
+    // One mailbox is not the target.
+    is_up(&scene, 1).await;
+    scene.accept("group", vec![firing("a", 999)]).await;
+    mail.heard(mail.heard_so_far().len() + 2).await;
+    scene.idle().await;
+    assert_eq!(of("ann")[3], "new a");
+}
+
+#[tokio::test]
+async fn who_has_a_mail_does_not_get_it_again_after_a_restart_in_whatever_order_they_stand_then() {
+    let (scene, mail) = scene(&["ann", "bob", "cem"]).await;
+    mail.reply_to("bob", deferred());
+    mail.reply_to("cem", rejected());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    mail.heard(4).await;
+    scene.idle().await;
+    let scene = scene.restart().await;
+    mail.write_to(&["cem", "dan", "bob", "ann"]);
+    mail.accept_to("bob");
+    scene.advance(Duration::from_mins(5));
+    scene.ends(&[(End::Delivered, 1)]).await;
+    assert_eq!(mail.heard_so_far()[4..], ["to dan: new a", "to bob: new a"]);
+}
+
+#[tokio::test]
+async fn a_budget_that_ends_in_the_middle_cuts_off_nobody() {
+    let mail = Script::mail(&["ann", "bob", "cem"]);
+    let two = Budget { sends: 2, window: Duration::from_mins(1) };
+    let scene = Scene::with(|_| vec![TargetSettings { budget: two, ..target("chat", &mail) }]).await;
+    mail.reply_to("bob", deferred());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    mail.heard(2).await;
+    scene.idle().await;
+    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
+    scene.still().await;
+    scene.advance(61 * SECOND);
+    // Cem, who was not tried yet, comes first, and what is newer waits for that.
+    mail.heard(4).await;
+    scene.idle().await;
+    assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to cem: new a", "to bob: new a"]);
+    scene.still().await;
+    scene.advance(61 * SECOND);
+    assert_eq!(mail.heard(6).await[4..], ["to ann: new b, still a", "to bob: new b, still a"]);
+}
+
+#[tokio::test]
+async fn a_target_none_of_whose_mailboxes_exists_is_misconfigured_until_one_does() {
+    let other = Script::chat("other");
+    let mail = Script::mail(&["ann", "bob"]);
+    let scene = Scene::with(|_| {
+        vec![
+            TargetSettings { fallback: Some("other".to_owned()), ..target("chat", &mail) },
+            target("other", &other),
+        ]
+    })
+    .await;
+    mail.reply_to("ann", no_such_user());
+    mail.reply_to("bob", no_such_user());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    mail.heard(2).await;
+    scene.idle().await;
+    is_up(&scene, 0).await;
+    scene.advance(61 * SECOND);
+    other.heard(1).await;
+    scene.ends(&[(End::Delivered, 1)]).await;
+
+    mail.accept_to("bob");
+    scene.deliverer.reload(&scene.settings).await.unwrap();
+    scene.accept("later", vec![firing("b", 10)]).await;
+    scene.ends(&[(End::Delivered, 2)]).await;
+    assert_eq!(mail.heard_so_far().last().unwrap(), "to bob: new b");
+    is_up(&scene, 1).await;
+}
+
+#[tokio::test]
+async fn a_server_that_defers_everybody_fails() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    mail.reply_to("ann", deferred());
+    mail.reply_to("bob", deferred());
+    for group in ["one", "two", "three"] {
+        scene.accept(group, vec![firing("a", 10)]).await;
+    }
+    mail.heard(6).await;
+    scene.idle().await;
+    is_up(&scene, 0).await;
+}
