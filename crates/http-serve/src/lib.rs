@@ -21,11 +21,13 @@
 //! # }
 //! ```
 
+mod accepting;
 mod auth;
 mod connection;
 mod gate;
 mod handler;
 mod headers;
+mod limits;
 mod listen;
 mod rate_limit;
 mod request;
@@ -36,8 +38,9 @@ mod tls;
 mod web_config;
 
 pub use handler::Handler;
+pub use limits::Limits;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};
 pub use request::{RequestBody, read_body};
-pub use server::{BindError, Drained, Limits, Server, ServerConfig};
+pub use server::{BindError, Drained, Server, ServerConfig};
 pub use stop::{Stop, Stopper};
 pub use web_config::{WebConfigError, validate};

@@ -1,0 +1,220 @@
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+};
+
+use super::*;
+use crate::{RequestBody, Stop, Stopper, read_body, response};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A running server on a free port of loopback.
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    ended: tokio::task::JoinHandle<Drained>,
+}
+
+async fn start<H: Handler + Sync>(limits: Limits, drain_limit: Duration, handler: H) -> Running {
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let server = Server::bind(ServerConfig { limits, ..ServerConfig::listening_on(listen) }).await.unwrap();
+    let address = server.local_addresses()[0];
+    let (stopper, stop) = Stop::by_hand();
+    let ended = tokio::spawn(server.serve(handler, stop.requested(), drain_limit));
+    Running { address, stopper, ended }
+}
+
+async fn echo(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(match read_body(request.into_body()).await {
+        Ok(body) => response::text(StatusCode::OK, body),
+        Err(refusal) => refusal,
+    })
+}
+
+/// Sends `bytes` and reads until the server closes.
+async fn converse(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    let _ = timeout(LONG, stream.read_to_end(&mut answer)).await.expect("the server closes in time");
+    String::from_utf8(answer).unwrap()
+}
+
+const LAST_GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_body_within_the_limit_arrives_and_one_beyond_is_refused_with_the_reason() {
+    let running =
+        start(Limits { max_body_bytes: 1000, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+    let post = |length: usize| {
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{}",
+            "x".repeat(length)
+        )
+    };
+    let within = converse(running.address, post(1000).as_bytes()).await;
+    assert!(within.starts_with("HTTP/1.1 200 OK\r\n"), "{within}");
+    let beyond = converse(running.address, post(1001).as_bytes()).await;
+    assert!(beyond.starts_with("HTTP/1.1 413 "), "{beyond}");
+    assert!(beyond.ends_with("the body has 1001 bytes, this server accepts at most 1000\n"), "{beyond}");
+    let large = converse(running.address, post(20_000_000).as_bytes()).await;
+    assert!(large.starts_with("HTTP/1.1 413 "), "{large}");
+}
+
+#[tokio::test]
+async fn a_body_of_unannounced_length_is_refused_at_the_limit() {
+    let running =
+        start(Limits { max_body_bytes: 10, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n";
+    let answer = converse(running.address, chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_costs_its_own_connection() {
+    let limits =
+        Limits { header_timeout: Duration::from_millis(100), max_connections: 1, ..Limits::default() };
+    let running = start(limits, LONG, tower::service_fn(echo)).await;
+    // The only slot is taken by a peer that stops in the middle: closed without an answer …
+    assert_eq!(converse(running.address, b"GET / HTTP/1.1\r\nHost:").await, "");
+    // … and so is one that never speaks; then the slot is free again.
+    assert_eq!(converse(running.address, b"").await, "");
+    assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn garbage_is_answered_400_or_closed() {
+    let running = start(Limits::default(), LONG, tower::service_fn(echo)).await;
+    let answer = converse(running.address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(connection_head_bytes() * 2));
+    let answer = converse(running.address, header.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
+}
+
+fn connection_head_bytes() -> usize {
+    64 * 1024
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_answered_for() {
+    let limits = Limits { request_timeout: Duration::from_millis(50), ..Limits::default() };
+    let silent = tower::service_fn(async |_| {
+        std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+    });
+    let running = start(limits, LONG, silent).await;
+    let answer = converse(running.address, LAST_GET).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with("not answered within 0.05 seconds\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn peers_beyond_the_limit_wait_for_a_free_slot() {
+    let running =
+        start(Limits { max_connections: 2, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+    let mut holders = Vec::new();
+    for _ in 0..2 {
+        let mut holder = TcpStream::connect(running.address).await.unwrap();
+        holder.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        holder.read_exact(&mut [0; 12]).await.unwrap();
+        holders.push(holder);
+    }
+    let mut third = TcpStream::connect(running.address).await.unwrap();
+    third.write_all(LAST_GET).await.unwrap();
+    let mut first = [0];
+    let waits = timeout(Duration::from_millis(200), third.read(&mut first)).await;
+    assert!(waits.is_err(), "the third is not served while both slots are taken");
+    drop(holders.pop());
+    timeout(LONG, third.read(&mut first)).await.expect("served once a slot is free").unwrap();
+    assert_eq!(first, *b"H");
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_cut_off() {
+    let limits =
+        Limits { write_timeout: Duration::from_millis(200), max_connections: 1, ..Limits::default() };
+    // More than the kernel's buffers of both sides take.
+    let endless = tower::service_fn(async |_| {
+        Ok::<_, Infallible>(response::text(StatusCode::OK, vec![b'x'; 64 * 1024 * 1024]))
+    });
+    let running = start(limits, LONG, endless).await;
+    let mut deaf = TcpStream::connect(running.address).await.unwrap();
+    deaf.write_all(LAST_GET).await.unwrap();
+    let mut next = TcpStream::connect(running.address).await.unwrap();
+    next.write_all(LAST_GET).await.unwrap();
+    let mut first = [0];
+    timeout(LONG, next.read(&mut first)).await.expect("the slot of the deaf peer is free again").unwrap();
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_response_in_flight_finish_and_closes_the_idle() {
+    let (started, mut starts) = mpsc::channel(1);
+    let (release, released) = watch::channel(false);
+    let slow = tower::service_fn(move |_| {
+        let (started, mut released) = (started.clone(), released.clone());
+        async move {
+            started.send(()).await.unwrap();
+            released.wait_for(|go| *go).await.unwrap();
+            Ok::<_, Infallible>(response::text(StatusCode::OK, "whole"))
+        }
+    });
+    let running = start(Limits::default(), LONG, slow).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    let busy = tokio::spawn(converse(running.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    starts.recv().await.unwrap();
+    running.stopper.stop();
+    // The socket closes first: a new peer is refused while the old response is still being made.
+    while TcpStream::connect(running.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    release.send_replace(true);
+    assert!(busy.await.unwrap().ends_with("whole"));
+    let _ = silent.read_to_end(&mut Vec::new()).await;
+    let drained = running.ended.await.unwrap();
+    assert_eq!(drained.cut, 0);
+    assert!(drained.finished >= 1, "{drained:?}");
+}
+
+#[tokio::test]
+async fn a_stop_cuts_what_outlasts_the_drain_limit() {
+    let (started, mut starts) = mpsc::channel(1);
+    let stuck = tower::service_fn(move |_| {
+        let started = started.clone();
+        async move {
+            started.send(()).await.unwrap();
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+        }
+    });
+    let running = start(Limits::default(), Duration::from_millis(50), stuck).await;
+    let busy = tokio::spawn(converse(running.address, LAST_GET));
+    starts.recv().await.unwrap();
+    running.stopper.stop();
+    assert_eq!(running.ended.await.unwrap(), Drained { finished: 0, cut: 1 });
+    assert_eq!(busy.await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn all_listeners_serve_and_all_failures_are_named() {
+    let listen = vec!["127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()];
+    let server = Server::bind(ServerConfig::listening_on(listen)).await.unwrap();
+    let addresses = server.local_addresses().to_vec();
+    let taken: Vec<ListenAddress> = addresses.iter().map(|a| a.to_string().parse().unwrap()).collect();
+    let refused = Server::bind(ServerConfig::listening_on(taken)).await.err().unwrap().to_string();
+    for address in &addresses {
+        assert!(refused.contains(&format!("cannot listen on `{address}`")), "{refused}");
+    }
+    let (_stopper, stop) = Stop::by_hand();
+    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), LONG));
+    for address in addresses {
+        assert!(converse(address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
+    }
+}
