@@ -8,19 +8,16 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body;
-use http_body_util::{BodyExt, Either, Full, Limited};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::{
-    Handler, Limits, response,
+    Handler, Limits,
+    request::lend,
+    response,
     web_config::{Live, WebConfig},
 };
-
-/// The body of a refused request is still read, up to this many bytes and this long, before the refusal is sent: a peer that is
-/// still sending when we close would see a reset instead of our reason.
-const DISCARD_BYTES: usize = 64 * 1024 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// The checks in front of the service.
 pub(crate) struct Gate {
@@ -45,19 +42,19 @@ impl Gate {
     /// Answers a request, by the service if it passes.
     pub(crate) async fn answer<H: Handler>(&self, handler: H, request: Request<Incoming>) -> Answer<H::Body> {
         let web = self.web.current();
-        let mut response = match self.check(&web, &request).await {
-            Ok(()) => {
-                let request = request.map(|body| Limited::new(body, self.max_body_bytes));
-                match timeout(self.request_timeout, handler.handle(request)).await {
-                    Ok(response) => response.map(|body| Either::Left(Box::pin(body))),
-                    Err(_elapsed) => self.not_in_time().map(Either::Right),
-                }
-            }
+        let checked = self.check(&web, &request).await;
+        let (request, unread) = lend(request, self.max_body_bytes);
+        let mut response = match checked {
+            Ok(()) => match timeout(self.request_timeout, handler.handle(request)).await {
+                Ok(response) => response.map(|body| Either::Left(Box::pin(body))),
+                Err(_elapsed) => self.not_in_time().map(Either::Right),
+            },
             Err(refusal) => {
-                discard(request).await;
+                drop(request);
                 refusal.map(Either::Right)
             }
         };
+        unread.discard().await;
         web.headers.add_to(response.headers_mut());
         response
     }
@@ -100,14 +97,4 @@ fn unauthorized() -> Response<Full<Bytes>> {
     let mut response = response::text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
     response
-}
-
-async fn discard(request: Request<Incoming>) {
-    // A peer that asked first (`Expect: 100-continue`) has sent nothing yet and won't.
-    if request.headers().contains_key(header::EXPECT) {
-        return;
-    }
-    let mut rest = Limited::new(request.into_body(), DISCARD_BYTES);
-    // Done, too long or broken: the refusal is sent all the same.
-    let _ = timeout(DISCARD_TIME, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
 }

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -75,6 +75,46 @@ async fn a_body_of_unannounced_length_is_refused_at_the_limit() {
     let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n";
     let answer = converse(running.address, chunked).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_peer_that_is_still_sending() {
+    let limits = Limits { max_body_bytes: 32 * 1024 * 1024, ..Limits::default() };
+    let refuse = tower::service_fn(async |request: Request<RequestBody>| {
+        // One piece is read, so that a body that was begun is covered as well.
+        if request.uri().path() == "/begun" {
+            let _ = request.into_body().frame().await;
+        }
+        Ok::<_, Infallible>(response::text(StatusCode::NOT_FOUND, "no such page\n"))
+    });
+    let running = start(limits, LONG, refuse).await;
+    // More than the kernel's buffers of both sides take.
+    let piece = "x".repeat(1024 * 1024);
+    let announced = format!("Content-Length: {}\r\n\r\n{}", 20 * piece.len(), piece.repeat(20));
+    let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(20));
+    for path in ["/", "/begun"] {
+        for body in [&announced, &chunked] {
+            let mut peer = TcpStream::connect(running.address).await.unwrap();
+            let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{body}");
+            timeout(LONG, peer.write_all(request.as_bytes())).await.unwrap().expect("all is taken");
+            // The connection is good for the next request.
+            peer.write_all(LAST_GET).await.unwrap();
+            let mut answers = String::new();
+            timeout(LONG, peer.read_to_string(&mut answers)).await.unwrap().unwrap();
+            assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 2, "{answers}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_before_it_sends_is_refused_at_once() {
+    let refuse = tower::service_fn(async |_| {
+        Ok::<_, Infallible>(response::text(StatusCode::NOT_FOUND, "no such page\n"))
+    });
+    let running = start(Limits::default(), LONG, refuse).await;
+    let asking = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    assert!(converse(running.address, asking).await.starts_with("HTTP/1.1 404 "));
 }
 
 #[tokio::test]
