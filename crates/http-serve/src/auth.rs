@@ -1,7 +1,8 @@
 //! `basic_auth_users`: names with the bcrypt hash of their password.
 //!
 //! One comparison runs at a time, on a thread of its own, so that a flood of guesses takes one core and never a
-//! thread that serves. An unknown name is compared with a hash that nobody's password has, at the same cost, so the
+//! thread that serves. Only so many requests wait for theirs; more are told to come again, so that a right password gets
+//! its turn in bounded time. An unknown name is compared with a hash that nobody's password has, at the same cost, so the
 //! time of an answer does not tell which names exist.
 
 use std::{
@@ -13,8 +14,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::HashParts;
 use http::{HeaderMap, header::AUTHORIZATION};
-use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::web_config::Section;
 
@@ -24,19 +25,35 @@ pub(crate) struct Users {
     /// What an unknown name is compared with.
     stand_in: String,
     one_at_a_time: Arc<tokio::sync::Mutex<()>>,
+    /// Places for those who compare or wait to.
+    queue: Semaphore,
     verdicts: Mutex<Verdicts>,
+}
+
+/// Why a request may not come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// Not a name with its password.
+    Unauthorized,
+    /// Not known yet: too many others wait to be compared.
+    Busy,
 }
 
 /// Earlier answers, by the digest of name and password.
 #[derive(Default)]
 struct Verdicts {
-    /// At most one per user.
-    right: HashSet<[u8; 32]>,
+    /// The last right one of each user.
+    right: HashMap<String, Digest>,
     /// Kept so that a scraper with an old password does not cost a core; bounded by [`WRONG_KEPT`].
-    wrong: HashSet<[u8; 32]>,
+    wrong: HashSet<Digest>,
 }
 
+type Digest = [u8; 32];
+
 const WRONG_KEPT: usize = 256;
+
+/// A full queue is done in about two seconds with the hashes that `htpasswd -BC 10` makes.
+const QUEUE: usize = 32;
 
 struct Credentials {
     name: String,
@@ -59,41 +76,51 @@ impl Users {
         }
         // 22 characters of salt, 31 of digest: well formed, and the digest of no password anyone knows.
         let stand_in = format!("$2b${:02}${}", highest_cost?, ".".repeat(22 + 31));
-        let one_at_a_time = Arc::default();
-        Some(Self { hashes, stand_in, one_at_a_time, verdicts: Mutex::default() })
+        Some(Self {
+            hashes,
+            stand_in,
+            one_at_a_time: Arc::default(),
+            queue: Semaphore::new(QUEUE),
+            verdicts: Mutex::default(),
+        })
     }
 
-    /// Whether the request carries a name and its password.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> bool {
-        match Credentials::of(headers) {
-            Some(credentials) => self.are_right(credentials).await,
-            None => false,
-        }
+    /// Takes over what was found right under hashes that are still the same.
+    pub(crate) fn remember_from(&mut self, old: &Self) {
+        let mut right = old.verdicts().right.clone();
+        right.retain(|name, _| self.hashes.get(name) == old.hashes.get(name));
+        self.verdicts.get_mut().unwrap_or_else(PoisonError::into_inner).right = right;
     }
 
-    async fn are_right(&self, credentials: Credentials) -> bool {
+    /// Lets a request in that carries a name and its password.
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let credentials = Credentials::of(headers).ok_or(Denied::Unauthorized)?;
+        if self.are_right(credentials).await? { Ok(()) } else { Err(Denied::Unauthorized) }
+    }
+
+    async fn are_right(&self, credentials: Credentials) -> Result<bool, Denied> {
         let digest = credentials.digest();
-        if let Some(verdict) = self.verdicts().of(&digest) {
-            return verdict;
+        if let Some(right) = self.verdicts().of(&credentials.name, &digest) {
+            return Ok(right);
         }
+        let _place = self.queue.try_acquire().map_err(|_full| Denied::Busy)?;
         // The guard goes along: a peer that hangs up must not let a second comparison start beside the first.
         let guard = Arc::clone(&self.one_at_a_time).lock_owned().await;
         // Whoever waited for the same answer finds it here.
-        if let Some(verdict) = self.verdicts().of(&digest) {
-            return verdict;
+        if let Some(right) = self.verdicts().of(&credentials.name, &digest) {
+            return Ok(right);
         }
-        let (known, hash) = match self.hashes.get(&credentials.name) {
-            Some(hash) => (true, hash.clone()),
-            None => (false, self.stand_in.clone()),
-        };
+        let Credentials { name, password } = credentials;
+        let known = self.hashes.get(&name);
+        let hash = known.unwrap_or(&self.stand_in).clone();
         let compared = spawn_blocking(move || {
-            let equal = bcrypt::verify(&credentials.password, &hash);
+            let equal = bcrypt::verify(&password, &hash);
             drop(guard);
             equal
         });
-        let right = matches!(compared.await, Ok(Ok(true))) && known;
-        self.verdicts().remember(digest, right);
-        right
+        let right = matches!(compared.await, Ok(Ok(true))) && known.is_some();
+        self.verdicts().remember(name, digest, right);
+        Ok(right)
     }
 
     fn verdicts(&self) -> std::sync::MutexGuard<'_, Verdicts> {
@@ -102,16 +129,16 @@ impl Users {
 }
 
 impl Verdicts {
-    fn of(&self, digest: &[u8; 32]) -> Option<bool> {
-        if self.right.contains(digest) {
+    fn of(&self, name: &str, digest: &Digest) -> Option<bool> {
+        if self.right.get(name) == Some(digest) {
             return Some(true);
         }
         self.wrong.contains(digest).then_some(false)
     }
 
-    fn remember(&mut self, digest: [u8; 32], right: bool) {
+    fn remember(&mut self, name: String, digest: Digest, right: bool) {
         if right {
-            self.right.insert(digest);
+            self.right.insert(name, digest);
         } else {
             if self.wrong.len() >= WRONG_KEPT {
                 self.wrong.clear();
@@ -134,7 +161,7 @@ impl Credentials {
         Some(Self { name, password: decoded[colon + 1..].to_vec() })
     }
 
-    fn digest(&self) -> [u8; 32] {
+    fn digest(&self) -> Digest {
         // A name holds no colon, so name and password can't be shifted into each other.
         Sha256::new()
             .chain_update(&self.name)
@@ -147,12 +174,18 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::{
+        task::{Context, Waker},
+        time::Instant,
+    };
 
     use super::*;
 
     fn users(cost: u32) -> Users {
-        let hash = bcrypt::hash("right", cost).unwrap();
+        with_hash(&bcrypt::hash("right", cost).unwrap())
+    }
+
+    fn with_hash(hash: &str) -> Users {
         let mut problems = Vec::new();
         let text = format!("{{alice: '{hash}'}}");
         let users = Users::read(Section::open(&text, &mut problems).unwrap()).unwrap();
@@ -170,15 +203,15 @@ mod tests {
         let users = users(4);
         // Twice: the second time from memory.
         for _ in 0..2 {
-            assert!(users.admit(&header("alice:right")).await);
+            assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
             for wrong in ["alice:wrong", "alice:", "bob:right", "alice", ":right", "alice:right:more", ""] {
-                assert!(!users.admit(&header(wrong)).await, "{wrong}");
+                assert_eq!(users.admit(&header(wrong)).await, Err(Denied::Unauthorized), "{wrong}");
             }
-            assert!(!users.admit(&HeaderMap::new()).await);
+            assert_eq!(users.admit(&HeaderMap::new()).await, Err(Denied::Unauthorized));
         }
         let other = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
         for garbage in ["Bearer abc", "Basic", "Basic !!!!", "Basic /w=="] {
-            assert!(!users.admit(&other(garbage)).await, "{garbage}");
+            assert_eq!(users.admit(&other(garbage)).await, Err(Denied::Unauthorized), "{garbage}");
         }
     }
 
@@ -189,7 +222,7 @@ mod tests {
         for round in 0..5 {
             for (cost, name) in costs.iter_mut().zip(["alice", "nobody"]) {
                 let start = Instant::now();
-                users.admit(&header(&format!("{name}:wrong{round}"))).await;
+                users.admit(&header(&format!("{name}:wrong{round}"))).await.unwrap_err();
                 *cost += start.elapsed().as_secs_f64();
             }
         }
@@ -198,16 +231,55 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wrong_guesses_are_forgotten_in_time_and_right_ones_are_not() {
-        let mut verdicts = Verdicts::default();
-        verdicts.remember([0xff; 32], true);
-        for guess in 0..u8::MAX {
-            verdicts.remember([guess; 32], false);
-            verdicts.remember([guess; 32].map(|byte| byte ^ 1), false);
+    async fn more_guesses_than_the_queue_takes_are_to_come_again() {
+        let users = users(4);
+        // While one comparison goes on, nobody else gets further than the queue.
+        let comparing = Arc::clone(&users.one_at_a_time).lock_owned().await;
+        let guesses: Vec<_> = (0..QUEUE).map(|guess| header(&format!("alice:{guess}"))).collect();
+        let mut waiting: Vec<_> = guesses.iter().map(|guess| Box::pin(users.admit(guess))).collect();
+        for waiter in &mut waiting {
+            assert!(waiter.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        verdicts.remember([0xaa; 32], false);
+        assert_eq!(users.admit(&header("alice:right")).await, Err(Denied::Busy));
+        drop(comparing);
+        for waiter in waiting {
+            assert_eq!(waiter.await, Err(Denied::Unauthorized));
+        }
+        assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
+        // What is known needs no place.
+        users.queue.close();
+        assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
+        assert_eq!(users.admit(&header("alice:0")).await, Err(Denied::Unauthorized));
+    }
+
+    #[tokio::test]
+    async fn a_new_file_keeps_what_is_known_of_the_same_hashes() {
+        let hash = bcrypt::hash("right", 4).unwrap();
+        let old = with_hash(&hash);
+        assert_eq!(old.admit(&header("alice:right")).await, Ok(()));
+        let known = async |hash: &str| {
+            let mut new = with_hash(hash);
+            new.remember_from(&old);
+            new.queue.close();
+            new.admit(&header("alice:right")).await
+        };
+        assert_eq!(known(&hash).await, Ok(()));
+        assert_eq!(known(&bcrypt::hash("right", 4).unwrap()).await, Err(Denied::Busy));
+    }
+
+    #[test]
+    fn wrong_guesses_are_forgotten_in_time_and_right_ones_are_not() {
+        let mut verdicts = Verdicts::default();
+        let mut remember = |digest, right| verdicts.remember("alice".to_owned(), digest, right);
+        remember([0xff; 32], true);
+        for guess in 0..u8::MAX {
+            remember([guess; 32], false);
+            remember([guess; 32].map(|byte| byte ^ 1), false);
+        }
+        remember([0xaa; 32], false);
         assert!(verdicts.wrong.len() <= WRONG_KEPT);
-        assert_eq!(verdicts.of(&[0xff; 32]), Some(true));
-        assert_eq!(verdicts.of(&[0xaa; 32]), Some(false));
+        assert_eq!(verdicts.of("alice", &[0xff; 32]), Some(true));
+        assert_eq!(verdicts.of("bob", &[0xff; 32]), None);
+        assert_eq!(verdicts.of("alice", &[0xaa; 32]), Some(false));
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::{
     Handler, Limits,
+    auth::Denied,
     request::lend,
     response,
     web_config::{Live, WebConfig},
@@ -64,10 +65,11 @@ impl Gate {
         if let Some(limit) = &web.rate_limit {
             limit.take(Instant::now()).map_err(too_many)?;
         }
-        if let Some(users) = &web.users
-            && !users.admit(request.headers()).await
-        {
-            return Err(unauthorized());
+        if let Some(users) = &web.users {
+            users.admit(request.headers()).await.map_err(|denied| match denied {
+                Denied::Unauthorized => unauthorized(),
+                Denied::Busy => busy(),
+            })?;
         }
         let announced = request.body().size_hint().lower();
         if announced > self.max_body_bytes as u64 { Err(self.too_large(announced)) } else { Ok(()) }
@@ -90,6 +92,13 @@ fn too_many(wait: Duration) -> Response<Full<Bytes>> {
         response::text(StatusCode::TOO_MANY_REQUESTS, "more requests than rate_limit allows\n");
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn busy() -> Response<Full<Bytes>> {
+    let reason = "too many passwords wait to be compared; come again in some seconds\n";
+    let mut response = response::text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

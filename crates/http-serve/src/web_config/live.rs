@@ -70,8 +70,12 @@ impl Live {
         }
     }
 
-    fn replace(&self, new: WebConfig) -> Result<(), String> {
-        new.may_follow(&self.current())?;
+    fn replace(&self, mut new: WebConfig) -> Result<(), String> {
+        let old = self.current();
+        new.may_follow(&old)?;
+        if let (Some(new), Some(old)) = (&mut new.users, &old.users) {
+            new.remember_from(old);
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())
     }
@@ -115,9 +119,16 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
 
-    use http::{HeaderMap, header::X_FRAME_OPTIONS};
+    use http::{
+        HeaderMap, HeaderValue,
+        header::{AUTHORIZATION, X_FRAME_OPTIONS},
+    };
 
     use super::*;
 
@@ -166,5 +177,20 @@ mod tests {
         let with_user = [USER, DENY].concat();
         check(&[(&with_user, Some("deny")), ("", Some("deny")), (SAME, Some("deny"))]).await;
         check(&[(DENY, Some("deny")), (&[USER, SAME].concat(), Some("sameorigin"))]).await;
+    }
+
+    #[tokio::test]
+    async fn a_changed_file_forgets_no_password() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/users.good.yml");
+        let live = Live::load(Some(path.clone())).unwrap();
+        // alice:right
+        let alice =
+            HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Basic YWxpY2U6cmlnaHQ="))]);
+        live.current().users.as_ref().unwrap().admit(&alice).await.unwrap();
+        live.replace(read(&path).config.unwrap()).unwrap();
+        // What is known is answered at once, what must be compared is not.
+        let now = live.current();
+        let again = pin!(now.users.as_ref().unwrap().admit(&alice));
+        assert_eq!(again.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())));
     }
 }
