@@ -57,6 +57,10 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         info!(%address, "listening on {address}");
     }
 
+    let server = server.refusing_with({
+        let relay = Arc::clone(&relay);
+        move |method, uri, refusal| endpoints::refuse(&relay, method, uri, refusal)
+    });
     let serving = server.serve(endpoints::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
     // Both ends drain at the same time: what is accepted meanwhile is in the store and goes out after the next start.
     let delivering = async {

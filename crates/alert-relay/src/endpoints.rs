@@ -14,7 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use http_body_util::{BodyExt, LengthLimitError};
+use http_body_util::{BodyExt, Full, LengthLimitError};
+use http_serve::response;
 use serde_json::{Map, Value, json};
 use tracing::{debug, info, warn};
 
@@ -180,6 +181,24 @@ async fn count(State(relay): State<Arc<Relay>>, request: Request, next: Next) ->
     response
 }
 
+/// What is refused before it reaches a path (a wrong password, a body too large, …) is counted, logged and answered here.
+pub(crate) fn refuse(
+    relay: &Relay,
+    method: &Method,
+    uri: &Uri,
+    refusal: &http_serve::Refusal,
+) -> Response<Full<bytes::Bytes>> {
+    let status = match refusal.status {
+        // Alertmanager would give up on it.
+        StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,
+        status => status,
+    };
+    let (path, code, reason) = (uri.path(), status.as_u16(), &refusal.reason);
+    relay.metrics().http_request("other", code);
+    warn!(%method, path, status = code, "refused {method} {path} with {code}: {reason}");
+    Answer::new(status, "error", reason).whole()
+}
+
 /// A missing type is taken for JSON, as scripts often leave it out; a wrong one is a mistake that is easily named.
 fn require_plain_json(headers: &HeaderMap) -> Result<(), Answer> {
     let unsupported = |message: &str| Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "error", message);
@@ -240,6 +259,14 @@ impl Answer {
         self.fields.insert(key.to_owned(), value.into());
         self
     }
+
+    fn whole(self) -> Response<Full<bytes::Bytes>> {
+        let mut response = response::json(self.status, Value::Object(self.fields).to_string() + "\n");
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
 }
 
 impl From<Refusal> for Answer {
@@ -255,12 +282,6 @@ impl From<Refusal> for Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut body = Value::Object(self.fields).to_string();
-        body.push('\n');
-        let mut response = (self.status, [(CONTENT_TYPE, "application/json")], body).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-        }
-        response
+        self.whole().map(Body::new)
     }
 }

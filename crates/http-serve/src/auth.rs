@@ -1,8 +1,8 @@
 //! `basic_auth_users`: names with the bcrypt hash of their password.
 //!
 //! One comparison runs at a time, on a thread of its own, so that a flood of guesses takes one core and never a
-//! thread that serves. Only so many requests wait for theirs; more are told to come again, so that a right password gets
-//! its turn in bounded time. An unknown name is compared with a hash that nobody's password has, at the same cost, so the
+//! thread that serves. Only so many requests wait for theirs; more are told to come again, so that nobody waits longer
+//! than those take. An unknown name is compared with a hash that nobody's password has, at the same cost, so the
 //! time of an answer does not tell which names exist.
 
 use std::{

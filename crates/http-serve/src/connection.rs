@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::pulse::{Observed, Pulse};
-use crate::{Handler, Limits, gate::Gate, web_config::Live};
+use crate::{Handler, Limits, gate::Gate, refusal::Wording, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -32,8 +32,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, web: Live) -> Self {
-        Self { gate: Gate::new(&limits, web), limits }
+    pub(crate) fn new(limits: Limits, web: Live, wording: Wording) -> Self {
+        Self { gate: Gate::new(&limits, web, wording), limits }
     }
 
     /// The web-config in force.

@@ -5,6 +5,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http::{Method, Response, Uri};
+use http_body_util::Full;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -13,10 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    Handler, Limits,
+    Handler, Limits, Refusal,
     accepting::Accepting,
     connection::{self, Shared},
     listen::{ListenAddress, ListenError, listen},
+    refusal::{Wording, plainly},
     web_config::{Live, WebConfigError},
 };
 
@@ -62,6 +66,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     limits: Limits,
     web: Live,
+    wording: Wording,
 }
 
 /// How a stop went.
@@ -96,7 +101,19 @@ impl Server {
         if !errors.is_empty() {
             return Err(BindError::Listen(errors));
         }
-        Ok(Self { listeners, addresses, limits: config.limits, web })
+        Ok(Self { listeners, addresses, limits: config.limits, web, wording: plainly() })
+    }
+
+    /// Answers refused requests (a wrong password, a body too large, …) in the service's own words and under its own eyes,
+    /// instead of one line of text. Headers like `Retry-After` are added to what `wording` returns; another status than the
+    /// refusal's may be given.
+    #[must_use]
+    pub fn refusing_with(
+        mut self,
+        wording: impl Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        self.wording = Arc::new(wording);
+        self
     }
 
     /// Whether connections are encrypted: the scheme of this server's URLs is then `https`.
@@ -118,10 +135,10 @@ impl Server {
         stop: impl Future<Output = ()>,
         drain_limit: Duration,
     ) -> Drained {
-        let Self { listeners, limits, web, .. } = self;
+        let Self { listeners, limits, web, wording, .. } = self;
         let max_connections = limits.max_connections;
         let (announce, stopping) = watch::channel(false);
-        let shared = Arc::new(Shared::new(limits, web));
+        let shared = Arc::new(Shared::new(limits, web, wording));
         let mut connections = JoinSet::new();
         let mut accepting = Accepting::new(listeners);
         let mut full = FullNotice::default();

@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod reload;

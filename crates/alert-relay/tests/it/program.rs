@@ -48,8 +48,19 @@ impl Home {
 
     /// Starts to serve, and returns once it listens.
     pub(crate) fn serve(&self) -> Serving {
+        self.start(&mut relay())
+    }
+
+    /// The same behind a web-config file.
+    pub(crate) fn serve_behind(&self, web_config: &str) -> Serving {
+        let file = self.path().join("web.yml");
+        std::fs::write(&file, web_config).unwrap();
+        self.start(relay().env("ALERT_RELAY__SERVER__WEB_CONFIG_FILE", file))
+    }
+
+    fn start(&self, relay: &mut Command) -> Serving {
         let mut child =
-            relay().args(["serve", "--config"]).arg(self.settings()).stderr(Stdio::piped()).spawn().unwrap();
+            relay.args(["serve", "--config"]).arg(self.settings()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
         std::thread::spawn(move || {

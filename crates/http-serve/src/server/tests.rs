@@ -1,8 +1,7 @@
 use std::convert::Infallible;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -153,7 +152,29 @@ async fn a_service_that_does_not_answer_is_answered_for() {
     let running = start(limits, LONG, silent).await;
     let answer = converse(running.address, LAST_GET).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 5\r\n"), "{answer}");
     assert!(answer.ends_with("not answered within 0.05 seconds\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_service_may_word_refusals_itself() {
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let limits = Limits { max_body_bytes: 3, ..Limits::default() };
+    let server = Server::bind(ServerConfig { limits, ..ServerConfig::listening_on(listen) }).await.unwrap();
+    let address = server.local_addresses()[0];
+    let server = server.refusing_with(|method, uri, refusal| {
+        let text = format!("{method} {uri} {}: {}", refusal.status.as_u16(), refusal.reason);
+        response::text(StatusCode::IM_A_TEAPOT, text)
+    });
+    let (_stopper, stop) = Stop::by_hand();
+    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), LONG));
+    let large = b"POST /a?b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\n1234";
+    let answer = converse(address, large).await;
+    assert!(answer.starts_with("HTTP/1.1 418 "), "{answer}");
+    assert!(
+        answer.ends_with("POST /a?b 413: the body has 4 bytes, this server accepts at most 3"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

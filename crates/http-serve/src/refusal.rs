@@ -1,0 +1,83 @@
+//! What a peer is told instead of the service's answer.
+//!
+//! Owns the reasons to answer in front of the service, or in its place when it is late: status, words and the headers
+//! that belong to them. A service may word them itself ([`Server::refusing_with`](crate::Server::refusing_with)), so that
+//! its log, its counts and the shape of its answers cover them.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use http_body_util::Full;
+
+use crate::response;
+
+/// Why a request is answered without its service.
+#[derive(Debug)]
+pub struct Refusal {
+    /// 401, 413, 429 or 503.
+    pub status: StatusCode,
+    /// The reason, for the peer to read.
+    pub reason: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// Makes the answer to a refused request.
+pub(crate) type Wording = Arc<dyn Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync>;
+
+/// Where it is not known when there will be room: how long to stay away.
+const COME_AGAIN: Duration = Duration::from_secs(5);
+
+impl Refusal {
+    /// `rate_limit` has a place again after `wait`.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let reason = "more requests than rate_limit allows".to_owned();
+        Self::for_now(StatusCode::TOO_MANY_REQUESTS, reason, wait)
+    }
+
+    /// No name with its password.
+    pub(crate) fn unauthorized() -> Self {
+        let header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Basic")));
+        Self { status: StatusCode::UNAUTHORIZED, reason: "Unauthorized".to_owned(), header }
+    }
+
+    /// Nobody can say yet whether the password is right.
+    pub(crate) fn busy() -> Self {
+        let reason = "too many passwords wait to be compared".to_owned();
+        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, COME_AGAIN)
+    }
+
+    /// The body has more bytes than are accepted.
+    pub(crate) fn too_large(announced: u64, most: usize) -> Self {
+        let reason = format!("the body has {announced} bytes, this server accepts at most {most}");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, reason, header: None }
+    }
+
+    /// The service took longer than it may.
+    pub(crate) fn not_in_time(limit: Duration) -> Self {
+        let reason = format!("not answered within {} seconds", limit.as_secs_f64());
+        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, COME_AGAIN)
+    }
+
+    fn for_now(status: StatusCode, reason: String, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { status, reason, header: Some((RETRY_AFTER, HeaderValue::from(seconds))) }
+    }
+
+    /// The answer in these words, with the headers that the status asks for.
+    pub(crate) fn answer(self, wording: &Wording, method: &Method, uri: &Uri) -> Response<Full<Bytes>> {
+        let mut response = wording(method, uri, &self);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// The reason alone, as text.
+pub(crate) fn plainly() -> Wording {
+    Arc::new(|_, _, refusal| response::text(refusal.status, format!("{}\n", refusal.reason)))
+}
