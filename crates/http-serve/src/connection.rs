@@ -5,7 +5,16 @@
 
 mod pulse;
 
-use std::{convert::Infallible, io, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -29,11 +38,30 @@ use crate::{Handler, Limits, gate::Gate, refusal::Wording, web_config::Live};
 pub(crate) struct Shared {
     limits: Limits,
     gate: Gate,
+    /// Every connection slot is taken.
+    full: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits, web: Live, wording: Wording) -> Self {
-        Self { gate: Gate::new(&limits, web, wording), limits }
+        Self { gate: Gate::new(&limits, web, wording), limits, full: AtomicBool::new(false) }
+    }
+
+    /// Notes whether every connection slot is taken.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// How long a connection may stay open with nothing in flight.
+    fn idle_timeout(&self, draining: bool) -> Duration {
+        if draining {
+            QUIET_WHILE_DRAINING
+        } else if self.full.load(Ordering::Relaxed) {
+            // Who waits for a slot needs it more than who had it first.
+            self.limits.header_timeout.min(self.limits.idle_timeout)
+        } else {
+            self.limits.idle_timeout
+        }
     }
 
     /// The web-config in force.
@@ -54,6 +82,9 @@ const STREAMS: u32 = 100;
 
 /// Requests in the head of a connection may not outgrow this: cookies of a browser fit, an attack doesn't.
 const HEAD_BYTES: u32 = 64 * 1024;
+
+/// How long a connection with nothing in flight stays open once the server drains: time for the goodbye of HTTP/2.
+const QUIET_WHILE_DRAINING: Duration = Duration::from_millis(100);
 
 /// Serves one accepted connection to its end.
 pub(crate) async fn serve<H: Handler>(
@@ -134,7 +165,7 @@ async fn exchange<H: Handler>(
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
     loop {
-        let wake = pulse.look_again_at(limits, draining);
+        let wake = pulse.look_again_at(limits, shared.idle_timeout(draining));
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
@@ -149,7 +180,7 @@ async fn exchange<H: Handler>(
                 connection.as_mut().graceful_shutdown();
             }
             () = sleep_until(wake) => {
-                if let Some(reason) = pulse.expired(limits, draining) {
+                if let Some(reason) = pulse.expired(limits, shared.idle_timeout(draining)) {
                     tracing::debug!(reason, "connection closed on its peer");
                     return;
                 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How much one peer, and all peers together, may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open connections over all listeners. More wait in the kernel's queue until one closes.
+    /// Open connections over all listeners. More wait in the kernel's queue until one closes; meanwhile a connection may be
+    /// idle for `header_timeout` only, so that those nobody uses make room.
     pub max_connections: usize,
     /// Bytes of a request's body; beyond it the answer is 413.
     pub max_body_bytes: usize,

@@ -149,7 +149,7 @@ impl Server {
                 biased;
                 () = &mut stop => break,
                 never = &mut following => match never {},
-                Some(_ended) = connections.join_next() => {}
+                Some(_ended) = connections.join_next() => shared.set_full(false),
                 stream = accepting.next(), if connections.len() < max_connections => {
                     connections.spawn(connection::serve(
                         stream,
@@ -158,6 +158,7 @@ impl Server {
                         stopping.clone(),
                     ));
                     if connections.len() == max_connections {
+                        shared.set_full(true);
                         full.say(max_connections);
                     }
                 }

@@ -21,9 +21,6 @@ use tokio::{
 
 use crate::Limits;
 
-/// How long a connection with nothing in flight stays open once the server drains: time for the goodbye of HTTP/2.
-const QUIET_WHILE_DRAINING: Duration = Duration::from_millis(100);
-
 /// The state of one connection. Clones are the same connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse(Arc<Mutex<State>>);
@@ -44,7 +41,7 @@ struct State {
 
 impl State {
     /// When the peer's patience ends, and how to call it.
-    fn deadline(&self, limits: &Limits, draining: bool) -> (Instant, &'static str) {
+    fn deadline(&self, limits: &Limits, idle: Duration) -> (Instant, &'static str) {
         if let Some(since) = self.stalled_since {
             return (since + limits.write_timeout, "the peer does not read");
         }
@@ -55,7 +52,6 @@ impl State {
         if let Some(since) = self.head_since {
             return (since + limits.header_timeout, "the request's head does not arrive");
         }
-        let idle = if draining { QUIET_WHILE_DRAINING } else { limits.idle_timeout };
         (self.since + idle, "idle")
     }
 }
@@ -73,16 +69,16 @@ impl Pulse {
         })))
     }
 
-    /// Why the connection must be closed now, if it must.
-    pub(crate) fn expired(&self, limits: &Limits, draining: bool) -> Option<&'static str> {
-        let (deadline, reason) = self.state().deadline(limits, draining);
+    /// Why the connection must be closed now, if it must, when it may be `idle` for so long.
+    pub(crate) fn expired(&self, limits: &Limits, idle: Duration) -> Option<&'static str> {
+        let (deadline, reason) = self.state().deadline(limits, idle);
         (deadline <= Instant::now()).then_some(reason)
     }
 
     /// When to ask again. No later than the shortest patience from now, since what the peer does next may have a
     /// nearer deadline than what it does at this moment.
-    pub(crate) fn look_again_at(&self, limits: &Limits, draining: bool) -> Instant {
-        let (deadline, _) = self.state().deadline(limits, draining);
+    pub(crate) fn look_again_at(&self, limits: &Limits, idle: Duration) -> Instant {
+        let (deadline, _) = self.state().deadline(limits, idle);
         let shortest = limits.header_timeout.min(limits.write_timeout);
         deadline.min(Instant::now() + shortest)
     }
@@ -242,39 +238,39 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const IDLE: Duration = Duration::from_secs(100);
 
     fn limits() -> Limits {
         Limits {
             header_timeout: SECOND,
             write_timeout: 2 * SECOND,
             request_timeout: 4 * SECOND,
-            idle_timeout: 100 * SECOND,
             ..Limits::default()
         }
     }
 
     /// Checks that `pulse` has patience for a little less than `patience` from now and not for more.
-    async fn check(pulse: &Pulse, draining: bool, patience: Duration, reason: &str) {
+    async fn check(pulse: &Pulse, patience: Duration, reason: &str) {
         tokio::time::advance(patience.saturating_sub(Duration::from_millis(1))).await;
-        assert_eq!(pulse.expired(&limits(), draining), None, "{reason}, too early");
+        assert_eq!(pulse.expired(&limits(), IDLE), None, "{reason}, too early");
         tokio::time::advance(Duration::from_millis(2)).await;
-        assert_eq!(pulse.expired(&limits(), draining), Some(reason));
+        assert_eq!(pulse.expired(&limits(), IDLE), Some(reason));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_peer_must_speak() {
         let pulse = Pulse::start(true);
-        check(&pulse, false, SECOND, "the request's head does not arrive").await;
+        check(&pulse, SECOND, "the request's head does not arrive").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_a_peer_may_be_idle_until_a_head_begins() {
         let pulse = Pulse::start(true);
         drop(pulse.request_starts());
-        check(&pulse, false, 100 * SECOND, "idle").await;
+        check(&pulse, IDLE, "idle").await;
         drop(pulse.request_starts());
         pulse.bytes_arrived();
-        check(&pulse, false, SECOND, "the request's head does not arrive").await;
+        check(&pulse, SECOND, "the request's head does not arrive").await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,27 +278,20 @@ mod tests {
         let pulse = Pulse::start(false);
         drop(pulse.request_starts());
         pulse.bytes_arrived();
-        check(&pulse, false, 100 * SECOND, "idle").await;
+        check(&pulse, IDLE, "idle").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_response_is_taken_in_time() {
         let pulse = Pulse::start(true);
         let in_flight = pulse.request_starts();
-        check(&pulse, true, 6 * SECOND, "the response is not taken").await;
+        check(&pulse, 6 * SECOND, "the response is not taken").await;
         drop(in_flight);
         pulse.peer_takes_nothing();
         tokio::time::advance(SECOND).await;
         pulse.peer_takes_nothing();
-        check(&pulse, false, SECOND, "the peer does not read").await;
+        check(&pulse, SECOND, "the peer does not read").await;
         pulse.all_taken();
-        assert_eq!(pulse.expired(&limits(), false), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_draining_server_waits_for_nothing_idle() {
-        let pulse = Pulse::start(true);
-        drop(pulse.request_starts());
-        check(&pulse, true, QUIET_WHILE_DRAINING, "idle").await;
+        assert_eq!(pulse.expired(&limits(), IDLE), None);
     }
 }

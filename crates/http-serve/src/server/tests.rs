@@ -199,6 +199,19 @@ async fn peers_beyond_the_limit_wait_for_a_free_slot() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_uses_makes_room() {
+    let limits =
+        Limits { header_timeout: Duration::from_millis(100), max_connections: 1, ..Limits::default() };
+    let running = start(limits, LONG, tower::service_fn(echo)).await;
+    let mut idle = TcpStream::connect(running.address).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    idle.read_exact(&mut [0; 12]).await.unwrap();
+    // Long before the idle time-out.
+    assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
+    timeout(LONG, idle.read_to_end(&mut Vec::new())).await.expect("closed").unwrap();
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_off() {
     let limits =
         Limits { write_timeout: Duration::from_millis(200), max_connections: 1, ..Limits::default() };
