@@ -30,8 +30,8 @@ lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dep
 	promtool check rules --lint-fatal rules/*.rules.yml
 	promtool test rules rules/*.test.yml
 
-bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter
-	cargo bench $(OURS) --bench side_by_side
+bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
+	@target/release/bench $(ONLY)
 
 gpu-check: ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter

@@ -1,0 +1,85 @@
+//! `make bench`: our two services on this machine, now, each number beside its target.
+//!
+//! The exporter, on eight simulated H100, runs side by side with Debian's `node_exporter`: rounds alternate between the
+//! two, so that a busy machine slows both, and the ratio of each pair of rounds is what counts. The relay takes webhooks
+//! from 32 connections and is then killed, so that only what it had really stored is counted. All of it stays on
+//! loopback and ends within four minutes.
+//!
+//! A program and not a `cargo bench` target, which would build every dependency a second time.
+//!
+//! A missed target is printed and no failure, unless `BENCH_STRICT=1` says so: on a shared machine a number tells about
+//! the neighbours as well.
+
+mod exporter;
+mod flood;
+mod relay;
+mod scrapes;
+mod table;
+mod usage;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+use self::table::Table;
+
+fn main() -> ExitCode {
+    let is_strict = std::env::var_os("BENCH_STRICT").is_some_and(|value| value == "1");
+    match Subject::asked_for().and_then(measure) {
+        Ok(table) => {
+            // Nobody to tell when standard output is closed.
+            let _ = writeln!(std::io::stdout(), "{table}");
+            if is_strict && table.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is measured: one of the services, or both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Exporter,
+    Relay,
+    Both,
+}
+
+impl Subject {
+    fn asked_for() -> Result<Self> {
+        match std::env::args().nth(1).as_deref() {
+            None => Ok(Self::Both),
+            Some("exporter") => Ok(Self::Exporter),
+            Some("relay") => Ok(Self::Relay),
+            Some(other) => bail!("`{other}` is no subject (hint: `exporter`, `relay`, or nothing for both)"),
+        }
+    }
+}
+
+fn measure(subject: Subject) -> Result<Table> {
+    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
+    let folder = work_folder()?;
+    let mut table = Table::default();
+    runtime.block_on(async {
+        if subject != Subject::Relay {
+            exporter::measure(&mut table, folder.path()).await?;
+        }
+        if subject != Subject::Exporter {
+            relay::measure(&mut table, folder.path()).await?;
+        }
+        Ok(table)
+    })
+}
+
+/// Beside the programs, on the disk that the checkout is on: where `/tmp` is kept in memory, an fsync costs nothing, and a
+/// relay that is durable there proves nothing.
+fn work_folder() -> Result<tempfile::TempDir> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let folder = program.parent().context("a program is in a folder")?;
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(folder)
+        .with_context(|| format!("failed to make a temporary folder in {}", folder.display()))
+}
