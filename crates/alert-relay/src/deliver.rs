@@ -20,7 +20,7 @@ use crate::deliver::lane::LaneRun;
 use crate::deliver::roster::Roster;
 use crate::metrics::Metrics;
 use crate::notification::Notification;
-use crate::outbox::{DueLane, Lane, Outbox, StoreError};
+use crate::outbox::{DueLane, Lane, Outbox, StoreError, Which};
 use crate::retry::{Backoff, Jitter};
 use crate::schedule;
 use crate::settings::Settings;
@@ -291,7 +291,7 @@ impl Loop {
         for name in roster.targets.keys() {
             let room = self.shared.books.room(name);
             let now = self.shared.clock.now();
-            self.note_spent(name, room.is_spent && room.lanes() == 0, now).await?;
+            self.note_spent(name, room.is_spent && room.ordinary() == 0, now).await?;
             wake_at = sooner(wake_at, room.wake_at);
             if room.lanes() == 0 {
                 continue;
@@ -303,14 +303,15 @@ impl Loop {
                 .unwrap_or(u32::MAX)
                 .saturating_add(room.lanes())
                 .saturating_add(LOOK_AHEAD);
-            let due = self.shared.outbox.due(name, now, limit).await?;
+            let which = if room.ordinary() == 0 { Which::Urgent } else { Which::Any };
+            let due = self.shared.outbox.due(name, which, now, limit).await?;
             let urgent: BTreeSet<Lane> =
                 due.iter().filter(|due| due.is_urgent).map(|due: &DueLane| due.lane.clone()).collect();
             for (lane, via) in schedule::pick(name, &room, due, &busy) {
                 let is_urgent = urgent.contains(&lane);
                 self.begin(&roster, lane, &via, is_urgent);
             }
-            wake_at = sooner(wake_at, self.shared.outbox.next_due(name, now).await?);
+            wake_at = sooner(wake_at, self.shared.outbox.next_due(name, which, now).await?);
         }
         Ok(wake_at)
     }
@@ -318,7 +319,9 @@ impl Loop {
     async fn note_spent(&mut self, name: &str, is_spent: bool, now: Millis) -> Result<(), StoreError> {
         if !is_spent {
             self.spent.remove(name);
-        } else if !self.spent.contains(name) && !self.shared.outbox.due(name, now, 1).await?.is_empty() {
+        } else if !self.spent.contains(name)
+            && !self.shared.outbox.due(name, Which::Any, now, 1).await?.is_empty()
+        {
             self.spent.insert(name.to_owned());
             self.shared.metrics.budget_wait(name);
             tracing::info!(target = %name, "The robot's budget is spent, or its vendor wants silence: messages wait and are merged");

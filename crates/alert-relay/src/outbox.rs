@@ -27,12 +27,14 @@ use crate::settings::StoreSettings;
 
 pub(crate) use crate::outbox::error::StoreError;
 
+mod accept;
 mod arrival;
 mod changes;
 mod columns;
 mod error;
 mod gathered;
 mod readers;
+mod rows;
 mod schema;
 mod sqlite;
 mod writer;
@@ -102,6 +104,16 @@ pub(crate) struct Lane {
     pub(crate) target: String,
     /// The hash of endpoint, receiver and group key.
     pub(crate) group: String,
+}
+
+/// Which lanes to look at. With thousands of deliveries waiting, a look at all of them at every webhook would slow the
+/// accepting down, and while only a robot's reserve is left, ordinary ones could not be sent anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All.
+    Any,
+    /// Those that hold a firing critical alert.
+    Urgent,
 }
 
 /// A lane with something to send now.
@@ -364,15 +376,21 @@ impl Outbox {
     pub(crate) async fn due(
         &self,
         target: &str,
+        which: Which,
         now: Millis,
         limit: u32,
     ) -> Result<Vec<DueLane>, StoreError> {
-        self.shared.readers.due(target, now, limit).await
+        self.shared.readers.due(target, which, now, limit).await
     }
 
     /// When the next lane of a target becomes due that is not due yet: its wait or its lease is over.
-    pub(crate) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
-        self.shared.readers.next_due(target, now).await
+    pub(crate) async fn next_due(
+        &self,
+        target: &str,
+        which: Which,
+        now: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        self.shared.readers.next_due(target, which, now).await
     }
 
     /// Takes a lane for this long, with all that waits in it; `None` if nothing does any more. While a message is partly sent,

@@ -57,6 +57,11 @@ impl Room {
     pub(crate) fn lanes(&self) -> u32 {
         self.own.all + self.fallback.as_ref().map_or(0, |(_, places)| places.all)
     }
+
+    /// How many of them need not be urgent.
+    pub(crate) fn ordinary(&self) -> u32 {
+        self.own.ordinary + self.fallback.as_ref().map_or(0, |(_, places)| places.ordinary)
+    }
 }
 
 /// What may be sent for a target now.

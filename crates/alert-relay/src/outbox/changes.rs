@@ -9,12 +9,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
-use crate::outbox::arrival::Arrival;
 use crate::outbox::columns::{fit_to_word, to_json};
 use crate::outbox::gathered::Gathered;
-use crate::outbox::{
-    Abandoned, Acceptance, AttemptEnd, AttemptStart, DEDUP_WINDOW, End, Hearing, Lane, Settlement, Told,
-};
+use crate::outbox::{Abandoned, AttemptEnd, AttemptStart, End, Hearing, Lane, Settlement, Told};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -26,44 +23,6 @@ const TOLD_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
 const CLAIM_ROWS: i64 = 512;
-
-pub(super) async fn accept(
-    connection: &mut SqliteConnection,
-    arrival: &Arrival,
-    gathered: &mut Gathered,
-) -> Result<Acceptance, sqlx::Error> {
-    // What Alertmanager repeats on purpose is a copy of nothing: no notification is younger than the end of time.
-    let since = if arrival.is_declared_repeat { Millis(i64::MAX) } else { arrival.at.minus(DEDUP_WINDOW) };
-    // One statement looks for the original and inserts: a trip less for every webhook. Only the newest snapshot of a group can
-    // be the original, since one like an older snapshot says that something is as it was again; and not one of the future,
-    // which a clock that was set back has left.
-    let row = sqlx::query(
-        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
-         SELECT $1, $2, $3, $4, $5, original.id, $6, CASE WHEN original.id IS NULL THEN $7 END FROM (SELECT ( \
-           SELECT CASE WHEN dedup_key = $5 AND accepted_at > $8 AND accepted_at <= $6 THEN id END FROM notifications \
-           WHERE group_id = $3 AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1) AS id) AS original \
-         RETURNING id, duplicate_of",
-    )
-    .bind(&arrival.endpoint)
-    .bind(&arrival.receiver)
-    .bind(&arrival.group_id)
-    .bind(&arrival.group_key)
-    .bind(&arrival.dedup_key)
-    .bind(arrival.at.0)
-    .bind(arrival.payload.as_ref())
-    .bind(since.0)
-    .fetch_one(connection)
-    .await?;
-    let notification: i64 = row.try_get("id")?;
-    let duplicate_of: Option<i64> = row.try_get("duplicate_of")?;
-    let is_duplicate = duplicate_of.is_some();
-    gathered.deliver(notification, &arrival.group_id, &arrival.deliveries, arrival.at, is_duplicate);
-    let deliveries = arrival.deliveries.len();
-    Ok(match duplicate_of {
-        None => Acceptance::Stored { notification, deliveries },
-        Some(of) => Acceptance::Duplicate { notification, of, deliveries },
-    })
-}
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,

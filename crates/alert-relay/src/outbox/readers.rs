@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
 use crate::clock::Millis;
 use crate::notification::{Alert, Fingerprint, Status};
 use crate::outbox::columns::{ACCEPTED, fit_from_word, from_json};
 use crate::outbox::error::StoreError;
 use crate::outbox::{
-    Claim, DueLane, End, Lane, PastAttempt, Pending, Progress, Rendering, TargetCount, Told,
+    Claim, DueLane, End, Lane, PastAttempt, Pending, Progress, Rendering, TargetCount, Told, Which,
 };
 
 /// The connections that only read.
@@ -24,37 +24,34 @@ impl Readers {
     pub(super) async fn due(
         &self,
         target: &str,
+        which: Which,
         now: Millis,
         limit: u32,
     ) -> Result<Vec<DueLane>, StoreError> {
-        // All of a lane has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for
-        // stragglers alone.
-        let rows = sqlx::query(
-            "SELECT group_id, MAX(is_urgent) AS urgent, MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) AS done, \
-               MIN(accepted_at) AS oldest \
-             FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id \
-             HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
-               AND COALESCE(MAX(lease_until), 0) <= $2 \
-             ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
-               MAX(is_urgent) DESC, MIN(id) LIMIT $3",
-        )
-        .bind(target)
-        .bind(now.0)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await;
+        let rows = sqlx::query(AssertSqlSafe(due_lanes(which)))
+            .bind(target)
+            .bind(now.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await;
         rows.and_then(|rows| rows.iter().map(|row| due_lane(target, row)).collect())
             .map_err(|error| StoreError::from_driver(&error))
     }
 
-    pub(super) async fn next_due(&self, target: &str, now: Millis) -> Result<Option<Millis>, StoreError> {
-        let next: Result<Option<i64>, _> = sqlx::query_scalar(
+    pub(super) async fn next_due(
+        &self,
+        target: &str,
+        which: Which,
+        now: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        let next: Result<Option<i64>, _> = sqlx::query_scalar(AssertSqlSafe(format!(
             "SELECT MIN(CASE WHEN lanes.due_at > lanes.leased_until THEN lanes.due_at ELSE lanes.leased_until END) FROM ( \
                SELECT CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END AS due_at, \
                  COALESCE(MAX(lease_until), 0) AS leased_until \
-               FROM deliveries WHERE target = $1 AND state = 'pending' GROUP BY group_id) AS lanes \
+               FROM deliveries WHERE {} GROUP BY group_id) AS lanes \
              WHERE lanes.due_at > $2 OR lanes.leased_until > $2",
-        )
+            pending_of(which)
+        )))
         .bind(target)
         .bind(now.0)
         .fetch_one(&self.pool)
@@ -175,6 +172,32 @@ impl Readers {
     }
 }
 
+/// All of a lane has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for stragglers
+/// alone.
+fn due_lanes(which: Which) -> String {
+    format!(
+        "SELECT group_id, MAX(is_urgent) AS urgent, MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) AS done, \
+           MIN(accepted_at) AS oldest \
+         FROM deliveries WHERE {} GROUP BY group_id \
+         HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
+           AND COALESCE(MAX(lease_until), 0) <= $2 \
+         ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
+           MAX(is_urgent) DESC, MIN(id) LIMIT $3",
+        pending_of(which)
+    )
+}
+
+/// A condition on the lanes of target `$1`. No value is ever part of the text.
+fn pending_of(which: Which) -> &'static str {
+    match which {
+        Which::Any => "target = $1 AND state = 'pending'",
+        Which::Urgent => {
+            "target = $1 AND state = 'pending' AND group_id IN \
+             (SELECT group_id FROM deliveries WHERE target = $1 AND state = 'pending' AND is_urgent = 1)"
+        }
+    }
+}
+
 fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
     Ok(DueLane {
         lane: Lane { target: target.to_owned(), group: row.try_get("group_id")? },
@@ -217,4 +240,30 @@ fn told_row(row: &SqliteRow) -> Result<Told, sqlx::Error> {
             fingerprint: Fingerprint(row.try_get("fingerprint")?),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::*;
+    use crate::outbox::schema;
+
+    /// Thousands of rows may be pending, and the deliverer looks often.
+    #[tokio::test]
+    async fn a_look_at_what_is_due_reads_no_row_it_need_not() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        schema::migrate(&mut connection).await.unwrap();
+        for (which, expected) in [
+            (Which::Any, "SEARCH deliveries USING COVERING INDEX deliveries_pending (target=?)"),
+            (Which::Urgent, "SEARCH deliveries USING COVERING INDEX deliveries_urgent (target=?)"),
+        ] {
+            let plan = format!("EXPLAIN QUERY PLAN {}", due_lanes(which));
+            let rows = sqlx::query(AssertSqlSafe(plan)).fetch_all(&mut connection).await.unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(steps.iter().any(|step| step == expected), "{which:?}: {steps:#?}");
+            let reads_rows = |step: &String| step.contains("deliveries") && !step.contains("COVERING INDEX");
+            assert!(!steps.iter().any(reads_rows), "{which:?}: {steps:#?}");
+        }
+    }
 }

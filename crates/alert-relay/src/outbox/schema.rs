@@ -40,7 +40,7 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -154,6 +154,15 @@ ALTER TABLE deliveries ADD COLUMN
   recipients TEXT  /* JSON, of a mail: by recipient heard, refused (for good) or deferred */;
 ALTER TABLE deliveries ADD COLUMN
   is_straggling BIGINT NOT NULL DEFAULT 0  /* 1: some recipients have the mail, the others were tried in vain */;
+";
+
+const VERSION_4: &str = r"
+-- Looking for what is due reads this index alone, however many deliveries wait.
+DROP INDEX deliveries_pending;
+CREATE INDEX deliveries_pending ON deliveries
+  (target, group_id, id, next_at, lease_until, is_urgent, parts_done, is_straggling, accepted_at) WHERE state = 'pending';
+-- Finds what is urgent without passing what is not.
+CREATE INDEX deliveries_urgent ON deliveries (target, group_id) WHERE state = 'pending' AND is_urgent = 1;
 ";
 
 #[cfg(test)]

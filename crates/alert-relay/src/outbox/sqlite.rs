@@ -39,6 +39,8 @@ pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError>
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .pragma("journal_size_limit", "67108864")
+        // What a statement puts aside is small, and a file for it costs more than the statement.
+        .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(64)
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(failed)?;

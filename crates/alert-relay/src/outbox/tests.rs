@@ -87,12 +87,12 @@ impl Stage {
     }
 
     async fn due(&self, target: &str) -> Vec<String> {
-        let due = self.outbox.due(target, self.clock.now(), 100).await.unwrap();
+        let due = self.outbox.due(target, Which::Any, self.clock.now(), 100).await.unwrap();
         due.into_iter().map(|due| due.lane.group).collect()
     }
 
     async fn claim_only(&self, target: &str) -> Option<Claim> {
-        let due = self.outbox.due(target, self.clock.now(), 1).await.unwrap();
+        let due = self.outbox.due(target, Which::Any, self.clock.now(), 1).await.unwrap();
         self.outbox.claim(&due.first()?.lane, LEASE).await.unwrap()
     }
 
@@ -222,6 +222,25 @@ async fn what_is_as_it_was_before_the_last_change_is_news() {
 }
 
 #[tokio::test]
+async fn urgent_lanes_are_found_among_the_others() {
+    let stage = Stage::new().await;
+    let mut urgent = accepted("urgent", vec![firing("a", 10)], &["chat"]);
+    urgent.notification.alerts[0].labels.insert("severity".to_owned(), "critical".to_owned());
+    stage.outbox.accept(accepted("calm", vec![firing("b", 10)], &["chat"])).await.unwrap();
+    stage.outbox.accept(urgent).await.unwrap();
+    let due = stage.outbox.due("chat", Which::Urgent, stage.clock.now(), 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(), [true]);
+    assert_eq!(stage.due("chat").await.len(), 2);
+
+    let later = stage.clock.now().plus(Duration::from_mins(1));
+    stage.outbox.claim(&due[0].lane, Duration::from_secs(30)).await.unwrap().unwrap();
+    stage.outbox.release(&due[0].lane, later).await.unwrap();
+    let next = async |which| stage.outbox.next_due("chat", which, stage.clock.now()).await.unwrap();
+    assert_eq!(next(Which::Urgent).await, Some(later));
+    assert_eq!(next(Which::Any).await, Some(later));
+}
+
+#[tokio::test]
 async fn copies_in_one_transaction_are_found_too() {
     let stage = Stage::new().await;
     let copies = (0..40).map(|_| {
@@ -340,7 +359,7 @@ async fn parts_that_arrived_are_remembered_and_newer_snapshots_wait_behind_them(
     stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
 
     let stage = stage.reopen().await;
-    let due = stage.outbox.due("chat", stage.clock.now(), 1).await.unwrap();
+    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 1).await.unwrap();
     assert!(due[0].is_started);
     let again = stage.claim_only("chat").await.unwrap();
     assert_eq!(ids(&again), [1]);
@@ -365,10 +384,10 @@ async fn a_lane_waits_for_its_latest_time_unless_hastened() {
     stage.outbox.release(&claim.lane, later).await.unwrap();
     stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
     assert!(stage.due("chat").await.is_empty());
-    assert_eq!(stage.outbox.next_due("chat", stage.clock.now()).await.unwrap(), Some(later));
+    assert_eq!(stage.outbox.next_due("chat", Which::Any, stage.clock.now()).await.unwrap(), Some(later));
     stage.outbox.hasten("chat").await.unwrap();
     assert_eq!(stage.due("chat").await.len(), 1);
-    assert_eq!(stage.outbox.next_due("chat", stage.clock.now()).await.unwrap(), None);
+    assert_eq!(stage.outbox.next_due("chat", Which::Any, stage.clock.now()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -378,7 +397,7 @@ async fn urgent_lanes_come_before_older_ones() {
     let mut critical = firing("b", 10);
     critical.labels.insert("severity".to_owned(), "critical".to_owned());
     stage.outbox.accept(accepted("urgent", vec![critical], &["chat"])).await.unwrap();
-    let due = stage.outbox.due("chat", stage.clock.now(), 10).await.unwrap();
+    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(), [true, false]);
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
+use crate::outbox::accept::accept;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::changes;
 use crate::outbox::error::StoreError;
@@ -229,8 +230,17 @@ impl Loop {
         // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let mut gathered = Gathered::default();
+        let mut arriving = Vec::new();
         for request in batch {
-            request.apply(&mut self.connection, &self.owner, &mut gathered).await?;
+            match request {
+                Request::Accept(order) => arriving.push(order),
+                other => other.apply(&mut self.connection, &self.owner, &mut gathered).await?,
+            }
+        }
+        let arrivals: Vec<&Arrival> = arriving.iter().map(|order| &order.ask).collect();
+        let acceptances = accept(&mut self.connection, &arrivals, &mut gathered).await?;
+        for (order, acceptance) in arriving.into_iter().zip(acceptances) {
+            order.answer = Some(acceptance);
         }
         gathered.write(&mut self.connection).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
@@ -256,9 +266,8 @@ impl Request {
         gathered: &mut Gathered,
     ) -> Result<(), sqlx::Error> {
         match self {
-            Self::Accept(order) => {
-                order.answer = Some(changes::accept(connection, &order.ask, gathered).await?);
-            }
+            // All of a transaction together: see `apply` of the loop.
+            Self::Accept(_) => {}
             Self::Claim(order) => {
                 let (lane, now, until) = &order.ask;
                 order.answer = Some(changes::claim(connection, owner, lane, *now, *until).await?);

@@ -1,0 +1,179 @@
+//! The webhooks of one transaction on their way into the store.
+//!
+//! Owns finding copies and numbering notifications. Each statement is a trip to the connection's thread; on a busy machine the
+//! trips, not the disk, set the rate at which webhooks are accepted. So all webhooks of a transaction share a few statements,
+//! as their deliveries do (`gathered`).
+
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::clock::Millis;
+use crate::outbox::arrival::Arrival;
+use crate::outbox::gathered::Gathered;
+use crate::outbox::rows::{in_statements, parameters};
+use crate::outbox::{Acceptance, DEDUP_WINDOW};
+
+/// Stores the arrivals and says what became of each, in their order.
+pub(super) async fn accept(
+    connection: &mut SqliteConnection,
+    arrivals: &[&Arrival],
+    gathered: &mut Gathered,
+) -> Result<Vec<Acceptance>, sqlx::Error> {
+    let mut accepted = HashMap::with_capacity(arrivals.len());
+    for wave in waves(arrivals) {
+        for places in in_statements(&wave) {
+            let chunk: Vec<&Arrival> = places.iter().map(|place| arrivals[*place]).collect();
+            let newest = newest(connection, &chunk).await?;
+            let originals: Vec<Option<i64>> =
+                chunk.iter().map(|arrival| original_of(arrival, newest.get(&arrival.group_id))).collect();
+            let numbers = insert(connection, &chunk, &originals).await?;
+            for ((place, arrival), original) in places.iter().zip(chunk).zip(originals) {
+                let Some(notification) = numbers.get(&arrival.group_id).copied() else {
+                    return Err(sqlx::Error::RowNotFound);
+                };
+                gathered.deliver(notification, arrival, original.is_some());
+                let deliveries = arrival.deliveries.len();
+                accepted.insert(
+                    *place,
+                    match original {
+                        None => Acceptance::Stored { notification, deliveries },
+                        Some(of) => Acceptance::Duplicate { notification, of, deliveries },
+                    },
+                );
+            }
+        }
+    }
+    (0..arrivals.len()).map(|place| accepted.remove(&place).ok_or(sqlx::Error::RowNotFound)).collect()
+}
+
+/// The places of the arrivals, so that a wave holds no group twice and each group keeps its order: what came before in the same
+/// transaction may be the original of what follows.
+fn waves(arrivals: &[&Arrival]) -> Vec<Vec<usize>> {
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    let mut before: HashMap<&str, usize> = HashMap::new();
+    for (place, arrival) in arrivals.iter().enumerate() {
+        let count = before.entry(&arrival.group_id).or_insert(0);
+        if *count == waves.len() {
+            waves.push(Vec::new());
+        }
+        waves[*count].push(place);
+        *count += 1;
+    }
+    waves
+}
+
+/// The newest notification of a group that is no copy.
+struct Newest {
+    id: i64,
+    dedup_key: String,
+    accepted_at: Millis,
+}
+
+/// Of which notification this is a copy. Only the newest snapshot of a group can be the original, since one like an older
+/// snapshot says that something is as it was again; not one of the future, which a clock that was set back has left; and what
+/// Alertmanager repeats on purpose is a copy of nothing.
+fn original_of(arrival: &Arrival, newest: Option<&Newest>) -> Option<i64> {
+    let newest = newest?;
+    let is_copy = !arrival.is_declared_repeat
+        && newest.dedup_key == arrival.dedup_key
+        && newest.accepted_at > arrival.at.minus(DEDUP_WINDOW)
+        && newest.accepted_at <= arrival.at;
+    is_copy.then_some(newest.id)
+}
+
+async fn newest(
+    connection: &mut SqliteConnection,
+    arrivals: &[&Arrival],
+) -> Result<HashMap<String, Newest>, sqlx::Error> {
+    let sql = format!(
+        "WITH arriving (group_id) AS (VALUES {}) \
+         SELECT notifications.id, notifications.group_id, dedup_key, accepted_at FROM arriving JOIN notifications ON notifications.id = ( \
+           SELECT id FROM notifications WHERE group_id = arriving.group_id AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1)",
+        parameters(arrivals.len(), 1)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for arrival in arrivals {
+        query = query.bind(&arrival.group_id);
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            let newest = Newest {
+                id: row.try_get("id")?,
+                dedup_key: row.try_get("dedup_key")?,
+                accepted_at: Millis(row.try_get("accepted_at")?),
+            };
+            Ok((row.try_get("group_id")?, newest))
+        })
+        .collect()
+}
+
+/// Returns the new numbers by group, of which there is one each.
+async fn insert(
+    connection: &mut SqliteConnection,
+    arrivals: &[&Arrival],
+    originals: &[Option<i64>],
+) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let sql = format!(
+        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
+         VALUES {} RETURNING id, group_id",
+        parameters(arrivals.len(), 8)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (arrival, original) in arrivals.iter().zip(originals) {
+        query = query
+            .bind(&arrival.endpoint)
+            .bind(&arrival.receiver)
+            .bind(&arrival.group_id)
+            .bind(&arrival.group_key)
+            .bind(&arrival.dedup_key)
+            .bind(original)
+            .bind(arrival.at.0)
+            .bind(original.is_none().then_some(arrival.payload.as_ref()));
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("group_id")?, row.try_get("id")?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::tests::{accepted, firing};
+
+    fn arrival(group: &str, fingerprint: &str, at: i64) -> Arrival {
+        Arrival::new(&accepted(group, vec![firing(fingerprint, 10)], &["chat"]), Millis(at))
+    }
+
+    #[test]
+    fn a_wave_holds_no_group_twice_and_groups_keep_their_order() {
+        for (groups, expected) in [
+            ("", vec![]),
+            ("a b c", vec![vec![0, 1, 2]]),
+            ("a b a c a b", vec![vec![0, 1, 3], vec![2, 5], vec![4]]),
+            ("a a a", vec![vec![0], vec![1], vec![2]]),
+        ] {
+            let arrivals: Vec<Arrival> =
+                groups.split_whitespace().map(|group| arrival(group, "x", 1)).collect();
+            assert_eq!(waves(&arrivals.iter().collect::<Vec<_>>()), expected, "{groups}");
+        }
+    }
+
+    #[test]
+    fn only_the_newest_equal_snapshot_of_the_last_minutes_is_an_original() {
+        let window = i64::try_from(DEDUP_WINDOW.as_millis()).unwrap();
+        let check = |fingerprint: &str, accepted_at: i64, is_declared_repeat: bool, expected: Option<i64>| {
+            let dedup_key = arrival("group", "x", 0).dedup_key;
+            let newest = Newest { id: 7, dedup_key, accepted_at: Millis(accepted_at) };
+            let arrival = Arrival { is_declared_repeat, ..arrival("group", fingerprint, window) };
+            assert_eq!(original_of(&arrival, Some(&newest)), expected, "{fingerprint} at {accepted_at}");
+            assert_eq!(original_of(&arrival, None), None);
+        };
+        check("x", window, false, Some(7));
+        check("x", 1, false, Some(7));
+        check("x", 0, false, None);
+        check("x", window + 1, false, None);
+        check("x", window, true, None);
+        check("y", window, false, None);
+    }
+}

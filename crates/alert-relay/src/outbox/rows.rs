@@ -1,0 +1,59 @@
+//! Many rows in one statement (pure).
+
+use std::fmt::Write as _;
+
+/// Rows in one statement: powers of two, so that a handful of prepared statements fits any number. 64 rows of a dozen values
+/// stay far below `SQLite`'s limit of 32,766 parameters.
+const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+
+/// Cuts the rows, in their order, into as many as one statement takes.
+pub(super) fn in_statements<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let (rows, left) = rest.split_at(size);
+        rest = left;
+        Some(rows)
+    })
+}
+
+/// `($1, $2), ($3, $4)`: what stands after VALUES. Numbers of parameters only: no value is ever part of the text.
+pub(super) fn parameters(rows: usize, columns: usize) -> String {
+    let mut text = String::new();
+    for parameter in 1..=rows * columns {
+        let before = match parameter % columns {
+            _ if parameter == 1 => "(",
+            1 => "), (",
+            0 if columns == 1 => "), (",
+            _ => ", ",
+        };
+        write!(text, "{before}${parameter}").expect("a String takes every write");
+    }
+    text + ")"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_goes_into_one_statement() {
+        for (rows, expected) in
+            [(0, vec![]), (1, vec![1]), (7, vec![4, 2, 1]), (64, vec![64]), (150, vec![64, 64, 16, 4, 2])]
+        {
+            let list: Vec<usize> = (0..rows).collect();
+            let cut: Vec<&[usize]> = in_statements(&list).collect();
+            assert_eq!(cut.iter().map(|rows| rows.len()).collect::<Vec<_>>(), expected);
+            assert_eq!(cut.concat(), list);
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_own_parameter() {
+        for (rows, columns, expected) in
+            [(1, 1, "($1)"), (1, 2, "($1, $2)"), (2, 2, "($1, $2), ($3, $4)"), (3, 1, "($1), ($2), ($3)")]
+        {
+            assert_eq!(parameters(rows, columns), expected);
+        }
+    }
+}
