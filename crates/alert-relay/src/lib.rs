@@ -16,6 +16,7 @@ mod settings;
 
 mod intake;
 mod notification;
+mod severity;
 
 mod calendar;
 mod heartbeat;

@@ -1,4 +1,6 @@
-//! Why an alert is told and how bad it is: what decides its order, its sign and its colour (pure).
+//! Why an alert is told: with its severity this decides its sign and its colour (pure).
+
+use crate::severity::Severity;
 
 /// Why an alert is told: the lists of [`Changes`](crate::message::Changes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,33 +28,24 @@ impl Change {
 
     /// The sign before an alert: colour is seen before anything is read.
     pub(crate) fn icon(self, severity: &str) -> &'static str {
-        match (self, severity_rank(severity)) {
+        match (self, Severity::of(severity)) {
             (Self::Resolved, _) => "✅",
             (Self::Vanished, _) => "⚪",
-            (_, 2) => "🔴",
-            (_, 1) => "🟠",
-            _ => "🔵",
+            (Self::New | Self::Still, Severity::Critical) => "🔴",
+            (Self::New | Self::Still, Severity::Warning) => "🟠",
+            (Self::New | Self::Still, Severity::Other) => "🔵",
         }
     }
 
     /// The same for HTML.
     pub(crate) fn color(self, severity: &str) -> &'static str {
-        match (self, severity_rank(severity)) {
+        match (self, Severity::of(severity)) {
             (Self::Resolved, _) => "#188038",
             (Self::Vanished, _) => "#80868b",
-            (_, 2) => "#d93025",
-            (_, 1) => "#e8710a",
-            _ => "#1a73e8",
+            (Self::New | Self::Still, Severity::Critical) => "#d93025",
+            (Self::New | Self::Still, Severity::Warning) => "#e8710a",
+            (Self::New | Self::Still, Severity::Other) => "#1a73e8",
         }
-    }
-}
-
-/// 2: wakes people; 1: wants a look; 0: all else. Severities are free text; these are the customary words.
-pub(crate) fn severity_rank(severity: &str) -> u8 {
-    match severity.to_ascii_lowercase().as_str() {
-        "critical" | "page" | "emergency" | "fatal" | "disaster" | "p0" => 2,
-        "warning" | "warn" | "error" | "major" | "high" | "p1" => 1,
-        _ => 0,
     }
 }
 

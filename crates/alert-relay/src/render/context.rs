@@ -12,8 +12,9 @@ use minijinja::value::{Enumerator, Object, Value};
 
 use crate::message::{Changes, Language, Message};
 use crate::notification::{Alert, LabelSet};
-use crate::render::change::{Change, severity_rank};
+use crate::render::change::Change;
 use crate::render::{address, clean, words};
+use crate::severity::Severity;
 
 /// How much of every value is told. A message too large for its channel is told again in less detail before any alert is
 /// left out.
@@ -95,7 +96,7 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let changes = &message.changes;
     let firing = changes.new.iter().chain(&changes.still);
     let severity =
-        firing.map(|alert| alert.label("severity")).max_by_key(|word| severity_rank(word)).unwrap_or("");
+        firing.map(|alert| alert.label("severity")).max_by_key(|word| Severity::of(word)).unwrap_or("");
     let longest = told.iter().map(|told| told.alert.starts_at).min();
 
     let value = context! {
@@ -156,9 +157,8 @@ fn told(message: &Message) -> Vec<Told<'_>> {
     let mut told = Vec::new();
     for (change, alerts) in lists {
         let mut alerts: Vec<&Alert> = alerts.iter().collect();
-        alerts.sort_by_key(|alert| {
-            (std::cmp::Reverse(severity_rank(alert.label("severity"))), alert.starts_at)
-        });
+        alerts
+            .sort_by_key(|alert| (std::cmp::Reverse(Severity::of(alert.label("severity"))), alert.starts_at));
         told.extend(alerts.into_iter().map(|alert| Told { alert, change }));
     }
     told
