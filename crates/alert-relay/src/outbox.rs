@@ -123,10 +123,6 @@ pub(crate) struct DueLane {
     pub(crate) lane: Lane,
     /// A delivery in it holds a firing critical alert.
     pub(crate) is_urgent: bool,
-    /// Some parts of its message have already arrived: the rest should follow before anything else.
-    pub(crate) is_started: bool,
-    /// When the oldest waiting delivery was accepted.
-    pub(crate) oldest: Millis,
 }
 
 /// A claimed lane: nobody else works on it until the lease ends.
@@ -362,9 +358,20 @@ impl Outbox {
         self.shared.writer.accept(arrival).await
     }
 
-    /// Returns once something was accepted since the last call. For one waiter.
+    /// Returns once there are new deliveries since the last call. For one waiter.
     pub(crate) async fn arrived(&self) {
         self.shared.writer.arrived().await;
+    }
+
+    /// The lanes whose target believes that something fires, while the group's newest snapshot has nothing for it at any hour.
+    /// Only snapshots accepted later than this count: of older ones it is no longer known who had a share.
+    pub(crate) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<Lane>, StoreError> {
+        self.shared.readers.left_out(accepted_after).await
+    }
+
+    /// Gives such a lane an empty share of the newest snapshot, so that its target hears what has vanished.
+    pub(crate) async fn include(&self, lane: Lane) -> Result<(), StoreError> {
+        self.shared.writer.include(lane, self.shared.clock.now()).await
     }
 
     /// A delivery's public name: its number, made unique across stores, so that a new file never repeats a mail's Message-ID.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::notification::{Alert, Fingerprint, Notification, Status};
+use crate::notification::{Alert, Fingerprint, Notification};
 use crate::settings::{ReceiverSettings, RouteSettings};
 
 mod matcher;
@@ -43,8 +43,8 @@ pub(crate) struct Plan {
 
 /// Every alert goes to every route that matches it. Routes to the same target merge: its alerts and its mentions add up.
 ///
-/// A target whose alerts are all outside of their window is left out, unless one of them is resolved: whether that is to be
-/// told depends on what the target knows, which only the ledger can say.
+/// A target whose alerts are all outside of their window is planned too: whether an end among them is to be told depends on what
+/// the target knows, which only the ledger can say. And who is left out has no alert in the group any more, at any hour.
 pub(crate) fn plan(
     receiver: &ReceiverSettings,
     notification: &Notification,
@@ -64,7 +64,7 @@ pub(crate) fn plan(
         }
         unrouted += usize::from(!is_routed);
     }
-    let deliveries = shares.into_iter().filter_map(|(target, share)| share.into_planned(target)).collect();
+    let deliveries = shares.into_iter().map(|(target, share)| share.into_planned(target)).collect();
     Plan { deliveries, unrouted }
 }
 
@@ -97,20 +97,16 @@ impl<'n> Share<'n> {
         }
     }
 
-    fn into_planned(mut self, target: &str) -> Option<Planned> {
+    fn into_planned(mut self, target: &str) -> Planned {
         self.quiet.retain(|alert| !self.active.iter().any(|active| std::ptr::eq(*active, *alert)));
-        let may_close = self.quiet.iter().any(|alert| alert.status == Status::Resolved);
-        if self.active.is_empty() && !may_close {
-            return None;
-        }
         let fingerprints =
             |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| alert.fingerprint.clone()).collect();
-        Some(Planned {
+        Planned {
             target: target.to_owned(),
             alerts: fingerprints(self.active),
             quiet: fingerprints(self.quiet),
             mentions: self.mentions,
-        })
+        }
     }
 }
 

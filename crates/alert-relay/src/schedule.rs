@@ -222,12 +222,7 @@ mod tests {
     fn due(groups: &str) -> Vec<DueLane> {
         groups
             .split_whitespace()
-            .map(|group| DueLane {
-                lane: lane(group),
-                is_urgent: group.ends_with('!'),
-                is_started: false,
-                oldest: Millis(0),
-            })
+            .map(|group| DueLane { lane: lane(group), is_urgent: group.ends_with('!') })
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! What has to happen now and then: the audit, giving up what is too old, pruning what is over.
+//! What has to happen now and then: the audit, giving up what is too old, pruning what is over, closing what has vanished.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,6 +75,12 @@ impl Round {
         for _ in 0..PRUNE_BATCHES {
             if self.shared.outbox.prune(over).await? == 0 {
                 break;
+            }
+        }
+        for lane in self.shared.outbox.left_out(over).await? {
+            // Nobody speaks for a target that has left the settings.
+            if roster.targets.contains_key(&lane.target) {
+                self.shared.outbox.include(lane).await?;
             }
         }
         Ok(())

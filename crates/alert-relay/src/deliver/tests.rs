@@ -220,6 +220,33 @@ async fn a_target_that_wants_no_ends_hears_none_and_knows_a_second_episode() {
 }
 
 #[tokio::test]
+async fn a_target_with_nothing_left_in_the_group_hears_what_has_vanished() {
+    let mail = Script::chat("mail");
+    let scene = Scene::with(|chat| vec![target("chat", chat), target("mail", &mail)]).await;
+    let both = vec![firing("a", 10), firing("b", 10)];
+    let mut split = accepted("group", both, &["chat", "mail"]);
+    split.deliveries[0].alerts.retain(|alert| alert.0 == "a");
+    split.deliveries[1].alerts.retain(|alert| alert.0 == "b");
+    let rest = || accepted("group", vec![firing("b", 10)], &["mail"]);
+    // The chat hears of a only after a is gone.
+    scene.chat.reply([throttled(60)]);
+    scene.accept_for(split).await;
+    scene.chat.heard(1).await;
+    scene.accept_for(rest()).await;
+    mail.heard(2).await;
+    let heard = scene.advance_until_heard(5 * SECOND, 3).await;
+    assert_eq!(heard, ["new a", "new a", "vanished a"]);
+
+    scene.advance(crate::outbox::DEDUP_WINDOW);
+    scene.accept_for(rest()).await;
+    mail.heard(3).await;
+    scene.advance(Pace::default().housekeeping);
+    scene.ends(&[(End::Delivered, 2)]).await;
+    assert_eq!(scene.chat.heard_so_far().len(), 3);
+    assert_eq!(scene.count().await.pending, 0);
+}
+
+#[tokio::test]
 async fn a_failure_is_tried_again_later_with_what_has_come_meanwhile() {
     let scene = Scene::new().await;
     scene.chat.reply([unreachable()]);

@@ -10,6 +10,7 @@ use crate::notification::{Fingerprint, Notification, Status};
 use crate::outbox::Accepted;
 use crate::outbox::columns::to_json;
 use crate::routes::Planned;
+use crate::severity::Severity;
 
 /// The rows to be, before they have numbers.
 #[derive(Clone, Debug)]
@@ -61,7 +62,22 @@ impl Arrival {
 }
 
 impl ArrivingDelivery {
+    /// The share of a target that none of the alerts is for.
+    pub(super) fn of_nothing(target: &str) -> Self {
+        let planned = Planned { target: target.to_owned(), ..Planned::default() };
+        Self::of(&planned, false)
+    }
+
     fn new(planned: &Planned, notification: &Notification) -> Self {
+        let is_urgent = notification.alerts.iter().any(|alert| {
+            alert.status == Status::Firing
+                && Severity::of(alert.label("severity")) == Severity::Critical
+                && planned.alerts.contains(&alert.fingerprint)
+        });
+        Self::of(planned, is_urgent)
+    }
+
+    fn of(planned: &Planned, is_urgent: bool) -> Self {
         Self {
             target: planned.target.clone(),
             alerts: to_json(&texts(&planned.alerts)),
@@ -73,11 +89,7 @@ impl ArrivingDelivery {
                     .map(|(name, alerts)| (name, texts(alerts)))
                     .collect::<BTreeMap<_, _>>(),
             ),
-            is_urgent: notification.alerts.iter().any(|alert| {
-                alert.status == Status::Firing
-                    && alert.label("severity") == "critical"
-                    && planned.alerts.contains(&alert.fingerprint)
-            }),
+            is_urgent,
         }
     }
 }
@@ -177,6 +189,9 @@ mod tests {
             assert_eq!(ArrivingDelivery::new(&planned, &notification("group", alerts)).is_urgent, expected);
         };
         check(vec![critical(firing("a", 1))], true);
+        let mut page = firing("a", 1);
+        page.labels.insert("severity".to_owned(), "page".to_owned());
+        check(vec![page], true);
         check(vec![critical(resolved("a", 1))], false);
         check(vec![firing("a", 1)], false);
         check(vec![firing("a", 1), critical(firing("b", 1))], false);

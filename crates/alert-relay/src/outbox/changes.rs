@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
+use crate::outbox::arrival::ArrivingDelivery;
 use crate::outbox::columns::{fit_to_word, to_json};
 use crate::outbox::gathered::Gathered;
 use crate::outbox::{Abandoned, AttemptEnd, AttemptStart, End, Hearing, Lane, Settlement, Told};
@@ -23,6 +24,32 @@ const TOLD_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
 const CLAIM_ROWS: i64 = 512;
+
+/// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
+const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
+
+/// An empty share of a group's newest snapshot, unless the target has a share of it.
+pub(super) async fn include(
+    connection: &mut SqliteConnection,
+    lane: &Lane,
+    now: Millis,
+    gathered: &mut Gathered,
+) -> Result<(), sqlx::Error> {
+    let newest: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM notifications WHERE id = ( \
+           SELECT MAX(id) FROM notifications WHERE group_id = $1 AND duplicate_of IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2)",
+    )
+    .bind(&lane.group)
+    .bind(&lane.target)
+    .fetch_optional(connection)
+    .await?;
+    if let Some(notification) = newest {
+        let share = ArrivingDelivery::of_nothing(&lane.target);
+        gathered.share(notification, &lane.group, share, now);
+    }
+    Ok(())
+}
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
@@ -40,6 +67,12 @@ pub(super) async fn claim(
                AND is_straggling = 0), \
              9223372036854775807) \
            ORDER BY id LIMIT $6) \
+         AND id < COALESCE((SELECT MIN(sizes.id) FROM ( \
+             SELECT waiting.id, LENGTH(payload) AS bytes, SUM(LENGTH(payload)) OVER (ORDER BY waiting.id) AS bytes_so_far FROM ( \
+               SELECT id, notification FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' \
+               ORDER BY id LIMIT $6) AS waiting \
+             JOIN notifications ON notifications.id = waiting.notification) AS sizes \
+           WHERE sizes.bytes_so_far > $7 AND sizes.bytes_so_far > sizes.bytes), 9223372036854775807) \
          AND NOT EXISTS (SELECT 1 FROM deliveries held WHERE held.target = $3 AND held.group_id = $4 \
            AND held.state = 'pending' AND held.lease_until > $5)",
     )
@@ -49,6 +82,7 @@ pub(super) async fn claim(
     .bind(&lane.group)
     .bind(now.0)
     .bind(CLAIM_ROWS)
+    .bind(CLAIM_BYTES)
     .execute(connection)
     .await?;
     Ok(claimed.rows_affected() > 0)

@@ -35,18 +35,29 @@ impl Gathered {
     pub(super) fn deliver(&mut self, notification: i64, arrival: &Arrival, is_duplicate: bool) {
         let group_id: Arc<str> = Arc::from(arrival.group_id.as_str());
         for delivery in &arrival.deliveries {
-            self.count(&delivery.target, ACCEPTED, 1);
-            if is_duplicate {
-                self.count(&delivery.target, End::Suppressed.as_str(), 1);
-            }
-            self.deliveries.push(DeliveryRow {
-                notification,
-                group_id: Arc::clone(&group_id),
-                delivery: delivery.clone(),
-                at: arrival.at,
-                is_duplicate,
-            });
+            let (group_id, delivery) = (Arc::clone(&group_id), delivery.clone());
+            self.add(DeliveryRow { notification, group_id, delivery, at: arrival.at, is_duplicate });
         }
+    }
+
+    /// One more delivery of a notification that is stored.
+    pub(super) fn share(
+        &mut self,
+        notification: i64,
+        group_id: &str,
+        delivery: ArrivingDelivery,
+        at: Millis,
+    ) {
+        let group_id = Arc::from(group_id);
+        self.add(DeliveryRow { notification, group_id, delivery, at, is_duplicate: false });
+    }
+
+    fn add(&mut self, row: DeliveryRow) {
+        self.count(&row.delivery.target, ACCEPTED, 1);
+        if row.is_duplicate {
+            self.count(&row.delivery.target, End::Suppressed.as_str(), 1);
+        }
+        self.deliveries.push(row);
     }
 
     /// Something happened to this many of a target's deliveries.

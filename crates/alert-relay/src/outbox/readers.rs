@@ -167,6 +167,23 @@ impl Readers {
             .map_err(|error| StoreError::from_driver(&error))
     }
 
+    pub(super) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<Lane>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT known.target, known.group_id \
+             FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
+             JOIN notifications AS newest ON newest.id = ( \
+               SELECT MAX(id) FROM notifications WHERE group_id = known.group_id AND duplicate_of IS NULL) \
+             WHERE newest.accepted_at > $1 AND NOT EXISTS ( \
+               SELECT 1 FROM deliveries WHERE deliveries.notification = newest.id AND deliveries.target = known.target)",
+        )
+        .bind(accepted_after.0)
+        .fetch_all(&self.pool)
+        .await;
+        let lane =
+            |row: &SqliteRow| Ok(Lane { target: row.try_get("target")?, group: row.try_get("group_id")? });
+        rows.and_then(|rows| rows.iter().map(lane).collect()).map_err(|error| StoreError::from_driver(&error))
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }
@@ -176,9 +193,7 @@ impl Readers {
 /// alone.
 fn due_lanes(which: Which) -> String {
     format!(
-        "SELECT group_id, MAX(is_urgent) AS urgent, MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) AS done, \
-           MIN(accepted_at) AS oldest \
-         FROM deliveries WHERE {} GROUP BY group_id \
+        "SELECT group_id, MAX(is_urgent) AS urgent FROM deliveries WHERE {} GROUP BY group_id \
          HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
            AND COALESCE(MAX(lease_until), 0) <= $2 \
          ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
@@ -202,8 +217,6 @@ fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
     Ok(DueLane {
         lane: Lane { target: target.to_owned(), group: row.try_get("group_id")? },
         is_urgent: row.try_get::<i64, _>("urgent")? > 0,
-        is_started: row.try_get::<i64, _>("done")? > 0,
-        oldest: Millis(row.try_get("oldest")?),
     })
 }
 

@@ -40,7 +40,7 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -163,6 +163,11 @@ CREATE INDEX deliveries_pending ON deliveries
   (target, group_id, id, next_at, lease_until, is_urgent, parts_done, is_straggling, accepted_at) WHERE state = 'pending';
 -- Finds what is urgent without passing what is not.
 CREATE INDEX deliveries_urgent ON deliveries (target, group_id) WHERE state = 'pending' AND is_urgent = 1;
+";
+
+const VERSION_5: &str = r"
+-- Who believes that something fires, and in which groups. The status is in it so that it is read alone.
+CREATE INDEX told_firing ON told (target, group_id, status) WHERE status = 'firing';
 ";
 
 #[cfg(test)]

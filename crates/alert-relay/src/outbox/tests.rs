@@ -275,6 +275,21 @@ async fn a_claim_takes_the_whole_lane_and_keeps_others_out_until_its_lease_ends(
 }
 
 #[tokio::test]
+async fn a_claim_takes_no_more_bytes_than_it_may_and_one_webhook_always() {
+    let stage = Stage::new().await;
+    for (alert, mebibytes) in [("a", 20), ("b", 7), ("c", 7), ("d", 7)] {
+        let mut large = accepted("group", vec![firing(alert, 10)], &["chat"]);
+        large.payload = Bytes::from(vec![b' '; mebibytes << 20]);
+        stage.outbox.accept(large).await.unwrap();
+    }
+    for expected in [vec![1], vec![2, 3], vec![4]] {
+        let claim = stage.claim_only("chat").await.unwrap();
+        assert_eq!(ids(&claim), expected);
+        stage.settle(&claim, End::Delivered, vec![]).await;
+    }
+}
+
+#[tokio::test]
 async fn lanes_of_other_groups_and_targets_are_free() {
     let stage = Stage::new().await;
     stage.outbox.accept(accepted("one", vec![firing("a", 10)], &["chat", "mail"])).await.unwrap();
@@ -359,8 +374,15 @@ async fn parts_that_arrived_are_remembered_and_newer_snapshots_wait_behind_them(
     stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
 
     let stage = stage.reopen().await;
-    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 1).await.unwrap();
-    assert!(due[0].is_started);
+    let mut critical = firing("c", 10);
+    critical.labels.insert("severity".to_owned(), "critical".to_owned());
+    stage.outbox.accept(accepted("urgent", vec![critical], &["chat"])).await.unwrap();
+    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 2).await.unwrap();
+    assert_eq!(
+        due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(),
+        [false, true],
+        "the rest is to follow first"
+    );
     let again = stage.claim_only("chat").await.unwrap();
     assert_eq!(ids(&again), [1]);
     let progress = again.progress.clone().unwrap();
@@ -372,7 +394,7 @@ async fn parts_that_arrived_are_remembered_and_newer_snapshots_wait_behind_them(
     let reword = AttemptEnd { next_fit: Some(Fit::Plain), ..verdict(attempt, 1, false) };
     stage.outbox.end_attempt(reword).await.unwrap();
     stage.outbox.release(&again.lane, stage.clock.now()).await.unwrap();
-    assert_eq!(ids(&stage.claim_only("chat").await.unwrap()), [1, 2]);
+    assert_eq!(ids(&stage.outbox.claim(&again.lane, LEASE).await.unwrap().unwrap()), [1, 2]);
 }
 
 #[tokio::test]

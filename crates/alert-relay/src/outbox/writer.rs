@@ -44,6 +44,7 @@ struct Order<A, T> {
 #[derive(Debug)]
 enum Request {
     Accept(Order<Arrival, Acceptance>),
+    Include(Order<(Lane, Millis), ()>),
     Claim(Order<(Lane, Millis, Millis), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
     EndAttempt(Order<(AttemptEnd, Millis), ()>),
@@ -89,6 +90,10 @@ impl Writer {
     /// Returns once nothing is written any more: it was closed, or a fault of ours has ended it.
     pub(super) async fn ended(&self) {
         self.queue.closed().await;
+    }
+
+    pub(super) async fn include(&self, lane: Lane, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Include, (lane, now)).await
     }
 
     pub(super) async fn claim(&self, lane: Lane, now: Millis, until: Millis) -> Result<bool, StoreError> {
@@ -220,7 +225,7 @@ impl Loop {
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
             let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
-        } else if batch.iter().any(|request| matches!(request, Request::Accept(_))) {
+        } else if batch.iter().any(|request| matches!(request, Request::Accept(_) | Request::Include(_))) {
             self.arrived.notify_one();
         }
         result.map_err(|error| StoreError::from_driver(&error))
@@ -268,6 +273,10 @@ impl Request {
         match self {
             // All of a transaction together: see `apply` of the loop.
             Self::Accept(_) => {}
+            Self::Include(order) => {
+                let (lane, now) = &order.ask;
+                order.answer = Some(changes::include(connection, lane, *now, gathered).await?);
+            }
             Self::Claim(order) => {
                 let (lane, now, until) = &order.ask;
                 order.answer = Some(changes::claim(connection, owner, lane, *now, *until).await?);
@@ -314,6 +323,7 @@ impl Request {
         let outcome = outcome.clone();
         match self {
             Self::Accept(order) => order.finish(outcome),
+            Self::Include(order) => order.finish(outcome),
             Self::Claim(order) => order.finish(outcome),
             Self::BeginAttempt(order) => order.finish(outcome),
             Self::EndAttempt(order) => order.finish(outcome),
