@@ -8,20 +8,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Path, Request, State};
+use axum::extract::{FromRef, MatchedPath, Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use http_body_util::{BodyExt, Full, LengthLimitError};
+use http_body_util::Full;
 use http_serve::response;
 use serde_json::{Map, Value, json};
 use tracing::{debug, info, warn};
 
+use crate::endpoints::bodies::{Bodies, BodyError};
 use crate::outbox::Acceptance;
 use crate::relay::{Beat, Receipt, Refusal, Relay};
 
+mod bodies;
 mod landing;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,6 +33,7 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// All paths.
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
+    let bodies = Bodies::new(relay.settings().server.max_body_bytes);
     Router::new()
         .route("/", get(landing_page))
         .route("/api/v1/alerts/{receiver}", post(accept))
@@ -44,11 +47,31 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
-        .with_state(relay)
+        .with_state(Shared { relay, bodies })
+}
+
+/// What the paths work with.
+#[derive(Clone, Debug)]
+struct Shared {
+    relay: Arc<Relay>,
+    bodies: Bodies,
+}
+
+impl FromRef<Shared> for Arc<Relay> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.relay)
+    }
+}
+
+impl FromRef<Shared> for Bodies {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.bodies.clone()
+    }
 }
 
 async fn accept(
     State(relay): State<Arc<Relay>>,
+    State(bodies): State<Bodies>,
     Path(receiver): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -56,8 +79,8 @@ async fn accept(
     let answer = async {
         relay.require_receiver(&receiver)?;
         require_plain_json(&headers)?;
-        let body = read(body).await?;
-        relay.accept(&receiver, body).await.map_err(Answer::from)
+        let body = bodies.read(body).await?;
+        relay.accept(&receiver, body.bytes.clone()).await.map_err(Answer::from)
     };
     match answer.await {
         Ok(receipt) => accepted(&receiver, &receipt).into_response(),
@@ -91,12 +114,17 @@ fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
         .with("unrouted_alerts", unrouted)
 }
 
-async fn beat(State(relay): State<Arc<Relay>>, Path(name): Path<String>, body: Body) -> Answer {
-    let body = match read(body).await {
+async fn beat(
+    State(relay): State<Arc<Relay>>,
+    State(bodies): State<Bodies>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Answer {
+    let body = match bodies.read(body).await {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(error) => return error.into(),
     };
-    match relay.beat(&name, &body) {
+    match relay.beat(&name, &body.bytes) {
         Ok(Beat::Heard) => Answer::new(StatusCode::OK, "heard", format!("heartbeat `{name}` is heard")),
         Ok(Beat::Ended) => Answer::new(
             StatusCode::OK,
@@ -215,29 +243,6 @@ fn require_plain_json(headers: &HeaderMap) -> Result<(), Answer> {
     Err(unsupported("the body is not declared as JSON (hint: send Content-Type: application/json)"))
 }
 
-async fn read(body: Body) -> Result<bytes::Bytes, Answer> {
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if is_too_large(&error) => Err(Answer::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "error",
-            "the body is larger than server.max_body_bytes (hint: max_alerts in Alertmanager's webhook_config)",
-        )),
-        Err(_) => Err(Answer::new(StatusCode::BAD_REQUEST, "error", "the body could not be read to its end")),
-    }
-}
-
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
-
 /// A small JSON object with `status` and `message`.
 #[derive(Debug)]
 struct Answer {
@@ -266,6 +271,23 @@ impl Answer {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response
+    }
+}
+
+impl From<BodyError> for Answer {
+    fn from(error: BodyError) -> Self {
+        let (status, message) = match error {
+            BodyError::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is larger than server.max_body_bytes (hint: max_alerts in Alertmanager's webhook_config)",
+            ),
+            BodyError::NoRoom => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large bodies at once (hint: the sender tries again)",
+            ),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "the body could not be read to its end"),
+        };
+        Self::new(status, "error", message)
     }
 }
 
