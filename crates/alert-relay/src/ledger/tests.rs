@@ -156,22 +156,21 @@ fn believe(before: &[Told], news: &[Told]) -> Vec<Told> {
     beliefs.into_values().collect()
 }
 
-/// Snapshots with each alert at most once, as Alertmanager makes them.
+/// Snapshots with each alert at most once, as Alertmanager makes them, some of them outside of their hours.
 fn any_snapshot() -> impl Strategy<Value = Snapshot> {
-    let entry = prop_oneof![Just(None), (any::<bool>(), 1..4_i64).prop_map(Some)];
+    let entry = prop_oneof![
+        1 => Just(None),
+        2 => (any::<bool>(), 1..4_i64, prop::bool::weighted(0.3)).prop_map(Some),
+    ];
     (proptest::collection::vec(entry, 4), prop::bool::weighted(0.1)).prop_map(|(entries, is_truncated)| {
-        let alerts = entries
-            .into_iter()
-            .zip(["a", "b", "c", "d"])
-            .filter_map(|(entry, name)| {
-                entry.map(
-                    |(is_firing, start)| {
-                        if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) }
-                    },
-                )
-            })
-            .collect();
-        Snapshot { alerts, quiet: Vec::new(), is_truncated }
+        let mut snapshot = Snapshot { alerts: Vec::new(), quiet: Vec::new(), is_truncated };
+        for (entry, name) in entries.into_iter().zip(["a", "b", "c", "d"]) {
+            let Some((is_firing, start, is_quiet)) = entry else { continue };
+            let alert = if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) };
+            let list = if is_quiet { &mut snapshot.quiet } else { &mut snapshot.alerts };
+            list.push(alert);
+        }
+        snapshot
     })
 }
 
@@ -179,36 +178,63 @@ fn every(changes: &Changes) -> Vec<&Alert> {
     [&changes.new, &changes.still, &changes.resolved, &changes.vanished].into_iter().flatten().collect()
 }
 
+/// What a target believes that was told of each snapshot by itself.
+fn told_one_by_one(snapshots: &[Snapshot], send_resolved: bool) -> Vec<Told> {
+    snapshots.iter().fold(Vec::new(), |before, snapshot| {
+        believe(&before, &fold(&before, std::slice::from_ref(snapshot), send_resolved).told)
+    })
+}
+
+fn firing_in(alerts: &[Alert]) -> BTreeSet<&Fingerprint> {
+    alerts.iter().filter(|alert| alert.status == Status::Firing).map(|alert| &alert.fingerprint).collect()
+}
+
 proptest! {
     #[test]
     fn every_alert_stands_in_at_most_one_list_and_what_fires_in_exactly_one(
         known in proptest::collection::vec(any_snapshot(), 0..3),
         waiting in proptest::collection::vec(any_snapshot(), 1..5),
+        send_resolved in any::<bool>(),
     ) {
-        let before = known.iter().fold(Vec::new(), |before, snapshot| {
-            believe(&before, &fold(&before, std::slice::from_ref(snapshot), true).told)
-        });
-        let folded = fold(&before, &waiting, true);
-        let changes = folded.changes.clone().unwrap_or_default();
+        let before = told_one_by_one(&known, send_resolved);
+        let changes = fold(&before, &waiting, send_resolved).changes;
+        let fires = firing_in(&waiting.last().unwrap().alerts);
+        let Some(changes) = changes else {
+            let known: Vec<Alert> = before.into_iter().map(|told| told.alert).collect();
+            prop_assert!(fires.is_subset(&firing_in(&known)), "{:?} is passed over in silence", fires);
+            return Ok(());
+        };
         let mut listed: Vec<&Fingerprint> = every(&changes).iter().map(|alert| &alert.fingerprint).collect();
         let count = listed.len();
         listed.sort();
         listed.dedup();
         prop_assert_eq!(listed.len(), count, "an alert stands in two lists: {:?}", changes);
-        for alert in waiting.last().unwrap().alerts.iter().filter(|alert| alert.status == Status::Firing) {
-            let firing = changes.new.iter().chain(&changes.still);
-            prop_assert_eq!(firing.filter(|other| other.fingerprint == alert.fingerprint).count(), 1);
-        }
+        let told: BTreeSet<&Fingerprint> = firing_in(&changes.new).union(&firing_in(&changes.still)).copied().collect();
+        prop_assert!(fires.is_subset(&told), "{:?} is not all in {:?}", fires, changes);
+    }
+
+    #[test]
+    fn nothing_is_told_that_a_target_does_not_want(
+        known in proptest::collection::vec(any_snapshot(), 0..3),
+        waiting in proptest::collection::vec(any_snapshot(), 1..5),
+    ) {
+        let before = told_one_by_one(&known, false);
+        let changes = fold(&before, &waiting, false).changes.unwrap_or_default();
+        prop_assert!(changes.resolved.is_empty() && changes.vanished.is_empty(), "{:?}", changes);
+        let in_hours: BTreeSet<&Fingerprint> =
+            waiting.iter().flat_map(|snapshot| firing_in(&snapshot.alerts)).collect();
+        prop_assert!(firing_in(&changes.new).is_subset(&in_hours), "{:?} was never in its hours", changes.new);
     }
 
     #[test]
     fn said_once_is_known(
         known in any_snapshot(),
         waiting in proptest::collection::vec(any_snapshot(), 1..5),
+        send_resolved in any::<bool>(),
     ) {
-        let before = believe(&[], &fold(&[], &[known], true).told);
-        let after = believe(&before, &fold(&before, &waiting, true).told);
-        let again = fold(&after, &waiting[waiting.len() - 1..], true);
+        let before = told_one_by_one(&[known], send_resolved);
+        let after = believe(&before, &fold(&before, &waiting, send_resolved).told);
+        let again = fold(&after, &waiting[waiting.len() - 1..], send_resolved);
         prop_assert!(again.told.is_empty(), "{:?}", again);
         if let Some(changes) = again.changes {
             prop_assert!(changes.is_repeat(), "{:?}", changes);
@@ -218,11 +244,10 @@ proptest! {
     #[test]
     fn waiting_together_or_one_by_one_leaves_the_same_belief(
         waiting in proptest::collection::vec(any_snapshot(), 1..5),
+        send_resolved in any::<bool>(),
     ) {
-        let one_by_one = waiting.iter().fold(Vec::new(), |before, snapshot| {
-            believe(&before, &fold(&before, std::slice::from_ref(snapshot), true).told)
-        });
-        let together = believe(&[], &fold(&[], &waiting, true).told);
+        let one_by_one = told_one_by_one(&waiting, send_resolved);
+        let together = believe(&[], &fold(&[], &waiting, send_resolved).told);
         let fires = |beliefs: &[Told]| -> Vec<Fingerprint> {
             beliefs.iter().filter(|told| told.alert.status == Status::Firing).map(|told| told.alert.fingerprint.clone()).collect()
         };
