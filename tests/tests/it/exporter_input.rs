@@ -5,9 +5,8 @@ use std::process::Command;
 
 use e2e::chain::parts::Gpus;
 use e2e::programs;
-use e2e::wait::until;
 
-use crate::exporter_stage::{ExporterStage, PATIENCE};
+use crate::exporter_stage::ExporterStage;
 
 const NO_LIBRARY: &str = "--gpu.library=/nonexistent/libnvidia-ml.so.1";
 
@@ -44,15 +43,15 @@ fn copy_proc(root: &Path) {
 async fn a_wrong_library_is_said_once_in_the_log() {
     let flags = [NO_LIBRARY, "--gpu.sample-interval=100ms", "--gpu.probe-timeout=500ms"];
     let stage = ExporterStage::start(&Gpus::Real, &flags).await.unwrap();
-    let output = || stage.process.output();
-    let lines = || output().lines().filter(|line| line.contains("/nonexistent/libnvidia-ml.so.1")).count();
-    for _scrape in 0..5 {
-        stage.scrape().await.unwrap();
-    }
-    let reason = || (lines() > 0).then_some(());
-    until("the reason in the log", PATIENCE, async || reason()).await.unwrap();
-    stage.scrape().await.unwrap();
-    assert_eq!(lines(), 1, "{}", output());
+    stage
+        .page_where("a second probe to fail as the first did", |page| {
+            page.value("gpu_probe_restarts_total", &[("reason", "driver")]).is_some_and(|count| count >= 2.0)
+        })
+        .await
+        .unwrap();
+    let output = stage.process.output();
+    let lines = output.lines().filter(|line| line.contains("/nonexistent/libnvidia-ml.so.1"));
+    assert_eq!(lines.count(), 1, "{output}");
 }
 
 #[test]

@@ -150,7 +150,12 @@ fn child_of(parent: u32) -> rustix::process::Pid {
 async fn without_a_driver_there_are_host_metrics_alone() {
     let stage =
         ExporterStage::start(&Gpus::Real, &["--gpu.library=/nonexistent/libnvidia-ml.so.1"]).await.unwrap();
-    let page = stage.scrape().await.unwrap();
+    // A probe has looked, and found no driver.
+    let looked = |page: &Page| {
+        page.value("gpu_probe_restarts_total", &[("reason", "driver")]).is_some_and(|count| count > 0.0)
+    };
+    let page = stage.page_where("a probe that found no driver", looked).await.unwrap();
+    assert_eq!(page.value("node_scrape_collector_success", &[("collector", "gpu")]), Some(0.0));
     assert!(page.value("node_load1", &[]).is_some());
     let driver: Vec<_> = page.samples().filter(|sample| sample.name == "gpu_driver_info").collect();
     assert_eq!(driver, []);

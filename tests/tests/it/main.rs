@@ -16,6 +16,8 @@ mod exposition;
 #[cfg(test)]
 mod gpu_faults;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod relay_durability;
 #[cfg(test)]
 mod relay_input;

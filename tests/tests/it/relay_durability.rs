@@ -39,21 +39,6 @@ async fn each_told_once(robot: &Robot, texts: &[String]) {
     assert!(told.values().all(|count| *count == 1), "{told:#?}");
 }
 
-/// Waits until the relay has nothing left to send.
-async fn nothing_pending(stage: &RelayStage) {
-    until("the outbox to be empty", PATIENCE, async || {
-        let page = stage.metrics().await.ok()?;
-        let pending: f64 = page
-            .samples()
-            .filter(|sample| sample.name == "alert_relay_deliveries_pending")
-            .map(|sample| sample.value)
-            .sum();
-        (pending == 0.0).then_some(())
-    })
-    .await
-    .unwrap();
-}
-
 #[tokio::test]
 async fn kill_9_between_accept_and_delivery_loses_nothing() {
     let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
@@ -77,7 +62,7 @@ async fn kill_9_between_accept_and_delivery_loses_nothing() {
         .flat_map(|(group, alerts)| (0..alerts).map(move |number| summary(group, number)))
         .collect();
     each_told_once(&wecom.robot, &alerts).await;
-    nothing_pending(&stage).await;
+    stage.nothing_pending().await.unwrap();
     each_told_once(&wecom.robot, &alerts).await;
     assert!(wecom.robot.posts().len() > groups.len(), "the large group fits no single message");
     assert_eq!(wecom.robot.refusals(), []);
@@ -104,7 +89,7 @@ async fn sigterm_finishes_the_delivery_under_way() {
 
     // It is known to be delivered: the next start does not send it again.
     stage.start().await.unwrap();
-    nothing_pending(&stage).await;
+    stage.nothing_pending().await.unwrap();
     each_told_once(&wecom.robot, &[summary("late", 0)]).await;
 }
 
@@ -117,7 +102,7 @@ async fn what_the_vendor_cannot_take_now_is_sent_again() {
     wecom.robot.order(Fault::Status(StatusCode::BAD_GATEWAY));
     stage.post(&firing("again", 1)).await.unwrap();
     wecom.robot.post_with(&["again-0"], PATIENCE).await.unwrap();
-    nothing_pending(&stage).await;
+    stage.nothing_pending().await.unwrap();
     assert_eq!((wecom.robot.posts().len(), wecom.robot.attempts().len()), (1, 3));
 }
 
@@ -186,7 +171,7 @@ async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
     set_file_size_limit(stage.process().pid(), "unlimited:");
     wecom.robot.post_with(&["retried-0"], PATIENCE).await.unwrap();
     // What was answered 503 was not stored: its sender was told to come again, and did not.
-    nothing_pending(&stage).await;
+    stage.nothing_pending().await.unwrap();
     assert_eq!(mentions(&wecom.robot, [summary("direct", 0)]).into_values().sum::<usize>(), 0);
 }
 
@@ -230,6 +215,6 @@ async fn a_slow_answer_is_waited_for() {
     wecom.robot.order(Fault::Slow(Duration::from_secs(3)));
     stage.post(&firing("slow", 1)).await.unwrap();
     wecom.robot.post_with(&["slow-0"], PATIENCE).await.unwrap();
-    nothing_pending(&stage).await;
+    stage.nothing_pending().await.unwrap();
     assert_eq!(wecom.robot.attempts().len(), 1);
 }

@@ -8,6 +8,7 @@ use e2e::chain::parts;
 use e2e::http;
 use e2e::ports::Port;
 use e2e::process::Process;
+use e2e::wait::until;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,6 +103,20 @@ impl RelayStage {
         let reply =
             self.client.get(self.url("/metrics")).header("Accept", "text/plain;version=0.0.4").send().await?;
         Ok(Page(reply.text().await?))
+    }
+
+    /// Waits until it has nothing left to send.
+    pub(crate) async fn nothing_pending(&self) -> Result<()> {
+        until("the outbox to be empty", PATIENCE, async || {
+            let page = self.metrics().await.ok()?;
+            let pending: f64 = page
+                .samples()
+                .filter(|sample| sample.name == "alert_relay_deliveries_pending")
+                .map(|sample| sample.value)
+                .sum();
+            (pending == 0.0).then_some(())
+        })
+        .await
     }
 }
 
