@@ -17,6 +17,7 @@ use sha2::Sha256;
 use crate::vendor::robot::{Call, Post, Robot, Verdict};
 use crate::vendor::traffic::{Limit, Traffic};
 
+const PATH: &str = "/robot/send";
 /// The whole request body, in bytes as sent.
 const MAX_BODY: usize = 20_000;
 /// How far the caller's clock may be off.
@@ -61,7 +62,7 @@ impl DingTalk {
     pub async fn start(setup: Setup) -> Result<Self> {
         let traffic = Mutex::new(Traffic::default());
         let rules = setup.clone();
-        let robot = Robot::start(move |call, now| {
+        let robot = Robot::start(PATH, move |call, now| {
             judge(&rules, call, &mut traffic.lock().unwrap_or_else(PoisonError::into_inner), now)
         })
         .await?;
@@ -70,7 +71,7 @@ impl DingTalk {
 
     /// The address the group's settings show: a secret in real life.
     pub fn webhook_url(&self) -> String {
-        format!("http://{}/robot/send?access_token={}", self.robot.address(), self.setup.token)
+        format!("http://{}{PATH}?access_token={}", self.robot.address(), self.setup.token)
     }
 
     /// The secret the group's settings show.

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
+use axum::routing::any;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -107,8 +108,9 @@ struct Desk {
 }
 
 impl Robot {
-    /// Serves on a free port.
+    /// Serves `path` on a free port; any other is 404 and reaches nobody.
     pub(crate) async fn start(
+        path: &str,
         judge: impl Fn(&Call, Instant) -> Verdict + Send + Sync + 'static,
     ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to listen on 127.0.0.1")?;
@@ -120,7 +122,7 @@ impl Robot {
             open: watch::Sender::new(true),
             held: watch::Sender::new(0),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&desk));
+        let router = Router::new().route(path, any(answer)).with_state(Arc::clone(&desk));
         let server = tokio::spawn(async move {
             // Runs until it is aborted; what goes wrong with one connection ends that connection.
             let _ = axum::serve(listener, router).await;
@@ -294,4 +296,21 @@ fn reply(status: StatusCode, content_type: &'static str, body: String) -> Respon
 /// A record that a panicking test left behind is still a record.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_vendors_own_path_reaches_the_robot() {
+        let post = Post { title: None, text: "x".to_owned(), mentions: Vec::new() };
+        let robot = Robot::start("/robot/send", move |_, _| Verdict::Posted(post.clone())).await.unwrap();
+        let client = crate::http::client().unwrap();
+        for (path, status) in [("/robot/send?a=b", StatusCode::OK), ("/robot/sent", StatusCode::NOT_FOUND)] {
+            let reply = client.post(format!("http://{}{path}", robot.address())).send().await.unwrap();
+            assert_eq!(reply.status(), status, "{path}");
+        }
+        assert_eq!(robot.posts().len(), 1);
+    }
 }

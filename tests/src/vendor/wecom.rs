@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::vendor::robot::{Call, Post, Robot, Verdict};
 use crate::vendor::traffic::{Limit, Traffic};
 
+const PATH: &str = "/cgi-bin/webhook/send";
 /// `content` of markdown and `markdown_v2`, in bytes of UTF-8.
 const MAX_MARKDOWN: usize = 4096;
 /// `content` of text, in bytes of UTF-8.
@@ -45,7 +46,7 @@ impl Wecom {
     pub async fn start(setup: Setup) -> Result<Self> {
         let traffic = Mutex::new(Traffic::default());
         let rules = setup.clone();
-        let robot = Robot::start(move |call, now| {
+        let robot = Robot::start(PATH, move |call, now| {
             judge(&rules, call, &mut traffic.lock().unwrap_or_else(PoisonError::into_inner), now)
         })
         .await?;
@@ -54,29 +55,28 @@ impl Wecom {
 
     /// The address the group's settings show: a secret in real life.
     pub fn webhook_url(&self) -> String {
-        format!("http://{}/cgi-bin/webhook/send?key={}", self.robot.address(), self.setup.key)
+        format!("http://{}{PATH}?key={}", self.robot.address(), self.setup.key)
     }
 }
 
 fn judge(setup: &Setup, call: &Call, traffic: &mut Traffic, now: Instant) -> Verdict {
-    match admit(setup, call).and_then(|()| read(&call.body)) {
-        Err((code, text)) => Verdict::Refused(code, text),
-        // Only what would have been posted counts against the limit.
-        Ok(_) if !traffic.take(now, setup.limit) => {
-            Verdict::Refused(45_009, with_hint("api freq out of limit"))
-        }
+    match admit(setup, call, traffic, now).and_then(|()| read(call)) {
         Ok(post) => Verdict::Posted(post),
+        Err((code, text)) => Verdict::Refused(code, text),
     }
 }
 
 type Refusal = (i64, String);
 
-fn admit(setup: &Setup, call: &Call) -> Result<(), Refusal> {
-    if call.method == Method::POST && call.query.get("key") == Some(&setup.key) {
-        Ok(())
-    } else {
-        Err((93_000, with_hint("invalid webhook url")))
+/// Who calls, and how often. Whether the vendor counts calls it cannot read is not said: here every one counts.
+fn admit(setup: &Setup, call: &Call, traffic: &mut Traffic, now: Instant) -> Result<(), Refusal> {
+    if call.method != Method::POST || call.query.get("key") != Some(&setup.key) {
+        return Err((93_000, with_hint("invalid webhook url")));
     }
+    if !traffic.take(now, setup.limit) {
+        return Err((45_009, with_hint("api freq out of limit")));
+    }
+    Ok(())
 }
 
 /// The vendor appends a number for its support and the caller's address.
@@ -84,14 +84,17 @@ fn with_hint(text: &str) -> String {
     format!("{text}, hint: [1577808000123456], from ip: 127.0.0.1")
 }
 
-fn read(body: &[u8]) -> Result<Post, Refusal> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|_| (40_008, "invalid message type".to_owned()))?;
+fn read(call: &Call) -> Result<Post, Refusal> {
+    let unread = || (40_008, "invalid message type".to_owned());
+    if !call.content_type.starts_with("application/json") {
+        return Err(unread());
+    }
+    let body: Value = serde_json::from_slice(&call.body).map_err(|_| unread())?;
     let kind = body.get("msgtype").and_then(Value::as_str).unwrap_or("");
     let limit = match kind {
         "markdown" | "markdown_v2" => MAX_MARKDOWN,
         "text" => MAX_TEXT,
-        _ => return Err((40_008, "invalid message type".to_owned())),
+        _ => return Err(unread()),
     };
     let section = &body[kind];
     let content = section.get("content").and_then(Value::as_str).unwrap_or("");
@@ -162,6 +165,8 @@ mod tests {
         check(json!([]), 40_008);
         let mut stranger = call(&json!({"msgtype": "text", "text": {"content": "x"}}));
         assert_eq!(code(&stranger), 0);
+        stranger.content_type = "text/plain".to_owned();
+        assert_eq!(code(&stranger), 40_008);
         stranger.query.clear();
         assert_eq!(code(&stranger), 93_000);
     }
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn who_rings() {
-        let rung = |body: Value| read(body.to_string().as_bytes()).unwrap().mentions;
+        let rung = |body: Value| read(&call(&body)).unwrap().mentions;
         assert_eq!(
             rung(json!({"msgtype": "markdown", "markdown": {"content": "a <@zhangsan> <@all>"}})),
             ["zhangsan"]
@@ -205,5 +210,18 @@ mod tests {
         assert!((0..20).all(|_| posts_at(0)));
         assert!(!posts_at(30));
         assert!(posts_at(60));
+    }
+
+    #[test]
+    fn a_call_that_posts_nothing_counts_as_well() {
+        let empty = call(&json!({}));
+        let (setup, now) = (Setup::default(), Instant::now());
+        let mut traffic = Traffic::default();
+        let mut codes = (0..21).map(|_| match judge(&setup, &empty, &mut traffic, now) {
+            Verdict::Posted(_) => 0,
+            Verdict::Refused(code, _) => code,
+        });
+        assert!(codes.by_ref().take(20).all(|code| code == 40_008));
+        assert_eq!(codes.next(), Some(45_009));
     }
 }
