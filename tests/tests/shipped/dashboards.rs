@@ -123,6 +123,21 @@ fn each_panel_says_what_it_shows_and_in_what_unit() {
     }
 }
 
+/// "All" shows every node in one panel: a stack of them has no fixed top, and the top of all is not each one's.
+#[test]
+fn a_panel_of_several_nodes_is_whole() {
+    for (file, board) in all() {
+        for panel in panels(&board) {
+            let defaults = &panel["fieldConfig"]["defaults"];
+            let is_stacked = defaults["custom"]["stacking"]["mode"] == "normal";
+            assert!(!is_stacked || defaults["max"].is_null(), "{file}: `{}` is cut off", panel["title"]);
+            for target in list(panel, "targets") {
+                assert!(!target["expr"].as_str().unwrap().contains("topk("), "{file}: `{}`", panel["title"]);
+            }
+        }
+    }
+}
+
 #[test]
 fn no_panel_lies_over_another() {
     for (file, board) in all() {
