@@ -10,8 +10,12 @@ use e2e::chain::addresses::Addresses;
 use e2e::chain::parts::Gpus;
 use e2e::chain::{Chain, Plan};
 use e2e::terminal::Terminal;
+use e2e::wait::until;
 use e2e::{http, programs, stop};
+use yaml_serde::{Mapping, Value};
 
+/// How long the driver may take to wake all GPUs and answer for the first time.
+const FIRST_READINGS_LIMIT: Duration = Duration::from_mins(1);
 /// How long the first scrape may take; Prometheus scrapes every 15 seconds.
 const FIRST_SCRAPE_LIMIT: Duration = Duration::from_mins(1);
 
@@ -64,7 +68,8 @@ async fn serve(terminal: &Terminal, chain: &mut Chain) -> Result<()> {
     terminal.show(&format!("  settings      {} (read at the start)\n\n", deploy.display()));
     terminal.say(&gpus(chain).await?);
     let relay = deploy.join("alert-relay");
-    if std::fs::read_to_string(relay.join("relay.yml"))?.contains("\ntargets: {}") {
+    let settings: Value = yaml_serde::from_str(&std::fs::read_to_string(relay.join("relay.yml"))?)?;
+    if settings.get("targets").and_then(Value::as_mapping).is_none_or(Mapping::is_empty) {
         terminal.say(&format!(
             "nobody is told about alerts yet: put your robots' addresses into {} and name them in {}",
             relay.join("secrets").display(),
@@ -76,16 +81,81 @@ async fn serve(terminal: &Terminal, chain: &mut Chain) -> Result<()> {
     Err(chain.broken().await)
 }
 
-/// What the exporter sees of GPUs, for the person who expects to see theirs.
+/// What the exporter sees of GPUs, for the person who expects to see theirs; said once the driver has answered or failed.
 async fn gpus(chain: &Chain) -> Result<String> {
-    let page = http::page(&http::client()?, &chain.addresses.exporter_url("/metrics")).await?;
-    let count = page.lines().filter(|line| line.starts_with("gpu_info{")).count();
-    Ok(if count > 0 {
-        format!("{count} GPUs found")
-    } else if page.lines().any(|line| line.starts_with("gpu_driver_info{")) {
-        "the NVIDIA driver reports no GPU: host metrics alone".to_owned()
-    } else {
-        "no NVIDIA driver found: host metrics alone (hint: gpu-node-exporter --check says what it looked for)"
-            .to_owned()
+    let (client, address) = (http::client()?, chain.addresses.exporter_url("/metrics"));
+    let verdict = until("the GPU driver's first answer", FIRST_READINGS_LIMIT, async || {
+        verdict(&http::page(&client, &address).await.ok()?)
     })
+    .await;
+    let hint = format!("(hint: {} --check says why)", programs::ours("gpu-node-exporter")?.display());
+    Ok(verdict.map_or_else(
+        |_silence| {
+            format!("the GPU driver has not answered in {FIRST_READINGS_LIMIT:?}: host metrics alone {hint}")
+        },
+        |verdict| match verdict {
+            Verdict::Found(count) => format!("GPUs found: {count}"),
+            Verdict::Failing => format!("the GPUs cannot be read: host metrics alone {hint}"),
+            Verdict::NoGpu => "the NVIDIA driver reports no GPU: host metrics alone".to_owned(),
+            Verdict::NoDriver => format!("no NVIDIA driver found: host metrics alone {hint}"),
+        },
+    ))
+}
+
+/// What is known of this machine's GPUs.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Found(usize),
+    Failing,
+    NoGpu,
+    NoDriver,
+}
+
+/// The verdict of an exporter's page; `None` while the driver has neither answered nor failed.
+fn verdict(page: &str) -> Option<Verdict> {
+    let value = |series: &str| {
+        let rest = page.lines().find_map(|line| line.strip_prefix(series))?;
+        rest.trim().parse::<f64>().ok()
+    };
+    let count = page.lines().filter(|line| line.starts_with("gpu_info{")).count();
+    if count > 0 {
+        Some(Verdict::Found(count))
+    } else if value("node_scrape_collector_success{collector=\"gpu\"} ") == Some(0.0) {
+        Some(Verdict::Failing)
+    } else if value("gpu_snapshot_age_seconds ").is_some() {
+        Some(Verdict::NoGpu)
+    } else {
+        // The probe has ended for want of a driver, and on this machine that is no fault.
+        value("gpu_probe_restarts_total{reason=\"driver\"} ")
+            .filter(|restarts| *restarts > 0.0)
+            .map(|_| Verdict::NoDriver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_gpus_before_the_driver_has_answered_or_failed() {
+        let success = "node_scrape_collector_success{collector=\"gpu\"} 1\n";
+        let check = |page: &str, expected: Option<Verdict>| {
+            assert_eq!(verdict(&format!("gpu_probe_up 0\n{page}")), expected, "{page}");
+        };
+        check(success, None);
+        check(&format!("{success}gpu_probe_restarts_total{{reason=\"driver\"}} 0\n"), None);
+        check(
+            &format!("{success}gpu_probe_restarts_total{{reason=\"driver\"}} 1\n"),
+            Some(Verdict::NoDriver),
+        );
+        check(&format!("{success}gpu_snapshot_age_seconds 0.4\n"), Some(Verdict::NoGpu));
+        check("node_scrape_collector_success{collector=\"gpu\"} 0\n", Some(Verdict::Failing));
+        let two = "gpu_info{gpu=\"0\"} 1\ngpu_info{gpu=\"1\"} 1\ngpu_snapshot_age_seconds 0.4\n";
+        check(two, Some(Verdict::Found(2)));
+        // One that is lost makes the collector fail; the others are there.
+        check(
+            &format!("{two}node_scrape_collector_success{{collector=\"gpu\"}} 0\n"),
+            Some(Verdict::Found(2)),
+        );
+    }
 }
