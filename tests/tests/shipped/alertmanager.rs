@@ -1,6 +1,15 @@
 //! Alertmanager's settings: valid, routed as meant, and posting to where the relay listens.
 
-use crate::files::{list, run, yaml};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2e::chain::addresses::Addresses;
+use e2e::chain::parts;
+use e2e::http;
+use e2e::wait::until;
+use serde_json::{Value, json};
+
+use crate::files::{list, path, run, yaml};
 
 const FILE: &str = "deploy/alertmanager/alertmanager.yml";
 
@@ -22,6 +31,8 @@ fn alerts_go_where_they_are_meant_to() {
     check(&["alertname=HostRebooted", "severity=info", "node=a"], "relay");
     check(&["alertname=RelayDeadLetters", "severity=critical"], "relay-trouble");
     check(&["alertname=AlertmanagerNotificationsFailing", "severity=critical"], "relay-trouble");
+    check(&["alertname=TargetDown", "severity=warning", "job=alert-relay"], "relay-trouble");
+    check(&["alertname=TargetDown", "severity=warning", "job=prometheus"], "relay");
     check(&["alertname=Anything", "severity=none"], "nobody");
     check(&["alertname=SomebodyElses"], "relay");
 }
@@ -56,4 +67,72 @@ fn inhibition_demands_the_node_on_both_sides() {
         }
         assert!(list(rule, "equal").iter().any(|label| label == "node"), "{rule}");
     }
+}
+
+/// What is worse, what follows from it and is held back, and what looks alike and is not.
+const EXPLAINED: [[&str; 3]; 6] = [
+    [
+        "alertname=NodeDown node=a severity=critical scope=monitoring",
+        "alertname=InferenceDown node=a severity=critical scope=inference",
+        "alertname=InferenceDown node=b severity=critical scope=inference",
+    ],
+    [
+        "alertname=GpuLost node=c gpu=0 severity=critical scope=gpu",
+        "alertname=GpuMemoryHigh node=c gpu=0 severity=warning scope=gpu",
+        "alertname=GpuMemoryHigh node=c gpu=1 severity=warning scope=gpu",
+    ],
+    [
+        "alertname=GpuLost node=d gpu=0 severity=critical scope=gpu",
+        "alertname=NodeCollectorFailing node=d collector=gpu severity=warning scope=monitoring",
+        "alertname=NodeCollectorFailing node=d collector=filesystem severity=warning scope=monitoring",
+    ],
+    [
+        "alertname=GpuReadingsAbsent node=e severity=critical scope=gpu",
+        "alertname=GpuMissing node=e severity=critical scope=gpu",
+        "alertname=GpuMissing node=f severity=critical scope=gpu",
+    ],
+    [
+        "alertname=GpuReadingsAbsent node=g severity=critical scope=gpu",
+        "alertname=NodeCollectorFailing node=g collector=gpu severity=warning scope=monitoring",
+        "alertname=NodeCollectorFailing node=h collector=gpu severity=warning scope=monitoring",
+    ],
+    [
+        "alertname=HostDiskAlmostFull node=i mountpoint=/full severity=critical scope=host",
+        "alertname=HostDiskAlmostFull node=i mountpoint=/full severity=warning scope=host",
+        "alertname=HostDiskAlmostFull node=i mountpoint=/low severity=warning scope=host",
+    ],
+];
+
+#[tokio::test]
+async fn what_follows_from_something_worse_is_held_back() {
+    let data = tempfile::tempdir().unwrap();
+    let (addresses, client) = (Addresses::free().unwrap(), http::client().unwrap());
+    let launch = parts::alertmanager(&path(FILE), data.path(), &addresses).unwrap();
+    let mut alertmanager = launch.start(data.path()).unwrap();
+    let limit = Duration::from_secs(30);
+    alertmanager.ready(&client, &addresses.alertmanager_url("/-/ready"), limit).await.unwrap();
+
+    let alerts: Vec<_> = EXPLAINED.iter().flatten().map(|text| json!({ "labels": labels(text) })).collect();
+    let url = addresses.alertmanager_url("/api/v2/alerts");
+    let post = client.post(&url).header("Content-Type", "application/json").body(json!(alerts).to_string());
+    post.send().await.unwrap().error_for_status().unwrap();
+
+    let expected: BTreeSet<_> = EXPLAINED.iter().map(|[_, follows, _]| labels(follows).to_string()).collect();
+    let mut held = BTreeSet::new();
+    let outcome = until("the right alerts to be held back", limit, async || {
+        let known: Value = serde_json::from_str(&http::page(&client, &url).await.ok()?).ok()?;
+        let known = known.as_array()?;
+        let is_held = |alert: &&Value| !list(&alert["status"], "inhibitedBy").is_empty();
+        held = known.iter().filter(is_held).map(|alert| alert["labels"].to_string()).collect();
+        (known.len() == alerts.len() && held == expected).then_some(())
+    })
+    .await;
+    assert!(outcome.is_ok(), "held back: {held:#?}\nexpected: {expected:#?}");
+    alertmanager.stop(limit).await.unwrap();
+}
+
+/// The labels in `name=value name=value`.
+fn labels(text: &str) -> Value {
+    let pairs = text.split(' ').map(|pair| pair.split_once('=').unwrap());
+    pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
 }
