@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::http;
-use crate::process::Process;
+use crate::process::{Launch, Process};
 use crate::promql;
 use crate::wait::until;
 
@@ -76,7 +76,11 @@ impl Chain {
         let prometheus = parts::prometheus(&files.prometheus, &data, &addresses)?.start(&logs)?;
         let prometheus = ready(prometheus, addresses.prometheus_url("/-/ready")).await?;
         // Last: a simulated incident begins with the exporter, and nobody must miss its beginning.
-        let exporter = parts::exporter(addresses.exporter.address(), &gpus)?.start(&logs)?;
+        let textfiles = data.join("textfile");
+        std::fs::create_dir_all(&textfiles)
+            .with_context(|| format!("failed to make {}", textfiles.display()))?;
+        let exporter = parts::exporter(addresses.exporter.address(), &gpus)?;
+        let exporter = parts::shipped_flags(&textfiles).iter().fold(exporter, Launch::arg).start(&logs)?;
         let exporter = ready(exporter, addresses.exporter_url("/-/healthy")).await?;
         Ok(Self { addresses, data, prometheus, alertmanager, relay, exporter })
     }

@@ -25,6 +25,19 @@ pub enum Gpus {
     },
 }
 
+/// Mount points that every shipped start leaves out: `node_exporter`'s default without `dev`. Engines with several workers die
+/// when `/dev/shm` is full, so there is an alert about it; what else lies in `/dev` is left out by its type.
+pub const MOUNT_POINTS_EXCLUDE: &str =
+    "^/(proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
+
+/// What every shipped start adds to the exporter's defaults; `textfiles` is where the calendar and thresholds of single GPUs go.
+pub(crate) fn shipped_flags(textfiles: &Path) -> [String; 2] {
+    [
+        format!("--collector.filesystem.mount-points-exclude={MOUNT_POINTS_EXCLUDE}"),
+        format!("--collector.textfile.directory={}", textfiles.display()),
+    ]
+}
+
 /// gpu-node-exporter.
 pub fn exporter(listen: SocketAddr, gpus: &Gpus) -> Result<Launch> {
     let launch = Launch::new("gpu-node-exporter", &programs::ours("gpu-node-exporter")?)

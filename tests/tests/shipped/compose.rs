@@ -1,5 +1,10 @@
 //! The compose file, for what neither Compose nor its schema would say.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+
+use e2e::chain::parts::MOUNT_POINTS_EXCLUDE;
 use serde_json::Value;
 
 use crate::files::{list, path, text, yaml};
@@ -88,6 +93,60 @@ fn every_service_is_watched_and_bounded() {
         assert_eq!(service["restart"], "unless-stopped", "{name}");
         assert!(service["logging"]["options"]["max-size"].is_string(), "{name}'s log grows without end");
     }
+}
+
+/// Alerts that need a flag of the exporter are blind wherever it is forgotten.
+#[test]
+fn every_start_of_the_exporter_shows_shared_memory_and_reads_textfiles() {
+    let compose = yaml("docker-compose.yml")["services"]["gpu-node-exporter"]["command"].to_string();
+    let unit = text("deploy/systemd/gpu-node-exporter.service");
+    let mounts = format!("--collector.filesystem.mount-points-exclude={MOUNT_POINTS_EXCLUDE}");
+    for start in [compose, unit] {
+        // Both Compose and systemd write a dollar sign as two.
+        let start = start.replace("$$", "$");
+        for flag in [mounts.as_str(), "--collector.textfile.directory=/var/lib/gpu-node-exporter"] {
+            assert!(start.contains(flag), "{flag} is missing: {start}");
+        }
+    }
+}
+
+/// The kernel's log is the only place of some XIDs: a device, and a capability unless `kernel.dmesg_restrict` is 0.
+#[test]
+fn the_kernels_log_is_open_to_the_exporter() {
+    let compose = yaml("docker-compose.yml");
+    let rules = list(&compose["services"]["gpu-node-exporter"], "device_cgroup_rules");
+    assert!(rules.iter().any(|rule| rule == "c 1:11 r"), "{rules:?}");
+    let unit = text("deploy/systemd/gpu-node-exporter.service");
+    for line in
+        ["DeviceAllow=/dev/kmsg r", "AmbientCapabilities=CAP_SYSLOG", "CapabilityBoundingSet=CAP_SYSLOG"]
+    {
+        assert!(unit.lines().any(|other| other == line), "{line} is missing");
+    }
+}
+
+/// A mistake in relay.yml must not keep Prometheus from starting, nor a password make a service look ill.
+#[test]
+fn no_service_waits_for_anothers_health() {
+    for (name, service) in services() {
+        assert!(service["depends_on"].is_null() || service["depends_on"].is_array(), "{name}");
+    }
+    let check = |status: &str, is_healthy: bool| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let server = std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            let head = BufReader::new(peer.try_clone().unwrap()).lines();
+            assert!(head.map_while(Result::ok).any(|line| line.is_empty()), "the request has no end");
+            peer.write_all(answer.as_bytes()).unwrap();
+        });
+        let outcome = Command::new(path("deploy/docker/healthcheck")).arg(port).status().unwrap();
+        server.join().unwrap();
+        assert_eq!(outcome.success(), is_healthy, "{status}");
+    };
+    check("200 OK", true);
+    check("401 Unauthorized", true);
+    check("503 Service Unavailable", false);
 }
 
 /// `command:` replaces the image's own flags, so a flag that is forgotten is lost.
