@@ -52,7 +52,9 @@ fn write_prometheus(plan: &Plan, folder: &Path) -> Result<()> {
     let prometheus = shipped("deploy/prometheus/prometheus.yml")?
         .with("alertmanager:9093", &addresses.alertmanager.address().to_string())?
         .with("alert-relay:8060", &addresses.relay.address().to_string())?
-        .with("localhost:9090", &addresses.prometheus.address().to_string())?;
+        .with("localhost:9090", &addresses.prometheus.address().to_string())?
+        // There is no Grafana here: messages then have no link to it.
+        .with("grafana: http://localhost:3000", "grafana: \"\"")?;
     save(&folder.join(&prometheus.file), &prometheus.faster(plan.pace)?)?;
 
     let mut nodes = shipped("deploy/prometheus/targets/nodes.yml")?
@@ -93,8 +95,6 @@ fn relay(plan: &Plan) -> Result<String> {
     let settings = shipped("deploy/alert-relay/relay.yml")?
         .with("\":8060\"", &format!("\"{}\"", addresses.relay.address()))?
         .with("localhost:8060", &addresses.relay.address().to_string())?
-        .with("localhost:9093", &addresses.alertmanager.address().to_string())?
-        .with("localhost:9090", &addresses.prometheus.address().to_string())?
         .with("sqlite:///var/lib/alert-relay/", &format!("sqlite://{}/", store.display()))?;
     let Some(channels) = &plan.channels else { return Ok(settings.text) };
     let mut tree: Value = yaml_serde::from_str(&settings.text)?;

@@ -1,0 +1,108 @@
+//! What the shipped files show as comments is right once the comment sign is taken off.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::chain::parts;
+use e2e::ports::Port;
+use e2e::{http, programs};
+
+use crate::files::{path, run, text};
+
+/// The file with its examples as settings: a comment that begins with a key, an item or a lone word, and what hangs below it.
+fn with_examples(file: &str) -> String {
+    let mut lines = Vec::new();
+    let mut is_example = false;
+    for line in text(file).lines() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let comment = line.trim_start().strip_prefix("# ");
+        is_example =
+            comment.is_some_and(|words| begins_a_setting(words) || (is_example && words.starts_with(' ')));
+        lines.push(
+            comment
+                .filter(|_| is_example)
+                .map_or_else(|| line.to_owned(), |words| format!("{indent}{words}")),
+        );
+    }
+    lines.join("\n") + "\n"
+}
+
+fn begins_a_setting(words: &str) -> bool {
+    let first = words.split(' ').next().unwrap_or_default();
+    ["-", "{"].contains(&first) || first == words || (!first.is_empty() && first.ends_with(':'))
+}
+
+fn save(folder: &Path, file: &str, content: &str) -> String {
+    let to = folder.join(file);
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::write(&to, content).unwrap();
+    to.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_relays_targets_routes_and_people() {
+    let data = tempfile::tempdir().unwrap();
+    let port = Port::free().unwrap();
+    let settings = with_examples("deploy/alert-relay/relay.yml")
+        .replace(":8060\"", &format!("{}\"", port.address()))
+        .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
+    let file = save(data.path(), "relay.yml", &settings);
+    for (secret, content) in [
+        ("dingtalk_url", "https://oapi.dingtalk.com/robot/send?access_token=x"),
+        ("dingtalk_secret", "SECx"),
+        ("wecom_url", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x"),
+        ("smtp_password", "x"),
+    ] {
+        save(data.path(), &format!("secrets/{secret}"), content);
+    }
+    let relay = programs::ours("alert-relay").unwrap();
+    let output = std::process::Command::new(relay).args(["check", "--config", &file]).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("good: 1 receiver, 3 targets, 1 heartbeat"), "{said}\n{settings}");
+}
+
+/// The way to messages that reached nobody, as the page describes it, on a store as the relay makes it.
+#[tokio::test]
+async fn the_query_for_what_was_given_up() {
+    let data = tempfile::tempdir().unwrap();
+    let port = Port::free().unwrap();
+    let settings = text("deploy/alert-relay/relay.yml")
+        .replace(":8060\"", &format!("{}\"", port.address()))
+        .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
+    let file = save(data.path(), "relay.yml", &settings);
+    let mut relay = parts::relay(Path::new(&file)).unwrap().start(data.path()).unwrap();
+    let limit = Duration::from_secs(30);
+    let ready = format!("http://{}/-/ready", port.address());
+    relay.ready(&http::client().unwrap(), &ready, limit).await.unwrap();
+    let readme = text("deploy/alert-relay/README.md");
+    let (_, query) = readme.split_once("```sql\n").unwrap();
+    let (query, _) = query.split_once("```").unwrap();
+    run("sqlite3", &[data.path().join("relay.db").to_str().unwrap(), query]);
+    relay.stop(limit).await.unwrap();
+}
+
+#[test]
+fn prometheus_targets() {
+    let data = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(path("rules"), data.path().join("rules")).unwrap();
+    let folder = "deploy/prometheus";
+    let config =
+        save(data.path(), &format!("{folder}/prometheus.yml"), &text(&format!("{folder}/prometheus.yml")));
+    for name in ["nodes", "inference"] {
+        let file = format!("{folder}/targets/{name}.yml");
+        let content = with_examples(&file);
+        assert!(content.contains("\n- targets: [\"10.0.0.12:"), "{content}");
+        save(data.path(), &file, &content);
+    }
+    run("promtool", &["check", "config", "--lint=all", "--lint-fatal", &config]);
+}
+
+#[test]
+fn a_mailbox_of_alertmanagers_own() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = with_examples("deploy/alertmanager/alertmanager.yml");
+    assert!(settings.contains("\n    email_configs:\n      - to: "), "{settings}");
+    run("amtool", &["check-config", &save(data.path(), "alertmanager.yml", &settings)]);
+}
