@@ -33,7 +33,7 @@ lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dep
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
 	@target/release/bench $(ONLY)
 
-gpu-check: ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
+gpu-check: packages-gpu-check ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter
 	tests/gpu-check.sh target/release/gpu-node-exporter '$(RECORD)'
 

@@ -1,25 +1,34 @@
 #!/usr/bin/env bash
-# Installs what a make target needs from Debian's packages: only what is missing, and nothing when nothing is.
+# Installs what a make target needs from Debian's packages: only what is missing, and nothing when nothing is. Says so when
+# what is there is too old.
 #
-# usage: debian-packages.sh up|demo|test|bench|all
+# usage: debian-packages.sh up|demo|test|bench|gpu-check|all
 set -euo pipefail
 
 # what is looked for      its package               the targets that need it
 needs="
-command:cc                gcc                       up demo test bench
-header:stdlib.h           libc6-dev                 up demo test bench
+command:cc                gcc                       up demo test bench gpu-check
+header:stdlib.h           libc6-dev                 up demo test bench gpu-check
 command:prometheus        prometheus                up demo test bench
 command:prometheus-alertmanager prometheus-alertmanager up demo test bench
 python:aiosmtpd           python3-aiosmtpd          demo test
 python:prometheus_client  python3-prometheus-client test
 command:prometheus-node-exporter prometheus-node-exporter bench
-command:sqlite3           sqlite3                   bench
+command:sqlite3           sqlite3                   test bench
+command:curl              curl                      gpu-check
+command:pgrep             procps                    gpu-check
+command:awk               mawk                      gpu-check
+"
+# The oldest that read the shipped files: keep_firing_for in rules, location in time intervals.
+oldest="
+prometheus 2.42
+prometheus-alertmanager 0.25
 "
 target=${1-}
 case $target in
-  up | demo | test | bench | all) ;;
+  up | demo | test | bench | gpu-check | all) ;;
   *)
-    echo 'usage: debian-packages.sh up|demo|test|bench|all' >&2
+    echo 'usage: debian-packages.sh up|demo|test|bench|gpu-check|all' >&2
     exit 2
     ;;
 esac
@@ -33,12 +42,31 @@ is_there() {
 }
 
 missing=()
+present=()
 while read -r what package targets; do
   [ -n "$what" ] || continue
   case " $targets all " in *" $target "*) ;; *) continue ;; esac
+  present+=("${what#*:}")
   is_there "$what" || missing+=("$package")
 done <<<"$needs"
-[ ${#missing[@]} -gt 0 ] || exit 0
+
+# Once everything is there: ends with 1 when a program is too old for the files that are shipped.
+check_versions() {
+  local program needed found outcome=0
+  while read -r program needed; do
+    case " ${present[*]} " in *" $program "*) ;; *) continue ;; esac
+    found=$("$program" --version 2>&1 | sed -n '1s/.*version \([0-9.]*\).*/\1/p')
+    if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
+      echo "$program ${found:-of unknown version} is too old: $needed or newer is needed (hint: Debian 12 and newer have it; or put a newer program of this name first in PATH)" >&2
+      outcome=1
+    fi
+  done <<<"$oldest"
+  return $outcome
+}
+if [ ${#missing[@]} -eq 0 ]; then
+  check_versions
+  exit
+fi
 
 if ! command -v apt-get >/dev/null; then
   echo "missing: ${missing[*]} (hint: these are Debian's package names; install the same programs by this system's own means)" >&2
@@ -67,3 +95,5 @@ if [ -d /run/systemd/system ]; then
     fi
   done
 fi
+
+check_versions

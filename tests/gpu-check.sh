@@ -3,8 +3,14 @@
 #
 # usage: gpu-check.sh EXPORTER_BINARY RECORD_FOLDER [EXPORTER_FLAG …]
 #
-# Needs bash, curl and the driver; nothing is installed and no GPU setting is changed. Takes about a minute and a half.
+# Needs bash, curl, pgrep, awk and the driver; nothing is installed and no GPU setting is changed. Takes about a minute and a half.
 set -euo pipefail
+for tool in curl pgrep awk; do
+  command -v "$tool" >/dev/null || {
+    echo "$tool is missing (hint: Debian has it in curl, procps or mawk)" >&2
+    exit 2
+  }
+done
 
 exporter=${1:?usage: gpu-check.sh EXPORTER_BINARY RECORD_FOLDER [EXPORTER_FLAG …]}
 record=${2:?usage: gpu-check.sh EXPORTER_BINARY RECORD_FOLDER [EXPORTER_FLAG …]}

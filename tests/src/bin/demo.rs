@@ -20,7 +20,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// The whole chain with simulated GPUs, and the messages of an incident as they arrive.
 #[derive(Parser)]
 struct Arguments {
-    /// End with status 0 as soon as DingTalk, WeCom and mail were told that the alert fired and that it is resolved.
+    /// End with status 0 as soon as DingTalk, WeCom and mail were told that the alert fired and that it is resolved, or with 1
+    /// when they were not 150 seconds after everything runs.
     #[arg(long)]
     once: bool,
 }
@@ -54,6 +55,9 @@ async fn play(arguments: &Arguments, terminal: &Terminal, data: &Path) -> Result
         asked = stop::asked() => return asked,
     };
     announce(terminal, &chain);
+    if arguments.once {
+        terminal.say(&format!("this ends once all three were told, or fails after {ONCE_LIMIT:?}"));
+    }
     let outcome = watch(arguments, terminal, &audience, &mut chain).await;
     terminal.say("stopping");
     let stopped = chain.stop().await;
