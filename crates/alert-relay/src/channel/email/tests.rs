@@ -27,6 +27,7 @@ struct Script {
     greeting: &'static str,
     auth: &'static str,
     mail: &'static str,
+    /// Empty: never answers to a recipient.
     rcpt: &'static str,
     /// `None`: never answers after the data.
     data: Option<&'static str>,
@@ -132,6 +133,7 @@ async fn serve(
             }
             "AUTH" => say(&mut stream, script.auth).await?,
             "MAIL" => say(&mut stream, script.mail).await?,
+            "RCPT" if script.rcpt.is_empty() => std::future::pending::<()>().await,
             "RCPT" => say(&mut stream, script.rcpt).await?,
             "DATA" => {
                 say(&mut stream, "354 go ahead").await?;
@@ -281,12 +283,16 @@ async fn a_refusal_has_the_servers_words_and_a_hint() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_after_the_data_is_left_in_time() {
-    let server = Server::start(Script { data: None, ..TAKES }).await;
-    let target = TargetSettings { timeout: Duration::from_millis(400), ..server.target(MailTls::None) };
-    let outcome = send(&target, &sample::named("firing").unwrap()).await;
-    retry(&outcome, Reason::Timeout, "may have been taken");
-    assert_eq!(server.mails.lock().unwrap().len(), 1, "the server did take it");
+async fn a_server_that_hangs_is_left_in_time() {
+    let check = async |script: Script, reason: Reason, words: &str, mails: usize| {
+        let server = Server::start(script).await;
+        let target = TargetSettings { timeout: Duration::from_millis(400), ..server.target(MailTls::None) };
+        retry(&send(&target, &sample::named("firing").unwrap()).await, reason, words);
+        assert_eq!(server.mails.lock().unwrap().len(), mails);
+    };
+    check(Script { data: None, ..TAKES }, Reason::Timeout, "may have been taken", 1).await;
+    // It may wait for the recipient's own server: that is no other recipient's trouble.
+    check(Script { rcpt: "", ..TAKES }, Reason::Mailbox, "RCPT TO", 0).await;
 }
 
 #[tokio::test]

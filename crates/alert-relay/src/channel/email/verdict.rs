@@ -73,13 +73,14 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
 
 /// The verdict on a server that did not answer a step in time.
 pub(super) fn of_silence(step: Step, limit: Duration) -> Outcome {
-    let detail = match step {
-        Step::Session => format!("no greeting and login within {limit:?}"),
-        Step::Sender => format!("no answer to MAIL FROM within {limit:?}"),
-        Step::Recipient => format!("no answer to RCPT TO within {limit:?}"),
-        Step::Content => format!("no answer within {limit:?}; the mail may have been taken"),
+    let (reason, before) = match step {
+        Step::Session => (Reason::Timeout, "no greeting and login"),
+        Step::Sender => (Reason::Timeout, "no answer to MAIL FROM"),
+        // Some servers ask the recipient's own before they answer.
+        Step::Recipient => (Reason::Mailbox, "no answer to RCPT TO"),
+        Step::Content => (Reason::Timeout, "the mail may have been taken, no answer"),
     };
-    Outcome::Retry { reason: Reason::Timeout, after: None, detail }
+    Outcome::Retry { reason, after: None, detail: format!("{before} within {limit:?}") }
 }
 
 /// A 5xx.

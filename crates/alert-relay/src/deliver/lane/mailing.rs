@@ -109,7 +109,7 @@ impl LaneRun {
             Outcome::Delivered { .. } | Outcome::Misconfigured { .. } | Outcome::Retry { .. } => {}
         }
         if let Next::Wait(_) | Next::Pause(_) | Next::Hold = answer.next {
-            round.later = round.later.max(Some(self.come_back_at(answer)));
+            let at = self.come_back_at(answer);
             let may_be_other_for_others = matches!(
                 answer.outcome,
                 Outcome::Retry {
@@ -119,6 +119,8 @@ impl LaneRun {
                 }
             );
             round.is_cut_short = !may_be_other_for_others;
+            // Who was not tried does not wait for a mailbox that was.
+            round.later = if round.is_cut_short { Some(at) } else { round.later.max(Some(at)) };
         }
     }
 

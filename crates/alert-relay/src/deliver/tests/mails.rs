@@ -90,8 +90,8 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
     is_up(&scene, 1).await;
 
     // He is tried for hours, and then the end says who heard it.
-    for _ in 0..12 * 12 {
-        scene.advance(Duration::from_mins(5));
+    for _ in 0..12 * 4 {
+        scene.advance(Duration::from_mins(15));
         scene.still().await;
     }
     scene.ends(&[(End::Delivered, 3)]).await;
