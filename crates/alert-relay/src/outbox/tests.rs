@@ -442,9 +442,17 @@ async fn giving_up_ends_what_is_too_old_and_nobody_holds() {
 #[tokio::test]
 async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
     let stage = Stage::new().await;
-    for number in 0..1_200 {
-        let group = format!("group {number}");
-        stage.outbox.accept(accepted(&group, vec![firing("a", 10)], &["chat"])).await.unwrap();
+    // Many to a transaction, and fewer at a time than the writer's queue holds.
+    for hundreds in 0..3 {
+        let accepts = (0..400).map(|number| {
+            let (outbox, group) = (stage.outbox.clone(), format!("group {hundreds} {number}"));
+            tokio::spawn(
+                async move { outbox.accept(accepted(&group, vec![firing("a", 10)], &["chat"])).await },
+            )
+        });
+        for accept in accepts.collect::<Vec<_>>() {
+            accept.await.unwrap().unwrap();
+        }
     }
     stage.clock.advance(Duration::from_secs(10));
     stage.outbox.give_up("chat", stage.clock.now(), "test").await.unwrap();
