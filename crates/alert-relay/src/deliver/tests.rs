@@ -126,7 +126,7 @@ impl Scene {
     /// Waits until this line stands on the metrics page.
     async fn reads_on_page(&self, line: &str) {
         for _ in 0..2_000 {
-            if self.metrics.encode().contains(line) {
+            if self.metrics.encode().lines().any(|other| other == line) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
