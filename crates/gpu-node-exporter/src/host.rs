@@ -2,7 +2,7 @@
 //!
 //! Owns the list of host collectors and which lane each runs in. To add one: a file here, a line in [`COLLECTORS`].
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::collector::Collector;
 

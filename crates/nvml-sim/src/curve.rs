@@ -94,7 +94,7 @@ impl Curve {
             Self::Constant(level) => *level,
             Self::Wave(wave) => {
                 let angle = TAU * (t / wave.period.as_secs_f64() + shift);
-                f64::midpoint(wave.low, wave.high) + (wave.high - wave.low) / 2.0 * angle.sin()
+                f64::midpoint(wave.low, wave.high) + (wave.high - wave.low) / 2.0 * libm::sin(angle)
             }
             Self::Ramp(ramp) => ramp.at(t),
         }
@@ -106,7 +106,7 @@ impl Curve {
             Self::Constant(level) => level * t,
             Self::Wave(wave) => {
                 let period = wave.period.as_secs_f64();
-                let waves = ((TAU * shift).cos() - (TAU * (t / period + shift)).cos()) * period / TAU;
+                let waves = (libm::cos(TAU * shift) - libm::cos(TAU * (t / period + shift))) * period / TAU;
                 f64::midpoint(wave.low, wave.high) * t + (wave.high - wave.low) / 2.0 * waves
             }
             Self::Ramp(ramp) => {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches};
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::flag::{self, Flag, Takes};
 use super::nearest;

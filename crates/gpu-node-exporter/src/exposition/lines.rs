@@ -35,18 +35,21 @@ pub(super) fn write_sample(out: &mut String, [name, suffix]: [&str; 2], labels: 
 
 /// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal.
 pub(super) fn write_number(out: &mut String, number: Number) {
-    let written = match number {
-        Number::Whole(whole) => write!(out, "{whole}"),
-        Number::Real(real) if real.is_nan() => out.write_str("NaN"),
-        Number::Real(real) if real.is_infinite() => out.write_str(if real > 0.0 { "+Inf" } else { "-Inf" }),
+    match number {
+        Number::Whole(whole) => out.push_str(itoa::Buffer::new().format(whole)),
+        Number::Real(real) if real.is_nan() => out.push_str("NaN"),
+        Number::Real(real) if real.is_infinite() => out.push_str(if real > 0.0 { "+Inf" } else { "-Inf" }),
         // Debug switches to an exponent for very large and very small numbers, which Display writes out in full.
-        Number::Real(real) => write!(out, "{real:?}"),
-    };
-    written.expect("writing to a String cannot fail");
+        Number::Real(real) => write!(out, "{real:?}").expect("writing to a String cannot fail"),
+    }
 }
 
-/// `\` and line feed, and where asked the quote.
+/// `\` and line feed, and where asked the quote. Nearly every text holds none of them and is copied whole.
 fn escape(out: &mut String, text: &str, quotes: bool) {
+    if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         match character {
             '\\' => out.push_str("\\\\"),

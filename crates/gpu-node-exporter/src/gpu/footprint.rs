@@ -16,8 +16,15 @@ pub(super) fn keep_one_heap() {
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+        // Their defaults grow with the largest buffer ever freed (a compressor's), and with them what is kept for the next one.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
     }
 }
+
+/// Bytes. A buffer from this size on goes back to the kernel when it is freed, and so does as much at the heap's end. Just above a
+/// page of eight GPUs, which is needed at each scrape.
+const LARGE: libc::c_int = 160 * 1024;
 
 /// Unmaps the code of this program and its libraries; what is used again comes back from the page cache.
 pub(super) fn give_back() {

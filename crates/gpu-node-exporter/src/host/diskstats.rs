@@ -312,7 +312,7 @@ mod tests {
             rootfs: "/".into(),
             udev: "/nonexistent".into(),
         };
-        let exclude = regex::Regex::new("^ram").unwrap();
+        let exclude = regex_lite::Regex::new("^ram").unwrap();
         let mut shown =
             Shown { filter: Filter { exclude: Some(exclude), include: None }, root, disks: HashMap::new() };
         values(&families(&shown.of(&parse(text).unwrap())))

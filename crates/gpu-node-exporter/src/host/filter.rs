@@ -2,7 +2,7 @@
 //!
 //! Owns the decision. Leaves out the flags, which are `args`'.
 
-use regex::Regex;
+use regex_lite::Regex;
 
 /// A name passes when no exclude expression matches it and the include expression, if there is one, does.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::HostSettings;
 use super::root::{Buffer, KeptFile, ReadError, Root};

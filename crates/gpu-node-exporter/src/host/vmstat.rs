@@ -4,7 +4,7 @@
 //! only grow. Parsed by hand: procfs's type is a map and loses the order, which lets the expression be asked only once
 //! for each field here.
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::HostSettings;
 use super::root::{Buffer, KeptFile};

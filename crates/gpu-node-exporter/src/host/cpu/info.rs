@@ -3,7 +3,7 @@
 //! Owns model, flags, bugs and the present frequency of each CPU. x86's names of the fields are `node_exporter`'s
 //! labels; what another architecture does not name is an empty label there, and here.
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::CpuSettings;
 use crate::collector::Fault;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use regex::Regex;
+use regex_lite::Regex;
 
 /// The paths that match, ordered; the pattern itself when none does, so that a missing directory is told by name.
 pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
@@ -36,12 +36,12 @@ fn wildcards(name: &str) -> Option<Regex> {
             '?' => expression.push('.'),
             '[' => {
                 let class: String = characters.by_ref().take_while(|character| *character != ']').collect();
-                let escaped = regex::escape(class.trim_start_matches('^')).replace("\\-", "-");
+                let escaped = regex_lite::escape(class.trim_start_matches('^')).replace("\\-", "-");
                 expression.push_str(if class.starts_with('^') { "[^" } else { "[" });
                 expression.push_str(&escaped);
                 expression.push(']');
             }
-            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+            other => expression.push_str(&regex_lite::escape(other.encode_utf8(&mut [0; 4]))),
         }
     }
     expression.push('$');
