@@ -8,24 +8,22 @@
 //! process owns the file, held by a lock beside it, so the leases found in it at the start belong to a dead process and
 //! are taken over at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
-use crate::channel::Fit;
 use crate::clock::{Clock, Millis};
-use crate::notification::{Alert, Fingerprint, Notification};
 use crate::outbox::readers::Readers;
 use crate::outbox::writer::Writer;
-use crate::routes::{Mentions, Planned};
 use crate::settings::StoreSettings;
 
 pub(crate) use crate::outbox::error::StoreError;
+pub(crate) use crate::outbox::records::{
+    Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DueLane, End, Hearing, Hearings, Lane,
+    PastAttempt, Pending, Progress, Rendering, Settlement, TargetCount, Told, Which,
+};
 
 mod accept;
 mod arrival;
@@ -34,6 +32,7 @@ mod columns;
 mod error;
 mod gathered;
 mod readers;
+mod records;
 mod rows;
 mod schema;
 mod sqlite;
@@ -57,275 +56,10 @@ struct Shared {
     _lock: File,
 }
 
-/// One webhook, parsed and routed, ready to be made durable.
-#[derive(Clone, Debug)]
-pub(crate) struct Accepted {
-    /// The receiver in the URL.
-    pub(crate) endpoint: String,
-    /// What the body says.
-    pub(crate) notification: Notification,
-    /// The body as it came; the message is made from it.
-    pub(crate) payload: Bytes,
-    /// Who is to be told of what; a target at most once.
-    pub(crate) deliveries: Vec<Planned>,
-}
-
-/// What became of an [`Accepted`]: either way it is on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Acceptance {
-    /// New: its deliveries are pending.
-    Stored {
-        /// The notification's number.
-        notification: i64,
-        /// How many deliveries are now pending.
-        deliveries: usize,
-    },
-    /// The same snapshot was accepted within [`DEDUP_WINDOW`]: a cluster's second peer, or our 200 got lost. Its
-    /// deliveries ended at once as suppressed.
-    Duplicate {
-        /// This copy's number.
-        notification: i64,
-        /// The number of the one it repeats.
-        of: i64,
-        /// How many deliveries were suppressed.
-        deliveries: usize,
-    },
-}
-
 /// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
 /// and a restart of ours, and stay below any `repeat_interval`, whose smallest usual value is five minutes: a genuine
 /// repeat must get through.
 pub(crate) const DEDUP_WINDOW: Duration = Duration::from_mins(4);
-
-/// Deliveries of one alert group to one target: told one after the other. Lanes are independent of each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Lane {
-    /// The target's name.
-    pub(crate) target: String,
-    /// The hash of endpoint, receiver and group key.
-    pub(crate) group: String,
-}
-
-/// Which lanes to look at. With thousands of deliveries waiting, a look at all of them at every webhook would slow the
-/// accepting down, and while only a robot's reserve is left, ordinary ones could not be sent anyway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// All.
-    Any,
-    /// Those that hold a firing critical alert.
-    Urgent,
-}
-
-/// A lane with something to send now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DueLane {
-    /// Which.
-    pub(crate) lane: Lane,
-    /// A delivery in it holds a firing critical alert.
-    pub(crate) is_urgent: bool,
-}
-
-/// A claimed lane: nobody else works on it until the lease ends.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    /// Which.
-    pub(crate) lane: Lane,
-    /// The pending deliveries, oldest first; never empty. The last one speaks for all.
-    pub(crate) deliveries: Vec<Pending>,
-    /// What the target was told of this group.
-    pub(crate) told: Vec<Told>,
-    /// How far the last one's message has come.
-    pub(crate) progress: Option<Progress>,
-}
-
-/// One pending delivery.
-#[derive(Clone, Debug)]
-pub(crate) struct Pending {
-    /// Its number.
-    pub(crate) id: i64,
-    /// When its notification was accepted.
-    pub(crate) accepted_at: Millis,
-    /// The alerts for this target.
-    pub(crate) alerts: Vec<Fingerprint>,
-    /// Alerts for this target outside of its hours, as in [`Planned::quiet`].
-    pub(crate) quiet: Vec<Fingerprint>,
-    /// Whom to mention.
-    pub(crate) mentions: Mentions,
-    /// Attempts so far.
-    pub(crate) attempts: u32,
-    /// Some recipients have its mail; the others were tried, and are tried again unless something newer comes.
-    pub(crate) is_straggling: bool,
-    /// The webhook's body.
-    pub(crate) payload: Bytes,
-}
-
-/// A message that was tried before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// How it was rendered then.
-    pub(crate) rendering: Rendering,
-    /// The parts (from 1) that are proven delivered.
-    pub(crate) done: BTreeSet<u32>,
-    /// Of a mail: what became of its recipients.
-    pub(crate) hearings: BTreeMap<String, Hearing>,
-}
-
-/// What became of one recipient of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Hearing {
-    /// The server took it.
-    Heard,
-    /// Refused for good.
-    Refused,
-    /// Tried, and to be tried again.
-    Deferred,
-}
-
-/// How far a mail has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hearings {
-    /// By recipient; who was not tried is not in it.
-    pub(crate) by_recipient: BTreeMap<String, Hearing>,
-    /// As in [`Pending::is_straggling`].
-    pub(crate) is_straggling: bool,
-}
-
-/// What decides how a message is cut into parts: with the same rendering, part 2 is the same part 2 again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rendering {
-    /// The target whose channel is used.
-    pub(crate) via: String,
-    /// With markup, smaller, or plain.
-    pub(crate) fit: Fit,
-    /// The `now` of the text.
-    pub(crate) at: Millis,
-    /// How many parts there are.
-    pub(crate) parts: u32,
-}
-
-/// What a target last heard of one alert.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Told {
-    /// The alert as it was told; its status says what the target believes.
-    pub(crate) alert: Alert,
-}
-
-/// One try to send one part.
-#[derive(Clone, Debug)]
-pub(crate) struct AttemptStart {
-    /// The delivery that speaks for its lane.
-    pub(crate) delivery: i64,
-    /// How the message is rendered.
-    pub(crate) rendering: Rendering,
-    /// Hash of the robot's address.
-    pub(crate) robot: String,
-    /// Which part, from 1.
-    pub(crate) part: u32,
-}
-
-/// What became of an attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct AttemptEnd {
-    /// From [`Outbox::begin_attempt`].
-    pub(crate) attempt: i64,
-    /// The delivery it was for.
-    pub(crate) delivery: i64,
-    /// Proven delivered.
-    pub(crate) is_delivered: bool,
-    /// The outcome as a bounded word.
-    pub(crate) outcome: &'static str,
-    /// The reason as a bounded word.
-    pub(crate) reason: Option<&'static str>,
-    /// The channel's own words.
-    pub(crate) detail: String,
-    /// The robot asked for silence until then.
-    pub(crate) pause_until: Option<Millis>,
-    /// The message has to be put differently: its parts so far no longer count.
-    pub(crate) next_fit: Option<Fit>,
-    /// How far the mail has come with this; `None` where the parts make one message.
-    pub(crate) hearings: Option<Hearings>,
-}
-
-/// How a delivery ends. There is no other way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum End {
-    /// The channel's reply proves that it arrived.
-    Delivered,
-    /// A newer snapshot of the group told it.
-    Superseded,
-    /// There was nothing to tell that the target did not know, or the notification was a duplicate.
-    Suppressed,
-    /// Given up.
-    Dead,
-}
-
-impl End {
-    /// Every end, for metrics that start at 0.
-    pub(crate) const ALL: [Self; 4] = [Self::Delivered, Self::Superseded, Self::Suppressed, Self::Dead];
-
-    /// The state in the store, the metric label and the word in logs.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Superseded => "superseded",
-            Self::Suppressed => "suppressed",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// The end of a claim: of the delivery that spoke, and with it of the older ones it spoke for.
-#[derive(Clone, Debug)]
-pub(crate) struct Settlement {
-    /// The claimed lane.
-    pub(crate) lane: Lane,
-    /// The delivery that spoke.
-    pub(crate) delivery: i64,
-    /// How it ended. The older ones end as superseded by it; if it is dead, so are they, for nobody was told.
-    pub(crate) end: End,
-    /// Why, in a few words.
-    pub(crate) reason: String,
-    /// What the target now knows; written in the same transaction.
-    pub(crate) told: Vec<Told>,
-}
-
-/// A delivery that was given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Abandoned {
-    /// Its number.
-    pub(crate) id: i64,
-    /// The group it spoke of.
-    pub(crate) group: String,
-    /// When its notification was accepted.
-    pub(crate) accepted_at: Millis,
-    /// Attempts made.
-    pub(crate) attempts: u32,
-}
-
-/// How the deliveries of one target stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TargetCount {
-    /// Accepted since the file was made.
-    pub(crate) accepted: u64,
-    /// Ended since the file was made, by end.
-    pub(crate) ended: BTreeMap<End, u64>,
-    /// Rows that are pending now.
-    pub(crate) pending: u64,
-    /// When the oldest pending one was accepted.
-    pub(crate) oldest: Option<Millis>,
-}
-
-/// An attempt that still counts against a robot's budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PastAttempt {
-    /// Hash of the robot's address.
-    pub(crate) robot: String,
-    /// When it was over.
-    pub(crate) ended_at: Millis,
-    /// The robot asked for silence until then.
-    pub(crate) pause_until: Option<Millis>,
-}
 
 impl Outbox {
     /// Opens the file, making it if it is not there (its directory has to be), brings its schema up to date and takes over

@@ -1,11 +1,14 @@
 //! The store as its users see it, on a real file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::notification::{GroupKey, LabelSet, Status};
+use crate::channel::Fit;
+use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
+use crate::routes::Planned;
 
 pub(crate) fn alert(fingerprint: &str, start: i64) -> Alert {
     Alert {
