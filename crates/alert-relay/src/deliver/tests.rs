@@ -13,6 +13,7 @@ use crate::outcome::{Outcome, Reason};
 use crate::settings::{Budget, TargetSettings};
 
 mod mails;
+mod trouble;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -338,22 +339,6 @@ async fn critical_alerts_pass_when_only_the_reserve_is_left() {
 }
 
 #[tokio::test]
-async fn a_throttled_robot_is_left_alone_for_as_long_as_it_says() {
-    let scene = Scene::new().await;
-    scene.chat.reply([throttled(600)]);
-    scene.accept("one", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.accept("two", vec![firing("b", 10)]).await;
-    scene.idle().await;
-    let scene = scene.restart().await;
-    scene.advance(599 * SECOND);
-    scene.still().await;
-    assert_eq!(scene.chat.heard_so_far().len(), 1);
-    scene.advance(2 * SECOND);
-    scene.ends(&[(End::Delivered, 2)]).await;
-}
-
-#[tokio::test]
 async fn the_time_to_the_delivery_is_that_of_the_oldest_news_in_it() {
     let scene = Scene::new().await;
     scene.chat.reply([throttled(600)]);
@@ -365,52 +350,6 @@ async fn the_time_to_the_delivery_is_that_of_the_oldest_news_in_it() {
     scene.advance(301 * SECOND);
     scene.ends(&[(End::Delivered, 1), (End::Superseded, 1)]).await;
     scene.reads_on_page("alert_relay_delivery_latency_seconds_sum{target=\"chat\"} 601.0").await;
-}
-
-#[tokio::test]
-async fn a_robot_silenced_for_long_is_spoken_for_at_once_and_until_it_may_speak_again() {
-    let mail = Script::chat("mail");
-    let scene = Scene::with(|chat| {
-        vec![
-            TargetSettings { fallback: Some("mail".to_owned()), ..target("chat", chat) },
-            target("mail", &mail),
-        ]
-    })
-    .await;
-    scene.chat.reply([throttled(3600)]);
-    scene.accept("one", vec![firing("a", 10)]).await;
-    assert!(mail.heard(1).await[0].ends_with("| new a"), "{:?}", mail.heard_so_far());
-    scene.ends(&[(End::Delivered, 1)]).await;
-    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
-    // It does not forget over a restart.
-    let scene = scene.restart().await;
-    scene.accept("two", vec![firing("b", 10)]).await;
-    mail.heard(2).await;
-    scene.ends(&[(End::Delivered, 2)]).await;
-    assert_eq!(scene.chat.heard_so_far(), ["new a"]);
-
-    scene.advance(3601 * SECOND);
-    scene.accept("three", vec![firing("c", 10)]).await;
-    assert_eq!(scene.chat.heard(2).await, ["new a", "new c"]);
-    scene.ends(&[(End::Delivered, 3)]).await;
-    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 1").await;
-}
-
-#[tokio::test]
-async fn a_gateway_that_bans_us_is_left_alone_by_all_groups() {
-    let scene = Scene::new().await;
-    let after = Some(Duration::from_mins(5));
-    let banned = Outcome::Retry { reason: Reason::UnprovenReply, after, detail: "wait".to_owned() };
-    scene.chat.reply([verdict(banned)]);
-    scene.accept("one", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.idle().await;
-    scene.accept("two", vec![firing("b", 10)]).await;
-    scene.advance(299 * SECOND);
-    scene.still().await;
-    assert_eq!(scene.chat.heard_so_far(), ["new a"]);
-    scene.advance(2 * SECOND);
-    scene.ends(&[(End::Delivered, 2)]).await;
 }
 
 #[tokio::test]
@@ -480,130 +419,6 @@ async fn a_stop_waits_for_what_is_under_way_only_so_long_and_loses_nothing() {
     assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
     scene.ends(&[(End::Delivered, 1)]).await;
     assert_eq!(scene.deliverer.stop(SECOND).await, 0);
-}
-
-#[tokio::test]
-async fn a_target_that_refuses_everything_keeps_its_queue_and_its_fallback_speaks() {
-    let mail = Script::chat("mail");
-    let scene = Scene::with(|chat| {
-        vec![
-            TargetSettings { fallback: Some("mail".to_owned()), ..target("chat", chat) },
-            target("mail", &mail),
-        ]
-    })
-    .await;
-    scene.chat.reply((0..100).map(|_| misconfigured()));
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.idle().await;
-    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
-    assert!(mail.heard_so_far().is_empty(), "the fallback speaks too early");
-
-    scene.advance(61 * SECOND);
-    let heard = mail.heard(1).await;
-    assert!(
-        heard[0].contains("chat") && heard[0].contains("mail") && heard[0].ends_with("| new a"),
-        "{heard:?}"
-    );
-    scene.ends(&[(End::Delivered, 1)]).await;
-    assert!(scene.metrics.encode().contains("alert_relay_fallback_deliveries_total{target=\"chat\"} 1"));
-}
-
-#[tokio::test]
-async fn a_target_put_right_is_told_by_a_reload_and_hears_what_waited() {
-    let scene = Scene::new().await;
-    scene.chat.reply([misconfigured()]);
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.idle().await;
-    scene.deliverer.reload(&scene.settings).await.unwrap();
-    assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
-    scene.ends(&[(End::Delivered, 1)]).await;
-}
-
-#[tokio::test]
-async fn a_target_that_is_down_is_asked_one_at_a_time_and_catches_up_when_it_is_back() {
-    let scene = Scene::new().await;
-    scene.chat.reply((0..6).map(|_| unreachable()));
-    for group in ["one", "two", "three"] {
-        scene.accept(group, vec![firing("a", 10)]).await;
-    }
-    scene.chat.heard(3).await;
-    scene.idle().await;
-    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
-    scene.advance_until_heard(SECOND, 9).await;
-    scene.ends(&[(End::Delivered, 3)]).await;
-    assert_eq!(scene.chat.heard_so_far().len(), 9);
-    scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 1").await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_brought_for_a_day_is_dead() {
-    let scene = Scene::new().await;
-    scene.chat.reply((0..10_000).map(|_| unreachable()));
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.advance(Duration::from_hours(23));
-    scene.still().await;
-    scene.ends(&[]).await;
-    scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
-}
-
-#[tokio::test]
-async fn a_queue_kept_for_two_days_is_told_once_the_target_is_put_right() {
-    for put_right in ["by a restart", "by a reload", "by itself"] {
-        let slow = |chat: &Script| {
-            vec![TargetSettings {
-                budget: Budget { sends: 1, window: Duration::from_mins(1) },
-                ..target("chat", chat)
-            }]
-        };
-        let mut scene = Scene::with(slow).await;
-        scene.chat.reply([misconfigured(), misconfigured()]);
-        for group in ["one", "two", "three"] {
-            scene.accept(group, vec![firing("a", 10)]).await;
-        }
-        scene.chat.heard(1).await;
-        scene.idle().await;
-        scene.advance(Duration::from_hours(48));
-        scene.chat.heard(2).await;
-        scene.idle().await;
-        match put_right {
-            "by a restart" => scene = scene.restart().await,
-            "by a reload" => scene.deliverer.reload(&scene.settings).await.unwrap(),
-            _ => scene.advance(Duration::from_mins(5)),
-        }
-        // One a minute: the housekeeping comes by several times before the last.
-        for told in 3..=5 {
-            scene.advance_until_heard(15 * SECOND, told).await;
-        }
-        scene.ends(&[(End::Delivered, 3)]).await;
-    }
-}
-
-#[tokio::test]
-async fn a_target_that_refuses_everything_for_a_week_loses_its_queue() {
-    let scene = Scene::new().await;
-    scene.chat.reply((0..10_000).map(|_| misconfigured()));
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.advance(Duration::from_hours(7 * 24 - 1));
-    scene.chat.heard(2).await;
-    scene.ends(&[]).await;
-    scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
-}
-
-#[tokio::test]
-async fn a_target_that_left_the_settings_keeps_its_queue_for_a_day() {
-    let scene = Scene::new().await;
-    scene.deliverer.reload(&settings(&scene.stage, vec![])).await.unwrap();
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.advance(Duration::from_hours(23));
-    scene.still().await;
-    scene.ends(&[]).await;
-    scene.advance(Duration::from_hours(2));
-    scene.ends(&[(End::Dead, 1)]).await;
-    assert!(scene.chat.heard_so_far().is_empty());
 }
 
 #[tokio::test]
