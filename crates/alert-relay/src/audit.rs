@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
+use crate::delivery::TargetCount;
 use crate::metrics::Metrics;
-use crate::outbox::{Outbox, StoreError, TargetCount};
+use crate::outbox::{Outbox, StoreError};
 
 /// Checks on demand: at each scrape, and now and then by the housekeeping.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub(crate) fn imbalance(count: &TargetCount) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::End;
+    use crate::delivery::End;
 
     #[test]
     fn the_sum_says_what_is_missing_or_too_much() {

@@ -28,7 +28,7 @@ pub(crate) enum Wait {
 }
 
 impl Budgets {
-    /// Says what a robot may do. Targets that share a robot share the smaller budget: call [`begin_roster`](Self::begin_roster)
+    /// Says what a robot may do. Targets that share a robot share the smaller budget: call [`begin_reload`](Self::begin_reload)
     /// first, then this for each.
     pub(crate) fn allow(&mut self, robot: &str, budget: Budget) {
         let window = self.robots.entry(robot.to_owned()).or_default();
@@ -39,7 +39,7 @@ impl Budgets {
     }
 
     /// New settings: forgets what robots may do, not what they did.
-    pub(crate) fn begin_roster(&mut self) {
+    pub(crate) fn begin_reload(&mut self) {
         for window in self.robots.values_mut() {
             window.budget = None;
         }
@@ -238,7 +238,7 @@ mod tests {
         budgets.allow(ROBOT, Budget { sends: 1, window: Duration::from_mins(1) });
         assert_eq!(send(&mut budgets, true, 0), Ok(()));
         assert_eq!(send(&mut budgets, true, 1), Err(Wait::Until(Millis(60_001))));
-        budgets.begin_roster();
+        budgets.begin_reload();
         budgets.allow(ROBOT, Budget { sends: 2, window: Duration::from_mins(1) });
         assert_eq!(send(&mut budgets, true, 2), Ok(()));
         assert_eq!(send(&mut budgets, true, 3), Err(Wait::Until(Millis(60_001))));

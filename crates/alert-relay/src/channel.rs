@@ -25,7 +25,7 @@ use crate::channel::dingtalk::{DingTalk, DingTalkSettings};
 use crate::channel::email::{Email, EmailSettings};
 use crate::channel::texts::Texts;
 use crate::channel::wecom::{Wecom, WecomSettings};
-use crate::message::Message;
+use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 use crate::render::TemplateError;
 use crate::settings::TargetSettings;
@@ -90,13 +90,13 @@ impl Channel {
     }
 
     /// Turns a message into the parts to send, in order; never empty. Pure: the same message and fit give the same parts.
-    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         match self {
-            Self::DingTalk(channel) => channel.render(message, fit),
-            Self::Wecom(channel) => channel.render(message, fit),
-            Self::Email(channel) => channel.render(message, fit),
+            Self::DingTalk(channel) => channel.render(message, wording),
+            Self::Wecom(channel) => channel.render(message, wording),
+            Self::Email(channel) => channel.render(message, wording),
             #[cfg(test)]
-            Self::Scripted(channel) => channel.render(message, fit),
+            Self::Scripted(channel) => channel.render(message, wording),
         }
     }
 
@@ -124,18 +124,6 @@ pub(crate) enum ChannelSettings {
     /// In tests of the deliverer.
     #[cfg(test)]
     Scripted(scripted::Script),
-}
-
-/// How a message is to be cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fit {
-    /// As large as the channel allows.
-    #[default]
-    Normal,
-    /// Half of that, after [`Outcome::TooLarge`].
-    Smaller,
-    /// Plain words without markup or links, after [`Outcome::Rejected`].
-    Plain,
 }
 
 /// One request to the channel: what is sent, without the address or the key it is sent with.

@@ -14,25 +14,26 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::audit::Audit;
 use crate::clock::{Clock, Millis};
-use crate::deliver::books::Books;
 use crate::deliver::housekeeping::Housekeeping;
 use crate::deliver::lane::LaneRun;
-use crate::deliver::roster::Roster;
+use crate::deliver::state::DeliveryState;
+use crate::deliver::targets::Targets;
+use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
 use crate::metrics::Metrics;
 use crate::notification::Notification;
-use crate::outbox::{DueLane, Lane, Outbox, StoreError, Which};
+use crate::outbox::{Outbox, StoreError};
 use crate::retry::{Backoff, Jitter};
 use crate::schedule;
 use crate::settings::Settings;
 use crate::target::Patience;
 
-pub(crate) use crate::deliver::roster::RosterError;
+pub(crate) use crate::deliver::targets::TargetsError;
 
-mod books;
 mod compose;
 mod housekeeping;
 mod lane;
-mod roster;
+mod state;
+mod targets;
 
 /// The running deliverer.
 #[derive(Debug)]
@@ -101,18 +102,18 @@ impl Default for Pace {
 pub(crate) enum StartError {
     /// Targets that cannot be built, all of them.
     #[error("{}", list(.0))]
-    Targets(Vec<RosterError>),
+    Targets(Vec<TargetsError>),
     /// The store does not say what was sent before.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-fn list(errors: &[RosterError]) -> String {
+fn list(errors: &[TargetsError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 enum Control {
-    Reload(Arc<Roster>, oneshot::Sender<()>),
+    Reload(Arc<Targets>, oneshot::Sender<()>),
     Stop(Duration, oneshot::Sender<usize>),
 }
 
@@ -124,7 +125,7 @@ struct Shared {
     clock: Clock,
     read: ReadPayload,
     pace: Pace,
-    books: Books,
+    state: DeliveryState,
     jitter: Jitter,
     is_stopping: AtomicBool,
 }
@@ -132,42 +133,42 @@ struct Shared {
 impl Deliverer {
     /// Starts to deliver. Reads first which sends of a former life still count against the robots' budgets.
     pub(crate) async fn start(parts: Parts, settings: &Settings) -> Result<Self, StartError> {
-        let roster = Arc::new(Roster::new(settings).map_err(StartError::Targets)?);
+        let targets = Arc::new(Targets::new(settings).map_err(StartError::Targets)?);
         let now = parts.clock.now();
         let began_at = now.minus(parts.clock.passed());
-        let books = Books::new(parts.clock.clone(), parts.pace.patience, Arc::clone(&parts.metrics));
-        let longest = roster.targets.values().map(|speaker| speaker.settings.budget.window).max();
+        let state = DeliveryState::new(parts.clock.clone(), parts.pace.patience, Arc::clone(&parts.metrics));
+        let longest = targets.by_name.values().map(|target| target.settings.budget.window).max();
         let since = now.minus(longest.unwrap_or_default());
-        books.remember(&parts.outbox.past_attempts(since).await?);
+        state.remember(&parts.outbox.past_attempts(since).await?);
         let shared = Arc::new(Shared {
             outbox: parts.outbox,
             metrics: parts.metrics,
             clock: parts.clock,
             read: parts.read,
             pace: parts.pace,
-            books,
+            state,
             jitter: Jitter::new(),
             is_stopping: AtomicBool::new(false),
         });
         let (control, orders) = mpsc::channel(CONTROLS);
         let mut work = Loop {
-            housekeeping: Housekeeping::start(Arc::clone(&shared), parts.audit, Arc::clone(&roster)),
+            housekeeping: Housekeeping::start(Arc::clone(&shared), parts.audit, Arc::clone(&targets)),
             shared,
-            roster: Arc::clone(&roster),
+            targets: Arc::clone(&targets),
             lanes: JoinSet::new(),
             spent: BTreeSet::new(),
             began_at,
         };
-        work.adopt(roster);
+        work.adopt(targets);
         Ok(Self { control, task: tokio::spawn(work.run(orders)) })
     }
 
     /// Takes new settings for what begins from now on; returns once they are in force. On an error the old ones stay. Budgets and health are kept.
-    pub(crate) async fn reload(&self, settings: &Settings) -> Result<(), Vec<RosterError>> {
-        let roster = Roster::new(settings)?;
+    pub(crate) async fn reload(&self, settings: &Settings) -> Result<(), Vec<TargetsError>> {
+        let targets = Targets::new(settings)?;
         let (reply, adopted) = oneshot::channel();
         // A closed channel is a loop that stops, which needs no new settings.
-        let _stopping = self.control.send(Control::Reload(Arc::new(roster), reply)).await;
+        let _stopping = self.control.send(Control::Reload(Arc::new(targets), reply)).await;
         let _stopped = adopted.await;
         Ok(())
     }
@@ -199,7 +200,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 
 struct Loop {
     shared: Arc<Shared>,
-    roster: Arc<Roster>,
+    targets: Arc<Targets>,
     housekeeping: Housekeeping,
     lanes: JoinSet<()>,
     /// Targets that have something to send and no budget: counted when they begin to wait.
@@ -238,8 +239,8 @@ impl Loop {
                     return;
                 }
                 order = orders.recv() => match order {
-                    Some(Control::Reload(roster, reply)) => {
-                        self.adopt(roster);
+                    Some(Control::Reload(targets, reply)) => {
+                        self.adopt(targets);
                         let _gone = reply.send(());
                     }
                     Some(Control::Stop(limit, reply)) => {
@@ -254,13 +255,13 @@ impl Loop {
         }
     }
 
-    fn adopt(&mut self, roster: Arc<Roster>) {
-        self.shared.books.adopt(&roster);
+    fn adopt(&mut self, targets: Arc<Targets>) {
+        self.shared.state.adopt(&targets);
         self.shared
             .metrics
-            .expect(roster.receivers.iter().map(String::as_str), roster.targets.keys().map(String::as_str));
-        self.housekeeping.adopt(Arc::clone(&roster));
-        self.roster = roster;
+            .expect(targets.receivers.iter().map(String::as_str), targets.by_name.keys().map(String::as_str));
+        self.housekeeping.adopt(Arc::clone(&targets));
+        self.targets = targets;
     }
 
     /// Starts what may begin. Returns when to look again if nothing happens before.
@@ -275,10 +276,10 @@ impl Loop {
         let back = self.began_at.since(began_at);
         if back >= CLOCK_STEP {
             tracing::warn!(back_ms = millis(back), "The clock was set back: what waits is tried again now");
-            for name in self.roster.targets.keys() {
+            for name in self.targets.by_name.keys() {
                 self.shared.outbox.hasten(name).await?;
             }
-            self.shared.books.set_back(back);
+            self.shared.state.set_back(back);
         }
         self.began_at = began_at;
         Ok(())
@@ -287,29 +288,29 @@ impl Loop {
     /// Starts every lane that may speak now. Returns when to look again if nothing happens before.
     async fn begin_lanes(&mut self) -> Result<Option<Millis>, StoreError> {
         let mut wake_at: Option<Millis> = None;
-        let roster = Arc::clone(&self.roster);
-        for name in roster.targets.keys() {
-            let room = self.shared.books.room(name);
+        let targets = Arc::clone(&self.targets);
+        for name in targets.by_name.keys() {
+            let room = self.shared.state.room(name);
             let now = self.shared.clock.now();
             self.note_spent(name, room.is_spent && room.ordinary() == 0, now).await?;
             wake_at = sooner(wake_at, room.wake_at);
             if room.lanes() == 0 {
                 continue;
             }
-            let busy: BTreeSet<Lane> =
-                self.shared.books.busy().into_iter().filter(|lane| lane.target == *name).collect();
+            let busy: BTreeSet<DeliveryKey> =
+                self.shared.state.busy().into_iter().filter(|key| key.target == *name).collect();
             // Begun messages come first in the answer; the rest of the list lets urgent ones pass those that must wait.
             let limit = u32::try_from(busy.len())
                 .unwrap_or(u32::MAX)
                 .saturating_add(room.lanes())
                 .saturating_add(LOOK_AHEAD);
-            let which = if room.ordinary() == 0 { Which::Urgent } else { Which::Any };
+            let which = if room.ordinary() == 0 { UrgencyFilter::Urgent } else { UrgencyFilter::Any };
             let due = self.shared.outbox.due(name, which, now, limit).await?;
-            let urgent: BTreeSet<Lane> =
-                due.iter().filter(|due| due.is_urgent).map(|due: &DueLane| due.lane.clone()).collect();
-            for (lane, via) in schedule::pick(name, &room, due, &busy) {
-                let is_urgent = urgent.contains(&lane);
-                self.begin(&roster, lane, &via, is_urgent);
+            let urgent: BTreeSet<DeliveryKey> =
+                due.iter().filter(|due| due.is_urgent).map(|due: &DueDelivery| due.key.clone()).collect();
+            for (key, via) in schedule::pick(name, &room, due, &busy) {
+                let is_urgent = urgent.contains(&key);
+                self.begin(&targets, key, &via, is_urgent);
             }
             wake_at = sooner(wake_at, self.shared.outbox.next_due(name, which, now).await?);
         }
@@ -320,7 +321,7 @@ impl Loop {
         if !is_spent {
             self.spent.remove(name);
         } else if !self.spent.contains(name)
-            && !self.shared.outbox.due(name, Which::Any, now, 1).await?.is_empty()
+            && !self.shared.outbox.due(name, UrgencyFilter::Any, now, 1).await?.is_empty()
         {
             self.spent.insert(name.to_owned());
             self.shared.metrics.budget_wait(name);
@@ -329,17 +330,17 @@ impl Loop {
         Ok(())
     }
 
-    fn begin(&mut self, roster: &Arc<Roster>, lane: Lane, via: &str, is_urgent: bool) {
-        let (Some(target), Some(via)) = (roster.targets.get(&lane.target), roster.targets.get(via)) else {
+    fn begin(&mut self, targets: &Arc<Targets>, key: DeliveryKey, via: &str, is_urgent: bool) {
+        let (Some(target), Some(via)) = (targets.by_name.get(&key.target), targets.by_name.get(via)) else {
             return;
         };
         // Without one, a lane under way has just taken it for its next part; its end brings us back here.
-        let Ok(place) = self.shared.books.take(via.channel.robot().as_str(), is_urgent) else { return };
-        let token = self.shared.books.begin_lane(&lane, &via.settings.name);
+        let Ok(place) = self.shared.state.take(via.channel.robot().as_str(), is_urgent) else { return };
+        let token = self.shared.state.begin_delivery(&key, &via.settings.name);
         let run = LaneRun {
             shared: Arc::clone(&self.shared),
-            roster: Arc::clone(roster),
-            lane,
+            targets: Arc::clone(targets),
+            key,
             target: Arc::clone(target),
             via: Arc::clone(via),
             is_urgent,

@@ -19,8 +19,8 @@ use http_serve::response;
 use serde_json::{Map, Value, json};
 use tracing::{debug, info, warn};
 
+use crate::delivery::Acceptance;
 use crate::endpoints::bodies::{Bodies, BodyError};
-use crate::outbox::Acceptance;
 use crate::relay::{Beat, Receipt, Refusal, Relay};
 
 mod bodies;

@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Millis;
+use crate::delivery::LedgerEntry;
 use crate::message::Changes;
 use crate::notification::{Alert, Fingerprint, Status};
-use crate::outbox::Told;
 
 /// One waiting snapshot, cut down to the alerts of the target.
 #[derive(Clone, Debug)]
@@ -32,13 +32,13 @@ pub(crate) struct Folded {
     /// `None`: nothing that the target does not know or does not want to know.
     pub(crate) changes: Option<Changes>,
     /// What the target believes afterwards of each alert that changed.
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<LedgerEntry>,
 }
 
 /// Folds the waiting snapshots, oldest first, over what the target was told.
 ///
 /// Without `send_resolved` the end of an alert is noted but not said; if that was the only news, there is nothing to say.
-pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
+pub(crate) fn fold(told: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
     let Some(newest) = snapshots.last() else { return Folded { changes: None, told: Vec::new() } };
     let mut stories: BTreeMap<&Fingerprint, Story<'_>> =
         told.iter().map(|told| (&told.alert.fingerprint, Story::told(&told.alert))).collect();
@@ -95,7 +95,7 @@ pub(crate) fn fold(told: &[Told], snapshots: &[Snapshot], send_resolved: bool) -
     let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
     Folded {
         changes: (!is_old_news && !is_empty).then_some(changes),
-        told: after.into_iter().map(|alert| Told { alert }).collect(),
+        told: after.into_iter().map(|alert| LedgerEntry { alert }).collect(),
     }
 }
 

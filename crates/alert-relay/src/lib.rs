@@ -23,6 +23,7 @@ mod heartbeat;
 mod people;
 mod routes;
 
+mod delivery;
 mod outbox;
 
 mod budget;

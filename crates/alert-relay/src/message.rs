@@ -8,7 +8,10 @@ use jiff::tz::TimeZone;
 use crate::notification::{Alert, GroupKey, LabelSet};
 use crate::people::Person;
 
+pub(crate) use crate::message::wording::Wording;
+
 pub(crate) mod sample;
+mod wording;
 
 /// Everything a template may say about one delivery.
 #[derive(Clone, Debug)]

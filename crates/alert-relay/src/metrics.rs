@@ -15,7 +15,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Millis;
-use crate::outbox::{End, StoreError, TargetCount};
+use crate::delivery::{End, TargetCount};
+use crate::outbox::StoreError;
 use crate::outcome::{Outcome, Reason};
 
 /// All metrics of one relay.

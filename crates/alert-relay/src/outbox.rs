@@ -15,15 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Millis};
+use crate::delivery::{
+    Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, PastAttempt,
+    Settlement, TargetCount, UrgencyFilter,
+};
 use crate::outbox::readers::Readers;
 use crate::outbox::writer::Writer;
 use crate::settings::StoreSettings;
 
 pub(crate) use crate::outbox::error::StoreError;
-pub(crate) use crate::outbox::records::{
-    Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DueLane, End, Hearing, Hearings, Lane,
-    PastAttempt, Pending, Progress, Rendering, Settlement, TargetCount, Told, Which,
-};
 
 mod accept;
 mod arrival;
@@ -32,7 +32,6 @@ mod columns;
 mod error;
 mod gathered;
 mod readers;
-mod records;
 mod rows;
 mod schema;
 mod sqlite;
@@ -99,13 +98,13 @@ impl Outbox {
 
     /// The lanes whose target believes that something fires, while the group's newest snapshot has nothing for it at any hour.
     /// Only snapshots accepted later than this count: of older ones it is no longer known who had a share.
-    pub(crate) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<Lane>, StoreError> {
+    pub(crate) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
         self.shared.readers.left_out(accepted_after).await
     }
 
     /// Gives such a lane an empty share of the newest snapshot, so that its target hears what has vanished.
-    pub(crate) async fn include(&self, lane: Lane) -> Result<(), StoreError> {
-        self.shared.writer.include(lane, self.shared.clock.now()).await
+    pub(crate) async fn include(&self, key: DeliveryKey) -> Result<(), StoreError> {
+        self.shared.writer.include(key, self.shared.clock.now()).await
     }
 
     /// A delivery's public name: its number, made unique across stores, so that a new file never repeats a mail's Message-ID.
@@ -117,32 +116,36 @@ impl Outbox {
     pub(crate) async fn due(
         &self,
         target: &str,
-        which: Which,
+        urgency: UrgencyFilter,
         now: Millis,
         limit: u32,
-    ) -> Result<Vec<DueLane>, StoreError> {
-        self.shared.readers.due(target, which, now, limit).await
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        self.shared.readers.due(target, urgency, now, limit).await
     }
 
     /// When the next lane of a target becomes due that is not due yet: its wait or its lease is over.
     pub(crate) async fn next_due(
         &self,
         target: &str,
-        which: Which,
+        urgency: UrgencyFilter,
         now: Millis,
     ) -> Result<Option<Millis>, StoreError> {
-        self.shared.readers.next_due(target, which, now).await
+        self.shared.readers.next_due(target, urgency, now).await
     }
 
     /// Takes a lane for this long, with all that waits in it; `None` if nothing does any more. While a message is partly sent,
     /// only what it speaks for is claimed: what came later waits for its turn, so that the parts stay those of one text, and each
     /// recipient of a mail is tried once.
-    pub(crate) async fn claim(&self, lane: &Lane, lease: Duration) -> Result<Option<Claim>, StoreError> {
+    pub(crate) async fn claim(
+        &self,
+        key: &DeliveryKey,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError> {
         let now = self.shared.clock.now();
-        if !self.shared.writer.claim(lane.clone(), now, now.plus(lease)).await? {
+        if !self.shared.writer.claim(key.clone(), now, now.plus(lease)).await? {
             return Ok(None);
         }
-        self.shared.readers.claimed(lane, &self.shared.owner).await
+        self.shared.readers.claimed(key, &self.shared.owner).await
     }
 
     /// Notes that a part is about to be sent and renews the lease. `None`: the lease is lost, do not send.
@@ -167,8 +170,8 @@ impl Outbox {
     }
 
     /// Gives a claimed lane back, to be tried again at `next_at`.
-    pub(crate) async fn release(&self, lane: &Lane, next_at: Millis) -> Result<(), StoreError> {
-        self.shared.writer.release(lane.clone(), next_at).await
+    pub(crate) async fn release(&self, key: &DeliveryKey, next_at: Millis) -> Result<(), StoreError> {
+        self.shared.writer.release(key.clone(), next_at).await
     }
 
     /// Ends as dead what waits for a target since before `accepted_before`, claimed deliveries left alone. Returns which.

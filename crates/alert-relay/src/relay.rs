@@ -18,12 +18,13 @@ use tracing::{error, info, warn};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::deliver::{Deliverer, RosterError};
+use crate::deliver::{Deliverer, TargetsError};
+use crate::delivery::{Acceptance, Accepted};
 use crate::heartbeat::{Due, Heartbeats};
 use crate::intake::{self, IntakeError};
 use crate::metrics::Metrics;
 use crate::notification::Status;
-use crate::outbox::{Acceptance, Accepted, Outbox, StoreError};
+use crate::outbox::{Outbox, StoreError};
 use crate::routes;
 use crate::settings::{Problem, Settings, no_such};
 
@@ -208,7 +209,7 @@ impl Relay {
             warn!(key, "`{key}` has changed and needs a restart");
         }
         if let Some(deliverer) = deliverer.as_ref() {
-            let of_file = |error: RosterError| Problem::of_file(&self.file, None, error.to_string());
+            let of_file = |error: TargetsError| Problem::of_file(&self.file, None, error.to_string());
             deliverer
                 .reload(&settings)
                 .await

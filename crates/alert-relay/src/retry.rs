@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::channel::Fit;
+use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 
 /// What to do after an outcome.
@@ -17,7 +17,7 @@ pub(crate) enum Next {
     /// The robot wants silence for this long: nothing goes to it meanwhile.
     Pause(Duration),
     /// The same message, put differently, at once.
-    Reword(Fit),
+    Reword(Wording),
     /// The target is wrong: keep the message until somebody has put it right.
     Hold,
     /// This message will not be accepted in any form, or its recipient will not.
@@ -25,22 +25,28 @@ pub(crate) enum Next {
 }
 
 /// Decides by the outcome, how the message was put, how often it was tried, and a random number from 0 to 1.
-pub(crate) fn next(outcome: &Outcome, fit: Fit, attempts: u32, backoff: Backoff, random: f64) -> Next {
+pub(crate) fn next(
+    outcome: &Outcome,
+    wording: Wording,
+    attempts: u32,
+    backoff: Backoff,
+    random: f64,
+) -> Next {
     match outcome {
         Outcome::Delivered { .. } => Next::GoOn,
         // Who names a time means all that we send: a vendor's limit, a gateway's ban.
         Outcome::Retry { after: Some(after), .. } => Next::Pause((*after).clamp(MIN_PAUSE, MAX_PAUSE)),
         Outcome::Retry { reason: Reason::Throttled, after: None, .. } => Next::Pause(UNSTATED_PAUSE),
         Outcome::Retry { after: None, .. } => Next::Wait(backoff.delay(attempts, random)),
-        Outcome::TooLarge { .. } => match fit {
-            Fit::Normal => Next::Reword(Fit::Smaller),
-            Fit::Smaller => Next::Reword(Fit::Plain),
-            Fit::Plain => Next::GiveUp,
+        Outcome::TooLarge { .. } => match wording {
+            Wording::Normal => Next::Reword(Wording::Smaller),
+            Wording::Smaller => Next::Reword(Wording::Plain),
+            Wording::Plain => Next::GiveUp,
         },
         Outcome::Rejected { reason: Reason::Mailbox, .. } => Next::GiveUp,
-        Outcome::Rejected { .. } => match fit {
-            Fit::Normal | Fit::Smaller => Next::Reword(Fit::Plain),
-            Fit::Plain => Next::GiveUp,
+        Outcome::Rejected { .. } => match wording {
+            Wording::Normal | Wording::Smaller => Next::Reword(Wording::Plain),
+            Wording::Plain => Next::GiveUp,
         },
         Outcome::Misconfigured { .. } => Next::Hold,
     }
@@ -107,32 +113,32 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_consequence() {
-        let check = |outcome: Outcome, fit: Fit, expected: Next| {
-            assert_eq!(next(&outcome, fit, 1, BACKOFF, 1.0), expected, "{outcome:?} as {fit:?}");
+        let check = |outcome: Outcome, wording: Wording, expected: Next| {
+            assert_eq!(next(&outcome, wording, 1, BACKOFF, 1.0), expected, "{outcome:?} as {wording:?}");
         };
         let seconds = Duration::from_secs;
         let too_large = || Outcome::TooLarge { detail: String::new() };
         let rejected = || Outcome::Rejected { reason: Reason::Content, detail: String::new() };
         let no_mailbox = || Outcome::Rejected { reason: Reason::Mailbox, detail: String::new() };
         let wrong = || Outcome::Misconfigured { reason: Reason::Refused, detail: String::new() };
-        check(Outcome::Delivered { receipt: String::new() }, Fit::Normal, Next::GoOn);
-        check(retry(Reason::Connect, None), Fit::Normal, Next::Wait(seconds(2)));
-        check(retry(Reason::Mailbox, None), Fit::Normal, Next::Wait(seconds(2)));
-        check(retry(Reason::Busy, Some(30)), Fit::Normal, Next::Pause(seconds(30)));
-        check(retry(Reason::UnprovenReply, Some(300)), Fit::Normal, Next::Pause(seconds(300)));
-        check(retry(Reason::Throttled, Some(600)), Fit::Normal, Next::Pause(seconds(600)));
-        check(retry(Reason::Throttled, None), Fit::Normal, Next::Pause(seconds(60)));
-        check(retry(Reason::Throttled, Some(0)), Fit::Normal, Next::Pause(seconds(1)));
-        check(retry(Reason::Throttled, Some(999_999)), Fit::Normal, Next::Pause(seconds(3600)));
-        check(too_large(), Fit::Normal, Next::Reword(Fit::Smaller));
-        check(too_large(), Fit::Smaller, Next::Reword(Fit::Plain));
-        check(too_large(), Fit::Plain, Next::GiveUp);
-        check(rejected(), Fit::Normal, Next::Reword(Fit::Plain));
-        check(rejected(), Fit::Smaller, Next::Reword(Fit::Plain));
-        check(rejected(), Fit::Plain, Next::GiveUp);
-        check(no_mailbox(), Fit::Normal, Next::GiveUp);
-        check(wrong(), Fit::Normal, Next::Hold);
-        check(wrong(), Fit::Plain, Next::Hold);
+        check(Outcome::Delivered { receipt: String::new() }, Wording::Normal, Next::GoOn);
+        check(retry(Reason::Connect, None), Wording::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::Mailbox, None), Wording::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::Busy, Some(30)), Wording::Normal, Next::Pause(seconds(30)));
+        check(retry(Reason::UnprovenReply, Some(300)), Wording::Normal, Next::Pause(seconds(300)));
+        check(retry(Reason::Throttled, Some(600)), Wording::Normal, Next::Pause(seconds(600)));
+        check(retry(Reason::Throttled, None), Wording::Normal, Next::Pause(seconds(60)));
+        check(retry(Reason::Throttled, Some(0)), Wording::Normal, Next::Pause(seconds(1)));
+        check(retry(Reason::Throttled, Some(999_999)), Wording::Normal, Next::Pause(seconds(3600)));
+        check(too_large(), Wording::Normal, Next::Reword(Wording::Smaller));
+        check(too_large(), Wording::Smaller, Next::Reword(Wording::Plain));
+        check(too_large(), Wording::Plain, Next::GiveUp);
+        check(rejected(), Wording::Normal, Next::Reword(Wording::Plain));
+        check(rejected(), Wording::Smaller, Next::Reword(Wording::Plain));
+        check(rejected(), Wording::Plain, Next::GiveUp);
+        check(no_mailbox(), Wording::Normal, Next::GiveUp);
+        check(wrong(), Wording::Normal, Next::Hold);
+        check(wrong(), Wording::Plain, Next::Hold);
     }
 
     proptest! {

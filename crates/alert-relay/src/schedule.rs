@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::budget::{Budgets, Wait};
 use crate::clock::Millis;
-use crate::outbox::{DueLane, Lane};
+use crate::delivery::{DeliveryKey, DueDelivery};
 use crate::target::{Gate, Health, Patience};
 
 /// What the schedule has to know of one target.
@@ -149,13 +149,18 @@ fn earlier(wake_at: &mut Option<Millis>, at: Millis) {
 ///
 /// A dead target's fallback takes the first ones; the probe gets the last of what is left, or the only one there is: it is
 /// the one that may have to wait for a time-out.
-pub(crate) fn pick(name: &str, room: &Room, due: Vec<DueLane>, busy: &BTreeSet<Lane>) -> Vec<(Lane, String)> {
-    let mut waiting: Vec<DueLane> = due.into_iter().filter(|due| !busy.contains(&due.lane)).collect();
+pub(crate) fn pick(
+    name: &str,
+    room: &Room,
+    due: Vec<DueDelivery>,
+    busy: &BTreeSet<DeliveryKey>,
+) -> Vec<(DeliveryKey, String)> {
+    let mut waiting: Vec<DueDelivery> = due.into_iter().filter(|due| !busy.contains(&due.key)).collect();
     let mut picked = Vec::new();
     if room.is_probe && room.own.all > 0 {
         let last = waiting.iter().rposition(|due| due.is_urgent || room.own.ordinary > 0);
         if let Some(last) = last {
-            picked.push((waiting.remove(last).lane, name.to_owned()));
+            picked.push((waiting.remove(last).key, name.to_owned()));
         }
     }
     let mut fill = |mut places: Places, via: &str| {
@@ -164,7 +169,7 @@ pub(crate) fn pick(name: &str, room: &Room, due: Vec<DueLane>, busy: &BTreeSet<L
             if may {
                 places.all -= 1;
                 places.ordinary = places.ordinary.saturating_sub(1);
-                picked.push((due.lane.clone(), via.to_owned()));
+                picked.push((due.key.clone(), via.to_owned()));
             }
             !may
         });
@@ -215,22 +220,22 @@ mod tests {
         room(name, targets, budgets, &Patience::default(), NOW)
     }
 
-    fn lane(group: &str) -> Lane {
-        Lane { target: "chat".to_owned(), group: group.to_owned() }
+    fn key(group: &str) -> DeliveryKey {
+        DeliveryKey { target: "chat".to_owned(), group: group.to_owned() }
     }
 
-    fn due(groups: &str) -> Vec<DueLane> {
+    fn due(groups: &str) -> Vec<DueDelivery> {
         groups
             .split_whitespace()
-            .map(|group| DueLane { lane: lane(group), is_urgent: group.ends_with('!') })
+            .map(|group| DueDelivery { key: key(group), is_urgent: group.ends_with('!') })
             .collect()
     }
 
     fn picked(room: &Room, groups: &str, busy: &[&str]) -> Vec<String> {
-        let busy = busy.iter().map(|group| lane(group)).collect();
+        let busy = busy.iter().map(|group| key(group)).collect();
         pick("chat", room, due(groups), &busy)
             .into_iter()
-            .map(|(lane, via)| format!("{} by {via}", lane.group))
+            .map(|(key, via)| format!("{} by {via}", key.group))
             .collect()
     }
 

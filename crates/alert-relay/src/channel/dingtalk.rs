@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::channel::dingtalk::sign::{Signature, sign};
 use crate::channel::hook::Hook;
 use crate::channel::reply::Reply;
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, Texts};
+use crate::channel::{ChannelError, Part, Payload, RobotId, Stamp, Texts};
 use crate::message::Message;
+use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::people::Person;
 use crate::render::Draft;
@@ -69,12 +70,12 @@ impl DingTalk {
         self.hook.robot()
     }
 
-    /// Markdown messages (plain `text` ones for [`Fit::Plain`]); the first mentions people when alerts are new.
-    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+    /// Markdown messages (plain `text` ones for [`Wording::Plain`]); the first mentions people when alerts are new.
+    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         let mentions = Mentions::of(message);
-        let limit = if fit == Fit::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
+        let limit = if wording == Wording::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
         let room = |draft: &Draft| {
-            let envelope = body(fit, &draft.title, "", &mentions);
+            let envelope = body(wording, &draft.title, "", &mentions);
             Room {
                 bytes: limit.saturating_sub(envelope.len()),
                 parts: MOST_PARTS,
@@ -83,13 +84,13 @@ impl DingTalk {
             }
         };
         let mention = mentions.text();
-        let (title, texts) = self.texts.pack(message, fit, &mention, room, |draft| {
-            if fit == Fit::Plain { draft } else { with_line_breaks(draft) }
+        let (title, texts) = self.texts.pack(message, wording, &mention, room, |draft| {
+            if wording == Wording::Plain { draft } else { with_line_breaks(draft) }
         });
         let nobody = Mentions::default();
         let bodies = texts.iter().enumerate().map(|(index, text)| {
             let mentions = if index == 0 { &mentions } else { &nobody };
-            Part { payload: Payload::Json(body(fit, &title, text, mentions)) }
+            Part { payload: Payload::Json(body(wording, &title, text, mentions)) }
         });
         bodies.collect()
     }
@@ -112,12 +113,12 @@ impl DingTalk {
 }
 
 /// The request body.
-fn body(fit: Fit, title: &str, text: &str, mentions: &Mentions) -> String {
+fn body(wording: Wording, title: &str, text: &str, mentions: &Mentions) -> String {
     let at =
         json!({ "atMobiles": mentions.mobiles, "atUserIds": mentions.users, "isAtAll": mentions.everyone });
-    let body: Value = match fit {
-        Fit::Plain => json!({ "msgtype": "text", "text": { "content": text }, "at": at }),
-        Fit::Normal | Fit::Smaller => {
+    let body: Value = match wording {
+        Wording::Plain => json!({ "msgtype": "text", "text": { "content": text }, "at": at }),
+        Wording::Normal | Wording::Smaller => {
             json!({ "msgtype": "markdown", "markdown": { "title": title, "text": text }, "at": at })
         }
     };

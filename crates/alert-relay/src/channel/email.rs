@@ -16,8 +16,9 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::channel::email::compose::compose;
 use crate::channel::email::server::{Security, Server};
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, digest, roots};
+use crate::channel::{ChannelError, Part, Payload, RobotId, Stamp, digest, roots};
 use crate::message::Message;
+use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
@@ -137,15 +138,15 @@ impl Email {
     }
 
     /// One mail for each recipient, in the order of the settings.
-    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
-        let detail = match fit {
-            Fit::Normal => Detail::LEVELS[0],
-            Fit::Smaller => Detail::LEVELS[1],
-            Fit::Plain => Detail::LEVELS[1].without_links(),
+    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
+        let detail = match wording {
+            Wording::Normal => Detail::LEVELS[0],
+            Wording::Smaller => Detail::LEVELS[1],
+            Wording::Plain => Detail::LEVELS[1].without_links(),
         };
         let draft = self.text.draft(message, detail);
         let text = assemble(&draft, &self.text);
-        let html = self.html.as_ref().filter(|_| fit != Fit::Plain).map(|templates| {
+        let html = self.html.as_ref().filter(|_| wording != Wording::Plain).map(|templates| {
             let draft = templates.draft(message, detail);
             page(&draft.title, &assemble(&draft, templates))
         });

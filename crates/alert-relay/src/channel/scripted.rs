@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::channel::{Fit, Part, Payload, RobotId, Stamp, email};
+use crate::channel::{Part, Payload, RobotId, Stamp, email};
 use crate::message::Message;
+use crate::message::Wording;
 use crate::notification::Alert;
 use crate::outcome::{Outcome, Reason};
 
@@ -129,8 +130,8 @@ impl Scripted {
     }
 
     /// `new a b, still c [plain] (1/2)`, after the banner if there is one.
-    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
-        let text = text(message, fit);
+    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
+        let text = text(message, wording);
         let recipients = self.recipients();
         if !recipients.is_empty() {
             let mail = |to: &String| Part {
@@ -170,7 +171,7 @@ impl Scripted {
     }
 }
 
-fn text(message: &Message, fit: Fit) -> String {
+fn text(message: &Message, wording: Wording) -> String {
     let names = |alerts: &[Alert]| -> String {
         alerts.iter().flat_map(|alert| [" ", &alert.fingerprint.0]).collect()
     };
@@ -187,10 +188,10 @@ fn text(message: &Message, fit: Fit) -> String {
         .map(|(list, alerts)| format!("{list}{}", names(alerts)))
         .collect();
     let mut text = said.join(", ");
-    match fit {
-        Fit::Normal => {}
-        Fit::Smaller => text.push_str(" [smaller]"),
-        Fit::Plain => text.push_str(" [plain]"),
+    match wording {
+        Wording::Normal => {}
+        Wording::Smaller => text.push_str(" [smaller]"),
+        Wording::Plain => text.push_str(" [plain]"),
     }
     match &message.banner {
         None => text,

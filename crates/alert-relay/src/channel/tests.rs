@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use crate::channel::dingtalk::DingTalkSettings;
 use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
 use crate::channel::wecom::WecomSettings;
-use crate::channel::{Channel, ChannelSettings, Fit, Part, Payload};
+use crate::channel::{Channel, ChannelSettings, Part, Payload};
+use crate::message::Wording;
 use crate::message::{Changes, Language, Message, sample};
 use crate::people::Person;
 use crate::secret::Secret;
@@ -103,7 +104,7 @@ fn built_in_texts() {
             let channel = channel(settings.clone(), language);
             let mut out = String::new();
             for (title, message) in shown() {
-                for part in channel.render(&message, Fit::Normal) {
+                for part in channel.render(&message, Wording::Normal) {
                     let _ = writeln!(out, "===== {title} ({} bytes)\n{}\n", part.bytes(), part.preview());
                 }
             }
@@ -118,7 +119,7 @@ fn plain_texts_after_a_refusal() {
     for (name, settings) in all() {
         let channel = channel(settings, Language::ZhCn);
         for (title, message) in shown().into_iter().take(2) {
-            for part in channel.render(&message, Fit::Plain) {
+            for part in channel.render(&message, Wording::Plain) {
                 assert!(!part.preview().contains("http"), "no links: {}", part.preview());
                 let _ = writeln!(out, "===== {name}: {title}\n{}\n", part.preview());
             }
@@ -132,10 +133,10 @@ fn every_sample_fits_every_limit() {
     for (name, settings) in all() {
         let channel = channel(settings, Language::ZhCn);
         for (title, message) in sample::all() {
-            for fit in [Fit::Normal, Fit::Smaller, Fit::Plain] {
-                let parts = channel.render(&message, fit);
+            for wording in [Wording::Normal, Wording::Smaller, Wording::Plain] {
+                let parts = channel.render(&message, wording);
                 assert!(!parts.is_empty());
-                assert_eq!(parts, channel.render(&message, fit), "{name} {title}: rendering is pure");
+                assert_eq!(parts, channel.render(&message, wording), "{name} {title}: rendering is pure");
                 for part in &parts {
                     check_limit(&part.payload, name, title);
                 }
@@ -176,8 +177,8 @@ proptest! {
         alert.annotations.extend(annotations.into_iter().map(|(name, text)| (name.to_owned(), text)));
         message.changes.new = vec![alert; count];
         for (name, channel) in CHANNELS.iter() {
-            for fit in [Fit::Normal, Fit::Smaller, Fit::Plain] {
-                for part in channel.render(&message, fit) {
+            for wording in [Wording::Normal, Wording::Smaller, Wording::Plain] {
+                for part in channel.render(&message, wording) {
                     check_limit(&part.payload, name, "random");
                 }
             }
@@ -199,7 +200,7 @@ fn value() -> impl Strategy<Value = String> {
 fn a_storm_is_told_in_short_before_anything_is_left_out() {
     let mut storm = sample::named("storm").expect("a sample of this name");
     let told = |storm: &Message| -> (usize, usize, String) {
-        let parts = channel(wecom(WECOM_URL), Language::ZhCn).render(storm, Fit::Normal);
+        let parts = channel(wecom(WECOM_URL), Language::ZhCn).render(storm, Wording::Normal);
         let texts: Vec<String> = parts.iter().map(Part::preview).collect();
         let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| line.contains("新告警")).count();
         (parts.len(), lines, texts.last().expect("a part").clone())
@@ -228,13 +229,13 @@ fn only_new_alerts_mention_people() {
         {
             let message =
                 Message { mentions: vec![oncall.clone()], ..sample::named(name).expect("a sample") };
-            for fit in [Fit::Normal, Fit::Plain] {
-                let parts = channel.render(&message, fit);
+            for wording in [Wording::Normal, Wording::Plain] {
+                let parts = channel.render(&message, wording);
                 let calls = parts.iter().filter(|part| {
                     let preview = part.preview();
                     preview.contains("zhangsan") || preview.contains("user1")
                 });
-                assert_eq!(calls.count(), expected, "{name} {fit:?}");
+                assert_eq!(calls.count(), expected, "{name} {wording:?}");
             }
         }
     }
@@ -247,7 +248,7 @@ fn nothing_shown_holds_a_secret() {
         let target = target(settings.clone());
         let channel = channel(settings, Language::En);
         let parts =
-            channel.render(&Message { changes: Changes::default(), ..shown()[0].1.clone() }, Fit::Normal);
+            channel.render(&Message { changes: Changes::default(), ..shown()[0].1.clone() }, Wording::Normal);
         let shown = format!("{target:?} {channel:?} {parts:?} {:?}", channel.robot());
         for secret in secrets {
             assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");

@@ -1,7 +1,8 @@
 //! What the robots share in rendering: rich or plain words, in as much detail as fits.
 
-use crate::channel::{ChannelError, Fit};
+use crate::channel::ChannelError;
 use crate::message::Message;
+use crate::message::Wording;
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates};
@@ -30,14 +31,14 @@ impl Texts {
     pub(crate) fn pack(
         &self,
         message: &Message,
-        fit: Fit,
+        wording: Wording,
         mention: &str,
         room: impl Fn(&Draft) -> Room,
         finish: impl Fn(Draft) -> Draft,
     ) -> (String, Vec<String>) {
-        let templates = if fit == Fit::Plain { &self.plain } else { &self.rich };
+        let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };
         let at = |detail: Detail| {
-            let detail = if fit == Fit::Plain { detail.without_links() } else { detail };
+            let detail = if wording == Wording::Plain { detail.without_links() } else { detail };
             let draft = finish(templates.draft(message, detail));
             let packed = pack(&draft, mention, room(&draft), templates.markup(), templates.language());
             (draft.title, packed)

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::channel::hook::Hook;
 use crate::channel::reply::Reply;
-use crate::channel::{ChannelError, Fit, Part, Payload, RobotId, Stamp, Texts};
+use crate::channel::{ChannelError, Part, Payload, RobotId, Stamp, Texts};
 use crate::message::Message;
+use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::people::Person;
 use crate::render::markup::Markup;
@@ -63,20 +64,20 @@ impl Wecom {
         self.hook.robot()
     }
 
-    /// Markdown messages (plain `text` ones for [`Fit::Plain`]). When alerts are new, user ids are mentioned in the first;
+    /// Markdown messages (plain `text` ones for [`Wording::Plain`]). When alerts are new, user ids are mentioned in the first;
     /// phone numbers and `@all` can't be, so a short text message rings them right after it.
-    pub(crate) fn render(&self, message: &Message, fit: Fit) -> Vec<Part> {
+    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         let mentions = Mentions::of(message);
-        let bytes = match fit {
-            Fit::Normal => MARKDOWN_LIMIT,
-            Fit::Smaller => MARKDOWN_LIMIT / 2,
-            Fit::Plain => TEXT_LIMIT,
+        let bytes = match wording {
+            Wording::Normal => MARKDOWN_LIMIT,
+            Wording::Smaller => MARKDOWN_LIMIT / 2,
+            Wording::Plain => TEXT_LIMIT,
         };
-        let mention = if fit == Fit::Plain { String::new() } else { mentions.text() };
+        let mention = if wording == Wording::Plain { String::new() } else { mentions.text() };
         let room = Room { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
-        let (title, texts) = self.texts.pack(message, fit, &mention, |_| room, |draft| draft);
+        let (title, texts) = self.texts.pack(message, wording, &mention, |_| room, |draft| draft);
         let part = |body: serde_json::Value| Part { payload: Payload::Json(body.to_string()) };
-        if fit == Fit::Plain {
+        if wording == Wording::Plain {
             let nobody = Mentions::default();
             let bodies = texts.iter().enumerate().map(|(index, text)| {
                 let mentions = if index == 0 { &mentions } else { &nobody };

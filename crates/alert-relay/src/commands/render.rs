@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::args::ConfigArgs;
-use crate::channel::{Fit, Part};
+use crate::channel::Part;
 use crate::ledger::{Snapshot, fold};
+use crate::message::Wording;
 use crate::message::{Changes, Language, Links, Message, sample};
 use crate::notification::Notification;
 use crate::people::Person;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         None => sample::named(&args.sample).context("a sample of this name is not known")?,
     };
     let message = in_setting(message, &settings, &target);
-    print!("{}", shown(&channel.render(&message, Fit::Normal)));
+    print!("{}", shown(&channel.render(&message, Wording::Normal)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -170,7 +171,7 @@ people:
         let target = settings.targets["chat"].clone();
         let notification = crate::intake::parse(WEBHOOK.as_bytes()).expect("a webhook");
         let message = in_setting(told(&notification, &settings, &target), &settings, &target);
-        let shown = shown(&Channel::new(&target).expect("a good target").render(&message, Fit::Normal));
+        let shown = shown(&Channel::new(&target).expect("a good target").render(&message, Wording::Normal));
         for expected in [
             "part 1 of 1",
             "【告警 1 · 恢复 1】DiskFull, DiskSlow",

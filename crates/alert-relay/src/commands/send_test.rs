@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::args::ConfigArgs;
-use crate::channel::{Fit, Stamp};
+use crate::channel::Stamp;
+use crate::message::Wording;
 use crate::message::{Changes, Language, Links, Message};
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Status};
 use crate::outcome::Outcome;
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("failed to start the runtime")?;
     let message = test_message(&settings, &target, Timestamp::now());
-    let parts = channel.render(&message, Fit::Normal);
+    let parts = channel.render(&message, Wording::Normal);
     let mut all_delivered = true;
     for (index, part) in parts.iter().enumerate() {
         let stamp = Stamp { at: SystemTime::now(), delivery: &message.delivery };
@@ -128,7 +129,7 @@ mod tests {
         let settings = Settings::from_text(Path::new("relay.yml"), settings, []).expect("good settings");
         let target = settings.targets["chat"].clone();
         let message = test_message(&settings, &target, Timestamp::UNIX_EPOCH);
-        let parts = Channel::new(&target).expect("a good target").render(&message, Fit::Normal);
+        let parts = Channel::new(&target).expect("a good target").render(&message, Wording::Normal);
         insta::assert_snapshot!(parts[0].preview());
     }
 

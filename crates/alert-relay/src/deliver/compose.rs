@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::clock::Millis;
-use crate::deliver::roster::{Roster, Speaker};
+use crate::deliver::targets::{Target, Targets};
+use crate::delivery::{Claim, Pending};
 use crate::ledger::Snapshot;
 use crate::message::{Changes, Language, Links, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
-use crate::outbox::{Claim, Pending};
 
 /// What a target is shown of a notification: its own alerts.
 pub(super) fn snapshot(notification: &Notification, delivery: &Pending) -> Snapshot {
@@ -24,25 +24,25 @@ pub(super) fn snapshot(notification: &Notification, delivery: &Pending) -> Snaps
 
 /// The message of a lane, spoken by `via`, whose words and links it takes. Built for the same `at` it is the same message.
 pub(super) fn message(
-    roster: &Roster,
+    targets: &Targets,
     claim: &Claim,
     newest: &Notification,
     changes: &Changes,
-    via: &Speaker,
+    via: &Target,
     public_id: String,
     at: Millis,
 ) -> Message {
     let links = Links {
-        alertmanager: if roster.links.alertmanager.is_empty() {
+        alertmanager: if targets.links.alertmanager.is_empty() {
             newest.external_url.trim_end_matches('/').to_owned()
         } else {
-            roster.links.alertmanager.clone()
+            targets.links.alertmanager.clone()
         },
-        ..roster.links.clone()
+        ..targets.links.clone()
     };
     Message {
         delivery: public_id,
-        time_zone: roster.time_zone.clone(),
+        time_zone: targets.time_zone.clone(),
         now: at.timestamp(),
         receiver: newest.receiver.clone(),
         group_key: newest.group_key.clone(),
@@ -55,12 +55,12 @@ pub(super) fn message(
         // Somebody who has left the settings meanwhile is not rung.
         mentions: to_mention(claim, &changes.new)
             .into_iter()
-            .filter_map(|name| roster.people.get(name))
+            .filter_map(|name| targets.people.get(name))
             .cloned()
             .collect(),
         links,
-        banner: (via.settings.name != claim.lane.target)
-            .then(|| spoken_for(&claim.lane.target, &via.settings.name, via.settings.language)),
+        banner: (via.settings.name != claim.key.target)
+            .then(|| spoken_for(&claim.key.target, &via.settings.name, via.settings.language)),
     }
 }
 
@@ -82,7 +82,7 @@ fn spoken_for(dead: &str, via: &str, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::Lane;
+    use crate::delivery::DeliveryKey;
     use crate::outbox::tests::firing;
 
     fn fingerprints(names: &str) -> Vec<Fingerprint> {
@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn only_who_is_meant_for_a_new_alert_is_mentioned() {
-        let lane = Lane { target: "chat".to_owned(), group: "group".to_owned() };
+        let key = DeliveryKey { target: "chat".to_owned(), group: "group".to_owned() };
         let deliveries = vec![pending(&[("boss", "a")]), pending(&[("boss", "a"), ("oncall", "a b")])];
-        let claim = Claim { lane, deliveries, told: Vec::new(), progress: None };
+        let claim = Claim { key, deliveries, told: Vec::new(), progress: None };
         let check = |new: &[&str], expected: &[&str]| {
             let new: Vec<Alert> = new.iter().map(|name| firing(name, 10)).collect();
             assert_eq!(to_mention(&claim, &new).into_iter().collect::<Vec<_>>(), expected, "{new:?}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
-use crate::deliver::roster::Roster;
+use crate::deliver::targets::Targets;
 use crate::deliver::{Shared, millis};
 use crate::outbox::StoreError;
 use crate::target::Health;
@@ -14,18 +14,18 @@ use crate::target::Health;
 #[derive(Debug)]
 pub(super) struct Housekeeping {
     task: JoinHandle<()>,
-    roster: Arc<Mutex<Arc<Roster>>>,
+    targets: Arc<Mutex<Arc<Targets>>>,
 }
 
 impl Housekeeping {
-    pub(super) fn start(shared: Arc<Shared>, audit: Arc<Audit>, roster: Arc<Roster>) -> Self {
-        let roster = Arc::new(Mutex::new(roster));
-        let round = Round { shared, audit, roster: Arc::clone(&roster) };
-        Self { task: tokio::spawn(round.repeat()), roster }
+    pub(super) fn start(shared: Arc<Shared>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
+        let targets = Arc::new(Mutex::new(targets));
+        let round = Round { shared, audit, targets: Arc::clone(&targets) };
+        Self { task: tokio::spawn(round.repeat()), targets }
     }
 
-    pub(super) fn adopt(&self, roster: Arc<Roster>) {
-        *self.roster.lock().unwrap_or_else(PoisonError::into_inner) = roster;
+    pub(super) fn adopt(&self, targets: Arc<Targets>) {
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets;
     }
 
     /// Returns once there are no more rounds: the store is closed, or a fault of ours has ended them.
@@ -47,7 +47,7 @@ impl Drop for Housekeeping {
 struct Round {
     shared: Arc<Shared>,
     audit: Arc<Audit>,
-    roster: Arc<Mutex<Arc<Roster>>>,
+    targets: Arc<Mutex<Arc<Targets>>>,
 }
 
 /// Transactions of pruning in one round: few enough to let webhooks through. After a storm it takes some rounds.
@@ -56,8 +56,8 @@ const PRUNE_BATCHES: usize = 20;
 impl Round {
     async fn repeat(self) {
         loop {
-            let roster = Arc::clone(&self.roster.lock().unwrap_or_else(PoisonError::into_inner));
-            match self.once(&roster).await {
+            let targets = Arc::clone(&self.targets.lock().unwrap_or_else(PoisonError::into_inner));
+            match self.once(&targets).await {
                 Ok(()) => {}
                 Err(StoreError::Closed) => return,
                 Err(error) => tracing::error!(%error, "The housekeeping could not reach the store"),
@@ -66,21 +66,21 @@ impl Round {
         }
     }
 
-    async fn once(&self, roster: &Roster) -> Result<(), StoreError> {
+    async fn once(&self, targets: &Targets) -> Result<(), StoreError> {
         let counts = self.audit.check().await?;
         for (target, _) in counts.iter().filter(|(_, count)| count.pending > 0) {
             self.give_up(target).await?;
         }
-        let over = self.shared.clock.now().minus(roster.retention);
+        let over = self.shared.clock.now().minus(targets.retention);
         for _ in 0..PRUNE_BATCHES {
             if self.shared.outbox.prune(over).await? == 0 {
                 break;
             }
         }
-        for lane in self.shared.outbox.left_out(over).await? {
+        for key in self.shared.outbox.left_out(over).await? {
             // Nobody speaks for a target that has left the settings.
-            if roster.targets.contains_key(&lane.target) {
-                self.shared.outbox.include(lane).await?;
+            if targets.by_name.contains_key(&key.target) {
+                self.shared.outbox.include(key).await?;
             }
         }
         Ok(())
@@ -90,9 +90,9 @@ impl Round {
         let pace = &self.shared.pace;
         let now = self.shared.clock.now();
         // A queue that was kept through a trouble gets its chance after it.
-        let is_in_order = self.shared.books.in_order_for(target) >= pace.give_up_after;
+        let is_in_order = self.shared.state.in_order_for(target) >= pace.give_up_after;
         let patience = if is_in_order { pace.give_up_after } else { pace.hold_for };
-        let reason = match self.shared.books.health(target) {
+        let reason = match self.shared.state.health(target) {
             Some(Health::Misconfigured { .. }) => "the target refused everything for too long",
             Some(Health::Up | Health::Failing { .. }) => "could not be brought for too long",
             None => "the target is no longer in the settings",

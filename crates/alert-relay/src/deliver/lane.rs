@@ -5,15 +5,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::channel::{Fit, Part};
+use crate::channel::Part;
 use crate::clock::Millis;
-use crate::deliver::books::Place;
-use crate::deliver::roster::{Roster, Speaker};
+use crate::deliver::state::Place;
+use crate::deliver::targets::{Target, Targets};
 use crate::deliver::{Shared, compose, millis};
+use crate::delivery::{Claim, DeliveryKey, End, LedgerEntry, Pending, Progress, Settlement};
 use crate::ledger::{self, Snapshot};
 use crate::message::Changes;
+use crate::message::Wording;
 use crate::notification::Notification;
-use crate::outbox::{Claim, End, Lane, Pending, Progress, Settlement, StoreError, Told};
+use crate::outbox::StoreError;
 
 mod attempt;
 mod mailing;
@@ -23,12 +25,12 @@ mod recipients;
 /// Speaks for one lane, once.
 pub(super) struct LaneRun {
     pub(super) shared: Arc<Shared>,
-    pub(super) roster: Arc<Roster>,
-    pub(super) lane: Lane,
+    pub(super) targets: Arc<Targets>,
+    pub(super) key: DeliveryKey,
     /// Whose alerts these are.
-    pub(super) target: Arc<Speaker>,
+    pub(super) target: Arc<Target>,
     /// Whose channel is used: the target's own, or its fallback's.
-    pub(super) via: Arc<Speaker>,
+    pub(super) via: Arc<Target>,
     pub(super) is_urgent: bool,
     /// For the first attempt: taken when this lane was chosen, so that no later one overtakes it.
     pub(super) first_place: Mutex<Option<Place>>,
@@ -42,13 +44,13 @@ struct News<'a> {
     newest: &'a Notification,
     changes: &'a Changes,
     /// What the target knows once it was told.
-    told: Vec<Told>,
+    told: Vec<LedgerEntry>,
 }
 
 impl LaneRun {
     pub(super) async fn run(self) {
         let claimed = self
-            .insist("claim a delivery", || self.shared.outbox.claim(&self.lane, self.shared.pace.lease))
+            .insist("claim a delivery", || self.shared.outbox.claim(&self.key, self.shared.pace.lease))
             .await;
         // Given up, or taken by another relay, between the look and the claim.
         let Some(Some(claim)) = claimed else { return };
@@ -99,11 +101,11 @@ impl LaneRun {
         news.claim.progress.as_ref().filter(|progress| progress.rendering.via == self.via.settings.name)
     }
 
-    fn render(&self, news: &News<'_>, fit: Fit, at: Millis) -> Vec<Part> {
+    fn render(&self, news: &News<'_>, wording: Wording, at: Millis) -> Vec<Part> {
         let News { claim, speaker, newest, changes, .. } = news;
         let public_id = self.shared.outbox.public_id(speaker.id);
-        let message = compose::message(&self.roster, claim, newest, changes, &self.via, public_id, at);
-        self.via.channel.render(&message, fit)
+        let message = compose::message(&self.targets, claim, newest, changes, &self.via, public_id, at);
+        self.via.channel.render(&message, wording)
     }
 
     /// The end of what was to be told. Whatever it is, somebody knows it only if it was delivered.
@@ -113,11 +115,18 @@ impl LaneRun {
     }
 
     async fn release(&self, at: Millis) {
-        self.insist("put a delivery back", || self.shared.outbox.release(&self.lane, at)).await;
+        self.insist("put a delivery back", || self.shared.outbox.release(&self.key, at)).await;
     }
 
-    async fn settle(&self, claim: &Claim, speaker: &Pending, end: End, reason: String, told: Vec<Told>) {
-        let settlement = Settlement { lane: self.lane.clone(), delivery: speaker.id, end, reason, told };
+    async fn settle(
+        &self,
+        claim: &Claim,
+        speaker: &Pending,
+        end: End,
+        reason: String,
+        told: Vec<LedgerEntry>,
+    ) {
+        let settlement = Settlement { key: self.key.clone(), delivery: speaker.id, end, reason, told };
         let ended = self.insist("end a delivery", || self.shared.outbox.settle(settlement.clone())).await;
         match ended {
             None => {}
@@ -131,8 +140,8 @@ impl LaneRun {
                     // Of the news that waited longest.
                     let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
                     let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();
-                    let is_by_fallback = self.via.settings.name != self.lane.target;
-                    self.shared.metrics.delivered(&self.lane.target, latency, is_by_fallback);
+                    let is_by_fallback = self.via.settings.name != self.key.target;
+                    self.shared.metrics.delivered(&self.key.target, latency, is_by_fallback);
                 }
                 self.log_ends(claim, speaker, end, &settlement.reason, now);
             }
@@ -145,8 +154,8 @@ impl LaneRun {
             let end = if delivery.id == speaker.id || end == End::Dead { end } else { End::Superseded };
             let reason = if end == End::Superseded { "told by a newer snapshot" } else { reason };
             let (id, target, via) =
-                (self.shared.outbox.public_id(delivery.id), &self.lane.target, &self.via.settings.name);
-            let (group, end, attempts_before) = (&self.lane.group, end.as_str(), delivery.attempts);
+                (self.shared.outbox.public_id(delivery.id), &self.key.target, &self.via.settings.name);
+            let (group, end, attempts_before) = (&self.key.group, end.as_str(), delivery.attempts);
             let duration_ms = millis(now.since(delivery.accepted_at));
             if end == End::Dead.as_str() {
                 tracing::error!(delivery = %id, %target, %via, %group, end, reason, attempts_before, duration_ms, "A delivery ended");
@@ -176,7 +185,7 @@ impl LaneRun {
 
     fn store_failed(&self, what: &str, error: &StoreError) {
         self.shared.metrics.store_error(error);
-        tracing::error!(target = %self.lane.target, %error, "Could not {what}");
+        tracing::error!(target = %self.key.target, %error, "Could not {what}");
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::channel::ChannelSettings;
 use crate::channel::scripted::{Reply, Script, unreachable};
+use crate::delivery::{Accepted, End, TargetCount};
 use crate::notification::Alert;
 use crate::outbox::tests::{Stage, accepted, firing, resolved};
-use crate::outbox::{Accepted, End, TargetCount};
 use crate::outcome::{Outcome, Reason};
 use crate::settings::{Budget, TargetSettings};
 

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 
 use crate::channel::ChannelSettings;
 use crate::clock::Millis;
-use crate::outbox::TargetCount;
+use crate::delivery::TargetCount;
 use crate::settings::{HeartbeatSettings, ReceiverSettings, Settings, TargetSettings};
 
 /// The page. `counts` is `None` when the store could not be asked.

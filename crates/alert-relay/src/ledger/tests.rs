@@ -18,8 +18,8 @@ fn alerts(text: &str) -> Vec<Alert> {
         .collect()
 }
 
-fn told(text: &str) -> Vec<Told> {
-    alerts(text).into_iter().map(|alert| Told { alert }).collect()
+fn told(text: &str) -> Vec<LedgerEntry> {
+    alerts(text).into_iter().map(|alert| LedgerEntry { alert }).collect()
 }
 
 fn snapshot(text: &str) -> Snapshot {
@@ -148,8 +148,8 @@ fn a_vanished_alert_counts_as_over() {
 }
 
 /// What the target believes, brought up to date with what it was told.
-fn believe(before: &[Told], news: &[Told]) -> Vec<Told> {
-    let mut beliefs: BTreeMap<Fingerprint, Told> = BTreeMap::new();
+fn believe(before: &[LedgerEntry], news: &[LedgerEntry]) -> Vec<LedgerEntry> {
+    let mut beliefs: BTreeMap<Fingerprint, LedgerEntry> = BTreeMap::new();
     for told in before.iter().chain(news) {
         beliefs.insert(told.alert.fingerprint.clone(), told.clone());
     }
@@ -179,7 +179,7 @@ fn every(changes: &Changes) -> Vec<&Alert> {
 }
 
 /// What a target believes that was told of each snapshot by itself.
-fn told_one_by_one(snapshots: &[Snapshot], send_resolved: bool) -> Vec<Told> {
+fn told_one_by_one(snapshots: &[Snapshot], send_resolved: bool) -> Vec<LedgerEntry> {
     snapshots.iter().fold(Vec::new(), |before, snapshot| {
         believe(&before, &fold(&before, std::slice::from_ref(snapshot), send_resolved).told)
     })
@@ -248,7 +248,7 @@ proptest! {
     ) {
         let one_by_one = told_one_by_one(&waiting, send_resolved);
         let together = believe(&[], &fold(&[], &waiting, send_resolved).told);
-        let fires = |beliefs: &[Told]| -> Vec<Fingerprint> {
+        let fires = |beliefs: &[LedgerEntry]| -> Vec<Fingerprint> {
             beliefs.iter().filter(|told| told.alert.status == Status::Firing).map(|told| told.alert.fingerprint.clone()).collect()
         };
         prop_assert_eq!(fires(&one_by_one), fires(&together));

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::clock::Millis;
+use crate::delivery::Acceptance;
+use crate::outbox::DEDUP_WINDOW;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::gathered::Gathered;
 use crate::outbox::rows::{in_statements, parameters};
-use crate::outbox::{Acceptance, DEDUP_WINDOW};
 
 /// Stores the arrivals and says what became of each, in their order.
 pub(super) async fn accept(

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
+use crate::delivery::Accepted;
 use crate::notification::{Fingerprint, Notification, Status};
-use crate::outbox::Accepted;
 use crate::outbox::columns::to_json;
 use crate::routes::Planned;
 use crate::severity::Severity;

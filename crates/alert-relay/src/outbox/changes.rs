@@ -9,10 +9,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
+use crate::delivery::{
+    Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, LedgerEntry, RecipientStatus, Settlement,
+};
 use crate::outbox::arrival::ArrivingDelivery;
-use crate::outbox::columns::{fit_to_word, to_json};
+use crate::outbox::columns::{to_json, wording_to_word};
 use crate::outbox::gathered::Gathered;
-use crate::outbox::{Abandoned, AttemptEnd, AttemptStart, End, Hearing, Lane, Settlement, Told};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -31,7 +33,7 @@ const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
 /// An empty share of a group's newest snapshot, unless the target has a share of it.
 pub(super) async fn include(
     connection: &mut SqliteConnection,
-    lane: &Lane,
+    key: &DeliveryKey,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<(), sqlx::Error> {
@@ -40,13 +42,13 @@ pub(super) async fn include(
            SELECT MAX(id) FROM notifications WHERE group_id = $1 AND duplicate_of IS NULL) \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2)",
     )
-    .bind(&lane.group)
-    .bind(&lane.target)
+    .bind(&key.group)
+    .bind(&key.target)
     .fetch_optional(connection)
     .await?;
     if let Some(notification) = newest {
-        let share = ArrivingDelivery::of_nothing(&lane.target);
-        gathered.share(notification, &lane.group, share, now);
+        let share = ArrivingDelivery::of_nothing(&key.target);
+        gathered.share(notification, &key.group, share, now);
     }
     Ok(())
 }
@@ -54,7 +56,7 @@ pub(super) async fn include(
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
     owner: &str,
-    lane: &Lane,
+    key: &DeliveryKey,
     now: Millis,
     until: Millis,
 ) -> Result<bool, sqlx::Error> {
@@ -78,8 +80,8 @@ pub(super) async fn claim(
     )
     .bind(owner)
     .bind(until.0)
-    .bind(&lane.target)
-    .bind(&lane.group)
+    .bind(&key.target)
+    .bind(&key.group)
     .bind(now.0)
     .bind(CLAIM_ROWS)
     .bind(CLAIM_BYTES)
@@ -108,7 +110,7 @@ pub(super) async fn begin_attempt(
          WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
     )
     .bind(&rendering.via)
-    .bind(fit_to_word(rendering.fit))
+    .bind(wording_to_word(rendering.wording))
     .bind(rendering.at.0)
     .bind(i64::from(rendering.parts))
     .bind(start.delivery)
@@ -134,7 +136,7 @@ pub(super) async fn begin_attempt(
     .bind(start.delivery)
     .bind(&rendering.via)
     .bind(&start.robot)
-    .bind(fit_to_word(rendering.fit))
+    .bind(wording_to_word(rendering.wording))
     .bind(i64::from(start.part))
     .bind(now.0)
     .fetch_one(connection)
@@ -158,14 +160,15 @@ pub(super) async fn end_attempt(
     .bind(end.attempt)
     .execute(&mut *connection)
     .await?;
-    if let Some(hearings) = &end.hearings {
-        let heard = hearings.by_recipient.values().filter(|hearing| **hearing == Hearing::Heard).count();
+    if let Some(recipients) = &end.recipients {
+        let heard =
+            recipients.by_recipient.values().filter(|hearing| **hearing == RecipientStatus::Heard).count();
         sqlx::query(
             "UPDATE deliveries SET recipients = $1, parts_done = $2, is_straggling = $3 WHERE id = $4",
         )
-        .bind(to_json(&hearings.by_recipient))
+        .bind(to_json(&recipients.by_recipient))
         .bind(i64::try_from(heard).unwrap_or(i64::MAX))
-        .bind(i64::from(hearings.is_straggling))
+        .bind(i64::from(recipients.is_straggling))
         .bind(end.delivery)
         .execute(&mut *connection)
         .await?;
@@ -175,9 +178,9 @@ pub(super) async fn end_attempt(
             .execute(&mut *connection)
             .await?;
     }
-    if let Some(fit) = end.next_fit {
+    if let Some(wording) = end.next_wording {
         sqlx::query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
-            .bind(fit_to_word(fit))
+            .bind(wording_to_word(wording))
             .bind(end.delivery)
             .execute(connection)
             .await?;
@@ -192,7 +195,7 @@ pub(super) async fn settle(
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<u64, sqlx::Error> {
-    let lane = &settlement.lane;
+    let key = &settlement.key;
     let ended = sqlx::query(
         "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, lease_owner = NULL, lease_until = NULL \
          WHERE id = $4 AND state = 'pending' AND lease_owner = $5",
@@ -208,7 +211,7 @@ pub(super) async fn settle(
     if ended == 0 {
         return Ok(0);
     }
-    gathered.count(&lane.target, settlement.end.as_str(), 1);
+    gathered.count(&key.target, settlement.end.as_str(), 1);
 
     let (end, reason) = match settlement.end {
         End::Dead => (End::Dead, settlement.reason.as_str()),
@@ -222,23 +225,23 @@ pub(super) async fn settle(
     .bind(now.0)
     .bind(reason)
     .bind(settlement.delivery)
-    .bind(&lane.target)
-    .bind(&lane.group)
+    .bind(&key.target)
+    .bind(&key.group)
     .bind(owner)
     .execute(&mut *connection)
     .await?
     .rows_affected();
-    gathered.count(&lane.target, end.as_str(), older);
+    gathered.count(&key.target, end.as_str(), older);
 
     for told in &settlement.told {
-        tell(connection, lane, told, now).await?;
+        tell(connection, key, told, now).await?;
     }
     // What the chat still believes to fire is kept as long as it goes on.
     if settlement.end == End::Delivered {
         sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
             .bind(now.0)
-            .bind(&lane.target)
-            .bind(&lane.group)
+            .bind(&key.target)
+            .bind(&key.group)
             .execute(connection)
             .await?;
     }
@@ -247,8 +250,8 @@ pub(super) async fn settle(
 
 async fn tell(
     connection: &mut SqliteConnection,
-    lane: &Lane,
-    told: &Told,
+    key: &DeliveryKey,
+    told: &LedgerEntry,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
     let alert = &told.alert;
@@ -258,8 +261,8 @@ async fn tell(
          ON CONFLICT (target, group_id, fingerprint) DO UPDATE SET status = excluded.status, starts_at = excluded.starts_at, \
          labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url, told_at = excluded.told_at",
     )
-    .bind(&lane.target)
-    .bind(&lane.group)
+    .bind(&key.target)
+    .bind(&key.group)
     .bind(&alert.fingerprint.0)
     .bind(alert.status.as_str())
     .bind(Millis::from(alert.starts_at).0)
@@ -275,7 +278,7 @@ async fn tell(
 pub(super) async fn release(
     connection: &mut SqliteConnection,
     owner: &str,
-    lane: &Lane,
+    key: &DeliveryKey,
     next_at: Millis,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -283,8 +286,8 @@ pub(super) async fn release(
          WHERE target = $2 AND group_id = $3 AND state = 'pending' AND lease_owner = $4",
     )
     .bind(next_at.0)
-    .bind(&lane.target)
-    .bind(&lane.group)
+    .bind(&key.target)
+    .bind(&key.group)
     .bind(owner)
     .execute(connection)
     .await?;

@@ -1,23 +1,23 @@
 //! How values stand in columns, the same for those who write and those who read.
 
-use crate::channel::Fit;
+use crate::message::Wording;
 
 /// `what` in the tally, beside the ends.
 pub(super) const ACCEPTED: &str = "accepted";
 
-pub(super) fn fit_to_word(fit: Fit) -> &'static str {
-    match fit {
-        Fit::Normal => "normal",
-        Fit::Smaller => "smaller",
-        Fit::Plain => "plain",
+pub(super) fn wording_to_word(wording: Wording) -> &'static str {
+    match wording {
+        Wording::Normal => "normal",
+        Wording::Smaller => "smaller",
+        Wording::Plain => "plain",
     }
 }
 
-pub(super) fn fit_from_word(word: &str) -> Fit {
+pub(super) fn wording_from_word(word: &str) -> Wording {
     match word {
-        "smaller" => Fit::Smaller,
-        "plain" => Fit::Plain,
-        _ => Fit::Normal,
+        "smaller" => Wording::Smaller,
+        "plain" => Wording::Plain,
+        _ => Wording::Normal,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::clock::Millis;
-use crate::outbox::End;
+use crate::delivery::End;
 use crate::outbox::arrival::{Arrival, ArrivingDelivery};
 use crate::outbox::columns::ACCEPTED;
 use crate::outbox::rows::{in_statements, parameters};

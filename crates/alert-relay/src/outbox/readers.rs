@@ -7,12 +7,13 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
 use crate::clock::Millis;
-use crate::notification::{Alert, Fingerprint, Status};
-use crate::outbox::columns::{ACCEPTED, fit_from_word, from_json};
-use crate::outbox::error::StoreError;
-use crate::outbox::{
-    Claim, DueLane, End, Lane, PastAttempt, Pending, Progress, Rendering, TargetCount, Told, Which,
+use crate::delivery::{
+    Claim, DeliveryKey, DueDelivery, End, LedgerEntry, PastAttempt, Pending, Progress, Rendering,
+    TargetCount, UrgencyFilter,
 };
+use crate::notification::{Alert, Fingerprint, Status};
+use crate::outbox::columns::{ACCEPTED, from_json, wording_from_word};
+use crate::outbox::error::StoreError;
 
 /// The connections that only read.
 #[derive(Debug)]
@@ -24,11 +25,11 @@ impl Readers {
     pub(super) async fn due(
         &self,
         target: &str,
-        which: Which,
+        urgency: UrgencyFilter,
         now: Millis,
         limit: u32,
-    ) -> Result<Vec<DueLane>, StoreError> {
-        let rows = sqlx::query(AssertSqlSafe(due_lanes(which)))
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(due_deliveries(urgency)))
             .bind(target)
             .bind(now.0)
             .bind(i64::from(limit))
@@ -41,7 +42,7 @@ impl Readers {
     pub(super) async fn next_due(
         &self,
         target: &str,
-        which: Which,
+        urgency: UrgencyFilter,
         now: Millis,
     ) -> Result<Option<Millis>, StoreError> {
         let next: Result<Option<i64>, _> = sqlx::query_scalar(AssertSqlSafe(format!(
@@ -50,7 +51,7 @@ impl Readers {
                  COALESCE(MAX(lease_until), 0) AS leased_until \
                FROM deliveries WHERE {} GROUP BY group_id) AS lanes \
              WHERE lanes.due_at > $2 OR lanes.leased_until > $2",
-            pending_of(which)
+            pending_of(urgency)
         )))
         .bind(target)
         .bind(now.0)
@@ -59,19 +60,19 @@ impl Readers {
         next.map(|next| next.map(Millis)).map_err(|error| StoreError::from_driver(&error))
     }
 
-    pub(super) async fn claimed(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, StoreError> {
-        self.read_claim(lane, owner).await.map_err(|error| StoreError::from_driver(&error))
+    pub(super) async fn claimed(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, StoreError> {
+        self.read_claim(key, owner).await.map_err(|error| StoreError::from_driver(&error))
     }
 
-    async fn read_claim(&self, lane: &Lane, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
+    async fn read_claim(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, \
                recipients, is_straggling, payload \
              FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
              WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
         )
-        .bind(&lane.target)
-        .bind(&lane.group)
+        .bind(&key.target)
+        .bind(&key.group)
         .bind(owner)
         .fetch_all(&self.pool)
         .await?;
@@ -82,38 +83,40 @@ impl Readers {
             "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
              WHERE target = $1 AND group_id = $2 ORDER BY fingerprint",
         )
-        .bind(&lane.target)
-        .bind(&lane.group)
+        .bind(&key.target)
+        .bind(&key.group)
         .fetch_all(&self.pool)
         .await?;
         let told = told.iter().map(told_row).collect::<Result<_, _>>()?;
-        Ok(Some(Claim { lane: lane.clone(), deliveries, told, progress }))
+        Ok(Some(Claim { key: key.clone(), deliveries, told, progress }))
     }
 
     async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {
-        let (via, fit, at, parts): (Option<String>, Option<String>, Option<i64>, Option<i64>) = (
+        let (via, wording, at, parts): (Option<String>, Option<String>, Option<i64>, Option<i64>) = (
             delivery.try_get("via")?,
             delivery.try_get("fit")?,
             delivery.try_get("rendered_at")?,
             delivery.try_get("parts")?,
         );
         let recipients: Option<String> = delivery.try_get("recipients")?;
-        let (Some(via), Some(fit), Some(at), Some(parts)) = (via, fit, at, parts) else { return Ok(None) };
+        let (Some(via), Some(wording), Some(at), Some(parts)) = (via, wording, at, parts) else {
+            return Ok(None);
+        };
         let done: Vec<i64> = sqlx::query_scalar(
             "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 AND started_at >= $4",
         )
         .bind(delivery.try_get::<i64, _>("id")?)
         .bind(&via)
-        .bind(&fit)
+        .bind(&wording)
         .bind(at)
         .fetch_all(&self.pool)
         .await?;
         let done: BTreeSet<u32> = done.into_iter().filter_map(|part| u32::try_from(part).ok()).collect();
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
         Ok(Some(Progress {
-            rendering: Rendering { via, fit: fit_from_word(&fit), at: Millis(at), parts },
+            rendering: Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts },
             done,
-            hearings: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
+            recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
         }))
     }
 
@@ -167,7 +170,7 @@ impl Readers {
             .map_err(|error| StoreError::from_driver(&error))
     }
 
-    pub(super) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<Lane>, StoreError> {
+    pub(super) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
         let rows = sqlx::query(
             "SELECT known.target, known.group_id \
              FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
@@ -179,9 +182,10 @@ impl Readers {
         .bind(accepted_after.0)
         .fetch_all(&self.pool)
         .await;
-        let lane =
-            |row: &SqliteRow| Ok(Lane { target: row.try_get("target")?, group: row.try_get("group_id")? });
-        rows.and_then(|rows| rows.iter().map(lane).collect()).map_err(|error| StoreError::from_driver(&error))
+        let key = |row: &SqliteRow| {
+            Ok(DeliveryKey { target: row.try_get("target")?, group: row.try_get("group_id")? })
+        };
+        rows.and_then(|rows| rows.iter().map(key).collect()).map_err(|error| StoreError::from_driver(&error))
     }
 
     pub(super) async fn close(&self) {
@@ -191,31 +195,31 @@ impl Readers {
 
 /// All of a lane has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for stragglers
 /// alone.
-fn due_lanes(which: Which) -> String {
+fn due_deliveries(urgency: UrgencyFilter) -> String {
     format!(
         "SELECT group_id, MAX(is_urgent) AS urgent FROM deliveries WHERE {} GROUP BY group_id \
          HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
            AND COALESCE(MAX(lease_until), 0) <= $2 \
          ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
            MAX(is_urgent) DESC, MIN(id) LIMIT $3",
-        pending_of(which)
+        pending_of(urgency)
     )
 }
 
 /// A condition on the lanes of target `$1`. No value is ever part of the text.
-fn pending_of(which: Which) -> &'static str {
-    match which {
-        Which::Any => "target = $1 AND state = 'pending'",
-        Which::Urgent => {
+fn pending_of(urgency: UrgencyFilter) -> &'static str {
+    match urgency {
+        UrgencyFilter::Any => "target = $1 AND state = 'pending'",
+        UrgencyFilter::Urgent => {
             "target = $1 AND state = 'pending' AND group_id IN \
              (SELECT group_id FROM deliveries WHERE target = $1 AND state = 'pending' AND is_urgent = 1)"
         }
     }
 }
 
-fn due_lane(target: &str, row: &SqliteRow) -> Result<DueLane, sqlx::Error> {
-    Ok(DueLane {
-        lane: Lane { target: target.to_owned(), group: row.try_get("group_id")? },
+fn due_lane(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Error> {
+    Ok(DueDelivery {
+        key: DeliveryKey { target: target.to_owned(), group: row.try_get("group_id")? },
         is_urgent: row.try_get::<i64, _>("urgent")? > 0,
     })
 }
@@ -236,13 +240,13 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
     })
 }
 
-fn told_row(row: &SqliteRow) -> Result<Told, sqlx::Error> {
+fn told_row(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
     let status = match row.try_get("status")? {
         "firing" => Status::Firing,
         _ => Status::Resolved,
     };
     let starts_at = Millis(row.try_get("starts_at")?).timestamp();
-    Ok(Told {
+    Ok(LedgerEntry {
         alert: Alert {
             status,
             labels: from_json(row.try_get("labels")?)?,
@@ -267,16 +271,16 @@ mod tests {
     async fn a_look_at_what_is_due_reads_no_row_it_need_not() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         schema::migrate(&mut connection).await.unwrap();
-        for (which, expected) in [
-            (Which::Any, "SEARCH deliveries USING COVERING INDEX deliveries_pending (target=?)"),
-            (Which::Urgent, "SEARCH deliveries USING COVERING INDEX deliveries_urgent (target=?)"),
+        for (urgency, expected) in [
+            (UrgencyFilter::Any, "SEARCH deliveries USING COVERING INDEX deliveries_pending (target=?)"),
+            (UrgencyFilter::Urgent, "SEARCH deliveries USING COVERING INDEX deliveries_urgent (target=?)"),
         ] {
-            let plan = format!("EXPLAIN QUERY PLAN {}", due_lanes(which));
+            let plan = format!("EXPLAIN QUERY PLAN {}", due_deliveries(urgency));
             let rows = sqlx::query(AssertSqlSafe(plan)).fetch_all(&mut connection).await.unwrap();
             let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-            assert!(steps.iter().any(|step| step == expected), "{which:?}: {steps:#?}");
+            assert!(steps.iter().any(|step| step == expected), "{urgency:?}: {steps:#?}");
             let reads_rows = |step: &String| step.contains("deliveries") && !step.contains("COVERING INDEX");
-            assert!(!steps.iter().any(reads_rows), "{which:?}: {steps:#?}");
+            assert!(!steps.iter().any(reads_rows), "{urgency:?}: {steps:#?}");
         }
     }
 }

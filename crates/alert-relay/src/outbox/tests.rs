@@ -6,7 +6,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::channel::Fit;
+use crate::delivery::{End, LedgerEntry, Rendering};
+use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
 use crate::routes::Planned;
 
@@ -90,13 +91,13 @@ impl Stage {
     }
 
     async fn due(&self, target: &str) -> Vec<String> {
-        let due = self.outbox.due(target, Which::Any, self.clock.now(), 100).await.unwrap();
-        due.into_iter().map(|due| due.lane.group).collect()
+        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 100).await.unwrap();
+        due.into_iter().map(|due| due.key.group).collect()
     }
 
     async fn claim_only(&self, target: &str) -> Option<Claim> {
-        let due = self.outbox.due(target, Which::Any, self.clock.now(), 1).await.unwrap();
-        self.outbox.claim(&due.first()?.lane, LEASE).await.unwrap()
+        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 1).await.unwrap();
+        self.outbox.claim(&due.first()?.key, LEASE).await.unwrap()
     }
 
     async fn attempt(&self, claim: &Claim, part: u32, parts: u32, is_delivered: bool) -> i64 {
@@ -106,10 +107,10 @@ impl Stage {
         attempt
     }
 
-    async fn settle(&self, claim: &Claim, end: End, told: Vec<Told>) -> u64 {
+    async fn settle(&self, claim: &Claim, end: End, told: Vec<LedgerEntry>) -> u64 {
         let delivery = claim.deliveries.last().unwrap().id;
         let settlement =
-            Settlement { lane: claim.lane.clone(), delivery, end, reason: "test".to_owned(), told };
+            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), told };
         self.outbox.settle(settlement).await.unwrap()
     }
 }
@@ -145,7 +146,7 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
 }
 
 fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
-    let rendering = Rendering { via: "chat".to_owned(), fit: Fit::Normal, at: Millis(1_000), parts };
+    let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
     AttemptStart { delivery, rendering, robot: "robot".to_owned(), part }
 }
 
@@ -158,8 +159,8 @@ fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {
         reason: (!is_delivered).then_some("connect"),
         detail: "a detail".to_owned(),
         pause_until: None,
-        next_fit: None,
-        hearings: None,
+        next_wording: None,
+        recipients: None,
     }
 }
 
@@ -231,16 +232,16 @@ async fn urgent_lanes_are_found_among_the_others() {
     urgent.notification.alerts[0].labels.insert("severity".to_owned(), "critical".to_owned());
     stage.outbox.accept(accepted("calm", vec![firing("b", 10)], &["chat"])).await.unwrap();
     stage.outbox.accept(urgent).await.unwrap();
-    let due = stage.outbox.due("chat", Which::Urgent, stage.clock.now(), 10).await.unwrap();
+    let due = stage.outbox.due("chat", UrgencyFilter::Urgent, stage.clock.now(), 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(), [true]);
     assert_eq!(stage.due("chat").await.len(), 2);
 
     let later = stage.clock.now().plus(Duration::from_mins(1));
-    stage.outbox.claim(&due[0].lane, Duration::from_secs(30)).await.unwrap().unwrap();
-    stage.outbox.release(&due[0].lane, later).await.unwrap();
+    stage.outbox.claim(&due[0].key, Duration::from_secs(30)).await.unwrap().unwrap();
+    stage.outbox.release(&due[0].key, later).await.unwrap();
     let next = async |which| stage.outbox.next_due("chat", which, stage.clock.now()).await.unwrap();
-    assert_eq!(next(Which::Urgent).await, Some(later));
-    assert_eq!(next(Which::Any).await, Some(later));
+    assert_eq!(next(UrgencyFilter::Urgent).await, Some(later));
+    assert_eq!(next(UrgencyFilter::Any).await, Some(later));
 }
 
 #[tokio::test]
@@ -271,7 +272,7 @@ async fn a_claim_takes_the_whole_lane_and_keeps_others_out_until_its_lease_ends(
     // A newer snapshot waits for the lane.
     stage.outbox.accept(accepted("group", vec![firing("b", 20)], &["chat"])).await.unwrap();
     assert!(stage.due("chat").await.is_empty());
-    assert!(stage.outbox.claim(&claim.lane, LEASE).await.unwrap().is_none());
+    assert!(stage.outbox.claim(&claim.key, LEASE).await.unwrap().is_none());
 
     stage.clock.advance(LEASE);
     assert_eq!(ids(&stage.claim_only("chat").await.unwrap()), [1, 2, 3]);
@@ -299,7 +300,7 @@ async fn lanes_of_other_groups_and_targets_are_free() {
     stage.outbox.accept(accepted("two", vec![firing("b", 10)], &["chat"])).await.unwrap();
     let first = stage.claim_only("chat").await.unwrap();
     let second = stage.claim_only("chat").await.unwrap();
-    assert_ne!(first.lane, second.lane);
+    assert_ne!(first.key, second.key);
     assert!(stage.claim_only("mail").await.is_some());
     assert!(stage.claim_only("chat").await.is_none());
 }
@@ -313,7 +314,7 @@ async fn a_dead_process_leaves_its_leases_to_the_next_one_at_once() {
     stage.outbox.begin_attempt(start(1, 1, 1), LEASE).await.unwrap().unwrap();
     let stage = stage.reopen().await;
     let again = stage.claim_only("chat").await.unwrap();
-    assert_eq!((again.lane, ids(&claim)), (claim.lane, vec![1]));
+    assert_eq!((again.key, ids(&claim)), (claim.key, vec![1]));
     assert_eq!(again.deliveries[0].attempts, 1);
     let past = stage.outbox.past_attempts(stage.clock.now().minus(LEASE)).await.unwrap();
     assert_eq!(
@@ -331,7 +332,7 @@ async fn an_end_tells_and_takes_the_older_ones_along() {
     // Not claimed, so it has to stay.
     stage.outbox.accept(accepted("group", vec![resolved("b", 10)], &["chat"])).await.unwrap();
     stage.attempt(&claim, 1, 1, true).await;
-    let mut told = Told { alert: firing("b", 10) };
+    let mut told = LedgerEntry { alert: firing("b", 10) };
     told.alert.annotations.insert("summary".to_owned(), "磁盘 \"满\"".to_owned());
     assert_eq!(stage.settle(&claim, End::Delivered, vec![told.clone()]).await, 2);
 
@@ -360,9 +361,9 @@ async fn a_late_verdict_without_the_lease_changes_nothing() {
     let stage = Stage::new().await;
     stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
     let claim = stage.claim_only("chat").await.unwrap();
-    stage.outbox.release(&claim.lane, stage.clock.now()).await.unwrap();
+    stage.outbox.release(&claim.key, stage.clock.now()).await.unwrap();
     assert_eq!(stage.outbox.begin_attempt(start(1, 1, 1), LEASE).await.unwrap(), None);
-    assert_eq!(stage.settle(&claim, End::Delivered, vec![Told { alert: firing("a", 10) }]).await, 0);
+    assert_eq!(stage.settle(&claim, End::Delivered, vec![LedgerEntry { alert: firing("a", 10) }]).await, 0);
     assert!(stage.claim_only("chat").await.unwrap().told.is_empty());
 }
 
@@ -380,7 +381,7 @@ async fn parts_that_arrived_are_remembered_and_newer_snapshots_wait_behind_them(
     let mut critical = firing("c", 10);
     critical.labels.insert("severity".to_owned(), "critical".to_owned());
     stage.outbox.accept(accepted("urgent", vec![critical], &["chat"])).await.unwrap();
-    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 2).await.unwrap();
+    let due = stage.outbox.due("chat", UrgencyFilter::Any, stage.clock.now(), 2).await.unwrap();
     assert_eq!(
         due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(),
         [false, true],
@@ -394,10 +395,10 @@ async fn parts_that_arrived_are_remembered_and_newer_snapshots_wait_behind_them(
 
     // Put differently, it starts over, and the newer snapshot may join.
     let attempt = stage.outbox.begin_attempt(start(1, 2, 3), LEASE).await.unwrap().unwrap();
-    let reword = AttemptEnd { next_fit: Some(Fit::Plain), ..verdict(attempt, 1, false) };
+    let reword = AttemptEnd { next_wording: Some(Wording::Plain), ..verdict(attempt, 1, false) };
     stage.outbox.end_attempt(reword).await.unwrap();
-    stage.outbox.release(&again.lane, stage.clock.now()).await.unwrap();
-    assert_eq!(ids(&stage.outbox.claim(&again.lane, LEASE).await.unwrap().unwrap()), [1, 2]);
+    stage.outbox.release(&again.key, stage.clock.now()).await.unwrap();
+    assert_eq!(ids(&stage.outbox.claim(&again.key, LEASE).await.unwrap().unwrap()), [1, 2]);
 }
 
 #[tokio::test]
@@ -406,13 +407,16 @@ async fn a_lane_waits_for_its_latest_time_unless_hastened() {
     stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
     let claim = stage.claim_only("chat").await.unwrap();
     let later = stage.clock.now().plus(Duration::from_secs(30));
-    stage.outbox.release(&claim.lane, later).await.unwrap();
+    stage.outbox.release(&claim.key, later).await.unwrap();
     stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
     assert!(stage.due("chat").await.is_empty());
-    assert_eq!(stage.outbox.next_due("chat", Which::Any, stage.clock.now()).await.unwrap(), Some(later));
+    assert_eq!(
+        stage.outbox.next_due("chat", UrgencyFilter::Any, stage.clock.now()).await.unwrap(),
+        Some(later)
+    );
     stage.outbox.hasten("chat").await.unwrap();
     assert_eq!(stage.due("chat").await.len(), 1);
-    assert_eq!(stage.outbox.next_due("chat", Which::Any, stage.clock.now()).await.unwrap(), None);
+    assert_eq!(stage.outbox.next_due("chat", UrgencyFilter::Any, stage.clock.now()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -422,7 +426,7 @@ async fn urgent_lanes_come_before_older_ones() {
     let mut critical = firing("b", 10);
     critical.labels.insert("severity".to_owned(), "critical".to_owned());
     stage.outbox.accept(accepted("urgent", vec![critical], &["chat"])).await.unwrap();
-    let due = stage.outbox.due("chat", Which::Any, stage.clock.now(), 10).await.unwrap();
+    let due = stage.outbox.due("chat", UrgencyFilter::Any, stage.clock.now(), 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.is_urgent).collect::<Vec<_>>(), [true, false]);
 }
 
@@ -478,7 +482,7 @@ async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
 #[tokio::test]
 async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
     let mut stage = Stage::new().await;
-    let told = Told { alert: firing("a", 10) };
+    let told = LedgerEntry { alert: firing("a", 10) };
     for (months, expected) in [(0, vec![told.clone()]), (3, vec![told.clone()]), (4, vec![])] {
         if months == 0 {
             stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();

@@ -11,12 +11,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
+use crate::delivery::{Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Settlement};
 use crate::outbox::accept::accept;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::changes;
 use crate::outbox::error::StoreError;
 use crate::outbox::gathered::Gathered;
-use crate::outbox::{Abandoned, Acceptance, AttemptEnd, AttemptStart, Lane, Settlement};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -44,12 +44,12 @@ struct Order<A, T> {
 #[derive(Debug)]
 enum Request {
     Accept(Order<Arrival, Acceptance>),
-    Include(Order<(Lane, Millis), ()>),
-    Claim(Order<(Lane, Millis, Millis), bool>),
+    Include(Order<(DeliveryKey, Millis), ()>),
+    Claim(Order<(DeliveryKey, Millis, Millis), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
     EndAttempt(Order<(AttemptEnd, Millis), ()>),
     Settle(Order<(Settlement, Millis), u64>),
-    Release(Order<(Lane, Millis), ()>),
+    Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
     Hasten(Order<(String, Millis), ()>),
     Prune(Order<Millis, u64>),
@@ -92,12 +92,17 @@ impl Writer {
         self.queue.closed().await;
     }
 
-    pub(super) async fn include(&self, lane: Lane, now: Millis) -> Result<(), StoreError> {
-        self.ask(Request::Include, (lane, now)).await
+    pub(super) async fn include(&self, key: DeliveryKey, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Include, (key, now)).await
     }
 
-    pub(super) async fn claim(&self, lane: Lane, now: Millis, until: Millis) -> Result<bool, StoreError> {
-        self.ask(Request::Claim, (lane, now, until)).await
+    pub(super) async fn claim(
+        &self,
+        key: DeliveryKey,
+        now: Millis,
+        until: Millis,
+    ) -> Result<bool, StoreError> {
+        self.ask(Request::Claim, (key, now, until)).await
     }
 
     pub(super) async fn begin_attempt(
@@ -117,8 +122,8 @@ impl Writer {
         self.ask(Request::Settle, (settlement, now)).await
     }
 
-    pub(super) async fn release(&self, lane: Lane, next_at: Millis) -> Result<(), StoreError> {
-        self.ask(Request::Release, (lane, next_at)).await
+    pub(super) async fn release(&self, key: DeliveryKey, next_at: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Release, (key, next_at)).await
     }
 
     pub(super) async fn give_up(
@@ -274,12 +279,12 @@ impl Request {
             // All of a transaction together: see `apply` of the loop.
             Self::Accept(_) => {}
             Self::Include(order) => {
-                let (lane, now) = &order.ask;
-                order.answer = Some(changes::include(connection, lane, *now, gathered).await?);
+                let (key, now) = &order.ask;
+                order.answer = Some(changes::include(connection, key, *now, gathered).await?);
             }
             Self::Claim(order) => {
-                let (lane, now, until) = &order.ask;
-                order.answer = Some(changes::claim(connection, owner, lane, *now, *until).await?);
+                let (key, now, until) = &order.ask;
+                order.answer = Some(changes::claim(connection, owner, key, *now, *until).await?);
             }
             Self::BeginAttempt(order) => {
                 let (start, now, until) = &order.ask;
@@ -294,8 +299,8 @@ impl Request {
                 order.answer = Some(changes::settle(connection, owner, settlement, *now, gathered).await?);
             }
             Self::Release(order) => {
-                let (lane, next_at) = &order.ask;
-                order.answer = Some(changes::release(connection, owner, lane, *next_at).await?);
+                let (key, next_at) = &order.ask;
+                order.answer = Some(changes::release(connection, owner, key, *next_at).await?);
             }
             Self::GiveUp(order) => {
                 let (target, before, reason, now) = &order.ask;

@@ -15,7 +15,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::channel::email::{EmailSettings, MailTls};
 use crate::channel::tests::{email, target};
-use crate::channel::{Channel, ChannelSettings, Fit, Stamp};
+use crate::channel::{Channel, ChannelSettings, Stamp};
+use crate::message::Wording;
 use crate::message::{Message, sample};
 use crate::outcome::{Outcome, Reason};
 use crate::settings::TargetSettings;
@@ -174,7 +175,7 @@ fn with(mut target: TargetSettings, change: impl FnOnce(&mut EmailSettings)) -> 
 
 async fn send(target: &TargetSettings, message: &Message) -> Outcome {
     let channel = Channel::new(target).unwrap();
-    let parts = channel.render(message, Fit::Normal);
+    let parts = channel.render(message, Wording::Normal);
     // 2026-11-23 06:08:22 UTC
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_414_102);
     channel.send(&parts[0], &Stamp { at, delivery: "d-7" }).await
@@ -348,7 +349,7 @@ async fn the_mail_is_what_a_mail_program_expects() {
     let again = server.mail();
     assert_eq!(MessageParser::default().parse(again.as_bytes()).unwrap().message_id(), Some(id.as_str()));
     let channel = Channel::new(&target).unwrap();
-    let parts = channel.render(&sample::named("resolved").unwrap(), Fit::Normal);
+    let parts = channel.render(&sample::named("resolved").unwrap(), Wording::Normal);
     channel.send(&parts[0], &Stamp { at: SystemTime::UNIX_EPOCH, delivery: "d-8" }).await;
     let later = server.mail();
     let later = MessageParser::default().parse(later.as_bytes()).unwrap();
@@ -374,7 +375,7 @@ fn every_recipient_has_a_mail_of_its_own() {
     let target = with(target(email(587, MailTls::None)), |settings| {
         settings.to = vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()];
     });
-    let parts = Channel::new(&target).unwrap().render(&sample::named("firing").unwrap(), Fit::Normal);
+    let parts = Channel::new(&target).unwrap().render(&sample::named("firing").unwrap(), Wording::Normal);
     let to: Vec<String> =
         parts.iter().map(|part| part.preview().lines().next().unwrap().to_owned()).collect();
     assert_eq!(to, ["To: a@example.com", "To: B <b@example.com>"]);

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::channel::tests::{dingtalk, target};
-use crate::channel::{Channel, Fit, Stamp};
+use crate::channel::{Channel, Stamp};
+use crate::message::Wording;
 use crate::message::sample;
 use crate::outcome::{Outcome, Reason};
 use crate::settings::TargetSettings;
@@ -79,7 +80,7 @@ async fn attempt(url: &str) -> Outcome {
 
 async fn send(target: &TargetSettings) -> Outcome {
     let channel = Channel::new(target).unwrap();
-    let parts = channel.render(&sample::named("firing").unwrap(), Fit::Normal);
+    let parts = channel.render(&sample::named("firing").unwrap(), Wording::Normal);
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(SENT_AT);
     channel.send(&parts[0], &Stamp { at, delivery: "d1" }).await
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::budget::Wait;
 use crate::channel::{Part, Stamp};
 use crate::clock::Millis;
-use crate::deliver::books::Turn;
 use crate::deliver::lane::recipients::Recipients;
 use crate::deliver::lane::{LaneRun, STORE_RETRY};
 use crate::deliver::millis;
+use crate::deliver::state::Turn;
+use crate::delivery::{AttemptEnd, AttemptStart, Pending, Rendering};
 use crate::metrics::outcome_word;
-use crate::outbox::{AttemptEnd, AttemptStart, Pending, Rendering};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
 
@@ -66,10 +66,10 @@ impl LaneRun {
         }
         let robot = self.via.channel.robot().as_str();
         let first = self.first_place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut place = match first.map_or_else(|| self.shared.books.take(robot, self.is_urgent), Ok) {
+        let mut place = match first.map_or_else(|| self.shared.state.take(robot, self.is_urgent), Ok) {
             Ok(place) => place,
             Err(wait) => {
-                self.shared.metrics.budget_wait(&self.lane.target);
+                self.shared.metrics.budget_wait(&self.key.target);
                 return Tried::NotBefore(match wait {
                     Wait::Until(at) => at,
                     Wait::ForReply => self.shared.clock.now().plus(BUSY_ROBOT),
@@ -106,7 +106,7 @@ impl LaneRun {
 
         let failures = speaker.attempts.saturating_add(1);
         let backoff = self.shared.pace.backoff;
-        let next = retry::next(&outcome, rendering.fit, failures, backoff, self.shared.jitter.draw());
+        let next = retry::next(&outcome, rendering.wording, failures, backoff, self.shared.jitter.draw());
         let turn = self.note(&outcome, &next);
         let answer = Answer { outcome, next, at };
         self.log(speaker, part, number, &answer, took);
@@ -142,7 +142,7 @@ impl LaneRun {
     /// What an outcome says of the target behind the channel.
     pub(super) fn note(&self, outcome: &Outcome, next: &Next) -> Turn {
         let robot = self.via.channel.robot().as_str();
-        self.shared.books.note(&self.via.settings.name, robot, outcome, next, self.shared.jitter.draw())
+        self.shared.state.note(&self.via.settings.name, robot, outcome, next, self.shared.jitter.draw())
     }
 
     /// The verdict is kept trying into the store: forgotten, a delivered part would be sent again.
@@ -155,9 +155,9 @@ impl LaneRun {
         recipients: Option<&mut Recipients>,
     ) {
         let (reason, detail) = words(outcome);
-        let hearings = recipients.zip(part.recipient()).map(|(recipients, recipient)| {
+        let recipients = recipients.zip(part.recipient()).map(|(recipients, recipient)| {
             recipients.note(recipient, next);
-            recipients.hearings()
+            recipients.recipients()
         });
         let end = AttemptEnd {
             attempt,
@@ -167,8 +167,8 @@ impl LaneRun {
             reason: reason.map(Reason::as_str),
             detail: detail.to_owned(),
             pause_until: if let Next::Pause(span) = next { Some(at.plus(*span)) } else { None },
-            next_fit: if let Next::Reword(fit) = next { Some(*fit) } else { None },
-            hearings,
+            next_wording: if let Next::Reword(wording) = next { Some(*wording) } else { None },
+            recipients,
         };
         self.insist("record an attempt", || self.shared.outbox.end_attempt(end.clone())).await;
     }
@@ -181,7 +181,7 @@ impl LaneRun {
         let (reason, detail) = words(outcome);
         tracing::warn!(
             delivery = %self.shared.outbox.public_id(speaker.id),
-            target = %self.lane.target,
+            target = %self.key.target,
             via = %self.via.settings.name,
             part = number,
             recipient = part.recipient(),
@@ -232,7 +232,7 @@ impl LaneRun {
 
     /// Whether somebody else speaks for this target now. Nobody does for a fallback that fails.
     fn is_spoken_for(&self) -> bool {
-        self.via.settings.name == self.lane.target && self.shared.books.has_substitute(&self.lane.target)
+        self.via.settings.name == self.key.target && self.shared.state.has_substitute(&self.key.target)
     }
 }
 

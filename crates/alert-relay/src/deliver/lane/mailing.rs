@@ -1,11 +1,11 @@
 //! A message for people who get a mail each: one mailbox that takes nothing keeps it from nobody else.
 
-use crate::channel::Fit;
 use crate::clock::Millis;
 use crate::deliver::lane::attempt::{Answer, Tried};
 use crate::deliver::lane::recipients::{Recipients, Standing};
 use crate::deliver::lane::{LaneRun, News};
-use crate::outbox::{End, Rendering};
+use crate::delivery::{End, Rendering};
+use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::retry::Next;
 
@@ -25,7 +25,7 @@ struct Round {
 impl LaneRun {
     /// Tells everybody who waits for this mail, and ends it once nobody does.
     pub(super) async fn tell_each(&self, news: News<'_>, names: Vec<String>) {
-        let known = self.progress(&news).map(|progress| &progress.hearings);
+        let known = self.progress(&news).map(|progress| &progress.recipients);
         let mut recipients = Recipients::new(names, known);
         let Some(round) = self.round(&news, &mut recipients).await else { return };
         let standing = recipients.standing();
@@ -62,12 +62,12 @@ impl LaneRun {
         let at = self.shared.clock.now();
         let mut round = Round::default();
         let mut wave = recipients.waiting();
-        let mut fit = Fit::Normal;
+        let mut wording = Wording::Normal;
         while !wave.is_empty() && !round.is_cut_short {
-            let parts = self.render(news, fit, at);
+            let parts = self.render(news, wording, at);
             let rendering = Rendering {
                 via: self.via.settings.name.clone(),
-                fit,
+                wording,
                 at,
                 parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
             };
@@ -78,7 +78,7 @@ impl LaneRun {
                 let tried = self.attempt(news.speaker, part, number, &rendering, Some(recipients)).await;
                 match tried {
                     Tried::Answered(Answer { next: Next::Reword(next), .. }) => {
-                        fit = fit.max(next);
+                        wording = wording.max(next);
                         reworded.push(name);
                     }
                     Tried::Answered(answer) => self.add(&mut round, &answer),

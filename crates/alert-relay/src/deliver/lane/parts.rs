@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::channel::{Fit, Part};
+use crate::channel::Part;
 use crate::clock::Millis;
 use crate::deliver::lane::attempt::Tried;
 use crate::deliver::lane::{LaneRun, News};
-use crate::outbox::{End, Pending, Rendering};
+use crate::delivery::{End, Pending, Rendering};
+use crate::message::Wording;
 use crate::retry::Next;
 
 /// How a pass over all parts in one wording went.
 enum Pass {
     AllDelivered,
     /// To be put like this.
-    Reword(Fit),
+    Reword(Wording),
     /// This many parts will not be taken in any wording.
     Refused(usize, String),
     Later(Millis),
@@ -24,8 +25,8 @@ impl LaneRun {
     /// Tells the chat, in whatever wording it takes.
     pub(super) async fn tell_chat(&self, news: News<'_>) {
         // What recipients of a mail have heard under this target's name are no parts of a chat's message.
-        let progress = self.progress(&news).filter(|progress| progress.hearings.is_empty());
-        let mut fit = progress.map_or(Fit::Normal, |progress| progress.rendering.fit);
+        let progress = self.progress(&news).filter(|progress| progress.recipients.is_empty());
+        let mut wording = progress.map_or(Wording::Normal, |progress| progress.rendering.wording);
         // A message partly sent is rendered as of its first time, so that its parts are the same again.
         let begun = progress.filter(|progress| !progress.done.is_empty());
         let mut at = begun.map_or_else(|| self.shared.clock.now(), |progress| progress.rendering.at);
@@ -33,22 +34,24 @@ impl LaneRun {
         let mut expected_parts = begun.map(|progress| progress.rendering.parts);
 
         loop {
-            let mut parts = self.render(&news, fit, at);
+            let mut parts = self.render(&news, wording, at);
             let count = |parts: &[Part]| u32::try_from(parts.len()).unwrap_or(u32::MAX);
             if expected_parts.take().is_some_and(|expected| expected != count(&parts)) {
                 // The settings or the template changed in between: these are not the same parts. Told twice beats not told.
                 done.clear();
                 at = self.shared.clock.now();
-                parts = self.render(&news, fit, at);
+                parts = self.render(&news, wording, at);
             }
-            let rendering = Rendering { via: self.via.settings.name.clone(), fit, at, parts: count(&parts) };
+            let rendering =
+                Rendering { via: self.via.settings.name.clone(), wording, at, parts: count(&parts) };
             match self.pass(news.speaker, &parts, &rendering, &done).await {
                 Pass::AllDelivered => {
-                    let reason = if fit == Fit::Plain { "delivered as plain text" } else { "delivered" };
+                    let reason =
+                        if wording == Wording::Plain { "delivered as plain text" } else { "delivered" };
                     return self.end(&news, End::Delivered, reason.to_owned()).await;
                 }
                 Pass::Reword(next) => {
-                    fit = next;
+                    wording = next;
                     done.clear();
                 }
                 Pass::Refused(refused, detail) => {
@@ -82,7 +85,7 @@ impl LaneRun {
             };
             match answer.next {
                 Next::GoOn => {}
-                Next::Reword(fit) => return Pass::Reword(fit),
+                Next::Reword(wording) => return Pass::Reword(wording),
                 Next::GiveUp => {
                     refused += 1;
                     answer.detail().clone_into(&mut last_words);

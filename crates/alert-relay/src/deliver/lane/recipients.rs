@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::outbox::{Hearing, Hearings};
+use crate::delivery::{MailProgress, RecipientStatus};
 use crate::retry::Next;
 
 /// The recipients of one mail.
@@ -11,7 +11,7 @@ pub(super) struct Recipients {
     /// In the order of the settings.
     names: Vec<String>,
     /// Who was tried, and what came of it.
-    hearings: BTreeMap<String, Hearing>,
+    recipients: BTreeMap<String, RecipientStatus>,
 }
 
 /// How a mail stands.
@@ -27,36 +27,37 @@ pub(super) enum Standing {
 
 impl Recipients {
     /// The recipients of today's settings, with what is known of them from earlier tries. Who stands there twice is one.
-    pub(super) fn new(mut names: Vec<String>, known: Option<&BTreeMap<String, Hearing>>) -> Self {
+    pub(super) fn new(mut names: Vec<String>, known: Option<&BTreeMap<String, RecipientStatus>>) -> Self {
         let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
-        let mut hearings: BTreeMap<String, Hearing> = known.cloned().unwrap_or_default();
-        hearings.retain(|name, _| names.contains(name));
+        let mut recipients: BTreeMap<String, RecipientStatus> = known.cloned().unwrap_or_default();
+        recipients.retain(|name, _| names.contains(name));
         // As long as nobody has it, who was refused is asked again: when all are, it is the target that is wrong, and somebody
         // may have put it right.
-        if !hearings.values().any(|hearing| *hearing == Hearing::Heard) {
-            hearings.retain(|_, hearing| *hearing != Hearing::Refused);
+        if !recipients.values().any(|hearing| *hearing == RecipientStatus::Heard) {
+            recipients.retain(|_, hearing| *hearing != RecipientStatus::Refused);
         }
-        Self { names, hearings }
+        Self { names, recipients }
     }
 
     /// Who is to be tried now. First who never was: a budget that ends in the middle, or a mailbox that takes all the time there
     /// is, must not cut off the same people each time.
     pub(super) fn waiting(&self) -> Vec<String> {
-        let untried = self.names.iter().filter(|name| !self.hearings.contains_key(*name));
-        let deferred = self.names.iter().filter(|name| self.hearings.get(*name) == Some(&Hearing::Deferred));
+        let untried = self.names.iter().filter(|name| !self.recipients.contains_key(*name));
+        let deferred =
+            self.names.iter().filter(|name| self.recipients.get(*name) == Some(&RecipientStatus::Deferred));
         untried.chain(deferred).cloned().collect()
     }
 
     /// An attempt was answered. Who gets it in other words at once has not been heard of yet.
     pub(super) fn note(&mut self, name: &str, next: &Next) {
         let hearing = match next {
-            Next::GoOn => Hearing::Heard,
-            Next::GiveUp => Hearing::Refused,
-            Next::Wait(_) | Next::Pause(_) | Next::Hold => Hearing::Deferred,
+            Next::GoOn => RecipientStatus::Heard,
+            Next::GiveUp => RecipientStatus::Refused,
+            Next::Wait(_) | Next::Pause(_) | Next::Hold => RecipientStatus::Deferred,
             Next::Reword(_) => return,
         };
-        self.hearings.insert(name.to_owned(), hearing);
+        self.recipients.insert(name.to_owned(), hearing);
     }
 
     /// Their number in the settings, from 1.
@@ -70,9 +71,10 @@ impl Recipients {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let count = |of| self.hearings.values().filter(|hearing| **hearing == of).count();
-        let (heard, is_all_tried) = (count(Hearing::Heard), self.hearings.len() == self.names.len());
-        match (heard, count(Hearing::Deferred)) {
+        let count = |of| self.recipients.values().filter(|hearing| **hearing == of).count();
+        let (heard, is_all_tried) =
+            (count(RecipientStatus::Heard), self.recipients.len() == self.names.len());
+        match (heard, count(RecipientStatus::Deferred)) {
             (heard, 0) if is_all_tried => Standing::Over { heard },
             (1.., _) if is_all_tried => Standing::Straggling,
             _ => Standing::Open,
@@ -80,9 +82,9 @@ impl Recipients {
     }
 
     /// For the store.
-    pub(super) fn hearings(&self) -> Hearings {
-        Hearings {
-            by_recipient: self.hearings.clone(),
+    pub(super) fn recipients(&self) -> MailProgress {
+        MailProgress {
+            by_recipient: self.recipients.clone(),
             is_straggling: self.standing() == Standing::Straggling,
         }
     }
@@ -93,9 +95,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::channel::Fit;
+    use crate::message::Wording;
 
-    fn recipients(names: &str, known: &[(&str, Hearing)]) -> Recipients {
+    fn recipients(names: &str, known: &[(&str, RecipientStatus)]) -> Recipients {
         let names = names.split_whitespace().map(str::to_owned).collect();
         let known = known.iter().map(|(name, hearing)| ((*name).to_owned(), *hearing)).collect();
         Recipients::new(names, Some(&known))
@@ -103,8 +105,8 @@ mod tests {
 
     #[test]
     fn who_was_never_tried_goes_first_and_who_has_it_or_is_refused_is_left_alone() {
-        use Hearing::{Deferred, Heard, Refused};
-        let check = |names: &str, known: &[(&str, Hearing)], expected: &str| {
+        use RecipientStatus::{Deferred, Heard, Refused};
+        let check = |names: &str, known: &[(&str, RecipientStatus)], expected: &str| {
             assert_eq!(recipients(names, known).waiting().join(" "), expected, "{names} {known:?}");
         };
         check("ann bob cem", &[], "ann bob cem");
@@ -126,11 +128,11 @@ mod tests {
                 recipients.note(name, next);
             }
             assert_eq!(recipients.standing(), expected, "{answers:?}");
-            assert_eq!(recipients.hearings().is_straggling, expected == Standing::Straggling);
+            assert_eq!(recipients.recipients().is_straggling, expected == Standing::Straggling);
         };
         check(&[], Standing::Open);
         check(&[("ann", &Next::GoOn)], Standing::Open);
-        check(&[("ann", &Next::GoOn), ("bob", &Next::Reword(Fit::Plain))], Standing::Open);
+        check(&[("ann", &Next::GoOn), ("bob", &Next::Reword(Wording::Plain))], Standing::Open);
         check(&[("ann", &Next::GoOn), ("bob", &again)], Standing::Straggling);
         check(&[("ann", &Next::GoOn), ("bob", &never)], Standing::Over { heard: 1 });
         check(&[("ann", &again), ("bob", &never)], Standing::Open);

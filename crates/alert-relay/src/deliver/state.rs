@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::budget::{Budgets, Wait};
 use crate::clock::{Clock, Millis};
-use crate::deliver::roster::Roster;
+use crate::deliver::targets::Targets;
+use crate::delivery::{DeliveryKey, PastAttempt};
 use crate::metrics::Metrics;
-use crate::outbox::{Lane, PastAttempt};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::Next;
 use crate::schedule::{self, Room, TargetState};
@@ -16,7 +16,7 @@ use crate::target::{Health, Patience};
 
 /// Shared by the loop and the lanes under way.
 #[derive(Clone, Debug)]
-pub(super) struct Books {
+pub(super) struct DeliveryState {
     inner: Arc<Mutex<Inner>>,
     clock: Clock,
     started_at: Millis,
@@ -28,7 +28,7 @@ pub(super) struct Books {
 struct Inner {
     budgets: Budgets,
     targets: BTreeMap<String, TargetState>,
-    busy: BTreeSet<Lane>,
+    busy: BTreeSet<DeliveryKey>,
     /// When a target that refused everything was put right, when it came into the settings, or when it left them.
     in_order_since: BTreeMap<String, Millis>,
 }
@@ -57,7 +57,7 @@ impl Inner {
     }
 }
 
-impl Books {
+impl DeliveryState {
     pub(super) fn new(clock: Clock, patience: Patience, metrics: Arc<Metrics>) -> Self {
         Self { inner: Arc::default(), started_at: clock.now(), clock, patience, metrics }
     }
@@ -82,21 +82,21 @@ impl Books {
     }
 
     /// Takes over new settings; health and budgets spent stay.
-    pub(super) fn adopt(&self, roster: &Roster) {
+    pub(super) fn adopt(&self, new: &Targets) {
         let now = self.clock.now();
         let Inner { budgets, targets, in_order_since, .. } = &mut *self.lock();
-        budgets.begin_roster();
+        budgets.begin_reload();
         targets.retain(|name, _| {
-            let stays = roster.targets.contains_key(name);
+            let stays = new.by_name.contains_key(name);
             if !stays {
                 self.metrics.target_gone(name);
                 in_order_since.insert(name.clone(), now);
             }
             stays
         });
-        for (name, speaker) in &roster.targets {
-            let robot = speaker.channel.robot().as_str();
-            budgets.allow(robot, speaker.settings.budget);
+        for (name, target) in &new.by_name {
+            let robot = target.channel.robot().as_str();
+            budgets.allow(robot, target.settings.budget);
             let state = targets.entry(name.clone()).or_insert_with(|| TargetState {
                 robot: String::new(),
                 fallback: None,
@@ -109,7 +109,7 @@ impl Books {
                 in_order_since.insert(name.clone(), now);
             }
             robot.clone_into(&mut state.robot);
-            state.fallback.clone_from(&speaker.settings.fallback);
+            state.fallback.clone_from(&target.settings.fallback);
         }
     }
 
@@ -134,24 +134,24 @@ impl Books {
     }
 
     /// The lanes under way.
-    pub(super) fn busy(&self) -> BTreeSet<Lane> {
+    pub(super) fn busy(&self) -> BTreeSet<DeliveryKey> {
         self.lock().busy.clone()
     }
 
     /// A lane begins to speak through a target. It is over when the returned token is dropped, whatever happens.
-    pub(super) fn begin_lane(&self, lane: &Lane, via: &str) -> LaneToken {
+    pub(super) fn begin_delivery(&self, key: &DeliveryKey, via: &str) -> UnderWay {
         let mut inner = self.lock();
-        inner.busy.insert(lane.clone());
+        inner.busy.insert(key.clone());
         if let Some(target) = inner.targets.get_mut(via) {
             target.under_way += 1;
         }
-        LaneToken { books: self.clone(), lane: lane.clone(), via: via.to_owned() }
+        UnderWay { state: self.clone(), key: key.clone(), via: via.to_owned() }
     }
 
     /// Takes a place in a robot's budget for one attempt, or says when to ask again.
     pub(super) fn take(&self, robot: &str, is_urgent: bool) -> Result<Place, Wait> {
         self.lock().budgets.take(robot, is_urgent, self.clock.now())?;
-        Ok(Place { books: self.clone(), robot: robot.to_owned(), is_used: false })
+        Ok(Place { state: self.clone(), robot: robot.to_owned(), is_used: false })
     }
 
     /// Notes what an attempt says about the target behind the channel.
@@ -212,16 +212,16 @@ impl Books {
 
 /// A lane under way.
 #[derive(Debug)]
-pub(super) struct LaneToken {
-    books: Books,
-    lane: Lane,
+pub(super) struct UnderWay {
+    state: DeliveryState,
+    key: DeliveryKey,
     via: String,
 }
 
-impl Drop for LaneToken {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut inner = self.books.lock();
-        inner.busy.remove(&self.lane);
+        let mut inner = self.state.lock();
+        inner.busy.remove(&self.key);
         if let Some(target) = inner.targets.get_mut(&self.via) {
             target.under_way = target.under_way.saturating_sub(1);
         }
@@ -231,7 +231,7 @@ impl Drop for LaneToken {
 /// A place in a robot's budget, held by an attempt under way. Dropped, it is given back or, once used, counts for a window.
 #[derive(Debug)]
 pub(super) struct Place {
-    books: Books,
+    state: DeliveryState,
     robot: String,
     is_used: bool,
 }
@@ -245,8 +245,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let now: Millis = self.books.clock.now();
-        let mut inner = self.books.lock();
+        let now: Millis = self.state.clock.now();
+        let mut inner = self.state.lock();
         if self.is_used {
             inner.budgets.ended(&self.robot, now);
         } else {

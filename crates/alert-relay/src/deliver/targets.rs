@@ -13,8 +13,8 @@ use crate::settings::{Settings, TargetSettings};
 
 /// What the deliverer takes from the settings.
 #[derive(Debug)]
-pub(super) struct Roster {
-    pub(super) targets: BTreeMap<String, Arc<Speaker>>,
+pub(super) struct Targets {
+    pub(super) by_name: BTreeMap<String, Arc<Target>>,
     pub(super) receivers: Vec<String>,
     pub(super) people: BTreeMap<String, Person>,
     pub(super) time_zone: TimeZone,
@@ -25,7 +25,7 @@ pub(super) struct Roster {
 
 /// A target and its channel.
 #[derive(Debug)]
-pub(super) struct Speaker {
+pub(super) struct Target {
     pub(super) settings: TargetSettings,
     pub(super) channel: Channel,
 }
@@ -33,24 +33,24 @@ pub(super) struct Speaker {
 /// A target whose channel cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("targets.{target}: {source}")]
-pub(crate) struct RosterError {
+pub(crate) struct TargetsError {
     /// The target's name.
     target: String,
     /// What is wrong with it.
     source: ChannelError,
 }
 
-impl Roster {
+impl Targets {
     /// Builds every channel; names every target that fails.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Vec<RosterError>> {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Vec<TargetsError>> {
         let mut targets = BTreeMap::new();
         let mut errors = Vec::new();
         for (name, target) in &settings.targets {
             match Channel::new(target) {
                 Ok(channel) => {
-                    targets.insert(name.clone(), Arc::new(Speaker { settings: target.clone(), channel }));
+                    targets.insert(name.clone(), Arc::new(Target { settings: target.clone(), channel }));
                 }
-                Err(source) => errors.push(RosterError { target: name.clone(), source }),
+                Err(source) => errors.push(TargetsError { target: name.clone(), source }),
             }
         }
         if !errors.is_empty() {
@@ -58,7 +58,7 @@ impl Roster {
         }
         let longest_window = settings.targets.values().map(|target| target.budget.window).max();
         Ok(Self {
-            targets,
+            by_name: targets,
             receivers: settings.receivers.keys().cloned().collect(),
             people: settings.people.clone(),
             time_zone: settings.time_zone.clone(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Fit;
 use crate::clock::Millis;
+use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::routes::{Mentions, Planned};
 
@@ -47,7 +47,7 @@ pub(crate) enum Acceptance {
 
 /// Deliveries of one alert group to one target: told one after the other. Lanes are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Lane {
+pub(crate) struct DeliveryKey {
     /// The target's name.
     pub(crate) target: String,
     /// The hash of endpoint, receiver and group key.
@@ -57,7 +57,7 @@ pub(crate) struct Lane {
 /// Which lanes to look at. With thousands of deliveries waiting, a look at all of them at every webhook would slow the
 /// accepting down, and while only a robot's reserve is left, ordinary ones could not be sent anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum UrgencyFilter {
     /// All.
     Any,
     /// Those that hold a firing critical alert.
@@ -66,9 +66,9 @@ pub(crate) enum Which {
 
 /// A lane with something to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DueLane {
+pub(crate) struct DueDelivery {
     /// Which.
-    pub(crate) lane: Lane,
+    pub(crate) key: DeliveryKey,
     /// A delivery in it holds a firing critical alert.
     pub(crate) is_urgent: bool,
 }
@@ -77,11 +77,11 @@ pub(crate) struct DueLane {
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     /// Which.
-    pub(crate) lane: Lane,
+    pub(crate) key: DeliveryKey,
     /// The pending deliveries, oldest first; never empty. The last one speaks for all.
     pub(crate) deliveries: Vec<Pending>,
     /// What the target was told of this group.
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<LedgerEntry>,
     /// How far the last one's message has come.
     pub(crate) progress: Option<Progress>,
 }
@@ -115,13 +115,13 @@ pub(crate) struct Progress {
     /// The parts (from 1) that are proven delivered.
     pub(crate) done: BTreeSet<u32>,
     /// Of a mail: what became of its recipients.
-    pub(crate) hearings: BTreeMap<String, Hearing>,
+    pub(crate) recipients: BTreeMap<String, RecipientStatus>,
 }
 
 /// What became of one recipient of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Hearing {
+pub(crate) enum RecipientStatus {
     /// The server took it.
     Heard,
     /// Refused for good.
@@ -132,9 +132,9 @@ pub(crate) enum Hearing {
 
 /// How far a mail has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hearings {
+pub(crate) struct MailProgress {
     /// By recipient; who was not tried is not in it.
-    pub(crate) by_recipient: BTreeMap<String, Hearing>,
+    pub(crate) by_recipient: BTreeMap<String, RecipientStatus>,
     /// As in [`Pending::is_straggling`].
     pub(crate) is_straggling: bool,
 }
@@ -145,7 +145,7 @@ pub(crate) struct Rendering {
     /// The target whose channel is used.
     pub(crate) via: String,
     /// With markup, smaller, or plain.
-    pub(crate) fit: Fit,
+    pub(crate) wording: Wording,
     /// The `now` of the text.
     pub(crate) at: Millis,
     /// How many parts there are.
@@ -154,7 +154,7 @@ pub(crate) struct Rendering {
 
 /// What a target last heard of one alert.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct LedgerEntry {
     /// The alert as it was told; its status says what the target believes.
     pub(crate) alert: Alert,
 }
@@ -190,9 +190,9 @@ pub(crate) struct AttemptEnd {
     /// The robot asked for silence until then.
     pub(crate) pause_until: Option<Millis>,
     /// The message has to be put differently: its parts so far no longer count.
-    pub(crate) next_fit: Option<Fit>,
+    pub(crate) next_wording: Option<Wording>,
     /// How far the mail has come with this; `None` where the parts make one message.
-    pub(crate) hearings: Option<Hearings>,
+    pub(crate) recipients: Option<MailProgress>,
 }
 
 /// How a delivery ends. There is no other way.
@@ -227,7 +227,7 @@ impl End {
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
     /// The claimed lane.
-    pub(crate) lane: Lane,
+    pub(crate) key: DeliveryKey,
     /// The delivery that spoke.
     pub(crate) delivery: i64,
     /// How it ended. The older ones end as superseded by it; if it is dead, so are they, for nobody was told.
@@ -235,7 +235,7 @@ pub(crate) struct Settlement {
     /// Why, in a few words.
     pub(crate) reason: String,
     /// What the target now knows; written in the same transaction.
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<LedgerEntry>,
 }
 
 /// A delivery that was given up.
