@@ -1,7 +1,7 @@
 //! The next connection, from any of a server's listeners.
 //!
-//! Owns fairness between listeners and what to do when the machine can't open one more. Leaves out how many connections
-//! may be open, which is `server`'s.
+//! Owns fairness between listeners, and the pause after an error of the machine (no descriptors, no memory). Leaves out how
+//! many connections may be open, which is `server`'s.
 
 use std::{io, task::Poll, time::Duration};
 

@@ -1,9 +1,9 @@
 //! One connection, from the accepted socket to its close.
 //!
-//! Owns the protocol and the clock that bounds a slow peer. Leaves out what a request passes before it is answered,
-//! which is `gate`'s. A peer that stalls costs its own slot for a bounded time and nothing else.
+//! Owns the protocol and the time limits of a slow peer (`connection::activity`). Leaves out the checks of a request, which
+//! are `admission`'s. A peer that stalls costs its own connection slot for a bounded time and nothing else.
 
-mod pulse;
+mod activity;
 
 use std::{
     convert::Infallible,
@@ -31,20 +31,20 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use self::pulse::{Observed, Pulse};
-use crate::{Handler, Limits, gate::Gate, refusal::Wording, web_config::Live};
+use self::activity::{Activity, Observed};
+use crate::{Handler, Limits, admission::Admission, refusal::Wording, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
     limits: Limits,
-    gate: Gate,
+    admission: Admission,
     /// Every connection slot is taken.
     full: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits, web: Live, wording: Wording) -> Self {
-        Self { gate: Gate::new(&limits, web, wording), limits, full: AtomicBool::new(false) }
+        Self { admission: Admission::new(&limits, web, wording), limits, full: AtomicBool::new(false) }
     }
 
     /// Notes whether every connection slot is taken.
@@ -55,9 +55,9 @@ impl Shared {
     /// How long a connection may stay open with nothing in flight.
     fn idle_timeout(&self, draining: bool) -> Duration {
         if draining {
-            QUIET_WHILE_DRAINING
+            IDLE_WHILE_DRAINING
         } else if self.full.load(Ordering::Relaxed) {
-            // Who waits for a slot needs it more than who had it first.
+            // Others wait for a slot: an idle connection is closed sooner.
             self.limits.header_timeout.min(self.limits.idle_timeout)
         } else {
             self.limits.idle_timeout
@@ -66,7 +66,7 @@ impl Shared {
 
     /// The web-config in force.
     pub(crate) fn web(&self) -> &Live {
-        self.gate.web()
+        self.admission.web()
     }
 }
 
@@ -80,11 +80,11 @@ enum Protocol {
 /// Requests that one HTTP/2 connection may have in flight.
 const STREAMS: u32 = 100;
 
-/// Requests in the head of a connection may not outgrow this: cookies of a browser fit, an attack doesn't.
-const HEAD_BYTES: u32 = 64 * 1024;
+/// Bytes of a request's head: enough for a browser's cookies.
+pub(crate) const HEAD_BYTES: u32 = 64 * 1024;
 
-/// How long a connection with nothing in flight stays open once the server drains: time for the goodbye of HTTP/2.
-const QUIET_WHILE_DRAINING: Duration = Duration::from_millis(100);
+/// How long a connection with nothing in flight stays open once the server drains: HTTP/2 sends its GOAWAY frame in it.
+const IDLE_WHILE_DRAINING: Duration = Duration::from_millis(100);
 
 /// Serves one accepted connection to its end.
 pub(crate) async fn serve<H: Handler>(
@@ -98,13 +98,13 @@ pub(crate) async fn serve<H: Handler>(
     match shared.web().current().tls.clone() {
         None => exchange(stream, Protocol::Http1, handler, shared, stopping).await,
         Some(config) => {
-            let shaken = timeout(shared.limits.handshake_timeout, handshake(stream, config));
+            let handshake = timeout(shared.limits.handshake_timeout, handshake(stream, config));
             let mut stopped = stopping.clone();
-            let shaken = tokio::select! {
-                shaken = shaken => shaken,
+            let encrypted = tokio::select! {
+                encrypted = handshake => encrypted,
                 _ = stopped.wait_for(|stop| *stop) => return,
             };
-            match shaken {
+            match encrypted {
                 Ok(Ok((stream, protocol))) => exchange(stream, protocol, handler, shared, stopping).await,
                 Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
                 Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
@@ -147,25 +147,25 @@ async fn exchange<H: Handler>(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let pulse = Pulse::start(protocol == Protocol::Http1);
+    let activity = Activity::start(protocol == Protocol::Http1);
     let service = service_fn({
-        let (pulse, shared) = (pulse.clone(), Arc::clone(&shared));
+        let (activity, shared) = (activity.clone(), Arc::clone(&shared));
         move |request: Request<Incoming>| {
-            let in_flight = pulse.request_starts();
+            let in_flight = activity.request_starts();
             let (handler, shared) = (handler.clone(), Arc::clone(&shared));
             async move {
-                let response = shared.gate.answer(handler, request).await;
+                let response = shared.admission.answer(handler, request).await;
                 Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
             }
         }
     });
     let limits = &shared.limits;
     let builder = builder(protocol);
-    let stream = TokioIo::new(Observed::new(stream, pulse.clone()));
+    let stream = TokioIo::new(Observed::new(stream, activity.clone()));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
     loop {
-        let wake = pulse.look_again_at(limits, shared.idle_timeout(draining));
+        let wake = activity.look_again_at(limits, shared.idle_timeout(draining));
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
@@ -180,7 +180,7 @@ async fn exchange<H: Handler>(
                 connection.as_mut().graceful_shutdown();
             }
             () = sleep_until(wake) => {
-                if let Some(reason) = pulse.expired(limits, shared.idle_timeout(draining)) {
+                if let Some(reason) = activity.expired(limits, shared.idle_timeout(draining)) {
                     tracing::debug!(reason, "connection closed on its peer");
                     return;
                 }
@@ -195,7 +195,7 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Http2 => builder.http2_only(),
     };
-    // The pulse bounds heads and idleness together, which hyper's own timer can't tell apart.
+    // hyper's own timer can't tell a late head from an idle connection: `activity` bounds each by its own limit.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES as usize);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
     builder

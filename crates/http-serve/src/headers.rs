@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::web_config::Section;
+use crate::section::Section;
 
 /// Extra headers, ready to add.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
-//! The HTTP server that both services stand on.
+//! The HTTP server of both services.
 //!
-//! Owns the way in: addresses and listeners, connections and their limits, TLS, client certificates, basic auth
+//! Owns addresses and listeners, connections and their limits, TLS, client certificates, basic auth
 //! and response headers in the format of Prometheus' `--web.config.file`, and the graceful stop. Leaves out
 //! routing and everything a path means: a service is a [`tower::Service`], an axum router or a plain function
 //! wrapped by `tower::service_fn`.
@@ -22,9 +22,10 @@
 //! ```
 
 mod accepting;
+mod admission;
 mod auth;
 mod connection;
-mod gate;
+mod files;
 mod handler;
 mod headers;
 mod limits;
@@ -33,6 +34,7 @@ mod rate_limit;
 mod refusal;
 mod request;
 pub mod response;
+mod section;
 mod server;
 mod stop;
 mod tls;

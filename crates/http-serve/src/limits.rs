@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Open connections over all listeners. More wait in the kernel's queue until one closes; meanwhile a connection may be
-    /// idle for `header_timeout` only, so that those nobody uses make room.
+    /// idle for `header_timeout` only, so that unused connections are closed for those that wait.
     pub max_connections: usize,
     /// Bytes of a request's body; beyond it the answer is 413.
     pub max_body_bytes: usize,

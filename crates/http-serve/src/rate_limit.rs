@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::web_config::Section;
+use crate::section::Section;
 
 /// A token bucket: one request per `interval` in the long run, `burst` at once.
 #[derive(Debug)]

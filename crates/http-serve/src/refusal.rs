@@ -1,8 +1,8 @@
-//! What a peer is told instead of the service's answer.
+//! Refusals: answers that do not come from the service.
 //!
-//! Owns the reasons to answer in front of the service, or in its place when it is late: status, words and the headers
-//! that belong to them. A service may word them itself ([`Server::refusing_with`](crate::Server::refusing_with)), so that
-//! its log, its counts and the shape of its answers cover them.
+//! Owns the reasons to answer before the service, or instead of it when it is late: status, reason and the headers that
+//! belong to them. A service may word them itself ([`Server::refusing_with`](crate::Server::refusing_with)), so that they
+//! are in its log and its metrics and have the form of its other answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,29 +25,29 @@ pub struct Refusal {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-/// Makes the answer to a refused request.
+/// Makes the answer to a refused request from its method, its path and the reason.
 pub(crate) type Wording = Arc<dyn Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync>;
 
-/// Where it is not known when there will be room: how long to stay away.
-const COME_AGAIN: Duration = Duration::from_secs(5);
+/// `Retry-After` where it is not known when a request would be answered.
+const RETRY_LATER: Duration = Duration::from_secs(5);
 
 impl Refusal {
-    /// `rate_limit` has a place again after `wait`.
+    /// `rate_limit` allows the next request after `wait`.
     pub(crate) fn too_many(wait: Duration) -> Self {
         let reason = "more requests than rate_limit allows".to_owned();
         Self::for_now(StatusCode::TOO_MANY_REQUESTS, reason, wait)
     }
 
-    /// No name with its password.
+    /// No user has this name and password.
     pub(crate) fn unauthorized() -> Self {
         let header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Basic")));
         Self { status: StatusCode::UNAUTHORIZED, reason: "Unauthorized".to_owned(), header }
     }
 
-    /// Nobody can say yet whether the password is right.
+    /// The password was not compared: the queue for it is full.
     pub(crate) fn busy() -> Self {
         let reason = "too many passwords wait to be compared".to_owned();
-        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, COME_AGAIN)
+        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, RETRY_LATER)
     }
 
     /// The body has more bytes than are accepted.
@@ -59,7 +59,7 @@ impl Refusal {
     /// The service took longer than it may.
     pub(crate) fn not_in_time(limit: Duration) -> Self {
         let reason = format!("not answered within {} seconds", limit.as_secs_f64());
-        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, COME_AGAIN)
+        Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, RETRY_LATER)
     }
 
     fn for_now(status: StatusCode, reason: String, wait: Duration) -> Self {
@@ -78,6 +78,6 @@ impl Refusal {
 }
 
 /// The reason alone, as text.
-pub(crate) fn plainly() -> Wording {
+pub(crate) fn as_text() -> Wording {
     Arc::new(|_, _, refusal| response::text(refusal.status, format!("{}\n", refusal.reason)))
 }

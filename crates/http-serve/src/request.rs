@@ -1,8 +1,8 @@
-//! A request's body: bounded, and lent.
+//! A request's body: of bounded size, and read to its end.
 //!
-//! A service may answer without having read it all. Closing over what the peer is still sending would reset the
-//! connection, and the peer would see that instead of the answer. So what a service leaves unread comes back
-//! ([`Unread`]) and is read before the answer is sent.
+//! A service may answer without having read the whole body. If the connection closed while the peer is still sending, the
+//! peer would see a reset instead of the answer. So what a service leaves unread goes back to the connection ([`Unread`])
+//! and is read before the answer is sent.
 
 use std::{
     pin::Pin,
@@ -21,15 +21,15 @@ use crate::response;
 
 /// The body a service receives. Reading past `Limits::max_body_bytes` is an error
 /// ([`http_body_util::LengthLimitError`], which axum's extractors answer with 413).
-pub type RequestBody = Limited<Lent>;
+pub type RequestBody = Limited<ServiceBody>;
 
 /// How much of what a service left unread is taken off the connection, and for how long.
 const UNREAD_BYTES: usize = 64 * 1024 * 1024;
 const UNREAD_TIME: Duration = Duration::from_secs(5);
 
-/// A body that returns what is left of it when it is dropped.
+/// The body as a service sees it. When it is dropped, what was not read goes back to the connection.
 #[derive(Debug)]
-pub struct Lent {
+pub struct ServiceBody {
     /// There until it is dropped.
     body: Option<Incoming>,
     back: Option<oneshot::Sender<Incoming>>,
@@ -37,15 +37,15 @@ pub struct Lent {
     peer_waits: bool,
 }
 
-/// Where the rest of a lent body turns up; `None` when there was nothing to lend.
+/// What a service left unread of a body; `None` inside when the request has no body.
 pub(crate) struct Unread(Option<oneshot::Receiver<Incoming>>);
 
 /// Makes a request ready for a service, which may read at most `most` bytes of its body.
-pub(crate) fn lend(request: Request<Incoming>, most: usize) -> (Request<RequestBody>, Unread) {
+pub(crate) fn bounded(request: Request<Incoming>, most: usize) -> (Request<RequestBody>, Unread) {
     let peer_waits = request.headers().contains_key(header::EXPECT);
     let (back, rest) = (!request.body().is_end_stream()).then(oneshot::channel).unzip();
-    let lent = request.map(|body| Limited::new(Lent { body: Some(body), back, peer_waits }, most));
-    (lent, Unread(rest))
+    let bounded = request.map(|body| Limited::new(ServiceBody { body: Some(body), back, peer_waits }, most));
+    (bounded, Unread(rest))
 }
 
 impl Unread {
@@ -59,7 +59,7 @@ impl Unread {
     }
 }
 
-impl Drop for Lent {
+impl Drop for ServiceBody {
     fn drop(&mut self) {
         if let (Some(body), Some(back)) = (self.body.take(), self.back.take())
             && !self.peer_waits
@@ -71,7 +71,7 @@ impl Drop for Lent {
     }
 }
 
-impl Body for Lent {
+impl Body for ServiceBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

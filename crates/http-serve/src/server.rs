@@ -20,7 +20,7 @@ use crate::{
     accepting::Accepting,
     connection::{self, Shared},
     listen::{ListenAddress, ListenError, listen},
-    refusal::{Wording, plainly},
+    refusal::{self, Wording},
     web_config::{Live, WebConfigError},
 };
 
@@ -101,12 +101,12 @@ impl Server {
         if !errors.is_empty() {
             return Err(BindError::Listen(errors));
         }
-        Ok(Self { listeners, addresses, limits: config.limits, web, wording: plainly() })
+        Ok(Self { listeners, addresses, limits: config.limits, web, wording: refusal::as_text() })
     }
 
-    /// Answers refused requests (a wrong password, a body too large, …) in the service's own words and under its own eyes,
-    /// instead of one line of text. Headers like `Retry-After` are added to what `wording` returns; another status than the
-    /// refusal's may be given.
+    /// Answers refused requests (a wrong password, a body too large, …) with what `wording` returns instead of one line of
+    /// text, so that the service can log and count them. Headers like `Retry-After` are added to it; its status may be another
+    /// than the refusal's.
     #[must_use]
     pub fn refusing_with(
         mut self,

@@ -1,9 +1,8 @@
-//! When to stop: SIGTERM and SIGINT, and the second one that means now.
+//! When to stop: at the first SIGTERM or SIGINT gracefully, at the second one at once.
 //!
-//! The first signal asks for a graceful stop: [`Stop::requested`] resolves, servers drain. A second one means that
-//! somebody does not want to wait: [`Stop::or_leave`] drops the work where it stands and `main` returns. Nothing
-//! here exits the process, so destructors run; `main` ends its runtime with `shutdown_background` so that a blocked
-//! thread can't hold it.
+//! The first signal asks for a graceful stop: [`Stop::requested`] resolves and servers drain. The second one asks to leave
+//! at once: [`Stop::or_leave`] drops the work and `main` returns. Nothing here exits the process, so destructors run; `main`
+//! ends its runtime with `shutdown_background`, so that a blocked thread can't delay the end.
 
 use std::io;
 
@@ -12,7 +11,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Tells everyone who waits that the process is to stop. Clones hear the same signals.
+/// The order to stop. Clones receive the same one.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Asked>);
 

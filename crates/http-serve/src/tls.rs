@@ -15,7 +15,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::web_config::{Files, Section};
+use crate::{files::Files, section::Section};
 
 /// Without any of these the section asks for nothing, whatever else it holds.
 const ASKS_FOR_TLS: [&str; 7] =

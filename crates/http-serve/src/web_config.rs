@@ -1,11 +1,11 @@
 //! The `--web.config.file`, in the format Prometheus' exporter-toolkit gave it.
 //!
 //! Owns which sections there are and what they become: everything a connection or a request needs, ready to use.
-//! Each section's own keys are read where they are used (`tls`, `auth`, `headers`, `rate_limit`). Leaves out when the
-//! file is read again, which is `web_config::live`'s.
+//! Leaves out the keys inside a section, which are read where they are used (`tls`, `auth`, `headers`, `rate_limit`),
+//! and how YAML is read (`section`).
+//!
+//! `web_config::live` reads the file again when it changes.
 
-mod document;
-mod files;
 mod live;
 
 use std::{
@@ -14,9 +14,15 @@ use std::{
     sync::Arc,
 };
 
-use self::files::Seen;
-pub(crate) use self::{document::Section, files::Files, live::Live};
-use crate::{auth::Users, headers::ExtraHeaders, rate_limit::RateLimit, tls};
+pub(crate) use self::live::Live;
+use crate::{
+    auth::Users,
+    files::{Files, Seen},
+    headers::ExtraHeaders,
+    rate_limit::RateLimit,
+    section::Section,
+    tls,
+};
 
 /// What a web-config file asks for. The default is what an empty file means: plain HTTP for everyone.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::web_config::{Files, Section};
+use crate::{files::Files, section::Section};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {

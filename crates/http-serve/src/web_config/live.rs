@@ -1,8 +1,7 @@
 //! The web-config that is in force now, read again when one of its files changes.
 //!
-//! A new file takes over only when it is good, and only once it stays the same for a whole look, so that a file
-//! that is just being written is never half believed. Otherwise the old one stays in force and the reason is logged
-//! once.
+//! A new file comes into force only when it has no mistakes, and only when two looks in a row find it unchanged, so that a
+//! file that is still being written is not read half. Otherwise the old one stays in force and the reason is logged once.
 
 use std::{
     convert::Infallible,
@@ -13,7 +12,8 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::sleep};
 
-use super::{Reading, Seen, WebConfig, WebConfigError, read};
+use super::{Reading, WebConfig, WebConfigError, read};
+use crate::files::Seen;
 
 /// How often the files are looked at. A change is in force after one to two of these.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -82,8 +82,8 @@ impl Live {
 }
 
 impl WebConfig {
-    /// A file emptied by a full disk looks like one that asks for no protection, so opening a protected server needs
-    /// more than a changed file.
+    /// A file emptied by a full disk looks like one that asks for no protection, so removing TLS or every user needs a
+    /// restart.
     fn may_follow(&self, old: &WebConfig) -> Result<(), String> {
         if self.tls.is_some() != old.tls.is_some() {
             return Err("turning TLS on or off needs a restart".to_owned());
@@ -105,7 +105,7 @@ async fn read_again(path: &Path) -> Reading {
     blocking(move || read(&path)).await
 }
 
-/// Files may lie on a slow disk: they are read beside the threads that serve.
+/// Files may lie on a slow disk, so they are read on a thread of their own.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,8 +1,8 @@
-//! What a connection is doing and since when: the clock behind the time limits.
+//! Activity timeouts: what a connection is doing, since when, and when that has taken too long.
 //!
-//! One small state per connection, moved by the bytes that pass ([`Observed`]) and by requests that start and
-//! end ([`InFlight`]). The connection asks it from time to time whether the peer has used up its patience; nothing
-//! is armed per request.
+//! One small state per connection. It changes with the bytes that pass ([`Observed`]) and with requests that start and
+//! end ([`InFlight`]). The connection asks it from time to time whether a time limit has passed, so that no timer is set
+//! per request.
 
 use std::{
     io::{self, IoSlice},
@@ -23,7 +23,7 @@ use crate::Limits;
 
 /// The state of one connection. Clones are the same connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Pulse(Arc<Mutex<State>>);
+pub(crate) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -40,7 +40,7 @@ struct State {
 }
 
 impl State {
-    /// When the peer's patience ends, and how to call it.
+    /// When the time limit of what the connection does now passes, and the reason to close it then.
     fn deadline(&self, limits: &Limits, idle: Duration) -> (Instant, &'static str) {
         if let Some(since) = self.stalled_since {
             return (since + limits.write_timeout, "the peer does not read");
@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-impl Pulse {
+impl Activity {
     /// A new connection: its first head is due from now on.
     pub(crate) fn start(bytes_begin_a_head: bool) -> Self {
         let now = Instant::now();
@@ -75,7 +75,7 @@ impl Pulse {
         (deadline <= Instant::now()).then_some(reason)
     }
 
-    /// When to ask again. No later than the shortest patience from now, since what the peer does next may have a
+    /// When to ask again. No later than the shortest time limit from now, since what the peer does next may have a
     /// nearer deadline than what it does at this moment.
     pub(crate) fn look_again_at(&self, limits: &Limits, idle: Duration) -> Instant {
         let (deadline, _) = self.state().deadline(limits, idle);
@@ -116,7 +116,7 @@ impl Pulse {
 
 /// A request that is being answered. Its end is when this is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Pulse);
+pub(crate) struct InFlight(Activity);
 
 impl InFlight {
     /// Keeps the request in flight until its response's body was handed over or dropped.
@@ -160,21 +160,21 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Sending<B> {
     }
 }
 
-/// A stream that tells the pulse what passes.
+/// A stream that notes in [`Activity`] what passes.
 #[derive(Debug)]
 pub(crate) struct Observed<T> {
     stream: T,
-    pulse: Pulse,
+    activity: Activity,
 }
 
 impl<T> Observed<T> {
-    pub(crate) fn new(stream: T, pulse: Pulse) -> Self {
-        Self { stream, pulse }
+    pub(crate) fn new(stream: T, activity: Activity) -> Self {
+        Self { stream, activity }
     }
 
     fn writing<R>(&self, polled: Poll<R>) -> Poll<R> {
         if polled.is_pending() {
-            self.pulse.peer_takes_nothing();
+            self.activity.peer_takes_nothing();
         }
         polled
     }
@@ -189,7 +189,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.pulse.bytes_arrived();
+            self.activity.bytes_arrived();
         }
         polled
     }
@@ -222,7 +222,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Observed<T> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
         if polled.is_ready() {
-            self.pulse.all_taken();
+            self.activity.all_taken();
         }
         self.writing(polled)
     }
@@ -249,49 +249,49 @@ mod tests {
         }
     }
 
-    /// Checks that `pulse` has patience for a little less than `patience` from now and not for more.
-    async fn check(pulse: &Pulse, patience: Duration, reason: &str) {
-        tokio::time::advance(patience.saturating_sub(Duration::from_millis(1))).await;
-        assert_eq!(pulse.expired(&limits(), IDLE), None, "{reason}, too early");
+    /// Checks that the connection may stay for a little less than `limit` from now and no longer.
+    async fn check(activity: &Activity, limit: Duration, reason: &str) {
+        tokio::time::advance(limit.saturating_sub(Duration::from_millis(1))).await;
+        assert_eq!(activity.expired(&limits(), IDLE), None, "{reason}, too early");
         tokio::time::advance(Duration::from_millis(2)).await;
-        assert_eq!(pulse.expired(&limits(), IDLE), Some(reason));
+        assert_eq!(activity.expired(&limits(), IDLE), Some(reason));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_peer_must_speak() {
-        let pulse = Pulse::start(true);
-        check(&pulse, SECOND, "the request's head does not arrive").await;
+        let activity = Activity::start(true);
+        check(&activity, SECOND, "the request's head does not arrive").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_a_peer_may_be_idle_until_a_head_begins() {
-        let pulse = Pulse::start(true);
-        drop(pulse.request_starts());
-        check(&pulse, IDLE, "idle").await;
-        drop(pulse.request_starts());
-        pulse.bytes_arrived();
-        check(&pulse, SECOND, "the request's head does not arrive").await;
+        let activity = Activity::start(true);
+        drop(activity.request_starts());
+        check(&activity, IDLE, "idle").await;
+        drop(activity.request_starts());
+        activity.bytes_arrived();
+        check(&activity, SECOND, "the request's head does not arrive").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn frames_of_http2_begin_no_head() {
-        let pulse = Pulse::start(false);
-        drop(pulse.request_starts());
-        pulse.bytes_arrived();
-        check(&pulse, IDLE, "idle").await;
+        let activity = Activity::start(false);
+        drop(activity.request_starts());
+        activity.bytes_arrived();
+        check(&activity, IDLE, "idle").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_response_is_taken_in_time() {
-        let pulse = Pulse::start(true);
-        let in_flight = pulse.request_starts();
-        check(&pulse, 6 * SECOND, "the response is not taken").await;
+        let activity = Activity::start(true);
+        let in_flight = activity.request_starts();
+        check(&activity, 6 * SECOND, "the response is not taken").await;
         drop(in_flight);
-        pulse.peer_takes_nothing();
+        activity.peer_takes_nothing();
         tokio::time::advance(SECOND).await;
-        pulse.peer_takes_nothing();
-        check(&pulse, SECOND, "the peer does not read").await;
-        pulse.all_taken();
-        assert_eq!(pulse.expired(&limits(), IDLE), None);
+        activity.peer_takes_nothing();
+        check(&activity, SECOND, "the peer does not read").await;
+        activity.all_taken();
+        assert_eq!(activity.expired(&limits(), IDLE), None);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Section;
+use crate::section::Section;
 
 /// The directory that relative paths start from, and every file read so far.
 pub(crate) struct Files {
@@ -16,7 +16,7 @@ pub(crate) struct Files {
 
 /// A file as it was just before it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     path: PathBuf,
     /// Device, inode, bytes, and when it was last written (s, ns). `None`: it could not be looked at.
     print: Option<(u64, u64, u64, i64, i64)>,
@@ -24,21 +24,21 @@ pub(super) struct Seen {
 
 impl Seen {
     /// The file as it is now.
-    pub(super) fn now(path: &Path) -> Self {
+    pub(crate) fn now(path: &Path) -> Self {
         // Links are followed: a Kubernetes secret changes by turning a link.
         let print = fs::metadata(path).ok().map(|m| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec()));
         Self { path: path.to_owned(), print }
     }
 
     /// The same file as it is now.
-    pub(super) fn again(&self) -> Self {
+    pub(crate) fn again(&self) -> Self {
         Self::now(&self.path)
     }
 }
 
 impl Files {
     /// Starts with the config file itself and gives its text, or what is wrong with it.
-    pub(super) fn beside(path: &Path) -> (Self, Result<String, String>) {
+    pub(crate) fn beside(path: &Path) -> (Self, Result<String, String>) {
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         let seen = vec![Seen::now(path)];
         let text = fs::read_to_string(path).map_err(|error| cannot_read(path, &error));
@@ -68,7 +68,7 @@ impl Files {
     }
 
     /// Every file that was asked for, the config itself first.
-    pub(super) fn seen(self) -> Vec<Seen> {
+    pub(crate) fn seen(self) -> Vec<Seen> {
         self.seen
     }
 }

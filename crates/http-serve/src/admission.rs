@@ -1,4 +1,7 @@
-//! What every request passes before its service sees it, and every response on its way out.
+//! The checks a request must pass before its service sees it: rate limit, password, announced size. Also the time limit of
+//! the service and the extra headers of every response.
+//!
+//! Leaves out how a refusal is worded, which is `refusal`'s.
 
 use std::{
     pin::Pin,
@@ -16,12 +19,12 @@ use crate::{
     Handler, Limits, Refusal,
     auth::Denied,
     refusal::Wording,
-    request::lend,
+    request::bounded,
     web_config::{Live, WebConfig},
 };
 
 /// The checks in front of the service.
-pub(crate) struct Gate {
+pub(crate) struct Admission {
     web: Live,
     max_body_bytes: usize,
     request_timeout: Duration,
@@ -31,7 +34,7 @@ pub(crate) struct Gate {
 /// A response of the service, or one to a refused request.
 type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
 
-impl Gate {
+impl Admission {
     pub(crate) fn new(limits: &Limits, web: Live, wording: Wording) -> Self {
         let &Limits { max_body_bytes, request_timeout, .. } = limits;
         Self { web, max_body_bytes, request_timeout, wording }
@@ -47,7 +50,7 @@ impl Gate {
         let web = self.web.current();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let checked = self.check(&web, &request).await;
-        let (request, unread) = lend(request, self.max_body_bytes);
+        let (request, unread) = bounded(request, self.max_body_bytes);
         let answered = match checked {
             Ok(()) => timeout(self.request_timeout, handler.handle(request))
                 .await
@@ -66,7 +69,7 @@ impl Gate {
         response
     }
 
-    /// What speaks against the request, cheapest first.
+    /// Runs the checks, the cheapest first.
     async fn check(&self, web: &WebConfig, request: &Request<Incoming>) -> Result<(), Refusal> {
         if let Some(limit) = &web.rate_limit {
             limit.take(Instant::now()).map_err(Refusal::too_many)?;
