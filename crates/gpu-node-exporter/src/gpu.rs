@@ -6,22 +6,32 @@
 //! The children stand in the order a number travels: `nvml` reads it in the `probe`, a `frame` carries it to the
 //! `supervisor`, the `snapshot` keeps it, `families` names it.
 
-mod check;
-mod collector;
-mod families;
-mod faults;
-mod footprint;
-mod frame;
-mod nvml;
+mod driver;
+mod fault;
 mod pci;
-mod probe;
-mod snapshot;
-
-mod supervisor;
+mod restart;
+mod settings;
 mod xid;
 
+mod frame;
+mod nvml;
+
+mod footprint;
+mod probe;
+
+mod snapshot;
+
+mod expected;
+mod families;
+mod faults;
+
+mod collector;
+mod supervisor;
+
+mod check;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
@@ -31,24 +41,11 @@ use arc_swap::ArcSwap;
 
 pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
-use self::frame::{Failure, FailureReason};
-use self::pci::PciGpu;
+use self::expected::expects_all_pci_gpus_here;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
-use self::supervisor::Message;
+pub(crate) use self::settings::GpuSettings;
+use self::supervisor::{Message, THIS_PROGRAM};
 use crate::collector::Collector;
-
-/// What the flags `--gpu.*` resolve to.
-#[derive(Clone, Debug)]
-pub(crate) struct GpuSettings {
-    /// `--gpu.library`; `None` is the system's `libnvidia-ml.so.1`.
-    pub(crate) library: Option<PathBuf>,
-    /// `--gpu.sample-interval`: time from one sweep over all GPUs to the next.
-    pub(crate) sample_interval: Duration,
-    /// `--gpu.probe-timeout`: how long one GPU may stay silent before it counts as stuck.
-    pub(crate) probe_timeout: Duration,
-    /// `--path.sysfs`: where the PCI bus is listed.
-    pub(crate) sysfs: PathBuf,
-}
 
 /// The running GPU side. Dropping it ends the probe.
 pub(crate) struct Gpu {
@@ -58,9 +55,6 @@ pub(crate) struct Gpu {
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
-
-/// The probe is this very program, even when its file has been replaced by an upgrade in the meantime.
-const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// The supervisor answers a release within the time a probe may take to leave, and one before it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(15);
@@ -117,72 +111,6 @@ impl Drop for Gpu {
         if let Some(thread) = self.thread.take() {
             // A panic there was reported when it happened.
             let _ = thread.join();
-        }
-    }
-}
-
-/// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced twice, with
-/// a GPU given time to wake in between.
-fn longest_gap(sample_interval: Duration) -> Duration {
-    const SHORTEST_LIMIT: Duration = Duration::from_mins(1);
-    SHORTEST_LIMIT.max(sample_interval * 2)
-}
-
-/// True when a failure is no trouble: nobody named a library, and the bus has no GPU for the NVIDIA driver to find.
-fn is_nothing_expected(settings: &GpuSettings, failure: &Failure, pci: &[PciGpu]) -> bool {
-    let is_absence =
-        matches!(failure.reason, FailureReason::LibraryNotLoaded | FailureReason::DriverNotLoaded);
-    settings.library.is_none() && is_absence && !pci.iter().any(PciGpu::is_for_nvidia_driver)
-}
-
-/// Whether every GPU on the bus is this process's business.
-fn expects_all_pci_gpus_here() -> bool {
-    expects_all_pci_gpus(std::env::var("NVIDIA_VISIBLE_DEVICES").ok().as_deref())
-}
-
-/// A container given only some GPUs sees the others on the bus, where they are no loss. The container toolkit says
-/// which were given in `NVIDIA_VISIBLE_DEVICES`; outside containers it is not set.
-fn expects_all_pci_gpus(visible_devices: Option<&str>) -> bool {
-    matches!(visible_devices, None | Some("all"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_without_gpus_expects_nothing() {
-        let settings = |library: Option<&str>| GpuSettings {
-            library: library.map(PathBuf::from),
-            sample_interval: Duration::from_secs(1),
-            probe_timeout: Duration::from_secs(5),
-            sysfs: PathBuf::from("/sys"),
-        };
-        let failure = |reason| Failure { reason, message: String::new() };
-        let gpu =
-            |driver: &str| PciGpu { address: "0000:17:00.0".to_owned(), driver: Some(driver.to_owned()) };
-        let absent = failure(FailureReason::LibraryNotLoaded);
-        for (library, failure, pci, expected) in [
-            (None, &absent, vec![], true),
-            (None, &absent, vec![gpu("vfio-pci")], true),
-            (None, &absent, vec![gpu("nvidia")], false),
-            (Some("/wrong.so"), &absent, vec![], false),
-            (None, &failure(FailureReason::VersionMismatch), vec![], false),
-        ] {
-            assert_eq!(
-                is_nothing_expected(&settings(library), failure, &pci),
-                expected,
-                "{library:?} {pci:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_container_with_some_gpus_does_not_miss_the_others() {
-        for (visible, expected) in
-            [(None, true), (Some("all"), true), (Some("0,1"), false), (Some("void"), false)]
-        {
-            assert_eq!(expects_all_pci_gpus(visible), expected, "{visible:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::scenario::duration;
+use crate::duration::{duration, optional_duration};
 
 /// A shape over time; all values are ratios.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -46,10 +46,6 @@ pub(crate) struct Ramp {
     hold: Option<Duration>,
     #[serde(default, deserialize_with = "duration")]
     fall: Duration,
-}
-
-fn optional_duration<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
-    duration(input).map(Some)
 }
 
 /// As written in the file: exactly one key.

@@ -10,6 +10,7 @@
 
 mod abi;
 mod curve;
+mod duration;
 mod machine;
 mod model;
 mod scenario;

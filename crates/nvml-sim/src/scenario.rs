@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::curve::Curve;
+use crate::duration::{duration, optional_duration};
 use crate::model::Model;
 
 const DEFAULT: &str = include_str!("../scenarios/h100x8.yaml");
@@ -252,18 +253,6 @@ fn one() -> u32 {
 
 fn idle() -> Curve {
     Curve::Constant(0.0)
-}
-
-/// A duration with its unit: `500ms`, `30s`, `2m`.
-pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(input)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        serde::de::Error::custom(format!("`{text}` is no duration: {error} (hint: write 500ms, 30s, 2m)"))
-    })
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
-    duration(input).map(Some)
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::expected::{expects_all_pci_gpus_here, is_nothing_expected};
 use super::frame::{Frame, Outcome, Sweep};
 use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
-use super::supervisor::{KERNEL_LOG, Probe, Said, open_kernel_log};
-use super::{GpuSettings, THIS_PROGRAM, is_nothing_expected};
+use super::settings::GpuSettings;
+use super::supervisor::{KERNEL_LOG, Probe, Said, THIS_PROGRAM, open_kernel_log};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ fn driver_and_gpus(settings: &GpuSettings, frames: Vec<Frame>) -> Vec<Finding> {
             Frame::Touching { gpu } => touched = Some(gpu),
             Frame::Sweep(sweep) => {
                 findings.extend(gpus(&sweep));
-                if super::expects_all_pci_gpus_here() {
+                if expects_all_pci_gpus_here() {
                     let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
                     findings.extend(missing(&sweep, &pci));
                 }

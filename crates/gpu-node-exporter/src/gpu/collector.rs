@@ -5,14 +5,11 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::GpuSettings;
 use super::families::{View, families};
-use super::faults::{faults, stale_after};
+use super::faults::{COLLECTOR, faults, stale_after};
+use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
 use crate::collector::{Collected, Collector};
-
-/// The name users know.
-pub(super) const COLLECTOR: &str = "gpu";
 
 /// Reads the snapshot and nothing else.
 pub(super) struct GpuCollector {

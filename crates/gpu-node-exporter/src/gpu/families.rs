@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use super::frame::{Clocks, Reading};
 use super::snapshot::{Gpu, Presence, REASONS, Snapshot, WINDOW};
-use super::supervisor::Restart;
 use crate::family::{Family, Labels, Number};
 
 /// How to look at a snapshot.
@@ -472,11 +471,6 @@ fn health(shown: &[Shown<'_>]) -> [Family; 6] {
             |gpu| gpu.reading.health.recovery_action,
         ),
     ]
-}
-
-/// The reasons of `gpu_probe_restarts_total`, all present from the start.
-pub(super) fn restart_counts(count: impl Fn(Restart) -> u64) -> Vec<(Restart, u64)> {
-    Restart::ALL.map(|reason| (reason, count(reason))).to_vec()
 }
 
 #[cfg(test)]

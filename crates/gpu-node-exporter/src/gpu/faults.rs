@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use super::expected::is_nothing_expected;
+use super::pci;
+use super::settings::GpuSettings;
 use super::snapshot::{Presence, Snapshot};
-use super::{GpuSettings, pci};
 use crate::collector::Fault;
+
+/// The collector's name, as users know it.
+pub(super) const COLLECTOR: &str = "gpu";
 
 /// Readings older than this are no longer shown. A hung GPU that is tried again costs the others a start time-out (six
 /// probe time-outs) and another start, which must not make their series flicker.
@@ -24,8 +29,7 @@ pub(super) fn faults(
         return Vec::new();
     }
     if let Some(failure) = &snapshot.probe.failure {
-        let is_quiet =
-            super::is_nothing_expected(settings, failure, &snapshot.pci) && snapshot.gpus.is_empty();
+        let is_quiet = is_nothing_expected(settings, failure, &snapshot.pci) && snapshot.gpus.is_empty();
         return if is_quiet { Vec::new() } else { vec![Fault::new(failure.message.clone())] };
     }
     if waited > stale_after(settings) {

@@ -12,9 +12,11 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::reading::{
-    Clocks, FaultReason, Health, Identity, Load, Memory, Pcie, Power, Reading, ReadingFault, Thermal,
-    Throttle,
+    Clocks, Health, Identity, Load, Memory, Pcie, Power, Reading, Thermal, Throttle,
 };
+use super::driver::{Driver, Failure};
+use super::fault::FaultReason;
+use super::xid::XidEvent;
 
 /// Both ends are one binary, so another version means a program mix-up, and is refused.
 const VERSION: u8 = 1;
@@ -38,43 +40,6 @@ pub(crate) enum Frame {
     Xid(XidEvent),
     /// The probe cannot go on and leaves.
     Failed(Failure),
-}
-
-/// The driver's versions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Driver {
-    pub(crate) version: Option<String>,
-    pub(crate) nvml_version: Option<String>,
-    /// Highest supported, as `12.8`.
-    pub(crate) cuda_version: Option<String>,
-}
-
-/// Why the probe has no driver to ask.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Failure {
-    pub(crate) reason: FailureReason,
-    /// For people: what was tried, what went wrong, what to do.
-    pub(crate) message: String,
-}
-
-/// The reasons worth telling apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum FailureReason {
-    /// The library is not there, or is no library.
-    LibraryNotLoaded,
-    /// The library is there, the kernel module is not.
-    DriverNotLoaded,
-    /// Library and kernel module are of different versions: after an upgrade, until the module is reloaded.
-    VersionMismatch,
-    /// Any other refusal.
-    Other,
-}
-
-/// One XID, as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct XidEvent {
-    pub(crate) uuid: String,
-    pub(crate) xid: u64,
 }
 
 /// All GPUs of one round.

@@ -18,9 +18,12 @@ use nvml_wrapper::Nvml;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
+use super::driver::{Failure, FailureReason};
+use super::fault::FaultReason;
 use super::footprint;
-use super::frame::{Failure, FailureReason, FaultReason, Frame, FrameError, GpuSweep, Outcome, Sweep};
+use super::frame::{Frame, FrameError, GpuSweep, Outcome, Sweep};
 use super::nvml::{self, Reader, XidEvents};
+use super::settings::longest_gap;
 
 /// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,7 +116,7 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         Err(failure) => return gone(output, failure),
     };
     output.write(&Frame::Driver(nvml::driver(&nvml)))?;
-    let mut reader = Reader::new(super::longest_gap(settings.sample_interval));
+    let mut reader = Reader::new(longest_gap(settings.sample_interval));
     if settings.once {
         return sweep(&nvml, settings, &mut reader, output).map(drop);
     }

@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::accumulated::{Accumulated, REASONS};
 pub(super) use self::peak::{Peak, WINDOW};
-use super::frame::{Driver, Failure, FaultReason, Outcome, Reading, Sweep};
+use super::driver::{Driver, Failure};
+use super::fault::FaultReason;
+use super::frame::{Outcome, Reading, Sweep};
 use super::pci::{NVIDIA_DRIVER, PciGpu};
-use super::supervisor::Restart;
+use super::restart::Restart;
+use super::settings::longest_gap;
 use super::xid;
 
 /// Everything a scrape can show of the GPUs.
@@ -148,7 +151,7 @@ impl XidCount {
 impl Snapshot {
     /// An empty world that rounds reach in this interval.
     pub(super) fn swept_every(sample_interval: Duration) -> Self {
-        Self { longest_gap: super::longest_gap(sample_interval), ..Self::default() }
+        Self { longest_gap: longest_gap(sample_interval), ..Self::default() }
     }
 
     /// Takes in a complete round that arrived at `now`.

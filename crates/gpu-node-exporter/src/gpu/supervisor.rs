@@ -6,7 +6,6 @@
 
 mod kernel_log;
 mod process;
-mod restart;
 mod retrial;
 mod watch;
 
@@ -22,18 +21,17 @@ use arc_swap::ArcSwap;
 use tracing::{debug, error, info, warn};
 
 pub(super) use self::kernel_log::{KERNEL_LOG, open as open_kernel_log};
-pub(super) use self::process::{Probe, Said};
-pub(super) use self::restart::Restart;
+pub(super) use self::process::{Probe, Said, THIS_PROGRAM};
 use self::retrial::Round;
 use self::watch::{Event, Exit, Limits, Order, Watch};
-use super::GpuSettings;
-use super::collector::COLLECTOR;
-use super::families::restart_counts;
-use super::faults::faults;
+use super::expected::is_nothing_expected;
+use super::faults::{COLLECTOR, faults};
 use super::footprint;
 use super::frame::{Frame, Outcome, Sweep};
 use super::pci;
 use super::probe::ProbeSettings;
+use super::restart::Restart;
+use super::settings::GpuSettings;
 use super::snapshot::{Snapshot, XidSource};
 use super::xid::Class;
 use crate::collector::Fault;
@@ -102,7 +100,10 @@ pub(super) fn start(
         log: FaultLog::new(COLLECTOR),
         has_settled: false,
     };
-    kernel_log::follow(sender.clone());
+    let kernel_xids = sender.clone();
+    kernel_log::follow(move |slot, code| {
+        kernel_xids.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok()
+    });
     let thread =
         thread::Builder::new().name("gpu-watch".to_owned()).spawn(move || supervisor.run(&messages))?;
     Ok((sender, thread))
@@ -286,7 +287,7 @@ impl Supervisor {
             }
             Frame::Failed(failure) => {
                 let is_news = self.snapshot.probe.failure.as_ref() != Some(&failure);
-                if is_news && super::is_nothing_expected(&self.settings, &failure, &self.snapshot.pci) {
+                if is_news && is_nothing_expected(&self.settings, &failure, &self.snapshot.pci) {
                     info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
                 }
                 self.snapshot.driver = None;
@@ -380,7 +381,7 @@ impl Supervisor {
         let probe = &mut self.snapshot.probe;
         probe.is_up = self.watch.is_working();
         probe.is_released = self.watch.is_released();
-        probe.restarts = restart_counts(|reason| self.watch.restarts(reason));
+        probe.restarts = Restart::counts(|reason| self.watch.restarts(reason));
         probe.abandoned = self.abandoned.len();
         self.published.store(Arc::new(self.snapshot.clone()));
     }

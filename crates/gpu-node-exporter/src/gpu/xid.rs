@@ -2,6 +2,15 @@
 //!
 //! Classes follow NVIDIA's Xid catalog (Ampere and newer, sheet of 2025-10), by its immediate action.
 
+use serde::{Deserialize, Serialize};
+
+/// One XID, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct XidEvent {
+    pub(crate) uuid: String,
+    pub(crate) xid: u64,
+}
+
 /// What an XID asks of people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::gpu::driver::Driver;
+use crate::gpu::fault::FaultReason;
 use crate::gpu::frame::{
-    Driver, FaultReason, GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Sweep, Thermal,
-    Throttle,
+    GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Sweep, Thermal, Throttle,
 };
 use crate::gpu::pci::PciGpu;
+use crate::gpu::restart::Restart;
 use crate::gpu::snapshot::XidSource;
 use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
 
@@ -111,7 +113,7 @@ fn snapshot(sweeps: Vec<Vec<GpuSweep>>, start: Instant) -> Snapshot {
     let mut snapshot = Snapshot::swept_every(Duration::from_secs(1));
     snapshot.driver = Some(driver);
     snapshot.probe.is_up = true;
-    snapshot.probe.restarts = restart_counts(|reason| u64::from(reason == Restart::Stuck));
+    snapshot.probe.restarts = Restart::counts(|reason| u64::from(reason == Restart::Stuck));
     for (gpus, second) in sweeps.into_iter().zip(0..) {
         snapshot.absorb(Sweep { gpus }, start + Duration::from_secs(second));
     }

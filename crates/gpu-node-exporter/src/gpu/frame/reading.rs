@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::fault::ReadingFault;
 use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
 
 /// Everything one GPU said. `None` is "can't say" or "failed", never zero.
@@ -24,42 +25,6 @@ pub(crate) struct Reading {
     pub(crate) faults: Vec<ReadingFault>,
     /// Names of readings this GPU does not have; only told when asked for.
     pub(crate) unsupported: Vec<String>,
-}
-
-/// One reading that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ReadingFault {
-    pub(crate) reading: String,
-    pub(crate) reason: FaultReason,
-}
-
-/// Why a call failed, as far as it matters to what is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum FaultReason {
-    /// Fallen off the bus.
-    Lost,
-    /// Needs a reset before it works again.
-    ResetRequired,
-    /// The driver went away under the probe.
-    DriverGone,
-    Timeout,
-    /// An answer that can't be: a text that is no text, a number outside its meaning.
-    BadAnswer,
-    Unknown,
-}
-
-impl FaultReason {
-    /// In words, for logs.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Lost => "fallen off the bus",
-            Self::ResetRequired => "needs a reset",
-            Self::DriverGone => "the driver was unloaded",
-            Self::Timeout => "timed out",
-            Self::BadAnswer => "gave a senseless answer",
-            Self::Unknown => "unknown error",
-        }
-    }
 }
 
 /// Declares a struct of which every field may be unknown, and unknown ones take no room on the pipe.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use nvml_wrapper::error::NvmlError;
 
-use super::Answer;
-use crate::gpu::frame::{FaultReason, ReadingFault};
+use super::answer::Answer;
+use crate::gpu::fault::{FaultReason, ReadingFault};
 
 /// Names of readings that a GPU, its driver or this user does not get.
 pub(super) type Unsupported = BTreeSet<Cow<'static, str>>;

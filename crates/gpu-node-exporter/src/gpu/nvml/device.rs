@@ -13,12 +13,13 @@ use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id;
 use nvml_wrapper::{Device, Nvml};
 
+use super::answer;
 use super::asker::{Asker, Unsupported};
 use super::busy_time::busy_time;
 use super::raw;
+use crate::gpu::fault::{FaultReason, ReadingFault};
 use crate::gpu::frame::{
-    Clocks, FaultReason, GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Reading,
-    ReadingFault, Thermal, Throttle,
+    Clocks, GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Reading, Thermal, Throttle,
 };
 use crate::gpu::pci;
 use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
@@ -79,8 +80,8 @@ impl Reader {
 
     fn reading(&mut self, nvml: &Nvml, index: u32, tell_unsupported: bool) -> Result<Reading, FaultReason> {
         // Handles are taken anew each round: after a loss an old one may mean another GPU or none.
-        let device = nvml.device_by_index(index).map_err(|error| super::reason(&error))?;
-        let uuid = device.uuid().map_err(|error| super::reason(&error))?;
+        let device = nvml.device_by_index(index).map_err(|error| answer::reason(&error))?;
+        let uuid = device.uuid().map_err(|error| answer::reason(&error))?;
         let kept = self.gpus.entry(uuid.clone()).or_default();
 
         let mut ask = Asker::new(&mut kept.unsupported);

@@ -10,7 +10,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{EventSet, Nvml};
 
 use super::raw;
-use crate::gpu::frame::XidEvent;
+use crate::gpu::xid::XidEvent;
 
 /// Longest single wait; also the longest a waiting thread delays the end of the process.
 const WAIT_MS: u32 = 500;

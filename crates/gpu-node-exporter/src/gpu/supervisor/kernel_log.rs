@@ -7,12 +7,10 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
 use std::thread;
 
 use tracing::debug;
 
-use super::Message;
 use crate::gpu::xid;
 
 pub(in crate::gpu) const KERNEL_LOG: &str = "/dev/kmsg";
@@ -23,8 +21,9 @@ const RECORD: usize = 8192;
 /// Small: the thread only waits and cuts text.
 const STACK: usize = 64 << 10;
 
-/// Sends every XID from now on, on a thread that lasts as long as the process.
-pub(super) fn follow(sender: SyncSender<Message>) {
+/// Calls `on_xid` with the PCI slot and the code of every XID from now on, on a thread of its own, until it returns
+/// false.
+pub(super) fn follow(on_xid: impl Fn(&str, u32) -> bool + Send + 'static) {
     let mut log = match open(Path::new(KERNEL_LOG)) {
         Ok(log) => log,
         Err(error) => {
@@ -34,10 +33,7 @@ pub(super) fn follow(sender: SyncSender<Message>) {
             return;
         }
     };
-    let read = move || {
-        let send = |slot: &str, code| sender.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok();
-        read_records(&mut log, send);
-    };
+    let read = move || read_records(&mut log, on_xid);
     if let Err(error) = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read) {
         debug!("XIDs are read from the driver only: {error}");
     }

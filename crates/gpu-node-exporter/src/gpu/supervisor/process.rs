@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use crate::gpu::frame::Frame;
 use crate::gpu::probe::{PROBE_COMMAND, ProbeSettings};
 
+/// The probe is this very program, even when its file has been replaced by an upgrade in the meantime.
+pub(in crate::gpu) const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// What came out of a probe.
 #[derive(Debug)]
 pub(in crate::gpu) enum Said {

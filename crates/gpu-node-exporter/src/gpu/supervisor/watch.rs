@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::restart::Restart;
 use super::retrial::{Retrials, Round, doubling};
+use crate::gpu::restart::Restart;
 
 /// The limits a probe is held to.
 #[derive(Clone, Debug)]

@@ -32,4 +32,9 @@ impl Restart {
             Self::Retrial => "retrial",
         }
     }
+
+    /// All reasons with their counts: each is shown from the start.
+    pub(crate) fn counts(count: impl Fn(Self) -> u64) -> Vec<(Self, u64)> {
+        Self::ALL.map(|reason| (reason, count(reason))).to_vec()
+    }
 }

@@ -1,0 +1,39 @@
+//! What goes wrong with a GPU that is asked: with all of it, or with one reading.
+
+use serde::{Deserialize, Serialize};
+
+/// One reading that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadingFault {
+    pub(crate) reading: String,
+    pub(crate) reason: FaultReason,
+}
+
+/// Why a call failed, as far as it matters to what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum FaultReason {
+    /// Fallen off the bus.
+    Lost,
+    /// Needs a reset before it works again.
+    ResetRequired,
+    /// The driver went away under the probe.
+    DriverGone,
+    Timeout,
+    /// An answer that can't be: a text that is no text, a number outside its meaning.
+    BadAnswer,
+    Unknown,
+}
+
+impl FaultReason {
+    /// In words, for logs.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Lost => "fallen off the bus",
+            Self::ResetRequired => "needs a reset",
+            Self::DriverGone => "the driver was unloaded",
+            Self::Timeout => "timed out",
+            Self::BadAnswer => "gave a senseless answer",
+            Self::Unknown => "unknown error",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the flags `--gpu.*` resolve to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of the GPU side.
+#[derive(Clone, Debug)]
+pub(crate) struct GpuSettings {
+    /// `--gpu.library`; `None` is the system's `libnvidia-ml.so.1`.
+    pub(crate) library: Option<PathBuf>,
+    /// `--gpu.sample-interval`: time from one sweep over all GPUs to the next.
+    pub(crate) sample_interval: Duration,
+    /// `--gpu.probe-timeout`: how long one GPU may stay silent before it counts as stuck.
+    pub(crate) probe_timeout: Duration,
+    /// `--path.sysfs`: where the PCI bus is listed.
+    pub(crate) sysfs: PathBuf,
+}
+
+/// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced twice, with
+/// a GPU given time to wake in between.
+pub(super) fn longest_gap(sample_interval: Duration) -> Duration {
+    const SHORTEST_LIMIT: Duration = Duration::from_mins(1);
+    SHORTEST_LIMIT.max(sample_interval * 2)
+}
