@@ -16,7 +16,7 @@ mod xid;
 mod frame;
 mod nvml;
 
-mod footprint;
+mod heap;
 mod probe;
 
 mod snapshot;
@@ -63,7 +63,7 @@ impl Gpu {
     /// Starts the supervisor, which starts the probe. Returns at once; the first readings follow when the driver has
     /// answered.
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
-        footprint::keep_one_heap();
+        heap::keep_one_heap();
         let published = Arc::default();
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
         let (messages, thread) = supervisor::start(

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use super::driver::{Failure, FailureReason};
 use super::fault::FaultReason;
-use super::footprint;
 use super::frame::{Frame, FrameError, GpuSweep, Outcome, Sweep};
+use super::heap;
 use super::nvml::{self, Reader, XidEvents};
 use super::settings::longest_gap;
 
@@ -57,7 +56,7 @@ pub(crate) fn run(settings: &str) -> ExitCode {
     {
         return fail(&format!("gpu-probe: cannot tie itself to the exporter: {error}"));
     }
-    footprint::keep_one_heap();
+    heap::keep_one_heap();
     // Only `ps` would miss it.
     let _ = rustix::thread::set_name(PROCESS_NAME);
     let output = match std::io::stdout().as_fd().try_clone_to_owned() {
@@ -219,15 +218,11 @@ fn rounds<'scope>(
     mut xids: XidThread<'scope, '_>,
 ) -> Result<(), End> {
     let mut next = Instant::now();
-    let mut is_first = true;
     let mut answering = (0..count(nvml, output)?).filter(|index| !settings.skip.contains(index)).collect();
     loop {
         // Registering touches the GPUs too; the end of the sweep ends the watch over both.
         xids.keep(nvml, output, &answering)?;
         answering = sweep(nvml, settings, reader, output)?;
-        if mem::take(&mut is_first) {
-            footprint::give_back();
-        }
         next += settings.sample_interval;
         let now = Instant::now();
         // Rounds that were missed are not made up for.

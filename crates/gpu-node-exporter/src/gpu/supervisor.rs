@@ -26,7 +26,6 @@ use self::retrial::Round;
 use self::watch::{Event, Exit, Limits, Order, Watch};
 use super::expected::is_nothing_expected;
 use super::faults::{COLLECTOR, faults};
-use super::footprint;
 use super::frame::{Frame, Outcome, Sweep};
 use super::pci;
 use super::probe::ProbeSettings;
@@ -53,9 +52,6 @@ pub(super) enum Message {
 
 /// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
 const QUEUE: usize = 16;
-
-/// By then the whole program has started and most likely been scraped once.
-const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 /// How often the PCI bus is looked at.
 const PCI_EVERY: Duration = Duration::from_secs(30);
@@ -98,7 +94,6 @@ pub(super) fn start(
         pci_read: None,
         faults: Vec::new(),
         log: FaultLog::new(COLLECTOR),
-        has_settled: false,
     };
     let kernel_xids = sender.clone();
     kernel_log::follow(move |slot, code| {
@@ -129,8 +124,6 @@ struct Supervisor {
     /// Faults, and when each was last there.
     faults: Vec<(Fault, Instant)>,
     log: FaultLog,
-    /// The start is over for good.
-    has_settled: bool,
 }
 
 impl Supervisor {
@@ -350,10 +343,6 @@ impl Supervisor {
     /// What has to be looked at now and then.
     fn look_around(&mut self) {
         self.abandoned.retain_mut(|probe| probe.wait(Duration::ZERO).is_none());
-        if !self.has_settled && self.now() >= SETTLED_AFTER {
-            self.has_settled = true;
-            footprint::give_back();
-        }
         if self.pci_read.is_none_or(|read| read.elapsed() >= PCI_EVERY) {
             self.pci_read = Some(Instant::now());
             match pci::gpus(&self.settings.sysfs) {
