@@ -10,6 +10,10 @@ use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::routes::{Mentions, Planned};
 
+pub(crate) use crate::delivery::public_id::PublicId;
+
+mod public_id;
+
 /// One webhook, parsed and routed, ready to be made durable.
 #[derive(Clone, Debug)]
 pub(crate) struct Accepted {
@@ -33,7 +37,7 @@ pub(crate) enum Acceptance {
         /// How many deliveries are now pending.
         deliveries: usize,
     },
-    /// The same snapshot was accepted within [`DEDUP_WINDOW`](crate::outbox::DEDUP_WINDOW): a cluster's second peer, or our 200 got lost. Its
+    /// The same snapshot was accepted within the store's `DEDUP_WINDOW`: a cluster's second peer, or our 200 got lost. Its
     /// deliveries ended at once as suppressed.
     Duplicate {
         /// This copy's number.
@@ -175,7 +179,7 @@ pub(crate) struct AttemptStart {
 /// What became of an attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptEnd {
-    /// From [`Outbox::begin_attempt`](crate::outbox::Outbox::begin_attempt).
+    /// The number it got when it began.
     pub(crate) attempt: i64,
     /// The delivery it was for.
     pub(crate) delivery: i64,

@@ -17,12 +17,14 @@ use std::time::Duration;
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
     Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, PastAttempt,
-    Settlement, TargetCount, UrgencyFilter,
+    PublicId, Settlement, TargetCount, UrgencyFilter,
 };
 use crate::outbox::readers::Readers;
 use crate::outbox::writer::Writer;
 use crate::settings::StoreSettings;
 
+#[cfg(test)]
+pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
 pub(crate) use crate::outbox::error::StoreError;
 
 mod accept;
@@ -35,6 +37,8 @@ mod readers;
 mod rows;
 mod schema;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 /// The open store. Clones share it.
@@ -48,17 +52,12 @@ struct Shared {
     writer: Writer,
     readers: Readers,
     clock: Clock,
-    tag: String,
+    tag: Arc<str>,
     /// Who we are in `lease_owner`.
     owner: String,
     /// Held, not read: the lock ends with the process, however that ends.
     _lock: File,
 }
-
-/// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
-/// and a restart of ours, and stay below any `repeat_interval`, whose smallest usual value is five minutes: a genuine
-/// repeat must get through.
-pub(crate) const DEDUP_WINDOW: Duration = Duration::from_mins(4);
 
 impl Outbox {
     /// Opens the file, making it if it is not there (its directory has to be), brings its schema up to date and takes over
@@ -72,7 +71,7 @@ impl Outbox {
                 writer: Writer::start(opened.connection, owner.clone()),
                 readers: opened.readers,
                 clock,
-                tag: opened.tag,
+                tag: opened.tag.into(),
                 owner,
                 _lock: lock,
             }),
@@ -107,9 +106,9 @@ impl Outbox {
         self.shared.writer.include(key, self.shared.clock.now()).await
     }
 
-    /// A delivery's public name: its number, made unique across stores, so that a new file never repeats a mail's Message-ID.
-    pub(crate) fn public_id(&self, delivery: i64) -> String {
-        format!("{}-{delivery}", self.shared.tag)
+    /// The name outside of this store of the delivery with this number.
+    pub(crate) fn public_id(&self, delivery: i64) -> PublicId {
+        PublicId::new(&self.shared.tag, delivery)
     }
 
     /// The lanes of a target that may be sent now: begun messages first, then urgent ones, then the oldest.
@@ -251,4 +250,4 @@ fn lock(store: &Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -83,7 +83,7 @@ fn spoken_for(dead: &str, via: &str, language: Language) -> String {
 mod tests {
     use super::*;
     use crate::delivery::DeliveryKey;
-    use crate::outbox::tests::firing;
+    use crate::outbox::testing::firing;
 
     fn fingerprints(names: &str) -> Vec<Fingerprint> {
         names.split_whitespace().map(|name| Fingerprint(name.to_owned())).collect()

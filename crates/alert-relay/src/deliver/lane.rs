@@ -103,7 +103,7 @@ impl LaneRun {
 
     fn render(&self, news: &News<'_>, wording: Wording, at: Millis) -> Vec<Part> {
         let News { claim, speaker, newest, changes, .. } = news;
-        let public_id = self.shared.outbox.public_id(speaker.id);
+        let public_id = self.shared.outbox.public_id(speaker.id).to_string();
         let message = compose::message(&self.targets, claim, newest, changes, &self.via, public_id, at);
         self.via.channel.render(&message, wording)
     }

@@ -8,7 +8,7 @@ use crate::channel::ChannelSettings;
 use crate::channel::scripted::{Reply, Script, unreachable};
 use crate::delivery::{Accepted, End, TargetCount};
 use crate::notification::Alert;
-use crate::outbox::tests::{Stage, accepted, firing, resolved};
+use crate::outbox::testing::{Stage, accepted, firing, resolved};
 use crate::outcome::{Outcome, Reason};
 use crate::settings::{Budget, TargetSettings};
 

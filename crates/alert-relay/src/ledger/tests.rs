@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::outbox::tests::{firing, resolved};
+use crate::outbox::testing::{firing, resolved};
 
 /// `a10` fires since second 10, `-a10` is resolved; `?a10` is outside of its hours; a snapshot that ends in `~` was truncated by Alertmanager.
 fn alerts(text: &str) -> Vec<Alert> {

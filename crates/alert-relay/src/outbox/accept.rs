@@ -10,8 +10,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::delivery::Acceptance;
-use crate::outbox::DEDUP_WINDOW;
-use crate::outbox::arrival::Arrival;
+use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
 use crate::outbox::gathered::Gathered;
 use crate::outbox::rows::{in_statements, parameters};
 
@@ -140,7 +139,7 @@ async fn insert(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::tests::{accepted, firing};
+    use crate::outbox::testing::{accepted, firing};
 
     fn arrival(group: &str, fingerprint: &str, at: i64) -> Arrival {
         Arrival::new(&accepted(group, vec![firing(fingerprint, 10)], &["chat"]), Millis(at))

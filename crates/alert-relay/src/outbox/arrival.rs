@@ -1,6 +1,7 @@
 //! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,11 @@ use crate::notification::{Fingerprint, Notification, Status};
 use crate::outbox::columns::to_json;
 use crate::routes::Planned;
 use crate::severity::Severity;
+
+/// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
+/// and a restart of ours, and stay below any `repeat_interval`, whose smallest usual value is five minutes: a genuine
+/// repeat must get through.
+pub(crate) const DEDUP_WINDOW: Duration = Duration::from_mins(4);
 
 /// The rows to be, before they have numbers.
 #[derive(Clone, Debug)]
@@ -138,7 +144,7 @@ fn hash<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::tests::{alert, firing, notification, resolved};
+    use crate::outbox::testing::{alert, firing, notification, resolved};
 
     fn key(notification: &Notification) -> String {
         dedup_key(&group_id("ops", notification), notification)

@@ -1,172 +1,16 @@
 //! The store as its users see it, on a real file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::task::Poll;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::delivery::{End, LedgerEntry, Rendering};
+use crate::delivery::{End, LedgerEntry};
 use crate::message::Wording;
-use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
-use crate::routes::Planned;
-
-pub(crate) fn alert(fingerprint: &str, start: i64) -> Alert {
-    Alert {
-        status: Status::Firing,
-        labels: LabelSet::from([("alertname".to_owned(), fingerprint.to_owned())]),
-        annotations: LabelSet::new(),
-        starts_at: Timestamp::from_second(start).unwrap(),
-        ends_at: None,
-        generator_url: String::new(),
-        fingerprint: Fingerprint(fingerprint.to_owned()),
-    }
-}
-
-pub(crate) fn firing(fingerprint: &str, start: i64) -> Alert {
-    alert(fingerprint, start)
-}
-
-pub(crate) fn resolved(fingerprint: &str, start: i64) -> Alert {
-    let ends_at = Some(Timestamp::from_second(start + 60).unwrap());
-    Alert { status: Status::Resolved, ends_at, ..alert(fingerprint, start) }
-}
-
-pub(crate) fn notification(group: &str, alerts: Vec<Alert>) -> Notification {
-    Notification {
-        receiver: "ops".to_owned(),
-        group_key: GroupKey(group.to_owned()),
-        group_labels: BTreeMap::new(),
-        common_labels: BTreeMap::new(),
-        common_annotations: BTreeMap::new(),
-        external_url: "http://am:9093".to_owned(),
-        truncated_alerts: 0,
-        is_declared_repeat: false,
-        alerts,
-    }
-}
-
-/// A store in a directory of its own, at a time that only moves when told to.
-pub(crate) struct Stage {
-    pub(crate) directory: tempfile::TempDir,
-    pub(crate) clock: Clock,
-    pub(crate) outbox: Outbox,
-}
-
-impl Stage {
-    pub(crate) async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Clock::manual("2026-11-23T10:00:00Z".parse().unwrap());
-        let outbox = Outbox::open(&settings(directory.path()), clock.clone()).await.unwrap();
-        Self { directory, clock, outbox }
-    }
-
-    /// Closes and opens again, as a restart does.
-    pub(crate) async fn reopen(self) -> Self {
-        self.outbox.close().await;
-        drop(self.outbox);
-        let outbox = Outbox::open(&settings(self.directory.path()), self.clock.clone()).await.unwrap();
-        Self { outbox, ..self }
-    }
-
-    /// Another program's hold on the file: what is to be written fails at once until it is released.
-    pub(crate) async fn lock(&self) -> Lock {
-        self.outbox.shared.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
-        let url = format!("sqlite://{}", settings(self.directory.path()).path.display());
-        let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-        Lock(other)
-    }
-
-    /// How many deliveries somebody works on.
-    pub(crate) async fn leases(&self) -> i64 {
-        sqlx::query_scalar("SELECT COUNT(*) FROM deliveries WHERE lease_owner IS NOT NULL")
-            .fetch_one(&self.outbox.shared.readers.pool)
-            .await
-            .unwrap()
-    }
-
-    async fn counts(&self, target: &str) -> TargetCount {
-        self.outbox.counts().await.unwrap().remove(target).unwrap_or_default()
-    }
-
-    async fn due(&self, target: &str) -> Vec<String> {
-        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 100).await.unwrap();
-        due.into_iter().map(|due| due.key.group).collect()
-    }
-
-    async fn claim_only(&self, target: &str) -> Option<Claim> {
-        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 1).await.unwrap();
-        self.outbox.claim(&due.first()?.key, LEASE).await.unwrap()
-    }
-
-    async fn attempt(&self, claim: &Claim, part: u32, parts: u32, is_delivered: bool) -> i64 {
-        let delivery = claim.deliveries.last().unwrap().id;
-        let attempt = self.outbox.begin_attempt(start(delivery, part, parts), LEASE).await.unwrap().unwrap();
-        self.outbox.end_attempt(verdict(attempt, delivery, is_delivered)).await.unwrap();
-        attempt
-    }
-
-    async fn settle(&self, claim: &Claim, end: End, told: Vec<LedgerEntry>) -> u64 {
-        let delivery = claim.deliveries.last().unwrap().id;
-        let settlement =
-            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), told };
-        self.outbox.settle(settlement).await.unwrap()
-    }
-}
-
-pub(crate) struct Lock(sqlx::SqliteConnection);
-
-impl Lock {
-    pub(crate) async fn release(mut self) {
-        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
-    }
-}
-
-const LEASE: Duration = Duration::from_mins(1);
-
-pub(crate) fn settings(directory: &Path) -> StoreSettings {
-    StoreSettings { path: directory.join("relay.db"), retention: Duration::from_hours(1) }
-}
-
-pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Accepted {
-    let notification = notification(group, alerts);
-    let fingerprints: Vec<_> = notification.alerts.iter().map(|alert| alert.fingerprint.clone()).collect();
-    let deliveries = targets
-        .iter()
-        .map(|target| Planned {
-            target: (*target).to_owned(),
-            alerts: fingerprints.clone(),
-            mentions: BTreeMap::from([("oncall".to_owned(), fingerprints.clone())]),
-            ..Planned::default()
-        })
-        .collect();
-    let payload = crate::intake::write(&notification);
-    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries }
-}
-
-fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
-    let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
-    AttemptStart { delivery, rendering, robot: "robot".to_owned(), part }
-}
-
-fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {
-    AttemptEnd {
-        attempt,
-        delivery,
-        is_delivered,
-        outcome: if is_delivered { "delivered" } else { "retry" },
-        reason: (!is_delivered).then_some("connect"),
-        detail: "a detail".to_owned(),
-        pause_until: None,
-        next_wording: None,
-        recipients: None,
-    }
-}
-
-fn ids(claim: &Claim) -> Vec<i64> {
-    claim.deliveries.iter().map(|delivery| delivery.id).collect()
-}
+use crate::notification::{Alert, Fingerprint, Status};
+use crate::outbox::testing::{LEASE, Stage, accepted, firing, ids, resolved, settings, start, verdict};
 
 #[tokio::test]
 async fn what_was_accepted_survives_a_restart_as_it_came() {
@@ -658,9 +502,11 @@ async fn the_files_copied_at_any_moment_hold_every_answered_webhook() {
 #[tokio::test]
 async fn who_hangs_up_while_being_stored_is_stored_and_noticed() {
     let stage = Stage::new().await;
-    let accept = stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"]));
-    let hung_up = tokio::time::timeout(Duration::ZERO, accept).await;
-    assert!(hung_up.is_err(), "answered before it could be written");
+    let mut accept = Box::pin(stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])));
+    // Polled once it is in the writer's queue, and the writer, on this same thread, has not run yet.
+    let answer = std::future::poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await;
+    assert!(answer.is_pending(), "answered before it could be written");
+    drop(accept);
     stage.outbox.arrived().await;
     assert_eq!(stage.due("chat").await.len(), 1);
 }

@@ -121,7 +121,7 @@ impl LaneRun {
     }
 
     async fn send(&self, speaker: &Pending, part: &Part, began: Millis) -> Outcome {
-        let public_id = self.shared.outbox.public_id(speaker.id);
+        let public_id = self.shared.outbox.public_id(speaker.id).to_string();
         let since_epoch = began.since(Millis(0));
         let stamp = Stamp {
             at: UNIX_EPOCH.checked_add(since_epoch).unwrap_or_else(SystemTime::now),

@@ -1,0 +1,175 @@
+//! What tests of the store, and of those who use it, begin with: a store on a real file, and notifications to put into it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::{Clock, Millis};
+use crate::delivery::{
+    Accepted, AttemptEnd, AttemptStart, Claim, End, LedgerEntry, Rendering, Settlement, TargetCount,
+    UrgencyFilter,
+};
+use crate::message::Wording;
+use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
+use crate::outbox::Outbox;
+use crate::routes::Planned;
+use crate::settings::StoreSettings;
+
+pub(crate) fn alert(fingerprint: &str, start: i64) -> Alert {
+    Alert {
+        status: Status::Firing,
+        labels: LabelSet::from([("alertname".to_owned(), fingerprint.to_owned())]),
+        annotations: LabelSet::new(),
+        starts_at: Timestamp::from_second(start).unwrap(),
+        ends_at: None,
+        generator_url: String::new(),
+        fingerprint: Fingerprint(fingerprint.to_owned()),
+    }
+}
+
+pub(crate) fn firing(fingerprint: &str, start: i64) -> Alert {
+    alert(fingerprint, start)
+}
+
+pub(crate) fn resolved(fingerprint: &str, start: i64) -> Alert {
+    let ends_at = Some(Timestamp::from_second(start + 60).unwrap());
+    Alert { status: Status::Resolved, ends_at, ..alert(fingerprint, start) }
+}
+
+pub(crate) fn notification(group: &str, alerts: Vec<Alert>) -> Notification {
+    Notification {
+        receiver: "ops".to_owned(),
+        group_key: GroupKey(group.to_owned()),
+        group_labels: BTreeMap::new(),
+        common_labels: BTreeMap::new(),
+        common_annotations: BTreeMap::new(),
+        external_url: "http://am:9093".to_owned(),
+        truncated_alerts: 0,
+        is_declared_repeat: false,
+        alerts,
+    }
+}
+
+/// A store in a directory of its own, at a time that only moves when told to.
+pub(crate) struct Stage {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) outbox: Outbox,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual("2026-11-23T10:00:00Z".parse().unwrap());
+        let outbox = Outbox::open(&settings(directory.path()), clock.clone()).await.unwrap();
+        Self { directory, clock, outbox }
+    }
+
+    /// Closes and opens again, as a restart does.
+    pub(crate) async fn reopen(self) -> Self {
+        self.outbox.close().await;
+        drop(self.outbox);
+        let outbox = Outbox::open(&settings(self.directory.path()), self.clock.clone()).await.unwrap();
+        Self { outbox, ..self }
+    }
+
+    /// Another program's hold on the file: what is to be written fails at once until it is released.
+    pub(crate) async fn lock(&self) -> Lock {
+        self.outbox.shared.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
+        let url = format!("sqlite://{}", settings(self.directory.path()).path.display());
+        let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        Lock(other)
+    }
+
+    /// How many deliveries somebody works on.
+    pub(crate) async fn leases(&self) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM deliveries WHERE lease_owner IS NOT NULL")
+            .fetch_one(&self.outbox.shared.readers.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn counts(&self, target: &str) -> TargetCount {
+        self.outbox.counts().await.unwrap().remove(target).unwrap_or_default()
+    }
+
+    pub(super) async fn due(&self, target: &str) -> Vec<String> {
+        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 100).await.unwrap();
+        due.into_iter().map(|due| due.key.group).collect()
+    }
+
+    pub(super) async fn claim_only(&self, target: &str) -> Option<Claim> {
+        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 1).await.unwrap();
+        self.outbox.claim(&due.first()?.key, LEASE).await.unwrap()
+    }
+
+    pub(super) async fn attempt(&self, claim: &Claim, part: u32, parts: u32, is_delivered: bool) -> i64 {
+        let delivery = claim.deliveries.last().unwrap().id;
+        let attempt = self.outbox.begin_attempt(start(delivery, part, parts), LEASE).await.unwrap().unwrap();
+        self.outbox.end_attempt(verdict(attempt, delivery, is_delivered)).await.unwrap();
+        attempt
+    }
+
+    pub(super) async fn settle(&self, claim: &Claim, end: End, told: Vec<LedgerEntry>) -> u64 {
+        let delivery = claim.deliveries.last().unwrap().id;
+        let settlement =
+            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), told };
+        self.outbox.settle(settlement).await.unwrap()
+    }
+}
+
+pub(crate) struct Lock(sqlx::SqliteConnection);
+
+impl Lock {
+    pub(crate) async fn release(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
+pub(super) const LEASE: Duration = Duration::from_mins(1);
+
+pub(crate) fn settings(directory: &Path) -> StoreSettings {
+    StoreSettings { path: directory.join("relay.db"), retention: Duration::from_hours(1) }
+}
+
+pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Accepted {
+    let notification = notification(group, alerts);
+    let fingerprints: Vec<_> = notification.alerts.iter().map(|alert| alert.fingerprint.clone()).collect();
+    let deliveries = targets
+        .iter()
+        .map(|target| Planned {
+            target: (*target).to_owned(),
+            alerts: fingerprints.clone(),
+            mentions: BTreeMap::from([("oncall".to_owned(), fingerprints.clone())]),
+            ..Planned::default()
+        })
+        .collect();
+    let payload = crate::intake::write(&notification);
+    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries }
+}
+
+pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
+    let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
+    AttemptStart { delivery, rendering, robot: "robot".to_owned(), part }
+}
+
+pub(super) fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {
+    AttemptEnd {
+        attempt,
+        delivery,
+        is_delivered,
+        outcome: if is_delivered { "delivered" } else { "retry" },
+        reason: (!is_delivered).then_some("connect"),
+        detail: "a detail".to_owned(),
+        pause_until: None,
+        next_wording: None,
+        recipients: None,
+    }
+}
+
+pub(super) fn ids(claim: &Claim) -> Vec<i64> {
+    claim.deliveries.iter().map(|delivery| delivery.id).collect()
+}
