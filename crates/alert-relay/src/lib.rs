@@ -50,7 +50,7 @@ pub use args::Args;
 /// Runs one command. Exit codes: 0 done, 1 failed, 2 the settings or the arguments are wrong.
 pub fn run(args: Args) -> ExitCode {
     logging::start(args.log_level, args.log_format);
-    match commands::run(args) {
+    match args.command.run() {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -2,13 +2,21 @@
 
 use std::io::IsTerminal;
 
+use clap::ValueEnum;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use crate::args::LogFormat;
+/// How log lines look.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
 
 /// Starts logging for this process. `level` is ours; libraries are heard from `warn` up, since at finer levels some of them
 /// write addresses, and a robot's address is a secret.

@@ -1,9 +1,22 @@
 //! `alert-relay check`: every mistake that can be found without sending anything.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::args::CheckArgs;
+use crate::commands::preflight;
 use crate::settings::{DEFAULT, Settings};
+
+/// `check`
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The settings file
+    #[arg(long, value_name = "FILE", required_unless_present = "print_default")]
+    config: Option<PathBuf>,
+
+    /// Print the embedded default settings, which document every key, and stop
+    #[arg(long)]
+    print_default: bool,
+}
 
 /// Exit code 0 when nothing is wrong, 2 when something is.
 #[expect(clippy::print_stdout, reason = "what the command was asked to print")]
@@ -12,7 +25,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         print!("{DEFAULT}");
     }
     let Some(file) = &args.config else { return Ok(ExitCode::SUCCESS) };
-    let settings = match super::load_settings_for_serving(file)? {
+    let settings = match preflight::load(file)? {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::args::ConfigArgs;
 use crate::channel::Part;
+use crate::commands::settings_file::SettingsFile;
+use crate::commands::target;
 use crate::ledger::{Snapshot, fold};
 use crate::message::Wording;
 use crate::message::{Changes, Language, Links, Message, sample};
@@ -20,7 +21,7 @@ use crate::settings::{Settings, TargetSettings};
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenderArgs {
     #[command(flatten)]
-    pub(crate) settings: ConfigArgs,
+    pub(crate) settings: SettingsFile,
 
     /// The target's name in the settings
     #[arg(long, value_name = "TARGET")]
@@ -42,15 +43,14 @@ pub(crate) struct RenderArgs {
 /// Exit code 0 when rendered, 1 when the file is no webhook, 2 on bad settings or an unknown target.
 #[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    let settings = match super::load_settings(&args.settings.config) {
+    let settings = match args.settings.load() {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let (target, channel) =
-        match super::open_target(&settings, &args.target, language(args.language.as_deref())) {
-            Ok(opened) => opened,
-            Err(code) => return Ok(code),
-        };
+    let (target, channel) = match target::open(&settings, &args.target, language(args.language.as_deref())) {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
     let message = match &args.file {
         Some(file) => told(&read(file)?, &settings, &target),
         None => sample::named(&args.sample).context("a sample of this name is not known")?,

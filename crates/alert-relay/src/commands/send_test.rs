@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::args::ConfigArgs;
 use crate::channel::Stamp;
+use crate::commands::settings_file::SettingsFile;
+use crate::commands::target;
 use crate::message::Wording;
 use crate::message::{Changes, Language, Links, Message};
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Status};
@@ -21,17 +22,17 @@ pub(crate) struct SendTestArgs {
     pub(crate) target: String,
 
     #[command(flatten)]
-    pub(crate) settings: ConfigArgs,
+    pub(crate) settings: SettingsFile,
 }
 
 /// Exit code 0 when delivered, 1 when not, 2 on bad settings or an unknown target.
 #[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
-    let settings = match super::load_settings(&args.settings.config) {
+    let settings = match args.settings.load() {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let (target, channel) = match super::open_target(&settings, &args.target, None) {
+    let (target, channel) = match target::open(&settings, &args.target, None) {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
     };

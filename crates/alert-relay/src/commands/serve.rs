@@ -5,11 +5,19 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::app;
-use crate::args::ServeArgs;
+use crate::commands::preflight;
+use crate::commands::settings_file::SettingsFile;
+
+/// `serve`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsFile,
+}
 
 /// Exit code 0 after a stop that was asked for, 1 when it could not start, 2 on bad settings.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = match super::load_settings_for_serving(&args.settings.config)? {
+    let settings = match preflight::load(&args.settings.config)? {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };

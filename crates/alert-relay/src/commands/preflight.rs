@@ -6,22 +6,36 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use http_serve::{ListenAddress, Server, ServerConfig};
 
+use crate::commands::settings_file::refuse_settings;
 use crate::outbox::Outbox;
-use crate::settings::Problem;
+use crate::settings::{Problem, Settings};
+
+/// The settings for the commands that open the port and the store: what is wrong with those is a mistake like the others, and
+/// is named with them. The inner error is the exit code after every mistake was printed.
+pub(super) fn load(file: &Path) -> anyhow::Result<Result<Settings, ExitCode>> {
+    let loaded = Settings::load(file);
+    let (listen, store) = match &loaded {
+        Ok(settings) => (&settings.server.listen, Some(&settings.store.path)),
+        Err(rejected) => (&rejected.listen, rejected.store.as_ref()),
+    };
+    let outside = problems(file, listen, store.map(PathBuf::as_path))?;
+    Ok(match loaded {
+        Ok(settings) if outside.is_empty() => Ok(settings),
+        Ok(_) => Err(refuse_settings(&outside)),
+        Err(rejected) => Err(refuse_settings(&[rejected.problems, outside].concat())),
+    })
+}
 
 /// What is wrong outside of the file, as far as the file says where to look.
 ///
 /// A relay that runs with this store holds it and the port, so neither is tried then: checking a changed file before a
 /// reload is what most checks are for.
-pub(super) fn problems(
-    file: &Path,
-    listen: &[ListenAddress],
-    store: Option<&Path>,
-) -> anyhow::Result<Vec<Problem>> {
+fn problems(file: &Path, listen: &[ListenAddress], store: Option<&Path>) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
     if store.is_some_and(Outbox::is_in_use) {
         return Ok(problems);
