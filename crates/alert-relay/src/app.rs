@@ -1,4 +1,4 @@
-//! The one place where everything meets: store, relay, deliverer, endpoints, reload and stop.
+//! The one place where everything meets: store, relay, deliverer, HTTP paths, reload and stop.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::deliver::{self, Deliverer, Pace};
-use crate::endpoints;
+use crate::http;
 use crate::intake;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -59,9 +59,9 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
 
     let server = server.refusing_with({
         let relay = Arc::clone(&relay);
-        move |method, uri, refusal| endpoints::refuse(&relay, method, uri, refusal)
+        move |method, uri, refusal| http::refuse(&relay, method, uri, refusal)
     });
-    let serving = server.serve(endpoints::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
+    let serving = server.serve(http::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
     // Both ends drain at the same time: what is accepted meanwhile is in the store and goes out after the next start.
     let delivering = async {
         stop.requested().await;

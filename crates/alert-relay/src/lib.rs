@@ -9,7 +9,7 @@ mod commands;
 mod logging;
 
 mod app;
-mod endpoints;
+mod http;
 mod relay;
 mod secret;
 mod settings;

@@ -1,0 +1,108 @@
+//! The relay's HTTP paths: which path is whose, and what happens to every request.
+//!
+//! Owns the table of paths, and counting and logging their requests. Leaves out the connection (`http-serve`), what a path does
+//! (`ingest` for senders, `operation` for operators) and what accepting means (`relay`).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http_body_util::Full;
+use tracing::{debug, warn};
+
+use crate::http::answer::Answer;
+use crate::http::bodies::Bodies;
+use crate::relay::Relay;
+
+mod answer;
+mod bodies;
+mod ingest;
+mod landing;
+mod operation;
+
+/// All paths.
+pub(crate) fn router(relay: Arc<Relay>) -> Router {
+    let bodies = Bodies::new(relay.settings().server.max_body_bytes);
+    Router::new()
+        .route("/", get(operation::landing_page))
+        .route("/api/v1/alerts/{receiver}", post(ingest::accept))
+        // As prometheus-webhook-dingtalk has it, so that its users change nothing but the host.
+        .route("/dingtalk/{receiver}/send", post(ingest::accept))
+        .route("/api/v1/heartbeats/{name}", post(ingest::beat))
+        .route("/metrics", get(operation::metrics))
+        .route("/-/healthy", get(operation::healthy))
+        .route("/-/ready", get(operation::ready))
+        .route("/-/reload", post(operation::reload))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
+        .with_state(Shared { relay, bodies })
+}
+
+/// What the paths work with.
+#[derive(Clone, Debug)]
+struct Shared {
+    relay: Arc<Relay>,
+    bodies: Bodies,
+}
+
+impl FromRef<Shared> for Arc<Relay> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.relay)
+    }
+}
+
+impl FromRef<Shared> for Bodies {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.bodies.clone()
+    }
+}
+
+async fn not_found(uri: Uri) -> Answer {
+    let message = format!(
+        "there is nothing at `{}` (hint: Alertmanager posts to /api/v1/alerts/RECEIVER; `/` lists what there is)",
+        uri.path()
+    );
+    Answer::new(StatusCode::NOT_FOUND, "error", message)
+}
+
+/// axum adds `Allow` to a response that lacks it.
+async fn method_not_allowed(method: Method, uri: Uri) -> Answer {
+    let message =
+        format!("`{}` does not take {method} (hint: the `Allow` header says what it takes)", uri.path());
+    Answer::new(StatusCode::METHOD_NOT_ALLOWED, "error", message)
+}
+
+async fn count(State(relay): State<Arc<Relay>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = std::time::Instant::now();
+    let response = next.run(request).await;
+    let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    relay.metrics().http_request(route.as_ref().map_or("other", MatchedPath::as_str), status);
+    debug!(%method, path, status, duration_ms, "{method} {path} answered {status}");
+    response
+}
+
+/// What is refused before it reaches a path (a wrong password, a body too large, …) is counted, logged and answered here.
+pub(crate) fn refuse(
+    relay: &Relay,
+    method: &Method,
+    uri: &Uri,
+    refusal: &http_serve::Refusal,
+) -> Response<Full<bytes::Bytes>> {
+    let status = match refusal.status {
+        // Alertmanager would give up on it.
+        StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,
+        status => status,
+    };
+    let (path, code, reason) = (uri.path(), status.as_u16(), &refusal.reason);
+    relay.metrics().http_request("other", code);
+    warn!(%method, path, status = code, "refused {method} {path} with {code}: {reason}");
+    Answer::new(status, "error", reason).whole()
+}

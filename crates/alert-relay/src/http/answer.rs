@@ -1,0 +1,86 @@
+//! What every path answers: a small JSON object with `status` and `message`.
+//!
+//! Owns which status an error gets, which follows what Alertmanager does with it: a 5xx is tried again, anything else but 2xx
+//! never, 429 included.
+
+use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::Full;
+use http_serve::response;
+use serde_json::{Map, Value, json};
+
+use crate::http::bodies::BodyError;
+use crate::relay::Refusal;
+
+/// Seconds after which a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// An answer on its way out.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+    fields: Map<String, Value>,
+}
+
+impl Answer {
+    /// An answer that says `message` to people and `word` to programs.
+    pub(super) fn new(status: StatusCode, word: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let mut fields = Map::new();
+        fields.insert("status".to_owned(), json!(word));
+        fields.insert("message".to_owned(), json!(message));
+        Self { status, message, fields }
+    }
+
+    /// The same with one more field.
+    pub(super) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The response with its body in one piece.
+    pub(super) fn whole(self) -> Response<Full<bytes::Bytes>> {
+        let mut response = response::json(self.status, Value::Object(self.fields).to_string() + "\n");
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+impl From<BodyError> for Answer {
+    fn from(error: BodyError) -> Self {
+        let (status, message) = match error {
+            BodyError::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is larger than server.max_body_bytes (hint: max_alerts in Alertmanager's webhook_config)",
+            ),
+            BodyError::NoRoom => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large bodies at once (hint: the sender tries again)",
+            ),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "the body could not be read to its end"),
+        };
+        Self::new(status, "error", message)
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::Unknown(_) => StatusCode::NOT_FOUND,
+            Refusal::Body(_) => StatusCode::BAD_REQUEST,
+            Refusal::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, "error", refusal.to_string())
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        self.whole().map(Body::new)
+    }
+}

@@ -1,0 +1,104 @@
+//! What senders call: webhooks and heartbeats.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tracing::{info, warn};
+
+use crate::delivery::Acceptance;
+use crate::http::answer::Answer;
+use crate::http::bodies::Bodies;
+use crate::relay::{Beat, Receipt, Relay};
+
+/// A webhook of Alertmanager: 200 once it is on disk.
+pub(super) async fn accept(
+    State(relay): State<Arc<Relay>>,
+    State(bodies): State<Bodies>,
+    Path(receiver): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let answer = async {
+        relay.require_receiver(&receiver)?;
+        require_plain_json(&headers)?;
+        let body = bodies.read(body).await?;
+        relay.accept(&receiver, body.bytes.clone()).await.map_err(Answer::from)
+    };
+    match answer.await {
+        Ok(receipt) => accepted(&receiver, &receipt).into_response(),
+        Err(refused) => {
+            let status = refused.status.as_u16();
+            warn!(receiver, status, "refused a webhook for {receiver:?} with {status}: {}", refused.message);
+            refused.into_response()
+        }
+    }
+}
+
+fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
+    let Receipt { alerts, unrouted, ref acceptance } = *receipt;
+    let (word, deliveries, notification) = match *acceptance {
+        Acceptance::Stored { notification, deliveries } => ("accepted", deliveries, notification),
+        Acceptance::Duplicate { notification, .. } => ("suppressed", 0, notification),
+    };
+    info!(receiver, notification, alerts, deliveries, unrouted, "{word} a webhook for `{receiver}`");
+    let message = match (acceptance, deliveries) {
+        (Acceptance::Duplicate { of, .. }, _) => {
+            format!("the same as notification {of}, which is stored already")
+        }
+        (_, 0) => "stored; no route wants any of its alerts now".to_owned(),
+        (_, 1) => "stored for 1 target".to_owned(),
+        (_, targets) => format!("stored for {targets} targets"),
+    };
+    Answer::new(StatusCode::OK, word, message)
+        .with("notification", notification)
+        .with("alerts", alerts)
+        .with("deliveries", deliveries)
+        .with("unrouted_alerts", unrouted)
+}
+
+/// A sign of life of one heartbeat. Its body may be anything.
+pub(super) async fn beat(
+    State(relay): State<Arc<Relay>>,
+    State(bodies): State<Bodies>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Answer {
+    let body = match bodies.read(body).await {
+        Ok(body) => body,
+        Err(error) => return error.into(),
+    };
+    match relay.beat(&name, &body.bytes) {
+        Ok(Beat::Heard) => Answer::new(StatusCode::OK, "heard", format!("heartbeat `{name}` is heard")),
+        Ok(Beat::Ended) => Answer::new(
+            StatusCode::OK,
+            "ended",
+            format!(
+                "heartbeat `{name}`: its alert is resolved, which is no sign of life (hint: send_resolved: false)"
+            ),
+        ),
+        Err(refusal) => {
+            warn!(heartbeat = name, "refused a heartbeat: {refusal}");
+            refusal.into()
+        }
+    }
+}
+
+/// A missing type is taken for JSON, as scripts often leave it out; a wrong one is a mistake that is easily named.
+fn require_plain_json(headers: &HeaderMap) -> Result<(), Answer> {
+    let unsupported = |message: &str| Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "error", message);
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(unsupported("the body is compressed (hint: send it without Content-Encoding)"));
+    }
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let is_json = media_type.eq_ignore_ascii_case("application/json")
+        || media_type.to_ascii_lowercase().ends_with("+json");
+    if is_json {
+        return Ok(());
+    }
+    Err(unsupported("the body is not declared as JSON (hint: send Content-Type: application/json)"))
+}

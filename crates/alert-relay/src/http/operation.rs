@@ -1,0 +1,62 @@
+//! What operators and Prometheus call: metrics, health, reload and the page at `/`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
+use tracing::warn;
+
+use crate::http::answer::Answer;
+use crate::http::landing;
+use crate::relay::{Refusal, Relay};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `/metrics`.
+pub(super) async fn metrics(State(relay): State<Arc<Relay>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPENMETRICS)], relay.metrics_page().await)
+}
+
+/// `/-/healthy`: the process answers.
+pub(super) async fn healthy() -> Answer {
+    Answer::new(StatusCode::OK, "healthy", "the relay runs")
+}
+
+/// `/-/ready`: the store can be written.
+pub(super) async fn ready(State(relay): State<Arc<Relay>>) -> Answer {
+    match relay.outbox().ping().await {
+        Ok(()) => Answer::new(StatusCode::OK, "ready", "the store takes notifications"),
+        Err(error) => Refusal::Store(error).into(),
+    }
+}
+
+/// `/-/reload`: every mistake of the new settings, or they are in force.
+pub(super) async fn reload(State(relay): State<Arc<Relay>>) -> Answer {
+    match relay.reload().await {
+        Ok(()) => Answer::new(StatusCode::OK, "reloaded", "the new settings are in force"),
+        Err(problems) => {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            Answer::new(
+                StatusCode::BAD_REQUEST,
+                "error",
+                "the settings have mistakes; the old ones stay in force",
+            )
+            .with("problems", problems)
+        }
+    }
+}
+
+/// `/`.
+pub(super) async fn landing_page(State(relay): State<Arc<Relay>>) -> Response {
+    let counts = relay.outbox().counts().await;
+    match landing::page(&relay.settings(), counts.ok().as_ref(), &relay.heartbeats().last_beats()) {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => {
+            warn!("cannot render the landing page: {error:#}");
+            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "error", "the page could not be rendered")
+                .into_response()
+        }
+    }
+}

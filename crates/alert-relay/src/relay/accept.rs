@@ -1,0 +1,82 @@
+//! Accepting: parse, route, make durable, and only then say yes.
+
+use bytes::Bytes;
+
+use crate::delivery::{Acceptance, Accepted};
+use crate::intake::{self, IntakeError};
+use crate::outbox::StoreError;
+use crate::relay::Relay;
+use crate::routes;
+use crate::settings::{Settings, no_such};
+
+/// What became of a webhook that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    /// How many alerts it held.
+    pub(crate) alerts: usize,
+    /// How many of them no route matches.
+    pub(crate) unrouted: usize,
+    /// What the store did.
+    pub(crate) acceptance: Acceptance,
+}
+
+/// Why a webhook was not accepted. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// A name that the settings do not have; the text lists those they have.
+    #[error("{0}")]
+    Unknown(String),
+    /// A body that can never be accepted.
+    #[error(transparent)]
+    Body(#[from] IntakeError),
+    /// The sender should try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Relay {
+    /// Whether there is such a receiver, before its body is worth reading.
+    pub(crate) fn require_receiver(&self, receiver: &str) -> Result<(), Refusal> {
+        let settings = self.settings();
+        if settings.receivers.contains_key(receiver) {
+            return Ok(());
+        }
+        Err(unknown_receiver(&settings, receiver))
+    }
+
+    /// Accepts one webhook for `receiver`. `Ok` means that it is on disk.
+    pub(crate) async fn accept(&self, receiver: &str, body: Bytes) -> Result<Receipt, Refusal> {
+        let settings = self.settings();
+        let routing =
+            settings.receivers.get(receiver).ok_or_else(|| unknown_receiver(&settings, receiver))?;
+        let notification = intake::parse(&body)?;
+        let now = self.parts.clock.now().timestamp();
+        let plan = routes::plan(routing, &notification, now, &settings.time_zone);
+        let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted);
+        let acceptance = self
+            .store(Accepted {
+                endpoint: receiver.to_owned(),
+                notification,
+                payload: body,
+                deliveries: plan.deliveries,
+            })
+            .await?;
+        let metrics = &self.parts.metrics;
+        metrics.notification(receiver, matches!(acceptance, Acceptance::Duplicate { .. }));
+        if unrouted > 0 {
+            metrics.unrouted_alerts(receiver, unrouted);
+        }
+        Ok(Receipt { alerts, unrouted, acceptance })
+    }
+
+    /// Makes it durable. An error is counted.
+    pub(super) async fn store(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
+        let stored = self.parts.outbox.accept(accepted).await;
+        stored.inspect_err(|error| self.parts.metrics.store_error(error))
+    }
+}
+
+fn unknown_receiver(settings: &Settings, receiver: &str) -> Refusal {
+    let known = settings.receivers.keys().map(String::as_str).collect();
+    Refusal::Unknown(no_such("receiver", receiver, &known))
+}
