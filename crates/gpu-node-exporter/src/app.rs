@@ -1,6 +1,6 @@
 //! The only place where everything meets.
 //!
-//! Owns the order of starting: the command line, the log, the sockets, the lanes, and only then the first answer; and
+//! Owns the order of starting: the command line, the log, the sockets, the threads that read, and only then the first answer; and
 //! the order of stopping. Exit codes: 0 done, 1 could not run or `--check` found something missing, 2 the command line
 //! or what it names is wrong.
 
@@ -15,10 +15,12 @@ use anyhow::Context as _;
 use http_serve::{BindError, Limits, Server, ServerConfig, Stop};
 
 use crate::args::{self, Command, Refused, Settings, WebSettings};
+use crate::collector::WaitsFor;
 use crate::gpu::{self, Gpu};
 use crate::scrape::Scraper;
+use crate::self_metrics::ProcessCollector;
 use crate::service::{Service, ServiceSettings};
-use crate::{check, descriptors, host, logging};
+use crate::{check, descriptors, logging};
 
 /// The command line, or a file or port it names, cannot be used.
 const USAGE: u8 = 2;
@@ -50,7 +52,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     })
 }
 
-/// One thread serves: answers wait for the lanes, which have their own.
+/// One thread serves: answers wait for the collectors, which have threads of their own.
 fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
@@ -79,7 +81,7 @@ async fn print_mistakes(refused: Refused) -> anyhow::Result<ExitCode> {
 
 async fn print_check(mut settings: Settings) -> anyhow::Result<ExitCode> {
     settings.warnings.extend(raise_limit());
-    let report = check::run(&settings).await.context("cannot start the threads that read")?;
+    let report = check::run(settings).await.context("cannot start the threads that read")?;
     print(&report.text)?;
     Ok(if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -107,11 +109,13 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     };
     // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
-    // Of two equal series the first stays: text files, which can hold anything, are the last of the host's lanes.
-    let mut lanes: Vec<_> = gpu.iter().map(|gpu| ("gpu", vec![gpu.collector()])).collect();
-    lanes.extend(host::lanes(&settings.host));
-    let scraper = Scraper::start(lanes).context("cannot start the threads that read")?;
-    let collectors = scraper.collectors().collect::<Vec<_>>().join(", ");
+    // The GPU's collector reads what the probe's supervisor keeps in memory.
+    let mut collectors: Vec<_> = gpu.iter().map(|gpu| (WaitsFor::Nothing, gpu.collector())).collect();
+    if settings.web.exporter_metrics {
+        collectors.push((WaitsFor::Nothing, Box::new(ProcessCollector)));
+    }
+    collectors.extend(settings.host.collectors);
+    let scraper = Scraper::start(collectors).context("cannot start the threads that read")?;
     let service = Arc::new(Service::new(
         ServiceSettings {
             telemetry_path: settings.web.telemetry_path,
@@ -126,7 +130,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     for address in server.local_addresses() {
         tracing::info!(%address, "gpu-node-exporter {} listens on {address}", env!("CARGO_PKG_VERSION"));
     }
-    tracing::info!("collectors: {collectors}");
+    tracing::info!("collectors: {}", service.collectors().join(", "));
 
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);

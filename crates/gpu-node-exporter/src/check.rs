@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::Settings;
 use crate::gpu::{self, Verdict};
-use crate::host::{self, root::Root};
+use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
 
 /// A report for people, and whether everything that is turned on can be read.
@@ -25,14 +25,12 @@ pub(crate) struct Report {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads everything once.
-pub(crate) async fn run(settings: &Settings) -> std::io::Result<Report> {
-    let scraper = Scraper::start(host::lanes(&settings.host))?;
+pub(crate) async fn run(settings: Settings) -> std::io::Result<Report> {
+    let scraper = Scraper::start(settings.host.collectors)?;
     let mut readings = scraper.read(|_| true, Instant::now() + PATIENCE).await;
     readings.sort_by_key(|reading| reading.collector);
     let mut report = host_report(&settings.host.root, &readings);
-    for name in
-        host::COLLECTORS.iter().map(|entry| entry.name).filter(|name| !settings.host.enabled.contains(name))
-    {
+    for name in settings.host.off {
         report.line("off", name, "");
     }
     for warning in &settings.warnings {
@@ -115,7 +113,7 @@ mod tests {
         ];
         let arguments = paths.into_iter().chain(flags.iter().map(ToString::to_string)).map(Into::into);
         let Ok(Command::Check(settings)) = args::parse(arguments) else { panic!("the flags are wrong") };
-        let mut report = run(&settings).await.unwrap();
+        let mut report = run(settings).await.unwrap();
         report.text = report.text.replace(&root, "ROOT");
         report
     }

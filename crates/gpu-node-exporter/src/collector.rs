@@ -1,13 +1,13 @@
 //! The one shape of all collectors: read, then return what was read and what went wrong.
 //!
-//! Owns the trait and its result. Leaves out when collectors run and what becomes of a late one: that is
-//! [`scrape`](crate::scrape)'s.
+//! Owns the trait, its result, and what a collector may have to wait for. Leaves out when collectors run and what
+//! becomes of a late one, which is `scrape.rs`'s.
 
 use std::fmt;
 
 use crate::family::Family;
 
-/// A source of families. It runs on a thread of its own lane, so it may block; it must not panic on anything it reads.
+/// A source of families. It runs on a worker's thread, so it may block; it must not panic on anything it reads.
 pub(crate) trait Collector: Send {
     /// The name users know from `--collector.NAME`, and the `collector` label of the meta-series.
     fn name(&self) -> &'static str;
@@ -19,6 +19,24 @@ pub(crate) trait Collector: Send {
     fn logs_its_faults(&self) -> bool {
         false
     }
+}
+
+/// What a collector may have to wait for. Collectors that wait for the same share a thread: when it hangs, each of them
+/// would hang.
+///
+/// In the order in which equal series win: of two, the first stays. Text files can hold anything, so they are last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WaitsFor {
+    /// Nothing: what it reads is in this process's or in the kernel's memory.
+    Nothing,
+    /// Firmware, or hardware behind a slow bus, that a driver asks for each reading.
+    Firmware,
+    /// Every file system that is mounted, some of them on other machines.
+    FileSystems,
+    /// The network stack's configuration lock, which drivers hold while they work on a device.
+    NetworkLock,
+    /// Wherever the text files lie.
+    TextFiles,
 }
 
 /// What one reading gave: the families it has, plus what went wrong on the way.

@@ -1,17 +1,17 @@
-//! Telling of a collector's faults: each as it begins, and the end of them all.
+//! Logging a collector's faults: each when it begins, and the end of them all.
 
 use std::collections::HashSet;
 
 use crate::collector::Fault;
 
-/// What was last told of one collector.
+/// What was last logged of one collector.
 pub(crate) struct FaultLog {
     collector: &'static str,
     faults: HashSet<Fault>,
 }
 
 /// One reading can bring a fault for each file of each device; the log names this many of them.
-const MOST_TOLD: usize = 8;
+const MOST_LOGGED: usize = 8;
 
 impl FaultLog {
     pub(crate) fn new(collector: &'static str) -> Self {
@@ -19,18 +19,18 @@ impl FaultLog {
     }
 
     /// Logs a fault when it begins, and the end of all faults; not every reading of a lasting one.
-    pub(crate) fn tell<'a>(&mut self, faults: impl IntoIterator<Item = &'a Fault>) {
+    pub(crate) fn log<'a>(&mut self, faults: impl IntoIterator<Item = &'a Fault>) {
         let collector = self.collector;
         let had_faults = !self.faults.is_empty();
         let begun = self.begun(faults);
         if self.faults.is_empty() && had_faults {
             tracing::info!(collector, "collector `{collector}` reads everything again");
         }
-        for fault in begun.iter().take(MOST_TOLD) {
+        for fault in begun.iter().take(MOST_LOGGED) {
             tracing::warn!(collector, "collector `{collector}`: {fault}");
         }
-        if begun.len() > MOST_TOLD {
-            let more = begun.len() - MOST_TOLD;
+        if begun.len() > MOST_LOGGED {
+            let more = begun.len() - MOST_LOGGED;
             tracing::warn!(collector, "collector `{collector}`: {more} more faults beside these");
         }
     }

@@ -1,12 +1,14 @@
 //! NVIDIA GPU and host metrics for Prometheus from one small process.
 //!
-//! The modules stand in the order a number travels: a collector reads it on its lane, `family` carries it, `exposition`
-//! writes it, `service` answers with it.
+//! The modules stand in the order of their imports: each uses only those above it. A number travels the same way: a
+//! collector reads it, `scrape` asks the collectors, `exposition` writes the page, `service` answers with it.
 
-mod collector;
 mod descriptors;
 mod family;
+
+mod collector;
 mod fault_log;
+mod flags;
 mod units;
 
 mod gpu;
@@ -22,8 +24,9 @@ mod landing;
 mod selection;
 mod service;
 
-mod args;
 mod logging;
+
+mod args;
 
 mod check;
 

@@ -1,7 +1,7 @@
 //! What the exporter tells about itself.
 //!
-//! Owns build, process and request series, and the meta-series of the collectors. Everything here is read when the page
-//! is made. Leaves out the probe's series, which are the GPU side's.
+//! Owns the series about build and requests, and the meta-series of the collectors; those about the process are read by
+//! a collector, `self_metrics/process.rs`. Leaves out the probe's series, which are the GPU side's.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,8 @@ use crate::family::{Family, Labels};
 use crate::scrape::Reading;
 
 mod process;
+
+pub(crate) use process::ProcessCollector;
 
 /// Counts since the start of the process.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl SelfMetrics {
         self.refused_series.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// The series about this process.
+    /// The series about requests.
     pub(crate) fn families(&self) -> Vec<Family> {
         let mut requests = Family::counter(
             "gpu_node_exporter_http_requests_total",
@@ -47,10 +49,7 @@ impl SelfMetrics {
             "gpu_node_exporter_refused_series_total",
             "Series left out of a page because one with the same name and labels, or a family of another type, was there first.",
         );
-        let mut families =
-            vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))];
-        families.extend(process::families());
-        families
+        vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))]
     }
 }
 
@@ -58,6 +57,12 @@ impl SelfMetrics {
 pub(crate) fn build_info() -> Family {
     let labels = Labels::new([("version", env!("CARGO_PKG_VERSION"))]);
     Family::info("gpu_node_exporter_build_info", "The exporter's version; always 1.").with(labels, 1_u64)
+}
+
+/// Whether a user can name this collector, in flags or in `collect[]`. The series about this process are on every page
+/// that shows them at all, as in `node_exporter`, and no meta-series speaks of them.
+pub(crate) fn is_nameable(collector: &str) -> bool {
+    collector != process::NAME
 }
 
 /// How long each collector took, and whether it read everything.
@@ -68,7 +73,7 @@ pub(crate) fn collector_families(readings: &[Arc<Reading>]) -> Vec<Family> {
     );
     let mut success =
         Family::gauge("node_scrape_collector_success", "1 when the collector read everything, else 0.");
-    for reading in readings {
+    for reading in readings.iter().filter(|reading| is_nameable(reading.collector)) {
         let labels = Labels::new([("collector", reading.collector)]);
         took.push(labels.clone(), reading.took.as_secs_f64());
         success.push(labels, reading.success());

@@ -58,7 +58,7 @@ pub(crate) struct Service {
 impl Service {
     /// Nothing is read before the first request.
     pub(crate) fn new(settings: ServiceSettings, scraper: Scraper, gpu: Option<Gpu>) -> Self {
-        let running = scraper.collectors().collect();
+        let running = scraper.collectors().filter(|name| self_metrics::is_nameable(name)).collect();
         let permits = Semaphore::new(
             settings.max_requests.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
         );
@@ -72,6 +72,11 @@ impl Service {
             last_size: AtomicUsize::new(0),
             told: Mutex::default(),
         }
+    }
+
+    /// The names of the collectors that run, as users know them.
+    pub(crate) fn collectors(&self) -> &[&'static str] {
+        &self.running
     }
 
     /// Answers one request; its body is not looked at.
@@ -140,7 +145,8 @@ impl Service {
             Err(reason) => return text(StatusCode::BAD_REQUEST, reason + "\n"),
         };
         let deadline = Instant::now() + patience(&request.headers, self.settings.request_timeout);
-        let readings = self.scraper.read(|name| selection.wants(name), deadline).await;
+        let wanted = |name: &str| !self_metrics::is_nameable(name) || selection.wants(name);
+        let readings = self.scraper.read(wanted, deadline).await;
 
         let mut sources: Vec<_> = readings.iter().map(|reading| Arc::clone(&reading.families)).collect();
         let mut own = self_metrics::collector_families(&readings);

@@ -1,4 +1,5 @@
-use super::raw::{all_flags, command_line};
+use std::time::Duration;
+
 use super::*;
 
 fn arguments(written: &[&str]) -> Vec<OsString> {
@@ -81,10 +82,13 @@ fn intervals() {
 fn which_collectors_run() {
     let check = |written: &[&str], expected: &[&str], gpu: bool| {
         let settings = settings(written);
-        assert_eq!(settings.host.enabled, expected, "{written:?}");
+        let running: Vec<_> =
+            settings.host.collectors.iter().map(|(_, collector)| collector.name()).collect();
+        assert_eq!(running, expected, "{written:?}");
         assert_eq!(settings.gpu.is_some(), gpu, "{written:?}");
     };
-    let all: Vec<_> = host::COLLECTORS.iter().map(|entry| entry.name).collect();
+    let all: Vec<_> =
+        host::COLLECTORS.iter().filter(|entry| entry.is_default).map(|entry| entry.name).collect();
     let without = |name: &str| all.iter().copied().filter(|known| *known != name).collect::<Vec<_>>();
     check(&[], &all, true);
     check(&["--no-collector.cpu", "--no-collector.gpu"], &without("cpu"), false);
@@ -136,8 +140,6 @@ fn what_was_to_be_served_can_be_looked_at_although_a_flag_is_wrong() {
 #[test]
 fn older_names_count() {
     let settings = settings(&["--collector.filesystem.ignored-mount-points=^/boot"]);
-    assert!(!settings.host.filesystem.mount_points.keeps("/boot"));
-    assert!(settings.host.filesystem.mount_points.keeps("/proc"));
     assert_eq!(
         settings.warnings,
         [
@@ -147,23 +149,6 @@ fn older_names_count() {
 }
 
 #[test]
-fn an_include_expression_replaces_the_default_exclude() {
-    let settings = settings(&["--collector.diskstats.device-include=^loop0$"]);
-    assert!(settings.host.disks.keeps("loop0"));
-    assert!(!settings.host.disks.keeps("sda"));
-}
-
-#[test]
-fn asking_for_flags_of_the_cpu_turns_the_info_on() {
-    assert!(settings(&["--collector.cpu.info.flags-include=aes"]).host.cpu.info);
-    assert!(!settings(&[]).host.cpu.info);
-}
-
-#[test]
 fn no_flag_is_there_twice() {
-    let mut names: Vec<_> = all_flags().into_iter().map(|flag| flag.name).collect();
-    names.sort_unstable();
-    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
-    assert!(twice.is_empty(), "{twice:?}");
-    command_line().debug_assert();
+    grammar().check();
 }

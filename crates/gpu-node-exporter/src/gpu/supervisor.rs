@@ -363,7 +363,7 @@ impl Supervisor {
             }
         }
         self.faults.retain(|(_, seen)| now.saturating_duration_since(*seen) < FAULT_LASTS);
-        self.log.tell(self.faults.iter().map(|(fault, _)| fault));
+        self.log.log(self.faults.iter().map(|(fault, _)| fault));
     }
 
     fn publish(&mut self) {

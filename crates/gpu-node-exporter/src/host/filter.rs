@@ -1,8 +1,10 @@
 //! Which devices, mounts or fields a collector shows: an exclude and an include expression, as in `node_exporter`.
 //!
-//! Owns the decision. Leaves out the flags, which are `args`'.
+//! Owns the decision. Leaves out the flags themselves, which are the collectors'.
 
 use regex_lite::Regex;
+
+use crate::flags::{Flag, Flags};
 
 /// A name passes when no exclude expression matches it and the include expression, if there is one, does.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,14 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// From a pair of flags of which only one may be written; an include expression replaces the default exclude one.
+    pub(crate) fn new(flags: &mut Flags, exclude: &Flag, include: &Flag) -> Self {
+        flags.exclude_each_other(exclude, include);
+        let include = flags.regex(include);
+        let exclude = if include.is_some() { None } else { flags.regex(exclude) };
+        Self { exclude, include }
+    }
+
     /// Whether the collector shows `name`.
     pub(crate) fn keeps(&self, name: &str) -> bool {
         !self.exclude.as_ref().is_some_and(|exclude| exclude.is_match(name))

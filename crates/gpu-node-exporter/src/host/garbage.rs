@@ -1,134 +1,163 @@
 //! A garbled file costs its collector's success, and nothing in a file can make a collector panic.
+//!
+//! Every collector reads a copy of the captures in `testdata`, and every file in there is garbled in turn.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
-use super::HostSettings;
-use crate::args::{self, Command};
-use crate::host;
+use super::testing::{captures, flags, values};
+use super::{COLLECTORS, Host};
+use crate::flags::Takes;
 
-/// The files of `/proc` and `/sys` that collectors read, each with the collectors that cannot do without it.
-const FILES: [(&str, &[&str]); 16] = [
-    ("proc/stat", &["cpu", "stat"]),
-    ("proc/meminfo", &["meminfo"]),
-    ("proc/loadavg", &["loadavg"]),
-    ("proc/diskstats", &["diskstats"]),
-    ("proc/vmstat", &["vmstat"]),
-    ("proc/cpuinfo", &["cpu"]),
-    ("proc/net/dev", &["netdev"]),
-    ("proc/1/mountinfo", &["filesystem"]),
-    ("proc/pressure/cpu", &["pressure"]),
-    ("proc/pressure/io", &["pressure"]),
-    ("proc/pressure/memory", &["pressure"]),
-    ("proc/pressure/irq", &["pressure"]),
-    ("sys/devices/system/cpu/isolated", &["cpu"]),
-    ("sys/devices/system/cpu/cpu0/topology/core_id", &["cpu"]),
-    ("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", &["cpu"]),
-    ("sys/class/net/eth0/mtu", &["netclass"]),
-];
+/// Collectors that read no file of `/proc` or `/sys`.
+const READ_NO_CAPTURE: [&str; 2] = ["textfile", "uname"];
 
-/// Files that may hold any text; only what is no text is garbled.
-const TEXTS: [&str; 2] = ["sys/class/net/eth0/operstate", "sys/class/net/eth0/address"];
+/// Series that follow from the machine and the moment of the test.
+const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "node_network_address_info"];
 
-/// A root with every file in order, taken from the captures; what they lack is written here.
-fn root() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/testdata/node_exporter");
-    for (file, _) in FILES {
-        let text = match file {
-            "proc/net/dev" => "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n".to_owned(),
-            "proc/1/mountinfo" => "36 35 98:0 / /nonexistent rw - ext3 /dev/root rw\n".to_owned(),
-            other => std::fs::read_to_string(captures.join(other)).unwrap(),
-        };
-        write(root.path(), file, text.as_bytes());
-    }
-    for file in TEXTS {
-        write(root.path(), file, b"up\n");
-    }
-    let package = "sys/devices/system/cpu/cpu0/topology/physical_package_id";
-    write(root.path(), package, b"0\n");
-    root
+/// A copy of the captures, with the files that they lack because `node_exporter`'s tests ask the machine.
+struct Root {
+    directory: tempfile::TempDir,
+    /// Each file, with what it holds when it is in order.
+    files: Vec<(PathBuf, Vec<u8>)>,
 }
 
-fn write(root: &Path, file: &str, bytes: &[u8]) {
-    let path = root.join(file);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
-
-fn settings(root: &Path) -> HostSettings {
-    let under = |flag: &str, path: &str| format!("--path.{flag}={}", root.join(path).display());
-    let flags = [
-        under("procfs", "proc"),
-        under("sysfs", "sys"),
-        under("udev.data", "udev"),
-        "--collector.cpu.info".to_owned(),
-        "--no-collector.netdev.netlink".to_owned(),
-        "--collector.stat.softirq".to_owned(),
-    ];
-    match args::parse(flags.map(Into::into)) {
-        Ok(Command::Serve(settings)) => settings.host,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The collectors that did not read everything.
-fn failed(settings: &HostSettings) -> Vec<&'static str> {
-    let mut failed = Vec::new();
-    for mut collector in host::lanes(settings).into_iter().flat_map(|(_, collectors)| collectors) {
-        if !collector.collect().faults.is_empty() {
-            failed.push(collector.name());
+impl Root {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut good = vec![
+            ("proc/net/dev".into(), b"a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n".to_vec()),
+            ("proc/1/mountinfo".into(), b"36 35 98:0 / /nonexistent rw - ext3 /dev/root rw\n".to_vec()),
+        ];
+        for file in ["proc", "sys"].iter().flat_map(|folder| files(&captures().join(folder))) {
+            good.push((file.strip_prefix(captures()).unwrap().to_owned(), fs::read(&file).unwrap()));
         }
+        let files = good.into_iter().map(|(file, bytes)| (directory.path().join(file), bytes));
+        let root = Self { files: files.collect(), directory };
+        for (path, bytes) in &root.files {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        root
     }
-    failed
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// Every file under a directory, in order.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+/// What one collector gave.
+#[derive(PartialEq)]
+struct Given {
+    collector: &'static str,
+    series: Vec<String>,
+    faults: Vec<String>,
+}
+
+/// What all collectors give, each made anew and asked for all it can read: every switch stands the other way round than
+/// by default.
+fn read(root: &Path) -> Vec<Given> {
+    let mut written = vec![
+        format!("--path.procfs={}", root.join("proc").display()),
+        format!("--path.sysfs={}", root.join("sys").display()),
+        "--path.udev.data=/nonexistent".to_owned(),
+    ];
+    for entry in COLLECTORS {
+        written.push(format!("--collector.{}", entry.name));
+        written.extend(entry.flags.iter().filter_map(|flag| match flag.takes {
+            Takes::Switch { on } => Some(format!("--{}{}", if on { "no-" } else { "" }, flag.name)),
+            Takes::Value { .. } | Takes::Values { .. } => None,
+        }));
+    }
+    let written: Vec<_> = written.iter().map(String::as_str).collect();
+    let host = Host::new(&mut flags(&written));
+    let given = host.collectors.into_iter().map(|(_, mut collector)| {
+        let collected = collector.collect();
+        let mut series = values(&collected.families);
+        series.retain(|line| !LIVE.iter().any(|live| line.starts_with(live)));
+        let faults = collected.faults.iter().map(ToString::to_string).collect();
+        Given { collector: collector.name(), series, faults }
+    });
+    given.collect()
 }
 
 #[test]
-fn a_garbled_file_costs_its_collectors_and_no_other() {
-    let root = root();
-    let settings = settings(root.path());
-    assert_eq!(failed(&settings), [] as [&str; 0], "with every file in order");
-    for (file, readers) in FILES {
-        let path = root.path().join(file);
-        let good = std::fs::read(&path).unwrap();
+fn what_a_garbled_file_costs_is_told() {
+    let root = Root::new();
+    let good = read(root.path());
+    assert_eq!(good.len(), COLLECTORS.len());
+    for given in &good {
+        assert_eq!(given.faults, [] as [&str; 0], "{} with every file in order", given.collector);
+    }
+    let mut readers = BTreeSet::new();
+    for (path, bytes) in &root.files {
+        let is_number = String::from_utf8_lossy(bytes).trim().parse::<i64>().is_ok();
+        let may_be_any_text = path.starts_with(root.path().join("sys")) && !is_number;
         for garbage in [&b"\x00\xff\xfe"[..], b"Segmentation fault\n", b"1 2 three\n{}\n"] {
-            std::fs::write(&path, garbage).unwrap();
-            assert_eq!(failed(&settings), readers, "{file} with {garbage:?}");
+            fs::write(path, garbage).unwrap();
+            for (good, given) in good.iter().zip(read(root.path())).filter(|(good, given)| **good != *given) {
+                let is_text = str::from_utf8(garbage).is_ok() && may_be_any_text;
+                let name = given.collector;
+                assert!(
+                    !given.faults.is_empty() || is_text,
+                    "{name} took {garbage:?} in {} for a reading, instead of {:?}:\n{:#?}",
+                    path.display(),
+                    String::from_utf8_lossy(bytes),
+                    given.series.iter().filter(|line| !good.series.contains(line)).collect::<Vec<_>>()
+                );
+                readers.insert(name);
+            }
         }
-        std::fs::write(&path, good).unwrap();
+        fs::write(path, bytes).unwrap();
     }
-    for file in TEXTS {
-        std::fs::write(root.path().join(file), b"\x00\xff\xfe").unwrap();
-        assert_eq!(failed(&settings), ["netclass"], "{file}");
-        std::fs::write(root.path().join(file), b"up\n").unwrap();
-    }
+    let all: BTreeSet<_> = COLLECTORS.iter().map(|entry| entry.name).collect();
+    let unread: Vec<_> = all.difference(&readers).collect();
+    assert_eq!(unread, READ_NO_CAPTURE.each_ref(), "these collectors have no capture in testdata");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
-    #[test]
-    fn no_file_makes_a_collector_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let root = tempfile::tempdir().unwrap();
-        for (file, _) in FILES {
-            write(root.path(), file, &bytes);
+/// Lets every file hold something else, many times over.
+fn garble<S: Strategy>(strategy: S, garbled: impl Fn(&[u8], &S::Value) -> Vec<u8>) {
+    let root = Root::new();
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) });
+    let panics = runner.run(&strategy, |value| {
+        for (path, bytes) in &root.files {
+            fs::write(path, garbled(bytes, &value)).unwrap();
         }
-        failed(&settings(root.path()));
-    }
+        read(root.path());
+        Ok(())
+    });
+    panics.unwrap();
+}
 
-    /// Lines of the right shape with wrong words get deeper into a parser than noise does.
-    #[test]
-    fn no_damage_makes_a_collector_panic(at in 0_usize..4000, word in "[0-9a-z:=,./ \n-]{0,12}") {
-        let root = root();
-        for (file, _) in FILES {
-            let path = root.path().join(file);
-            let mut text = std::fs::read(&path).unwrap();
-            let from = at % text.len().max(1);
-            let to = (from + word.len()).min(text.len());
-            text.splice(from..to, word.bytes());
-            std::fs::write(&path, text).unwrap();
-        }
-        failed(&settings(root.path()));
-    }
+#[test]
+fn no_noise_makes_a_collector_panic() {
+    garble(prop::collection::vec(any::<u8>(), 0..300), |_, noise| noise.clone());
+}
+
+/// Lines of the right shape with wrong words get deeper into a parser than noise does.
+#[test]
+fn no_damage_makes_a_collector_panic() {
+    garble((0_usize..4000, "[0-9a-z:=,./ \n-]{0,12}"), |good, (at, word)| {
+        let mut text = good.to_vec();
+        let from = at % text.len().max(1);
+        let to = (from + word.len()).min(text.len());
+        text.splice(from.min(to)..to, word.bytes());
+        text
+    });
 }

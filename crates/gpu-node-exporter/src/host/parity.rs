@@ -1,21 +1,23 @@
 //! Our host collectors on `node_exporter`'s own captures must show what it shows there.
 //!
-//! The whole path runs: flags, lanes, families, page. `testdata/node_exporter/README.md` says where the captures are from.
+//! The whole path runs: flags, workers, families, page. `testdata/node_exporter/README.md` says where the captures are
+//! from.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::args::{self, Command};
+use super::testing::{captures, flags};
+use super::{COLLECTORS, Host};
 use crate::exposition::{Format, Page};
-use crate::host;
 use crate::scrape::Scraper;
 
-/// The flags of `node_exporter`'s `end-to-end-test.sh` for these collectors.
-const FLAGS: [&str; 10] = [
-    "--no-collector.filesystem",
-    "--no-collector.uname",
+/// Collectors that ask the machine, whatever the roots are.
+const ASK_THE_MACHINE: [&str; 2] = ["filesystem", "uname"];
+
+/// The flags of `node_exporter`'s `end-to-end-test.sh` for these collectors; it also turns on those that do not run by
+/// default.
+const FLAGS: [&str; 7] = [
     "--collector.cpu.info",
     "--collector.cpu.info.bugs-include=^(cpu_meltdown|spectre_.*|mds)$",
     "--collector.cpu.info.flags-include=^(aes|avx.?|constant_tsc)$",
@@ -23,7 +25,6 @@ const FLAGS: [&str; 10] = [
     "--collector.netclass.ignored-devices=(dmz|int)",
     "--collector.netdev.device-include=lo",
     "--collector.stat.softirq",
-    "--no-collector.arp.netlink",
 ];
 
 /// What follows from the machine that runs the test.
@@ -31,7 +32,8 @@ const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "
 
 #[tokio::test]
 async fn shows_every_series_of_node_exporters_own_page() {
-    let root = format!("{}/src/host/testdata/node_exporter", env!("CARGO_MANIFEST_DIR"));
+    let root = captures();
+    let root = root.display();
     let paths = [
         format!("--path.procfs={root}/proc"),
         format!("--path.sysfs={root}/sys"),
@@ -39,14 +41,21 @@ async fn shows_every_series_of_node_exporters_own_page() {
         format!("--path.udev.data={root}/udev/data"),
         format!("--collector.textfile.directory={root}/textfile/two_metric_files"),
     ];
-    let arguments = FLAGS.map(OsString::from).into_iter().chain(paths.map(OsString::from));
-    let Ok(Command::Serve(settings)) = args::parse(arguments) else { panic!("the flags are wrong") };
+    let shown = COLLECTORS.iter().map(|entry| entry.name).filter(|name| !ASK_THE_MACHINE.contains(name));
+    let on = shown.clone().map(|name| format!("--collector.{name}"));
+    let off = ASK_THE_MACHINE.map(|name| format!("--no-collector.{name}"));
+    let written: Vec<String> = on.chain(off).chain(paths).chain(FLAGS.map(str::to_owned)).collect();
+    let written: Vec<&str> = written.iter().map(String::as_str).collect();
+    let host = Host::new(&mut flags(&written));
 
-    let scraper = Scraper::start(host::lanes(&settings.host)).unwrap();
+    let scraper = Scraper::start(host.collectors).unwrap();
     let readings = scraper.read(|_| true, Instant::now() + Duration::from_secs(30)).await;
     for reading in &readings {
         assert!(reading.success(), "{}: {:?}", reading.collector, reading.faults);
+        let has_samples = reading.families.iter().any(|family| !family.samples.is_empty());
+        assert!(has_samples, "{} has no capture in testdata", reading.collector);
     }
+    assert_eq!(readings.len(), shown.count());
     let page = Page::new(readings.iter().map(|reading| Arc::clone(&reading.families)).collect());
     assert_eq!(page.refused, [] as [&str; 0]);
 

@@ -1,6 +1,37 @@
-//! How the collectors' tests say what they expect.
+//! What the collectors' tests are written with.
 
+use std::path::{Path, PathBuf};
+
+use super::Host;
+use super::entry::Entry;
+use super::root::{self, Root};
+use crate::collector::Collector;
 use crate::family::{Family, Number};
+use crate::flags::{DISABLE_DEFAULTS, Flags, Grammar};
+
+/// Where `node_exporter`'s captures are.
+pub(crate) fn captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/testdata/node_exporter")
+}
+
+/// What was written, read with the flags of all host collectors.
+pub(crate) fn flags(written: &[&str]) -> Flags {
+    let mut grammar = Grammar::default();
+    for flag in root::FLAGS.into_iter().chain([&DISABLE_DEFAULTS]) {
+        grammar.flag(flag, "");
+    }
+    Host::add_flags(&mut grammar, "");
+    let flags = grammar.read(written.iter().map(Into::into).collect()).unwrap();
+    assert_eq!(flags.mistakes, [] as [&str; 0], "{written:?}");
+    flags
+}
+
+/// One collector with these flags, reading `/proc` and `/sys` from these directories and nothing from elsewhere.
+pub(crate) fn collector(entry: &Entry, proc: &Path, sys: &Path, written: &[&str]) -> Box<dyn Collector> {
+    let none = Path::new("/nonexistent");
+    let root = Root { proc: proc.into(), sys: sys.into(), rootfs: none.into(), udev: none.into() };
+    (entry.new)(&mut flags(written), &root)
+}
 
 /// Every sample of the families as `name{label="value"} number`, in order.
 pub(crate) fn values(families: &[Family]) -> Vec<String> {

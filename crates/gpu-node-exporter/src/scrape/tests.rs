@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::collector::Collected;
 use crate::family::Labels;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -50,61 +51,79 @@ async fn read(scraper: &Scraper, patience: Duration) -> Vec<(&'static str, bool)
 #[tokio::test]
 async fn a_panic_costs_one_collector() {
     let panics = scripted("panics", || panic!("as the test wants"));
-    let scraper = Scraper::start(vec![("test", vec![answers("first"), panics, answers("last")])]).unwrap();
+    let scraper = Scraper::start(together(vec![answers("first"), panics, answers("last")])).unwrap();
     for _ in 0..2 {
         assert_eq!(read(&scraper, LONG).await, [("first", true), ("panics", false), ("last", true)]);
     }
 }
 
+/// All in one worker.
+fn together(collectors: Vec<Box<dyn Collector>>) -> Vec<(WaitsFor, Box<dyn Collector>)> {
+    collectors.into_iter().map(|collector| (WaitsFor::Nothing, collector)).collect()
+}
+
 /// Lets the run under way have begun earlier by so much.
 fn backdate(scraper: &Scraper, by: Duration) {
-    scraper.lanes[0].shared.state().running.as_mut().unwrap().since -= by;
+    scraper.workers[0].backdate(by);
+}
+
+#[test]
+fn collectors_that_wait_for_the_same_share_a_thread() {
+    let scraper = Scraper::start(vec![
+        (WaitsFor::TextFiles, answers("text")),
+        (WaitsFor::Nothing, answers("one")),
+        (WaitsFor::FileSystems, answers("mounts")),
+        (WaitsFor::Nothing, answers("two")),
+    ]);
+    let workers = scraper.unwrap().workers;
+    let names: Vec<Vec<_>> = workers.iter().map(|worker| worker.collectors().collect()).collect();
+    assert_eq!(names, [vec!["one", "two"], vec!["mounts"], vec!["text"]], "text files are last");
 }
 
 #[tokio::test]
-async fn a_late_lane_delays_one_scrape_and_costs_itself_until_it_returns() {
+async fn a_late_worker_delays_one_scrape_and_costs_itself_until_it_returns() {
     let (hangs, entered, let_go) = held("hangs");
-    let lanes =
-        vec![("slow", vec![answers("before"), hangs, answers("after")]), ("fast", vec![answers("other")])];
-    let scraper = Scraper::start(lanes).unwrap();
+    let mut collectors = together(vec![answers("before"), hangs, answers("after")]);
+    collectors.push((WaitsFor::FileSystems, answers("other")));
+    let scraper = Scraper::start(collectors).unwrap();
 
     // Long enough for the other collectors on a busy machine.
     let first = read(&scraper, Duration::from_secs(1)).await;
     assert_eq!(first, [("before", true), ("hangs", false), ("after", false), ("other", true)]);
     entered.recv().unwrap();
 
-    // The lane is known to be late: nobody waits for it, and it is not queued again.
+    // The worker is known to be late: nobody waits for it, and no further run is queued.
     backdate(&scraper, LONG);
     let began = Instant::now();
     let second = read(&scraper, LONG).await;
     assert_eq!(second, [("before", false), ("hangs", false), ("after", false), ("other", true)]);
-    assert!(began.elapsed() < LONG / 2, "the scrape waited for a lane known to be late");
+    assert!(began.elapsed() < LONG / 2, "the scrape waited for a worker known to be late");
 
     let_go.send(()).unwrap();
-    while scraper.lanes[0].shared.state().running.is_some() {
+    while scraper.workers[0].is_running() {
         tokio::task::yield_now().await;
     }
     let_go.send(()).unwrap();
     assert!(read(&scraper, LONG).await.iter().all(|(_, success)| *success));
-    assert_eq!(entered.try_iter().count(), 1, "the late lane was queued again before it returned");
+    assert_eq!(entered.try_iter().count(), 1, "a run of the late worker was queued before it returned");
 }
 
 #[tokio::test]
-async fn a_scraper_that_hangs_up_leaves_no_lane_to_wait_for() {
+async fn a_scraper_that_hangs_up_leaves_no_worker_to_wait_for() {
     let (hangs, entered, _let_go) = held("hangs");
-    let scraper = Scraper::start(vec![("slow", vec![hangs])]).unwrap();
+    let scraper = Scraper::start(together(vec![hangs])).unwrap();
     assert!(tokio::time::timeout(Duration::ZERO, read(&scraper, LONG)).await.is_err(), "it hung up");
     entered.recv().unwrap();
     backdate(&scraper, LONG);
     let began = Instant::now();
     assert_eq!(read(&scraper, LONG).await, [("hangs", false)]);
-    assert!(began.elapsed() < LONG / 2, "the scrape waited for a lane that is late");
+    assert!(began.elapsed() < LONG / 2, "the scrape waited for a worker that is late");
 }
 
 #[tokio::test]
-async fn a_scraper_in_a_hurry_makes_no_lane_late_for_others() {
+async fn a_scraper_with_little_time_makes_no_worker_late_for_others() {
     let (hangs, entered, let_go) = held("hangs");
-    let scraper = Scraper::start(vec![("slow", vec![hangs])]).unwrap();
+    let scraper = Scraper::start(together(vec![hangs])).unwrap();
     assert_eq!(read(&scraper, Duration::from_millis(1)).await, [("hangs", false)]);
     entered.recv().unwrap();
     let release = async { let_go.send(()).unwrap() };
@@ -121,7 +140,7 @@ async fn scrapes_at_the_same_time_share_one_reading() {
         counted.fetch_add(1, Ordering::SeqCst);
         Collected::default()
     });
-    let scraper = Scraper::start(vec![("test", vec![counts, hangs])]).unwrap();
+    let scraper = Scraper::start(together(vec![counts, hangs])).unwrap();
     let release = async {
         // Both scrapes have asked once this runs: futures are polled in order.
         tokio::task::yield_now().await;
@@ -136,8 +155,9 @@ async fn scrapes_at_the_same_time_share_one_reading() {
 
 #[tokio::test]
 async fn only_what_is_wanted_is_read() {
-    let scraper =
-        Scraper::start(vec![("a", vec![answers("a")]), ("b", vec![answers("b"), answers("c")])]).unwrap();
+    let mut collectors = together(vec![answers("b"), answers("c")]);
+    collectors.push((WaitsFor::TextFiles, answers("a")));
+    let scraper = Scraper::start(collectors).unwrap();
     let readings = scraper.read(|name| name == "c", Instant::now() + LONG).await;
     let names: Vec<_> = readings.iter().map(|reading| reading.collector).collect();
     assert_eq!(names, ["c"]);

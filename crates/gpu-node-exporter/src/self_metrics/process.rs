@@ -2,11 +2,28 @@
 
 use procfs::process::Process;
 
+use crate::collector::{Collected, Collector};
 use crate::descriptors;
 use crate::family::{Family, Labels};
 
+/// In the log.
+pub(super) const NAME: &str = "process";
+
+/// Reads `/proc/self`.
+pub(crate) struct ProcessCollector;
+
+impl Collector for ProcessCollector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn collect(&mut self) -> Collected {
+        Collected::complete(families())
+    }
+}
+
 /// What could be read; a field the kernel does not tell is left out.
-pub(super) fn families() -> Vec<Family> {
+fn families() -> Vec<Family> {
     let Ok(process) = Process::myself() else { return Vec::new() };
     let mut families = Vec::new();
     if let Ok(stat) = process.stat() {

@@ -4,8 +4,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::collector::{Collected, Collector};
+use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
+use crate::self_metrics::ProcessCollector;
 
 /// A collector without a machine behind it, which waits for a word before it answers when it has an ear for it.
 struct Fixed {
@@ -33,7 +34,9 @@ fn service_of(collector: Fixed, max_requests: Option<usize>) -> Service {
         exporter_metrics: true,
         request_timeout: Duration::from_mins(1),
     };
-    Service::new(settings, Scraper::start(vec![("test", vec![Box::new(collector)])]).unwrap(), None)
+    let collectors: [Box<dyn Collector>; 2] = [Box::new(ProcessCollector), Box::new(collector)];
+    let collectors = collectors.into_iter().map(|collector| (WaitsFor::Nothing, collector));
+    Service::new(settings, Scraper::start(collectors.collect()).unwrap(), None)
 }
 
 fn service() -> Service {
@@ -124,11 +127,24 @@ async fn the_page_tells_about_collectors_and_requests() {
         "gpu_node_exporter_http_requests_total{code=\"400\"} 1\n",
         "gpu_node_exporter_http_requests_total{code=\"200\"} 0\n",
         concat!("gpu_node_exporter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
-        "# TYPE process_cpu_seconds_total counter\n",
-        "# TYPE process_max_fds gauge\n",
     ] {
         assert!(body.contains(line), "{line} is not in {body}");
     }
+}
+
+#[tokio::test]
+async fn series_about_the_process_are_on_every_page_and_have_no_name() {
+    let service = service();
+    assert_eq!(service.collectors(), ["fixed"]);
+    for query in ["", "?collect[]=fixed", "?exclude[]=fixed", "?exclude[]=process"] {
+        let (_, body) = get(&service, &format!("/metrics{query}")).await;
+        for line in ["# TYPE process_cpu_seconds_total counter\n", "# TYPE process_max_fds gauge\n"] {
+            assert!(body.contains(line), "{query}: {line} is not in {body}");
+        }
+        assert!(!body.contains("collector=\"process\""), "{query}: {body}");
+    }
+    let (refused, _) = get(&service, "/metrics?collect[]=process").await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+//! How the GPUs are read: `--gpu.*`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::flags::{Flag, Flags};
+use crate::gpu::GpuSettings;
+
+/// The name in `--collector.NAME`.
+pub(super) const COLLECTOR: &str = "gpu";
+
+static LIBRARY: Flag = Flag::value(
+    "gpu.library",
+    "FILE",
+    "",
+    "The NVML library to load [default: the system's libnvidia-ml.so.1]",
+);
+static SAMPLE_INTERVAL: Flag =
+    Flag::value("gpu.sample-interval", "DURATION", "1s", "Time from one look at the GPUs to the next");
+static PROBE_TIMEOUT: Flag = Flag::value(
+    "gpu.probe-timeout",
+    "DURATION",
+    "5s",
+    "How long one GPU may stay silent before it counts as stuck",
+);
+static PROCESSES: Flag =
+    Flag::switch("gpu.processes", false, "Show what each process uses (no effect in this version)");
+static CONTAINERS: Flag =
+    Flag::switch("gpu.containers", false, "Show what each container uses (no effect in this version)");
+
+pub(super) static FLAGS: [&Flag; 5] = [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &PROCESSES, &CONTAINERS];
+
+/// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const CAREFUL_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
+
+/// As the flags say, `None` with `--no-collector.gpu`; mistakes and warnings are added to `flags`.
+pub(super) fn settings(flags: &mut Flags, sysfs: &Path) -> Option<GpuSettings> {
+    let sample_interval = flags.duration(&SAMPLE_INTERVAL);
+    let shown = humantime::format_duration(sample_interval);
+    if sample_interval < SHORTEST_INTERVAL {
+        flags.mistakes.push(format!(
+            "`--gpu.sample-interval={shown}` is too short (hint: at least 100ms; the driver keeps finer samples itself)"
+        ));
+    } else if sample_interval < CAREFUL_INTERVAL {
+        flags.warnings.push(format!(
+            "--gpu.sample-interval={shown}: looking more often than once a second was measured to slow down inference on some machines"
+        ));
+    } else if sample_interval > LONGEST_INTERVAL {
+        flags.mistakes.push(format!(
+            "`--gpu.sample-interval={shown}` is too long (hint: at most 10m; a scrape shows the last sample, however old)"
+        ));
+    }
+    let probe_timeout = flags.duration(&PROBE_TIMEOUT);
+    if probe_timeout < SHORTEST_INTERVAL || probe_timeout > LONGEST_INTERVAL {
+        let shown = humantime::format_duration(probe_timeout);
+        flags.mistakes.push(format!("`--gpu.probe-timeout={shown}`: expected between 100ms and 10m"));
+    }
+    for flag in [&PROCESSES, &CONTAINERS] {
+        if flags.is_on(flag) {
+            flags.warnings.push(format!("--{} has no effect in this version", flag.name));
+        }
+    }
+    flags.runs(COLLECTOR, true).then(|| GpuSettings {
+        library: flags.path_if_any(&LIBRARY),
+        sample_interval,
+        probe_timeout,
+        sysfs: sysfs.to_owned(),
+    })
+}

@@ -1,0 +1,78 @@
+//! How the pages are served: `--web.*`.
+
+use std::path::PathBuf;
+
+use http_serve::ListenAddress;
+
+use crate::flags::{Flag, Flags};
+
+static LISTEN_ADDRESS: Flag =
+    Flag::values("web.listen-address", "ADDRESS", ":9100", "Where to listen; may be given several times");
+static TELEMETRY_PATH: Flag =
+    Flag::value("web.telemetry-path", "PATH", "/metrics", "The path of the metrics page");
+static CONFIG_FILE: Flag = Flag::value(
+    "web.config.file",
+    "FILE",
+    "",
+    "TLS and basic auth, in the format of Prometheus' web configuration",
+);
+static MAX_REQUESTS: Flag = Flag::value(
+    "web.max-requests",
+    "NUMBER",
+    "40",
+    "Most scrapes at the same time; more are answered 503. 0 is no limit",
+);
+static DISABLE_EXPORTER_METRICS: Flag =
+    Flag::switch("web.disable-exporter-metrics", false, "Leave out the series about this process itself");
+
+pub(super) static FLAGS: [&Flag; 5] =
+    [&LISTEN_ADDRESS, &TELEMETRY_PATH, &CONFIG_FILE, &MAX_REQUESTS, &DISABLE_EXPORTER_METRICS];
+
+/// `--web.*`
+#[derive(Debug)]
+pub(crate) struct WebSettings {
+    /// At least one address.
+    pub(crate) listen: Vec<ListenAddress>,
+    /// Begins with `/`.
+    pub(crate) telemetry_path: String,
+    /// Prometheus' web configuration.
+    pub(crate) config_file: Option<PathBuf>,
+    /// Most scrapes at the same time; `None` is no limit.
+    pub(crate) max_requests: Option<usize>,
+    /// Whether the page tells about this process itself.
+    pub(crate) exporter_metrics: bool,
+}
+
+impl WebSettings {
+    /// As the flags say; mistakes are added to `flags`.
+    pub(super) fn new(flags: &mut Flags) -> Self {
+        let mut listen = Vec::new();
+        for text in flags.values(&LISTEN_ADDRESS) {
+            match text.parse() {
+                Ok(address) => listen.push(address),
+                Err(error) => flags.mistakes.push(format!("--web.listen-address: {error}")),
+            }
+        }
+        let telemetry_path = flags.value(&TELEMETRY_PATH);
+        if !telemetry_path.starts_with('/') {
+            let hint = format!("(hint: write /{telemetry_path})");
+            flags
+                .mistakes
+                .push(format!("`--web.telemetry-path={telemetry_path}` must begin with a slash {hint}"));
+        }
+        let max_requests = flags.value(&MAX_REQUESTS);
+        let max_requests = max_requests.parse::<usize>().unwrap_or_else(|_| {
+            flags.mistakes.push(format!(
+                "`--web.max-requests={max_requests}`: expected a whole number, 0 for no limit"
+            ));
+            0
+        });
+        Self {
+            listen,
+            telemetry_path,
+            config_file: flags.path_if_any(&CONFIG_FILE),
+            max_requests: (max_requests > 0).then_some(max_requests),
+            exporter_metrics: !flags.is_on(&DISABLE_EXPORTER_METRICS),
+        }
+    }
+}

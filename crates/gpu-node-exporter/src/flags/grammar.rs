@@ -1,0 +1,233 @@
+//! What may be written on the command line.
+//!
+//! Owns the grammar, through clap. clap stops at the first flag it does not know, so unknown ones are taken out and
+//! told before, each with the known flag it was probably meant to be.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction};
+
+use super::{Flag, Flags, Takes};
+
+/// Every flag there is.
+#[derive(Default)]
+pub(crate) struct Grammar {
+    known: Vec<Known>,
+    /// Older names, each with the one that holds now.
+    renamed: Vec<(&'static str, &'static str)>,
+}
+
+/// One name.
+struct Known {
+    name: Cow<'static, str>,
+    takes: Takes,
+    help: Cow<'static, str>,
+    /// Where the help shows it; empty for a flag that it does not show.
+    heading: &'static str,
+}
+
+/// A command line without settings.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// Every mistake, one text each.
+    Mistakes(Vec<String>),
+    /// The text that was asked for: the help, or the version.
+    Asked(String),
+}
+
+const ANY_VALUES: Takes = Takes::Values { placeholder: "", default: "" };
+
+impl Grammar {
+    /// Adds a flag, with its older names.
+    pub(crate) fn flag(&mut self, flag: &'static Flag, heading: &'static str) {
+        let Flag { name, takes, help, older } = *flag;
+        self.known.push(Known { name: name.into(), takes, help: help.into(), heading });
+        for name in older {
+            self.hidden(*name, ANY_VALUES);
+            self.renamed.push((name, flag.name));
+        }
+    }
+
+    /// Adds `--collector.NAME` and `--no-collector.NAME`.
+    pub(crate) fn collector(&mut self, name: &str, is_default: bool, help: &str, heading: &'static str) {
+        let verb = if is_default { "Leave out" } else { "Show" };
+        self.known.push(Known {
+            name: format!("collector.{name}").into(),
+            takes: Takes::Switch { on: is_default },
+            help: format!("{verb} {help}").into(),
+            heading,
+        });
+    }
+
+    /// Adds a flag that is accepted and that the help does not show.
+    pub(crate) fn hidden(&mut self, name: impl Into<Cow<'static, str>>, takes: Takes) {
+        self.known.push(Known { name: name.into(), takes, help: "".into(), heading: "" });
+    }
+
+    /// Reads the arguments, without the program's own name.
+    pub(crate) fn read(&self, arguments: Vec<OsString>) -> Result<Flags, Unreadable> {
+        let mut mistakes = Vec::new();
+        let arguments = self.known_arguments(arguments, &mut mistakes);
+        match self.command().try_get_matches_from(arguments) {
+            Ok(matches) => {
+                let mut flags = Flags { matches, mistakes, warnings: Vec::new() };
+                let renamed = self.renamed.iter().filter(|(old, _)| flags.is_name_written(old));
+                flags.warnings = renamed.map(|(old, new)| format!("--{old} is called --{new} now")).collect();
+                Ok(flags)
+            }
+            Err(error) if error.use_stderr() => {
+                // clap stops at its first mistake; its first line says what, the rest is usage.
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or(&text);
+                mistakes.push(first.trim_start_matches("error: ").to_owned());
+                Err(Unreadable::Mistakes(mistakes))
+            }
+            Err(text) => Err(Unreadable::Asked(text.to_string())),
+        }
+    }
+
+    fn command(&self) -> clap::Command {
+        let mut command = clap::Command::new("gpu-node-exporter")
+            .no_binary_name(true)
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("NVIDIA GPU and host metrics for Prometheus.")
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .args_override_self(true)
+            .next_line_help(true)
+            .arg(Arg::new("help").long("help").short('h').action(ArgAction::Help).help("Print this help"))
+            .arg(Arg::new("version").long("version").action(ArgAction::Version).help("Print the version"));
+        for known in &self.known {
+            command = add(command, known);
+        }
+        command
+    }
+
+    /// Takes out every flag nobody knows, so that all of them are told and not only the first.
+    fn known_arguments(&self, arguments: Vec<OsString>, mistakes: &mut Vec<String>) -> Vec<OsString> {
+        let mut readable = Vec::with_capacity(arguments.len());
+        let mut is_value = false;
+        for argument in arguments {
+            let text = argument.to_string_lossy().into_owned();
+            if std::mem::take(&mut is_value) || matches!(text.as_str(), "--help" | "-h" | "--version") {
+                readable.push(argument);
+                continue;
+            }
+            let Some(rest) = text.strip_prefix("--").filter(|rest| !rest.is_empty()) else {
+                mistakes.push(format!("unexpected argument `{text}` (hint: flags begin with two dashes)"));
+                continue;
+            };
+            let (name, value) =
+                rest.split_once('=').map_or((rest, None), |(name, value)| (name, Some(value)));
+            let positive = name.strip_prefix("no-");
+            let found = self.known.iter().find(|known| match known.takes {
+                Takes::Switch { .. } => known.name == name || positive == Some(&known.name),
+                Takes::Value { .. } | Takes::Values { .. } => known.name == name,
+            });
+            match (found.map(|known| known.takes), value) {
+                (None, _) if name == "web.systemd-socket" => mistakes.push(
+                    "`--web.systemd-socket`: socket activation is not in this version \
+                     (hint: name the address with --web.listen-address)"
+                        .to_owned(),
+                ),
+                (None, _) => mistakes.push(self.unknown(name, positive.is_some())),
+                (Some(Takes::Switch { .. }), Some(_)) => mistakes.push(format!(
+                    "`--{name}` takes no value (hint: write --{0} or --no-{0})",
+                    positive.unwrap_or(name)
+                )),
+                (Some(Takes::Switch { .. }), None) => readable.push(argument),
+                (Some(_), value) => {
+                    is_value = value.is_none();
+                    readable.push(argument);
+                }
+            }
+        }
+        readable
+    }
+
+    fn unknown(&self, name: &str, negated: bool) -> String {
+        let prefix = if negated { "no-" } else { "" };
+        let bare = if negated { name.trim_start_matches("no-") } else { name };
+        let hint = match nearest(bare, self.known.iter().map(|known| &*known.name)) {
+            Some(near) => format!("did you mean --{prefix}{near}?"),
+            None => "--help lists all flags".to_owned(),
+        };
+        format!("unknown flag `--{name}` (hint: {hint})")
+    }
+}
+
+/// A switch is two arguments; the help shows the one that changes something.
+fn add(command: clap::Command, known: &Known) -> clap::Command {
+    let hidden = known.heading.is_empty();
+    let arg = |name: String| Arg::new(name.clone()).long(name).help_heading(known.heading).hide(hidden);
+    match known.takes {
+        Takes::Switch { on } => {
+            let (yes, no) = (known.name.to_string(), format!("no-{}", known.name));
+            let switch = |name: &str, other: &str, shown: bool| {
+                arg(name.to_owned())
+                    .action(ArgAction::SetTrue)
+                    .overrides_with(other.to_owned())
+                    .help(known.help.to_string())
+                    .hide(hidden || !shown)
+            };
+            command.arg(switch(&yes, &no, !on)).arg(switch(&no, &yes, on))
+        }
+        Takes::Value { placeholder, default } | Takes::Values { placeholder, default } => {
+            let repeated = matches!(known.takes, Takes::Values { .. });
+            let mut argument = arg(known.name.to_string())
+                .action(if repeated { ArgAction::Append } else { ArgAction::Set })
+                .value_name(placeholder)
+                .allow_hyphen_values(true)
+                .help(known.help.to_string());
+            if !default.is_empty() {
+                argument = argument.default_value(default);
+            }
+            command.arg(argument)
+        }
+    }
+}
+
+/// The candidate with the fewest edits from `name`, when they are few enough to be a slip of the hand.
+fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (name.chars().count() / 3).max(1);
+    let distances = candidates.into_iter().map(|candidate| (strsim::levenshtein(name, candidate), candidate));
+    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+impl Grammar {
+    /// Whether there is a flag of this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.known.iter().any(|known| known.name == name)
+    }
+
+    /// Fails for a name that is there twice, and for whatever else clap finds wrong.
+    pub(crate) fn check(&self) {
+        let mut names: Vec<_> = self.known.iter().map(|known| &known.name).collect();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        self.command().debug_assert();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: Option<&str>) {
+        let known = ["collector.cpu", "collector.cpu.info", "web.listen-address", "path.procfs"];
+        assert_eq!(nearest(name, known), expected, "{name}");
+    }
+
+    #[test]
+    fn finds_slips_and_nothing_far_fetched() {
+        check("colector.cpu", Some("collector.cpu"));
+        check("web.listen-adress", Some("web.listen-address"));
+        check("path.proc", Some("path.procfs"));
+        check("collector.cpu.inf", Some("collector.cpu.info"));
+        check("frobnicate", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,389 @@
+//! Disks, from `/proc/diskstats` (see the kernel's `admin-guide/iostats.rst`), with what udev knows about them.
+//!
+//! Owns I/O counters and the info series. Parsed by hand: procfs's type takes a garbled discard column for an absent
+//! one. What udev's database holds is `diskstats/udev.rs`'s.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Kind, Labels};
+use crate::flags::Flag;
+use crate::host::entry::Entry;
+use crate::host::filter::Filter;
+use crate::host::proc_file::ProcFile;
+use crate::host::root::Root;
+use crate::host::sysfs::read_once;
+
+mod udev;
+
+use udev::Properties;
+
+static EXCLUDE: Flag = Flag::regex(
+    "collector.diskstats.device-exclude",
+    r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$",
+    "Disks to leave out (not together with device-include)",
+)
+.formerly(&["collector.diskstats.ignored-devices"]);
+static INCLUDE: Flag = Flag::regex("collector.diskstats.device-include", "", "The only disks to show");
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "diskstats",
+    help: "I/O and properties of disks",
+    reads: "/proc/diskstats, udev's database",
+    is_default: true,
+    waits_for: WaitsFor::Nothing,
+    flags: &[&EXCLUDE, &INCLUDE],
+    new: |flags, root| {
+        let filter = Filter::new(flags, &EXCLUDE, &INCLUDE);
+        let shown = Shown { filter, root: root.clone(), disks: HashMap::new() };
+        Box::new(DiskCollector { file: ProcFile::new(root, "diskstats"), shown })
+    },
+};
+
+struct DiskCollector {
+    file: ProcFile,
+    shown: Shown,
+}
+
+impl Collector for DiskCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        match self.file.read().map_err(Fault::from).and_then(parse) {
+            Ok(lines) => {
+                let disks = self.shown.of(&lines);
+                let faults = disks.iter().flat_map(|(_, disk)| &disk.faults).cloned().collect();
+                Collected { families: families(&disks), faults }
+            }
+            Err(fault) => Collected::failed(fault),
+        }
+    }
+}
+
+/// "Sectors" are 512 bytes here, whatever the disk's own sectors are (`admin-guide/iostats.rst`).
+const SECTOR_BYTES: f64 = 512.0;
+const SECONDS_PER_TICK: f64 = 1.0 / 1000.0;
+
+/// A counter's column: its name, what it is called here, and one unit of it.
+struct Column {
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    /// `None` is a plain count.
+    unit: Option<f64>,
+}
+
+const fn count(name: &'static str, help: &'static str) -> Column {
+    Column { name, help, kind: Kind::Counter, unit: None }
+}
+
+const fn bytes(name: &'static str, help: &'static str) -> Column {
+    Column { name, help, kind: Kind::Counter, unit: Some(SECTOR_BYTES) }
+}
+
+const fn seconds(name: &'static str, help: &'static str) -> Column {
+    Column { name, help, kind: Kind::Counter, unit: Some(SECONDS_PER_TICK) }
+}
+
+/// The columns after the device's name. Discards came with Linux 4.18, flushes with 5.5: older kernels' lines end
+/// earlier, and what they do not count is absent.
+const COLUMNS: [Column; 17] = [
+    count("node_disk_reads_completed_total", "Reads completed."),
+    count("node_disk_reads_merged_total", "Reads merged with a neighbour before they were queued."),
+    bytes("node_disk_read_bytes_total", "Bytes read."),
+    seconds("node_disk_read_time_seconds_total", "Time all reads took together."),
+    count("node_disk_writes_completed_total", "Writes completed."),
+    count("node_disk_writes_merged_total", "Writes merged with a neighbour before they were queued."),
+    bytes("node_disk_written_bytes_total", "Bytes written."),
+    seconds("node_disk_write_time_seconds_total", "Time all writes took together."),
+    Column { name: "node_disk_io_now", help: "Requests under way.", kind: Kind::Gauge, unit: None },
+    seconds("node_disk_io_time_seconds_total", "Time in which some request was under way."),
+    seconds(
+        "node_disk_io_time_weighted_seconds_total",
+        "Time in which requests were under way, times their number.",
+    ),
+    count("node_disk_discards_completed_total", "Discards completed."),
+    count("node_disk_discards_merged_total", "Discards merged with a neighbour before they were queued."),
+    count("node_disk_discarded_sectors_total", "Sectors of 512 bytes discarded."),
+    seconds("node_disk_discard_time_seconds_total", "Time all discards took together."),
+    count("node_disk_flush_requests_total", "Flush requests completed."),
+    seconds("node_disk_flush_requests_time_seconds_total", "Time all flush requests took together."),
+];
+
+/// Lines of Linux 2.6 and later have at least the columns up to the weighted time.
+const LEAST_COLUMNS: usize = 11;
+
+/// One line of the file.
+#[derive(Debug)]
+struct Line<'text> {
+    device: &'text str,
+    number: DeviceNumber,
+    counts: [u64; COLUMNS.len()],
+    columns: usize,
+}
+
+/// Major and minor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DeviceNumber(u32, u32);
+
+fn parse(text: &str) -> Result<Vec<Line<'_>>, Fault> {
+    let garbled = |line: &str| Fault::new(format!("diskstats: cannot read the line {line:?}"));
+    text.lines().map(|line| parse_line(line).ok_or_else(|| garbled(line))).collect()
+}
+
+fn parse_line(line: &str) -> Option<Line<'_>> {
+    let mut words = line.split_ascii_whitespace();
+    let number = DeviceNumber(words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let device = words.next()?;
+    let mut counts = [0; COLUMNS.len()];
+    let mut columns = 0;
+    for (count, word) in counts.iter_mut().zip(words) {
+        *count = word.parse().ok()?;
+        columns += 1;
+    }
+    (columns >= LEAST_COLUMNS).then_some(Line { device, number, counts, columns })
+}
+
+/// The disks of the last reading: the filter is asked, and udev's database read, when a disk is new.
+struct Shown {
+    filter: Filter,
+    root: Root,
+    /// `None` for a disk that the filter leaves out.
+    disks: HashMap<String, Option<Disk>>,
+}
+
+impl Shown {
+    /// The lines that pass the filter, each with what is known about its disk.
+    fn of<'a>(&'a mut self, lines: &'a [Line<'_>]) -> Vec<(&'a Line<'a>, &'a Disk)> {
+        let now = Instant::now();
+        self.disks.retain(|device, _| lines.iter().any(|line| line.device == device));
+        for line in lines {
+            let known = match self.disks.get(line.device) {
+                Some(Some(disk)) => disk.is_known(line.number, now),
+                Some(None) => true,
+                None => false,
+            };
+            if !known {
+                let shown = self.filter.keeps(line.device);
+                let disk = shown.then(|| Disk::find(&self.root, line.device, line.number, now));
+                self.disks.insert(line.device.to_owned(), disk);
+            }
+        }
+        let shown = lines.iter().filter_map(|line| Some((line, self.disks.get(line.device)?.as_ref()?)));
+        shown.collect()
+    }
+}
+
+/// A disk's labels change when it is partitioned or formatted; udev is asked again after this long.
+const READ_AGAIN: Duration = Duration::from_mins(1);
+
+/// What does not change from scrape to scrape.
+struct Disk {
+    number: DeviceNumber,
+    read_again: Instant,
+    /// What udev or sysfs did not let us read.
+    faults: Vec<Fault>,
+    device: Labels,
+    info: Labels,
+    filesystem: Option<Labels>,
+    device_mapper: Option<Labels>,
+    ata: Vec<(&'static str, f64)>,
+}
+
+impl Disk {
+    fn find(root: &Root, device: &str, number: DeviceNumber, now: Instant) -> Self {
+        let DeviceNumber(major, minor) = number;
+        let mut faults = Vec::new();
+        let properties = Properties::read(&root.udev, major, minor).unwrap_or_else(|error| {
+            faults.push(error.into());
+            Properties::default()
+        });
+        let rotational = rotational(&rotational_file(root, device)).unwrap_or_else(|fault| {
+            faults.push(fault);
+            ""
+        });
+        let label = |name: &'static str, value: &str| (name, value.to_owned());
+        let property = |name: &'static str, key: &str| label(name, properties.get(key));
+        let filesystem = [
+            label("device", device),
+            property("type", "ID_FS_TYPE"),
+            property("usage", "ID_FS_USAGE"),
+            property("uuid", "ID_FS_UUID"),
+            property("version", "ID_FS_VERSION"),
+        ];
+        let device_mapper = [
+            label("device", device),
+            property("name", "DM_NAME"),
+            property("uuid", "DM_UUID"),
+            property("vg_name", "DM_VG_NAME"),
+            property("lv_name", "DM_LV_NAME"),
+            property("lv_layer", "DM_LV_LAYER"),
+        ];
+        Self {
+            number,
+            read_again: now + READ_AGAIN,
+            faults,
+            device: Labels::new([("device", device)]),
+            info: Labels::new([
+                label("device", device),
+                label("major", &major.to_string()),
+                label("minor", &minor.to_string()),
+                property("path", "ID_PATH"),
+                property("wwn", "ID_WWN"),
+                property("model", "ID_MODEL"),
+                label("serial", properties.serial()),
+                property("revision", "ID_REVISION"),
+                label("rotational", rotational),
+            ]),
+            filesystem: properties.has("ID_FS_TYPE").then(|| Labels::new(filesystem)),
+            device_mapper: properties.has("DM_NAME").then(|| Labels::new(device_mapper)),
+            ata: properties.ata(),
+        }
+    }
+
+    /// Whether what was read is still of this disk and not too old.
+    fn is_known(&self, number: DeviceNumber, now: Instant) -> bool {
+        self.number == number && now < self.read_again && self.faults.is_empty()
+    }
+}
+
+/// A partition has no such file; `node_exporter` says 0 for it.
+fn rotational(file: &Path) -> Result<&'static str, Fault> {
+    match read_once(file)?.as_deref() {
+        None | Some("0") => Ok("0"),
+        Some("1") => Ok("1"),
+        Some(other) => Err(Fault::new(format!("{}: expected 0 or 1, found {other:?}", file.display()))),
+    }
+}
+
+/// A name with a slash, as some RAID drivers have, has a `!` in sysfs.
+fn rotational_file(root: &Root, device: &str) -> PathBuf {
+    root.sys.join("block").join(device.replace('/', "!")).join("queue/rotational")
+}
+
+fn families(disks: &[(&Line<'_>, &Disk)]) -> Vec<Family> {
+    let mut families = Vec::with_capacity(COLUMNS.len() + 6);
+    for (index, column) in COLUMNS.iter().enumerate() {
+        let mut family = match column.kind {
+            Kind::Gauge => Family::gauge(column.name, column.help),
+            _ => Family::counter(column.name, column.help),
+        };
+        for (line, disk) in disks.iter().filter(|(line, _)| index < line.columns) {
+            let count = line.counts[index];
+            match column.unit {
+                Some(unit) => family.push(disk.device.clone(), count as f64 * unit),
+                None => family.push(disk.device.clone(), count),
+            }
+        }
+        families.push(family);
+    }
+
+    let mut info = Family::info("node_disk_info", "What udev and sysfs say about the disk; always 1.");
+    let mut filesystem = Family::info("node_disk_filesystem_info", "The file system on the disk; always 1.");
+    let mut device_mapper =
+        Family::info("node_disk_device_mapper_info", "The disk as the device mapper knows it; always 1.");
+    let mut ata: Vec<Family> = udev::ATA.iter().map(|(_, name, help)| Family::gauge(*name, *help)).collect();
+    for (_, disk) in disks {
+        info.push(disk.info.clone(), 1_u64);
+        for (family, labels) in
+            [(&mut filesystem, &disk.filesystem), (&mut device_mapper, &disk.device_mapper)]
+        {
+            if let Some(labels) = labels {
+                family.push(labels.clone(), 1_u64);
+            }
+        }
+        for (name, value) in &disk.ata {
+            if let Some(family) = ata.iter_mut().find(|family| family.name == *name) {
+                family.push(disk.device.clone(), *value);
+            }
+        }
+    }
+    families.extend([info, filesystem, device_mapper]);
+    families.append(&mut ata);
+    families
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{check_garbage, values};
+
+    const SDC: &str = "   8      32 sdc 126552 141 1657779 14 11822 1895 172905 1007 0 10730 17070 18851 0 125173784 11130 1555 1944\n";
+
+    fn shown(text: &str) -> Vec<String> {
+        let root = Root {
+            proc: "/".into(),
+            sys: "/nonexistent".into(),
+            rootfs: "/".into(),
+            udev: "/nonexistent".into(),
+        };
+        let exclude = regex_lite::Regex::new("^ram").unwrap();
+        let mut shown =
+            Shown { filter: Filter { exclude: Some(exclude), include: None }, root, disks: HashMap::new() };
+        values(&families(&shown.of(&parse(text).unwrap())))
+    }
+
+    #[test]
+    fn units_are_bytes_and_seconds() {
+        let lines = shown(SDC);
+        for expected in [
+            "node_disk_reads_completed_total{device=\"sdc\"} 126552",
+            "node_disk_read_bytes_total{device=\"sdc\"} 848782848",
+            "node_disk_io_time_seconds_total{device=\"sdc\"} 10.73",
+            "node_disk_discarded_sectors_total{device=\"sdc\"} 125173784",
+            "node_disk_flush_requests_time_seconds_total{device=\"sdc\"} 1.944",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected} is not in {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn what_an_older_kernel_does_not_count_is_absent() {
+        let lines = shown("8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n1 0 ram0 1 2 3 4 5 6 7 8 9 10 11\n");
+        assert_eq!(lines.iter().filter(|line| line.contains("_total")).count(), 10);
+        assert!(!lines.iter().any(|line| line.contains("discard") || line.contains("ram0")), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_udev_and_sysfs_do_not_let_us_read_is_a_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root {
+            proc: "/".into(),
+            sys: directory.path().into(),
+            rootfs: "/".into(),
+            udev: directory.path().into(),
+        };
+        let find = || Disk::find(&root, "sda", DeviceNumber(8, 0), Instant::now());
+        assert_eq!(find().faults, []);
+
+        let rotational = rotational_file(&root, "sda");
+        std::fs::create_dir_all(rotational.parent().unwrap()).unwrap();
+        std::fs::write(&rotational, "often\n").unwrap();
+        // Reading a directory fails for root too.
+        std::fs::create_dir(directory.path().join("b8:0")).unwrap();
+        let disk = find();
+        let faults: Vec<_> = disk.faults.iter().map(ToString::to_string).collect();
+        assert!(faults.len() == 2 && faults[0].contains("/b8:0: "), "{faults:?}");
+        assert!(faults[1].contains("expected 0 or 1"), "{faults:?}");
+        assert!(!disk.is_known(disk.number, Instant::now()), "it is looked at again at the next reading");
+    }
+
+    #[test]
+    fn garbage_is_a_fault() {
+        check_garbage(
+            |text| parse(text).map(|_| ()),
+            &[
+                "\n",
+                "8 0 sda",
+                "8 0 sda 1 2 3 4 5 6 7 8 9 10",
+                "8 x sda 1 2 3 4 5 6 7 8 9 10 11",
+                "8 0 sda 1 2 3 4 5 6 7 8 9 10 -11",
+                "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 x",
+            ],
+        );
+    }
+}

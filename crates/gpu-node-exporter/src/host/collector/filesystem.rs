@@ -1,0 +1,211 @@
+//! File systems: sizes, free space and state of each mount.
+//!
+//! Owns which mounts are shown and their series. The mount list is PID 1's, so that a container with the host's `/proc`
+//! sees the host's mounts. `filesystem/mounts.rs` reads it; `filesystem/sizes.rs` asks each mount for its size, which a
+//! dead file server can keep from ever answering.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Labels};
+use crate::flags::{Flag, Flags};
+use crate::host::entry::Entry;
+use crate::host::filter::Filter;
+use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::root::Root;
+
+mod mounts;
+mod sizes;
+
+use mounts::Mount;
+use sizes::{Answer, Size, Sizes};
+
+static MOUNT_POINTS_EXCLUDE: Flag = Flag::regex(
+    "collector.filesystem.mount-points-exclude",
+    "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)",
+    "Mount points to leave out (not together with mount-points-include)",
+)
+.formerly(&["collector.filesystem.ignored-mount-points"]);
+static MOUNT_POINTS_INCLUDE: Flag =
+    Flag::regex("collector.filesystem.mount-points-include", "", "The only mount points to show");
+static FS_TYPES_EXCLUDE: Flag = Flag::regex(
+    "collector.filesystem.fs-types-exclude",
+    "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$",
+    "File system types to leave out (not together with fs-types-include)",
+)
+.formerly(&["collector.filesystem.ignored-fs-types"]);
+static FS_TYPES_INCLUDE: Flag =
+    Flag::regex("collector.filesystem.fs-types-include", "", "The only file system types to show");
+static MOUNT_TIMEOUT: Flag = Flag::value(
+    "collector.filesystem.mount-timeout",
+    "DURATION",
+    "5s",
+    "How long a mount may take to answer before it counts as stuck",
+);
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "filesystem",
+    help: "size, free space and state of file systems",
+    reads: "/proc/1/mountinfo, statvfs(2)",
+    is_default: true,
+    waits_for: WaitsFor::FileSystems,
+    flags: &[
+        &MOUNT_POINTS_EXCLUDE,
+        &MOUNT_POINTS_INCLUDE,
+        &FS_TYPES_EXCLUDE,
+        &FS_TYPES_INCLUDE,
+        &MOUNT_TIMEOUT,
+    ],
+    new: |flags, root| Box::new(FilesystemCollector::new(flags, root)),
+};
+
+struct FilesystemCollector {
+    root: Root,
+    init_mounts: KeptFile,
+    own_mounts: KeptFile,
+    buffer: Buffer,
+    mount_points: Filter,
+    fs_types: Filter,
+    /// What the filters said about a mount point and a type.
+    decided: HashMap<(String, String), bool>,
+    sizes: Sizes,
+}
+
+impl FilesystemCollector {
+    fn new(flags: &mut Flags, root: &Root) -> Self {
+        Self {
+            root: root.clone(),
+            init_mounts: KeptFile::new(root.proc.join("1/mountinfo")),
+            own_mounts: KeptFile::new(root.proc.join("self/mountinfo")),
+            buffer: Buffer::default(),
+            mount_points: Filter::new(flags, &MOUNT_POINTS_EXCLUDE, &MOUNT_POINTS_INCLUDE),
+            fs_types: Filter::new(flags, &FS_TYPES_EXCLUDE, &FS_TYPES_INCLUDE),
+            decided: HashMap::new(),
+            sizes: Sizes::new(flags.duration(&MOUNT_TIMEOUT)),
+        }
+    }
+
+    fn mounts(&mut self) -> Result<Vec<Mount>, Fault> {
+        let mounts = match self.init_mounts.read(&mut self.buffer).map(mounts::parse) {
+            Ok(mounts) => mounts?,
+            // With hidepid PID 1 cannot be seen; this process's own mounts are the next best.
+            Err(_) => mounts::parse(self.own_mounts.read(&mut self.buffer)?)?,
+        };
+        let rootfs = self.root.rootfs.to_string_lossy();
+        let (mount_points, fs_types, decided) = (&self.mount_points, &self.fs_types, &mut self.decided);
+        let mut seen = HashSet::new();
+        let mut shown = Vec::new();
+        for mut mount in mounts {
+            mount.strip(&rootfs);
+            let key = (mount.point.clone(), mount.fs_type.clone());
+            let keeps = *decided
+                .entry(key)
+                .or_insert_with(|| mount_points.keeps(&mount.point) && fs_types.keeps(&mount.fs_type));
+            // The same device can be mounted twice on one point; two equal series cannot be told apart.
+            if keeps && seen.insert((mount.device.clone(), mount.point.clone(), mount.fs_type.clone())) {
+                shown.push(mount);
+            }
+        }
+        // When servers are dead, the machine's own disks are asked before a thread is lost to one.
+        shown.sort_by_key(|mount| !mount.device.starts_with("/dev/"));
+        Ok(shown)
+    }
+}
+
+impl Collector for FilesystemCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        let mounts = match self.mounts() {
+            Ok(mounts) => mounts,
+            Err(fault) => return Collected::failed(fault),
+        };
+        // Mount points of containers that are gone must not pile up.
+        if self.decided.len() > 4 * mounts.len() + 1024 {
+            self.decided.clear();
+        }
+        let paths = mounts.iter().map(|mount| mount.under(&self.root.rootfs)).collect();
+        let answers = self.sizes.ask(paths);
+        Collected::complete(families(&mounts, &answers))
+    }
+}
+
+fn families(mounts: &[Mount], answers: &[Answer]) -> Vec<Family> {
+    let mut error = Family::gauge("node_filesystem_device_error", "1 when the mount did not tell its size.");
+    let mut readonly = Family::gauge("node_filesystem_readonly", "1 when nothing can be written.");
+    let mut info = Family::info("node_filesystem_mount_info", "The mount's device numbers; always 1.");
+    let mut sizes = [
+        Family::gauge("node_filesystem_size_bytes", "Size of the file system."),
+        Family::gauge("node_filesystem_free_bytes", "Free space."),
+        Family::gauge("node_filesystem_avail_bytes", "Free space that others than root may use."),
+        Family::gauge("node_filesystem_files", "File nodes the file system can have."),
+        Family::gauge("node_filesystem_files_free", "File nodes that are free."),
+    ];
+    for (mount, answer) in mounts.iter().zip(answers) {
+        let labels = Labels::new([
+            ("device", mount.device.as_str()),
+            ("mountpoint", &mount.point),
+            ("fstype", &mount.fs_type),
+            ("device_error", answer.as_ref().err().map_or("", String::as_str)),
+        ]);
+        error.push(labels.clone(), answer.is_err());
+        readonly.push(labels.clone(), mount.read_only);
+        let Ok(Size { total, free, available, files, files_free }) = answer else { continue };
+        for (family, value) in sizes.iter_mut().zip([total, free, available, files, files_free]) {
+            family.push(labels.clone(), *value);
+        }
+        let numbers = [
+            ("device", mount.device.as_str()),
+            ("major", &mount.major),
+            ("minor", &mount.minor),
+            ("mountpoint", &mount.point),
+        ];
+        info.push(Labels::new(numbers), 1_u64);
+    }
+    [error, readonly, info].into_iter().chain(sizes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::values;
+
+    fn mount(point: &str, read_only: bool) -> Mount {
+        Mount {
+            device: "/dev/sda1".to_owned(),
+            point: point.to_owned(),
+            fs_type: "ext4".to_owned(),
+            major: "8".to_owned(),
+            minor: "1".to_owned(),
+            read_only,
+        }
+    }
+
+    #[test]
+    fn a_mount_that_fails_shows_only_that() {
+        let size = Size { total: 100, free: 40, available: 30, files: 10, files_free: 5 };
+        let answers = [Ok(size), Err("mountpoint timeout".to_owned())];
+        let lines = values(&families(&[mount("/", false), mount("/data", true)], &answers));
+        let good = r#"{device="/dev/sda1",mountpoint="/",fstype="ext4",device_error=""}"#;
+        let bad =
+            r#"{device="/dev/sda1",mountpoint="/data",fstype="ext4",device_error="mountpoint timeout"}"#;
+        assert_eq!(
+            lines,
+            [
+                format!("node_filesystem_device_error{good} 0"),
+                format!("node_filesystem_device_error{bad} 1"),
+                format!("node_filesystem_readonly{good} 0"),
+                format!("node_filesystem_readonly{bad} 1"),
+                r#"node_filesystem_mount_info{device="/dev/sda1",major="8",minor="1",mountpoint="/"} 1"#
+                    .to_owned(),
+                format!("node_filesystem_size_bytes{good} 100"),
+                format!("node_filesystem_free_bytes{good} 40"),
+                format!("node_filesystem_avail_bytes{good} 30"),
+                format!("node_filesystem_files{good} 10"),
+                format!("node_filesystem_files_free{good} 5"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! Network devices as `/sys/class/net` describes them (see the kernel's `ABI/testing/sysfs-class-net`).
+//!
+//! Owns state and properties of each device. Leaves out traffic, which is `netdev`'s. Some of these files take a lock of
+//! the network stack that a driver in trouble can hold for long.
+
+use std::path::Path;
+
+use regex_lite::Regex;
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Labels};
+use crate::flags::{Flag, Flags};
+use crate::host::entry::Entry;
+use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::root::Root;
+use crate::host::sysfs::{Attribute, Devices, number, text};
+
+static IGNORED_DEVICES: Flag =
+    Flag::regex("collector.netclass.ignored-devices", "^$", "Network devices that netclass leaves out");
+static IGNORE_INVALID_SPEED: Flag = Flag::switch(
+    "collector.netclass.ignore-invalid-speed",
+    false,
+    "Leave out speeds that the device does not know",
+);
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "netclass",
+    help: "state and properties of network devices",
+    reads: "/sys/class/net",
+    is_default: true,
+    waits_for: WaitsFor::NetworkLock,
+    flags: &[&IGNORED_DEVICES, &IGNORE_INVALID_SPEED],
+    new: |flags, root| Box::new(NetclassCollector::new(flags, root)),
+};
+
+struct NetclassCollector {
+    ignored: Option<Regex>,
+    /// Whether a speed of -1, which means that the device does not know it, is left out.
+    ignore_invalid_speed: bool,
+    buffer: Buffer,
+    devices: Devices<Device>,
+}
+
+impl NetclassCollector {
+    fn new(flags: &mut Flags, root: &Root) -> Self {
+        Self {
+            ignored: flags.regex(&IGNORED_DEVICES),
+            ignore_invalid_speed: flags.is_on(&IGNORE_INVALID_SPEED),
+            buffer: Buffer::default(),
+            devices: Devices::new(root.sys.join("class/net")),
+        }
+    }
+}
+
+impl Collector for NetclassCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        let ignored = |name: &str| self.ignored.as_ref().is_some_and(|ignored| ignored.is_match(name));
+        // Devices come and go with containers, so the directory is listed at each reading.
+        let devices =
+            match self.devices.find(|directory, name| (!ignored(name)).then(|| Device::new(directory, name)))
+            {
+                Ok(devices) => devices,
+                Err(fault) => return Collected::failed(fault),
+            };
+        let mut families = Families::new();
+        let mut faults = Vec::new();
+        for device in devices {
+            faults.extend(device.read(&mut self.buffer, self.ignore_invalid_speed, &mut families));
+        }
+        Collected { families: families.into_vec(), faults }
+    }
+}
+
+/// Bytes a second in the unit of the file `speed`, megabits a second.
+const MEGABITS: f64 = 1e6 / 8.0;
+
+const ATTRIBUTES: [Attribute; 17] = [
+    Attribute::gauge(
+        "addr_assign_type",
+        "node_network_address_assign_type",
+        "How the address came about: 0 permanent, 1 random, 2 stolen, 3 set.",
+    ),
+    Attribute::gauge("carrier", "node_network_carrier", "1 when the physical link is up."),
+    Attribute::counter(
+        "carrier_changes",
+        "node_network_carrier_changes_total",
+        "Times the physical link went up or down.",
+    ),
+    Attribute::counter(
+        "carrier_up_count",
+        "node_network_carrier_up_changes_total",
+        "Times the physical link went up.",
+    ),
+    Attribute::counter(
+        "carrier_down_count",
+        "node_network_carrier_down_changes_total",
+        "Times the physical link went down.",
+    ),
+    Attribute::gauge("dev_id", "node_network_device_id", "Tells apart devices that share an address."),
+    Attribute::gauge(
+        "dormant",
+        "node_network_dormant",
+        "1 when the device waits for something before it can be used.",
+    ),
+    Attribute::gauge("flags", "node_network_flags", "The device's flags (IFF_*), as one number."),
+    Attribute::gauge("ifindex", "node_network_iface_id", "The device's number in this system."),
+    Attribute::gauge("iflink", "node_network_iface_link", "The number of the device this one is linked to."),
+    Attribute::gauge("link_mode", "node_network_iface_link_mode", "0 default, 1 dormant."),
+    Attribute::gauge("mtu", "node_network_mtu_bytes", "Largest packet the device sends."),
+    Attribute::gauge(
+        "name_assign_type",
+        "node_network_name_assign_type",
+        "How the name came about: 1 by the kernel, 2 predictably, 3 by a user, 4 renamed.",
+    ),
+    Attribute::gauge("netdev_group", "node_network_net_dev_group", "The device's group."),
+    Attribute::gauge(
+        "tx_queue_len",
+        "node_network_transmit_queue_length",
+        "Most packets that wait to be sent.",
+    ),
+    Attribute::gauge("speed", "node_network_speed_bytes", "The link's speed in bytes a second.")
+        .times(MEGABITS),
+    Attribute::gauge("type", "node_network_protocol_type", "The device's hardware type (ARPHRD_*)."),
+];
+
+/// `IFF_UP` in `include/uapi/linux/if.h`: what the administrator wants.
+const FLAG_UP: i64 = 1;
+
+/// One device's files.
+struct Device {
+    name: String,
+    labels: Labels,
+    /// In the order of [`ATTRIBUTES`].
+    attributes: Vec<KeptFile>,
+    address: KeptFile,
+    broadcast: KeptFile,
+    duplex: KeptFile,
+    ifalias: KeptFile,
+    operstate: KeptFile,
+}
+
+impl Device {
+    fn new(directory: &Path, name: &str) -> Self {
+        let file = |file: &str| KeptFile::attribute(directory.join(file));
+        Self {
+            name: name.to_owned(),
+            labels: Labels::new([("device", name)]),
+            attributes: ATTRIBUTES.iter().map(|attribute| file(attribute.file)).collect(),
+            address: file("address"),
+            broadcast: file("broadcast"),
+            duplex: file("duplex"),
+            ifalias: file("ifalias"),
+            operstate: file("operstate"),
+        }
+    }
+
+    /// Adds the device's samples; each file that cannot be read, or holds something else than it should, is a fault.
+    fn read(
+        &mut self,
+        buffer: &mut Buffer,
+        ignore_invalid_speed: bool,
+        families: &mut Families,
+    ) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut flags = None;
+        let files = self.attributes.iter_mut().zip(&ATTRIBUTES).zip(&mut families.attributes);
+        for ((file, attribute), family) in files {
+            match number(file, buffer) {
+                Ok(Some(value)) => {
+                    if attribute.file == "flags" {
+                        flags = Some(value);
+                    }
+                    if attribute.file != "speed" || value >= 0 || !ignore_invalid_speed {
+                        attribute.push(family, &self.labels, value);
+                    }
+                }
+                Ok(None) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match text(&mut self.operstate, buffer).and_then(|state| self.info(state, flags, buffer)) {
+            Ok(Some((up, info))) => {
+                families.up.push(self.labels.clone(), up);
+                families.info.push(info, 1_u64);
+            }
+            Ok(None) => {}
+            Err(fault) => faults.push(fault),
+        }
+        faults
+    }
+
+    /// Whether the device is up, and its info labels. Every device has a state; without it the device went away after
+    /// the directory was listed.
+    fn info(
+        &mut self,
+        operstate: Option<String>,
+        flags: Option<i64>,
+        buffer: &mut Buffer,
+    ) -> Result<Option<(bool, Labels)>, Fault> {
+        let Some(operstate) = operstate else { return Ok(None) };
+        let adminstate = match flags {
+            None => "unknown",
+            Some(flags) if flags & FLAG_UP != 0 => "up",
+            Some(_) => "down",
+        };
+        // What the device does not have is an empty label.
+        let mut label = |file: &mut KeptFile| text(file, buffer).map(Option::unwrap_or_default);
+        let up = operstate == "up";
+        let info = Labels::new([
+            ("device", self.name.clone()),
+            ("address", label(&mut self.address)?),
+            ("broadcast", label(&mut self.broadcast)?),
+            ("duplex", label(&mut self.duplex)?),
+            ("operstate", operstate),
+            ("adminstate", adminstate.to_owned()),
+            ("ifalias", label(&mut self.ifalias)?),
+        ]);
+        Ok(Some((up, info)))
+    }
+}
+
+/// The collector's families, being filled device by device.
+struct Families {
+    /// In the order of [`ATTRIBUTES`].
+    attributes: Vec<Family>,
+    up: Family,
+    info: Family,
+}
+
+impl Families {
+    fn new() -> Self {
+        Self {
+            attributes: ATTRIBUTES.iter().map(Attribute::family).collect(),
+            up: Family::gauge("node_network_up", "1 when the device's operational state is up."),
+            info: Family::info("node_network_info", "The device's addresses and states; always 1."),
+        }
+    }
+
+    fn into_vec(self) -> Vec<Family> {
+        self.attributes.into_iter().chain([self.up, self.info]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::values;
+
+    /// The series and faults of a device with these files; one without a text cannot be read.
+    fn read(files: &[(&str, Option<&str>)]) -> (Vec<String>, Vec<Fault>) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            match text {
+                Some(text) => std::fs::write(path, text).unwrap(),
+                // Reading a directory fails for root too.
+                None => std::fs::create_dir(path).unwrap(),
+            }
+        }
+        let mut families = Families::new();
+        let faults = Device::new(directory.path(), "eth0").read(&mut Buffer::default(), false, &mut families);
+        (values(&families.into_vec()), faults)
+    }
+
+    const DOWN: &str = r#"node_network_info{device="eth0",address="",broadcast="",duplex="",operstate="down",adminstate="unknown",ifalias=""} 1"#;
+
+    #[test]
+    fn what_a_device_does_not_have_is_no_fault() {
+        let (lines, faults) = read(&[("operstate", Some("down\n")), ("mtu", Some("1500\n"))]);
+        assert_eq!(
+            lines,
+            [r#"node_network_mtu_bytes{device="eth0"} 1500"#, r#"node_network_up{device="eth0"} 0"#, DOWN]
+        );
+        assert_eq!(faults, []);
+        assert_eq!(read(&[]), (Vec::new(), Vec::new()), "a device that went away");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault_and_costs_nothing_else() {
+        let (lines, faults) = read(&[("operstate", Some("down\n")), ("mtu", None)]);
+        assert_eq!(lines, [r#"node_network_up{device="eth0"} 0"#, DOWN]);
+        assert!(faults.len() == 1 && faults[0].to_string().contains("/mtu: "), "{faults:?}");
+
+        for unreadable in ["operstate", "address", "ifalias"] {
+            let state = ("operstate", Some("down\n"));
+            let files = [state, ("mtu", Some("1500\n"))].into_iter().filter(|(name, _)| *name != unreadable);
+            let (lines, faults) = read(&files.chain([(unreadable, None)]).collect::<Vec<_>>());
+            assert_eq!(lines, [r#"node_network_mtu_bytes{device="eth0"} 1500"#], "{unreadable}");
+            assert!(faults.len() == 1 && faults[0].to_string().contains(unreadable), "{faults:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Every device with its counters, as the kernel tells them over netlink (`RTM_GETLINK` in `rtnetlink(7)`).
+
+use super::{Counters, Device, NETLINK};
+use crate::collector::Fault;
+use crate::host::netlink::{Query, Socket, attribute, text};
+
+const LINKS: Query = Query { request: 18, answer: 16 };
+/// `struct ifinfomsg`, which stands before a link's attributes.
+const HEADER: usize = 16;
+/// From `include/uapi/linux/if_link.h`.
+const IFLA_IFNAME: u16 = 3;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_STATS64: u16 = 23;
+
+/// Every device of this network namespace.
+pub(super) fn devices(socket: &mut Socket) -> Result<Vec<Device>, Fault> {
+    let mut devices = Vec::new();
+    socket.dump(LINKS, |_, message| devices.extend(message.get(HEADER..).and_then(device)))?;
+    Ok(devices)
+}
+
+/// `None` for a link without a name or counters.
+fn device(attributes: &[u8]) -> Option<Device> {
+    let name = text(attribute(attributes, IFLA_IFNAME)?);
+    let alias = attribute(attributes, IFLA_IFALIAS).map_or(String::new(), text);
+    let stats = attribute(attributes, IFLA_STATS64)?;
+    let mut words = [0; NETLINK.len()];
+    let mut filled = 0;
+    for (word, bytes) in words.iter_mut().zip(stats.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+        filled += 1;
+    }
+    Some(Device { name, alias, counters: Counters::Netlink { words, filled } })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn this_machine_has_a_loopback_device() {
+        let mut socket = Socket::default();
+        for _ in 0..2 {
+            let devices = devices(&mut socket).unwrap();
+            let loopback = devices.iter().find(|device| device.name == "lo").unwrap();
+            assert!(loopback.counters.sum(&["receive_nohandler"]).is_some());
+            assert_eq!(loopback.counters.sum(&["receive_bytes"]), loopback.counters.sum(&["transmit_bytes"]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = device(&bytes);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The clock: the time, the zone's offset and the kernel's clock sources.
+//!
+//! Owns what the wall clock says. Leaves out how well it is disciplined by NTP.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Zoned;
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Labels};
+use crate::host::entry::Entry;
+use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::root::Root;
+use crate::host::sysfs::numbered;
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "time",
+    help: "the clock, its zone and the kernel's clock sources",
+    reads: "the clock, /sys/devices/system/clocksource",
+    is_default: true,
+    waits_for: WaitsFor::Nothing,
+    flags: &[],
+    new: |_, root| Box::new(TimeCollector::new(root)),
+};
+
+struct TimeCollector {
+    directory: PathBuf,
+    /// Found at the first reading; a machine gets no others while it runs.
+    sources: Option<Vec<ClockSource>>,
+    buffer: Buffer,
+}
+
+impl TimeCollector {
+    fn new(root: &Root) -> Self {
+        let directory = root.sys.join("devices/system/clocksource");
+        Self { directory, sources: None, buffer: Buffer::default() }
+    }
+
+    fn clock_sources(&mut self) -> Result<Vec<Family>, Fault> {
+        let sources = match &mut self.sources {
+            Some(sources) => sources,
+            none => none.insert(ClockSource::find(&self.directory)?),
+        };
+        clock_sources(sources, &mut self.buffer)
+    }
+}
+
+impl Collector for TimeCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        let mut collected = Collected::complete(clock(&Zoned::now()));
+        match self.clock_sources() {
+            Ok(families) => collected.families.extend(families),
+            Err(fault) => collected.faults.push(fault),
+        }
+        collected
+    }
+}
+
+fn clock(now: &Zoned) -> Vec<Family> {
+    let seconds = now.timestamp().as_nanosecond() as f64 / 1e9;
+    let zone = now.strftime("%Z").to_string();
+    vec![
+        Family::gauge("node_time_seconds", "The machine's time, in seconds since 1970.")
+            .with(Labels::NONE, seconds),
+        Family::gauge("node_time_zone_offset_seconds", "How far the machine's time zone is ahead of UTC.")
+            .with(Labels::new([("time_zone", zone)]), f64::from(now.offset().seconds())),
+    ]
+}
+
+/// `/sys/devices/system/clocksource/clocksource<N>`; real machines have one.
+struct ClockSource {
+    device: String,
+    available: KeptFile,
+    current: KeptFile,
+}
+
+impl ClockSource {
+    fn find(directory: &Path) -> Result<Vec<Self>, Fault> {
+        let source = |(index, number): (usize, u32)| {
+            let directory = directory.join(format!("clocksource{number}"));
+            Self {
+                device: index.to_string(),
+                available: KeptFile::new(directory.join("available_clocksource")),
+                current: KeptFile::new(directory.join("current_clocksource")),
+            }
+        };
+        Ok(numbered(directory, "clocksource")?.into_iter().enumerate().map(source).collect())
+    }
+}
+
+fn clock_sources(sources: &mut [ClockSource], buffer: &mut Buffer) -> Result<Vec<Family>, Fault> {
+    let mut available =
+        Family::info("node_time_clocksource_available_info", "A clock source the kernel can use; always 1.");
+    let mut current =
+        Family::info("node_time_clocksource_current_info", "The clock source the kernel uses; always 1.");
+    for source in sources {
+        let labels = |name: &str| Labels::new([("device", source.device.as_str()), ("clocksource", name)]);
+        for name in source.available.read(buffer)?.split_ascii_whitespace() {
+            available.push(labels(name), 1_u64);
+        }
+        current.push(labels(source.current.read(buffer)?.trim()), 1_u64);
+    }
+    Ok(vec![available, current])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::values;
+
+    #[test]
+    fn tells_time_and_zone() {
+        let now: Zoned = "2026-01-02T03:04:05.5+08:00[Asia/Shanghai]".parse().unwrap();
+        assert_eq!(
+            values(&clock(&now)),
+            ["node_time_seconds 1767294245.5", "node_time_zone_offset_seconds{time_zone=\"CST\"} 28800"]
+        );
+    }
+
+    #[test]
+    fn lists_clock_sources() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("clocksource0");
+        std::fs::create_dir_all(&source).unwrap();
+        std::fs::write(source.join("available_clocksource"), "tsc hpet \n").unwrap();
+        std::fs::write(source.join("current_clocksource"), "tsc\n").unwrap();
+        let families =
+            clock_sources(&mut ClockSource::find(directory.path()).unwrap(), &mut Buffer::default()).unwrap();
+        assert_eq!(
+            values(&families),
+            [
+                "node_time_clocksource_available_info{device=\"0\",clocksource=\"tsc\"} 1",
+                "node_time_clocksource_available_info{device=\"0\",clocksource=\"hpet\"} 1",
+                "node_time_clocksource_current_info{device=\"0\",clocksource=\"tsc\"} 1",
+            ]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Virtual memory counters, from `/proc/vmstat`.
+//!
+//! Owns the fields that `--collector.vmstat.fields` names, of unknown type since the kernel does not say which of them
+//! only grow. Parsed by hand: procfs's type is a map and loses the order, which lets the expression be asked only once
+//! for each field here.
+
+use regex_lite::Regex;
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Labels};
+use crate::flags::Flag;
+use crate::host::entry::Entry;
+use crate::host::proc_file::ProcFile;
+
+static FIELDS: Flag = Flag::regex(
+    "collector.vmstat.fields",
+    "^(oom_kill|pgpg|pswp|pg.*fault).*",
+    "Fields of PROCFS/vmstat to show",
+);
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "vmstat",
+    help: "counters of virtual memory",
+    reads: "/proc/vmstat",
+    is_default: true,
+    waits_for: WaitsFor::Nothing,
+    flags: &[&FIELDS],
+    new: |flags, root| {
+        let fields = Fields { include: flags.regex(&FIELDS), decided: Vec::new() };
+        Box::new(VmstatCollector { file: ProcFile::new(root, "vmstat"), fields })
+    },
+};
+
+struct VmstatCollector {
+    file: ProcFile,
+    fields: Fields,
+}
+
+impl Collector for VmstatCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        let text = self.file.read().map_err(Fault::from);
+        text.and_then(|text| families(text, &mut self.fields)).into()
+    }
+}
+
+/// Which fields to show.
+struct Fields {
+    /// Without an expression, all.
+    include: Option<Regex>,
+    /// The answer for the field in each line: the kernel's order never changes while it runs.
+    decided: Vec<(String, bool)>,
+}
+
+impl Fields {
+    fn shows(&mut self, line: usize, field: &str) -> bool {
+        if let Some((name, shown)) = self.decided.get(line)
+            && name == field
+        {
+            return *shown;
+        }
+        self.decided.truncate(line);
+        let shown = self.include.as_ref().is_none_or(|include| include.is_match(field));
+        self.decided.push((field.to_owned(), shown));
+        shown
+    }
+}
+
+fn families(text: &str, fields: &mut Fields) -> Result<Vec<Family>, Fault> {
+    let mut families = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let (field, value) =
+            parse(line).ok_or_else(|| Fault::new(format!("vmstat: cannot read the line {line:?}")))?;
+        if fields.shows(number, field) {
+            let name = format!("node_vmstat_{field}");
+            families.push(Family::unknown(name, "A field of /proc/vmstat.").with(Labels::NONE, value));
+        }
+    }
+    if text.is_empty() {
+        return Err(Fault::new("vmstat: the file is empty"));
+    }
+    Ok(families)
+}
+
+fn parse(line: &str) -> Option<(&str, u64)> {
+    let (field, value) = line.split_once(' ')?;
+    let is_name = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let value = value.trim().parse().ok()?;
+    is_name.then_some((field, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{check_garbage, values};
+
+    fn fields(include: &str) -> Fields {
+        Fields { include: Some(Regex::new(include).unwrap()), decided: Vec::new() }
+    }
+
+    #[test]
+    fn shows_the_fields_asked_for_also_when_lines_move() {
+        let mut fields = fields("^(oom_kill|pgpg)");
+        let lines = |text: &str, fields: &mut Fields| values(&families(text, fields).unwrap());
+        assert_eq!(
+            lines("nr_free 3\npgpgin 7\noom_kill 0\n", &mut fields),
+            ["node_vmstat_pgpgin 7", "node_vmstat_oom_kill 0"]
+        );
+        assert_eq!(
+            lines("pgpgin 8\nnr_free 3\noom_kill 1\n", &mut fields),
+            ["node_vmstat_pgpgin 8", "node_vmstat_oom_kill 1"]
+        );
+    }
+
+    #[test]
+    fn garbage_is_a_fault() {
+        check_garbage(
+            |text| families(text, &mut fields("")),
+            &["", "\n", "pgpgin", "pgpgin x", "pg pgin 1", "pg{} 1", " 1"],
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Files that stay open from one scrape to the next.
+//!
+//! Opening a file of sysfs costs ten times as much as reading it again, so files stay open and are read with `pread` from
+//! the start: the kernel makes the text anew at offset 0. How many stay open has a limit; a file beyond it is opened for
+//! each reading. Leaves out where the files are and what their text means.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::collector::Fault;
+use crate::descriptors::may_stay_open;
+
+/// One file that is opened at its first reading and stays open, if there is room.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    path: PathBuf,
+    file: Option<File>,
+    length: Length,
+}
+
+/// How long a file's text can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// Read until nothing more comes.
+    Any,
+    /// One page at most, all of it in the first answer: an attribute of sysfs.
+    Page,
+}
+
+impl KeptFile {
+    /// Nothing is opened yet.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, file: None, length: Length::Any }
+    }
+
+    /// An attribute of sysfs, which takes one system call to read instead of two.
+    pub(crate) fn attribute(path: PathBuf) -> Self {
+        Self { path, file: None, length: Length::Page }
+    }
+
+    /// What is wrong with the text that was read, and where it is.
+    pub(crate) fn fault(&self, wrong: &str) -> Fault {
+        Fault::new(format!("{}: {wrong}", self.path.display()))
+    }
+
+    /// The whole text as it is now, read into `buffer`.
+    pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b str, ReadError> {
+        let length =
+            self.fill(&mut buffer.0).map_err(|error| ReadError { path: self.path.clone(), error })?;
+        std::str::from_utf8(&buffer.0[..length]).map_err(|_| ReadError {
+            path: self.path.clone(),
+            error: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),
+        })
+    }
+
+    /// A descriptor of a device that went away fails for ever, also when a device of the same name is back: only then
+    /// the file is opened anew. Other failures belong to the question (`EINVAL` for the speed of a link that is down).
+    fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        if let Some(file) = &self.file {
+            match fill_from(file, self.length, bytes) {
+                Err(error) if is_gone(&error) => self.file = None,
+                answered => return answered,
+            }
+        }
+        let file = File::open(&self.path)?;
+        let filled = fill_from(&file, self.length, bytes);
+        self.file = Some(file).filter(may_stay_open);
+        filled
+    }
+}
+
+/// The device went away after the file was opened.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::SRCH))
+}
+
+/// The first request stays at one page: files under `/proc/sys` were measured to cost more the larger the request is.
+const FIRST_REQUEST: usize = 4096;
+
+fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    if bytes.len() < FIRST_REQUEST {
+        bytes.resize(FIRST_REQUEST, 0);
+    }
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(bytes.len() * 2, 0);
+        }
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => return Ok(filled),
+            Ok(count) => {
+                filled += count;
+                if length == Length::Page && filled < bytes.len() {
+                    return Ok(filled);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Room for one file's text, used again at every reading.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<u8>);
+
+/// A file that could not be read, by name.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub(crate) struct ReadError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl ReadError {
+    /// Names the file beside the reason.
+    pub(crate) fn new(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        Self { path: path.into(), error }
+    }
+
+    /// The kernel or the machine does not have this file, which is often no fault at all.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.error.kind() == io::ErrorKind::NotFound
+    }
+
+    /// The device went away, does not have this property, or does not in its present state (`EINVAL` for the speed of
+    /// a link that is down). Anything else, like too many open files, is a failure of ours or of the machine.
+    pub(crate) fn is_no_answer(&self) -> bool {
+        let no_answer = [Errno::INVAL, Errno::OPNOTSUPP];
+        let refused = Errno::from_io_error(&self.error).is_some_and(|errno| no_answer.contains(&errno));
+        self.is_absent() || is_gone(&self.error) || refused
+    }
+
+    /// The reason alone.
+    pub(crate) fn io(&self) -> &io::Error {
+        &self.error
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_again_what_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "one").unwrap();
+        let mut kept = KeptFile::new(path.clone());
+        let mut buffer = Buffer::default();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "one");
+        std::fs::write(&path, "three").unwrap();
+        assert_eq!(kept.read(&mut buffer).unwrap(), "three");
+    }
+
+    #[test]
+    fn reads_past_the_first_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let text = "0123456789".repeat(2_000);
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(KeptFile::new(path).read(&mut Buffer::default()).unwrap(), text);
+    }
+
+    #[test]
+    fn names_the_file_it_cannot_read() {
+        let error = KeptFile::new("/nonexistent/file".into()).read(&mut Buffer::default()).unwrap_err();
+        assert!(error.is_absent());
+        assert!(error.to_string().starts_with("/nonexistent/file: "), "{error}");
+    }
+
+    #[test]
+    fn only_a_device_can_have_no_answer() {
+        let check = |errno: Errno, expected| {
+            let error = ReadError::new("file", errno.into());
+            assert_eq!(error.is_no_answer(), expected, "{errno:?}");
+        };
+        for errno in [Errno::NOENT, Errno::NODEV, Errno::NXIO, Errno::INVAL, Errno::OPNOTSUPP] {
+            check(errno, true);
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS, Errno::PERM, Errno::IO] {
+            check(errno, false);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Asking the kernel about its network devices with one request (see `netlink(7)` and `rtnetlink(7)`).
+//!
+//! Owns the socket, the request and the layout of an answer. The devices of the process's own network namespace are
+//! told, as everywhere in `/proc/net`. Leaves out what is asked and what the attributes mean. By hand: the crates for
+//! rtnetlink decode every attribute of every device into values of their own, hundreds of allocations at each scrape,
+//! to give us two or three.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+
+use crate::collector::Fault;
+
+/// From `include/uapi/linux/netlink.h`.
+const NLM_F_REQUEST: u16 = 0x001;
+const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// `struct nlmsghdr`
+const HEADER: usize = 16;
+/// `struct ifinfomsg`, the longest header that follows in the requests we send.
+const FAMILY_HEADER: usize = 16;
+/// The length field of a request.
+const REQUEST_LENGTH: u32 = 32;
+
+/// A request for all there is of one kind, by the numbers of `include/uapi/linux/rtnetlink.h`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    /// The kind of the request.
+    pub(crate) request: u16,
+    /// The kind of the messages that answer it.
+    pub(crate) answer: u16,
+}
+
+/// The kernel fills at most this much of a datagram in a dump.
+const DATAGRAM: usize = 32 * 1024;
+
+/// A socket that is opened at the first query and kept.
+#[derive(Default)]
+pub(crate) struct Socket {
+    open: Option<OwnedFd>,
+    sequence: u32,
+    datagram: Vec<u8>,
+}
+
+impl Socket {
+    /// Gives each message that answers the query to `take`, without its header, and the socket for further calls.
+    pub(crate) fn dump(&mut self, query: Query, mut take: impl FnMut(&OwnedFd, &[u8])) -> Result<(), Fault> {
+        let answered = self.exchange(query, &mut take);
+        if answered.is_err() {
+            // The rest of an answer may still be under way on this socket; the next query gets a new one.
+            self.open = None;
+        }
+        answered.map_err(|error| Fault::new(format!("netlink: {error}")))
+    }
+
+    fn exchange(&mut self, query: Query, take: &mut impl FnMut(&OwnedFd, &[u8])) -> io::Result<()> {
+        let socket = match self.open.take() {
+            Some(socket) => socket,
+            None => open()?,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        send(&socket, &request(query.request, self.sequence), SendFlags::empty())?;
+        self.datagram.resize(DATAGRAM, 0);
+        loop {
+            let (length, whole) = recv(&socket, self.datagram.as_mut_slice(), RecvFlags::TRUNC)?;
+            if whole > length || length == 0 {
+                return Err(io::Error::other("the answer is longer than a datagram of a dump may be"));
+            }
+            let datagram = &self.datagram[..length];
+            let progress =
+                read_datagram(datagram, self.sequence, query.answer, |message| take(&socket, message))?;
+            if progress == Progress::Done {
+                self.open = Some(socket);
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    // A lost answer must not hold the thread for ever.
+    set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(5)))?;
+    Ok(socket)
+}
+
+/// A header and an empty `struct ifinfomsg`, which does for links and for addresses.
+fn request(kind: u16, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
+    let mut request = [0; HEADER + FAMILY_HEADER];
+    request[0..4].copy_from_slice(&REQUEST_LENGTH.to_ne_bytes());
+    request[4..6].copy_from_slice(&kind.to_ne_bytes());
+    request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    request[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    request
+}
+
+#[derive(PartialEq, Eq, Debug)]
+enum Progress {
+    More,
+    Done,
+}
+
+/// Reads the messages of one datagram; answers to an older query are passed over.
+fn read_datagram(
+    mut bytes: &[u8],
+    sequence: u32,
+    answer: u16,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<Progress> {
+    let garbled = || io::Error::new(io::ErrorKind::InvalidData, "the answer is garbled");
+    while !bytes.is_empty() {
+        let length = u32_at(bytes, 0).ok_or_else(garbled)? as usize;
+        let message = bytes.get(..length).filter(|_| length >= HEADER).ok_or_else(garbled)?;
+        let (kind, number) =
+            (u16_at(message, 4).ok_or_else(garbled)?, u32_at(message, 8).ok_or_else(garbled)?);
+        bytes = bytes.get(aligned(length)..).unwrap_or_default();
+        if number != sequence {
+            continue;
+        }
+        match kind {
+            NLMSG_DONE => return Ok(Progress::Done),
+            NLMSG_ERROR => {
+                let negated = u32_at(message, HEADER).ok_or_else(garbled)?.cast_signed();
+                return Err(io::Error::from_raw_os_error(negated.wrapping_neg()));
+            }
+            kind if kind == answer => take(&message[HEADER..]),
+            _ => {}
+        }
+    }
+    Ok(Progress::More)
+}
+
+/// The payload of the first attribute of this kind.
+pub(crate) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let kind = u16_at(bytes, 2)?;
+        let payload = bytes.get(4..length)?;
+        if kind == wanted {
+            return Some(payload);
+        }
+        bytes = bytes.get(aligned(length)..)?;
+    }
+}
+
+/// Messages and attributes begin at multiples of four bytes.
+fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// A text that ends at its first zero.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
+}
+
+/// The number at this place, in the machine's byte order; `None` past the end.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_by_name() {
+        let mut message = request(18, 7).to_vec();
+        message[4..6].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
+        message[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
+        let read = |sequence| read_datagram(&message, sequence, 16, |_| ());
+        assert_eq!(read(7).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(read(8).unwrap(), Progress::More);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_datagram(&bytes, 0, 16, |_| ());
+            let _ = attribute(&bytes, 1);
+        }
+    }
+}

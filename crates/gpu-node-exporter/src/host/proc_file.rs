@@ -1,0 +1,23 @@
+//! One file of `/proc`, and the text it holds.
+
+use super::kept_file::{Buffer, KeptFile, ReadError};
+use super::root::Root;
+
+/// A file of `/proc` with room for its text. It is opened at its first reading and stays open.
+#[derive(Debug)]
+pub(crate) struct ProcFile {
+    file: KeptFile,
+    buffer: Buffer,
+}
+
+impl ProcFile {
+    /// `path` is relative to `--path.procfs`. Nothing is opened yet.
+    pub(crate) fn new(root: &Root, path: &str) -> Self {
+        Self { file: KeptFile::new(root.proc.join(path)), buffer: Buffer::default() }
+    }
+
+    /// The whole text as it is now.
+    pub(crate) fn read(&mut self) -> Result<&str, ReadError> {
+        self.file.read(&mut self.buffer)
+    }
+}

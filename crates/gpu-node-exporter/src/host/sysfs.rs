@@ -1,0 +1,211 @@
+//! Devices as sysfs describes them (see the kernel's `filesystems/sysfs.rst`): a directory for each device of a class,
+//! and in it a file for each attribute.
+//!
+//! Owns finding the devices, keeping their files, and the difference between an attribute that has no answer and one
+//! that could not be read. A collector adds a table: which file becomes which family. Leaves out what the attributes
+//! mean.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::kept_file::{Buffer, KeptFile, ReadError};
+use crate::collector::Fault;
+use crate::family::{Family, Kind, Labels};
+
+/// The devices of one directory, such as `/sys/class/net`, as a collector keeps them from one reading to the next.
+pub(crate) struct Devices<D> {
+    directory: PathBuf,
+    /// `None` for a device that is not shown.
+    known: BTreeMap<String, Option<D>>,
+}
+
+impl<D> Devices<D> {
+    /// Nothing is looked at before the first [`Devices::find`].
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory, known: BTreeMap::new() }
+    }
+
+    /// The devices that are there now, by name. `open` is asked once for each new device, with its directory and its
+    /// name; `None` leaves it out until it is gone.
+    pub(crate) fn find(
+        &mut self,
+        open: impl Fn(&Path, &str) -> Option<D>,
+    ) -> Result<impl Iterator<Item = &mut D>, Fault> {
+        let unreadable = |error| ReadError::new(&self.directory, error);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            // Among the devices may be plain files, such as `bonding_masters`.
+            let is_device = entry.file_type().is_ok_and(|kind| !kind.is_file());
+            names.extend(entry.file_name().into_string().ok().filter(|_| is_device));
+        }
+        self.known.retain(|name, _| names.contains(name));
+        for name in names {
+            let directory = &self.directory;
+            self.known.entry(name).or_insert_with_key(|name| open(&directory.join(name), name));
+        }
+        Ok(self.known.values_mut().flatten())
+    }
+}
+
+/// The numbers N of the entries PREFIX`N` of a directory, in order; none when it is not there.
+pub(crate) fn numbered(directory: &Path, prefix: &str) -> Result<Vec<u32>, Fault> {
+    let unreadable = |error| ReadError::new(directory, error);
+    let entries = match std::fs::read_dir(directory).map_err(unreadable) {
+        Ok(entries) => entries,
+        Err(error) if error.is_absent() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(unreadable)?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// A row of a collector's table: an attribute that is one number, and the family it becomes.
+pub(crate) struct Attribute {
+    /// The name of the file.
+    pub(crate) file: &'static str,
+    family: &'static str,
+    help: &'static str,
+    kind: Kind,
+    /// How many base units the file's unit is; `None` for a number that is shown as it is written.
+    scale: Option<f64>,
+}
+
+impl Attribute {
+    /// A number that goes up and down.
+    pub(crate) const fn gauge(file: &'static str, family: &'static str, help: &'static str) -> Self {
+        Self { file, family, help, kind: Kind::Gauge, scale: None }
+    }
+
+    /// A number that only grows.
+    pub(crate) const fn counter(file: &'static str, family: &'static str, help: &'static str) -> Self {
+        Self { file, family, help, kind: Kind::Counter, scale: None }
+    }
+
+    /// The same attribute in another unit: one unit of the file is so many base units.
+    pub(crate) const fn times(self, scale: f64) -> Self {
+        Self { scale: Some(scale), ..self }
+    }
+
+    /// The empty family.
+    pub(crate) fn family(&self) -> Family {
+        match self.kind {
+            Kind::Counter => Family::counter(self.family, self.help),
+            _ => Family::gauge(self.family, self.help),
+        }
+    }
+
+    /// Adds one device's sample, converted to base units.
+    pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: i64) {
+        match (self.scale, u64::try_from(value)) {
+            (Some(scale), _) => family.push(labels.clone(), value as f64 * scale),
+            (None, Ok(whole)) => family.push(labels.clone(), whole),
+            (None, Err(_)) => family.push(labels.clone(), value as f64),
+        }
+    }
+}
+
+/// The text of an attribute; `None` where the device has no answer.
+pub(crate) fn text(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<String>, Fault> {
+    match file.read(buffer) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The number of an attribute; `None` where the device has no answer.
+pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i64>, Fault> {
+    match file.read(buffer) {
+        Ok(text) => parse_number(text.trim()).map(Some).map_err(|wrong| file.fault(&wrong)),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Decimal, or hexadecimal after `0x`.
+fn parse_number(text: &str) -> Result<i64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| format!("expected a number, found {text:?}"))
+}
+
+/// An attribute that is not read often enough to be kept (topology, labels): its text; `None` where the device has no
+/// answer.
+pub(crate) fn read_once(path: &Path) -> Result<Option<String>, ReadError> {
+    match std::fs::read_to_string(path).map_err(|error| ReadError::new(path, error)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.is_no_answer() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{check_garbage, values};
+
+    #[test]
+    fn devices_come_and_go() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = |name: &str| root.path().join(name);
+        for name in ["eth1", "eth0", "veth9"] {
+            std::fs::create_dir(directory(name)).unwrap();
+        }
+        std::fs::write(directory("bonding_masters"), "bond0\n").unwrap();
+        let mut devices = Devices::new(root.path().into());
+        let opened = std::cell::RefCell::new(Vec::new());
+        let mut find = || -> Vec<String> {
+            let found = devices.find(|directory, name| {
+                assert!(directory.ends_with(name));
+                opened.borrow_mut().push(name.to_owned());
+                (!name.starts_with("veth")).then(|| name.to_owned())
+            });
+            found.unwrap().map(|device| device.clone()).collect()
+        };
+        assert_eq!(find(), ["eth0", "eth1"]);
+        std::fs::remove_dir(directory("eth0")).unwrap();
+        std::fs::create_dir(directory("eth2")).unwrap();
+        assert_eq!(find(), ["eth1", "eth2"]);
+        std::fs::create_dir(directory("eth0")).unwrap();
+        assert_eq!(find(), ["eth0", "eth1", "eth2"]);
+        let mut opened = opened.into_inner();
+        opened.sort();
+        assert_eq!(opened, ["eth0", "eth0", "eth1", "eth2", "veth9"], "each is opened when it is new");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_a_fault() {
+        let mut devices = Devices::<()>::new("/nonexistent/class".into());
+        let fault = devices.find(|_, _| None).err().unwrap();
+        assert!(fault.to_string().starts_with("/nonexistent/class: "), "{fault}");
+    }
+
+    #[test]
+    fn a_row_says_name_and_unit() {
+        let shown = |attribute: Attribute, value| {
+            let mut family = attribute.family();
+            attribute.push(&mut family, &Labels::NONE, value);
+            (family.kind, values(&[family]).remove(0))
+        };
+        assert_eq!(shown(Attribute::gauge("a", "a", "A."), -1), (Kind::Gauge, "a -1".to_owned()));
+        let most = i64::MAX;
+        assert_eq!(shown(Attribute::counter("b", "b", "B."), most), (Kind::Counter, format!("b {most}")));
+        let kilohertz = Attribute::gauge("c", "c_hertz", "C.").times(1e3);
+        assert_eq!(shown(kilohertz, 1_700), (Kind::Gauge, "c_hertz 1700000".to_owned()));
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        assert_eq!(parse_number("0x1303").unwrap(), 4867);
+        assert_eq!(parse_number("-1").unwrap(), -1);
+        check_garbage(parse_number, &["", "0x", "up", "1.5", "99999999999999999999"]);
+    }
+}
