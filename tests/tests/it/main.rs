@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod exporter_stage;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod relay_stage;
@@ -17,6 +19,8 @@ mod exposition;
 mod gpu_faults;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+mod module_order;
 #[cfg(test)]
 mod relay_durability;
 #[cfg(test)]
