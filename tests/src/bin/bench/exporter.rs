@@ -13,7 +13,7 @@ use e2e::{http, programs};
 
 use crate::scrapes::Scraper;
 use crate::table::{Table, Target, median, quantile};
-use crate::usage;
+use crate::usage::{self, Memory};
 
 /// Scrapes in a row, and how often the two take turns.
 const SCRAPES: usize = 500;
@@ -148,23 +148,28 @@ fn side_by_side(table: &mut Table, ours: &Peer, peer: &Peer, with_gzip: bool) ->
     Ok(())
 }
 
+/// Both processes of ours together beside the peer's one, each way that the kernel counts.
 fn memory(table: &mut Table, ours: &Peer, peer: &Peer) -> Result<()> {
     let processes = ours.processes()?;
     ensure!(processes.len() == 2, "an exporter and its probe are expected, there are {}", processes.len());
-    let each =
-        processes.iter().map(|pid| usage::resident_mb(&[*pid], LIBRARY)).collect::<Result<Vec<_>>>()?;
-    table.add(
-        "exporter: resident memory",
-        each.iter().sum(),
-        "MB",
-        Target::AtMost(10.0),
-        format!(
-            "exporter {:.1} + probe {:.1}, without the driver's library; node_exporter {:.1}",
-            each[0],
-            each[1],
-            usage::resident_mb(&peer.processes()?, "")?
-        ),
-    );
+    let each = processes.iter().map(|pid| usage::memory(*pid, Some(LIBRARY))).collect::<Result<Vec<_>>>()?;
+    let peers = peer.processes()?.iter().map(|pid| usage::memory(*pid, None)).sum::<Result<Memory>>()?;
+    let mut compare = |what: &str, target: Target, value: fn(&Memory) -> f64| {
+        let (exporter, probe, of_peer) = (value(&each[0]), value(&each[1]), value(&peers));
+        table.add(
+            format!("exporter: {what} memory"),
+            (exporter + probe) / of_peer,
+            "of node's",
+            target,
+            format!(
+                "{:.1} MB (exporter {exporter:.1}, probe {probe:.1}, without the driver's library), node_exporter {of_peer:.1} MB",
+                exporter + probe
+            ),
+        );
+    };
+    compare("private", Target::AtMost(1.0 / 4.0), |memory| memory.private);
+    compare("proportional", Target::None, |memory| memory.proportional);
+    compare("resident", Target::None, |memory| memory.resident);
     Ok(())
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
         rounds.push(flooded);
     }
     let cpu = usage::cpu_ns(&processes)? - before;
-    let resident = usage::resident_mb(&processes, "")?;
+    let memory = usage::memory(relay.pid(), None)?;
     relay.kill();
     let stored = stored(&store)?;
 
@@ -93,7 +93,13 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
         Target::None,
         "accepting, storing, delivering",
     );
-    table.add("relay: resident memory", resident, "MB", Target::None, "after the flood");
+    table.add(
+        "relay: private memory",
+        memory.private,
+        "MB",
+        Target::None,
+        format!("after the flood; proportional {:.1}, resident {:.1}", memory.proportional, memory.resident),
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
-//! What processes cost, as the kernel counts it: CPU time and resident memory.
+//! What processes cost, as the kernel counts it: CPU time and memory.
 
 use std::fs;
+use std::iter::Sum;
 
 use anyhow::{Context as _, Result};
 
@@ -35,29 +36,80 @@ fn tasks(pid: u32) -> Result<Vec<String>> {
     Ok(entries.filter_map(|entry| Some(entry.ok()?.path().to_string_lossy().into_owned())).collect())
 }
 
-/// Resident memory of these processes in megabytes (10^6 bytes), summed over all their mappings but those of files whose
-/// path contains `without`: the driver's library is the driver's, whoever maps it.
-pub(crate) fn resident_mb(processes: &[u32], without: &str) -> Result<f64> {
-    let mut kib = 0.0;
-    for pid in processes {
-        let path = format!("/proc/{pid}/smaps");
-        let smaps = fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
-        kib += resident_kib(&smaps, without);
-    }
-    Ok(kib * 1024.0 / 1e6)
+/// Memory of some processes, in megabytes (10^6 bytes).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Memory {
+    /// Pages that no other process maps (`Private_*`, USS): what the end of the process would free.
+    pub(crate) private: f64,
+    /// Each page divided by the number of processes that map it (`Pss`).
+    pub(crate) proportional: f64,
+    /// Every page that is mapped and in memory (`Rss`).
+    pub(crate) resident: f64,
 }
 
-/// A mapping is one line with its address range and path, then `Name: value` lines (`proc_pid_smaps(5)`).
-fn resident_kib(smaps: &str, without: &str) -> f64 {
-    let (mut kib, mut is_counted) = (0.0, true);
+impl Sum for Memory {
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::default(), |sum, next| Self {
+            private: sum.private + next.private,
+            proportional: sum.proportional + next.proportional,
+            resident: sum.resident + next.resident,
+        })
+    }
+}
+
+/// Memory of one process over all its mappings but those of files whose path contains `without`: the driver's library
+/// is the driver's, whoever maps it. Without that exception the sums are those of `smaps_rollup`.
+pub(crate) fn memory(pid: u32, without: Option<&str>) -> Result<Memory> {
+    let path = format!("/proc/{pid}/smaps");
+    let smaps = fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;
+    Ok(of_smaps(&smaps, without))
+}
+
+/// A mapping is one line with its address range and path, then `Name: value kB` lines (`proc_pid_smaps(5)`).
+fn of_smaps(smaps: &str, without: Option<&str>) -> Memory {
+    let (mut sum, mut is_counted) = (Memory::default(), true);
     for line in smaps.lines() {
-        let first = line.split_whitespace().next().unwrap_or_default();
-        if !first.ends_with(':') {
-            is_counted = without.is_empty() || !line.contains(without);
-        } else if first == "Rss:" && is_counted {
-            let value = line.split_whitespace().nth(1).and_then(|field| field.parse::<f64>().ok());
-            kib += value.unwrap_or(f64::NAN);
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        if !name.ends_with(':') {
+            is_counted = without.is_none_or(|file| !line.contains(file));
+        } else if is_counted {
+            let kibibytes = words.next().and_then(|value| value.parse::<f64>().ok());
+            let megabytes = kibibytes.map_or(f64::NAN, |kibibytes| kibibytes * 1024.0 / 1e6);
+            match name {
+                "Private_Clean:" | "Private_Dirty:" | "Private_Hugetlb:" => sum.private += megabytes,
+                "Pss:" => sum.proportional += megabytes,
+                "Rss:" => sum.resident += megabytes,
+                _ => {}
+            }
         }
     }
-    kib
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_summed_over_mappings() {
+        let mapping = |path: &str| {
+            format!(
+                "7f00-7f01 r-xp 00000000 fe:00 123 {path}\nSize: 9000 kB\nRss: 3000 kB\nPss: 2000 kB\nPss_Dirty: 7 kB\n\
+                 Shared_Clean: 2000 kB\nPrivate_Clean: 600 kB\nPrivate_Dirty: 400 kB\nVmFlags: rd ex mr\n"
+            )
+        };
+        let smaps = [mapping("/usr/bin/program"), mapping("/usr/lib/libdriver.so"), mapping("")].concat();
+        let one = Memory { private: 1.024, proportional: 2.048, resident: 3.072 };
+        let check = |without, mappings: usize| {
+            let (found, expected) =
+                (of_smaps(&smaps, without), std::iter::repeat_n(one, mappings).sum::<Memory>());
+            let close = |found: f64, expected: f64| (found - expected).abs() < 1e-9;
+            assert!(close(found.private, expected.private), "{found:?}");
+            assert!(close(found.proportional, expected.proportional), "{found:?}");
+            assert!(close(found.resident, expected.resident), "{found:?}");
+        };
+        check(None, 3);
+        check(Some("libdriver"), 2);
+    }
 }
