@@ -8,10 +8,10 @@ mod args;
 mod commands;
 mod logging;
 
+mod address;
 mod app;
 mod http;
 mod relay;
-mod secret;
 mod settings;
 
 mod intake;

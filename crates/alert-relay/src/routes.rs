@@ -7,12 +7,32 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::calendar::Calendar;
 use crate::notification::{Alert, Fingerprint, Notification};
-use crate::settings::{ReceiverSettings, RouteSettings};
 
 mod matcher;
 
 pub(crate) use matcher::Matcher;
+
+/// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceiverSettings {
+    /// `routes:` in order; an alert goes to every route that matches it.
+    pub(crate) routes: Vec<RouteSettings>,
+}
+
+/// One entry of `routes:`.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteSettings {
+    /// `matchers`: all must match; none matches everything.
+    pub(crate) matchers: Vec<Matcher>,
+    /// `active`: when this route applies; `None` is always.
+    pub(crate) active: Option<Calendar>,
+    /// `targets`: names that exist.
+    pub(crate) targets: Vec<String>,
+    /// `mentions`: names that exist in `people:`.
+    pub(crate) mentions: Vec<String>,
+}
 
 /// One target's share of one notification, as it goes into the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

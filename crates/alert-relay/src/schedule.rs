@@ -188,7 +188,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::settings::Budget;
+    use crate::budget::Budget;
 
     const NOW: Millis = Millis(1_000_000);
 

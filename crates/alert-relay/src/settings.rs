@@ -3,41 +3,35 @@
 //! Owns loading them: embedded default, file, environment, every mistake noted before the first is reported. Leaves out
 //! what needs the outside to judge (can the port be bound, does the robot answer), which is `check`'s.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use http_serve::ListenAddress;
 use jiff::tz::TimeZone;
+use settings_document::{Document, Map, Reading, Section};
 
+use crate::address;
 use crate::message::Language;
 use crate::people::Person;
+use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
-use crate::settings::problem::Places;
-use crate::settings::section::{Reader, Section};
+use crate::settings::name::is_name;
 
-mod budget;
 mod channel;
-mod document;
 mod fallback;
 mod heartbeat;
 mod layers;
 mod name;
 mod person;
-mod problem;
 mod receiver;
-mod section;
 mod server;
 mod store;
 mod target;
 
-pub(crate) use budget::Budget;
 pub(crate) use heartbeat::HeartbeatSettings;
-pub(crate) use name::no_such;
-pub(crate) use problem::Problem;
-pub(crate) use receiver::{ReceiverSettings, RouteSettings};
 pub(crate) use server::ServerSettings;
+pub(crate) use settings_document::{Problem, no_such};
 pub(crate) use store::StoreSettings;
 pub(crate) use target::TargetSettings;
 
@@ -124,34 +118,23 @@ impl Settings {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Rejected> {
-        let document = document::parse(text);
+        let document = Document::parse(text, is_name);
         let mut overrides = layers::overrides(environment);
-        let mut problems: Vec<_> = document
-            .mistakes
-            .iter()
-            .map(|mistake| Problem::of_file(file, Some(mistake.line), &mistake.message))
-            .collect();
-
         let variables =
             overrides.iter().map(|(path, (variable, _))| (path.clone(), variable.clone())).collect();
-        let reader = Reader {
-            directory: file.parent().map(Path::to_owned).unwrap_or_default(),
-            places: Places::new(file, document.lines, variables),
-            problems: RefCell::default(),
-        };
-        refuse_overridden_names(&reader, &mut overrides);
+        let reading = Reading::new(file, document.lines, document.mistakes, variables);
+        refuse_overridden_names(&reading, &mut overrides);
 
-        let default = document::parse(DEFAULT).values;
+        let default = Document::parse(DEFAULT, is_name).values;
         let values = layers::merge(default, document.values, &overrides).unwrap_or_else(|error| {
-            problems.push(Problem::of_file(file, None, error.to_string()));
-            config::Map::new()
+            reading.note_file(error.to_string());
+            Map::new()
         });
-        let mut root = Section::new(&reader, String::new(), &values);
+        let mut root = Section::root(&reading, &values);
         let server = root.section("server").map(server::read);
         let store = root.section("store").and_then(store::read);
         let settings = read(root, server.clone(), store.clone());
-        problems.extend(reader.problems.into_inner());
-        problems.sort();
+        let problems = reading.into_problems();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
             _ => Err(Rejected {
@@ -163,14 +146,14 @@ impl Settings {
     }
 }
 
-fn refuse_overridden_names(reader: &Reader, overrides: &mut Overrides) {
+fn refuse_overridden_names(reading: &Reading, overrides: &mut Overrides) {
     overrides.retain(|path, _| {
         let section = path.split('.').next().unwrap_or(path);
         let is_refused = NAMED_SECTIONS.contains(&section);
         if is_refused {
             let message =
                 format!("the environment cannot set what is under `{section}` (hint: write it in the file)");
-            reader.problems.borrow_mut().push(reader.places.problem(path, message));
+            reading.note(path, message);
         }
         !is_refused
     });
@@ -228,7 +211,7 @@ fn read(
 /// A section that holds only `url`.
 fn read_url(root: &mut Section<'_>, key: &'static str) -> Option<String> {
     let mut section = root.section(key)?;
-    let url = section.base_url("url");
+    let url = address::base_url(&mut section, "url");
     section.finish();
     url
 }

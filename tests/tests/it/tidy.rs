@@ -9,8 +9,9 @@ use serde_json::Value;
 
 /// Which package of this workspace may use which: the services share `http-serve` and nothing else, and nothing links
 /// the simulated driver. Naming it for tests gets it built before them.
-const EDGES: [(&str, &str, Option<&str>); 3] = [
+const EDGES: [(&str, &str, Option<&str>); 4] = [
     ("alert-relay", "http-serve", None),
+    ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
     ("gpu-node-exporter", "nvml-sim", Some("dev")),
 ];

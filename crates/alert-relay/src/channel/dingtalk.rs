@@ -17,9 +17,9 @@ use crate::outcome::{Outcome, Reason};
 use crate::people::Person;
 use crate::render::Draft;
 use crate::render::markup::Markup;
-use crate::secret::Secret;
 use crate::settings::TargetSettings;
 use crate::split::Room;
+use settings_document::Secret;
 
 mod sign;
 

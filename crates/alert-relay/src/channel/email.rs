@@ -23,8 +23,8 @@ use crate::outcome::{Outcome, Reason};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates, words};
-use crate::secret::Secret;
 use crate::settings::TargetSettings;
+use settings_document::Secret;
 
 mod compose;
 mod server;

@@ -14,8 +14,8 @@ use rustls::ClientConfig;
 use crate::channel::reply::Reply;
 use crate::channel::{ChannelError, RobotId, roots};
 use crate::outcome::{Outcome, Reason};
-use crate::secret::Secret;
 use crate::settings::TargetSettings;
+use settings_document::Secret;
 
 /// Longest answer read; what is beyond can't be a verdict.
 const ANSWER_LIMIT: usize = 64 * 1024;

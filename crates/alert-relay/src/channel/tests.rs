@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 
+use crate::budget::Budget;
 use crate::channel::dingtalk::DingTalkSettings;
 use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
 use crate::channel::wecom::WecomSettings;
@@ -14,8 +15,8 @@ use crate::channel::{Channel, ChannelSettings, Part, Payload};
 use crate::message::Wording;
 use crate::message::{Changes, Language, Message, sample};
 use crate::people::Person;
-use crate::secret::Secret;
-use crate::settings::{Budget, TargetSettings};
+use crate::settings::TargetSettings;
+use settings_document::Secret;
 
 /// A target around a channel section, with a short time-out.
 pub(crate) fn target(channel: ChannelSettings) -> TargetSettings {

@@ -14,9 +14,9 @@ use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::people::Person;
 use crate::render::markup::Markup;
-use crate::secret::Secret;
 use crate::settings::TargetSettings;
 use crate::split::Room;
+use settings_document::Secret;
 
 /// The keys under `wecom:`.
 #[derive(Clone, Debug)]

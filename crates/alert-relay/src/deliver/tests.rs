@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::budget::Budget;
 use crate::channel::ChannelSettings;
 use crate::channel::scripted::{Reply, Script, unreachable};
 use crate::delivery::{Accepted, End, TargetCount};
 use crate::notification::Alert;
 use crate::outbox::testing::{Stage, accepted, firing, resolved};
 use crate::outcome::{Outcome, Reason};
-use crate::settings::{Budget, TargetSettings};
+use crate::settings::TargetSettings;
 
 mod mails;
 mod trouble;

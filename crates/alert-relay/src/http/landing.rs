@@ -10,7 +10,8 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use crate::channel::ChannelSettings;
 use crate::clock::Millis;
 use crate::delivery::TargetCount;
-use crate::settings::{HeartbeatSettings, ReceiverSettings, Settings, TargetSettings};
+use crate::routes::ReceiverSettings;
+use crate::settings::{HeartbeatSettings, Settings, TargetSettings};
 
 /// The page. `counts` is `None` when the store could not be asked.
 pub(super) fn page(

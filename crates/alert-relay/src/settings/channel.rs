@@ -2,11 +2,12 @@
 
 use lettre::message::Mailbox;
 
-use super::section::Section;
+use crate::address;
 use crate::channel::ChannelSettings;
 use crate::channel::dingtalk::DingTalkSettings;
 use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
 use crate::channel::wecom::WecomSettings;
+use settings_document::Section;
 
 /// SMTP over TLS from the first byte (RFC 8314, section 3.3).
 const SMTPS_PORT: u16 = 465;
@@ -65,12 +66,12 @@ fn read_wecom(mut section: Section<'_>) -> Option<ChannelSettings> {
     Some(ChannelSettings::Wecom(WecomSettings { webhook_url: webhook_url? }))
 }
 
-fn read_robot_url(section: &mut Section<'_>) -> Option<crate::secret::Secret> {
+fn read_robot_url(section: &mut Section<'_>) -> Option<settings_document::Secret> {
     if !section.has("webhook_url") && !section.has("webhook_url_file") {
         section
             .missing("webhook_url", "the robot's address, here or in the file that `webhook_url_file` names");
     }
-    section.secret_url("webhook_url", "webhook_url_file")
+    address::secret_url(section, "webhook_url", "webhook_url_file")
 }
 
 fn read_email(mut section: Section<'_>) -> Option<ChannelSettings> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::section::Section;
+use settings_document::Section;
 
 /// Which target speaks for which, by name; also of targets that are otherwise wrong.
 pub(super) type Fallbacks = BTreeMap<String, String>;

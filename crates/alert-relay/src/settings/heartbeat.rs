@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Names;
-use super::section::Section;
+use settings_document::Section;
 
 /// One entry of `heartbeats:`.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use config::{Config, ConfigError, Environment, Map, Source, Value, ValueKind};
+use config::{Config, ConfigError, Environment, Source};
+use settings_document::{Map, Value, ValueKind};
 
 /// `ALERT_RELAY__SERVER__LISTEN` sets `server.listen`.
 const PREFIX: &str = "ALERT_RELAY__";

@@ -1,7 +1,7 @@
 //! `people:`, who can be mentioned.
 
-use super::section::Section;
 use crate::people::Person;
+use settings_document::Section;
 
 /// What a person can be known by; `feishu` is taken already, so that one file serves later versions too.
 const IDENTITIES: [&str; 5] = ["mobile", "dingtalk", "wecom", "feishu", "email"];

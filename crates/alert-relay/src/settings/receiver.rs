@@ -1,29 +1,9 @@
 //! `receivers:`, what Alertmanager posts to and which targets hear of it.
 
 use super::Names;
-use super::section::Section;
 use crate::calendar::Calendar;
-use crate::routes::Matcher;
-
-/// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.
-#[derive(Clone, Debug)]
-pub(crate) struct ReceiverSettings {
-    /// `routes:` in order; an alert goes to every route that matches it.
-    pub(crate) routes: Vec<RouteSettings>,
-}
-
-/// One entry of `routes:`.
-#[derive(Clone, Debug)]
-pub(crate) struct RouteSettings {
-    /// `matchers`: all must match; none matches everything.
-    pub(crate) matchers: Vec<Matcher>,
-    /// `active`: when this route applies; `None` is always.
-    pub(crate) active: Option<Calendar>,
-    /// `targets`: names that exist.
-    pub(crate) targets: Vec<String>,
-    /// `mentions`: names that exist in `people:`.
-    pub(crate) mentions: Vec<String>,
-}
+use crate::routes::{Matcher, ReceiverSettings, RouteSettings};
+use settings_document::Section;
 
 pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> ReceiverSettings {
     let routes: Vec<_> =

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http_serve::ListenAddress;
+use settings_document::Section;
 
-use super::section::Section;
+use crate::address;
 
 /// No webhook needs more: a group of 10,000 alerts is about 7 MB.
 const MOST_BODY_BYTES: u64 = 1 << 30;
@@ -34,7 +35,7 @@ pub(super) fn read(mut section: Section<'_>) -> ServerSettings {
         .into_iter()
         .filter_map(|item| item.said(str::parse::<ListenAddress>))
         .collect();
-    let external_url = section.base_url("external_url");
+    let external_url = address::base_url(&mut section, "external_url");
     let web_config_file = section.readable_file("web_config_file");
     if let Some(Err(error)) = web_config_file.as_deref().map(http_serve::validate) {
         section.problem("web_config_file", error.to_string());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::section::Section;
+use settings_document::Section;
 
 /// What has ended is needed a while longer: to recognise copies, to see that an alert has vanished, and to count budgets.
 const LEAST_RETENTION: Duration = Duration::from_hours(24);

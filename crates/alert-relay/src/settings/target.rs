@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fallback::Fallbacks;
-use super::name::no_such;
-use super::section::Section;
-use super::{Budget, Names, channel};
+use super::{Names, channel};
+use crate::address;
+use crate::budget::Budget;
 use crate::channel::{Channel, ChannelSettings};
 use crate::message::Language;
-use crate::secret::Secret;
+use settings_document::Secret;
+use settings_document::{Section, no_such};
 
 /// How long one attempt may take unless the target says otherwise: a robot answers in a second or not at all, while a mail server
 /// may look at the greeting, the recipient and the mail for minutes each (RFC 5321, 4.5.3.2).
@@ -57,7 +58,7 @@ pub(super) fn read(
     let own_language = section.parsed("language", LANGUAGES, parse_language);
     let template = section.readable_file("template");
     let send_resolved = section.flag("send_resolved");
-    let proxy = section.secret_url("proxy", "proxy_file");
+    let proxy = address::secret_url(&mut section, "proxy", "proxy_file");
     if proxy.is_some() && matches!(channel, Some(ChannelSettings::Email(_))) {
         section.problem("proxy", "mail cannot be sent through an HTTP proxy");
     }

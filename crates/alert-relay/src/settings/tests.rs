@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::budget::Budget;
 use crate::channel::ChannelSettings;
 use crate::channel::email::MailTls;
 
@@ -117,7 +118,7 @@ fn the_default_names_every_key() {
     ];
     // A getter's first argument is the key; `_file` siblings and the channels of later versions are told about in prose.
     let getter = regex::Regex::new(
-        r#"(?:text|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\(\s*"([a-z_]+)""#,
+        r#"(?:text|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\((?:&mut )?(?:section,)?\s*"([a-z_]+)""#,
     )
     .unwrap();
     for source in sources {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::secret::Secret;
+use settings_document::Secret;
 
 /// What a signed request adds to its address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -183,7 +183,7 @@ async fn a_proxy_is_used_and_its_password_not_shown() {
     let mut proxy = Server::answering(answer("200 OK", r#"{"errcode":0,"errmsg":"ok"}"#)).await;
     let mut target = target(dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1"));
     target.proxy =
-        Some(crate::secret::Secret::new(format!("http://user:proxy-password-1@{}", proxy.address)));
+        Some(settings_document::Secret::new(format!("http://user:proxy-password-1@{}", proxy.address)));
     assert!(matches!(send(&target).await, Outcome::Delivered { .. }));
     let request = (&mut proxy.request).await.unwrap();
     assert!(request.starts_with("POST http://127.0.0.1:1/robot/send?"), "{request}");

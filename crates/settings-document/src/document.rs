@@ -1,4 +1,4 @@
-//! The settings file as YAML with the line of every key.
+//! The settings file as YAML, with the line of every key.
 //!
 //! Owns parsing and the lines. Leaves out what the keys mean. The `config` crate could parse YAML itself but forgets the
 //! lines, so it is handed what this file parsed.
@@ -8,61 +8,63 @@ use std::collections::BTreeMap;
 use config::{Map, Value, ValueKind};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::name::is_name;
-
 /// A parsed file.
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub struct Document {
     /// The top-level keys.
-    pub(super) values: Map<String, Value>,
+    pub values: Map<String, Value>,
     /// The line of each key path, counted from 1.
-    pub(super) lines: BTreeMap<String, usize>,
+    pub lines: BTreeMap<String, usize>,
     /// What is wrong with the file as YAML; empty when all of it was understood.
-    pub(super) mistakes: Vec<Mistake>,
+    pub mistakes: Vec<Mistake>,
 }
 
 /// Something that is no settings file, whatever its keys mean.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub struct Mistake {
     /// Counted from 1.
-    pub(super) line: usize,
+    pub line: usize,
     /// Names no value: the value next to a mistake may be a secret.
-    pub(super) message: String,
+    pub message: String,
 }
 
-/// Parses `text`, all of it or up to the first place that is not YAML.
-pub(super) fn parse(text: &str) -> Document {
-    let mut document = Document::default();
-    let parsed = match MarkedYaml::load_from_str(text) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            let line = error.marker().line();
-            document.mistake(line, format!("not valid YAML: {}", error.info()));
-            return document;
-        }
-    };
-    if let Some(second) = parsed.get(1) {
-        document.mistake(second.span.start.line(), "a second YAML document (hint: remove the `---`)");
-    }
-    let Some(root) = parsed.first() else { return document };
-    match &root.data {
-        YamlData::Mapping(_) => {
-            if let ValueKind::Table(values) = document.convert(root, "").kind {
-                document.values = values;
-            }
-        }
-        YamlData::BadValue | YamlData::Value(Scalar::Null) => {}
-        _ => document.mistake(root.span.start.line(), "expected `key: value` lines"),
-    }
-    document
-}
+/// Which texts can be keys.
+type KeyRule = fn(&str) -> bool;
 
 impl Document {
+    /// Parses `text`, all of it or up to the first place that is not YAML. What `is_key` refuses is no key and is not shown: a
+    /// secret is easily written where its name should be.
+    pub fn parse(text: &str, is_key: KeyRule) -> Self {
+        let mut document = Self::default();
+        let parsed = match MarkedYaml::load_from_str(text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let line = error.marker().line();
+                document.mistake(line, format!("not valid YAML: {}", error.info()));
+                return document;
+            }
+        };
+        if let Some(second) = parsed.get(1) {
+            document.mistake(second.span.start.line(), "a second YAML document (hint: remove the `---`)");
+        }
+        let Some(root) = parsed.first() else { return document };
+        match &root.data {
+            YamlData::Mapping(_) => {
+                if let ValueKind::Table(values) = document.convert(root, "", is_key).kind {
+                    document.values = values;
+                }
+            }
+            YamlData::BadValue | YamlData::Value(Scalar::Null) => {}
+            _ => document.mistake(root.span.start.line(), "expected `key: value` lines"),
+        }
+        document
+    }
+
     fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
     }
 
-    fn convert(&mut self, node: &MarkedYaml<'_>, path: &str) -> Value {
+    fn convert(&mut self, node: &MarkedYaml<'_>, path: &str, is_key: KeyRule) -> Value {
         let line = node.span.start.line();
         let kind = match &node.data {
             YamlData::Value(Scalar::Null) => ValueKind::Nil,
@@ -77,7 +79,7 @@ impl Document {
                     .map(|(index, item)| {
                         let path = format!("{path}[{index}]");
                         self.lines.insert(path.clone(), item.span.start.line());
-                        self.convert(item, &path)
+                        self.convert(item, &path, is_key)
                     })
                     .collect(),
             ),
@@ -85,7 +87,7 @@ impl Document {
                 let mut table = Map::new();
                 for (key, value) in entries {
                     let key_line = key.span.start.line();
-                    let Some(name) = key_name(key) else {
+                    let Some(name) = key_name(key).filter(|name| is_key(name)) else {
                         self.mistake(
                             key_line,
                             "a key that is not a name (hint: keys are words such as `timeout`)",
@@ -94,7 +96,7 @@ impl Document {
                     };
                     let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                     self.lines.insert(path.clone(), key_line);
-                    let value = self.convert(value, &path);
+                    let value = self.convert(value, &path, is_key);
                     table.insert(name, value);
                 }
                 ValueKind::Table(table)
@@ -109,11 +111,10 @@ impl Document {
 }
 
 fn key_name(key: &MarkedYaml<'_>) -> Option<String> {
-    let name = match &key.data {
-        YamlData::Value(Scalar::String(name)) => name.to_string(),
-        YamlData::Value(Scalar::Integer(number)) => number.to_string(),
-        YamlData::Value(Scalar::Boolean(word)) => word.to_string(),
-        _ => return None,
-    };
-    is_name(&name).then_some(name)
+    match &key.data {
+        YamlData::Value(Scalar::String(name)) => Some(name.to_string()),
+        YamlData::Value(Scalar::Integer(number)) => Some(number.to_string()),
+        YamlData::Value(Scalar::Boolean(word)) => Some(word.to_string()),
+        _ => None,
+    }
 }

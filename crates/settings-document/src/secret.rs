@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 /// Prints `<redacted>` wherever it is formatted. A robot's webhook URL *is* a secret: whoever has it can post.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(Arc<str>);
+pub struct Secret(Arc<str>);
 
 impl Secret {
     /// Wraps a value read from the settings or from a `*_file`.
-    pub(crate) fn new(value: impl Into<Arc<str>>) -> Self {
+    pub fn new(value: impl Into<Arc<str>>) -> Self {
         Self(value.into())
     }
 
     /// The value itself, for the one call that needs it. Never format, log or store what this returns.
-    pub(crate) fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -4,76 +4,59 @@
 //! both for a key that is absent and for one that is wrong: the wrong one has been noted, and noted problems stop the
 //! load, so nobody ever sees the difference.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
-use reqwest::Url;
 
-use super::name::{did_you_mean, no_such};
-use super::problem::{Places, Problem};
+use crate::reading::Reading;
 use crate::secret::Secret;
-
-/// What all sections of one load share.
-#[derive(Debug)]
-pub(super) struct Reader {
-    /// Relative paths in the settings start here: the directory of the settings file.
-    pub(super) directory: PathBuf,
-    pub(super) places: Places,
-    pub(super) problems: RefCell<Vec<Problem>>,
-}
-
-impl Reader {
-    fn note(&self, key: &str, message: impl Into<String>) {
-        self.problems.borrow_mut().push(self.places.problem(key, message));
-    }
-}
+use crate::suggestion::{did_you_mean, no_such};
 
 /// One section, `server:` or `targets.ops.email:`, while it is read.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
-    reader: &'a Reader,
+pub struct Section<'a> {
+    reading: &'a Reading,
     path: String,
     values: &'a Map<String, Value>,
     known: BTreeSet<&'static str>,
 }
 
 impl<'a> Section<'a> {
-    /// The section at `path`; the root's is empty.
-    pub(super) fn new(reader: &'a Reader, path: String, values: &'a Map<String, Value>) -> Self {
-        Self { reader, path, values, known: BTreeSet::new() }
+    /// All of the file.
+    pub fn root(reading: &'a Reading, values: &'a Map<String, Value>) -> Self {
+        Self { reading, path: String::new(), values, known: BTreeSet::new() }
     }
 
     /// Notes a problem with `key` of this section.
-    pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
-        self.reader.note(&self.at(key), message);
+    pub fn problem(&self, key: &str, message: impl Into<String>) {
+        self.reading.note(&self.at(key), message);
     }
 
     /// Notes a problem with the section itself.
-    pub(super) fn own_problem(&self, message: impl Into<String>) {
-        self.reader.note(&self.path, message);
+    pub fn own_problem(&self, message: impl Into<String>) {
+        self.reading.note(&self.path, message);
     }
 
     /// Notes that `key` must be there.
-    pub(super) fn missing(&self, key: &str, expected: &str) {
+    pub fn missing(&self, key: &str, expected: &str) {
         self.problem(key, format!("missing: expected {expected}"));
     }
 
     /// Where relative paths start.
-    pub(super) fn directory(&self) -> &'a Path {
-        &self.reader.directory
+    pub fn directory(&self) -> &'a Path {
+        self.reading.directory()
     }
 
     /// Whether `key` is there with a value; counts as knowing it.
-    pub(super) fn has(&mut self, key: &'static str) -> bool {
+    pub fn has(&mut self, key: &'static str) -> bool {
         self.value(key).is_some()
     }
 
     /// Any text.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<&'a str> {
+    pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
         let value = self.value(key)?;
         match &value.kind {
             ValueKind::String(text) => Some(text),
@@ -90,7 +73,7 @@ impl<'a> Section<'a> {
     }
 
     /// Text that is not empty; its absence is noted.
-    pub(super) fn required_text(&mut self, key: &'static str, expected: &str) -> Option<&'a str> {
+    pub fn required_text(&mut self, key: &'static str, expected: &str) -> Option<&'a str> {
         if !self.has(key) {
             self.missing(key, expected);
             return None;
@@ -104,7 +87,7 @@ impl<'a> Section<'a> {
     }
 
     /// Text that `parse` understands. The message shows what was written, so this is not for secrets.
-    pub(super) fn parsed<T, E: Display>(
+    pub fn parsed<T, E: Display>(
         &mut self,
         key: &'static str,
         expected: &str,
@@ -125,7 +108,7 @@ impl<'a> Section<'a> {
     }
 
     /// A length of time above zero.
-    pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
+    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
         self.parsed(key, "a duration such as `10s`, `5m` or `30d`", |text| {
             match humantime::parse_duration(text) {
                 Ok(Duration::ZERO) => Err("it must be above zero"),
@@ -136,7 +119,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn count(&mut self, key: &'static str, most: u64) -> Option<u64> {
+    pub fn count(&mut self, key: &'static str, most: u64) -> Option<u64> {
         let value = self.value(key)?;
         let number = match &value.kind {
             ValueKind::I64(number) => u64::try_from(*number).ok(),
@@ -153,7 +136,7 @@ impl<'a> Section<'a> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         if let ValueKind::Boolean(flag) = value.kind {
             return Some(flag);
@@ -163,18 +146,18 @@ impl<'a> Section<'a> {
     }
 
     /// One text or a list of texts, each with its own key path for problems.
-    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Item<'a>> {
+    pub fn texts(&mut self, key: &'static str) -> Vec<Item<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let path = self.at(key);
         match &value.kind {
-            ValueKind::String(text) => vec![Item { reader: self.reader, path, text }],
+            ValueKind::String(text) => vec![Item { reading: self.reading, path, text }],
             ValueKind::Array(items) => {
                 let mut texts = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
                     match &item.kind {
-                        ValueKind::String(text) => texts.push(Item { reader: self.reader, path, text }),
-                        other => self.reader.note(&path, format!("expected text, found {}", found(other))),
+                        ValueKind::String(text) => texts.push(Item { reading: self.reading, path, text }),
+                        other => self.reading.note(&path, format!("expected text, found {}", found(other))),
                     }
                 }
                 texts
@@ -187,13 +170,13 @@ impl<'a> Section<'a> {
     }
 
     /// A path, from the settings file's directory unless it is absolute; `None` when empty. Whether it exists is not asked.
-    pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+    pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let text = self.text(key)?;
-        (!text.is_empty()).then(|| self.reader.directory.join(text))
+        (!text.is_empty()).then(|| self.reading.directory().join(text))
     }
 
     /// A path to a file that can be read.
-    pub(super) fn readable_file(&mut self, key: &'static str) -> Option<PathBuf> {
+    pub fn readable_file(&mut self, key: &'static str) -> Option<PathBuf> {
         let path = self.path(key)?;
         match std::fs::File::open(&path) {
             Ok(_) => Some(path),
@@ -204,17 +187,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// An `http` or `https` address without its trailing slash; empty when unset. It may hold a login, so it is not shown.
-    pub(super) fn base_url(&mut self, key: &'static str) -> Option<String> {
-        let text = self.text(key)?;
-        if !text.is_empty() {
-            self.check_url(key, text)?;
-        }
-        Some(text.trim_end_matches('/').to_owned())
-    }
-
     /// A secret: `key` itself or the file that `key_file` names, never both, trimmed.
-    pub(super) fn secret(&mut self, key: &'static str, file_key: &'static str) -> Option<Secret> {
+    pub fn secret(&mut self, key: &'static str, file_key: &'static str) -> Option<Secret> {
         let value = match (self.has(key), self.has(file_key)) {
             (false, false) => return None,
             (true, true) => {
@@ -243,33 +217,25 @@ impl<'a> Section<'a> {
         Some(Secret::new(value))
     }
 
-    /// A secret that is an `http` or `https` address.
-    pub(super) fn secret_url(&mut self, key: &'static str, file_key: &'static str) -> Option<Secret> {
-        let secret = self.secret(key, file_key)?;
-        let said_by = if self.has(key) { key } else { file_key };
-        self.check_url(said_by, secret.reveal())?;
-        Some(secret)
-    }
-
     /// The section under `key`.
-    pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
+    pub fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
         let value = self.value(key)?;
-        table(self.reader, self.at(key), value)
+        table(self.reading, self.at(key), value)
     }
 
     /// The sections under `key` by the names people gave them, in alphabetical order.
-    pub(super) fn named_sections(&mut self, key: &'static str) -> Vec<(&'a str, Section<'a>)> {
+    pub fn named_sections(&mut self, key: &'static str) -> Vec<(&'a str, Section<'a>)> {
         let Some(parent) = self.section(key) else { return Vec::new() };
         let mut entries: Vec<_> = parent.values.iter().collect();
         entries.sort_by_key(|(name, _)| name.as_str());
         entries
             .into_iter()
-            .filter_map(|(name, value)| Some((name.as_str(), table(parent.reader, parent.at(name), value)?)))
+            .filter_map(|(name, value)| Some((name.as_str(), table(parent.reading, parent.at(name), value)?)))
             .collect()
     }
 
     /// The names under `key`, whatever they hold.
-    pub(super) fn names(&mut self, key: &'static str) -> BTreeSet<&'a str> {
+    pub fn names(&mut self, key: &'static str) -> BTreeSet<&'a str> {
         match self.value(key).map(|value| &value.kind) {
             Some(ValueKind::Table(entries)) => entries.keys().map(String::as_str).collect(),
             _ => BTreeSet::new(),
@@ -277,7 +243,7 @@ impl<'a> Section<'a> {
     }
 
     /// The sections in the list under `key`.
-    pub(super) fn listed_sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+    pub fn listed_sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let ValueKind::Array(items) = &value.kind else {
             self.problem(key, format!("expected a list, found {}", found(&value.kind)));
@@ -287,12 +253,12 @@ impl<'a> Section<'a> {
         items
             .iter()
             .enumerate()
-            .filter_map(|(index, item)| table(self.reader, format!("{path}[{index}]"), item))
+            .filter_map(|(index, item)| table(self.reading, format!("{path}[{index}]"), item))
             .collect()
     }
 
     /// Notes every key that nobody asked for.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         for key in self.values.keys() {
             if !self.known.contains(key.as_str()) {
                 let hint = did_you_mean(key, self.known.iter().copied());
@@ -309,34 +275,25 @@ impl<'a> Section<'a> {
     fn at(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
-
-    fn check_url(&self, key: &str, text: &str) -> Option<()> {
-        let usable = Url::parse(text)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-        if !usable {
-            self.problem(key, "expected an address that begins with `https://` or `http://`");
-        }
-        usable.then_some(())
-    }
 }
 
 /// One text of a list.
 #[derive(Debug)]
-pub(super) struct Item<'a> {
-    reader: &'a Reader,
+pub struct Item<'a> {
+    reading: &'a Reading,
     path: String,
     /// What was written.
-    pub(super) text: &'a str,
+    pub text: &'a str,
 }
 
 impl Item<'_> {
     /// Notes a problem with this text.
-    pub(super) fn problem(&self, message: impl Into<String>) {
-        self.reader.note(&self.path, message);
+    pub fn problem(&self, message: impl Into<String>) {
+        self.reading.note(&self.path, message);
     }
 
     /// What `parse` makes of it.
-    pub(super) fn parsed<T, E: Display>(
+    pub fn parsed<T, E: Display>(
         &self,
         expected: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -351,12 +308,12 @@ impl Item<'_> {
     }
 
     /// What `parse` makes of it, whose error says all that is to say.
-    pub(super) fn said<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn said<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         parse(self.text).map_err(|error| self.problem(error.to_string())).ok()
     }
 
     /// The text, if it is one of `known`; `what` says what kind of thing it names.
-    pub(super) fn one_of(&self, what: &str, known: &BTreeSet<&str>) -> Option<String> {
+    pub fn one_of(&self, what: &str, known: &BTreeSet<&str>) -> Option<String> {
         if known.contains(self.text) {
             return Some(self.text.to_owned());
         }
@@ -365,11 +322,11 @@ impl Item<'_> {
     }
 }
 
-fn table<'a>(reader: &'a Reader, path: String, value: &'a Value) -> Option<Section<'a>> {
+fn table<'a>(reading: &'a Reading, path: String, value: &'a Value) -> Option<Section<'a>> {
     match &value.kind {
-        ValueKind::Table(values) => Some(Section::new(reader, path, values)),
+        ValueKind::Table(values) => Some(Section { reading, path, values, known: BTreeSet::new() }),
         other => {
-            reader.note(&path, format!("expected a section of `key: value` lines, found {}", found(other)));
+            reading.note(&path, format!("expected a section of `key: value` lines, found {}", found(other)));
             None
         }
     }

@@ -1,0 +1,54 @@
+//! One mistake in the settings, worded for the person who has to correct it.
+//!
+//! Owns where it is and how it is printed. Leaves out finding it, which the sections do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A mistake: where it stands, which key it is about, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    place: Place,
+    key: String,
+    message: String,
+}
+
+/// Where a value came from. The order is the order of printing: the file from top to bottom, then the environment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// The file as a whole, or its line counted from 1.
+    File(PathBuf, Option<usize>),
+    /// An environment variable.
+    Environment(String),
+}
+
+impl Problem {
+    /// A mistake about `key`, which stands in a line of the file, or belongs into the section that does.
+    pub(crate) fn of_key(file: &Path, line: Option<usize>, key: &str, message: impl Into<String>) -> Self {
+        Self { place: Place::File(file.to_owned(), line), key: key.to_owned(), message: message.into() }
+    }
+
+    /// A mistake about `key`, whose value came from an environment variable.
+    pub(crate) fn of_variable(variable: &str, key: &str, message: impl Into<String>) -> Self {
+        Self { place: Place::Environment(variable.to_owned()), key: key.to_owned(), message: message.into() }
+    }
+
+    /// A mistake that concerns the file as a whole: it cannot be read, or it is not YAML from `line` on.
+    pub fn of_file(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { place: Place::File(file.to_owned(), line), key: String::new(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File(file, None) => write!(out, "{}: ", file.display())?,
+            Place::File(file, Some(line)) => write!(out, "{}:{line}: ", file.display())?,
+            Place::Environment(variable) => write!(out, "environment variable {variable}: ")?,
+        }
+        if !self.key.is_empty() {
+            write!(out, "{}: ", self.key)?;
+        }
+        out.write_str(&self.message)
+    }
+}
