@@ -20,6 +20,8 @@ mod self_metrics;
 
 mod exposition;
 
+mod answer;
+
 mod landing;
 mod selection;
 mod service;

@@ -1,32 +1,24 @@
 //! What each path answers.
 //!
-//! Owns the few paths, the metrics page's way from request to bytes, and the limit on scrapes at the same time. Leaves
-//! out sockets, TLS and passwords, which are http-serve's.
+//! Owns the few paths, which families a scrape gets, and the limit on scrapes at the same time. Leaves out how the page is written
+//! (`answer`), and sockets, TLS and passwords, which are http-serve's.
 
 use std::collections::HashSet;
-use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Response, StatusCode, request};
-use http_body_util::Full;
-use http_serve::response::{html, text, whole};
+use http::{Method, StatusCode, request};
+use http_serve::response::{html, text};
 use tokio::sync::Semaphore;
 
-use crate::exposition::{Format, Page, accepts_gzip};
+use crate::answer::{Answer, PageWriter};
+use crate::exposition::Page;
 use crate::gpu::Gpu;
 use crate::landing;
 use crate::scrape::Scraper;
 use crate::selection::Selection;
 use crate::self_metrics::{self, SelfMetrics};
-
-/// An answer, complete in memory.
-pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// How the pages are served.
 #[derive(Debug)]
@@ -49,10 +41,9 @@ pub(crate) struct Service {
     running: Vec<&'static str>,
     permits: Semaphore,
     metrics: SelfMetrics,
-    /// The size of the last page, which the next one will be close to.
-    last_size: AtomicUsize,
-    /// What was logged as refused: once for each name.
-    told: Mutex<HashSet<String>>,
+    pages: PageWriter,
+    /// The refused series that were logged: each once.
+    logged: Mutex<HashSet<String>>,
 }
 
 impl Service {
@@ -69,8 +60,8 @@ impl Service {
             running,
             permits,
             metrics: SelfMetrics::default(),
-            last_size: AtomicUsize::new(0),
-            told: Mutex::default(),
+            pages: PageWriter::default(),
+            logged: Mutex::default(),
         }
     }
 
@@ -126,7 +117,7 @@ impl Service {
 
     async fn acquire_gpu(&self) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
-        // It waits for room in the queue to the probe's keeper, which may be busy ending a probe.
+        // It waits for a place in the supervisor's queue; the supervisor may be busy ending a probe.
         // Should that be cut short, the program is ending.
         let _ = tokio::task::spawn_blocking(move || gpu.acquire()).await;
         text(StatusCode::OK, "the GPUs are read again\n")
@@ -156,32 +147,20 @@ impl Service {
         }
         // Our own series stand first: a text file may not take their place.
         sources.insert(0, Arc::new(own));
-        let page = Arc::new(Page::new(sources));
-        self.tell_refused(&page);
+        let page = Page::new(sources);
+        self.log_refused(&page);
 
-        let accept = |name| request.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let format = Format::negotiate(accept(header::ACCEPT));
-        let body = page.encode(format, self.last_size.load(Ordering::Relaxed) * 9 / 8);
-        self.last_size.store(body.len(), Ordering::Relaxed);
-        let mut answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
-        let body = if accepts_gzip(accept(header::ACCEPT_ENCODING)) {
-            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            gzip(body.as_bytes())
-        } else {
-            body.into_bytes()
-        };
-        *answer.body_mut() = Full::from(body);
-        answer
+        self.pages.answer(&page, &request.headers)
     }
 
-    fn tell_refused(&self, page: &Page) {
+    fn log_refused(&self, page: &Page) {
         if page.refused.is_empty() {
             return;
         }
         self.metrics.refused(page.refused.len());
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         for refused in &page.refused {
-            if told.len() < MOST_TOLD && told.insert(refused.clone()) {
+            if logged.len() < MOST_LOGGED && logged.insert(refused.clone()) {
                 tracing::warn!("left {refused} out of the page: the first one stays");
             }
         }
@@ -189,7 +168,7 @@ impl Service {
 }
 
 /// Text files can hold any number of series that clash; the counter counts them all, the log names this many.
-const MOST_TOLD: usize = 64;
+const MOST_LOGGED: usize = 64;
 
 /// A scraper that says nothing waits this long at least: Prometheus' own default is 10 s.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
@@ -211,13 +190,6 @@ fn patience(headers: &HeaderMap, longest: Duration) -> Duration {
         }
         _ => DEFAULT_PATIENCE,
     }
-}
-
-/// Level 1: a page shrinks to a fifth at a small part of what the higher levels cost.
-fn gzip(page: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
-    encoder.write_all(page).expect("writing to a Vec cannot fail");
-    encoder.finish().expect("writing to a Vec cannot fail")
 }
 
 fn no_gpu() -> Answer {

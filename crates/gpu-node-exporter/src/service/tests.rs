@@ -1,7 +1,8 @@
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use http_body_util::BodyExt as _;
+use http::Response;
+use http_body_util::{BodyExt as _, Full};
 
 use super::*;
 use crate::collector::{Collected, Collector, WaitsFor};
