@@ -8,21 +8,28 @@
 
 mod driver;
 mod fault;
+mod heap;
 mod pci;
 mod restart;
 mod settings;
 mod xid;
 
-mod frame;
+mod delta;
 mod nvml;
 
-mod heap;
-mod probe;
+mod subject;
 
+mod reading;
+
+mod frame;
+
+mod probe;
 mod snapshot;
 
 mod expected;
 mod families;
+mod stale;
+
 mod faults;
 
 mod collector;
@@ -31,7 +38,6 @@ mod supervisor;
 mod check;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
@@ -66,12 +72,8 @@ impl Gpu {
         heap::keep_one_heap();
         let published = Arc::default();
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
-        let (messages, thread) = supervisor::start(
-            settings,
-            Path::new(THIS_PROGRAM),
-            Arc::clone(&published),
-            expects_all_pci_gpus,
-        )?;
+        let (messages, thread) =
+            supervisor::start(settings, THIS_PROGRAM.into(), Arc::clone(&published), expects_all_pci_gpus)?;
         Ok(Self {
             settings: settings.clone(),
             expects_all_pci_gpus,

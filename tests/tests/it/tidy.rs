@@ -21,7 +21,7 @@ const DRAWERS: [&str; 9] = ["utils", "util", "common", "helpers", "helper", "mis
 
 /// What may be named where only: a word in a source line, and the paths under `crates/` that may contain it.
 const WALLS: [(&str, &[&str]); 7] = [
-    ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "gpu-node-exporter/src/gpu/probe", "nvml-sim/"]),
+    ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "nvml-sim/"]),
     ("sqlx::", &["alert-relay/src/outbox"]),
     ("minijinja::", &["alert-relay/src/render", "alert-relay/src/endpoints/landing"]),
     ("lettre::", &["alert-relay/src/channel", "alert-relay/src/settings/channel"]),

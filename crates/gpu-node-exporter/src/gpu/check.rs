@@ -9,7 +9,7 @@ use super::frame::{Frame, Outcome, Sweep};
 use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
 use super::settings::GpuSettings;
-use super::supervisor::{KERNEL_LOG, Probe, Said, THIS_PROGRAM, open_kernel_log};
+use super::supervisor::{KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, open_kernel_log};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-/// Time for the driver to wake all GPUs and answer one round.
+/// Time for the driver to wake all GPUs and answer one sweep.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Looks at everything the GPU side needs. Takes up to a minute with a driver that hangs.
@@ -56,19 +56,21 @@ impl Finding {
     }
 }
 
-/// All a probe says in one round.
+/// All frames of a probe that sweeps once.
 fn ask(settings: &GpuSettings) -> std::io::Result<Vec<Frame>> {
-    let (sender, said) = mpsc::channel();
+    let (sender, output) = mpsc::channel();
     let once = ProbeSettings {
         library: settings.library.clone(),
         sample_interval: settings.sample_interval,
         skip: Vec::new(),
         once: true,
     };
-    let mut probe = Probe::start(Path::new(THIS_PROGRAM), &once, move |said| sender.send(said).is_ok())?;
+    let mut probe = Probe::start(Path::new(THIS_PROGRAM), &once, move |heard| sender.send(heard).is_ok())?;
     let deadline = Instant::now() + LIMIT;
     let mut frames = Vec::new();
-    while let Ok(Said::Frame(frame)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+    while let Ok(ProbeOutput::Frame(frame)) =
+        output.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
         frames.push(frame);
     }
     probe.kill();
@@ -76,7 +78,7 @@ fn ask(settings: &GpuSettings) -> std::io::Result<Vec<Frame>> {
     Ok(frames)
 }
 
-/// What the frames tell. The last one tells how far the probe came.
+/// What the frames say. The last one says how far the probe came.
 fn driver_and_gpus(settings: &GpuSettings, frames: Vec<Frame>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut touched = None;
@@ -126,9 +128,8 @@ fn gpus(sweep: &Sweep) -> Vec<Finding> {
     for gpu in &sweep.gpus {
         match &gpu.outcome {
             Outcome::Read(reading) => {
-                let identity = &reading.identity;
-                let name = identity.name.as_deref().unwrap_or("without a name");
-                let text = format!("GPU {}: {name}, {}", gpu.index, identity.uuid);
+                let name = reading.subjects.identity.name.as_deref().unwrap_or("without a name");
+                let text = format!("GPU {}: {name}, {}", gpu.index, reading.uuid);
                 findings.push(Finding::new(Verdict::Good, text));
                 if !reading.unsupported.is_empty() {
                     let text =
@@ -155,7 +156,7 @@ fn missing(sweep: &Sweep, pci: &[PciGpu]) -> Option<Finding> {
     let (mut addresses, mut nameless) = (Vec::new(), 0);
     for gpu in &sweep.gpus {
         match &gpu.outcome {
-            Outcome::Read(reading) => addresses.extend(reading.identity.pci_bus_id.as_deref()),
+            Outcome::Read(reading) => addresses.extend(reading.subjects.identity.pci_bus_id.as_deref()),
             Outcome::Failed(_) | Outcome::Skipped => nameless += 1,
         }
     }

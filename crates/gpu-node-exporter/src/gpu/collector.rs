@@ -6,9 +6,10 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 
 use super::families::{View, families};
-use super::faults::{COLLECTOR, faults, stale_after};
+use super::faults::{COLLECTOR, faults};
 use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
+use super::stale::is_stale;
 use crate::collector::{Collected, Collector};
 
 /// Reads the snapshot and nothing else.
@@ -25,21 +26,19 @@ impl Collector for GpuCollector {
         COLLECTOR
     }
 
-    /// By the supervisor, which sees each round.
+    /// By the supervisor, which sees each sweep.
     fn logs_its_faults(&self) -> bool {
         true
     }
 
     fn collect(&mut self) -> Collected {
         let (snapshot, now) = (self.snapshot.load(), Instant::now());
-        let age = snapshot.taken_at.map(|taken_at| now.saturating_duration_since(taken_at));
-        let limit = stale_after(&self.settings);
         let view = View {
             now,
-            is_stale: snapshot.is_history || age.is_none_or(|age| age > limit),
+            is_stale: is_stale(&self.settings, &snapshot, now),
             expects_all_pci_gpus: self.expects_all_pci_gpus,
         };
-        let waited = age.unwrap_or_else(|| now.saturating_duration_since(self.started));
+        let waited = now.saturating_duration_since(snapshot.taken_at.unwrap_or(self.started));
         Collected {
             families: families(&snapshot, view),
             faults: faults(&self.settings, &snapshot, self.expects_all_pci_gpus, waited),
@@ -50,14 +49,14 @@ impl Collector for GpuCollector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::frame::{GpuSweep, Identity, Outcome, Reading, Sweep};
+    use crate::gpu::frame::{GpuSweep, Outcome, Sweep};
+    use crate::gpu::reading::Reading;
     use std::path::PathBuf;
     use std::time::Duration;
 
     fn sweep() -> Sweep {
-        let identity = Identity { uuid: "GPU-0".to_owned(), ..Identity::default() };
-        let reading = Reading { identity, ..Reading::default() };
-        Sweep { gpus: vec![GpuSweep { index: 0, outcome: Outcome::Read(Box::new(reading)) }] }
+        let reading = Reading { uuid: "GPU-0".to_owned(), ..Reading::default() };
+        Sweep { gpus: vec![GpuSweep { index: 0, outcome: Outcome::Read(Arc::new(reading)) }] }
     }
 
     fn shows_readings(snapshot: &Snapshot) -> bool {
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_end_with_the_driver_and_return_with_the_next_round() {
+    fn readings_end_with_the_driver_and_return_with_the_next_sweep() {
         let mut snapshot = Snapshot::swept_every(Duration::from_secs(1));
         snapshot.absorb(sweep(), Instant::now());
         assert!(shows_readings(&snapshot));

@@ -6,16 +6,11 @@ use super::expected::is_nothing_expected;
 use super::pci;
 use super::settings::GpuSettings;
 use super::snapshot::{Presence, Snapshot};
+use super::stale::stale_after;
 use crate::collector::Fault;
 
 /// The collector's name, as users know it.
 pub(super) const COLLECTOR: &str = "gpu";
-
-/// Readings older than this are no longer shown. A hung GPU that is tried again costs the others a start time-out (six
-/// probe time-outs) and another start, which must not make their series flicker.
-pub(super) fn stale_after(settings: &GpuSettings) -> Duration {
-    (settings.probe_timeout * 8).max(settings.sample_interval * 3)
-}
 
 /// What is wrong; nothing is, on a machine without GPUs or while an administrator has the driver. `waited` is the age
 /// of the readings, or the time without any.

@@ -1,32 +1,33 @@
 //! What crosses the pipe from the probe to the exporter: plain data, versioned, length-prefixed.
 //!
-//! Owns the shapes and their wire form. Leaves out where readings come from (`nvml`) and what becomes of them
-//! (`snapshot`). Any bytes decode to a frame or an error; nothing is allocated beyond [`MAX_LENGTH`].
+//! Owns the shapes and their wire form. Leaves out where readings come from (`nvml`) and what becomes of them (`snapshot`). Any
+//! bytes decode to a frame or an error; nothing is allocated beyond [`MAX_LENGTH`].
 //!
-//! A frame is four bytes of length (little-endian, version byte included), one byte of version, and JSON.
+//! A frame is four bytes of length (little-endian, version byte included), one byte of version, and JSON. A GPU's reading crosses as
+//! what changed since the sweep before ([`Diff`]), so both ends keep the readings of the last sweep: an end belongs to one probe.
 
-mod reading;
-
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::mem;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::reading::{
-    Clocks, Health, Identity, Load, Memory, Pcie, Power, Reading, Thermal, Throttle,
-};
+use super::delta::Diff;
 use super::driver::{Driver, Failure};
 use super::fault::FaultReason;
+use super::reading::{Reading, ReadingDelta};
 use super::xid::XidEvent;
 
 /// Both ends are one binary, so another version means a program mix-up, and is refused.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// Sixteen GPUs need some 60 KiB; a length beyond this is not a frame.
+/// The first sweep over sixteen GPUs needs some 60 KiB; a length beyond this is not a frame.
 pub(crate) const MAX_LENGTH: u32 = 4 << 20;
 
-/// One message of the probe.
+/// One message of the probe. `R` is a GPU's reading: whole, or as it crosses the pipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Frame {
+pub(crate) enum Frame<R = Arc<Reading>> {
     /// `nvmlInit` answered.
     Driver(Driver),
     /// The next call is to this GPU: whom to blame should nothing follow.
@@ -34,32 +35,32 @@ pub(crate) enum Frame {
         /// NVML's index.
         gpu: u32,
     },
-    /// A complete round over all GPUs.
-    Sweep(Sweep),
+    /// A complete sweep over all GPUs.
+    Sweep(Sweep<R>),
     /// The driver reported an XID.
     Xid(XidEvent),
     /// The probe cannot go on and leaves.
     Failed(Failure),
 }
 
-/// All GPUs of one round.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sweep {
-    pub(crate) gpus: Vec<GpuSweep>,
+/// All GPUs of one sweep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sweep<R = Arc<Reading>> {
+    pub(crate) gpus: Vec<GpuSweep<R>>,
 }
 
-/// One GPU of one round.
+/// One GPU of one sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct GpuSweep {
+pub(crate) struct GpuSweep<R = Arc<Reading>> {
     /// NVML's index.
     pub(crate) index: u32,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Outcome<R>,
 }
 
 /// What came of asking a GPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Outcome {
-    Read(Box<Reading>),
+pub(crate) enum Outcome<R = Arc<Reading>> {
+    Read(R),
     /// It answers no more.
     Failed(FaultReason),
     /// Left alone, as the exporter asked.
@@ -77,26 +78,126 @@ pub(crate) enum FrameError {
     Version(u8),
     #[error("not a frame: {0}")]
     Content(#[from] serde_json::Error),
+    #[error("changes of GPU {0}, of which nothing was told before")]
+    NothingBefore(u32),
 }
 
-impl Frame {
-    /// Writes the frame with one call, so that two threads' frames do not mix.
-    pub(crate) fn write(&self, out: &mut impl Write) -> Result<(), FrameError> {
+impl<R> Frame<R> {
+    /// The frame with another form of each GPU's reading.
+    fn map<S>(
+        self,
+        mut reading: impl FnMut(u32, R) -> Result<S, FrameError>,
+    ) -> Result<Frame<S>, FrameError> {
+        let mut gpu = |GpuSweep { index, outcome }| {
+            let outcome = match outcome {
+                Outcome::Read(read) => Outcome::Read(reading(index, read)?),
+                Outcome::Failed(reason) => Outcome::Failed(reason),
+                Outcome::Skipped => Outcome::Skipped,
+            };
+            Ok::<_, FrameError>(GpuSweep { index, outcome })
+        };
+        Ok(match self {
+            Self::Driver(driver) => Frame::Driver(driver),
+            Self::Touching { gpu } => Frame::Touching { gpu },
+            Self::Sweep(sweep) => {
+                Frame::Sweep(Sweep { gpus: sweep.gpus.into_iter().map(&mut gpu).collect::<Result<_, _>>()? })
+            }
+            Self::Xid(event) => Frame::Xid(event),
+            Self::Failed(failure) => Frame::Failed(failure),
+        })
+    }
+}
+
+/// The readings of the last sweep by index. A GPU that did not answer then is told anew.
+#[derive(Debug, Default)]
+struct LastSweep(BTreeMap<u32, Arc<Reading>>);
+
+/// A reading on the pipe; `None` is that nothing changed.
+type Travelling = Option<ReadingDelta>;
+
+impl LastSweep {
+    /// The frame as it crosses the pipe.
+    fn pack(&mut self, frame: Frame) -> Result<Frame<Travelling>, FrameError> {
+        let is_sweep = matches!(frame, Frame::Sweep(_));
+        let before = if is_sweep { mem::take(&mut self.0) } else { BTreeMap::new() };
+        let nothing = Reading::default();
+        frame.map(|index, reading| {
+            let changes = reading.diff(before.get(&index).map_or(&nothing, |before| before));
+            self.0.insert(index, reading);
+            Ok(changes)
+        })
+    }
+
+    /// The frame as it was before it crossed the pipe.
+    fn unpack(&mut self, frame: Frame<Travelling>) -> Result<Frame, FrameError> {
+        let is_sweep = matches!(frame, Frame::Sweep(_));
+        let mut before = if is_sweep { mem::take(&mut self.0) } else { BTreeMap::new() };
+        frame.map(|index, changes| {
+            let known = before.remove(&index);
+            let reading = match (known, changes) {
+                (Some(known), None) => known,
+                (Some(known), Some(changes)) => {
+                    let mut reading = (*known).clone();
+                    reading.apply(changes);
+                    Arc::new(reading)
+                }
+                (None, Some(changes)) if changes.uuid.is_some() => {
+                    let mut reading = Reading::default();
+                    reading.apply(changes);
+                    Arc::new(reading)
+                }
+                (None, _) => return Err(FrameError::NothingBefore(index)),
+            };
+            self.0.insert(index, Arc::clone(&reading));
+            Ok(reading)
+        })
+    }
+}
+
+/// The probe's end of the pipe.
+#[derive(Debug)]
+pub(crate) struct FrameWriter<W> {
+    output: W,
+    last: LastSweep,
+}
+
+impl<W: Write> FrameWriter<W> {
+    pub(crate) fn new(output: W) -> Self {
+        Self { output, last: LastSweep::default() }
+    }
+
+    /// Writes the frame with one call, so that a reader never sees half of one for longer than that.
+    pub(crate) fn write(&mut self, frame: Frame) -> Result<(), FrameError> {
         let mut bytes = vec![0, 0, 0, 0, VERSION];
-        serde_json::to_writer(&mut bytes, self)?;
+        serde_json::to_writer(&mut bytes, &self.last.pack(frame)?)?;
         let length = u32::try_from(bytes.len() - 4).map_err(|_| FrameError::Length(u32::MAX))?;
         if length > MAX_LENGTH {
             return Err(FrameError::Length(length));
         }
         bytes[..4].copy_from_slice(&length.to_le_bytes());
-        out.write_all(&bytes)?;
+        self.output.write_all(&bytes)?;
         Ok(())
     }
+}
 
-    /// Reads the next frame; `None` at the end of the pipe between two frames. `buffer` is kept from call to call.
-    pub(crate) fn read(input: &mut impl Read, buffer: &mut Vec<u8>) -> Result<Option<Self>, FrameError> {
+/// The exporter's end of the pipe.
+#[derive(Debug)]
+pub(crate) struct FrameReader<R> {
+    input: R,
+    /// Kept from frame to frame.
+    buffer: Vec<u8>,
+    last: LastSweep,
+}
+
+impl<R: Read> FrameReader<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input, buffer: Vec::new(), last: LastSweep::default() }
+    }
+
+    /// Reads the next frame; `None` at the end of the pipe between two frames.
+    pub(crate) fn read(&mut self) -> Result<Option<Frame>, FrameError> {
         let mut length = [0; 4];
-        match input.read_exact(&mut length) {
+        match self.input.read_exact(&mut length) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             other => other?,
         }
@@ -104,104 +205,18 @@ impl Frame {
         if length == 0 || length > MAX_LENGTH {
             return Err(FrameError::Length(length));
         }
-        buffer.clear();
+        self.buffer.clear();
         // `take` lets the buffer grow with what arrives, not with what was announced.
-        if input.take(u64::from(length)).read_to_end(buffer)? != length as usize {
+        let arrived = (&mut self.input).take(u64::from(length)).read_to_end(&mut self.buffer)?;
+        if arrived != length as usize {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        match buffer.split_first() {
-            Some((&VERSION, json)) => Ok(Some(serde_json::from_slice(json)?)),
+        match self.buffer.split_first() {
+            Some((&VERSION, json)) => Ok(Some(self.last.unpack(serde_json::from_slice(json)?)?)),
             other => Err(FrameError::Version(other.map_or(0, |(version, _)| *version))),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::{Bytes, Ratio, Watts};
-    use proptest::prelude::*;
-
-    fn sweep() -> Frame {
-        let mut reading = Reading {
-            identity: Identity { uuid: "GPU-1".to_owned(), ..Identity::default() },
-            memory: Some(Memory { total: Bytes(10), used: Bytes(7), free: Bytes(3), reserved: None }),
-            fans: vec![Some(Ratio(0.5)), None],
-            ..Reading::default()
-        };
-        reading.power.usage = Some(Watts(401.25));
-        reading.throttle.reasons = Some(u64::MAX);
-        Frame::Sweep(Sweep {
-            gpus: vec![
-                GpuSweep { index: 0, outcome: Outcome::Read(Box::new(reading)) },
-                GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) },
-                GpuSweep { index: 2, outcome: Outcome::Skipped },
-            ],
-        })
-    }
-
-    fn bytes(frame: &Frame) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        frame.write(&mut bytes).expect("memory takes it");
-        bytes
-    }
-
-    fn read_all(mut input: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
-        let (mut frames, mut buffer) = (Vec::new(), Vec::new());
-        loop {
-            match Frame::read(&mut input, &mut buffer) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => return (frames, None),
-                Err(error) => return (frames, Some(error)),
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let frames =
-            [sweep(), Frame::Touching { gpu: 7 }, Frame::Xid(XidEvent { uuid: "GPU-1".into(), xid: 79 })];
-        let pipe: Vec<u8> = frames.iter().flat_map(bytes).collect();
-        let (read, error) = read_all(&pipe);
-        assert!(error.is_none(), "{error:?}");
-        assert_eq!(read, frames);
-    }
-
-    #[test]
-    fn a_frame_of_another_version_is_refused() {
-        let mut bytes = bytes(&sweep());
-        bytes[4] = VERSION + 1;
-        assert!(matches!(read_all(&bytes).1, Some(FrameError::Version(2))));
-    }
-
-    #[test]
-    fn an_announced_length_is_not_believed() {
-        let mut buffer = Vec::new();
-        let announced = [&(MAX_LENGTH - 1).to_le_bytes()[..], b"short"].concat();
-        assert!(Frame::read(&mut &announced[..], &mut buffer).is_err());
-        assert!(buffer.capacity() < 4096, "{}", buffer.capacity());
-        assert!(matches!(read_all(&u32::MAX.to_le_bytes()).1, Some(FrameError::Length(u32::MAX))));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_frames_or_an_error(input: Vec<u8>) {
-            read_all(&input);
-        }
-
-        #[test]
-        fn any_content_is_a_frame_or_an_error(content: Vec<u8>) {
-            let length = u32::try_from(content.len() + 1).expect("small");
-            let input = [&length.to_le_bytes()[..], &[VERSION], &content].concat();
-            read_all(&input);
-        }
-
-        #[test]
-        fn a_damaged_frame_is_a_frame_or_an_error(at in 0..400_usize, with: u8) {
-            let mut input = bytes(&sweep());
-            let at = at % input.len();
-            input[at] = with;
-            read_all(&input);
-        }
-    }
-}
+mod tests;

@@ -1,107 +1,37 @@
 //! Golden pages: every name, label and unit of the contract, and what is left out when.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::family::Number;
+use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
 use crate::gpu::fault::FaultReason;
-use crate::gpu::frame::{
-    GpuSweep, Health, Identity, Load, Memory, Outcome, Pcie, Power, Sweep, Thermal, Throttle,
-};
+use crate::gpu::frame::{GpuSweep, Outcome, Sweep};
 use crate::gpu::pci::PciGpu;
+use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
 use crate::gpu::snapshot::XidSource;
-use crate::units::{Bytes, Celsius, Hertz, Joules, Ratio, Seconds, Watts};
 
-/// A GPU that says everything there is to say.
+/// What a GPU says that says everything there is to say, as it crosses the pipe.
+const EVERYTHING: &str = include_str!("testdata/everything.json");
+
 fn everything(index: u32) -> Reading {
-    let clocks = |megahertz: u32| Clocks {
-        graphics: Some(Hertz::from_megahertz(megahertz)),
-        sm: Some(Hertz::from_megahertz(megahertz)),
-        memory: Some(Hertz::from_megahertz(2619)),
-        video: Some(Hertz::from_megahertz(1545)),
-    };
-    Reading {
-        identity: Identity {
-            uuid: format!("GPU-{index}"),
-            pci_bus_id: Some(format!("0000:{index}7:00.0")),
-            name: Some("NVIDIA H100 80GB HBM3".to_owned()),
-            brand: Some("Nvidia".to_owned()),
-            architecture: Some("Hopper".to_owned()),
-            compute_capability: Some("9.0".to_owned()),
-            serial: Some("1650".to_owned()),
-            vbios_version: Some("96.00".to_owned()),
-            minor_number: Some(index),
-        },
-        memory: Some(Memory { total: Bytes(80), used: Bytes(60), free: Bytes(19), reserved: Some(Bytes(1)) }),
-        load: Load {
-            utilization: Some(Ratio(0.9)),
-            memory_controller: Some(Ratio(0.4)),
-            encoder: Some(Ratio(0.0)),
-            decoder: Some(Ratio(0.1)),
-            busy: Some(Seconds(0.875)),
-            mig_enabled: Some(false),
-        },
-        power: Power {
-            usage: Some(Watts(612.5)),
-            limit: Some(Watts(700.0)),
-            energy: Some(Joules(12_345.5)),
-            performance_state: Some(0),
-        },
-        thermal: Thermal {
-            gpu: Some(Celsius(64.0)),
-            memory: Some(Celsius(72.0)),
-            slowdown: Some(Celsius(89.0)),
-            shutdown: Some(Celsius(92.0)),
-            gpu_max: Some(Celsius(87.0)),
-            memory_max: Some(Celsius(95.0)),
-        },
-        clocks: clocks(1755),
-        max_clocks: clocks(1980),
-        throttle: Throttle {
-            reasons: Some(0x4),
-            sw_power_cap: Some(Seconds(3.5)),
-            sync_boost: Some(Seconds(0.0)),
-            sw_thermal: Some(Seconds(0.0)),
-            hw_thermal: Some(Seconds(0.0)),
-            hw_power_brake: Some(Seconds(0.0)),
-        },
-        pcie: Pcie {
-            transmitted: Some(Bytes(1 << 54)),
-            received: Some(Bytes((1 << 54) + 1)),
-            replays: Some(3),
-            generation: Some(5),
-            width: Some(16),
-            max_generation: Some(5),
-            max_width: Some(16),
-        },
-        health: Health {
-            ecc_corrected_volatile: Some(1),
-            ecc_uncorrected_volatile: Some(2),
-            ecc_corrected_aggregate: Some(3),
-            ecc_uncorrected_aggregate: Some(4),
-            remaps_correctable: Some(5),
-            remaps_uncorrectable: Some(6),
-            remap_pending: Some(true),
-            remap_failed: Some(false),
-            retired_single_bit: Some(7),
-            retired_double_bit: Some(8),
-            recovery_action: Some(1),
-        },
-        fans: vec![Some(Ratio(0.5)), None],
-        faults: Vec::new(),
-        unsupported: Vec::new(),
-    }
+    let mut reading = nothing(index);
+    reading.subjects.apply(serde_json::from_str(EVERYTHING).expect("changes of all subjects"));
+    reading.subjects.identity.pci_bus_id = Some(format!("0000:{index}7:00.0"));
+    reading.subjects.identity.minor_number = Some(index);
+    reading
 }
 
 /// A GPU that says only who it is.
 fn nothing(index: u32) -> Reading {
-    let identity = Identity { uuid: format!("GPU-{index}"), ..Identity::default() };
-    Reading { identity, ..Reading::default() }
+    Reading { uuid: format!("GPU-{index}"), ..Reading::default() }
 }
 
 fn read(index: u32, reading: Reading) -> GpuSweep {
-    GpuSweep { index, outcome: Outcome::Read(Box::new(reading)) }
+    GpuSweep { index, outcome: Outcome::Read(Arc::new(reading)) }
 }
 
 fn snapshot(sweeps: Vec<Vec<GpuSweep>>, start: Instant) -> Snapshot {

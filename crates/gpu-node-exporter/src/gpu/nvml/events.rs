@@ -4,11 +4,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nvml_wrapper::EventSet;
 use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::{EventSet, Nvml};
 
+use super::library::Library;
 use super::raw;
 use crate::gpu::xid::XidEvent;
 
@@ -19,7 +20,7 @@ const WAIT_MS: u32 = 500;
 const UNKNOWN_XID: u64 = 999;
 
 /// The GPUs whose XIDs are reported.
-pub(in crate::gpu) struct XidEvents<'nvml> {
+pub(crate) struct XidEvents<'nvml> {
     set: EventSet<'nvml>,
     gpus: Vec<Registered>,
 }
@@ -36,17 +37,17 @@ impl<'nvml> XidEvents<'nvml> {
     ///
     /// A refused registration frees the set (the wrapper's contract), so after each refusal it is built again without
     /// the GPU that refused.
-    pub(in crate::gpu) fn register<E>(
-        nvml: &'nvml Nvml,
+    pub(crate) fn register<E>(
+        library: &'nvml Library,
         mut indices: Vec<u32>,
         announce: impl Fn(u32) -> Result<(), E>,
     ) -> Result<Option<Self>, E> {
         'again: loop {
-            let Ok(mut set) = nvml.create_event_set() else { return Ok(None) };
+            let Ok(mut set) = library.0.create_event_set() else { return Ok(None) };
             let mut gpus = Vec::new();
             for index in &indices {
                 announce(*index)?;
-                let Ok(device) = nvml.device_by_index(*index) else { continue };
+                let Ok(device) = library.0.device_by_index(*index) else { continue };
                 let (Ok(uuid), Ok(events)) = (device.uuid(), device.supported_event_types()) else {
                     continue;
                 };
@@ -68,7 +69,7 @@ impl<'nvml> XidEvents<'nvml> {
     }
 
     /// Calls `on_xid` for every XID until `stop` is set, or until the wait fails: a lost GPU spoils the whole set.
-    pub(in crate::gpu) fn wait(&self, stop: &AtomicBool, on_xid: impl Fn(XidEvent)) {
+    pub(crate) fn wait(&self, stop: &AtomicBool, on_xid: impl Fn(XidEvent)) {
         while !stop.load(Ordering::Relaxed) {
             match self.set.wait(WAIT_MS) {
                 Ok(event) => {

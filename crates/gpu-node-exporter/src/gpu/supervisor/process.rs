@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::gpu::frame::Frame;
+use crate::gpu::frame::{Frame, FrameReader};
 use crate::gpu::probe::{PROBE_COMMAND, ProbeSettings};
 
 /// The probe is this very program, even when its file has been replaced by an upgrade in the meantime.
@@ -14,7 +14,7 @@ pub(in crate::gpu) const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// What came out of a probe.
 #[derive(Debug)]
-pub(in crate::gpu) enum Said {
+pub(in crate::gpu) enum ProbeOutput {
     Frame(Frame),
     /// Nothing more will come; `damage` says why, where it was not the end.
     Closed {
@@ -30,12 +30,12 @@ pub(in crate::gpu) struct Probe(Child);
 const READER_STACK: usize = 256 << 10;
 
 impl Probe {
-    /// Starts `program` as a probe. `listener` gets all it says, on a thread of its own; the thread ends with the
+    /// Starts `program` as a probe. `listener` gets all it writes, on a thread of its own; the thread ends with the
     /// pipe, or when `listener` returns false.
     pub(in crate::gpu) fn start(
         program: &Path,
         settings: &ProbeSettings,
-        listener: impl Fn(Said) -> bool + Send + 'static,
+        listener: impl Fn(ProbeOutput) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let mut child = Command::new(program)
             .arg(PROBE_COMMAND)
@@ -45,16 +45,15 @@ impl Probe {
             .spawn()?;
         let Some(output) = child.stdout.take() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let read = move || {
-            let mut output = BufReader::new(output);
-            let mut buffer = Vec::new();
+            let mut frames = FrameReader::new(BufReader::new(output));
             loop {
-                let said = match Frame::read(&mut output, &mut buffer) {
-                    Ok(Some(frame)) => Said::Frame(frame),
-                    Ok(None) => Said::Closed { damage: None },
-                    Err(error) => Said::Closed { damage: Some(error.to_string()) },
+                let heard = match frames.read() {
+                    Ok(Some(frame)) => ProbeOutput::Frame(frame),
+                    Ok(None) => ProbeOutput::Closed { damage: None },
+                    Err(error) => ProbeOutput::Closed { damage: Some(error.to_string()) },
                 };
-                let is_last = matches!(said, Said::Closed { .. });
-                if !listener(said) || is_last {
+                let is_last = matches!(heard, ProbeOutput::Closed { .. });
+                if !listener(heard) || is_last {
                     return;
                 }
             }

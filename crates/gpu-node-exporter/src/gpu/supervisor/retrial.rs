@@ -29,9 +29,9 @@ struct Retrial {
     failures: u32,
 }
 
-/// What a complete round did not give.
+/// What a complete sweep did not give.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Round {
+pub(super) struct Shortfall {
     /// Indices of the GPUs that answered with an error.
     pub(super) failed: BTreeSet<u32>,
     /// Of those that were left alone.
@@ -94,13 +94,13 @@ impl Retrials {
         silent.collect()
     }
 
-    /// A round is complete: what it lacks is to be tried again, all else is settled.
-    pub(super) fn settle(&mut self, now: Duration, round: &Round) {
+    /// A sweep is complete: what it lacks is to be tried again, all else is settled.
+    pub(super) fn settle(&mut self, now: Duration, shortfall: &Shortfall) {
         let before = std::mem::take(&mut self.subjects);
         let first = Retrial { retry_at: now + self.first_pause, failures: 1 };
-        let skipped = round.skipped.iter().map(|gpu| Subject::Silent(*gpu));
-        let failed = round.failed.iter().map(|gpu| Subject::Failed(*gpu));
-        let unlisted = round.unlisted.iter().map(|address| Subject::Unlisted(address.clone()));
+        let skipped = shortfall.skipped.iter().map(|gpu| Subject::Silent(*gpu));
+        let failed = shortfall.failed.iter().map(|gpu| Subject::Failed(*gpu));
+        let unlisted = shortfall.unlisted.iter().map(|address| Subject::Unlisted(address.clone()));
         self.subjects = skipped
             .chain(failed)
             .chain(unlisted)
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_round_lacks_is_tried_again_and_what_it_has_is_settled() {
+    fn what_a_sweep_lacks_is_tried_again_and_what_it_has_is_settled() {
         let mut retrials = Retrials::new(FIRST);
-        let unlisted = || Round { unlisted: ["0000:17:00.0".to_owned()].into(), ..Round::default() };
-        let lacking = || Round { failed: [1].into(), ..unlisted() };
+        let unlisted = || Shortfall { unlisted: ["0000:17:00.0".to_owned()].into(), ..Shortfall::default() };
+        let lacking = || Shortfall { failed: [1].into(), ..unlisted() };
         retrials.settle(minutes(0), &lacking());
         retrials.settle(minutes(1), &lacking());
-        assert_eq!(retrials.next(), Some(minutes(1)), "a round that changes nothing moves nothing");
+        assert_eq!(retrials.next(), Some(minutes(1)), "a sweep that changes nothing moves nothing");
         assert_eq!(retrials.skipped(minutes(0), true), [0; 0], "a GPU that answers is not left alone");
 
         retrials.begin(minutes(1));
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(retrials.next(), Some(minutes(3)), "twice as long the second time");
         retrials.settle(minutes(2), &unlisted());
         assert_eq!(retrials.next(), Some(minutes(3)), "the one on the bus is still not listed");
-        retrials.settle(minutes(2), &Round::default());
+        retrials.settle(minutes(2), &Shortfall::default());
         assert_eq!(retrials.next(), None);
 
         retrials.settle(minutes(9), &lacking());
@@ -162,7 +162,7 @@ mod tests {
     fn a_silent_gpu_waits_longer_each_time_and_is_forgotten_with_its_index() {
         let mut retrials = Retrials::new(FIRST);
         retrials.silent(minutes(0), 1);
-        retrials.settle(minutes(0), &Round { skipped: [1].into(), ..Round::default() });
+        retrials.settle(minutes(0), &Shortfall { skipped: [1].into(), ..Shortfall::default() });
         assert_eq!((retrials.skipped(minutes(0), false), retrials.is_suspect(1)), (vec![1], true));
         assert_eq!(
             (retrials.skipped(minutes(1), false), retrials.skipped(minutes(1), true)),
@@ -177,7 +177,7 @@ mod tests {
             "the trial took a minute, and the pause is twice as long"
         );
 
-        retrials.settle(minutes(4), &Round::default());
+        retrials.settle(minutes(4), &Shortfall::default());
         assert_eq!(retrials.next(), None, "the driver has no such index any more");
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::retrial::{Retrials, Round, doubling};
+use super::retrial::{Retrials, Shortfall, doubling};
 use crate::gpu::restart::Restart;
 
 /// The limits a probe is held to.
@@ -15,10 +15,10 @@ use crate::gpu::restart::Restart;
 pub(super) struct Limits {
     /// How long one GPU may be silent.
     pub(super) probe_timeout: Duration,
-    /// How long the driver, and each GPU before the first round is complete, may be silent: the driver initialises a GPU
+    /// How long the driver, and each GPU before the first sweep is complete, may be silent: the driver initialises a GPU
     /// when it is first touched, which takes seconds where it has to be woken.
     pub(super) start_timeout: Duration,
-    /// The pause between rounds.
+    /// The pause between sweeps.
     pub(super) sample_interval: Duration,
     /// The pause before a GPU is first tried again. A try can cost the other GPUs a start time-out.
     first_retrial: Duration,
@@ -59,8 +59,8 @@ pub(super) enum Event {
     Initialised,
     /// The probe turns to this GPU.
     Touching(u32),
-    /// A round is complete but for these.
-    Swept(Round),
+    /// A sweep is complete but for these.
+    Swept(Shortfall),
     /// The probe said why it can't go on.
     Failed,
     /// The probe is gone.
@@ -102,7 +102,7 @@ enum State {
     Starting { since: Duration },
     /// For a GPU to answer.
     Touching { gpu: u32, since: Duration },
-    /// For the next round.
+    /// For the next shortfall.
     Resting { since: Duration },
     /// For an administrator.
     Released,
@@ -116,9 +116,9 @@ pub(super) struct Watch {
     retrials: Retrials,
     /// Failures in a row of probes as a whole.
     failures: u32,
-    /// Probes in a row that were given up before their first round was complete.
+    /// Probes in a row that were given up before their first sweep was complete.
     slow_starts: u32,
-    /// When the present probe completed its first round.
+    /// When the present probe completed its first shortfall.
     working_since: Option<Duration>,
     /// The GPU under the hand at the last crashes, and how many they were.
     suspect: Option<(u32, u32)>,
@@ -210,9 +210,9 @@ impl Watch {
                 self.state = State::Touching { gpu: *gpu, since: now };
                 Vec::new()
             }
-            (Event::Swept(round), _) => {
+            (Event::Swept(shortfall), _) => {
                 self.state = State::Resting { since: now };
-                self.retrials.settle(now, round);
+                self.retrials.settle(now, shortfall);
                 self.suspect = None;
                 self.slow_starts = 0;
                 let working_since = *self.working_since.get_or_insert(now);

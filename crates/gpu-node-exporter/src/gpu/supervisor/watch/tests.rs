@@ -13,14 +13,14 @@ fn watch() -> Watch {
 
 /// A round that gave everything.
 fn swept() -> Event {
-    Event::Swept(Round::default())
+    Event::Swept(Shortfall::default())
 }
 
 fn swept_without(gpu: u32) -> Event {
-    Event::Swept(Round { skipped: [gpu].into(), ..Round::default() })
+    Event::Swept(Shortfall { skipped: [gpu].into(), ..Shortfall::default() })
 }
 
-/// A watch whose probe was started at 0 and has completed a round.
+/// A watch whose probe was started at 0 and has completed a shortfall.
 fn working() -> Watch {
     let mut watch = watch();
     assert_eq!(watch.tick(seconds(0), 0), [Order::Start { skip: vec![] }]);
@@ -95,7 +95,7 @@ fn a_gpu_that_is_no_longer_listed_is_not_tried_for_ever() {
 #[test]
 fn a_gpu_that_fails_is_looked_at_by_a_new_process_now_and_then() {
     let mut watch = working();
-    let failed = || Event::Swept(Round { failed: [1].into(), ..Round::default() });
+    let failed = || Event::Swept(Shortfall { failed: [1].into(), ..Shortfall::default() });
     let mut retrials = Vec::new();
     for second in 1..1000 {
         watch.on(seconds(second), &failed());

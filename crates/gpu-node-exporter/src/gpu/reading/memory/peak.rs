@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use crate::units::Bytes;
 
 /// The window's length; long enough to cover any usual scrape interval.
-pub(in crate::gpu) const WINDOW: Duration = Duration::from_mins(1);
+pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 
 /// Candidates for the maximum, largest first: a smaller reading matters only while newer than all larger ones.
 #[derive(Clone, Debug, Default)]
-pub(in crate::gpu) struct Peak(VecDeque<(Instant, Bytes)>);
+pub(crate) struct Peak(VecDeque<(Instant, Bytes)>);
 
 impl Peak {
-    pub(in crate::gpu) fn add(&mut self, now: Instant, value: Bytes) {
+    pub(crate) fn add(&mut self, now: Instant, value: Bytes) {
         while self.0.back().is_some_and(|(_, smaller)| *smaller <= value) {
             self.0.pop_back();
         }
@@ -24,7 +24,7 @@ impl Peak {
     }
 
     /// The maximum of the window that ends `now`.
-    pub(in crate::gpu) fn max(&self, now: Instant) -> Option<Bytes> {
+    pub(crate) fn max(&self, now: Instant) -> Option<Bytes> {
         let within = |(at, _): &&(Instant, Bytes)| now.saturating_duration_since(*at) <= WINDOW;
         self.0.iter().find(within).map(|(_, value)| *value)
     }

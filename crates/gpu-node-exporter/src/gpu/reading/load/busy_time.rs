@@ -1,15 +1,13 @@
-//! Busy time from the driver's own ring of utilisation samples, so that nothing is missed between two rounds.
+//! Busy time from the driver's own ring of utilisation samples, so that nothing is missed between two sweeps.
 
 use std::time::Duration;
 
-use nvml_wrapper::Device;
-use nvml_wrapper::enum_wrappers::device::Sampling;
-use nvml_wrapper::enums::device::SampleValue;
-use nvml_wrapper::error::NvmlError;
-
+use crate::gpu::nvml::enum_wrappers::device::Sampling;
+use crate::gpu::nvml::enums::device::SampleValue;
+use crate::gpu::nvml::{Device, NvmlError};
 use crate::units::{Ratio, Seconds};
 
-/// Busy time between the newest sample of the last round and the newest now. `None` on the first round, which only
+/// Busy time between the newest sample of the last sweep and the newest now. `None` on the first sweep, which only
 /// finds its place in the ring. An idle GPU may have no samples at all (`NotFound`): that is no busy time.
 pub(super) fn busy_time(
     device: &Device<'_>,
@@ -31,7 +29,7 @@ pub(super) fn busy_time(
     Ok(start.map(|_| busy))
 }
 
-/// Samples further apart than this have a hole between them: the ring holds some seconds, and a round may come later.
+/// Samples further apart than this have a hole between them: the ring holds some seconds, and a sweep may come later.
 const LONGEST_STEP_US: u64 = 2_000_000;
 
 /// Sums samples (microseconds, percent): each stands for the time since the one before it, and their mean for holes up
@@ -65,11 +63,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_integrated_from_where_the_last_round_ended() {
+    fn samples_are_integrated_from_where_the_last_sweep_ended() {
         type Case = (Option<u64>, &'static [(u64, u32)], f64, Option<u64>);
         const SECOND: u64 = 1_000_000;
         let cases: [Case; 7] = [
-            // The first round only finds its place; what the ring holds of earlier is not counted.
+            // The first sweep only finds its place; what the ring holds of earlier is not counted.
             (None, &[(SECOND, 100), (2 * SECOND, 50)], 0.0, Some(2 * SECOND)),
             (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], 1.5, Some(3 * SECOND)),
             (Some(SECOND), &[], 0.0, Some(SECOND)),

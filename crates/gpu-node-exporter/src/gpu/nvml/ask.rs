@@ -1,0 +1,237 @@
+//! Asking one GPU for many readings: what it lacks is not asked again, and what fails is noted by name.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use nvml_wrapper::Device;
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::structs::device::FieldId;
+
+use super::answer::Answer;
+use super::raw;
+use crate::gpu::fault::{FaultReason, ReadingFault};
+
+/// Names of readings that a GPU, its driver or this user does not get.
+pub(crate) type Unsupported = BTreeSet<String>;
+
+/// When a GPU is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Instant,
+    /// How often the GPU was seen not to answer: what was kept from before the last time holds no more.
+    pub(crate) losses: u32,
+    /// Time without readings beyond this is not filled in.
+    pub(crate) longest_gap: Duration,
+}
+
+/// Asks a GPU, skipping what it is known not to have and giving up once it is lost.
+pub(crate) struct Ask<'a, D = Device<'a>> {
+    device: &'a D,
+    unsupported: &'a mut Unsupported,
+    moment: Moment,
+    faults: Vec<ReadingFault>,
+    /// Why the GPU as a whole does not answer.
+    gone: Option<FaultReason>,
+    /// Whether answers tell of now, or are asked for now and then only.
+    is_of_now: bool,
+    /// Whether anything that is asked in each sweep was answered, and why the first of it was not.
+    has_answered: bool,
+    first_fault: Option<FaultReason>,
+}
+
+/// A field of `nvmlDeviceGetFieldValues`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    /// The reading's name for people.
+    pub(crate) name: &'a str,
+    /// Its number in nvml.h (`NVML_FI_…`).
+    pub(crate) id: u32,
+    /// The NVLink whose value is wanted, for fields that each link has.
+    pub(crate) link: Option<u32>,
+}
+
+impl<'a> Field<'a> {
+    /// A field of the GPU as a whole.
+    pub(crate) fn new(name: &'a str, id: u32) -> Self {
+        Self { name, id, link: None }
+    }
+}
+
+impl<'a, D> Ask<'a, D> {
+    pub(crate) fn new(device: &'a D, unsupported: &'a mut Unsupported, moment: Moment) -> Self {
+        Self {
+            device,
+            unsupported,
+            moment,
+            faults: Vec::new(),
+            gone: None,
+            is_of_now: true,
+            has_answered: false,
+            first_fault: None,
+        }
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment
+    }
+
+    /// Asks for a reading under its own name: two readings of one name would share the verdict "not supported".
+    pub(crate) fn ask<T>(
+        &mut self,
+        reading: &str,
+        call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
+    ) -> Option<T> {
+        let value = self.batch(reading, call);
+        self.has_answered |= self.is_of_now && value.is_some();
+        value
+    }
+
+    /// Asks for several readings with one call, each of which may still have failed: success says nothing of the GPU.
+    fn batch<T>(&mut self, reading: &str, call: impl FnOnce(&'a D) -> Result<T, NvmlError>) -> Option<T> {
+        if self.gone.is_some() || self.lacks(reading) {
+            return None;
+        }
+        match Answer::from(call(self.device)) {
+            Answer::Value(value) => return Some(value),
+            Answer::Unsupported => {
+                self.unsupported.insert(reading.to_owned());
+            }
+            Answer::Fault(
+                reason @ (FaultReason::Lost | FaultReason::ResetRequired | FaultReason::DriverGone),
+            ) => {
+                self.gone = Some(reason);
+            }
+            Answer::Fault(reason) => {
+                if self.is_of_now {
+                    self.first_fault.get_or_insert(reason);
+                }
+                self.faults.push(ReadingFault { reading: reading.to_owned(), reason });
+            }
+        }
+        None
+    }
+
+    /// Whether the GPU is known not to have this reading; one that failed this time may come the next.
+    pub(crate) fn lacks(&self, reading: &str) -> bool {
+        self.unsupported.contains(reading)
+    }
+
+    /// Runs `read`, whose answers are asked for now and then only and so do not tell whether the GPU answers now. Returns what
+    /// failed beside the value; `None` for a GPU that is lost.
+    pub(super) fn now_and_then<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> (T, Option<Vec<ReadingFault>>) {
+        let (was_of_now, before) = (std::mem::replace(&mut self.is_of_now, false), self.faults.len());
+        let value = read(self);
+        self.is_of_now = was_of_now;
+        (value, self.gone.is_none().then(|| self.faults[before..].to_vec()))
+    }
+
+    /// Notes faults that last until their readings are asked for again.
+    pub(super) fn note(&mut self, faults: &[ReadingFault]) {
+        self.faults.extend_from_slice(faults);
+    }
+
+    /// What failed, or why the GPU as a whole does not answer: it is lost, or failed all that was asked.
+    pub(crate) fn into_faults(self) -> Result<Vec<ReadingFault>, FaultReason> {
+        match (self.gone, self.first_fault) {
+            (Some(reason), _) => Err(reason),
+            (None, Some(reason)) if !self.has_answered => Err(reason),
+            _ => Ok(self.faults),
+        }
+    }
+}
+
+impl Ask<'_> {
+    /// Several field values with one call.
+    pub(crate) fn fields<const N: usize>(&mut self, batch: &str, wanted: [Field<'_>; N]) -> [Option<u64>; N] {
+        let mut found = [None; N];
+        self.read_fields(batch, &wanted, &mut found);
+        found
+    }
+
+    /// Several field values with one call, each into its place. Each is its own reading: one that is not supported takes none
+    /// with it. Answers are matched by position, since the driver may return another number than was asked for.
+    pub(crate) fn read_fields(&mut self, batch: &str, wanted: &[Field<'_>], found: &mut [Option<u64>]) {
+        let asked: Vec<_> = (0..wanted.len()).filter(|at| !self.lacks(wanted[*at].name)).collect();
+        if asked.is_empty() {
+            return;
+        }
+        let answers = self.batch(batch, |device| {
+            if asked.iter().any(|at| wanted[*at].link.is_some()) {
+                let ids: Vec<_> = asked.iter().map(|at| (wanted[*at].id, wanted[*at].link)).collect();
+                return raw::field_values(device, &ids);
+            }
+            let ids: Vec<_> = asked.iter().map(|at| FieldId(wanted[*at].id)).collect();
+            device.field_values_for(&ids)
+        });
+        for (at, answer) in asked.into_iter().zip(answers.into_iter().flatten()) {
+            let value = self.ask(wanted[at].name, |_| answer.and_then(|sample| sample.value));
+            found[at] = value.and_then(|value| match value {
+                SampleValue::U32(value) => Some(u64::from(value)),
+                SampleValue::U64(value) => Some(value),
+                SampleValue::I64(value) => u64::try_from(value).ok(),
+                SampleValue::F64(_) => None,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment() -> Moment {
+        Moment { now: Instant::now(), losses: 0, longest_gap: Duration::from_mins(1) }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_asked_once_and_what_fails_each_time() {
+        let mut unsupported = Unsupported::new();
+        for sweep in 0..3 {
+            let mut ask = Ask::new(&(), &mut unsupported, moment());
+            let mut asked = Vec::new();
+            let mut call = |name: &'static str, answer: Result<u32, NvmlError>| {
+                ask.ask(name, |()| {
+                    asked.push(name);
+                    answer
+                })
+            };
+            assert_eq!(call("power", Ok(7)), Some(7));
+            assert_eq!(call("fan", Err(NvmlError::NotSupported)), None);
+            assert_eq!(call("clock", Err(NvmlError::UnexpectedVariant(23))), None);
+            assert_eq!(
+                asked,
+                if sweep == 0 { vec!["power", "fan", "clock"] } else { vec!["power", "clock"] }
+            );
+            let faults = ask.into_faults().expect("it answers");
+            assert_eq!(faults, [ReadingFault { reading: "clock".to_owned(), reason: FaultReason::Unknown }]);
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_fails_each_call_does_not_answer() {
+        let unknown = |(): &()| Err::<u32, _>(NvmlError::Unknown);
+        let mut unsupported = Unsupported::new();
+        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        ask.ask("power", unknown);
+        ask.batch("throttle times", |()| Ok(0));
+        ask.now_and_then(|ask| ask.ask("fans", |()| Ok(0)));
+        assert_eq!(ask.into_faults(), Err(FaultReason::Unknown));
+
+        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        ask.ask("power", unknown);
+        ask.ask("clock", |()| Ok(1));
+        assert_eq!(ask.into_faults().map(|faults| faults.len()), Ok(1));
+
+        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        ask.ask("power", |()| Err::<u32, _>(NvmlError::GpuLost));
+        assert_eq!(
+            ask.ask("clock", |()| -> Result<u32, _> { unreachable!("a lost GPU is left alone") }),
+            None
+        );
+        assert_eq!(ask.into_faults(), Err(FaultReason::Lost));
+    }
+}

@@ -1,0 +1,59 @@
+//! One GPU, asked for everything once, and what is kept of each GPU between sweeps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gpu::fault::FaultReason;
+use crate::gpu::frame::{GpuSweep, Outcome};
+use crate::gpu::nvml::{Ask, Library, Moment, Unsupported};
+use crate::gpu::reading::{Kept, Reading, Subjects};
+
+/// Reads GPUs, and keeps from sweep to sweep what need not be asked again.
+pub(super) struct Reader {
+    /// By UUID.
+    gpus: BTreeMap<String, KnownGpu>,
+    /// Time without readings beyond this is not filled in.
+    longest_gap: Duration,
+}
+
+/// One GPU that was asked before.
+#[derive(Default)]
+struct KnownGpu {
+    unsupported: Unsupported,
+    /// How often it was found not to answer.
+    losses: u32,
+    kept: Kept,
+}
+
+impl Reader {
+    pub(super) fn new(longest_gap: Duration) -> Self {
+        Self { gpus: BTreeMap::new(), longest_gap }
+    }
+
+    /// Asks the GPU at this index. `lists_unsupported` adds the names of what it does not have.
+    pub(super) fn read(&mut self, library: &Library, index: u32, lists_unsupported: bool) -> GpuSweep {
+        let outcome = match self.reading(library, index, lists_unsupported) {
+            Ok(reading) => Outcome::Read(Arc::new(reading)),
+            Err(reason) => Outcome::Failed(reason),
+        };
+        GpuSweep { index, outcome }
+    }
+
+    fn reading(
+        &mut self,
+        library: &Library,
+        index: u32,
+        lists_unsupported: bool,
+    ) -> Result<Reading, FaultReason> {
+        let (device, uuid) = library.gpu(index)?;
+        let gpu = self.gpus.entry(uuid.clone()).or_default();
+        let moment = Moment { now: Instant::now(), losses: gpu.losses, longest_gap: self.longest_gap };
+        let mut ask = Ask::new(&device, &mut gpu.unsupported, moment);
+        let subjects = Subjects::read(&mut ask, &mut gpu.kept);
+        let faults = ask.into_faults().inspect_err(|_| gpu.losses = gpu.losses.wrapping_add(1))?;
+        let unsupported =
+            if lists_unsupported { gpu.unsupported.iter().cloned().collect() } else { Vec::new() };
+        Ok(Reading { uuid, subjects, faults, unsupported })
+    }
+}

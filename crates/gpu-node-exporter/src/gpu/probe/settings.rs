@@ -1,0 +1,18 @@
+//! What the exporter tells its probe as it starts it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ProbeSettings {
+    /// The driver library; `None` is the system's.
+    pub(crate) library: Option<PathBuf>,
+    pub(crate) sample_interval: Duration,
+    /// Indices of GPUs to leave alone.
+    pub(crate) skip: Vec<u32>,
+    /// One sweep that lists what is unsupported, for `--check`.
+    pub(crate) once: bool,
+}

@@ -1,0 +1,176 @@
+//! What one GPU says in one sweep, by subject.
+//!
+//! Each subject is a file and a line in the list below: its reading, how it is asked for, what is summed up of it, and the families
+//! that show it. Owns the list, and a GPU's reading as a whole.
+
+mod clocks;
+mod fans;
+mod health;
+mod identity;
+mod load;
+mod memory;
+mod pcie;
+mod power;
+mod thermal;
+mod throttle;
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use self::clocks::Clocks;
+use self::fans::Fans;
+use self::health::Health;
+use self::identity::Identity;
+use self::load::Load;
+use self::memory::Memory;
+use self::pcie::Pcie;
+use self::power::Power;
+use self::thermal::Thermal;
+use self::throttle::Throttle;
+use super::delta::Diff;
+use super::fault::ReadingFault;
+use super::nvml::Ask;
+use super::subject::{Shown, Step, Subject};
+use crate::family::{Family, Labels};
+
+/// Declares all that holds one thing of each subject, and what runs over all of them.
+macro_rules! subjects {
+    ($($field:ident: $subject:ty,)*) => {
+        /// What one GPU said, by subject.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub(crate) struct Subjects { $(pub(crate) $field: $subject,)* }
+
+        /// What the probe keeps of one GPU from one sweep to the next.
+        #[derive(Default)]
+        pub(crate) struct Kept { $($field: <$subject as Subject>::Kept,)* }
+
+        /// What the exporter sums up of one GPU.
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct Sums { $($field: <$subject as Subject>::Sums,)* }
+
+        /// The subjects that changed.
+        #[derive(Default, Serialize, Deserialize)]
+        #[serde(default)]
+        pub(crate) struct SubjectsDelta {
+            $(#[serde(skip_serializing_if = "Option::is_none")] $field: Option<<$subject as Diff>::Delta>,)*
+        }
+
+        impl Diff for Subjects {
+            type Delta = SubjectsDelta;
+
+            fn diff(&self, before: &Self) -> Option<SubjectsDelta> {
+                (self != before).then(|| SubjectsDelta { $($field: self.$field.diff(&before.$field),)* })
+            }
+
+            fn apply(&mut self, delta: SubjectsDelta) {
+                $(if let Some(changes) = delta.$field { self.$field.apply(changes); })*
+            }
+        }
+
+        impl Subjects {
+            /// Asks one GPU for all of it. Runs in the probe.
+            pub(crate) fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
+                Self { $($field: <$subject>::read(ask, &mut kept.$field),)* }
+            }
+
+            /// Adds this reading to the GPU's sums.
+            pub(crate) fn add_to(&self, sums: &mut Sums, step: Step) {
+                $(self.$field.add_to(&mut sums.$field, step);)*
+            }
+        }
+
+        /// The families of all subjects, for the GPUs that answer. What no GPU has is left out.
+        pub(crate) fn families(gpus: &[ShownGpu<'_>], now: Instant) -> Vec<Family> {
+            let mut families = Vec::new();
+            $({
+                let shown = gpus.iter().map(|gpu| Shown {
+                    labels: &gpu.labels,
+                    reading: &gpu.reading.subjects.$field,
+                    sums: &gpu.sums.$field,
+                    now,
+                });
+                let all = <$subject>::families(&shown.collect::<Vec<_>>());
+                families.extend(all.into_iter().filter(|family| !family.samples.is_empty()));
+            })*
+            families
+        }
+    };
+}
+
+subjects! {
+    identity: Identity,
+    memory: Memory,
+    load: Load,
+    power: Power,
+    thermal: Thermal,
+    fans: Fans,
+    clocks: Clocks,
+    throttle: Throttle,
+    pcie: Pcie,
+    health: Health,
+}
+
+/// Everything one GPU said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) uuid: String,
+    pub(crate) subjects: Subjects,
+    /// Readings that failed this time, though the GPU answers others.
+    pub(crate) faults: Vec<ReadingFault>,
+    /// Names of readings this GPU does not have; only listed when asked for.
+    pub(crate) unsupported: Vec<String>,
+}
+
+/// One GPU that answers, as it is to be shown.
+pub(crate) struct ShownGpu<'a> {
+    /// `gpu` and `uuid`.
+    pub(crate) labels: Labels,
+    pub(crate) reading: &'a Reading,
+    pub(crate) sums: &'a Sums,
+}
+
+/// What changed of a GPU's reading.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReadingDelta {
+    /// Only for another GPU than the reading before told of: all that is not here is unknown then, and not as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subjects: Option<SubjectsDelta>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<ReadingFault>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsupported: Option<Vec<String>>,
+}
+
+impl Diff for Reading {
+    type Delta = ReadingDelta;
+
+    fn diff(&self, before: &Self) -> Option<ReadingDelta> {
+        if self == before {
+            return None;
+        }
+        let nothing = Self::default();
+        let is_same_gpu = self.uuid == before.uuid;
+        let before = if is_same_gpu { before } else { &nothing };
+        Some(ReadingDelta {
+            uuid: (!is_same_gpu).then(|| self.uuid.clone()),
+            subjects: self.subjects.diff(&before.subjects),
+            faults: (self.faults != before.faults).then(|| self.faults.clone()),
+            unsupported: (self.unsupported != before.unsupported).then(|| self.unsupported.clone()),
+        })
+    }
+
+    fn apply(&mut self, delta: ReadingDelta) {
+        if let Some(uuid) = delta.uuid {
+            *self = Self { uuid, ..Self::default() };
+        }
+        if let Some(changes) = delta.subjects {
+            self.subjects.apply(changes);
+        }
+        self.faults = delta.faults.unwrap_or_else(|| std::mem::take(&mut self.faults));
+        self.unsupported = delta.unsupported.unwrap_or_else(|| std::mem::take(&mut self.unsupported));
+    }
+}

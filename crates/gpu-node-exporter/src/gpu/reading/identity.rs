@@ -1,0 +1,66 @@
+//! Who a GPU is: constant while the driver is loaded.
+
+use crate::family::Family;
+use crate::gpu::delta::readings;
+use crate::gpu::nvml::{Ask, Cached, Device};
+use crate::gpu::pci;
+use crate::gpu::subject::{Shown, Subject, known_labels};
+
+readings! {
+    /// What tells one GPU from another, beside its UUID.
+    struct Identity {
+        /// As sysfs writes it: `0000:17:00.0`.
+        pci_bus_id: String,
+        name: String,
+        brand: String,
+        architecture: String,
+        /// As `9.0`.
+        compute_capability: String,
+        serial: String,
+        vbios_version: String,
+        /// The number in `/dev/nvidiaN`.
+        minor_number: u32,
+    }
+}
+
+impl Subject for Identity {
+    type Kept = Cached<Self>;
+    type Sums = ();
+
+    fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
+        kept.once(ask, |ask| Self {
+            pci_bus_id: ask.ask("PCI address", Device::pci_info).map(|pci| pci::sysfs_address(&pci.bus_id)),
+            name: ask.ask("name", Device::name),
+            brand: ask.ask("brand", Device::brand).map(|brand| format!("{brand:?}")),
+            architecture: ask
+                .ask("architecture", Device::architecture)
+                .map(|architecture| architecture.to_string()),
+            compute_capability: ask
+                .ask("compute capability", Device::cuda_compute_capability)
+                .map(|capability| format!("{}.{}", capability.major, capability.minor)),
+            serial: ask.ask("serial number", Device::serial),
+            vbios_version: ask.ask("VBIOS version", Device::vbios_version),
+            minor_number: ask.ask("minor number", Device::minor_number),
+        })
+    }
+
+    fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        let mut info = Family::info("gpu_info", "What a GPU is; join on `uuid`.");
+        for gpu in gpus {
+            let known = gpu.reading;
+            let minor = known.minor_number.map(|minor| minor.to_string());
+            let more = [
+                ("name", known.name.as_deref()),
+                ("pci_bus_id", known.pci_bus_id.as_deref()),
+                ("brand", known.brand.as_deref()),
+                ("architecture", known.architecture.as_deref()),
+                ("compute_capability", known.compute_capability.as_deref()),
+                ("serial", known.serial.as_deref()),
+                ("vbios_version", known.vbios_version.as_deref()),
+                ("minor_number", minor.as_deref()),
+            ];
+            info.push(known_labels(gpu.labels, more), 1_u64);
+        }
+        vec![info]
+    }
+}

@@ -1,0 +1,136 @@
+//! How busy a GPU is. In MIG mode only the mode itself: figures of the whole GPU mean nothing then.
+
+mod busy_time;
+
+use self::busy_time::busy_time;
+use crate::family::Family;
+use crate::gpu::delta::readings;
+use crate::gpu::nvml::{Ask, Cached, Device};
+use crate::gpu::subject::{Shown, Step, Subject, each};
+use crate::units::{Ratio, Seconds};
+
+readings! {
+    /// The load of one GPU.
+    struct Load {
+        /// Share of the last sample period in which a kernel ran.
+        utilization: Ratio,
+        /// Share in which memory was read or written.
+        memory_controller: Ratio,
+        encoder: Ratio,
+        decoder: Ratio,
+        /// Busy time since the last sweep by the driver's own samples; nothing is missed in between.
+        busy: Seconds,
+        mig_enabled: bool,
+    }
+}
+
+/// What the probe keeps of one GPU's load.
+#[derive(Default)]
+pub(crate) struct Kept {
+    mig_enabled: Cached<Option<bool>>,
+    /// Time of the newest utilisation sample taken, microseconds since 1970.
+    newest_sample: Option<u64>,
+}
+
+impl Subject for Load {
+    type Kept = Kept;
+    /// Busy time since the exporter started; `None` until there is something to sum.
+    type Sums = Option<Seconds>;
+
+    fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
+        let mig_enabled = kept
+            .mig_enabled
+            .seldom(ask, |ask| ask.ask("MIG mode", Device::mig_mode).map(|mode| mode.current == 1));
+        // Old drivers answer 0 in MIG mode rather than "not supported".
+        if mig_enabled == Some(true) {
+            return Self { mig_enabled, ..Self::default() };
+        }
+        let rates = ask.ask("utilisation", Device::utilization_rates);
+        let encoder = ask.ask("encoder", Device::encoder_utilization);
+        let decoder = ask.ask("decoder", Device::decoder_utilization);
+        let (newest, longest_gap) = (&mut kept.newest_sample, ask.moment().longest_gap);
+        let busy = ask.ask("utilisation samples", |device| busy_time(device, newest, longest_gap));
+        Self {
+            utilization: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.gpu)),
+            memory_controller: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.memory)),
+            encoder: encoder.and_then(|load| Ratio::from_percent(load.utilization)),
+            decoder: decoder.and_then(|load| Ratio::from_percent(load.utilization)),
+            busy: busy.flatten(),
+            mig_enabled,
+        }
+    }
+
+    fn add_to(&self, busy: &mut Option<Seconds>, step: Step) {
+        // The driver's own samples cover the gap without holes; the last rate is the next best.
+        let rate = self.utilization.map(|rate| Seconds(rate.0 * step.gap.as_secs_f64()));
+        if let Some(more) = self.busy.or(rate) {
+            busy.get_or_insert_default().0 += more.0;
+        }
+    }
+
+    fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
+            each(
+                Family::gauge(
+                    "gpu_utilization_ratio",
+                    "Share of the last sample period in which a kernel ran.",
+                ),
+                gpus,
+                |gpu| gpu.reading.utilization,
+            ),
+            each(
+                Family::gauge(
+                    "gpu_memory_controller_busy_ratio",
+                    "Share of the last sample period in which memory was read or written; not memory used.",
+                ),
+                gpus,
+                |gpu| gpu.reading.memory_controller,
+            ),
+            each(
+                Family::counter(
+                    "gpu_busy_seconds_total",
+                    "Time in which a kernel ran, from the driver's own samples, since the exporter started.",
+                ),
+                gpus,
+                |gpu| *gpu.sums,
+            ),
+            each(
+                Family::gauge("gpu_encoder_utilization_ratio", "Share of time the video encoder was busy."),
+                gpus,
+                |gpu| gpu.reading.encoder,
+            ),
+            each(
+                Family::gauge("gpu_decoder_utilization_ratio", "Share of time the video decoder was busy."),
+                gpus,
+                |gpu| gpu.reading.decoder,
+            ),
+            each(
+                Family::gauge("gpu_mig_enabled", "Whether MIG mode is on; utilisation is absent then."),
+                gpus,
+                |gpu| gpu.reading.mig_enabled,
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_drivers_samples_count_before_the_last_rate() {
+        let mut busy = None;
+        let mut load = Load::default();
+        let step = |seconds| Step { now: Instant::now(), gap: Duration::from_secs(seconds) };
+        load.add_to(&mut busy, step(2));
+        assert_eq!(busy, None, "nothing said, nothing summed");
+        load.utilization = Some(Ratio(0.5));
+        load.add_to(&mut busy, step(0));
+        load.add_to(&mut busy, step(2));
+        assert_eq!(busy, Some(Seconds(1.0)));
+        load.busy = Some(Seconds(1.75));
+        load.add_to(&mut busy, step(2));
+        assert_eq!(busy, Some(Seconds(2.75)));
+    }
+}

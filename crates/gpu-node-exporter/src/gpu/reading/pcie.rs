@@ -1,0 +1,84 @@
+//! The PCIe link to the host.
+
+use crate::family::Family;
+use crate::gpu::delta::readings;
+use crate::gpu::nvml::{Ask, Cached, Device, Field, field_id};
+use crate::gpu::subject::{Shown, Subject, each};
+use crate::units::Bytes;
+
+readings! {
+    /// The PCIe link of one GPU.
+    struct Pcie {
+        transmitted: Bytes,
+        received: Bytes,
+        replays: u32,
+        generation: u32,
+        width: u32,
+        max_generation: u32,
+        max_width: u32,
+    }
+}
+
+impl Subject for Pcie {
+    type Kept = Cached<Self>;
+    type Sums = ();
+
+    fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
+        kept.seldom(ask, |ask| {
+            let [transmitted, received] = ask.fields(
+                "PCIe byte counters",
+                [
+                    Field::new("PCIe bytes transmitted", field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES),
+                    Field::new("PCIe bytes received", field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES),
+                ],
+            );
+            Self {
+                transmitted: transmitted.map(Bytes),
+                received: received.map(Bytes),
+                replays: ask.ask("PCIe replays", Device::pcie_replay_counter),
+                generation: ask.ask("PCIe generation", Device::current_pcie_link_gen),
+                width: ask.ask("PCIe width", Device::current_pcie_link_width),
+                max_generation: ask.ask("maximum PCIe generation", Device::max_pcie_link_gen),
+                max_width: ask.ask("maximum PCIe width", Device::max_pcie_link_width),
+            }
+        })
+    }
+
+    fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
+            each(Family::counter("gpu_pcie_transmit_bytes_total", "Bytes sent over PCIe."), gpus, |gpu| {
+                gpu.reading.transmitted
+            }),
+            each(Family::counter("gpu_pcie_receive_bytes_total", "Bytes received over PCIe."), gpus, |gpu| {
+                gpu.reading.received
+            }),
+            each(
+                Family::counter(
+                    "gpu_pcie_replays_total",
+                    "PCIe packets sent again, since the driver was loaded.",
+                ),
+                gpus,
+                |gpu| gpu.reading.replays,
+            ),
+            each(
+                Family::gauge(
+                    "gpu_pcie_link_generation",
+                    "PCIe generation of the link now; an idle GPU lowers it.",
+                ),
+                gpus,
+                |gpu| gpu.reading.generation,
+            ),
+            each(Family::gauge("gpu_pcie_link_width", "PCIe lanes in use now."), gpus, |gpu| {
+                gpu.reading.width
+            }),
+            each(
+                Family::gauge("gpu_pcie_link_max_generation", "Highest PCIe generation of GPU and slot."),
+                gpus,
+                |gpu| gpu.reading.max_generation,
+            ),
+            each(Family::gauge("gpu_pcie_link_max_width", "Most PCIe lanes of GPU and slot."), gpus, |gpu| {
+                gpu.reading.max_width
+            }),
+        ]
+    }
+}
