@@ -7,34 +7,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::collector::{Collector, Fault, WaitsFor};
-use crate::family::Family;
+use crate::collector::{Collector, WaitsFor};
 
+mod reading;
 mod worker;
 
+pub(crate) use reading::Reading;
 use worker::Worker;
-
-/// What one collector gave to one scrape.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    /// The collector's name.
-    pub(crate) collector: &'static str,
-    /// How long it took, or has taken so far when it is late.
-    pub(crate) took: Duration,
-    /// What it read.
-    pub(crate) families: Arc<Vec<Family>>,
-    /// What went wrong.
-    pub(crate) faults: Vec<Fault>,
-}
-
-impl Reading {
-    /// Whether everything was read.
-    pub(crate) fn success(&self) -> bool {
-        self.faults.is_empty()
-    }
-}
 
 /// All collectors, each with its worker.
 pub(crate) struct Scraper {

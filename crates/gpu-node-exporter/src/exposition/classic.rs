@@ -3,8 +3,8 @@
 //! Names stand as they are; `info` is a gauge and `unknown` is `untyped`. See
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use super::Page;
 use super::lines::{write_header, write_sample};
+use super::page::Page;
 use crate::family::Kind;
 
 pub(super) fn encode(page: &Page, expected: usize) -> String {

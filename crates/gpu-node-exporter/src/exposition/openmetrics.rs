@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::lines::{write_header, write_number, write_sample};
-use super::{Merged, Page};
+use super::page::{Merged, Page};
 use crate::family::{Kind, Labels, Number, Sample};
 
 pub(super) fn encode(page: &Page, expected: usize) -> String {

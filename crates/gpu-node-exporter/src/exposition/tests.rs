@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::family::{Labels, Number};
+use crate::family::{Family, Kind, Labels, Number, Sample};
 
 fn page(sources: Vec<Vec<Family>>) -> Arc<Page> {
     Arc::new(Page::new(sources.into_iter().map(Arc::new).collect()))
@@ -121,18 +123,4 @@ fn histograms_and_summaries_pass_through() {
         "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 4.5\nh_count 3\n\
          # HELP s S.\n# TYPE s summary\ns{quantile=\"0.5\"} 1.0\ns_count 1\n# EOF\n",
     );
-}
-
-#[test]
-fn fingerprints_differ_when_labels_do() {
-    let mut seen = HashSet::new();
-    for a in 0..100 {
-        for b in 0..100 {
-            let pairs = [("gpu", a.to_string()), ("name", format!("device-{b}"))];
-            let sample = Sample { suffix: "", labels: Labels::new(pairs.clone()), value: Number::Whole(0) };
-            assert!(seen.insert(fingerprint(7, &sample)), "{a} {b}");
-            let turned = Sample { labels: Labels::new(pairs.into_iter().rev()), ..sample };
-            assert!(!seen.insert(fingerprint(7, &turned)), "{a} {b} in another order");
-        }
-    }
 }

@@ -8,7 +8,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction};
 
-use super::{Flag, Flags, Takes};
+use super::flag::{Flag, Takes};
+use super::values::Flags;
 
 /// Every flag there is.
 #[derive(Default)]

@@ -1,9 +1,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use std::time::Duration;
+
 use super::*;
 use crate::collector::Collected;
-use crate::family::Labels;
+use crate::family::{Family, Labels};
 
 const LONG: Duration = Duration::from_secs(30);
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::Reading;
+use super::reading::Reading;
 use crate::collector::{Collected, Collector, Fault};
 use crate::fault_log::FaultLog;
 

@@ -1,6 +1,6 @@
 //! Every device with its counters, as the kernel tells them over netlink (`RTM_GETLINK` in `rtnetlink(7)`).
 
-use super::{Counters, Device, NETLINK};
+use super::counters::{Counters, Device, NETLINK};
 use crate::collector::Fault;
 use crate::host::netlink::{Query, Socket, attribute, text};
 

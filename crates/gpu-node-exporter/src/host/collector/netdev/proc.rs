@@ -2,7 +2,7 @@
 //!
 //! By hand: procfs's type calls the columns by other names and gives up on the whole file at the first odd line.
 
-use super::{Counters, Device, PROC};
+use super::counters::{Counters, Device, PROC};
 use crate::collector::Fault;
 
 pub(super) fn parse(text: &str) -> Result<Vec<Device>, Fault> {

@@ -1,0 +1,27 @@
+//! The result of reading one collector once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::collector::Fault;
+use crate::family::Family;
+
+/// What one collector gave to one scrape.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The collector's name.
+    pub(crate) collector: &'static str,
+    /// How long it took, or has taken so far when it is late.
+    pub(crate) took: Duration,
+    /// What it read.
+    pub(crate) families: Arc<Vec<Family>>,
+    /// What went wrong.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Reading {
+    /// Whether everything was read.
+    pub(crate) fn success(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
