@@ -26,6 +26,7 @@ mod collector {
     pub(super) mod netclass;
     pub(super) mod netdev;
     pub(super) mod pressure;
+    pub(super) mod slabinfo;
     pub(super) mod stat;
     pub(super) mod textfile;
     pub(super) mod time;
@@ -56,6 +57,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
     &collector::pressure::ENTRY,
+    &collector::slabinfo::ENTRY,
     &collector::stat::ENTRY,
     &collector::textfile::ENTRY,
     &collector::time::ENTRY,
