@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench gpu-check install-deps install-cargo-deny release
+.PHONY: help demo up test lint bench gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
+CARGO_MACHETE := 0.9.2
 DATA ?= ./data
 RECORD ?= ./gpu-record
 OURS := -p gpu-node-exporter -p alert-relay -p nvml-sim -p e2e
@@ -22,11 +23,12 @@ test: packages-test lint ## Everything CI runs: lints, unit tests, rule tests, t
 	cargo build --workspace --all-targets
 	cargo test --workspace
 
-lint: packages-test install-cargo-deny ## Formatting, clippy, documentation, dependencies, Prometheus rules
+lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clippy, documentation, dependencies, Prometheus rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --workspace --no-deps --document-private-items
 	cargo deny check bans licenses sources
+	cargo machete
 	promtool check rules --lint-fatal rules/*.rules.yml
 	promtool test rules rules/*.test.yml
 
@@ -47,6 +49,9 @@ packages-%:
 
 install-cargo-deny:
 	@cargo deny --version 2>/dev/null | grep -qxF 'cargo-deny $(CARGO_DENY)' || cargo install cargo-deny --version $(CARGO_DENY) --locked --profile dev
+
+install-cargo-machete:
+	@cargo machete --version 2>/dev/null | grep -qxF '$(CARGO_MACHETE)' || cargo install cargo-machete --version $(CARGO_MACHETE) --locked --profile dev
 
 release:
 	@command -v cargo >/dev/null || { echo 'cargo is not installed (hint: https://rustup.rs, Rust 1.95 or newer)' >&2; exit 1; }
