@@ -43,8 +43,8 @@ impl Audience {
     /// Starts all three; files go under `data`.
     pub async fn start(data: &Path) -> Result<Self> {
         Ok(Self {
-            dingtalk: DingTalk::start(dingtalk::Setup::signed()).await?,
-            wecom: Wecom::start(wecom::Setup::default()).await?,
+            dingtalk: DingTalk::start(dingtalk::Setup::signed())?,
+            wecom: Wecom::start(wecom::Setup::default())?,
             mail: MailServer::start(data, Tls::StartTls, 0).await?,
         })
     }

@@ -13,8 +13,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
 use serde_json::Value;
 use sha2::Sha256;
+use test_peers::endpoint::Call;
 
-use crate::vendor::robot::{Call, Post, Robot, Verdict};
+use crate::vendor::robot::{Post, Robot, Verdict};
 use crate::vendor::traffic::{Limit, Traffic};
 
 const PATH: &str = "/robot/send";
@@ -59,13 +60,12 @@ pub struct DingTalk {
 
 impl DingTalk {
     /// Serves on a free port.
-    pub async fn start(setup: Setup) -> Result<Self> {
+    pub fn start(setup: Setup) -> Result<Self> {
         let traffic = Mutex::new(Traffic::default());
         let rules = setup.clone();
         let robot = Robot::start(PATH, move |call, now| {
             judge(&rules, call, &mut traffic.lock().unwrap_or_else(PoisonError::into_inner), now)
-        })
-        .await?;
+        })?;
         Ok(Self { robot, setup })
     }
 
@@ -99,7 +99,7 @@ fn admit(setup: &Setup, call: &Call, traffic: &mut Traffic, now: Instant) -> Res
         Some(token) if *token != setup.token => return Err((300_005, "token is not exist")),
         Some(_) => {}
     }
-    if !call.content_type.starts_with("application/json") {
+    if !call.content_type().starts_with("application/json") {
         return Err((43004, "invalid Content-Type, should be application/json"));
     }
     if !traffic.take(now, setup.limit) {
@@ -182,6 +182,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use bytes::Bytes;
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderMap, HeaderValue};
     use serde_json::json;
 
     use super::*;
@@ -201,7 +203,11 @@ mod tests {
             at: UNIX_EPOCH + Duration::from_hours(438_280),
             method: Method::POST,
             query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            content_type: "application/json; charset=utf-8".to_owned(),
+            path: PATH.to_owned(),
+            headers: HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/json; charset=utf-8"),
+            )]),
             body: Bytes::from(body.to_string()),
         }
     }
@@ -246,7 +252,7 @@ mod tests {
         assert_eq!(with(&|call| call.method = Method::GET), 43002);
         assert_eq!(with(&|call| call.query = BTreeMap::new()), 40035);
         assert_eq!(query("access_token", "another"), 300_005);
-        assert_eq!(with(&|call| call.content_type.clear()), 43004);
+        assert_eq!(with(&|call| call.headers.clear()), 43004);
         assert_eq!(query("sign", "rdhUiyGbHzH4Olal17v5mIhUEQxxOsuSFZjuo2SM7Xw%3D"), 310_000);
         assert_eq!(query("timestamp", ""), 310_000);
         assert_eq!(with(&|call| call.at += Duration::from_secs(3601)), 310_000);

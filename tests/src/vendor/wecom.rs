@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use http::Method;
 use serde_json::Value;
+use test_peers::endpoint::Call;
 
-use crate::vendor::robot::{Call, Post, Robot, Verdict};
+use crate::vendor::robot::{Post, Robot, Verdict};
 use crate::vendor::traffic::{Limit, Traffic};
 
 const PATH: &str = "/cgi-bin/webhook/send";
@@ -43,13 +44,12 @@ pub struct Wecom {
 
 impl Wecom {
     /// Serves on a free port.
-    pub async fn start(setup: Setup) -> Result<Self> {
+    pub fn start(setup: Setup) -> Result<Self> {
         let traffic = Mutex::new(Traffic::default());
         let rules = setup.clone();
         let robot = Robot::start(PATH, move |call, now| {
             judge(&rules, call, &mut traffic.lock().unwrap_or_else(PoisonError::into_inner), now)
-        })
-        .await?;
+        })?;
         Ok(Self { robot, setup })
     }
 
@@ -86,7 +86,7 @@ fn with_hint(text: &str) -> String {
 
 fn read(call: &Call) -> Result<Post, Refusal> {
     let unread = || (40_008, "invalid message type".to_owned());
-    if !call.content_type.starts_with("application/json") {
+    if !call.content_type().starts_with("application/json") {
         return Err(unread());
     }
     let body: Value = serde_json::from_slice(&call.body).map_err(|_| unread())?;
@@ -134,6 +134,8 @@ mod tests {
     use std::time::SystemTime;
 
     use bytes::Bytes;
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderMap, HeaderValue};
     use serde_json::json;
 
     use super::*;
@@ -143,7 +145,8 @@ mod tests {
             at: SystemTime::now(),
             method: Method::POST,
             query: [("key".to_owned(), Setup::default().key)].into(),
-            content_type: "application/json".to_owned(),
+            path: PATH.to_owned(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
             body: Bytes::from(body.to_string()),
         }
     }
@@ -165,7 +168,7 @@ mod tests {
         check(json!([]), 40_008);
         let mut stranger = call(&json!({"msgtype": "text", "text": {"content": "x"}}));
         assert_eq!(code(&stranger), 0);
-        stranger.content_type = "text/plain".to_owned();
+        stranger.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         assert_eq!(code(&stranger), 40_008);
         stranger.query.clear();
         assert_eq!(code(&stranger), 93_000);

@@ -18,7 +18,9 @@ async fn a_garbled_file_costs_its_collector_and_nothing_else() {
     let procfs = format!("--path.procfs={}", root.path().display());
     let stage = ExporterStage::start(&Gpus::Real, &[&procfs, NO_LIBRARY]).await.unwrap();
     let page = stage.scrape().await.unwrap();
-    let success = |collector| page.value("node_scrape_collector_success", &[("collector", collector)]);
+    let success = |collector: &str| {
+        page.value("node_scrape_collector_success", &[&format!("collector=\"{collector}\"")])
+    };
     assert_eq!(success("loadavg"), Some(0.0));
     assert_eq!(page.value("node_load1", &[]), None);
     assert_eq!(success("meminfo"), Some(1.0));
@@ -45,7 +47,7 @@ async fn a_wrong_library_is_said_once_in_the_log() {
     let stage = ExporterStage::start(&Gpus::Real, &flags).await.unwrap();
     stage
         .page_where("a second probe to fail as the first did", |page| {
-            page.value("gpu_probe_restarts_total", &[("reason", "driver")]).is_some_and(|count| count >= 2.0)
+            page.value("gpu_probe_restarts_total", &["reason=\"driver\""]).is_some_and(|count| count >= 2.0)
         })
         .await
         .unwrap();

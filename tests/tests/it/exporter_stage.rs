@@ -10,8 +10,7 @@ use e2e::process::{Launch, Process};
 use e2e::wait::until;
 use e2e::{http, programs};
 use tempfile::TempDir;
-
-use crate::page::Page;
+use test_peers::page::Page;
 
 /// How long anything here may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

@@ -31,7 +31,7 @@ fn judged_by(program: &Path, arguments: &[&str], page: &str) -> (bool, String) {
 async fn stage() -> ExporterStage {
     let stage = ExporterStage::simulated("h100x8.yaml", Duration::from_mins(1), &[]).await.unwrap();
     stage
-        .page_where("the first sweep over 8 GPUs", |page| page.value("gpu_up", &[("gpu", "7")]) == Some(1.0))
+        .page_where("the first sweep over 8 GPUs", |page| page.value("gpu_up", &["gpu=\"7\""]) == Some(1.0))
         .await
         .unwrap();
     stage
@@ -72,7 +72,7 @@ async fn the_classic_page_passes_promtool() {
 async fn both_formats_carry_the_same_series() {
     let stage = stage().await;
     let series = |page: &str| -> Vec<String> {
-        let samples = crate::page::Page(page.to_owned())
+        let samples = test_peers::page::Page(page.to_owned())
             .samples()
             .map(|sample| format!("{} {:?}", sample.name, sample.labels))
             .collect::<Vec<_>>();

@@ -10,16 +10,17 @@ use e2e::process::Launch;
 use e2e::programs;
 use e2e::promql;
 use e2e::wait::until;
+use test_peers::page::Page;
 
 use crate::exporter_stage::{ExporterStage, PATIENCE};
-use crate::page::Page;
+use crate::page::ExporterPage as _;
 
 /// The hang and the crash of the shipped scenarios come 30 seconds after their start.
 const SHORTLY_BEFORE: Duration = Duration::from_secs(25);
 const QUICK_PROBE: [&str; 2] = ["--gpu.sample-interval=200ms", "--gpu.probe-timeout=1s"];
 
 fn up(page: &Page, gpu: &str) -> Option<f64> {
-    page.value("gpu_up", &[("gpu", gpu)])
+    page.value("gpu_up", &[&format!("gpu=\"{gpu}\"")])
 }
 
 /// How often the probe has been replaced, for whatever reason.
@@ -152,10 +153,10 @@ async fn without_a_driver_there_are_host_metrics_alone() {
         ExporterStage::start(&Gpus::Real, &["--gpu.library=/nonexistent/libnvidia-ml.so.1"]).await.unwrap();
     // A probe has looked, and found no driver.
     let looked = |page: &Page| {
-        page.value("gpu_probe_restarts_total", &[("reason", "driver")]).is_some_and(|count| count > 0.0)
+        page.value("gpu_probe_restarts_total", &["reason=\"driver\""]).is_some_and(|count| count > 0.0)
     };
     let page = stage.page_where("a probe that found no driver", looked).await.unwrap();
-    assert_eq!(page.value("node_scrape_collector_success", &[("collector", "gpu")]), Some(0.0));
+    assert_eq!(page.value("node_scrape_collector_success", &["collector=\"gpu\""]), Some(0.0));
     assert!(page.value("node_load1", &[]).is_some());
     let driver: Vec<_> = page.samples().filter(|sample| sample.name == "gpu_driver_info").collect();
     assert_eq!(driver, []);

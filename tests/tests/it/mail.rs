@@ -29,7 +29,7 @@ async fn arrives_once(tls: Tls, temporary_failures: u32) {
     assert_eq!(server.mails().unwrap().len(), 1);
     let page = stage.metrics().await.unwrap();
     let attempts = |outcome: &str| -> f64 {
-        let of = |sample: &crate::page::Sample| {
+        let of = |sample: &test_peers::page::Sample| {
             sample.name == "alert_relay_attempts_total" && sample.labels["outcome"] == outcome
         };
         page.samples().filter(of).map(|sample| sample.value).sum()

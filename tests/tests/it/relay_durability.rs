@@ -41,7 +41,7 @@ async fn each_told_once(robot: &Robot, texts: &[String]) {
 
 #[tokio::test]
 async fn kill_9_between_accept_and_delivery_loses_nothing() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
     stage.start().await.unwrap();
     wecom.robot.close_gate();
@@ -70,7 +70,7 @@ async fn kill_9_between_accept_and_delivery_loses_nothing() {
 
 #[tokio::test]
 async fn sigterm_finishes_the_delivery_under_way() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
     stage.start().await.unwrap();
     wecom.robot.close_gate();
@@ -95,7 +95,7 @@ async fn sigterm_finishes_the_delivery_under_way() {
 
 #[tokio::test]
 async fn what_the_vendor_cannot_take_now_is_sent_again() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
     stage.start().await.unwrap();
     wecom.robot.order(Fault::Code(-1, "system busy".to_owned()));
@@ -110,8 +110,8 @@ async fn what_the_vendor_cannot_take_now_is_sent_again() {
 /// silence, so the message waits.
 #[tokio::test]
 async fn an_answer_that_proves_nothing_is_no_delivery() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
-    let dingtalk = DingTalk::start(dingtalk::Setup::signed()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
+    let dingtalk = DingTalk::start(dingtalk::Setup::signed()).unwrap();
     let mut stage = RelayStage::new(&json!({
         "page": { "wecom": { "webhook_url": wecom.webhook_url() } },
         "throttled": { "dingtalk": { "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret() } },
@@ -122,23 +122,23 @@ async fn an_answer_that_proves_nothing_is_no_delivery() {
     dingtalk.robot.order(Fault::NoCode);
     stage.post(&firing("proof", 1)).await.unwrap();
     for target in ["page", "throttled"] {
+        let label = format!("target=\"{target}\"");
         let page = until("the attempt to be counted", PATIENCE, async || {
             let page = stage.metrics().await.ok()?;
-            let labels = [("target", target), ("outcome", "retry"), ("reason", "unproven_reply")];
+            let labels = [label.as_str(), "outcome=\"retry\"", "reason=\"unproven_reply\""];
             (page.value("alert_relay_attempts_total", &labels)? > 0.0).then_some(page)
         })
         .await
         .unwrap();
-        assert_eq!(page.value("alert_relay_deliveries_pending", &[("target", target)]), Some(1.0));
-        let ended =
-            page.value("alert_relay_deliveries_ended_total", &[("target", target), ("end", "delivered")]);
+        assert_eq!(page.value("alert_relay_deliveries_pending", &[&label]), Some(1.0));
+        let ended = page.value("alert_relay_deliveries_ended_total", &[&label, "end=\"delivered\""]);
         assert_eq!(ended, Some(0.0));
     }
 }
 
 #[tokio::test]
 async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
     // A file-size limit of nothing is what a full disk looks like to one process, and can be lifted again.
     stage.start().await.unwrap();
@@ -160,8 +160,8 @@ async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
     assert!(posted.status().is_success(), "{}", posted.text().await.unwrap());
     until("Alertmanager to be answered 503", PATIENCE, async || {
         let page = http::page(&client, &format!("{}/metrics", alertmanager.1)).await.ok()?;
-        let refused = crate::page::Page(page)
-            .value("alertmanager_notification_requests_failed_total", &[("integration", "webhook")]);
+        let refused = test_peers::page::Page(page)
+            .value("alertmanager_notification_requests_failed_total", &["integration=\"webhook\""]);
         refused.is_some_and(|count| count > 0.0).then_some(())
     })
     .await
@@ -209,7 +209,7 @@ async fn alertmanager(stage: &RelayStage) -> (e2e::process::Process, String) {
 /// The relay's own patience with a slow vendor is longer than the vendor's slowness here.
 #[tokio::test]
 async fn a_slow_answer_is_waited_for() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
     stage.start().await.unwrap();
     wecom.robot.order(Fault::Slow(Duration::from_secs(3)));

@@ -43,7 +43,7 @@ fn a_missing_settings_file_is_named() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let stage =
         RelayStage::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
     let address = stage.url("").replace("http://", "");
@@ -59,7 +59,7 @@ async fn a_port_that_is_taken_is_named() {
 
 #[tokio::test]
 async fn a_bad_webhook_is_refused_with_its_reason_and_leaves_nothing() {
-    let wecom = Wecom::start(wecom::Setup::default()).await.unwrap();
+    let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let mut stage =
         RelayStage::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
     stage.start().await.unwrap();

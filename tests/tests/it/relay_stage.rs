@@ -12,8 +12,7 @@ use e2e::wait::until;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::page::Page;
+use test_peers::page::Page;
 
 /// How long anything here may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

@@ -21,7 +21,7 @@ async fn sixty_groups_at_once_never_exceed_twenty_in_the_window() {
         limit: Limit { calls: 20, window, mute: Duration::from_mins(10) },
         ..dingtalk::Setup::signed()
     };
-    let dingtalk = DingTalk::start(setup).await.unwrap();
+    let dingtalk = DingTalk::start(setup).unwrap();
     let mut stage = RelayStage::new(&json!({ "chat": {
         "dingtalk": { "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret() },
         // The default against 20 a minute is 18 a minute.

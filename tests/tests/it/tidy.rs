@@ -8,12 +8,16 @@ use e2e::programs::checkout;
 use serde_json::Value;
 
 /// Which package of this workspace may use which: the services share `http-serve` and nothing else, and nothing links
-/// the simulated driver. Naming it for tests gets it built before them.
-const EDGES: [(&str, &str, Option<&str>); 4] = [
+/// the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
+const EDGES: [(&str, &str, Option<&str>); 8] = [
     ("alert-relay", "http-serve", None),
     ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
     ("gpu-node-exporter", "nvml-sim", Some("dev")),
+    ("gpu-node-exporter", "test-peers", Some("dev")),
+    ("alert-relay", "test-peers", Some("dev")),
+    ("http-serve", "test-peers", Some("dev")),
+    ("e2e", "test-peers", None),
 ];
 
 /// Names that say nothing about what is inside.

@@ -1,7 +1,7 @@
 //! From the webhook to the robot, by the real program: what a crash, a refusal and a restart do to it.
 
-use crate::client::{get, post_json};
-use crate::program::{Home, Serving, to_robot, webhook};
+use crate::client::post_json;
+use crate::program::{Home, Serving, metric, to_robot, webhook};
 use crate::robot::Robot;
 
 const PATH: &str = "/api/v1/alerts/ops";
@@ -9,15 +9,6 @@ const PATH: &str = "/api/v1/alerts/ops";
 fn post(serving: &Serving, body: &[u8]) {
     let response = post_json(serving.address, PATH, body);
     assert_eq!(response.status, 200, "{}", response.body);
-}
-
-/// The value of one series of the relay's own page; all that are asked for are whole.
-fn metric(serving: &Serving, series: &str) -> i64 {
-    let page = get(serving.address, "/metrics").body;
-    let line = page.lines().find(|line| line.starts_with(series));
-    let value =
-        line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("no {series} in\n{page}"));
-    value.parse().unwrap()
 }
 
 fn resolved(alert: &str) -> Vec<u8> {

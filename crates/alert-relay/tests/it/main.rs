@@ -1,8 +1,6 @@
 //! The real program from outside: settings, webhooks, reload and stop.
 
 #[cfg(test)]
-mod client;
-#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod gate;
@@ -11,8 +9,6 @@ mod program;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
-mod robot;
-#[cfg(test)]
 mod send_test;
 #[cfg(test)]
 mod settings;
@@ -20,3 +16,6 @@ mod settings;
 mod stop;
 #[cfg(test)]
 mod webhook;
+
+#[cfg(test)]
+use test_peers::{client, robot};

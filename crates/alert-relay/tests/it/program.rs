@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_peers::client::get;
+use test_peers::page::Page;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -120,6 +122,17 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The value of one series of the relay's own page, `name{label="value",…}`; those that are asked for are whole numbers.
+#[track_caller]
+pub(crate) fn metric(serving: &Serving, series: &str) -> i64 {
+    let page = Page(get(serving.address, "/metrics").body);
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let labels: Vec<&str> =
+        labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
+    let value = page.value(name, &labels).unwrap_or_else(|| panic!("no {series} in\n{}", page.0));
+    format!("{value}").parse().unwrap()
 }
 
 /// A webhook with one firing alert of this name.

@@ -1,8 +1,9 @@
 //! A running exporter: started on a free port, asked over HTTP, ended with the test.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -10,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
+use test_peers::client;
 
 /// Longest wait for anything a test expects; far above what any step takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,12 +49,19 @@ pub(crate) fn sysfs(addresses: &[&str]) -> tempfile::TempDir {
     root
 }
 
-/// One metrics page.
+/// One metrics page, and how long it took from the request to the last byte.
 #[derive(Debug)]
 pub(crate) struct Page {
-    pub(crate) text: String,
-    /// From the request to the last byte.
+    page: test_peers::page::Page,
     pub(crate) took: Duration,
+}
+
+impl Deref for Page {
+    type Target = test_peers::page::Page;
+
+    fn deref(&self) -> &Self::Target {
+        &self.page
+    }
 }
 
 /// The simulated driver library that cargo built beside this test.
@@ -124,24 +133,15 @@ impl Exporter {
     /// Fetches the metrics page.
     pub(crate) fn scrape(&self) -> Page {
         let asked = Instant::now();
-        let text = self.request("GET", "/metrics");
-        Page { text, took: asked.elapsed() }
+        let page = test_peers::page::Page(self.request("GET", "/metrics"));
+        Page { page, took: asked.elapsed() }
     }
 
     /// The body of the answer to a request, which must be a 200.
     pub(crate) fn request(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time-out");
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .expect("it reads requests");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers in UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {head}\n{body}");
-        body.to_owned()
+        let answer = client::request(self.address, method, path, &[], b"");
+        assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
+        answer.body
     }
 
     /// Scrapes until the page is as expected; fails with the last page and the log after [`PATIENCE`].
@@ -234,22 +234,6 @@ pub(crate) fn wait_until_gone(pid: Pid) {
 /// The part of a page that GPU tests want to see when they fail.
 fn gpu_lines(page: &Page) -> String {
     let wanted = ["gpu_up", "gpu_probe", "gpu_driver", "gpu_snapshot", "node_scrape_collector_success"];
-    let lines = page.text.lines().filter(|line| wanted.iter().any(|start| line.starts_with(start)));
+    let lines = page.0.lines().filter(|line| wanted.iter().any(|start| line.starts_with(start)));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-impl Page {
-    /// The value of the first sample of this name that has all these label texts.
-    pub(crate) fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
-        let line = self.text.lines().find(|line| {
-            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']));
-            rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
-        })?;
-        line.rsplit_once(' ')?.1.parse().ok()
-    }
-
-    /// Whether a sample has this value.
-    pub(crate) fn says(&self, name: &str, labels: &[&str], value: f64) -> bool {
-        self.value(name, labels).is_some_and(|found| (found - value).abs() < f64::EPSILON)
-    }
 }

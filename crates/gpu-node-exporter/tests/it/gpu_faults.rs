@@ -97,7 +97,8 @@ fn a_lost_gpu_keeps_its_name_and_returns() {
         Exporter::on_scenario(&two_gpus("{ gpu: 1, at: 2s, until: 6s, kind: lost, xid: 79 }"), &[]);
     exporter.wait_until("both GPUs are up before the loss", both_up);
     let page = exporter.wait_until("the loss is told", |page| page.says("gpu_up", SECOND, 0.0));
-    let named = [SECOND[0], "GPU-51b00000-0000-4000-8000-000000000001", r#"pci_bus_id="0000:1a:00.0""#];
+    let named =
+        [SECOND[0], r#"uuid="GPU-51b00000-0000-4000-8000-000000000001""#, r#"pci_bus_id="0000:1a:00.0""#];
     assert!(page.says("gpu_up", &named, 0.0), "it is told by name and slot");
     for name in ["gpu_info", "gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_energy_joules_total"] {
         assert!(page.value(name, SECOND).is_none(), "{name} of a lost GPU stops");
@@ -169,7 +170,7 @@ fn an_old_driver_is_asked_in_its_own_words() {
     let memory = |part: &str| page.value(&format!("gpu_memory_{part}_bytes"), FIRST);
     assert_eq!(memory("reserved"), None);
     assert_eq!(memory("used").zip(memory("free")).map(|(used, free)| used + free), memory("total"));
-    assert!(page.says("gpu_throttle_active", &[FIRST[0], r#"reason="idle""#], 1.0), "{}", page.text);
+    assert!(page.says("gpu_throttle_active", &[FIRST[0], r#"reason="idle""#], 1.0), "{}", page.0);
     assert_eq!(gpu_success(&page), Some(1.0), "{}", exporter.log());
 }
 
@@ -245,7 +246,7 @@ fn a_driver_that_comes_later_is_taken_up() {
     let page = exporter.wait_until("it refuses", |page| restarts(page, "driver") >= Some(1.0));
     assert_eq!(gpu_success(&page), Some(0.0));
     let page = exporter.wait_until("it works", |page| page.says("gpu_up", FIRST, 1.0));
-    assert!(page.says("gpu_driver_info", &["570.86.15 (simulated)"], 1.0));
+    assert!(page.says("gpu_driver_info", &[r#"version="570.86.15 (simulated)""#], 1.0));
     assert_eq!(gpu_success(&page), Some(1.0));
     assert!(page.value("gpu_fan_speed_ratio", &[FIRST[0], r#"fan="1""#]).is_some());
     assert!(page.value("gpu_ecc_errors_total", FIRST).is_none(), "what a card lacks is absent, not zero");

@@ -33,7 +33,7 @@ fn page_under(limit: &str) -> Page {
     let page = exporter.scrape();
     for name in ["node_network_up", "node_network_mtu_bytes", "node_network_speed_bytes", "node_network_info"]
     {
-        let series = page.text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
+        let series = page.0.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
         assert_eq!(series, DEVICES, "{name} under `ulimit {limit}`\n{}", exporter.log());
     }
     assert!(page.says("node_scrape_collector_success", &[r#"collector="netclass""#], 1.0));

@@ -60,7 +60,7 @@ fn a_wrong_flag_hides_no_taken_port_and_no_missing_file() {
 #[test]
 fn a_signal_ends_it_with_success() {
     let mut exporter = Exporter::with_flags(&["--no-collector.gpu"]);
-    assert!(exporter.scrape().text.contains("node_load1 "));
+    assert!(exporter.scrape().0.contains("node_load1 "));
     let status = exporter.end_with(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{}", exporter.log());
 }

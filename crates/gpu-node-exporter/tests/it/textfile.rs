@@ -11,7 +11,7 @@ fn a_text_file_takes_the_place_of_no_gpu_series() {
     let exporter =
         Exporter::on_scenario("description: test\ngpus: [{ model: h100-sxm }]\n", &[flag.as_str()]);
     let page = exporter.wait_until("the GPU is up", |page| page.says("gpu_up", &["uuid="], 1.0));
-    assert!(page.text.contains("# TYPE gpu_up gauge\n"), "{}", page.text);
+    assert!(page.0.contains("# TYPE gpu_up gauge\n"), "{}", page.0);
     exporter.wait_until("the refusal is counted on the next page", |page| {
         page.value("gpu_node_exporter_refused_series_total", &[]) >= Some(1.0)
     });

@@ -11,6 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
 };
+use test_peers::client::Answer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -69,21 +70,11 @@ pub(crate) struct Client {
 
 /// An answer, whole, and how the connection was secured.
 #[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) text: String,
+pub(crate) struct Secured {
+    pub(crate) answer: Answer,
     pub(crate) version: String,
     pub(crate) cipher: String,
     pub(crate) curve: String,
-}
-
-impl Told {
-    pub(crate) fn status(&self) -> &str {
-        self.text.split(' ').nth(1).unwrap_or_default()
-    }
-
-    pub(crate) fn body(&self) -> &str {
-        self.text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default()
-    }
 }
 
 impl Client {
@@ -108,7 +99,7 @@ impl Client {
     }
 
     /// One GET over HTTP/1.1 and TLS.
-    pub(crate) async fn ask(&self, address: SocketAddr) -> std::io::Result<Told> {
+    pub(crate) async fn ask(&self, address: SocketAddr) -> std::io::Result<Secured> {
         let versions = if self.only_tls12 { vec![&TLS12] } else { vec![&TLS13, &TLS12] };
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&versions)
@@ -121,10 +112,10 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        let text = get(&mut stream, "").await?;
+        let answer = get(&mut stream, "").await?;
         let session = stream.get_ref().1;
-        Ok(Told {
-            text,
+        Ok(Secured {
+            answer,
             version: format!("{:?}", session.protocol_version().unwrap()),
             cipher: format!("{:?}", session.negotiated_cipher_suite().unwrap().suite()),
             curve: format!("{:?}", session.negotiated_key_exchange_group().unwrap().name()),
@@ -132,10 +123,9 @@ impl Client {
     }
 
     /// One GET over HTTP/1.1 without TLS, with more header lines.
-    pub(crate) async fn plain(&self, address: SocketAddr, headers: &str) -> Told {
+    pub(crate) async fn plain(&self, address: SocketAddr, headers: &str) -> Answer {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let text = get(&mut stream, headers).await.unwrap();
-        Told { text, version: String::new(), cipher: String::new(), curve: String::new() }
+        get(&mut stream, headers).await.unwrap()
     }
 
     /// The version of HTTP that a client which knows both gets.
@@ -165,10 +155,10 @@ impl Client {
 }
 
 /// Sends a GET and reads until the server closes. With TLS 1.3 a refused client learns of it here.
-async fn get(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), headers: &str) -> std::io::Result<String> {
+async fn get(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), headers: &str) -> std::io::Result<Answer> {
     let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).await?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await?;
-    Ok(text)
+    Ok(Answer::parse(&text))
 }

@@ -171,25 +171,25 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
     let stranger = Authority::new().certify(&["prometheus.example"]);
     match name.strip_suffix(".good.yml").unwrap() {
         "empty" | "blank_sections" => {
-            let told = place.client().plain(address, "").await;
-            assert_eq!((told.status(), told.body()), ("200", "served\n"));
+            let answer = place.client().plain(address, "").await;
+            assert_eq!((answer.status, answer.body.as_str()), (200, "served\n"));
         }
         "tls" => {
-            let told = place.client().ask(address).await.unwrap();
-            assert_eq!(told.body(), "served\n");
-            assert_eq!(told.version, "TLSv1_3");
+            let secured = place.client().ask(address).await.unwrap();
+            assert_eq!(secured.answer.body, "served\n");
+            assert_eq!(secured.version, "TLSv1_3");
             assert_eq!(place.client().http_version(address).await, http::Version::HTTP_2);
             let plain = place.client().plain(address, "").await;
-            assert_eq!((plain.status(), plain.body()), ("400", "this port speaks HTTPS: use https://\n"));
+            assert_eq!((plain.status, plain.body.as_str()), (400, "this port speaks HTTPS: use https://\n"));
         }
         "tls_http1_only" => {
             assert_eq!(place.client().http_version(address).await, http::Version::HTTP_11);
         }
         "tls12_one_cipher" => {
-            let told = place.client().ask(address).await.unwrap();
-            assert_eq!(told.version, "TLSv1_2");
-            assert_eq!(told.cipher, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
-            assert_eq!(told.curve, "secp256r1");
+            let secured = place.client().ask(address).await.unwrap();
+            assert_eq!(secured.version, "TLSv1_2");
+            assert_eq!(secured.cipher, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+            assert_eq!(secured.curve, "secp256r1");
         }
         "tls13_only" => {
             assert_eq!(place.client().ask(address).await.unwrap().version, "TLSv1_3");
@@ -219,7 +219,7 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
             lets_in(place, address, [(None, false), (Some(&stranger), false), (Some(&others), false)]).await;
         }
         "headers" => {
-            let told = place.client().plain(address, "").await;
+            let answer = place.client().plain(address, "").await;
             for header in [
                 "content-security-policy: default-src 'self'",
                 "strict-transport-security: max-age=31536000",
@@ -227,29 +227,27 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
                 "x-frame-options: deny",
                 "x-xss-protection: 0",
             ] {
-                assert!(told.text.contains(header), "{header}\n{}", told.text);
+                assert!(answer.head.contains(header), "{header}\n{}", answer.head);
             }
         }
         "users" => {
-            for (credentials, status) in
-                [("alice:right", "200"), ("007:right", "200"), ("alice:wrong", "401")]
-            {
+            for (credentials, status) in [("alice:right", 200), ("007:right", 200), ("alice:wrong", 401)] {
                 assert_eq!(
-                    place.client().plain(address, &basic(credentials)).await.status(),
+                    place.client().plain(address, &basic(credentials)).await.status,
                     status,
                     "{credentials}"
                 );
             }
             let refused = place.client().plain(address, "").await;
-            assert_eq!(refused.status(), "401");
-            assert!(refused.text.contains("www-authenticate: Basic\r\n"), "{}", refused.text);
+            assert_eq!(refused.status, 401);
+            assert!(refused.head.contains("www-authenticate: Basic"), "{}", refused.head);
         }
         "rate_limit" => {
             let mut statuses = Vec::new();
             for _ in 0..3 {
-                statuses.push(place.client().plain(address, "").await.status().to_owned());
+                statuses.push(place.client().plain(address, "").await.status);
             }
-            assert_eq!(statuses, ["200", "200", "429"]);
+            assert_eq!(statuses, [200, 200, 429]);
         }
         other => panic!("{other}.good.yml has no check: say here how it is served"),
     }
@@ -284,7 +282,7 @@ async fn certificate_and_key_may_stand_in_the_file() {
         indented(&key_pem)
     );
     let running = Running::with(place.write("inline.yml", &text)).await;
-    assert_eq!(place.client().ask(running.address).await.unwrap().body(), "served\n");
+    assert_eq!(place.client().ask(running.address).await.unwrap().answer.body, "served\n");
     running.stop().await;
 }
 
@@ -307,8 +305,9 @@ async fn a_stalled_handshake_holds_its_slot_for_a_bounded_time() {
     let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut halfway = tokio::net::TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut halfway, &[0x16, 0x03, 0x01, 0x02]).await.unwrap();
-    let told = tokio::time::timeout(LONG, place.client().ask(address)).await.expect("a slot is free in time");
-    assert_eq!(told.unwrap().body(), "served\n");
+    let secured =
+        tokio::time::timeout(LONG, place.client().ask(address)).await.expect("a slot is free in time");
+    assert_eq!(secured.unwrap().answer.body, "served\n");
 }
 
 /// Asks again until the answer is the expected one.
@@ -328,14 +327,14 @@ async fn changed_users_and_headers_take_over() {
     let path = place.write("web.yml", &users);
     let running = Running::with(path.clone()).await;
     let ask = async |header: &str| place.client().plain(running.address, header).await;
-    assert_eq!(ask(&basic("alice:right")).await.status(), "200");
+    assert_eq!(ask(&basic("alice:right")).await.status, 200);
 
     fs::write(&path, users.replace("alice", "carol")).unwrap();
-    becomes("carol comes in", async || ask(&basic("carol:right")).await.status() == "200").await;
-    assert_eq!(ask(&basic("alice:right")).await.status(), "401");
+    becomes("carol comes in", async || ask(&basic("carol:right")).await.status == 200).await;
+    assert_eq!(ask(&basic("alice:right")).await.status, 401);
 
     fs::write(&path, format!("{users}http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n")).unwrap();
-    becomes("the header is set", async || ask("").await.text.contains("x-frame-options: deny")).await;
+    becomes("the header is set", async || ask("").await.head.contains("x-frame-options: deny")).await;
     running.stop().await;
 }
 

@@ -25,7 +25,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Floods a relay that delivers to one robot meanwhile, kills it, and counts what its store holds.
 pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
-    let robot = Wecom::start(wecom::Setup::default()).await?;
+    let robot = Wecom::start(wecom::Setup::default())?;
     let port = Port::free()?;
     let store = folder.join("relay.db");
     let settings = json!({

@@ -1,0 +1,15 @@
+//! The other ends of our services' connections, for tests of any package: who scrapes or posts ([`client`]), what a
+//! scrape answers ([`page`]), and who is called ([`endpoint`], [`robot`]).
+//!
+//! Each works in blocking tests and in asynchronous ones. Leaves out the vendors' rules and the starting of programs,
+//! which are package `e2e`'s. Failures panic: whoever uses this crate is a test.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "who calls is a test, which fails with the panic that says why"
+)]
+
+pub mod client;
+pub mod endpoint;
+pub mod page;
+pub mod robot;
