@@ -59,11 +59,19 @@ impl Modules {
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let mut reading = Reading::default();
         reading.visit_file(&parsed);
-        for child in &reading.children {
-            let path = [&path[..], std::slice::from_ref(child)].concat();
-            self.read(path, &folder.join(format!("{child}.rs")), &folder.join(child));
+        self.insert(path, file, folder, reading);
+    }
+
+    /// Notes a module and reads those inside it. `folder` is where files of its own children are.
+    fn insert(&mut self, path: ModulePath, file: &Path, folder: &Path, reading: Reading) {
+        let Reading { children, inline, written, names } = reading;
+        let path_of = |child: &String| [&path[..], std::slice::from_ref(child)].concat();
+        for child in &children {
+            self.read(path_of(child), &folder.join(format!("{child}.rs")), &folder.join(child));
         }
-        let Reading { written, names, .. } = reading;
+        for (child, reading) in inline {
+            self.insert(path_of(&child), file, &folder.join(&child), reading);
+        }
         self.0.insert(path, Module { file: file.to_owned(), written, names });
     }
 
@@ -131,30 +139,19 @@ impl Modules {
     }
 }
 
-/// What one file says.
+/// What one module says.
 #[derive(Default)]
 struct Reading {
+    /// Modules in files of their own.
     children: Vec<String>,
+    /// Modules in the same file.
+    inline: Vec<(String, Reading)>,
     written: Vec<Written>,
     names: BTreeMap<String, Vec<String>>,
-    /// Modules in the file itself that are being read: `super` in them is the file.
-    inline: usize,
 }
 
 impl Reading {
-    fn note(&mut self, mut path: Vec<String>, line: usize) {
-        // Inside modules in the file, paths are made those of the file.
-        for _ in 0..self.inline {
-            match path.first().map(String::as_str) {
-                Some("super") => drop(path.remove(0)),
-                Some("self") => return,
-                _ => break,
-            }
-            if path.first().is_none_or(|first| first != "super") {
-                path.insert(0, "self".to_owned());
-                break;
-            }
-        }
+    fn note(&mut self, path: Vec<String>, line: usize) {
         self.written.push(Written { path, line });
     }
 
@@ -179,7 +176,7 @@ impl Reading {
     }
 
     fn note_name(&mut self, name: Option<String>, path: &[String], line: usize) {
-        if let (Some(name), 0) = (name, self.inline) {
+        if let Some(name) = name {
             self.names.insert(name, path.to_vec());
         }
         self.note(path.to_vec(), line);
@@ -228,11 +225,14 @@ impl<'ast> Visit<'ast> for Reading {
             return;
         }
         match item {
-            Item::Mod(module) if module.content.is_none() => self.children.push(module.ident.to_string()),
-            Item::Mod(_) => {
-                self.inline += 1;
-                syn::visit::visit_item(self, item);
-                self.inline -= 1;
+            Item::Mod(module) => {
+                let name = module.ident.to_string();
+                let Some((_, items)) = &module.content else { return self.children.push(name) };
+                let mut reading = Self::default();
+                for item in items {
+                    reading.visit_item(item);
+                }
+                self.inline.push((name, reading));
             }
             Item::Use(item) if item.leading_colon.is_none() => self.note_use(&item.tree, &[]),
             _ => syn::visit::visit_item(self, item),
@@ -344,8 +344,6 @@ mod tests {
             "struct A(crate::b::B);",
             "fn a() -> u8 { super::b::f() }",
             "fn a() { println!(\"{}\", crate::b::f()); }",
-            "mod inner { use super::super::b::B; }",
-            "mod inner { use crate::b::B; }",
             "use crate::Passed;",
         ];
         for form in forms {
@@ -353,6 +351,13 @@ mod tests {
             let found = imports(&[("lib.rs", root), ("a.rs", form), ("b.rs", ""), ("c.rs", "")]);
             assert!(found.contains(&"a:1 → b".to_owned()), "{form}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_module_in_the_file_of_its_parent_is_a_module() {
+        let root = "mod f { mod a; use super::b::B; }\nmod b;";
+        let found = imports(&[("lib.rs", root), ("f/a.rs", "use super::super::b::B;"), ("b.rs", "")]);
+        assert_eq!(found, ["f:1 → b", "f::a:1 → b"]);
     }
 
     #[test]
