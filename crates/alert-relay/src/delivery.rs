@@ -49,7 +49,7 @@ pub(crate) enum Acceptance {
     },
 }
 
-/// Deliveries of one alert group to one target: told one after the other. Lanes are independent of each other.
+/// The ordered queue of one alert group's deliveries to one target: told one after the other. Queues are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct DeliveryKey {
     /// The target's name.
@@ -58,7 +58,7 @@ pub(crate) struct DeliveryKey {
     pub(crate) group: String,
 }
 
-/// Which lanes to look at. With thousands of deliveries waiting, a look at all of them at every webhook would slow the
+/// Which queues to look at. With thousands of deliveries waiting, a look at all of them at every webhook would slow the
 /// accepting down, and while only a robot's reserve is left, ordinary ones could not be sent anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UrgencyFilter {
@@ -68,7 +68,7 @@ pub(crate) enum UrgencyFilter {
     Urgent,
 }
 
-/// A lane with something to send now.
+/// A queue with something to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DueDelivery {
     /// Which.
@@ -77,7 +77,7 @@ pub(crate) struct DueDelivery {
     pub(crate) is_urgent: bool,
 }
 
-/// A claimed lane: nobody else works on it until the lease ends.
+/// A claimed queue: nobody else works on it until the lease ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     /// Which.
@@ -166,7 +166,7 @@ pub(crate) struct LedgerEntry {
 /// One try to send one part.
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptStart {
-    /// The delivery that speaks for its lane.
+    /// The delivery that speaks for its queue.
     pub(crate) delivery: i64,
     /// How the message is rendered.
     pub(crate) rendering: Rendering,
@@ -230,7 +230,7 @@ impl End {
 /// The end of a claim: of the delivery that spoke, and with it of the older ones it spoke for.
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
-    /// The claimed lane.
+    /// The claimed queue.
     pub(crate) key: DeliveryKey,
     /// The delivery that spoke.
     pub(crate) delivery: i64,

@@ -105,26 +105,6 @@ impl StoreError {
         }
     }
 
-    /// Sorts a driver's error by `SQLite`'s primary result code (<https://www.sqlite.org/rescode.html>).
-    pub(super) fn from_driver(error: &sqlx::Error) -> Self {
-        let detail = error.to_string();
-        let code = match error {
-            sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<i32>().ok()),
-            sqlx::Error::PoolClosed => return Self::Closed,
-            sqlx::Error::PoolTimedOut => return Self::Overloaded,
-            _ => None,
-        };
-        // The low byte is the primary code, the rest refines it.
-        match code.map(|code| code & 0xff) {
-            Some(13) => Self::Full { detail },
-            Some(3 | 8 | 23) => Self::ReadOnly { detail },
-            Some(5 | 6) => Self::Locked { detail },
-            Some(11 | 26) => Self::Damaged { detail },
-            Some(14) => Self::CannotOpen { path: PathBuf::new(), detail },
-            _ => Self::Failed { detail },
-        }
-    }
-
     /// Whether the same statement for another request would fail too: the store as a whole is in trouble.
     pub(super) fn is_about_the_store(&self) -> bool {
         !matches!(self, Self::Failed { .. })

@@ -1,80 +1,69 @@
-//! Opening the file: everything that is `SQLite`'s own, but for `BEGIN IMMEDIATE` in the writer and the statements of the schema.
+//! The store in one `SQLite` file, of which one process is the owner.
+//!
+//! Owns every SQL statement of the relay (in its children), the one writer and its group commit. Reads go to a few connections
+//! of their own; every change goes through one writer task, which puts all requests that wait at that moment (at most
+//! [`BATCH`](writer::BATCH)) into one transaction and answers them after its COMMIT.
 
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::time::Duration;
-
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use std::sync::Arc;
 
 use crate::clock::Millis;
 use crate::outbox::error::StoreError;
-use crate::outbox::readers::Readers;
-use crate::outbox::schema;
+use crate::outbox::sqlite::ownership::Ownership;
+use crate::outbox::sqlite::readers::Readers;
+use crate::outbox::sqlite::writer::Writer;
 
-/// An opened file.
-pub(super) struct Opened {
-    pub(super) connection: SqliteConnection,
+mod accept;
+mod changes;
+mod connect;
+mod failure;
+mod gathered;
+pub(super) mod ownership;
+mod readers;
+mod rows;
+mod schema;
+mod writer;
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    /// Takes every change.
+    pub(super) writer: Writer,
+    /// Answer every question.
     pub(super) readers: Readers,
-    pub(super) tag: String,
+    /// Makes the file's deliveries unlike those of any other file.
+    pub(super) tag: Arc<str>,
+    /// Who we are in `lease_owner`.
+    pub(super) owner: String,
+    /// Held, not read: it ends with the process, however that ends.
+    _ownership: Ownership,
 }
 
-/// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+impl Sqlite {
+    /// Opens the file as its owner, making it if it is not there (its directory has to be), brings its schema up to date and takes
+    /// over what a dead process left.
+    pub(super) async fn open(path: &Path, now: Millis) -> Result<Self, StoreError> {
+        let ownership = Ownership::take(path)?;
+        let mut connection = connect::writing(path).await?;
+        schema::migrate(&mut connection).await?;
+        let tag = ownership::take_over(&mut connection, now).await?;
+        let readers = Readers { pool: connect::reading(path).await? };
+        let owner = format!("pid {} since {now}", std::process::id());
+        Ok(Self {
+            writer: Writer::start(connection, owner.clone()),
+            readers,
+            tag: tag.into(),
+            owner,
+            _ownership: ownership,
+        })
+    }
 
-/// Connections for reading: the deliverer's claims, the counts, a person at the console.
-const READERS: u32 = 3;
-
-pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError> {
-    let failed = |error: sqlx::Error| match StoreError::from_driver(&error) {
-        StoreError::CannotOpen { detail, .. } => StoreError::CannotOpen { path: path.to_owned(), detail },
-        other => other,
-    };
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // In WAL mode only FULL makes a COMMIT wait for the disk.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .pragma("journal_size_limit", "67108864")
-        // What a statement puts aside is small, and a file for it costs more than the statement.
-        .pragma("temp_store", "MEMORY")
-        .statement_cache_capacity(64)
-        .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(failed)?;
-    schema::migrate(&mut connection).await?;
-    let tag = take_over(&mut connection, now).await.map_err(failed)?;
-    let pool = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options.create_if_missing(false))
-        .await
-        .map_err(failed)?;
-    Ok(Opened { connection, readers: Readers { pool }, tag })
+    /// Writes what waits, then closes the file.
+    pub(super) async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
 }
 
-/// Ends what a dead process left half done, and returns the file's tag.
-async fn take_over(connection: &mut SqliteConnection, now: Millis) -> Result<String, sqlx::Error> {
-    let tag = format!("{:06x}", RandomState::new().hash_one(now) & 0x00ff_ffff);
-    sqlx::query("INSERT INTO store (name, value) VALUES ('tag', $1) ON CONFLICT (name) DO NOTHING")
-        .bind(tag)
-        .execute(&mut *connection)
-        .await?;
-    // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile.
-    sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = 0 WHERE state = 'pending'",
-    )
-    .execute(&mut *connection)
-    .await?;
-    // A message under way when we died may have arrived just now: it counts against the robot's budget from now.
-    sqlx::query(
-        "UPDATE attempts SET ended_at = $1, outcome = 'unknown', detail = 'the relay stopped while this was under way' \
-         WHERE ended_at IS NULL",
-    )
-    .bind(now.0)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("SELECT value FROM store WHERE name = 'tag'").fetch_one(connection).await?.try_get(0)
-}
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What tests of the store, and of those who use it, begin with: a store on a real file, and notifications to put into it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -52,32 +53,49 @@ pub(crate) fn notification(group: &str, alerts: Vec<Alert>) -> Notification {
     }
 }
 
+/// Opens the store in a directory, making it if there is none.
+pub(super) type Open = fn(PathBuf, Clock) -> Pin<Box<dyn Future<Output = Outbox>>>;
+
+/// Every kind of store there is.
+pub(super) const STORES: [Open; 1] = [sqlite];
+
+fn sqlite(directory: PathBuf, clock: Clock) -> Pin<Box<dyn Future<Output = Outbox>>> {
+    Box::pin(async move { Outbox::open(&settings(&directory), clock).await.unwrap() })
+}
+
 /// A store in a directory of its own, at a time that only moves when told to.
 pub(crate) struct Stage {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) clock: Clock,
     pub(crate) outbox: Outbox,
+    open: Open,
 }
 
 impl Stage {
+    /// For those who only need some store.
     pub(crate) async fn new() -> Self {
+        Self::with(sqlite).await
+    }
+
+    /// An empty store of this kind.
+    pub(super) async fn with(open: Open) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::manual("2026-11-23T10:00:00Z".parse().unwrap());
-        let outbox = Outbox::open(&settings(directory.path()), clock.clone()).await.unwrap();
-        Self { directory, clock, outbox }
+        let outbox = open(directory.path().to_owned(), clock.clone()).await;
+        Self { directory, clock, outbox, open }
     }
 
     /// Closes and opens again, as a restart does.
     pub(crate) async fn reopen(self) -> Self {
         self.outbox.close().await;
         drop(self.outbox);
-        let outbox = Outbox::open(&settings(self.directory.path()), self.clock.clone()).await.unwrap();
+        let outbox = (self.open)(self.directory.path().to_owned(), self.clock.clone()).await;
         Self { outbox, ..self }
     }
 
     /// Another program's hold on the file: what is to be written fails at once until it is released.
     pub(crate) async fn lock(&self) -> Lock {
-        self.outbox.shared.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
+        self.outbox.store.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
         let url = format!("sqlite://{}", settings(self.directory.path()).path.display());
         let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
@@ -87,7 +105,7 @@ impl Stage {
     /// How many deliveries somebody works on.
     pub(crate) async fn leases(&self) -> i64 {
         sqlx::query_scalar("SELECT COUNT(*) FROM deliveries WHERE lease_owner IS NOT NULL")
-            .fetch_one(&self.outbox.shared.readers.pool)
+            .fetch_one(&self.outbox.store.readers.pool)
             .await
             .unwrap()
     }

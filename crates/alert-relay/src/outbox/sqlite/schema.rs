@@ -5,17 +5,18 @@
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::failure::store_error;
 
 /// Brings an opened file to the newest version, one transaction a version.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let found = version(connection).await.map_err(|error| StoreError::from_driver(&error))?;
+    let found = version(connection).await.map_err(|error| store_error(&error))?;
     let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
     if found > known {
         return Err(StoreError::TooNew { found, known });
     }
     for (step, statements) in (1..).zip(MIGRATIONS) {
         if step > found {
-            apply(connection, step, statements).await.map_err(|error| StoreError::from_driver(&error))?;
+            apply(connection, step, statements).await.map_err(|error| store_error(&error))?;
         }
     }
     Ok(())

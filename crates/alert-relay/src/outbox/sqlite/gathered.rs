@@ -12,7 +12,7 @@ use crate::clock::Millis;
 use crate::delivery::End;
 use crate::outbox::arrival::{Arrival, ArrivingDelivery};
 use crate::outbox::columns::ACCEPTED;
-use crate::outbox::rows::{in_statements, parameters};
+use crate::outbox::sqlite::rows::{in_statements, parameters};
 
 /// Empty at the start of each transaction.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use crate::clock::Millis;
 use crate::delivery::Acceptance;
 use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
-use crate::outbox::gathered::Gathered;
-use crate::outbox::rows::{in_statements, parameters};
+use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::sqlite::rows::{in_statements, parameters};
 
 /// Stores the arrivals and says what became of each, in their order.
 pub(super) async fn accept(

@@ -12,11 +12,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Settlement};
-use crate::outbox::accept::accept;
 use crate::outbox::arrival::Arrival;
-use crate::outbox::changes;
 use crate::outbox::error::StoreError;
-use crate::outbox::gathered::Gathered;
+use crate::outbox::sqlite::accept::accept;
+use crate::outbox::sqlite::changes;
+use crate::outbox::sqlite::failure::store_error;
+use crate::outbox::sqlite::gathered::Gathered;
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -27,7 +28,7 @@ const QUEUE: usize = 2 * BATCH;
 
 /// A handle to the writer task.
 #[derive(Clone, Debug)]
-pub(super) struct Writer {
+pub(in crate::outbox) struct Writer {
     queue: mpsc::Sender<Request>,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
@@ -72,7 +73,7 @@ impl Writer {
     }
 
     /// The only request that is turned away when the queue is full: its sender has another try, ours would lose theirs.
-    pub(super) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
+    pub(in crate::outbox) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
         let (reply, answer) = oneshot::channel();
         let order = Order { ask: arrival, answer: None, reply };
         self.queue.try_send(Request::Accept(order)).map_err(|error| match error {
@@ -83,20 +84,20 @@ impl Writer {
     }
 
     /// Told by the writer and not by who asked: that one may have hung up while its request was being written.
-    pub(super) async fn arrived(&self) {
+    pub(in crate::outbox) async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
     /// Returns once nothing is written any more: it was closed, or a fault of ours has ended it.
-    pub(super) async fn ended(&self) {
+    pub(in crate::outbox) async fn ended(&self) {
         self.queue.closed().await;
     }
 
-    pub(super) async fn include(&self, key: DeliveryKey, now: Millis) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn include(&self, key: DeliveryKey, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Include, (key, now)).await
     }
 
-    pub(super) async fn claim(
+    pub(in crate::outbox) async fn claim(
         &self,
         key: DeliveryKey,
         now: Millis,
@@ -105,7 +106,7 @@ impl Writer {
         self.ask(Request::Claim, (key, now, until)).await
     }
 
-    pub(super) async fn begin_attempt(
+    pub(in crate::outbox) async fn begin_attempt(
         &self,
         start: AttemptStart,
         now: Millis,
@@ -114,19 +115,31 @@ impl Writer {
         self.ask(Request::BeginAttempt, (start, now, until)).await
     }
 
-    pub(super) async fn end_attempt(&self, end: AttemptEnd, now: Millis) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn end_attempt(
+        &self,
+        end: AttemptEnd,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         self.ask(Request::EndAttempt, (end, now)).await
     }
 
-    pub(super) async fn settle(&self, settlement: Settlement, now: Millis) -> Result<u64, StoreError> {
+    pub(in crate::outbox) async fn settle(
+        &self,
+        settlement: Settlement,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
         self.ask(Request::Settle, (settlement, now)).await
     }
 
-    pub(super) async fn release(&self, key: DeliveryKey, next_at: Millis) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn release(
+        &self,
+        key: DeliveryKey,
+        next_at: Millis,
+    ) -> Result<(), StoreError> {
         self.ask(Request::Release, (key, next_at)).await
     }
 
-    pub(super) async fn give_up(
+    pub(in crate::outbox) async fn give_up(
         &self,
         target: String,
         accepted_before: Millis,
@@ -136,30 +149,30 @@ impl Writer {
         self.ask(Request::GiveUp, (target, accepted_before, reason, now)).await
     }
 
-    pub(super) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Hasten, (target, now)).await
     }
 
-    pub(super) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {
+    pub(in crate::outbox) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Prune, ended_before).await
     }
 
-    pub(super) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Ping, now).await
     }
 
     /// Runs a statement on the writer's own connection, to bring about a fault.
     #[cfg(test)]
-    pub(super) async fn statement(&self, sql: &'static str) -> Result<(), StoreError> {
+    pub(in crate::outbox) async fn statement(&self, sql: &'static str) -> Result<(), StoreError> {
         self.ask(Request::Statement, sql).await
     }
 
-    pub(super) async fn close(&self) {
+    pub(in crate::outbox) async fn close(&self) {
         // Already closed is closed.
         let _closed = self.ask(Request::Close, ()).await;
     }
 
-    pub(super) fn take_batch_sizes(&self) -> Vec<usize> {
+    pub(in crate::outbox) fn take_batch_sizes(&self) -> Vec<usize> {
         mem::take(&mut *self.batches.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -233,7 +246,7 @@ impl Loop {
         } else if batch.iter().any(|request| matches!(request, Request::Accept(_) | Request::Include(_))) {
             self.arrived.notify_one();
         }
-        result.map_err(|error| StoreError::from_driver(&error))
+        result.map_err(|error| store_error(&error))
     }
 
     async fn apply(&mut self, batch: &mut [Request]) -> Result<(), sqlx::Error> {

@@ -14,15 +14,16 @@ use crate::delivery::{
 use crate::notification::{Alert, Fingerprint, Status};
 use crate::outbox::columns::{ACCEPTED, from_json, wording_from_word};
 use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::failure::store_error;
 
 /// The connections that only read.
 #[derive(Debug)]
-pub(super) struct Readers {
-    pub(super) pool: SqlitePool,
+pub(in crate::outbox) struct Readers {
+    pub(in crate::outbox) pool: SqlitePool,
 }
 
 impl Readers {
-    pub(super) async fn due(
+    pub(in crate::outbox) async fn due(
         &self,
         target: &str,
         urgency: UrgencyFilter,
@@ -35,33 +36,37 @@ impl Readers {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await;
-        rows.and_then(|rows| rows.iter().map(|row| due_lane(target, row)).collect())
-            .map_err(|error| StoreError::from_driver(&error))
+        rows.and_then(|rows| rows.iter().map(|row| due_delivery(target, row)).collect())
+            .map_err(|error| store_error(&error))
     }
 
-    pub(super) async fn next_due(
+    pub(in crate::outbox) async fn next_due(
         &self,
         target: &str,
         urgency: UrgencyFilter,
         now: Millis,
     ) -> Result<Option<Millis>, StoreError> {
         let next: Result<Option<i64>, _> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "SELECT MIN(CASE WHEN lanes.due_at > lanes.leased_until THEN lanes.due_at ELSE lanes.leased_until END) FROM ( \
+            "SELECT MIN(CASE WHEN queues.due_at > queues.leased_until THEN queues.due_at ELSE queues.leased_until END) FROM ( \
                SELECT CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END AS due_at, \
                  COALESCE(MAX(lease_until), 0) AS leased_until \
-               FROM deliveries WHERE {} GROUP BY group_id) AS lanes \
-             WHERE lanes.due_at > $2 OR lanes.leased_until > $2",
+               FROM deliveries WHERE {} GROUP BY group_id) AS queues \
+             WHERE queues.due_at > $2 OR queues.leased_until > $2",
             pending_of(urgency)
         )))
         .bind(target)
         .bind(now.0)
         .fetch_one(&self.pool)
         .await;
-        next.map(|next| next.map(Millis)).map_err(|error| StoreError::from_driver(&error))
+        next.map(|next| next.map(Millis)).map_err(|error| store_error(&error))
     }
 
-    pub(super) async fn claimed(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, StoreError> {
-        self.read_claim(key, owner).await.map_err(|error| StoreError::from_driver(&error))
+    pub(in crate::outbox) async fn claimed(
+        &self,
+        key: &DeliveryKey,
+        owner: &str,
+    ) -> Result<Option<Claim>, StoreError> {
+        self.read_claim(key, owner).await.map_err(|error| store_error(&error))
     }
 
     async fn read_claim(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
@@ -120,8 +125,8 @@ impl Readers {
         }))
     }
 
-    pub(super) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
-        self.read_counts().await.map_err(|error| StoreError::from_driver(&error))
+    pub(in crate::outbox) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
+        self.read_counts().await.map_err(|error| store_error(&error))
     }
 
     async fn read_counts(&self) -> Result<BTreeMap<String, TargetCount>, sqlx::Error> {
@@ -152,7 +157,10 @@ impl Readers {
         Ok(counts)
     }
 
-    pub(super) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
+    pub(in crate::outbox) async fn past_attempts(
+        &self,
+        since: Millis,
+    ) -> Result<Vec<PastAttempt>, StoreError> {
         let rows = sqlx::query(
             "SELECT robot, ended_at, pause_until FROM attempts WHERE ended_at > $1 OR pause_until > $1 ORDER BY ended_at",
         )
@@ -166,11 +174,13 @@ impl Readers {
                 pause_until: row.try_get::<Option<i64>, _>("pause_until")?.map(Millis),
             })
         };
-        rows.and_then(|rows| rows.iter().map(attempt).collect())
-            .map_err(|error| StoreError::from_driver(&error))
+        rows.and_then(|rows| rows.iter().map(attempt).collect()).map_err(|error| store_error(&error))
     }
 
-    pub(super) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+    pub(in crate::outbox) async fn left_out(
+        &self,
+        accepted_after: Millis,
+    ) -> Result<Vec<DeliveryKey>, StoreError> {
         let rows = sqlx::query(
             "SELECT known.target, known.group_id \
              FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
@@ -185,15 +195,15 @@ impl Readers {
         let key = |row: &SqliteRow| {
             Ok(DeliveryKey { target: row.try_get("target")?, group: row.try_get("group_id")? })
         };
-        rows.and_then(|rows| rows.iter().map(key).collect()).map_err(|error| StoreError::from_driver(&error))
+        rows.and_then(|rows| rows.iter().map(key).collect()).map_err(|error| store_error(&error))
     }
 
-    pub(super) async fn close(&self) {
+    pub(in crate::outbox) async fn close(&self) {
         self.pool.close().await;
     }
 }
 
-/// All of a lane has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for stragglers
+/// All of a queue has to be due: a new snapshot does not cut short the wait of those before it, unless those wait for stragglers
 /// alone.
 fn due_deliveries(urgency: UrgencyFilter) -> String {
     format!(
@@ -206,7 +216,7 @@ fn due_deliveries(urgency: UrgencyFilter) -> String {
     )
 }
 
-/// A condition on the lanes of target `$1`. No value is ever part of the text.
+/// A condition on the deliveries of target `$1`. No value is ever part of the text.
 fn pending_of(urgency: UrgencyFilter) -> &'static str {
     match urgency {
         UrgencyFilter::Any => "target = $1 AND state = 'pending'",
@@ -217,7 +227,7 @@ fn pending_of(urgency: UrgencyFilter) -> &'static str {
     }
 }
 
-fn due_lane(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Error> {
+fn due_delivery(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Error> {
     Ok(DueDelivery {
         key: DeliveryKey { target: target.to_owned(), group: row.try_get("group_id")? },
         is_urgent: row.try_get::<i64, _>("urgent")? > 0,
@@ -264,7 +274,7 @@ mod tests {
     use sqlx::{Connection, SqliteConnection};
 
     use super::*;
-    use crate::outbox::schema;
+    use crate::outbox::sqlite::schema;
 
     /// Thousands of rows may be pending, and the deliverer looks often.
     #[tokio::test]

@@ -14,7 +14,7 @@ use crate::delivery::{
 };
 use crate::outbox::arrival::ArrivingDelivery;
 use crate::outbox::columns::{to_json, wording_to_word};
-use crate::outbox::gathered::Gathered;
+use crate::outbox::sqlite::gathered::Gathered;
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -60,7 +60,7 @@ pub(super) async fn claim(
     now: Millis,
     until: Millis,
 ) -> Result<bool, sqlx::Error> {
-    // Nobody may hold any delivery of the lane, or two would tell one group at the same time. And while a message is partly
+    // Nobody may hold any delivery of the queue, or two would tell one group at the same time. And while a message is partly
     // sent, nothing newer joins it, unless it is a mail that all of its recipients were tried with.
     let claimed = sqlx::query(
         "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \

@@ -1,0 +1,14 @@
+//! What every store promises, whatever keeps it: one suite, run against each of [`STORES`].
+
+use crate::outbox::testing::{STORES, Stage};
+
+mod accepting;
+mod claiming;
+mod ending;
+
+/// Checks a promise against each store, from empty.
+async fn on_every_store(promise: impl AsyncFn(Stage)) {
+    for open in STORES {
+        promise(Stage::with(open).await).await;
+    }
+}

@@ -1,0 +1,170 @@
+//! What is `SQLite`'s own: files that are damaged, locked, full or another's, and the writer's transactions.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::delivery::TargetCount;
+use crate::outbox::testing::{Stage, accepted, firing, settings};
+use crate::outbox::{Outbox, StoreError};
+use crate::settings::StoreSettings;
+
+#[tokio::test]
+async fn a_full_disk_refuses_whole_and_works_again_with_space() {
+    let stage = Stage::new().await;
+    stage.outbox.accept(accepted("first", vec![firing("a", 10)], &["chat"])).await.unwrap();
+    stage.outbox.store.writer.statement("PRAGMA max_page_count = 1").await.unwrap();
+    let large = |group: &str| {
+        let mut accepted = accepted(group, vec![firing("a", 10)], &["chat", "mail"]);
+        accepted.payload = Bytes::from(vec![b' '; 1 << 20]);
+        accepted
+    };
+    let error = stage.outbox.accept(large("second")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("hint"), "{error}");
+    assert_eq!(stage.counts("mail").await, TargetCount::default(), "half of it is stored");
+    assert_eq!(stage.counts("chat").await.accepted, 1);
+
+    stage.outbox.store.writer.statement("PRAGMA max_page_count = 1073741823").await.unwrap();
+    stage.outbox.accept(large("second")).await.unwrap();
+    stage.outbox.ping().await.unwrap();
+    assert_eq!((stage.counts("mail").await.accepted, stage.counts("chat").await.accepted), (1, 2));
+}
+
+#[tokio::test]
+async fn one_bad_request_does_not_spoil_the_others_of_its_transaction() {
+    let stage = Stage::new().await;
+    // Held back by this, the rest gathers into one transaction.
+    let slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) FROM n";
+    let writer = stage.outbox.store.writer.clone();
+    let first = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.statement(slow).await }
+    });
+    tokio::task::yield_now().await;
+    let bad = tokio::spawn(async move { writer.statement("SELECT * FROM no_such_table").await });
+    let good: Vec<_> = (0..10)
+        .map(|number| {
+            let outbox = stage.outbox.clone();
+            tokio::spawn(async move {
+                outbox.accept(accepted(&number.to_string(), vec![firing("a", 10)], &["chat"])).await
+            })
+        })
+        .collect();
+    first.await.unwrap().unwrap();
+    assert!(matches!(bad.await.unwrap(), Err(StoreError::Failed { .. })));
+    for good in good {
+        good.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.counts("chat").await.accepted, 10);
+    assert!(stage.outbox.take_batch_sizes().into_iter().any(|size| size > 1), "nothing was grouped");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_full_turns_away_at_once() {
+    let stage = Stage::new().await;
+    let url = format!("sqlite://{}", settings(stage.directory.path()).path.display());
+    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    // Somebody holds the file, so nothing is written.
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let accept = |number: usize| {
+        let outbox = stage.outbox.clone();
+        let accepted = accepted(&number.to_string(), vec![firing("a", 10)], &["chat"]);
+        tokio::spawn(async move { outbox.accept(accepted).await })
+    };
+    let settle = async || {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The writer takes the first and is stuck with it; then the queue fills.
+    let mut waiting = vec![accept(0)];
+    settle().await;
+    waiting.extend((1..=1_100).map(accept));
+    settle().await;
+    let error = accept(1_101).await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Overloaded), "{error}");
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let mut stored = 0;
+    for waiting in waiting {
+        match waiting.await.unwrap() {
+            Ok(_) => stored += 1,
+            Err(error) => assert!(matches!(error, StoreError::Overloaded), "{error}"),
+        }
+    }
+    assert_eq!(stored, 1_025, "what was let into the queue is stored");
+    assert_eq!(stage.counts("chat").await.accepted, stored);
+}
+
+#[tokio::test]
+async fn a_file_that_stays_locked_is_an_error_until_it_is_free() {
+    let stage = Stage::new().await;
+    stage.outbox.store.writer.statement("PRAGMA busy_timeout = 20").await.unwrap();
+    let url = format!("sqlite://{}", settings(stage.directory.path()).path.display());
+    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let snapshot = || accepted("group", vec![firing("a", 10)], &["chat"]);
+    let error = stage.outbox.accept(snapshot()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    stage.outbox.accept(snapshot()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_relay_is_kept_out() {
+    let stage = Stage::new().await;
+    let error = Outbox::open(&settings(stage.directory.path()), stage.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named_with_what_to_do() {
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    let directory = tempfile::tempdir().unwrap();
+
+    let missing =
+        StoreSettings { path: directory.path().join("no/such/relay.db"), ..settings(directory.path()) };
+    let error = Outbox::open(&missing, clock.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::CannotOpen { .. }), "{error}");
+    assert!(error.to_string().contains("no/such/relay.db") && error.to_string().contains("hint"), "{error}");
+
+    let garbled = settings(directory.path());
+    std::fs::write(&garbled.path, "this was never a database, whatever its name says; ".repeat(100)).unwrap();
+    let error = Outbox::open(&garbled, clock.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("hint"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_may_not_be_written_refuses_and_stays_whole() {
+    let stage = Stage::new().await;
+    stage.outbox.accept(accepted("first", vec![firing("a", 10)], &["chat"])).await.unwrap();
+    stage.outbox.store.writer.statement("PRAGMA query_only = ON").await.unwrap();
+    let error = stage.outbox.accept(accepted("second", vec![firing("a", 10)], &["chat"])).await.unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+    assert!(matches!(stage.outbox.ping().await, Err(StoreError::ReadOnly { .. })));
+    assert_eq!(stage.counts("chat").await.accepted, 1);
+}
+
+#[tokio::test]
+async fn the_files_copied_at_any_moment_hold_every_answered_webhook() {
+    let stage = Stage::new().await;
+    let path = settings(stage.directory.path()).path;
+    for number in 0..50 {
+        stage.outbox.accept(accepted(&number.to_string(), vec![firing("a", 10)], &["chat"])).await.unwrap();
+        // What a crash would leave: the file and its log, as they are on disk now.
+        if number % 10 == 9 {
+            let crashed = tempfile::tempdir().unwrap();
+            let copy = settings(crashed.path());
+            for suffix in ["", "-wal"] {
+                let name = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+                std::fs::copy(name(&path), name(&copy.path)).unwrap();
+            }
+            let outbox = Outbox::open(&copy, stage.clock.clone()).await.unwrap();
+            assert_eq!(outbox.counts().await.unwrap()["chat"].pending, number + 1);
+        }
+    }
+}
