@@ -25,7 +25,7 @@ use crate::settings::{ServerSettings, Settings};
 /// the store is closed last. What `drain_timeout` cuts off is in the store and goes out after the next start.
 pub(crate) async fn serve(file: &Path, settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("failed to listen for signals")?;
-    stop.or_leave(run(file, settings, &stop)).await.unwrap_or(Ok(()))
+    stop.or_leave(Box::pin(run(file, settings, &stop))).await.unwrap_or(Ok(()))
 }
 
 async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()> {

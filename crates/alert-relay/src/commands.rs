@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 mod check;
+mod explain;
 mod preflight;
 mod render;
 mod send_test;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Render(render::RenderArgs),
     /// Send a test message to a target, and say what its channel answered
     SendTest(send_test::SendTestArgs),
+    /// Say what became of a delivery or of an alert; exit code 1 if there is none
+    Explain(explain::ExplainArgs),
 }
 
 impl Command {
@@ -35,6 +38,7 @@ impl Command {
             Self::Check(args) => check::run(&args),
             Self::Render(args) => render::run(&args),
             Self::SendTest(args) => send_test::run(&args),
+            Self::Explain(args) => explain::run(&args),
         }
     }
 }

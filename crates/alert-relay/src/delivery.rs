@@ -25,6 +25,8 @@ pub(crate) struct Accepted {
     pub(crate) payload: Bytes,
     /// Who is to be told of what; a target at most once.
     pub(crate) deliveries: Vec<Planned>,
+    /// Alerts that no route wants: stored and told to nobody.
+    pub(crate) unrouted: Vec<Fingerprint>,
 }
 
 /// What became of an [`Accepted`]: either way it is on disk.

@@ -201,7 +201,8 @@ impl Due {
         };
         let fingerprints = vec![alert.fingerprint.clone()];
         let deliveries = settings.targets.iter().map(|target| {
-            let planned = Planned { target: target.clone(), ..Planned::default() };
+            let routes = vec![format!("heartbeats.{}", self.name)];
+            let planned = Planned { target: target.clone(), routes, ..Planned::default() };
             match self.news {
                 News::FirstHeard => Planned { quiet: fingerprints.clone(), ..planned },
                 News::Silent { .. } | News::Back { .. } => {

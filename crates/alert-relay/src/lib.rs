@@ -25,6 +25,7 @@ mod routes;
 
 mod delivery;
 mod outbox;
+mod story;
 
 mod budget;
 mod retry;

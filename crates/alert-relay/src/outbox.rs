@@ -22,12 +22,14 @@ use crate::settings::StoreSettings;
 #[cfg(test)]
 pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
 pub(crate) use crate::outbox::error::StoreError;
+pub(crate) use crate::outbox::reading::Reading;
 
 mod arrival;
 mod columns;
 #[cfg(test)]
 mod contract;
 mod error;
+mod reading;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;

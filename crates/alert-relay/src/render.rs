@@ -19,7 +19,7 @@ use crate::render::markup::Markup;
 
 mod address;
 mod change;
-mod clean;
+pub(crate) mod clean;
 pub(crate) mod context;
 mod environment;
 pub(crate) mod markup;

@@ -47,6 +47,9 @@ pub(crate) struct Planned {
     pub(crate) quiet: Vec<Fingerprint>,
     /// Whom to mention.
     pub(crate) mentions: Mentions,
+    /// The routes that wanted it, by their place in the receiver and their matchers: `routes[1] {severity="critical"}`; of a
+    /// heartbeat, `heartbeats.watchdog`.
+    pub(crate) routes: Vec<String>,
 }
 
 /// Names under `people:`, and for which alerts each is to be mentioned when they newly fire.
@@ -58,7 +61,7 @@ pub(crate) struct Plan {
     /// One entry per target, in alphabetical order.
     pub(crate) deliveries: Vec<Planned>,
     /// Alerts that no route matches, whatever the hour: accepted and told to nobody.
-    pub(crate) unrouted: usize,
+    pub(crate) unrouted: Vec<Fingerprint>,
 }
 
 /// Every alert goes to every route that matches it. Routes to the same target merge: its alerts and its mentions add up.
@@ -72,17 +75,19 @@ pub(crate) fn plan(
     time_zone: &TimeZone,
 ) -> Plan {
     let mut shares: BTreeMap<&str, Share<'_>> = BTreeMap::new();
-    let mut unrouted = 0;
+    let mut unrouted = Vec::new();
     for alert in &notification.alerts {
         let mut is_routed = false;
-        for route in receiver.routes.iter().filter(|route| matches(route, alert)) {
+        for (place, route) in receiver.routes.iter().enumerate().filter(|(_, route)| matches(route, alert)) {
             is_routed = true;
             let is_active = route.active.as_ref().is_none_or(|calendar| calendar.is_active(now, time_zone));
             for target in &route.targets {
-                shares.entry(target).or_default().add(alert, route, is_active);
+                shares.entry(target).or_default().add(alert, (place, route), is_active);
             }
         }
-        unrouted += usize::from(!is_routed);
+        if !is_routed {
+            unrouted.push(alert.fingerprint.clone());
+        }
     }
     let deliveries = shares.into_iter().map(|(target, share)| share.into_planned(target)).collect();
     Plan { deliveries, unrouted }
@@ -98,10 +103,12 @@ struct Share<'n> {
     active: Vec<&'n Alert>,
     quiet: Vec<&'n Alert>,
     mentions: Mentions,
+    routes: BTreeMap<usize, &'n RouteSettings>,
 }
 
 impl<'n> Share<'n> {
-    fn add(&mut self, alert: &'n Alert, route: &'n RouteSettings, is_active: bool) {
+    fn add(&mut self, alert: &'n Alert, (place, route): (usize, &'n RouteSettings), is_active: bool) {
+        self.routes.insert(place, route);
         let list = if is_active { &mut self.active } else { &mut self.quiet };
         // Alerts come one after the other, so that a second route to this target finds its alert last.
         if list.last().is_none_or(|last| !std::ptr::eq(*last, alert)) {
@@ -126,8 +133,14 @@ impl<'n> Share<'n> {
             alerts: fingerprints(self.active),
             quiet: fingerprints(self.quiet),
             mentions: self.mentions,
+            routes: self.routes.iter().map(|(place, route)| describe(*place, route)).collect(),
         }
     }
+}
+
+fn describe(place: usize, route: &RouteSettings) -> String {
+    let matchers: Vec<String> = route.matchers.iter().map(Matcher::to_string).collect();
+    format!("routes[{place}] {{{}}}", matchers.join(","))
 }
 
 #[cfg(test)]

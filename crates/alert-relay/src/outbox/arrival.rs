@@ -1,6 +1,5 @@
 //! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::delivery::Accepted;
-use crate::notification::{Fingerprint, Notification, Status};
-use crate::outbox::columns::to_json;
+use crate::notification::{Notification, Status};
+use crate::outbox::columns::{fingerprints_to_json, mentions_to_json, to_json};
 use crate::routes::Planned;
 use crate::severity::Severity;
 
@@ -30,6 +29,8 @@ pub(super) struct Arrival {
     pub(super) is_declared_repeat: bool,
     pub(super) at: Millis,
     pub(super) payload: Bytes,
+    /// JSON list of fingerprints; `None`: every alert is for somebody.
+    pub(super) unrouted: Option<String>,
     pub(super) deliveries: Vec<ArrivingDelivery>,
 }
 
@@ -42,6 +43,8 @@ pub(super) struct ArrivingDelivery {
     pub(super) quiet: String,
     /// JSON: a list of fingerprints for each name.
     pub(super) mentions: String,
+    /// JSON list of routes.
+    pub(super) routes: String,
     pub(super) is_urgent: bool,
 }
 
@@ -58,6 +61,7 @@ impl Arrival {
             is_declared_repeat: notification.is_declared_repeat,
             at,
             payload: accepted.payload.clone(),
+            unrouted: (!accepted.unrouted.is_empty()).then(|| fingerprints_to_json(&accepted.unrouted)),
             deliveries: accepted
                 .deliveries
                 .iter()
@@ -86,22 +90,13 @@ impl ArrivingDelivery {
     fn of(planned: &Planned, is_urgent: bool) -> Self {
         Self {
             target: planned.target.clone(),
-            alerts: to_json(&texts(&planned.alerts)),
-            quiet: to_json(&texts(&planned.quiet)),
-            mentions: to_json(
-                &planned
-                    .mentions
-                    .iter()
-                    .map(|(name, alerts)| (name, texts(alerts)))
-                    .collect::<BTreeMap<_, _>>(),
-            ),
+            alerts: fingerprints_to_json(&planned.alerts),
+            quiet: fingerprints_to_json(&planned.quiet),
+            mentions: mentions_to_json(&planned.mentions),
+            routes: to_json(&planned.routes),
             is_urgent,
         }
     }
-}
-
-fn texts(fingerprints: &[Fingerprint]) -> Vec<&str> {
-    fingerprints.iter().map(|fingerprint| fingerprint.0.as_str()).collect()
 }
 
 /// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers: so the endpoint and the

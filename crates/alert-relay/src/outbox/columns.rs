@@ -1,6 +1,10 @@
 //! How values stand in columns, the same for those who write and those who read.
 
+use std::collections::BTreeMap;
+
 use crate::message::Wording;
+use crate::notification::Fingerprint;
+use crate::routes::Mentions;
 
 /// `what` in the tally, beside the ends.
 pub(super) const ACCEPTED: &str = "accepted";
@@ -28,4 +32,28 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+pub(super) fn fingerprints_to_json(fingerprints: &[Fingerprint]) -> String {
+    to_json(&texts(fingerprints))
+}
+
+pub(super) fn fingerprints_from_json(text: &str) -> Result<Vec<Fingerprint>, sqlx::Error> {
+    from_json::<Vec<String>>(text).map(|texts| texts.into_iter().map(Fingerprint).collect())
+}
+
+pub(super) fn mentions_to_json(mentions: &Mentions) -> String {
+    to_json(&mentions.iter().map(|(name, alerts)| (name, texts(alerts))).collect::<BTreeMap<_, _>>())
+}
+
+pub(super) fn mentions_from_json(text: &str) -> Result<Mentions, sqlx::Error> {
+    let mentions: BTreeMap<String, Vec<String>> = from_json(text)?;
+    Ok(mentions
+        .into_iter()
+        .map(|(name, alerts)| (name, alerts.into_iter().map(Fingerprint).collect()))
+        .collect())
+}
+
+fn texts(fingerprints: &[Fingerprint]) -> Vec<&str> {
+    fingerprints.iter().map(|fingerprint| fingerprint.0.as_str()).collect()
 }

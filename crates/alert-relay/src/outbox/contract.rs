@@ -5,6 +5,7 @@ use crate::outbox::testing::{STORES, Stage};
 mod accepting;
 mod claiming;
 mod ending;
+mod reading;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {

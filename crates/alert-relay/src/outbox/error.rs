@@ -110,3 +110,39 @@ impl StoreError {
         !matches!(self, Self::Failed { .. })
     }
 }
+
+/// A store could not be read beside its owner.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// No file.
+    #[error("there is no store at `{}` (hint: `store.url` names it; the relay makes it at its first start)", path.display())]
+    Missing {
+        /// The file of `store.url`.
+        path: PathBuf,
+    },
+    /// A database of another program.
+    #[error("`{}` is not a store of alert-relay (hint: `store.url` names the file)", path.display())]
+    NotAStore {
+        /// The file of `store.url`.
+        path: PathBuf,
+    },
+    /// The file was last written by an earlier version, and a reader changes nothing.
+    #[error(
+        "the store has schema version {found}, this alert-relay reads {known} (hint: a relay of this version brings it up to date when it starts)"
+    )]
+    TooOld {
+        /// The version in the file.
+        found: i64,
+        /// The version this program reads.
+        known: i64,
+    },
+    /// The delivery is named after another store.
+    #[error("this is the id of a delivery in another store: the ids of this one begin with `{tag}-`")]
+    AnotherStore {
+        /// The tag of this store.
+        tag: String,
+    },
+    /// What can go wrong for a relay too.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

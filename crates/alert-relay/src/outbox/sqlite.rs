@@ -19,9 +19,11 @@ mod connect;
 mod failure;
 mod gathered;
 pub(super) mod ownership;
+pub(super) mod read_only;
 mod readers;
 mod rows;
 mod schema;
+mod stories;
 mod writer;
 
 /// The open file.

@@ -14,7 +14,8 @@ use crate::delivery::{
 };
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
-use crate::outbox::Outbox;
+use crate::outbox::error::ReadError;
+use crate::outbox::{Outbox, Reading};
 use crate::routes::Planned;
 use crate::settings::StoreSettings;
 
@@ -93,6 +94,15 @@ impl Stage {
         Self { outbox, ..self }
     }
 
+    pub(super) fn settings(&self) -> StoreSettings {
+        settings(self.directory.path())
+    }
+
+    /// Opens it for reading, beside whoever has it open.
+    pub(super) async fn read(&self) -> Result<Reading, ReadError> {
+        Reading::open(&self.settings()).await
+    }
+
     /// Another program's hold on the file: what is to be written fails at once until it is released.
     pub(crate) async fn lock(&self) -> Lock {
         self.outbox.store.writer.statement("PRAGMA busy_timeout = 1").await.unwrap();
@@ -166,7 +176,7 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
         })
         .collect();
     let payload = crate::intake::write(&notification);
-    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries }
+    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries, unrouted: Vec::new() }
 }
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {

@@ -52,13 +52,14 @@ impl Relay {
         let notification = intake::parse(&body)?;
         let now = self.parts.clock.now().timestamp();
         let plan = routes::plan(routing, &notification, now, &settings.time_zone);
-        let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted);
+        let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted.len());
         let acceptance = self
             .store(Accepted {
                 endpoint: receiver.to_owned(),
                 notification,
                 payload: body,
                 deliveries: plan.deliveries,
+                unrouted: plan.unrouted,
             })
             .await?;
         let metrics = &self.parts.metrics;

@@ -87,7 +87,7 @@ impl Relay {
         let payload = intake::write(&notification);
         // No receiver can have this name: a name has no slash.
         let endpoint = format!("heartbeats/{}", due.name);
-        self.store(Accepted { endpoint, notification, payload, deliveries }).await?;
+        self.store(Accepted { endpoint, notification, payload, deliveries, unrouted: Vec::new() }).await?;
         Ok(())
     }
 }

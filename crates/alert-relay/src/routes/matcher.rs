@@ -1,5 +1,7 @@
 //! A matcher in Alertmanager's syntax: `severity="critical"`, `team=~"a|b"`, `node!=""`.
 
+use std::fmt;
+
 use regex::Regex;
 
 use crate::notification::LabelSet;
@@ -53,6 +55,25 @@ impl Matcher {
         }
         if matchers.is_empty() { Err(MatcherError::Empty) } else { Ok(matchers) }
     }
+}
+
+/// As it is written in the settings.
+impl fmt::Display for Matcher {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operator, value) = match &self.condition {
+            Condition::Equal(value) => ("=", value.as_str()),
+            Condition::NotEqual(value) => ("!=", value.as_str()),
+            Condition::Matches(regex) => ("=~", written(regex)),
+            Condition::MatchesNot(regex) => ("!~", written(regex)),
+        };
+        write!(out, "{}{operator}{value:?}", self.label)
+    }
+}
+
+/// Without what makes it match the whole value.
+fn written(regex: &Regex) -> &str {
+    let whole = regex.as_str();
+    whole.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).unwrap_or(whole)
 }
 
 fn parse_one(text: &str) -> Result<(Matcher, &str), MatcherError> {
@@ -171,6 +192,13 @@ mod tests {
         check(r#"severity="critical", team="net""#, false);
         check(r#"severity="critical","#, true);
         check(r#""severity"="critical""#, true);
+    }
+
+    #[test]
+    fn a_matcher_is_shown_as_it_is_written() {
+        for text in [r#"a="x \"y\"""#, r#"a!="""#, r#"a=~"x|y""#, r#"a!~"x.*""#] {
+            assert_eq!(Matcher::parse_list(text).unwrap()[0].to_string(), text);
+        }
     }
 
     #[test]

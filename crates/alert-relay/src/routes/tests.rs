@@ -62,7 +62,7 @@ fn planned(routes: Vec<RouteSettings>, alerts: Vec<Alert>, now: &str) -> (Vec<St
         format!("{}: {} / {}{}", d.target, join(&d.alerts), join(&d.quiet), mentions(&d.mentions))
     };
     let lines = plan.deliveries.iter().map(line).collect();
-    (lines, plan.unrouted)
+    (lines, plan.unrouted.len())
 }
 
 #[test]
@@ -117,4 +117,23 @@ fn a_route_that_is_open_wins_over_one_that_is_closed() {
     ];
     let (lines, _) = planned(routes, vec![alert("a", Status::Firing, "warning")], NIGHT);
     assert_eq!(lines, ["chat: a /  @night for a"]);
+}
+
+#[test]
+fn the_routes_that_wanted_a_delivery_are_named() {
+    let routes = vec![
+        route("severity=critical", &["mail"], &[]),
+        route("team=~\"gpu|net\",node!=\"\"", &["chat"], &[]),
+        by_day(route("severity!~\"info|\"", &["chat"], &[])),
+        RouteSettings { matchers: Vec::new(), ..route("a=b", &["log"], &[]) },
+    ];
+    let mut alerts = vec![alert("a", Status::Firing, "warning"), alert("b", Status::Firing, "warning")];
+    alerts[1].labels.extend([("team".to_owned(), "gpu".to_owned()), ("node".to_owned(), "n1".to_owned())]);
+    let plan =
+        plan(&ReceiverSettings { routes }, &notification(alerts), NIGHT.parse().unwrap(), &TimeZone::UTC);
+    let named: Vec<_> = plan.deliveries.iter().map(|planned| planned.routes.join(" ")).collect();
+    assert_eq!(
+        named,
+        [r#"routes[1] {team=~"gpu|net",node!=""} routes[2] {severity!~"info|"}"#, "routes[3] {}"]
+    );
 }

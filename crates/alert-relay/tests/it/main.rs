@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod gate;
+#[cfg(test)]
+mod old_store;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

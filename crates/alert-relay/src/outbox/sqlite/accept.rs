@@ -116,9 +116,9 @@ async fn insert(
     originals: &[Option<i64>],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
     let sql = format!(
-        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload) \
+        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload, unrouted) \
          VALUES {} RETURNING id, group_id",
-        parameters(arrivals.len(), 8)
+        parameters(arrivals.len(), 9)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for (arrival, original) in arrivals.iter().zip(originals) {
@@ -130,7 +130,8 @@ async fn insert(
             .bind(&arrival.dedup_key)
             .bind(original)
             .bind(arrival.at.0)
-            .bind(original.is_none().then_some(arrival.payload.as_ref()));
+            .bind(original.is_none().then_some(arrival.payload.as_ref()))
+            .bind(&arrival.unrouted);
     }
     let rows = query.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("group_id")?, row.try_get("id")?))).collect()

@@ -30,6 +30,18 @@ pub(super) async fn reading(path: &Path) -> Result<SqlitePool, StoreError> {
         .map_err(|error| open_error(path, &error))
 }
 
+/// A connection that cannot write, to a file that another process may own.
+pub(super) async fn read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(|error| open_error(path, &error))
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)

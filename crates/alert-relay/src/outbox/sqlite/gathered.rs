@@ -91,8 +91,8 @@ impl Gathered {
 async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
-         next_at, ended_at, end_reason) VALUES {}",
-        parameters(rows.len(), 12)
+         next_at, ended_at, end_reason, routes) VALUES {}",
+        parameters(rows.len(), 13)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in rows {
@@ -114,7 +114,8 @@ async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Resu
             .bind(row.at.0)
             .bind(DUE_AT_ONCE.0)
             .bind(ended_at)
-            .bind(reason);
+            .bind(reason)
+            .bind(&delivery.routes);
     }
     query.execute(connection).await?;
     Ok(())

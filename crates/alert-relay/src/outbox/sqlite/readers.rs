@@ -12,7 +12,9 @@ use crate::delivery::{
     TargetCount, UrgencyFilter,
 };
 use crate::notification::{Alert, Fingerprint, Status};
-use crate::outbox::columns::{ACCEPTED, from_json, wording_from_word};
+use crate::outbox::columns::{
+    ACCEPTED, fingerprints_from_json, from_json, mentions_from_json, wording_from_word,
+};
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::failure::store_error;
 
@@ -235,15 +237,12 @@ fn due_delivery(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Erro
 }
 
 fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
-    let fingerprints =
-        |texts: Vec<String>| -> Vec<Fingerprint> { texts.into_iter().map(Fingerprint).collect() };
-    let mentions: BTreeMap<String, Vec<String>> = from_json(row.try_get("mentions")?)?;
     Ok(Pending {
         id: row.try_get("id")?,
         accepted_at: Millis(row.try_get("accepted_at")?),
-        alerts: fingerprints(from_json(row.try_get("alerts")?)?),
-        quiet: fingerprints(from_json(row.try_get("quiet")?)?),
-        mentions: mentions.into_iter().map(|(name, alerts)| (name, fingerprints(alerts))).collect(),
+        alerts: fingerprints_from_json(row.try_get("alerts")?)?,
+        quiet: fingerprints_from_json(row.try_get("quiet")?)?,
+        mentions: mentions_from_json(row.try_get("mentions")?)?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),

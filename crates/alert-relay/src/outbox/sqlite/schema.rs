@@ -10,10 +10,7 @@ use crate::outbox::sqlite::failure::store_error;
 /// Brings an opened file to the newest version, one transaction a version.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found = version(connection).await.map_err(|error| store_error(&error))?;
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
-    if found > known {
-        return Err(StoreError::TooNew { found, known });
-    }
+    refuse_later(found)?;
     for (step, statements) in (1..).zip(MIGRATIONS) {
         if step > found {
             apply(connection, step, statements).await.map_err(|error| store_error(&error))?;
@@ -22,8 +19,14 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sto
     Ok(())
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+/// The version in the file.
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query("PRAGMA user_version").fetch_one(connection).await?.try_get(0)
+}
+
+/// What a later version has done to a file is not known to this one.
+pub(super) fn refuse_later(found: i64) -> Result<(), StoreError> {
+    if found > NEWEST { Err(StoreError::TooNew { found, known: NEWEST }) } else { Ok(()) }
 }
 
 async fn apply(
@@ -41,7 +44,10 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+
+/// The version of a file that has taken every one of [`MIGRATIONS`].
+pub(super) const NEWEST: i64 = 6;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -171,6 +177,16 @@ const VERSION_5: &str = r"
 CREATE INDEX told_firing ON told (target, group_id, status) WHERE status = 'firing';
 ";
 
+/// Why a message came, or did not: `alert-relay explain` tells it.
+const VERSION_6: &str = r"
+ALTER TABLE deliveries ADD COLUMN
+  routes TEXT  /* JSON: the routes that wanted it, as they were then; NULL: stored before version 6 */;
+ALTER TABLE notifications ADD COLUMN
+  unrouted TEXT  /* JSON: fingerprints of the alerts that no route wanted; NULL: none, or stored before version 6 */;
+-- Finds a webhook by such an alert without reading payloads.
+CREATE INDEX notifications_unrouted ON notifications (id, unrouted) WHERE unrouted IS NOT NULL;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +200,7 @@ mod tests {
         let mut connection = memory().await;
         migrate(&mut connection).await.unwrap();
         migrate(&mut connection).await.unwrap();
-        assert_eq!(version(&mut connection).await.unwrap(), i64::try_from(MIGRATIONS.len()).unwrap());
+        assert_eq!(version(&mut connection).await.unwrap(), NEWEST);
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::delivery::TargetCount;
+use crate::outbox::error::ReadError;
 use crate::outbox::testing::{Stage, accepted, firing, settings};
-use crate::outbox::{Outbox, StoreError};
+use crate::outbox::{Outbox, Reading, StoreError};
 use crate::settings::StoreSettings;
 
 #[tokio::test]
@@ -167,4 +168,42 @@ async fn the_files_copied_at_any_moment_hold_every_answered_webhook() {
             assert_eq!(outbox.counts().await.unwrap()["chat"].pending, number + 1);
         }
     }
+}
+
+/// A file in which these statements were run.
+async fn file(path: &Path, statements: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_says_what_is_wrong_with_a_file_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let refused = async |what: &str| {
+        let settings = settings(directory.path());
+        let before = std::fs::read(&settings.path).ok();
+        let error = Reading::open(&settings).await.unwrap_err();
+        assert!(error.to_string().contains("hint"), "{what}: {error}");
+        assert_eq!(std::fs::read(&settings.path).ok(), before, "{what}");
+        error
+    };
+    let path = settings(directory.path()).path;
+    assert!(matches!(refused("missing").await, ReadError::Missing { .. }));
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(refused("empty").await, ReadError::NotAStore { .. }));
+    std::fs::write(&path, "this was never a database, ".repeat(100)).unwrap();
+    assert!(matches!(refused("garbled").await, ReadError::Store(StoreError::Damaged { .. })));
+    std::fs::remove_file(&path).unwrap();
+    file(&path, "CREATE TABLE dashboard (id INTEGER)").await;
+    assert!(matches!(refused("of another program").await, ReadError::NotAStore { .. }));
+    std::fs::remove_file(&path).unwrap();
+    let outbox =
+        Outbox::open(&settings(directory.path()), Clock::manual(Timestamp::UNIX_EPOCH)).await.unwrap();
+    outbox.close().await;
+    file(&path, "PRAGMA user_version = 5").await;
+    assert!(matches!(refused("of an earlier version").await, ReadError::TooOld { found: 5, .. }));
+    file(&path, "PRAGMA user_version = 99").await;
+    assert!(matches!(refused("of a later version").await, ReadError::Store(StoreError::TooNew { .. })));
 }

@@ -1,0 +1,66 @@
+//! `alert-relay explain`: what became of a delivery or of an alert, from the store, also beside a running relay.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::commands::settings_file::SettingsFile;
+use crate::delivery::PublicId;
+use crate::intake;
+use crate::notification::Fingerprint;
+use crate::outbox::{Outbox, Reading};
+use crate::settings::Settings;
+
+mod page;
+
+/// `explain`
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// A delivery's id, as its message and its lines in the log have it (`4f2a91-17`), or an alert's fingerprint (16 hex digits)
+    #[arg(value_name = "ID|FINGERPRINT")]
+    what: String,
+
+    #[command(flatten)]
+    settings: SettingsFile,
+}
+
+/// Exit code 0 when there was something to tell, 1 when there is no such delivery or alert or the store cannot be read, 2 on bad
+/// settings.
+#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
+pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let settings = match args.settings.load() {
+        Ok(settings) => settings,
+        Err(code) => return Ok(code),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    print!("{}", runtime.block_on(explain(&args.what, &settings))?);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn explain(what: &str, settings: &Settings) -> anyhow::Result<String> {
+    let mut reading = Reading::open(&settings.store).await?;
+    if let Ok(id) = what.parse::<PublicId>() {
+        let story = reading.story(&id).await?.with_context(|| {
+            format!(
+                "there is no delivery `{id}` (hint: what ended longer ago than `store.retention`, {}, is deleted)",
+                humantime::format_duration(settings.store.retention)
+            )
+        })?;
+        let alerts = story.received.payload.as_deref().map(intake::parse);
+        let alerts = alerts.and_then(Result::ok).map(|notification| notification.alerts);
+        let is_relay_running = Outbox::is_in_use(&settings.store.path);
+        return Ok(page::of_delivery(&story, alerts.as_deref(), is_relay_running, &settings.time_zone));
+    }
+    let sightings = reading.sightings(&Fingerprint(what.to_owned())).await?;
+    if sightings.deliveries.is_empty() && sightings.unrouted.is_empty() {
+        anyhow::bail!(
+            "no stored delivery holds an alert with the fingerprint `{}` (hint: a delivery's id looks like `4f2a91-17`; a fingerprint is in \
+             Alertmanager's API, `amtool alert query -o json`)",
+            what.escape_debug()
+        );
+    }
+    Ok(page::of_alert(what, &sightings, &settings.time_zone))
+}

@@ -1,0 +1,279 @@
+//! A story as text for a terminal (pure).
+//!
+//! What came from outside (labels, group keys, the channels' words) is shown without control characters and on one line, and of
+//! long lists only the first entries. No address and no secret is part of a story.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+
+use crate::clock::Millis;
+use crate::delivery::{End, RecipientStatus};
+use crate::message::Wording;
+use crate::notification::{Alert, Fingerprint, LabelSet};
+use crate::render::clean;
+use crate::story::{Attempt, Sightings, Standing, Story};
+
+/// Alerts or recipients that are listed; the rest is a number.
+const LISTED: usize = 20;
+
+/// Characters of a text from outside that are shown.
+const SHOWN: usize = 400;
+
+/// One delivery from its webhook to its end. `alerts` are those of the webhook, if it is still stored.
+pub(super) fn of_delivery(
+    story: &Story,
+    alerts: Option<&[Alert]>,
+    is_relay_running: bool,
+    zone: &TimeZone,
+) -> String {
+    let mut page = Page { text: String::new(), zone };
+    let received = &story.received;
+    page.line("Delivery", &format!("{} to target `{}`: {}", story.id, story.target, word(&story.standing)));
+    page.line(
+        "Received",
+        &format!(
+            "{}, notification {}, receiver `{}` (in Alertmanager `{}`)",
+            page.time(received.at),
+            received.notification,
+            clean(&received.endpoint),
+            clean(&received.receiver)
+        ),
+    );
+    page.line("Group", &clean(&received.group_key.0));
+    page.alerts(story, alerts);
+    page.routes(story.routes.as_deref());
+    let mentions: Vec<&str> = story.mentions.keys().map(String::as_str).collect();
+    page.line("Mentions", if mentions.is_empty() { "nobody" } else { "only for alerts that newly fire" });
+    page.entries(mentions.into_iter().map(str::to_owned));
+    page.message(story);
+    page.attempts(story);
+    page.standing(&story.standing, received.duplicate_of, is_relay_running);
+    page.text
+}
+
+/// Where an alert was seen, newest first.
+pub(super) fn of_alert(fingerprint: &str, sightings: &Sightings, zone: &TimeZone) -> String {
+    let mut page = Page { text: String::new(), zone };
+    page.line("Alert", &format!("{}, newest first", clean(fingerprint)));
+    for sighting in &sightings.deliveries {
+        let quiet = if sighting.is_quiet { ", outside of the target's hours" } else { "" };
+        let why = match &sighting.standing {
+            Standing::Ended { end, reason, .. } => because(*end, reason),
+            Standing::Pending { .. } => String::new(),
+        };
+        let at = page.time(sighting.at);
+        let (id, target, word) = (&sighting.id, &sighting.target, word(&sighting.standing));
+        page.entry(&format!("{at}  {id} to `{target}`{quiet}: {word}{why}"));
+    }
+    for webhook in &sightings.unrouted {
+        let at = page.time(webhook.at);
+        let (number, receiver) = (webhook.notification, clean(&webhook.endpoint));
+        page.entry(&format!(
+            "{at}  notification {number}, receiver `{receiver}`: no route matched, nobody was told"
+        ));
+    }
+    if sightings.is_cut {
+        page.entry("there are older ones, which are not shown");
+    }
+    if let Some(sighting) = sightings.deliveries.first() {
+        page.line("Hint", &format!("`alert-relay explain {} --config FILE` tells the rest", sighting.id));
+    }
+    page.text
+}
+
+struct Page<'z> {
+    text: String,
+    zone: &'z TimeZone,
+}
+
+impl Page<'_> {
+    fn line(&mut self, name: &str, what: &str) {
+        writeln!(self.text, "{name:<9} {what}").expect("a String takes every write");
+    }
+
+    fn entry(&mut self, what: &str) {
+        self.line("", what);
+    }
+
+    /// The first of a list, and how many more there are.
+    fn entries(&mut self, list: impl ExactSizeIterator<Item = String>) {
+        let more = list.len().saturating_sub(LISTED);
+        for what in list.take(LISTED) {
+            self.entry(&what);
+        }
+        if more > 0 {
+            self.entry(&format!("and {more} more"));
+        }
+    }
+
+    fn time(&self, at: Millis) -> String {
+        at.timestamp().to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
+    fn alerts(&mut self, story: &Story, alerts: Option<&[Alert]>) {
+        let total = story.alerts.len() + story.quiet.len();
+        if total == 0 {
+            self.line("Alerts", "none: the group's newest webhook has nothing for this target any more");
+            return;
+        }
+        let missing = if alerts.is_none() { " (the webhook itself is no longer stored)" } else { "" };
+        self.line("Alerts", &format!("{total}{missing}"));
+        let described = |fingerprint: &Fingerprint, note: &str| {
+            let found =
+                alerts.and_then(|alerts| alerts.iter().find(|alert| alert.fingerprint == *fingerprint));
+            let fingerprint = clean(&fingerprint.0);
+            match found {
+                Some(alert) => {
+                    let status = alert.status.as_str();
+                    format!("{fingerprint} {status} {}{note}", labels(&alert.labels))
+                }
+                None => format!("{fingerprint}{note}"),
+            }
+        };
+        let mut lines: Vec<String> =
+            story.alerts.iter().take(LISTED).map(|alert| described(alert, "")).collect();
+        let left = LISTED - lines.len();
+        let quiet = story.quiet.iter().take(left);
+        lines.extend(quiet.map(|alert| described(alert, ", outside of the target's hours")));
+        let more = total - lines.len();
+        self.entries(lines.into_iter());
+        if more > 0 {
+            self.entry(&format!("and {more} more"));
+        }
+    }
+
+    fn routes(&mut self, routes: Option<&[String]>) {
+        match routes {
+            None => self.line("Routes", "not recorded: an older version stored it"),
+            Some([]) => self.line("Routes", "none: the target is told that what it knew is gone"),
+            Some(routes) => {
+                self.line("Routes", "as they were when it was accepted");
+                self.entries(routes.iter().map(|route| clean(route)));
+            }
+        }
+    }
+
+    fn message(&mut self, story: &Story) {
+        let Some(rendering) = &story.rendering else {
+            self.line("Message", "none was sent");
+            return;
+        };
+        let wording = match rendering.wording {
+            Wording::Normal => "as usual",
+            Wording::Smaller => "in smaller parts",
+            Wording::Plain => "as plain text",
+        };
+        let via = if rendering.via == story.target { "" } else { ", by its fallback " };
+        let name = if via.is_empty() { "" } else { rendering.via.as_str() };
+        let (done, at) = (story.parts_done, self.time(rendering.at));
+        if story.recipients.is_empty() {
+            let of = rendering.parts;
+            self.line(
+                "Message",
+                &format!("{wording}{via}{name}, as of {at}; {done} of {of} parts delivered"),
+            );
+            return;
+        }
+        let of = story.recipients.len();
+        self.line(
+            "Message",
+            &format!("{wording}{via}{name}, as of {at}; {done} of {of} recipients that were tried have it"),
+        );
+        self.entries(story.recipients.iter().map(|(name, status)| {
+            let status = match status {
+                RecipientStatus::Heard => "has it",
+                RecipientStatus::Refused => "refused for good",
+                RecipientStatus::Deferred => "tried in vain so far",
+            };
+            format!("{}: {status}", clean(name))
+        }));
+    }
+
+    fn attempts(&mut self, story: &Story) {
+        let total = story.older_attempts.saturating_add(story.attempts.len() as u64);
+        let older = match story.older_attempts {
+            0 => String::new(),
+            older => format!(", of which the {older} oldest are not shown"),
+        };
+        self.line("Attempts", &format!("{total}{older}"));
+        for attempt in &story.attempts {
+            let line = self.attempt(attempt);
+            self.entry(&line);
+        }
+    }
+
+    fn attempt(&self, attempt: &Attempt) -> String {
+        let mut words = vec![attempt.outcome.clone().unwrap_or_else(|| "under way".to_owned())];
+        words.extend(attempt.reason.as_ref().map(|reason| format!("({reason})")));
+        words.extend(
+            attempt.ended_at.map(|at| format!("after {}", humantime::format_duration(at.since(attempt.at)))),
+        );
+        let detail = attempt.detail.as_deref().filter(|detail| !detail.is_empty());
+        let detail = detail.map_or_else(String::new, |detail| format!(": {}", clean(detail)));
+        let pause = attempt
+            .pause_until
+            .map(|until| format!("; the robot asked for silence until {}", self.time(until)));
+        format!(
+            "{}  part {} via `{}`: {}{detail}{}",
+            self.time(attempt.at),
+            attempt.part,
+            attempt.via,
+            words.join(" "),
+            pause.unwrap_or_default()
+        )
+    }
+
+    fn standing(&mut self, standing: &Standing, duplicate_of: Option<i64>, is_relay_running: bool) {
+        match standing {
+            Standing::Ended { end, at, reason, spoken_by } => {
+                let copy = duplicate_of.map_or_else(String::new, |of| format!(" of notification {of}"));
+                let told = if *end == End::Dead { "it would have been told with" } else { "told with" };
+                let by = spoken_by.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
+                let line = format!("{} {}{}{copy}{by}", self.time(*at), end.as_str(), because(*end, reason));
+                self.line("Ended", &line);
+            }
+            Standing::Pending { next_at, leased_until, is_straggling } => {
+                let next = match leased_until {
+                    Some(until) => format!("is being sent, or is taken up again after {}", self.time(*until)),
+                    None if next_at.0 == 0 => "may be sent at once".to_owned(),
+                    None => format!("may be sent from {} on", self.time(*next_at)),
+                };
+                self.line("Pending", &next);
+                if *is_straggling {
+                    self.entry("some recipients have the mail; the others are tried again");
+                }
+                self.entry(if is_relay_running {
+                    "what else it may wait for: the target's health (alert_relay_target_up) and its robot's budget (alert_relay_budget_waits_total)"
+                } else {
+                    "no relay runs with this store now: it is sent after the next start"
+                });
+            }
+        }
+    }
+}
+
+fn word(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Pending { .. } => "pending",
+        Standing::Ended { end, .. } => end.as_str(),
+    }
+}
+
+/// Why, unless that is the end's own word once more.
+fn because(end: End, reason: &str) -> String {
+    if reason == end.as_str() { String::new() } else { format!(": {}", clean(reason)) }
+}
+
+fn labels(labels: &LabelSet) -> String {
+    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    clean(&format!("{{{}}}", pairs.join(", ")))
+}
+
+/// A text from outside on one line, without what a terminal would obey.
+fn clean(text: &str) -> String {
+    clean::line(text, SHOWN)
+}
+
+#[cfg(test)]
+mod tests;

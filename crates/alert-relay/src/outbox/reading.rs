@@ -1,0 +1,36 @@
+//! Reading a store beside the relay that owns it: no lock, no take-over, no change.
+//!
+//! Owns what may be asked this way, which are stories. Whatever wants to change something asks the running relay.
+
+use crate::delivery::PublicId;
+use crate::notification::Fingerprint;
+use crate::outbox::error::ReadError;
+use crate::outbox::sqlite::read_only::ReadOnly;
+use crate::settings::StoreSettings;
+use crate::story::{Sightings, Story};
+
+/// A store opened for reading only.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    store: ReadOnly,
+}
+
+impl Reading {
+    /// Opens the store that the settings name. It has to be there, and brought up to date by a relay of this version.
+    pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, ReadError> {
+        Ok(Self { store: ReadOnly::open(&settings.path).await? })
+    }
+
+    /// What became of a delivery; `None`: there is no such delivery, or no longer.
+    pub(crate) async fn story(&mut self, id: &PublicId) -> Result<Option<Story>, ReadError> {
+        if id.tag() != self.store.tag() {
+            return Err(ReadError::AnotherStore { tag: self.store.tag().to_owned() });
+        }
+        self.store.story(id.number()).await
+    }
+
+    /// Which of the newest deliveries hold an alert, and where no route wanted it.
+    pub(crate) async fn sightings(&mut self, fingerprint: &Fingerprint) -> Result<Sightings, ReadError> {
+        self.store.sightings(fingerprint).await
+    }
+}

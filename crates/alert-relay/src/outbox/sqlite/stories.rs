@@ -1,0 +1,195 @@
+//! The statements behind a story: what became of one delivery, and where an alert was seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::clock::Millis;
+use crate::delivery::{End, PublicId, Rendering};
+use crate::notification::{Fingerprint, GroupKey};
+use crate::outbox::columns::{
+    fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
+};
+use crate::story::{
+    Attempt, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Standing, Story, Unrouted,
+};
+
+/// Newest rows in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
+const ROWS_LOOKED_AT: i64 = 200_000;
+
+/// The story of the delivery with this number; `None`: there is none.
+pub(super) async fn story(
+    connection: &mut SqliteConnection,
+    tag: &Arc<str>,
+    number: i64,
+) -> Result<Option<Story>, sqlx::Error> {
+    // One transaction, so that all statements see the same moment.
+    let mut transaction = connection.begin().await?;
+    let row = sqlx::query(
+        "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, \
+           parts_done, recipients, is_straggling, ended_at, end_reason, superseded_by, \
+           received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
+           received.group_key, received.duplicate_of, COALESCE(received.payload, original.payload) AS payload \
+         FROM deliveries JOIN notifications AS received ON received.id = deliveries.notification \
+         LEFT JOIN notifications AS original ON original.id = received.duplicate_of WHERE deliveries.id = $1",
+    )
+    .bind(number)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempts WHERE delivery = $1")
+        .bind(number)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let newest = sqlx::query(
+        "SELECT via, part, started_at, ended_at, outcome, reason, detail, pause_until FROM attempts \
+         WHERE delivery = $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(number)
+    .bind(i64::from(MAX_ATTEMPTS))
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    let attempts: Vec<Attempt> = newest.iter().rev().map(attempt).collect::<Result<_, _>>()?;
+    let older = u64::try_from(count).unwrap_or(0).saturating_sub(attempts.len() as u64);
+    tell(tag, &row, attempts, older).map(Some)
+}
+
+fn tell(
+    tag: &Arc<str>,
+    row: &SqliteRow,
+    attempts: Vec<Attempt>,
+    older_attempts: u64,
+) -> Result<Story, sqlx::Error> {
+    let routes: Option<String> = row.try_get("routes")?;
+    let recipients: Option<String> = row.try_get("recipients")?;
+    Ok(Story {
+        id: PublicId::new(tag, row.try_get("id")?),
+        target: row.try_get("target")?,
+        received: Received {
+            notification: row.try_get("notification")?,
+            at: Millis(row.try_get("received_at")?),
+            endpoint: row.try_get("endpoint")?,
+            receiver: row.try_get("receiver")?,
+            group_key: GroupKey(row.try_get("group_key")?),
+            duplicate_of: row.try_get("duplicate_of")?,
+            payload: row.try_get::<Option<Vec<u8>>, _>("payload")?.map(Bytes::from),
+        },
+        routes: routes.map(|routes| from_json(&routes)).transpose()?,
+        alerts: fingerprints_from_json(row.try_get("alerts")?)?,
+        quiet: fingerprints_from_json(row.try_get("quiet")?)?,
+        mentions: mentions_from_json(row.try_get("mentions")?)?,
+        rendering: rendering(row)?,
+        parts_done: u32::try_from(row.try_get::<i64, _>("parts_done")?).unwrap_or(u32::MAX),
+        recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
+        standing: standing(tag, row)?,
+        attempts,
+        older_attempts,
+    })
+}
+
+fn rendering(row: &SqliteRow) -> Result<Option<Rendering>, sqlx::Error> {
+    let (via, wording): (Option<String>, Option<String>) = (row.try_get("via")?, row.try_get("fit")?);
+    let (at, parts): (Option<i64>, Option<i64>) = (row.try_get("rendered_at")?, row.try_get("parts")?);
+    let (Some(via), Some(wording), Some(at), Some(parts)) = (via, wording, at, parts) else {
+        return Ok(None);
+    };
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+    Ok(Some(Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts }))
+}
+
+fn standing(tag: &Arc<str>, row: &SqliteRow) -> Result<Standing, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == state) else {
+        return Ok(Standing::Pending {
+            next_at: Millis(row.try_get("next_at")?),
+            leased_until: row.try_get::<Option<i64>, _>("lease_until")?.map(Millis),
+            is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
+        });
+    };
+    Ok(Standing::Ended {
+        end,
+        at: Millis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
+        reason: row.try_get::<Option<String>, _>("end_reason")?.unwrap_or_default(),
+        spoken_by: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
+    })
+}
+
+fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
+    Ok(Attempt {
+        at: Millis(row.try_get("started_at")?),
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Millis),
+        via: row.try_get("via")?,
+        part: u32::try_from(row.try_get::<i64, _>("part")?).unwrap_or(u32::MAX),
+        outcome: row.try_get("outcome")?,
+        reason: row.try_get("reason")?,
+        detail: row.try_get("detail")?,
+        pause_until: row.try_get::<Option<i64>, _>("pause_until")?.map(Millis),
+    })
+}
+
+/// Where the newest rows hold an alert.
+pub(super) async fn sightings(
+    connection: &mut SqliteConnection,
+    tag: &Arc<str>,
+    fingerprint: &Fingerprint,
+) -> Result<Sightings, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let pattern = in_json_list(fingerprint);
+    let (oldest, newest): (Option<i64>, Option<i64>) =
+        sqlx::query_as("SELECT MIN(id), MAX(id) FROM deliveries").fetch_one(&mut *transaction).await?;
+    let looked_from = newest.unwrap_or_default().saturating_sub(ROWS_LOOKED_AT);
+    // One more than are shown says that there are more.
+    let limit = i64::from(MAX_SIGHTINGS) + 1;
+    let rows = sqlx::query(
+        "SELECT id, target, accepted_at, quiet, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
+         FROM deliveries WHERE id > $1 AND (alerts LIKE $2 ESCAPE '!' OR quiet LIKE $2 ESCAPE '!') ORDER BY id DESC LIMIT $3",
+    )
+    .bind(looked_from)
+    .bind(&pattern)
+    .bind(limit)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let unrouted = sqlx::query(
+        "SELECT id, accepted_at, endpoint FROM notifications WHERE unrouted IS NOT NULL AND unrouted LIKE $1 ESCAPE '!' \
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(&pattern)
+    .bind(limit)
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    let shown = MAX_SIGHTINGS as usize;
+    let is_cut =
+        rows.len() > shown || unrouted.len() > shown || oldest.is_some_and(|oldest| oldest <= looked_from);
+    let sighting = |row: &SqliteRow| {
+        Ok(Sighting {
+            id: PublicId::new(tag, row.try_get("id")?),
+            target: row.try_get("target")?,
+            at: Millis(row.try_get("accepted_at")?),
+            is_quiet: fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint),
+            standing: standing(tag, row)?,
+        })
+    };
+    let webhook = |row: &SqliteRow| {
+        Ok(Unrouted {
+            notification: row.try_get("id")?,
+            at: Millis(row.try_get("accepted_at")?),
+            endpoint: row.try_get("endpoint")?,
+        })
+    };
+    Ok(Sightings {
+        deliveries: rows.iter().take(shown).map(sighting).collect::<Result<_, sqlx::Error>>()?,
+        unrouted: unrouted.iter().take(shown).map(webhook).collect::<Result<_, sqlx::Error>>()?,
+        is_cut,
+    })
+}
+
+/// A pattern for LIKE that finds a fingerprint in a JSON list of them.
+fn in_json_list(fingerprint: &Fingerprint) -> String {
+    let escaped = to_json(&fingerprint.0).replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}

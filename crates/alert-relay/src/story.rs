@@ -1,0 +1,150 @@
+//! A delivery's story: everything the store knows about it, for people who ask why a message came, or did not.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::clock::Millis;
+use crate::delivery::{End, PublicId, RecipientStatus, Rendering};
+use crate::notification::{Fingerprint, GroupKey};
+use crate::routes::Mentions;
+
+/// One delivery, from its webhook to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Story {
+    /// Its name.
+    pub(crate) id: PublicId,
+    /// For whom it is.
+    pub(crate) target: String,
+    /// The webhook it is a share of.
+    pub(crate) received: Received,
+    /// The routes that wanted it, as [`Planned::routes`](crate::routes::Planned::routes); `None`: an older version stored it,
+    /// which did not record them.
+    pub(crate) routes: Option<Vec<String>>,
+    /// The alerts for this target.
+    pub(crate) alerts: Vec<Fingerprint>,
+    /// Alerts for this target outside of its hours.
+    pub(crate) quiet: Vec<Fingerprint>,
+    /// Whom to mention.
+    pub(crate) mentions: Mentions,
+    /// How its message was last rendered; `None`: never.
+    pub(crate) rendering: Option<Rendering>,
+    /// Parts of the message, or recipients of the mail, that are proven delivered.
+    pub(crate) parts_done: u32,
+    /// Of a mail: what became of its recipients.
+    pub(crate) recipients: BTreeMap<String, RecipientStatus>,
+    /// Where it stands.
+    pub(crate) standing: Standing,
+    /// The newest attempts, oldest first: at most [`MAX_ATTEMPTS`].
+    pub(crate) attempts: Vec<Attempt>,
+    /// How many older attempts are left out.
+    pub(crate) older_attempts: u64,
+}
+
+/// Attempts that a story tells at most.
+pub(crate) const MAX_ATTEMPTS: u32 = 50;
+
+/// The webhook behind a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Received {
+    /// The notification's number.
+    pub(crate) notification: i64,
+    /// When it was accepted.
+    pub(crate) at: Millis,
+    /// The receiver in our URL.
+    pub(crate) endpoint: String,
+    /// The receiver's name in Alertmanager.
+    pub(crate) receiver: String,
+    /// Which group it is a snapshot of.
+    pub(crate) group_key: GroupKey,
+    /// The notification of which this is a copy.
+    pub(crate) duplicate_of: Option<i64>,
+    /// The body as it came, of a copy that of the original; `None`: that is no longer stored.
+    pub(crate) payload: Option<Bytes>,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It waits.
+    Pending {
+        /// Not tried again before.
+        next_at: Millis,
+        /// Somebody works on it until then.
+        leased_until: Option<Millis>,
+        /// Some recipients have the mail, the others were tried in vain so far.
+        is_straggling: bool,
+    },
+    /// It is over.
+    Ended {
+        /// How.
+        end: End,
+        /// When.
+        at: Millis,
+        /// Why, in a few words.
+        reason: String,
+        /// The delivery that spoke for this one.
+        spoken_by: Option<PublicId>,
+    },
+}
+
+/// One try to send one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// When it began.
+    pub(crate) at: Millis,
+    /// When it was over; `None` while it is under way.
+    pub(crate) ended_at: Option<Millis>,
+    /// The target whose channel was used.
+    pub(crate) via: String,
+    /// Which part (or recipient), from 1.
+    pub(crate) part: u32,
+    /// The outcome as a bounded word; `None` while it is under way.
+    pub(crate) outcome: Option<String>,
+    /// The reason as a bounded word.
+    pub(crate) reason: Option<String>,
+    /// The channel's own words.
+    pub(crate) detail: Option<String>,
+    /// The robot asked for silence until then.
+    pub(crate) pause_until: Option<Millis>,
+}
+
+/// Where an alert was seen: what the store holds of one fingerprint, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Sightings {
+    /// Deliveries that hold it: at most [`MAX_SIGHTINGS`].
+    pub(crate) deliveries: Vec<Sighting>,
+    /// Webhooks in which no route wanted it: at most [`MAX_SIGHTINGS`].
+    pub(crate) unrouted: Vec<Unrouted>,
+    /// There are more than these, or older deliveries that were not looked at.
+    pub(crate) is_cut: bool,
+}
+
+/// Sightings that are listed at most, of each kind.
+pub(crate) const MAX_SIGHTINGS: u32 = 20;
+
+/// One delivery that holds an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sighting {
+    /// Its name.
+    pub(crate) id: PublicId,
+    /// For whom it is.
+    pub(crate) target: String,
+    /// When its notification was accepted.
+    pub(crate) at: Millis,
+    /// The alert is outside of the target's hours.
+    pub(crate) is_quiet: bool,
+    /// Where it stands.
+    pub(crate) standing: Standing,
+}
+
+/// A webhook that held an alert which no route wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unrouted {
+    /// The notification's number.
+    pub(crate) notification: i64,
+    /// When it was accepted.
+    pub(crate) at: Millis,
+    /// The receiver in our URL.
+    pub(crate) endpoint: String,
+}

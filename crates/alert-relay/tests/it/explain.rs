@@ -1,0 +1,93 @@
+//! `explain` as an operator runs it, beside a running relay and without one.
+
+use crate::client::post_json;
+use crate::program::{Home, relay, to_robot, webhook};
+use crate::robot::Robot;
+
+const FINGERPRINT: &str = "00000000000000aa";
+const TOKEN: &str = "robot-token-1";
+
+fn explain(home: &Home, what: &str) -> (Option<i32>, String) {
+    let output = relay().args(["explain", what, "--config"]).arg(home.settings()).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(!said.contains(TOKEN), "{what} shows the token:\n{said}");
+    (output.status.code(), said)
+}
+
+#[track_caller]
+fn expect(home: &Home, what: &str, code: i32, parts: &[&str]) -> String {
+    let (exit, said) = explain(home, what);
+    assert_eq!(exit, Some(code), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    said
+}
+
+#[test]
+fn a_delivery_is_explained_while_it_is_on_its_way_and_after() {
+    let robot = Robot::start();
+    let settings = to_robot(&robot.url().replace("t0ken", TOKEN))
+        .replace("targets: [chat]", "matchers: ['severity=\"critical\"'], targets: [chat]");
+    let home = Home::new(&format!("timezone: Asia/Shanghai\n{settings}"));
+    let serving = home.serve();
+    let post = |alert: &str, fingerprint: &str| {
+        let body = String::from_utf8(webhook(alert)).unwrap();
+        let body = body.replace("\"startsAt\"", &format!("\"fingerprint\":\"{fingerprint}\",\"startsAt\""));
+        assert_eq!(post_json(serving.address, "/api/v1/alerts/ops", body.as_bytes()).status, 200);
+    };
+    post("DiskFull", FINGERPRINT);
+    let first = robot.next();
+
+    let listed = expect(&home, FINGERPRINT, 0, &["to `chat`: pending", "CST"]);
+    let id = listed.lines().nth(1).unwrap().split_whitespace().nth(3).unwrap().to_owned();
+    let under_way =
+        ["to target `chat`: pending", "under way", "is being sent", "routes[0] {severity=\"critical\"}"];
+    expect(&home, &id, 0, &under_way);
+    first.answer(r#"{"errcode":-1,"errmsg":"system busy"}"#);
+    robot.next().accept();
+    serving.wait_for("delivered");
+    expect(
+        &home,
+        &id,
+        0,
+        &[
+            "receiver `ops`",
+            "00000000000000aa firing {alertname=\"DiskFull\", severity=\"critical\"}",
+            "retry (busy)",
+            "errcode -1: system busy",
+            "1 of 1 parts delivered",
+            "Attempts  2",
+        ],
+    );
+
+    // Alerts that nobody is told of are known too.
+    home.write(&settings.replace("critical", "none"));
+    serving.signal("HUP");
+    serving.wait_for("settings reloaded");
+    post("Unheard", "00000000000000bb");
+    expect(&home, "00000000000000bb", 0, &["receiver `ops`: no route matched, nobody was told"]);
+
+    let another = id.replace("-1", "-99");
+    expect(&home, &another, 1, &[&format!("there is no delivery `{another}` (hint: ")]);
+    expect(
+        &home,
+        "0000000000000000",
+        1,
+        &["no stored delivery holds an alert with the fingerprint `0000000000000000`"],
+    );
+    let tag = id.split_once('-').unwrap().0;
+    let other_store = if tag == "000000" { "000001-1" } else { "000000-1" };
+    expect(&home, other_store, 1, &["another store", &format!("begin with `{tag}-`")]);
+}
+
+#[test]
+fn without_a_store_or_settings_it_says_so_and_makes_nothing() {
+    let home = Home::new("receivers: { ops: { routes: [] } }\n");
+    expect(&home, "4f2a91-1", 1, &["there is no store at", "relay.db"]);
+    let left: Vec<_> =
+        std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["relay.yml"]);
+    home.write("receivers: { ops: { rutes: [] } }\n");
+    expect(&home, "4f2a91-1", 2, &["rutes"]);
+}

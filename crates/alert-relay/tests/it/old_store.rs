@@ -1,0 +1,133 @@
+//! A store of an earlier version opens and goes on. How it was made: `testdata/README.md`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{Connection, Executor};
+
+use crate::client::get;
+use crate::program::{Home, relay};
+use crate::robot::Robot;
+
+const STORE: &str = include_str!("testdata/store-of-version-5.sql");
+
+/// Puts the old store into a home, as if it had been written just now: what is too old would be given up or deleted.
+fn put_into(home: &Home) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let url = format!("sqlite://{}?mode=rwc", home.path().join("relay.db").display());
+        let mut store = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        store.execute(STORE).await.unwrap();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+        let newest: i64 = sqlx::query_scalar("SELECT MAX(accepted_at) FROM notifications")
+            .fetch_one(&mut store)
+            .await
+            .unwrap();
+        for (table, column) in [
+            ("notifications", "accepted_at"),
+            ("deliveries", "accepted_at"),
+            ("deliveries", "ended_at"),
+            ("attempts", "started_at"),
+            ("attempts", "ended_at"),
+            ("told", "told_at"),
+        ] {
+            let shift = format!("UPDATE {table} SET {column} = {column} + {}", now - newest);
+            store.execute(sqlx::AssertSqlSafe(shift)).await.unwrap();
+        }
+        store.close().await.unwrap();
+    });
+}
+
+fn explain(home: &Home, what: &str) -> (Option<i32>, String) {
+    let output = relay().args(["explain", what, "--config"]).arg(home.settings()).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn what_an_earlier_version_left_is_delivered_and_explained() {
+    let robot = Robot::start();
+    let home = Home::new(&format!(
+        "targets:\n  later: {{ dingtalk: {{ webhook_url: '{}' }} }}\n  chat: {{ dingtalk: {{ webhook_url: 'http://127.0.0.1:9/' }} }}\n\
+         receivers: {{ ops: {{ routes: [{{ targets: [later] }}] }} }}\n",
+        robot.url()
+    ));
+    put_into(&home);
+    let (code, said) = explain(&home, "b12021-1");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("schema version 5") && said.contains("brings it up to date when it starts"),
+        "{said}"
+    );
+
+    let serving = home.serve();
+    let pending = robot.next();
+    assert!(pending.body.contains("LinkDown"), "{}", pending.body);
+    pending.accept();
+    serving.wait_for("b12021-8");
+    let page = get(serving.address, "/metrics").body;
+    for line in [
+        "alert_relay_deliveries_ended_total{target=\"later\",end=\"delivered\"} 1",
+        "alert_relay_deliveries_ended_total{target=\"later\",end=\"superseded\"} 1",
+        "alert_relay_deliveries_accepted_total{target=\"chat\"} 5",
+        "alert_relay_deliveries_pending{target=\"later\"} 0",
+        "alert_relay_audit_imbalance 0",
+    ] {
+        assert!(page.lines().any(|other| other == line), "no `{line}` in\n{page}");
+    }
+
+    for (what, expected) in [
+        (
+            "b12021-1",
+            [
+                "to target `chat`: delivered",
+                "firing {alertname=\"DiskFull\"",
+                "Routes    not recorded",
+                "errcode 0: ok",
+            ],
+        ),
+        (
+            "b12021-2",
+            [
+                "suppressed: duplicate of notification 1",
+                "0babb59562eb13a7 firing",
+                "none was sent",
+                "Attempts  0",
+            ],
+        ),
+        (
+            "b12021-3",
+            ["suppressed: nothing new to tell", "0babb59562eb13a7 resolved", "none was sent", "Attempts  0"],
+        ),
+        (
+            "b12021-4",
+            [
+                "dead: 1 of 1 parts refused",
+                "as plain text",
+                "rejected (content)",
+                "errcode 430101: content refused",
+            ],
+        ),
+        (
+            "b12021-5",
+            ["superseded: told by a newer snapshot", "(told with b12021-6)", "retry (busy)", "Attempts  1"],
+        ),
+        (
+            "b12021-7",
+            ["superseded: told by a newer snapshot", "(told with b12021-8)", "retry (busy)", "Attempts  2"],
+        ),
+        (
+            "b12021-8",
+            ["to target `later`: delivered", "port=\"2\"", "1 of 1 parts delivered", "errcode 0: ok"],
+        ),
+        (
+            "2d6b219bdcf7d964",
+            ["b12021-6 to `chat`: delivered", "b12021-5 to `chat`: superseded", "newest first", "Hint"],
+        ),
+    ] {
+        let (code, said) = explain(&home, what);
+        assert_eq!(code, Some(0), "{what}: {said}");
+        for part in expected {
+            assert!(said.contains(part), "{what} does not say {part:?}:\n{said}");
+        }
+    }
+}
