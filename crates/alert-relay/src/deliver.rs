@@ -27,8 +27,6 @@ use crate::schedule;
 use crate::settings::Settings;
 use crate::target::Patience;
 
-pub(crate) use crate::deliver::targets::TargetsError;
-
 mod compose;
 mod housekeeping;
 mod lane;
@@ -100,16 +98,9 @@ impl Default for Pace {
 /// Why the deliverer cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// Targets that cannot be built, all of them.
-    #[error("{}", list(.0))]
-    Targets(Vec<TargetsError>),
     /// The store does not say what was sent before.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-fn list(errors: &[TargetsError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 enum Control {
@@ -133,7 +124,7 @@ struct Shared {
 impl Deliverer {
     /// Starts to deliver. Reads first which sends of a former life still count against the robots' budgets.
     pub(crate) async fn start(parts: Parts, settings: &Settings) -> Result<Self, StartError> {
-        let targets = Arc::new(Targets::new(settings).map_err(StartError::Targets)?);
+        let targets = Arc::new(Targets::new(settings));
         let now = parts.clock.now();
         let began_at = now.minus(parts.clock.passed());
         let state = DeliveryState::new(parts.clock.clone(), parts.pace.patience, Arc::clone(&parts.metrics));
@@ -163,14 +154,13 @@ impl Deliverer {
         Ok(Self { control, task: tokio::spawn(work.run(orders)) })
     }
 
-    /// Takes new settings for what begins from now on; returns once they are in force. On an error the old ones stay. Budgets and health are kept.
-    pub(crate) async fn reload(&self, settings: &Settings) -> Result<(), Vec<TargetsError>> {
-        let targets = Targets::new(settings)?;
+    /// Takes new settings for what begins from now on; returns once they are in force. Budgets and health are kept.
+    pub(crate) async fn reload(&self, settings: &Settings) {
+        let targets = Targets::new(settings);
         let (reply, adopted) = oneshot::channel();
         // A closed channel is a loop that stops, which needs no new settings.
         let _stopping = self.control.send(Control::Reload(Arc::new(targets), reply)).await;
         let _stopped = adopted.await;
-        Ok(())
     }
 
     /// Resolves once nothing is delivered any more: after [`stop`](Self::stop), or because of a fault of ours.

@@ -11,14 +11,15 @@ use jiff::tz::TimeZone;
 use settings_document::{Document, Map, Reading, Section};
 
 use crate::address;
+use crate::channel::Roots;
 use crate::message::Language;
 use crate::people::Person;
 use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
 use crate::settings::name::is_name;
+use crate::settings::target::Ground;
 
-mod channel;
 mod fallback;
 mod heartbeat;
 mod layers;
@@ -83,10 +84,15 @@ struct Names<'a> {
 impl Settings {
     /// Reads `file` under this process' environment.
     pub(crate) fn load(file: &Path) -> Result<Self, Rejected> {
+        Self::load_in(file, None)
+    }
+
+    /// As [`load`](Self::load), with the texts of every target in this language.
+    pub(crate) fn load_in(file: &Path, language: Option<Language>) -> Result<Self, Rejected> {
         let environment = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
         match std::fs::read_to_string(file) {
-            Ok(text) => Self::from_text(file, &text, environment),
+            Ok(text) => Self::from_layers(file, &text, environment, language),
             Err(error) => {
                 let message =
                     format!("cannot read the settings: {error} (hint: name the file with --config)");
@@ -113,10 +119,20 @@ impl Settings {
     }
 
     /// As [`load`](Self::load), from a text that stands at `file`.
+    #[cfg(test)]
     pub(crate) fn from_text(
         file: &Path,
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Rejected> {
+        Self::from_layers(file, text, environment, None)
+    }
+
+    fn from_layers(
+        file: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+        language: Option<Language>,
     ) -> Result<Self, Rejected> {
         let document = Document::parse(text, is_name);
         let mut overrides = layers::overrides(environment);
@@ -133,7 +149,7 @@ impl Settings {
         let mut root = Section::root(&reading, &values);
         let server = root.section("server").map(server::read);
         let store = root.section("store").and_then(store::read);
-        let settings = read(root, server.clone(), store.clone());
+        let settings = read(root, server.clone(), store.clone(), language);
         let problems = reading.into_problems();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
@@ -164,6 +180,7 @@ fn read(
     mut root: Section<'_>,
     server: Option<ServerSettings>,
     store: Option<StoreSettings>,
+    forced_language: Option<Language>,
 ) -> Option<Settings> {
     let names = Names { targets: root.names("targets"), people: root.names("people") };
 
@@ -175,10 +192,16 @@ fn read(
     let prometheus_url = read_url(&mut root, "prometheus");
     let people = root.named_sections("people").into_iter().map(person::read).collect();
     let mut fallbacks = Fallbacks::new();
+    let ground = Ground {
+        language: language.unwrap_or_default(),
+        forced_language,
+        names: &names,
+        roots: Roots::default(),
+    };
     let targets = root
         .named_sections("targets")
         .into_iter()
-        .filter_map(|entry| target::read(entry, language.unwrap_or_default(), &names, &mut fallbacks))
+        .filter_map(|entry| target::read(entry, &ground, &mut fallbacks))
         .map(|target| (target.name.clone(), target))
         .collect();
     fallback::refuse_loops(&root, &fallbacks);

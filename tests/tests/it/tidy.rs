@@ -28,7 +28,7 @@ const WALLS: [(&str, &[&str]); 7] = [
     ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "nvml-sim/"]),
     ("sqlx::", &["alert-relay/src/outbox"]),
     ("minijinja::", &["alert-relay/src/render", "alert-relay/src/endpoints/landing"]),
-    ("lettre::", &["alert-relay/src/channel", "alert-relay/src/settings/channel"]),
+    ("lettre::", &["alert-relay/src/channel/email"]),
     (
         "prometheus_client::",
         &[

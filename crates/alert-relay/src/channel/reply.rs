@@ -1,4 +1,4 @@
-//! A robot's answer, bounded and free of secrets, and what holds for the answers of all robots.
+//! An HTTP answer, bounded and free of secrets, and what holds for the answers of all robots.
 //!
 //! HTTP 200 does not mean delivered: the verdict is a number in the body, and success must be there in full, a code that is
 //! present and 0. A gateway's page or an object without the code proves nothing.
@@ -20,31 +20,31 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 
 /// One HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
+pub(super) struct Reply {
     /// The HTTP status.
-    pub(crate) status: u16,
+    pub(super) status: u16,
     /// The body, at most 64 KiB, with our own secrets blacked out.
-    pub(crate) body: String,
+    pub(super) body: String,
 }
 
 impl Reply {
-    /// The code and the words of the verdict, when the body has one.
-    pub(crate) fn verdict(&self) -> Option<Verdict> {
+    /// The verdict, when the body has one. The vendor's names for the code and the words are given.
+    pub(super) fn verdict(&self, code: &'static str, words: &str) -> Option<Verdict> {
         let body: Value = serde_json::from_str(&self.body).ok()?;
-        let code = body.get("errcode")?.as_i64()?;
-        let words = body.get("errmsg").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Verdict { code, words })
+        let number = body.get(code)?.as_i64()?;
+        let words = body.get(words).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Verdict { name: code, code: number, words })
     }
 
     /// The first part of the body on one line, for the record.
-    pub(crate) fn excerpt(&self) -> String {
+    pub(super) fn excerpt(&self) -> String {
         let line: String = self.body.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let end = line.floor_char_boundary(RECORD_LIMIT);
         format!("HTTP {}: {}", self.status, line[..end].trim())
     }
 
     /// The outcome of an answer without a verdict: nothing is proven, so the message stays.
-    pub(crate) fn unproven(&self) -> Outcome {
+    pub(super) fn unproven(&self) -> Outcome {
         let detail = self.excerpt();
         match self.status {
             413 => Outcome::TooLarge { detail },
@@ -69,19 +69,21 @@ impl Reply {
 
 /// The number that decides, with its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    /// `errcode`.
-    pub(crate) code: i64,
-    /// `errmsg`, or nothing.
-    pub(crate) words: String,
+pub(super) struct Verdict {
+    /// What the vendor calls the number.
+    name: &'static str,
+    /// The number.
+    pub(super) code: i64,
+    /// The vendor's words, or nothing.
+    pub(super) words: String,
 }
 
 impl Verdict {
     /// The verdict for the record, with what can be done about it.
-    pub(crate) fn detail(&self, hint: &str) -> String {
+    pub(super) fn detail(&self, hint: &str) -> String {
         let line: String = self.words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let words = &line[..line.floor_char_boundary(RECORD_LIMIT)];
         let hint = if hint.is_empty() { String::new() } else { format!(" (hint: {hint})") };
-        format!("errcode {}: {words}{hint}", self.code)
+        format!("{} {}: {words}{hint}", self.name, self.code)
     }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use settings_document::Section;
 use tokio::sync::watch;
 
-use crate::channel::{Part, Payload, RobotId, Stamp, email};
-use crate::message::Message;
-use crate::message::Wording;
+use crate::budget::Budget;
+use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::part::{Content, Part, Stamp};
+use crate::channel::robot_id::RobotId;
+use crate::message::{Message, Wording};
 use crate::notification::Alert;
 use crate::outcome::{Outcome, Reason};
 
-/// Shared between the test, the settings and every channel built from them.
+/// Shared between the test and every channel made from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Script(Arc<Inner>);
 
@@ -58,6 +62,11 @@ impl Script {
             mailboxes: Mutex::default(),
             heard: watch::Sender::default(),
         }))
+    }
+
+    /// The channel that does as the script says. What the script is told later holds for it too.
+    pub(crate) fn channel(&self) -> Arc<dyn Channel> {
+        Arc::new(Scripted { script: self.clone(), robot: RobotId::of(&[&self.0.robot]) })
     }
 
     /// From now on each message has this many parts.
@@ -109,65 +118,87 @@ pub(crate) fn unreachable() -> Reply {
     Reply::Verdict(Outcome::Retry { reason: Reason::Connect, after: None, detail: "refused".to_owned() })
 }
 
+const KIND: Kind = Kind {
+    key: "scripted",
+    label: "a script",
+    budget: Budget::ROBOT,
+    timeout: Duration::from_secs(10),
+    takes_proxy: false,
+    open: no_section,
+};
+
+/// No settings file names a script.
+fn no_section(_: Section<'_>, _: &Setup<'_>) -> Option<Arc<dyn Channel>> {
+    None
+}
+
 /// The channel.
 #[derive(Debug)]
-pub(crate) struct Scripted {
+struct Scripted {
     script: Script,
     robot: RobotId,
 }
 
-impl Scripted {
-    pub(crate) fn new(script: &Script) -> Self {
-        Self { script: script.clone(), robot: RobotId(script.0.robot.clone()) }
+/// What a part says.
+#[derive(Debug)]
+struct Words(String);
+
+impl Content for Words {
+    fn bytes(&self) -> usize {
+        self.0.len()
     }
 
-    pub(crate) fn robot(&self) -> &RobotId {
+    fn preview(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Channel for Scripted {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn robot(&self) -> &RobotId {
         &self.robot
     }
 
-    pub(crate) fn recipients(&self) -> Vec<String> {
+    fn recipients(&self) -> Vec<String> {
         self.script.0.recipients.lock().unwrap().clone()
     }
 
     /// `new a b, still c [plain] (1/2)`, after the banner if there is one.
-    pub(crate) fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
+    fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         let text = text(message, wording);
         let recipients = self.recipients();
         if !recipients.is_empty() {
-            let mail = |to: &String| Part {
-                payload: Payload::Mail(email::Mail {
-                    to: to.clone(),
-                    subject: String::new(),
-                    thread: String::new(),
-                    text: text.clone(),
-                    html: None,
-                }),
-            };
-            return recipients.iter().map(mail).collect();
+            return recipients.into_iter().map(|to| Part::to(to, Words(text.clone()))).collect();
         }
         let count = *self.script.0.parts.lock().unwrap();
         let part = |number: usize| {
             let position = if count > 1 { format!(" ({number}/{count})") } else { String::new() };
-            Part { payload: Payload::Json(format!("{text}{position}")) }
+            Part::new(Words(format!("{text}{position}")))
         };
         (1..=count).map(part).collect()
     }
 
-    pub(crate) async fn send(&self, part: &Part, _stamp: &Stamp<'_>) -> Outcome {
-        let words = match &part.payload {
-            Payload::Json(text) => text.clone(),
-            Payload::Mail(mail) => format!("to {}: {}", mail.to, mail.text),
-        };
-        let mailbox =
-            part.recipient().and_then(|name| self.script.0.mailboxes.lock().unwrap().get(name).cloned());
-        let reply = mailbox.or_else(|| self.script.0.replies.lock().unwrap().pop_front());
-        self.script.0.heard.send_modify(|heard| heard.push(words));
-        match reply {
-            None => Outcome::Delivered { receipt: String::new() },
-            Some(Reply::Verdict(outcome)) => outcome,
-            Some(Reply::Silence) => std::future::pending().await,
-            Some(Reply::Panic) => panic!("scripted"),
-        }
+    fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> Sending<'a> {
+        Box::pin(async move {
+            let script = &self.script.0;
+            let words = match part.recipient() {
+                None => part.preview(),
+                Some(to) => format!("to {to}: {}", part.preview()),
+            };
+            let mailbox =
+                part.recipient().and_then(|name| script.mailboxes.lock().unwrap().get(name).cloned());
+            let reply = mailbox.or_else(|| script.replies.lock().unwrap().pop_front());
+            script.heard.send_modify(|heard| heard.push(words));
+            match reply {
+                None => Outcome::Delivered { receipt: String::new() },
+                Some(Reply::Verdict(outcome)) => outcome,
+                Some(Reply::Silence) => std::future::pending().await,
+                Some(Reply::Panic) => panic!("scripted"),
+            }
+        })
     }
 }
 

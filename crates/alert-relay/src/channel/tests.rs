@@ -1,74 +1,19 @@
 //! What holds for every channel: its texts, its limits, and that no secret leaves it.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
 
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 
-use crate::budget::Budget;
-use crate::channel::dingtalk::DingTalkSettings;
-use crate::channel::email::{EmailSettings, Login, MailTls, Smarthost};
-use crate::channel::wecom::WecomSettings;
-use crate::channel::{Channel, ChannelSettings, Part, Payload};
-use crate::message::Wording;
-use crate::message::{Changes, Language, Message, sample};
+use crate::channel::Channel;
+use crate::channel::json_body::JsonBody;
+use crate::channel::part::Part;
+use crate::channel::testing::{
+    DINGTALK_URL, SECRETS, WECOM_URL, all, dingtalk, email, email_to, open, target, wecom,
+};
+use crate::message::{Changes, Message, Wording, sample};
 use crate::people::Person;
-use crate::settings::TargetSettings;
-use settings_document::Secret;
-
-/// A target around a channel section, with a short time-out.
-pub(crate) fn target(channel: ChannelSettings) -> TargetSettings {
-    TargetSettings {
-        name: "ops".to_owned(),
-        channel,
-        budget: Budget { sends: 20, window: Duration::from_mins(1) },
-        fallback: None,
-        language: Language::ZhCn,
-        template: None,
-        send_resolved: true,
-        proxy: None,
-        timeout: Duration::from_millis(500),
-    }
-}
-
-pub(crate) fn dingtalk(url: &str) -> ChannelSettings {
-    let secret = Some(Secret::new("SECtestsecret"));
-    ChannelSettings::DingTalk(DingTalkSettings { webhook_url: Secret::new(url), secret })
-}
-
-pub(crate) fn wecom(url: &str) -> ChannelSettings {
-    ChannelSettings::Wecom(WecomSettings { webhook_url: Secret::new(url) })
-}
-
-pub(crate) fn email(port: u16, tls: MailTls) -> ChannelSettings {
-    let password = Secret::new("mail-password-1");
-    ChannelSettings::Email(EmailSettings {
-        smarthost: Smarthost { host: "127.0.0.1".to_owned(), port },
-        hello: Some("relay.example".to_owned()),
-        from: "告警 <alerts@example.com>".to_owned(),
-        to: vec!["Ops <ops@example.com>".to_owned()],
-        login: Some(Login { username: "alerts@example.com".to_owned(), password }),
-        tls,
-        ca_file: None,
-    })
-}
-
-const DINGTALK_URL: &str = "https://oapi.dingtalk.com/robot/send?access_token=dingtalk-token-1";
-const WECOM_URL: &str = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=wecom-key-1";
-
-fn all() -> [(&'static str, ChannelSettings); 3] {
-    [
-        ("dingtalk", dingtalk(DINGTALK_URL)),
-        ("wecom", wecom(WECOM_URL)),
-        ("email", email(587, MailTls::StartTls)),
-    ]
-}
-
-fn channel(settings: ChannelSettings, language: Language) -> Channel {
-    Channel::new(&TargetSettings { language, ..target(settings) }).expect("the settings are good")
-}
 
 /// The samples people look at, with what a delivery adds to them.
 fn shown() -> Vec<(&'static str, Message)> {
@@ -100,16 +45,16 @@ fn shown() -> Vec<(&'static str, Message)> {
 
 #[test]
 fn built_in_texts() {
-    for (name, settings) in all() {
-        for (language, suffix) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
-            let channel = channel(settings.clone(), language);
+    for (name, section) in all() {
+        for language in ["zh-CN", "en"] {
+            let channel = open(&format!("{section}, language: {language}"));
             let mut out = String::new();
             for (title, message) in shown() {
                 for part in channel.render(&message, Wording::Normal) {
                     let _ = writeln!(out, "===== {title} ({} bytes)\n{}\n", part.bytes(), part.preview());
                 }
             }
-            insta::assert_snapshot!(format!("{name}-{suffix}"), out);
+            insta::assert_snapshot!(format!("{name}-{language}"), out);
         }
     }
 }
@@ -117,8 +62,8 @@ fn built_in_texts() {
 #[test]
 fn plain_texts_after_a_refusal() {
     let mut out = String::new();
-    for (name, settings) in all() {
-        let channel = channel(settings, Language::ZhCn);
+    for (name, section) in all() {
+        let channel = open(&section);
         for (title, message) in shown().into_iter().take(2) {
             for part in channel.render(&message, Wording::Plain) {
                 assert!(!part.preview().contains("http"), "no links: {}", part.preview());
@@ -131,23 +76,24 @@ fn plain_texts_after_a_refusal() {
 
 #[test]
 fn every_sample_fits_every_limit() {
-    for (name, settings) in all() {
-        let channel = channel(settings, Language::ZhCn);
+    for (name, section) in all() {
+        let channel = open(&section);
         for (title, message) in sample::all() {
             for wording in [Wording::Normal, Wording::Smaller, Wording::Plain] {
                 let parts = channel.render(&message, wording);
                 assert!(!parts.is_empty());
-                assert_eq!(parts, channel.render(&message, wording), "{name} {title}: rendering is pure");
+                let again = channel.render(&message, wording);
+                assert_eq!(format!("{parts:?}"), format!("{again:?}"), "{name} {title}: rendering is pure");
                 for part in &parts {
-                    check_limit(&part.payload, name, title);
+                    check_limit(part, name, title);
                 }
             }
         }
     }
 }
 
-fn check_limit(payload: &Payload, channel: &str, title: &str) {
-    let Payload::Json(body) = payload else { return };
+fn check_limit(part: &Part, channel: &str, title: &str) {
+    let Ok(JsonBody(body)) = part.content() else { return };
     let json: serde_json::Value = serde_json::from_str(body).expect("a body is JSON");
     let markdown = json["markdown"]["content"].as_str().map_or(0, str::len);
     let text = json["text"]["content"].as_str().map_or(0, str::len);
@@ -158,9 +104,8 @@ fn check_limit(payload: &Payload, channel: &str, title: &str) {
 }
 
 /// Built once for all cases: reading the system's authorities takes longer than rendering.
-static CHANNELS: LazyLock<Vec<(&'static str, Channel)>> = LazyLock::new(|| {
-    all().into_iter().map(|(name, settings)| (name, channel(settings, Language::ZhCn))).collect()
-});
+static CHANNELS: LazyLock<Vec<(&'static str, Arc<dyn Channel>)>> =
+    LazyLock::new(|| all().into_iter().map(|(name, section)| (name, open(&section))).collect());
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
@@ -180,7 +125,7 @@ proptest! {
         for (name, channel) in CHANNELS.iter() {
             for wording in [Wording::Normal, Wording::Smaller, Wording::Plain] {
                 for part in channel.render(&message, wording) {
-                    check_limit(&part.payload, name, "random");
+                    check_limit(&part, name, "random");
                 }
             }
         }
@@ -201,7 +146,7 @@ fn value() -> impl Strategy<Value = String> {
 fn a_storm_is_told_in_short_before_anything_is_left_out() {
     let mut storm = sample::named("storm").expect("a sample of this name");
     let told = |storm: &Message| -> (usize, usize, String) {
-        let parts = channel(wecom(WECOM_URL), Language::ZhCn).render(storm, Wording::Normal);
+        let parts = open(&wecom(WECOM_URL)).render(storm, Wording::Normal);
         let texts: Vec<String> = parts.iter().map(Part::preview).collect();
         let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| line.contains("新告警")).count();
         (parts.len(), lines, texts.last().expect("a part").clone())
@@ -224,8 +169,8 @@ fn only_new_alerts_mention_people() {
         dingtalk: Some("user1".to_owned()),
         ..Person::default()
     };
-    for settings in [dingtalk(DINGTALK_URL), wecom(WECOM_URL)] {
-        let channel = channel(settings, Language::ZhCn);
+    for section in [dingtalk(DINGTALK_URL), wecom(WECOM_URL)] {
+        let channel = open(&section);
         for (name, expected) in [("firing", 1), ("storm", 1), ("resolved", 0), ("repeat", 0), ("vanished", 0)]
         {
             let message =
@@ -244,14 +189,13 @@ fn only_new_alerts_mention_people() {
 
 #[test]
 fn nothing_shown_holds_a_secret() {
-    let secrets = ["dingtalk-token-1", "SECtestsecret", "wecom-key-1", "mail-password-1"];
-    for (name, settings) in all() {
-        let target = target(settings.clone());
-        let channel = channel(settings, Language::En);
+    for (name, section) in all() {
+        let target = target(&section).expect("the settings are good");
+        let channel = &target.channel;
         let parts =
             channel.render(&Message { changes: Changes::default(), ..shown()[0].1.clone() }, Wording::Normal);
         let shown = format!("{target:?} {channel:?} {parts:?} {:?}", channel.robot());
-        for secret in secrets {
+        for secret in SECRETS {
             assert!(!shown.contains(secret), "{name} shows {secret}: {shown}");
         }
     }
@@ -259,30 +203,40 @@ fn nothing_shown_holds_a_secret() {
 
 #[test]
 fn targets_with_one_token_share_a_robot() {
-    let robot = |settings| Channel::new(&target(settings)).expect("the settings are good").robot().clone();
-    assert_eq!(robot(dingtalk(DINGTALK_URL)), robot(dingtalk(&format!("{DINGTALK_URL}&x=1"))));
-    assert_ne!(robot(dingtalk(DINGTALK_URL)), robot(dingtalk(&DINGTALK_URL.replace("-1", "-2"))));
-    assert_ne!(robot(dingtalk(DINGTALK_URL)), robot(wecom(WECOM_URL)));
+    let robot = |section: &str| open(section).robot().clone();
+    assert_eq!(robot(&dingtalk(DINGTALK_URL)), robot(&dingtalk(&format!("{DINGTALK_URL}&x=1"))));
+    assert_ne!(robot(&dingtalk(DINGTALK_URL)), robot(&dingtalk(&DINGTALK_URL.replace("-1", "-2"))));
+    assert_ne!(robot(&dingtalk(DINGTALK_URL)), robot(&wecom(WECOM_URL)));
 }
 
 #[test]
 fn wrong_settings_are_named_without_their_secret() {
-    let check = |settings, expected: &str| {
-        let error = Channel::new(&target(settings)).expect_err("the settings are bad").to_string();
+    let check = |keys: &str, expected: &str| {
+        let error = target(keys).expect_err("the settings are bad");
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("token-1"), "{error}");
     };
-    check(dingtalk("http://oapi.dingtalk.com/robot/send?access_token=token-1"), "use https://");
-    check(dingtalk("oapi.dingtalk.com/robot/send?access_token=token-1"), "is not an address");
-    check(wecom("ftp://x/token-1"), "neither https nor http");
-    let mut settings = email(587, MailTls::StartTls);
-    if let ChannelSettings::Email(email) = &mut settings {
-        email.to = vec!["nobody".to_owned()];
+    check(
+        &dingtalk("http://oapi.dingtalk.com/robot/send?access_token=token-1"),
+        "relay.yml:1: targets.ops.dingtalk.webhook_url: the address is http, which shows its token to the network",
+    );
+    check(
+        &wecom("ftp://x/token-1"),
+        "targets.ops.wecom.webhook_url: expected an address that begins with `https://` or `http://`",
+    );
+    check(&email_to(587, "nobody", ""), "targets.ops.email.to: expected a mail address, found `nobody`");
+    check(&email(587, ", ca_file: /nonexistent/ca.pem"), "targets.ops.email.ca_file: cannot read");
+    check(&format!("{}, proxy: 'http://h:1'", email(587, "")), "email cannot be sent through an HTTP proxy");
+}
+
+/// Each mistake is told where it stands, in the channel's section or at the target.
+#[test]
+fn a_template_that_fails_is_a_mistake_at_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("own.j2");
+    std::fs::write(&file, "{{ nothing_of_this_name }}").unwrap();
+    for (name, section) in all() {
+        let error = target(&format!("{section}, template: {}", file.display())).expect_err("it fails");
+        assert!(error.starts_with("relay.yml:1: targets.ops.template: template `"), "{name}: {error}");
     }
-    check(settings, "`to`: `nobody` is not a mailbox");
-    let mut settings = email(587, MailTls::StartTls);
-    if let ChannelSettings::Email(email) = &mut settings {
-        email.ca_file = Some("/nonexistent/ca.pem".into());
-    }
-    check(settings, "`ca_file` `/nonexistent/ca.pem`");
 }

@@ -1,34 +1,32 @@
 //! What the robots share in rendering: rich or plain words, in as much detail as fits.
 
-use crate::channel::ChannelError;
-use crate::message::Message;
-use crate::message::Wording;
+use crate::channel::kind::Setup;
+use crate::message::{Message, Wording};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates};
-use crate::settings::TargetSettings;
 use crate::split::{Room, pack};
 
 /// The templates of one robot: its own or the built-in ones, and the plain ones for content that was refused.
 #[derive(Debug)]
-pub(crate) struct Texts {
+pub(super) struct Texts {
     rich: Templates,
     plain: Templates,
 }
 
 impl Texts {
     /// Compiles them; the target's own file is tried on every sample.
-    pub(crate) fn new(markup: Markup, target: &TargetSettings) -> Result<Self, ChannelError> {
-        let rich = match &target.template {
-            Some(path) => Templates::with_file(markup, target.language, path)?,
-            None => Templates::built_in(markup, target.language),
+    pub(super) fn open(markup: Markup, setup: &Setup<'_>) -> Option<Self> {
+        let rich = match setup.template {
+            Some(path) => setup.compiled(Templates::with_file(markup, setup.language, path))?,
+            None => Templates::built_in(markup, setup.language),
         };
-        Ok(Self { rich, plain: Templates::built_in(Markup::Plain, target.language) })
+        Some(Self { rich, plain: Templates::built_in(Markup::Plain, setup.language) })
     }
 
     /// The title and the texts of the parts. Less detail is tried before anything is left out: a short text about every alert
     /// is worth more than a long one about some. `finish` adds what only this channel's dialect needs.
-    pub(crate) fn pack(
+    pub(super) fn pack(
         &self,
         message: &Message,
         wording: Wording,

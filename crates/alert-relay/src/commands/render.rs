@@ -43,20 +43,20 @@ pub(crate) struct RenderArgs {
 /// Exit code 0 when rendered, 1 when the file is no webhook, 2 on bad settings or an unknown target.
 #[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    let settings = match args.settings.load() {
+    let settings = match args.settings.load_in(language(args.language.as_deref())) {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let (target, channel) = match target::open(&settings, &args.target, language(args.language.as_deref())) {
-        Ok(opened) => opened,
+    let target = match target::open(&settings, &args.target) {
+        Ok(target) => target,
         Err(code) => return Ok(code),
     };
     let message = match &args.file {
-        Some(file) => told(&read(file)?, &settings, &target),
+        Some(file) => told(&read(file)?, &settings, target),
         None => sample::named(&args.sample).context("a sample of this name is not known")?,
     };
-    let message = in_setting(message, &settings, &target);
-    print!("{}", shown(&channel.render(&message, Wording::Normal)));
+    let message = in_setting(message, &settings, target);
+    print!("{}", shown(&target.channel.render(&message, Wording::Normal)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -145,7 +145,6 @@ fn shown(parts: &[Part]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Channel;
 
     const SETTINGS: &str = r#"
 timezone: Asia/Shanghai
@@ -171,7 +170,7 @@ people:
         let target = settings.targets["chat"].clone();
         let notification = crate::intake::parse(WEBHOOK.as_bytes()).expect("a webhook");
         let message = in_setting(told(&notification, &settings, &target), &settings, &target);
-        let shown = shown(&Channel::new(&target).expect("a good target").render(&message, Wording::Normal));
+        let shown = shown(&target.channel.render(&message, Wording::Normal));
         for expected in [
             "part 1 of 1",
             "【告警 1 · 恢复 1】DiskFull, DiskSlow",

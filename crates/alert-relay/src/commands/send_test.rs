@@ -32,20 +32,20 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let (target, channel) = match target::open(&settings, &args.target, None) {
-        Ok(opened) => opened,
+    let target = match target::open(&settings, &args.target) {
+        Ok(target) => target,
         Err(code) => return Ok(code),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let message = test_message(&settings, &target, Timestamp::now());
-    let parts = channel.render(&message, Wording::Normal);
+    let message = test_message(&settings, target, Timestamp::now());
+    let parts = target.channel.render(&message, Wording::Normal);
     let mut all_delivered = true;
     for (index, part) in parts.iter().enumerate() {
         let stamp = Stamp { at: SystemTime::now(), delivery: &message.delivery };
-        let outcome = runtime.block_on(channel.send(part, &stamp));
+        let outcome = runtime.block_on(target.channel.send(part, &stamp));
         all_delivered &= matches!(outcome, Outcome::Delivered { .. });
         let which = if parts.len() > 1 { format!(" ({}/{})", index + 1, parts.len()) } else { String::new() };
         println!("{}{which}: {}", target.name, verdict(&outcome));
@@ -121,7 +121,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::channel::Channel;
     use crate::outcome::Reason;
 
     #[test]
@@ -130,7 +129,7 @@ mod tests {
         let settings = Settings::from_text(Path::new("relay.yml"), settings, []).expect("good settings");
         let target = settings.targets["chat"].clone();
         let message = test_message(&settings, &target, Timestamp::UNIX_EPOCH);
-        let parts = Channel::new(&target).expect("a good target").render(&message, Wording::Normal);
+        let parts = target.channel.render(&message, Wording::Normal);
         insta::assert_snapshot!(parts[0].preview());
     }
 

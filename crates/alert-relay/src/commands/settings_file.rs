@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::message::Language;
 use crate::settings::{Problem, Settings};
 
 /// Bad settings or bad arguments; clap uses the same code.
@@ -21,7 +22,12 @@ pub(crate) struct SettingsFile {
 impl SettingsFile {
     /// The settings, or the exit code after every mistake in them was printed to standard error.
     pub(crate) fn load(&self) -> Result<Settings, ExitCode> {
-        Settings::load(&self.config).map_err(|rejected| refuse_settings(&rejected.problems))
+        self.load_in(None)
+    }
+
+    /// As [`load`](Self::load), with the texts of every target in this language if there is one.
+    pub(super) fn load_in(&self, language: Option<Language>) -> Result<Settings, ExitCode> {
+        Settings::load_in(&self.config, language).map_err(|rejected| refuse_settings(&rejected.problems))
     }
 }
 

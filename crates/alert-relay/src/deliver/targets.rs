@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::channel::{Channel, ChannelError};
+use crate::channel::Channel;
 use crate::message::Links;
 use crate::people::Person;
 use crate::settings::{Settings, TargetSettings};
@@ -27,38 +27,22 @@ pub(super) struct Targets {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) settings: TargetSettings,
-    pub(super) channel: Channel,
-}
-
-/// A target whose channel cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[error("targets.{target}: {source}")]
-pub(crate) struct TargetsError {
-    /// The target's name.
-    target: String,
-    /// What is wrong with it.
-    source: ChannelError,
+    pub(super) channel: Arc<dyn Channel>,
 }
 
 impl Targets {
-    /// Builds every channel; names every target that fails.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Vec<TargetsError>> {
-        let mut targets = BTreeMap::new();
-        let mut errors = Vec::new();
-        for (name, target) in &settings.targets {
-            match Channel::new(target) {
-                Ok(channel) => {
-                    targets.insert(name.clone(), Arc::new(Target { settings: target.clone(), channel }));
-                }
-                Err(source) => errors.push(TargetsError { target: name.clone(), source }),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+    /// The targets with the channels that the settings hold.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let target = |target: &TargetSettings| {
+            Arc::new(Target { settings: target.clone(), channel: Arc::clone(&target.channel) })
+        };
         let longest_window = settings.targets.values().map(|target| target.budget.window).max();
-        Ok(Self {
-            by_name: targets,
+        Self {
+            by_name: settings
+                .targets
+                .iter()
+                .map(|(name, settings)| (name.clone(), target(settings)))
+                .collect(),
             receivers: settings.receivers.keys().cloned().collect(),
             people: settings.people.clone(),
             time_zone: settings.time_zone.clone(),
@@ -69,6 +53,6 @@ impl Targets {
             },
             // Budgets are counted from what is kept.
             retention: longest_window.unwrap_or_default().max(settings.store.retention),
-        })
+        }
     }
 }

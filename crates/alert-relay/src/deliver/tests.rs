@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::budget::Budget;
-use crate::channel::ChannelSettings;
 use crate::channel::scripted::{Reply, Script, unreachable};
 use crate::delivery::{Accepted, End, TargetCount};
+use crate::message::Language;
 use crate::notification::Alert;
 use crate::outbox::testing::{Stage, accepted, firing, resolved};
 use crate::outcome::{Outcome, Reason};
@@ -31,7 +31,11 @@ fn target(name: &str, script: &Script) -> TargetSettings {
     TargetSettings {
         name: name.to_owned(),
         budget: Budget { sends: 100, window: Duration::from_mins(1) },
-        ..crate::channel::tests::target(ChannelSettings::Scripted(script.clone()))
+        channel: script.channel(),
+        fallback: None,
+        language: Language::ZhCn,
+        send_resolved: true,
+        timeout: Duration::from_millis(500),
     }
 }
 
@@ -309,7 +313,7 @@ async fn a_budget_outlives_a_restart_and_a_reload() {
     let scene = Scene::with(one).await;
     scene.accept("one", vec![firing("a", 10)]).await;
     scene.ends(&[(End::Delivered, 1)]).await;
-    scene.deliverer.reload(&scene.settings).await.unwrap();
+    scene.deliverer.reload(&scene.settings).await;
     scene.accept("two", vec![firing("b", 10)]).await;
     scene.still().await;
     let scene = scene.restart().await;

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use crate::channel::ChannelSettings;
 use crate::clock::Millis;
 use crate::delivery::TargetCount;
 use crate::routes::ReceiverSettings;
@@ -43,13 +42,7 @@ fn receiver(name: &str, settings: &ReceiverSettings) -> Value {
 }
 
 fn target(settings: &TargetSettings, counts: Option<&BTreeMap<String, TargetCount>>) -> Value {
-    let channel = match settings.channel {
-        ChannelSettings::DingTalk(_) => "DingTalk",
-        ChannelSettings::Wecom(_) => "WeCom",
-        ChannelSettings::Email(_) => "email",
-        #[cfg(test)]
-        ChannelSettings::Scripted(_) => "a script",
-    };
+    let channel = settings.channel.kind().label;
     let budget =
         format!("{} in {}", settings.budget.sends, humantime::format_duration(settings.budget.window));
     let pending = match counts {

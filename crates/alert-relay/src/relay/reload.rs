@@ -7,7 +7,6 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 use tracing::{info, warn};
 
-use crate::deliver::TargetsError;
 use crate::relay::Relay;
 use crate::settings::{Problem, Settings};
 
@@ -38,11 +37,7 @@ impl Relay {
             warn!(key, "`{key}` has changed and needs a restart");
         }
         if let Some(deliverer) = deliverer.as_ref() {
-            let of_file = |error: TargetsError| Problem::of_file(&self.file, None, error.to_string());
-            deliverer
-                .reload(&settings)
-                .await
-                .map_err(|errors| errors.into_iter().map(of_file).collect::<Vec<_>>())?;
+            deliverer.reload(&settings).await;
         }
         self.heartbeats.configure(&settings.heartbeats, self.parts.clock.now());
         self.settings.store(Arc::new(settings));

@@ -1,99 +1,124 @@
 //! `targets:`, the chats and mailboxes that can be told.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::fallback::Fallbacks;
-use super::{Names, channel};
-use crate::address;
-use crate::budget::Budget;
-use crate::channel::{Channel, ChannelSettings};
-use crate::message::Language;
-use settings_document::Secret;
 use settings_document::{Section, no_such};
 
-/// How long one attempt may take unless the target says otherwise: a robot answers in a second or not at all, while a mail server
-/// may look at the greeting, the recipient and the mail for minutes each (RFC 5321, 4.5.3.2).
-const ROBOT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAIL_TIMEOUT: Duration = Duration::from_mins(1);
+use super::Names;
+use super::fallback::Fallbacks;
+use crate::address;
+use crate::budget::Budget;
+use crate::channel::{Channel, KINDS, Kind, Roots, Setup};
+use crate::message::Language;
 
 /// One entry of `targets:`.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetSettings {
     /// The key under `targets:`; a metric label.
     pub(crate) name: String,
-    /// The one channel section.
-    pub(crate) channel: ChannelSettings,
+    /// The one channel section, ready to use: built here and nowhere else.
+    pub(crate) channel: Arc<dyn Channel>,
     /// `budget`: at most this many sends in any window of this length; shared by targets with the same robot.
     pub(crate) budget: Budget,
     /// `fallback`: another target that is told when this one is dead.
     pub(crate) fallback: Option<String>,
     /// `language`
     pub(crate) language: Language,
-    /// `template`: a file that replaces the built-in text.
-    pub(crate) template: Option<PathBuf>,
     /// `send_resolved`
     pub(crate) send_resolved: bool,
-    /// `proxy`: an HTTP proxy for this target; may hold credentials.
-    pub(crate) proxy: Option<Secret>,
     /// `timeout`: of one attempt, from connecting to the last byte of the reply.
     pub(crate) timeout: Duration,
 }
 
+/// What all targets share.
+pub(super) struct Ground<'a> {
+    /// `language` of a target that says nothing.
+    pub(super) language: Language,
+    /// The language of every target, whatever it says.
+    pub(super) forced_language: Option<Language>,
+    pub(super) names: &'a Names<'a>,
+    /// Read once, whatever the number of targets.
+    pub(super) roots: Roots,
+}
+
 pub(super) fn read(
     (name, mut section): (&str, Section<'_>),
-    language: Language,
-    names: &Names<'_>,
+    ground: &Ground<'_>,
     fallbacks: &mut Fallbacks,
 ) -> Option<TargetSettings> {
-    let channel = channel::read(&mut section);
+    let kinds = given_kinds(&mut section);
     let budget = section.parsed("budget", "sends in a window such as `20/1m`", str::parse);
     let fallback = section.text("fallback");
     if let Some(fallback) = fallback {
-        if !names.targets.contains(fallback) {
-            section.problem("fallback", no_such("target", fallback, &names.targets));
+        if !ground.names.targets.contains(fallback) {
+            section.problem("fallback", no_such("target", fallback, &ground.names.targets));
         }
         fallbacks.insert(name.to_owned(), fallback.to_owned());
     }
     let own_language = section.parsed("language", LANGUAGES, parse_language);
+    let language = ground.forced_language.or(own_language).unwrap_or(ground.language);
     let template = section.readable_file("template");
     let send_resolved = section.flag("send_resolved");
     let proxy = address::secret_url(&mut section, "proxy", "proxy_file");
-    if proxy.is_some() && matches!(channel, Some(ChannelSettings::Email(_))) {
-        section.problem("proxy", "mail cannot be sent through an HTTP proxy");
+    if proxy.is_some()
+        && let Some(kind) = kinds.iter().find(|kind| !kind.takes_proxy)
+    {
+        section.problem("proxy", format!("{} cannot be sent through an HTTP proxy", kind.label));
     }
     let timeout = section.duration("timeout");
 
-    let target = channel.map(|channel| {
-        let (default_budget, default_timeout) = defaults(&channel);
-        TargetSettings {
-            name: name.to_owned(),
-            budget: budget.unwrap_or(default_budget),
-            channel,
-            fallback: fallback.map(str::to_owned),
-            language: own_language.unwrap_or(language),
-            template,
-            send_resolved: send_resolved.unwrap_or(true),
-            proxy,
-            timeout: timeout.unwrap_or(default_timeout),
-        }
-    });
-    // Builds the client and tries the template on examples, without touching the network.
-    if let Some(Err(error)) = target.as_ref().map(Channel::new) {
-        section.own_problem(error.to_string());
+    let mut channels = Vec::new();
+    for kind in &kinds {
+        let Some(own) = section.section(kind.key) else { continue };
+        let setup = Setup {
+            target: &section,
+            language,
+            template: template.as_deref(),
+            proxy: proxy.as_ref(),
+            timeout: timeout.unwrap_or(kind.timeout),
+            roots: &ground.roots,
+        };
+        channels.extend((kind.open)(own, &setup));
     }
     section.finish();
-    target
+    let ([kind], Some(channel)) = (kinds.as_slice(), channels.pop()) else { return None };
+    Some(TargetSettings {
+        name: name.to_owned(),
+        channel,
+        budget: budget.unwrap_or(kind.budget),
+        fallback: fallback.map(str::to_owned),
+        language,
+        send_resolved: send_resolved.unwrap_or(true),
+        timeout: timeout.unwrap_or(kind.timeout),
+    })
 }
 
-/// `budget` and `timeout` where the target says nothing.
-fn defaults(channel: &ChannelSettings) -> (Budget, Duration) {
-    match channel {
-        ChannelSettings::DingTalk(_) | ChannelSettings::Wecom(_) => (Budget::ROBOT, ROBOT_TIMEOUT),
-        ChannelSettings::Email(_) => (Budget::MAIL, MAIL_TIMEOUT),
-        #[cfg(test)]
-        ChannelSettings::Scripted(_) => (Budget::ROBOT, ROBOT_TIMEOUT),
+/// Channels that have a name in the settings and no code in this version.
+const LATER: [&str; 3] = ["feishu", "webhook", "wecom_app"];
+
+/// The kinds whose sections are there; none and several are a mistake.
+fn given_kinds(section: &mut Section<'_>) -> Vec<&'static Kind> {
+    let known: Vec<String> = KINDS.iter().map(|kind| format!("`{}`", kind.key)).collect();
+    let expected = format!("one of {}", known.join(", "));
+    let mut given = Vec::new();
+    for key in LATER {
+        if section.has(key) {
+            section.problem(key, format!("this channel is not in this version: expected {expected}"));
+            given.push(key);
+        }
     }
+    let kinds: Vec<&Kind> = KINDS.iter().copied().filter(|kind| section.has(kind.key)).collect();
+    given.extend(kinds.iter().map(|kind| kind.key));
+    match given.as_slice() {
+        [_] => {}
+        [] => section.own_problem(format!("no channel: expected {expected}")),
+        several => section.own_problem(format!(
+            "expected one channel, found `{}` (hint: make them two targets)",
+            several.join("` and `")
+        )),
+    }
+    kinds
 }
 
 /// What `language` takes.

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::budget::Budget;
-use crate::channel::ChannelSettings;
-use crate::channel::email::MailTls;
+use crate::channel::testing::{dingtalk, open};
 
 fn load(text: &str) -> Result<Settings, String> {
     load_with(text, &[])
@@ -90,13 +89,10 @@ fn the_examples_of_the_default_are_valid() {
     let text = lines.join("\n").replace("/run/secrets/", "");
     let settings = Settings::from_text(&directory.path().join("relay.yml"), &text, []).unwrap();
 
-    let TargetSettings { channel: ChannelSettings::DingTalk(dingtalk), fallback, budget, .. } =
-        &settings.targets["ops-dingtalk"]
-    else {
-        panic!("a DingTalk robot");
-    };
-    assert_eq!(dingtalk.webhook_url.reveal(), "https://oapi.dingtalk.com/robot/send?access_token=t");
-    assert_eq!(dingtalk.secret.as_ref().unwrap().reveal(), "SEC0");
+    let TargetSettings { channel, fallback, budget, .. } = &settings.targets["ops-dingtalk"];
+    assert_eq!(channel.kind().key, "dingtalk");
+    let same = open(&dingtalk("https://oapi.dingtalk.com/robot/send?access_token=t"));
+    assert_eq!(channel.robot(), same.robot(), "the spaces around the address were removed");
     assert_eq!(fallback.as_deref(), Some("ops-mail"));
     assert_eq!(*budget, Budget::ROBOT);
     assert_eq!(settings.targets["ops-mail"].budget, Budget::MAIL);
@@ -112,7 +108,9 @@ fn the_default_names_every_key() {
         include_str!("server.rs"),
         include_str!("store.rs"),
         include_str!("target.rs"),
-        include_str!("channel.rs"),
+        include_str!("../channel/robot.rs"),
+        include_str!("../channel/dingtalk.rs"),
+        include_str!("../channel/email/settings.rs"),
         include_str!("receiver.rs"),
         include_str!("heartbeat.rs"),
     ];
@@ -193,19 +191,4 @@ fn a_store_is_a_file() {
     for url in ["sqlite::memory:", "sqlite://", "sqlite://a.db?mode=ro", "relay.db", "mysql://h/d"] {
         assert!(load(&format!("store: {{ url: '{url}' }}\n")).is_err(), "{url}");
     }
-}
-
-#[test]
-fn mail_is_secured_by_its_port_unless_said() {
-    let check = |keys: &str, expected: MailTls| {
-        let text = format!("targets: {{ m: {{ email: {{ from: a@b.c, to: a@b.c, {keys} }} }} }}\n");
-        let settings = load(&text).unwrap();
-        let ChannelSettings::Email(email) = &settings.targets["m"].channel else { panic!("mail") };
-        assert_eq!(email.tls, expected, "{keys}");
-    };
-    check("smarthost: 'm:465'", MailTls::Implicit);
-    check("smarthost: 'm:587'", MailTls::StartTls);
-    check("smarthost: 'm:25'", MailTls::StartTls);
-    check("smarthost: 'm:25', tls: none", MailTls::None);
-    check("smarthost: 'm:2465', tls: implicit", MailTls::Implicit);
 }

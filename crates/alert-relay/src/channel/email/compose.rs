@@ -3,8 +3,9 @@
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
-use crate::channel::email::Mail;
-use crate::channel::{Stamp, digest};
+use crate::channel::email::mail::Mail;
+use crate::channel::part::Stamp;
+use crate::channel::robot_id::digest;
 
 /// Builds the mail. The Message-ID follows from the delivery and the recipient: a second copy after an unknown outcome has the
 /// same, and most mail systems show only one.

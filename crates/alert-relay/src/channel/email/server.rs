@@ -16,6 +16,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
+use settings_document::Secret;
 
 use crate::channel::email::verdict::{self, Step};
 use crate::outcome::Outcome;
@@ -23,15 +24,33 @@ use crate::outcome::Outcome;
 /// A mail server, and how to talk to it.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
+    host: String,
+    port: u16,
     /// The name given in EHLO.
-    pub(super) hello: ClientId,
-    pub(super) security: Security,
+    hello: ClientId,
+    security: Security,
     /// `None` sends without login.
-    pub(super) credentials: Option<Credentials>,
+    credentials: Option<Credentials>,
     /// From connecting to the verdict.
-    pub(super) timeout: Duration,
+    timeout: Duration,
+}
+
+/// A mail server's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Smarthost {
+    /// Name or address; what the certificate must be for.
+    pub(super) host: String,
+    /// 465, 587, 25, …
+    pub(super) port: u16,
+}
+
+/// `auth_username` and `auth_password` or `auth_password_file`.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    /// The account.
+    pub(super) username: String,
+    /// Its password or authorisation code.
+    pub(super) password: Secret,
 }
 
 /// How the connection is secured.
@@ -58,6 +77,25 @@ impl fmt::Debug for Security {
 const QUIT_LIMIT: Duration = Duration::from_secs(1);
 
 impl Server {
+    /// `hello` is the name given in EHLO, else this host's; `timeout` is from connecting to the verdict.
+    pub(super) fn new(
+        Smarthost { host, port }: Smarthost,
+        hello: Option<String>,
+        login: Option<Login>,
+        security: Security,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            host,
+            port,
+            hello: hello.map_or_else(ClientId::default, ClientId::Domain),
+            security,
+            credentials: login
+                .map(|Login { username, password }| Credentials::new(username, password.reveal().to_owned())),
+            timeout,
+        }
+    }
+
     /// Sends a mail over a connection of its own.
     pub(super) async fn send(&self, mail: &Message) -> Outcome {
         let mut connection = None;

@@ -1,6 +1,5 @@
 //! Mail against servers that refuse, hang and speak the wrong TLS, and the mail itself as a parser reads it.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -13,13 +12,21 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::channel::email::{EmailSettings, MailTls};
-use crate::channel::tests::{email, target};
-use crate::channel::{Channel, ChannelSettings, Stamp};
-use crate::message::Wording;
-use crate::message::{Message, sample};
+use crate::channel::Channel;
+use crate::channel::email::settings::MailTls;
+use crate::channel::part::Stamp;
+use crate::channel::testing::{email, email_to, open, said, target};
+use crate::message::{Message, Wording, sample};
 use crate::outcome::{Outcome, Reason};
-use crate::settings::TargetSettings;
+
+/// As `tls` says it.
+fn key(tls: MailTls) -> &'static str {
+    match tls {
+        MailTls::None => "none",
+        MailTls::StartTls => "starttls",
+        MailTls::Implicit => "implicit",
+    }
+}
 
 /// How a scripted server answers; the defaults are those of one that takes the mail.
 #[derive(Clone, Copy)]
@@ -85,8 +92,14 @@ impl Server {
         Self { port, mails, ca, task }
     }
 
-    fn target(&self, tls: MailTls) -> TargetSettings {
-        with(target(email(self.port, tls)), |settings| settings.ca_file = Some(self.ca.path().to_owned()))
+    /// A channel to this server, which it trusts. Its time-out is long enough for a handshake on a loaded machine.
+    fn channel(&self, tls: MailTls) -> Arc<dyn Channel> {
+        self.channel_within(tls, "10s")
+    }
+
+    fn channel_within(&self, tls: MailTls, timeout: &str) -> Arc<dyn Channel> {
+        let keys = format!(", tls: {}, ca_file: {}", key(tls), self.ca.path().display());
+        open(&format!("{}, timeout: {timeout}", email(self.port, &keys)))
     }
 
     fn mail(&self) -> String {
@@ -164,17 +177,7 @@ async fn say(stream: &mut BufStream<Box<dyn Stream>>, line: &str) -> std::io::Re
     stream.flush().await
 }
 
-fn with(mut target: TargetSettings, change: impl FnOnce(&mut EmailSettings)) -> TargetSettings {
-    // Long enough for a handshake on a loaded machine; the test of a hang shortens it.
-    target.timeout = Duration::from_secs(10);
-    if let ChannelSettings::Email(settings) = &mut target.channel {
-        change(settings);
-    }
-    target
-}
-
-async fn send(target: &TargetSettings, message: &Message) -> Outcome {
-    let channel = Channel::new(target).unwrap();
+async fn send(channel: &dyn Channel, message: &Message) -> Outcome {
     let parts = channel.render(message, Wording::Normal);
     // 2026-11-23 06:08:22 UTC
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_414_102);
@@ -183,7 +186,7 @@ async fn send(target: &TargetSettings, message: &Message) -> Outcome {
 
 async fn outcome(script: Script) -> Outcome {
     let server = Server::start(script).await;
-    let outcome = send(&server.target(script.tls), &sample::named("firing").unwrap()).await;
+    let outcome = send(&*server.channel(script.tls), &sample::named("firing").unwrap()).await;
     assert!(!format!("{outcome:?}").contains("mail-password-1"), "{outcome:?}");
     outcome
 }
@@ -216,17 +219,6 @@ async fn a_verdict_stands_though_the_server_never_says_goodbye() {
         tokio::join!(silent(TAKES), silent(Script { data: Some("550 5.7.1 looks like spam"), ..TAKES }));
     assert!(matches!(taken, Outcome::Delivered { .. }), "{taken:?}");
     assert!(matches!(refused, Outcome::Rejected { reason: Reason::Content, .. }), "{refused:?}");
-}
-
-/// What an outcome says, without its words.
-fn said(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Delivered { .. } => "delivered".to_owned(),
-        Outcome::Retry { reason, .. } => format!("retry {}", reason.as_str()),
-        Outcome::TooLarge { .. } => "too large".to_owned(),
-        Outcome::Misconfigured { reason, .. } => format!("misconfigured {}", reason.as_str()),
-        Outcome::Rejected { reason, .. } => format!("rejected {}", reason.as_str()),
-    }
 }
 
 #[tokio::test]
@@ -287,8 +279,8 @@ async fn a_refusal_has_the_servers_words_and_a_hint() {
 async fn a_server_that_hangs_is_left_in_time() {
     let check = async |script: Script, reason: Reason, words: &str, mails: usize| {
         let server = Server::start(script).await;
-        let target = TargetSettings { timeout: Duration::from_millis(400), ..server.target(MailTls::None) };
-        retry(&send(&target, &sample::named("firing").unwrap()).await, reason, words);
+        let channel = server.channel_within(MailTls::None, "400ms");
+        retry(&send(&*channel, &sample::named("firing").unwrap()).await, reason, words);
         assert_eq!(server.mails.lock().unwrap().len(), mails);
     };
     check(Script { data: None, ..TAKES }, Reason::Timeout, "may have been taken", 1).await;
@@ -299,7 +291,7 @@ async fn a_server_that_hangs_is_left_in_time() {
 #[tokio::test]
 async fn a_missing_starttls_is_not_forgiven() {
     let server = Server::start(TAKES).await;
-    let outcome = send(&server.target(MailTls::StartTls), &sample::named("firing").unwrap()).await;
+    let outcome = send(&*server.channel(MailTls::StartTls), &sample::named("firing").unwrap()).await;
     let Outcome::Misconfigured { detail, .. } = outcome else { panic!("{outcome:?}") };
     assert!(detail.contains("STARTTLS"), "{detail}");
     assert!(server.mails.lock().unwrap().is_empty(), "nothing was sent in the clear");
@@ -309,8 +301,8 @@ async fn a_missing_starttls_is_not_forgiven() {
 async fn an_unknown_authority_is_refused() {
     for tls in [MailTls::StartTls, MailTls::Implicit] {
         let server = Server::start(Script { tls, ..TAKES }).await;
-        let target = with(server.target(tls), |settings| settings.ca_file = None);
-        retry(&send(&target, &sample::named("firing").unwrap()).await, Reason::Connect, "certificate");
+        let channel = open(&format!("{}, timeout: 10s", email(server.port, &format!(", tls: {}", key(tls)))));
+        retry(&send(&*channel, &sample::named("firing").unwrap()).await, Reason::Connect, "certificate");
     }
 }
 
@@ -319,16 +311,19 @@ async fn a_closed_port_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let target = target(email(port, MailTls::None));
-    retry(&send(&target, &sample::named("firing").unwrap()).await, Reason::Connect, "");
+    retry(
+        &send(&*open(&email(port, ", tls: none")), &sample::named("firing").unwrap()).await,
+        Reason::Connect,
+        "",
+    );
 }
 
 #[tokio::test]
 async fn the_mail_is_what_a_mail_program_expects() {
     let server = Server::start(TAKES).await;
-    let target = server.target(MailTls::None);
+    let channel = server.channel(MailTls::None);
     let message = sample::named("firing").unwrap();
-    send(&target, &message).await;
+    send(&*channel, &message).await;
     let first = server.mail();
     let mail = MessageParser::default().parse(first.as_bytes()).unwrap();
     assert_eq!(mail.subject(), Some("🔴【告警 1】GpuMemoryHigh @ node-1"));
@@ -345,10 +340,9 @@ async fn the_mail_is_what_a_mail_program_expects() {
 
     // A retry has the same Message-ID; another mail of the group has another one in the same thread.
     let id = mail.message_id().unwrap().to_owned();
-    send(&target, &message).await;
+    send(&*channel, &message).await;
     let again = server.mail();
     assert_eq!(MessageParser::default().parse(again.as_bytes()).unwrap().message_id(), Some(id.as_str()));
-    let channel = Channel::new(&target).unwrap();
     let parts = channel.render(&sample::named("resolved").unwrap(), Wording::Normal);
     channel.send(&parts[0], &Stamp { at: SystemTime::UNIX_EPOCH, delivery: "d-8" }).await;
     let later = server.mail();
@@ -364,7 +358,7 @@ async fn labels_cannot_add_headers() {
     message.changes.new[0]
         .labels
         .insert("alertname".to_owned(), "x\r\nBcc: victim@example.com\r\n\r\nbody".to_owned());
-    send(&server.target(MailTls::None), &message).await;
+    send(&*server.channel(MailTls::None), &message).await;
     let mail = server.mail();
     let (headers, _) = mail.split_once("\r\n\r\n").unwrap();
     assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
@@ -372,10 +366,8 @@ async fn labels_cannot_add_headers() {
 
 #[test]
 fn every_recipient_has_a_mail_of_its_own() {
-    let target = with(target(email(587, MailTls::None)), |settings| {
-        settings.to = vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()];
-    });
-    let parts = Channel::new(&target).unwrap().render(&sample::named("firing").unwrap(), Wording::Normal);
+    let channel = open(&email_to(587, "[a@example.com, 'B <b@example.com>']", ""));
+    let parts = channel.render(&sample::named("firing").unwrap(), Wording::Normal);
     let to: Vec<String> =
         parts.iter().map(|part| part.preview().lines().next().unwrap().to_owned()).collect();
     assert_eq!(to, ["To: a@example.com", "To: B <b@example.com>"]);
@@ -385,9 +377,10 @@ fn every_recipient_has_a_mail_of_its_own() {
 fn a_ca_file_without_a_certificate_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "no certificate here").unwrap();
-    let target = with(target(email(587, MailTls::StartTls)), |settings| {
-        settings.ca_file = Some(PathBuf::from(file.path()));
-    });
-    let error = Channel::new(&target).expect_err("an empty file is no authority").to_string();
-    assert!(error.contains("holds no certificate"), "{error}");
+    let error = target(&email(587, &format!(", ca_file: {}", file.path().display())))
+        .expect_err("an empty file is no authority");
+    assert!(
+        error.contains("targets.ops.email.ca_file: ") && error.contains("holds no certificate"),
+        "{error}"
+    );
 }

@@ -164,7 +164,7 @@ async fn a_target_none_of_whose_mailboxes_exists_is_misconfigured_until_one_does
     scene.ends(&[(End::Delivered, 1)]).await;
 
     mail.accept_to("bob");
-    scene.deliverer.reload(&scene.settings).await.unwrap();
+    scene.deliverer.reload(&scene.settings).await;
     scene.accept("later", vec![firing("b", 10)]).await;
     scene.ends(&[(End::Delivered, 2)]).await;
     assert_eq!(mail.heard_so_far().last().unwrap(), "to bob: new b");

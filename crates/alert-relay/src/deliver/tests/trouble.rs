@@ -97,7 +97,7 @@ async fn a_target_put_right_is_told_by_a_reload_and_hears_what_waited() {
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
     scene.idle().await;
-    scene.deliverer.reload(&scene.settings).await.unwrap();
+    scene.deliverer.reload(&scene.settings).await;
     assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
     scene.ends(&[(End::Delivered, 1)]).await;
 }
@@ -151,7 +151,7 @@ async fn a_queue_kept_for_two_days_is_told_once_the_target_is_put_right() {
         scene.idle().await;
         match put_right {
             "by a restart" => scene = scene.restart().await,
-            "by a reload" => scene.deliverer.reload(&scene.settings).await.unwrap(),
+            "by a reload" => scene.deliverer.reload(&scene.settings).await,
             _ => scene.advance(Duration::from_mins(5)),
         }
         // One a minute: the housekeeping comes by several times before the last.
@@ -177,7 +177,7 @@ async fn a_target_that_refuses_everything_for_a_week_loses_its_queue() {
 #[tokio::test]
 async fn a_target_that_left_the_settings_keeps_its_queue_for_a_day() {
     let scene = Scene::new().await;
-    scene.deliverer.reload(&settings(&scene.stage, vec![])).await.unwrap();
+    scene.deliverer.reload(&settings(&scene.stage, vec![])).await;
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.advance(Duration::from_hours(23));
     scene.still().await;

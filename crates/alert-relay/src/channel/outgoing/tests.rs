@@ -8,12 +8,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::channel::tests::{dingtalk, target};
-use crate::channel::{Channel, Stamp};
-use crate::message::Wording;
-use crate::message::sample;
+use crate::channel::Channel;
+use crate::channel::part::Stamp;
+use crate::channel::testing::{dingtalk, open};
+use crate::message::{Wording, sample};
 use crate::outcome::{Outcome, Reason};
-use crate::settings::TargetSettings;
 
 const TOKEN: &str = "dingtalk-token-1";
 
@@ -75,11 +74,10 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 async fn attempt(url: &str) -> Outcome {
-    send(&target(dingtalk(url))).await
+    send(&*open(&format!("{}, timeout: 500ms", dingtalk(url)))).await
 }
 
-async fn send(target: &TargetSettings) -> Outcome {
-    let channel = Channel::new(target).unwrap();
+async fn send(channel: &dyn Channel) -> Outcome {
     let parts = channel.render(&sample::named("firing").unwrap(), Wording::Normal);
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(SENT_AT);
     channel.send(&parts[0], &Stamp { at, delivery: "d1" }).await
@@ -181,13 +179,13 @@ async fn a_host_that_does_not_speak_tls_is_no_connection() {
 #[tokio::test]
 async fn a_proxy_is_used_and_its_password_not_shown() {
     let mut proxy = Server::answering(answer("200 OK", r#"{"errcode":0,"errmsg":"ok"}"#)).await;
-    let mut target = target(dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1"));
-    target.proxy =
-        Some(settings_document::Secret::new(format!("http://user:proxy-password-1@{}", proxy.address)));
-    assert!(matches!(send(&target).await, Outcome::Delivered { .. }));
+    let robot = dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1");
+    let channel =
+        open(&format!("{robot}, timeout: 500ms, proxy: 'http://user:proxy-password-1@{}'", proxy.address));
+    assert!(matches!(send(&*channel).await, Outcome::Delivered { .. }));
     let request = (&mut proxy.request).await.unwrap();
     assert!(request.starts_with("POST http://127.0.0.1:1/robot/send?"), "{request}");
     drop(proxy);
-    let outcome = send(&target).await;
-    assert!(!format!("{outcome:?} {target:?}").contains("proxy-password-1"), "{outcome:?}");
+    let outcome = send(&*channel).await;
+    assert!(!format!("{outcome:?} {channel:?}").contains("proxy-password-1"), "{outcome:?}");
 }

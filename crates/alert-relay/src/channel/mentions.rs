@@ -1,0 +1,39 @@
+//! Whom a message calls, under the names a robot knows.
+//!
+//! Each person is called once, by the first identity the robot can use. How a call is written is the vendor's (`body`).
+
+use crate::message::Message;
+use crate::people::Person;
+
+/// People mentioned in one message.
+const MOST: usize = 20;
+
+/// The calls of one message.
+#[derive(Debug, Default)]
+pub(super) struct Mentions {
+    /// By the vendor's own user id.
+    pub(super) users: Vec<String>,
+    /// By phone number, where no user id is known.
+    pub(super) mobiles: Vec<String>,
+    /// The user id `@all`.
+    pub(super) everyone: bool,
+}
+
+impl Mentions {
+    /// Nobody, unless alerts are new: a repeat or an all-clear rings no phone. `user` is the person's id with the vendor.
+    pub(super) fn of(message: &Message, user: impl Fn(&Person) -> Option<&str>) -> Self {
+        let mut mentions = Self::default();
+        if message.changes.new.is_empty() {
+            return mentions;
+        }
+        for person in message.mentions.iter().take(MOST) {
+            match (user(person), &person.mobile) {
+                (Some("@all"), _) => mentions.everyone = true,
+                (Some(id), _) => mentions.users.push(id.to_owned()),
+                (None, Some(number)) => mentions.mobiles.push(number.clone()),
+                (None, None) => {}
+            }
+        }
+        mentions
+    }
+}

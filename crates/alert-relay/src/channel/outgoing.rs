@@ -1,0 +1,167 @@
+//! An HTTP call that leaves the relay: no redirects, a time-out over all, an answer of at most 64 KiB, the proxy, the authorities.
+//!
+//! Owns the client and what must not be repeated: errors lose the address, answers that repeat a secret are blacked out. Leaves out
+//! whom it calls and what an answer means; a robot with one fixed address is `robot`'s.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use reqwest::{Client, Proxy, Url, redirect};
+use rustls::ClientConfig;
+use settings_document::Secret;
+
+use crate::channel::kind::Setup;
+use crate::channel::reply::Reply;
+use crate::outcome::{Outcome, Reason};
+
+/// Longest answer read; what is beyond can't be a verdict.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// Longest wait for a connection, of the target's whole time-out.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Shorter values than this are not worth blacking out, and would garble answers.
+const SHORTEST_SECRET: usize = 6;
+
+/// The client of one target.
+pub(super) struct Outgoing {
+    client: Client,
+    /// What must not be repeated, longest first: a query contains its values.
+    secrets: Vec<Secret>,
+}
+
+impl Outgoing {
+    /// Builds the client for calls to `url` and its like, and blacks `secrets` out of every answer. A mistake is noted at the target.
+    pub(super) fn open(url: &Url, mut secrets: Vec<Secret>, setup: &Setup<'_>) -> Option<Self> {
+        secrets.retain(|secret| secret.reveal().len() >= SHORTEST_SECRET);
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT.min(setup.timeout))
+            .timeout(setup.timeout)
+            .user_agent(concat!("alert-relay/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = setup.proxy {
+            // A proxy's address may hold a password: the error is not repeated.
+            let Ok(proxy) = Proxy::all(proxy.reveal()) else {
+                setup.target.problem(
+                    "proxy",
+                    "not an address (hint: http://host:port, with user:password@ if it wants a login)",
+                );
+                return None;
+            };
+            builder = builder.proxy(proxy);
+        } else if url.host_str().is_some_and(is_loopback) {
+            // `HTTPS_PROXY` and its like are for the world outside.
+            builder = builder.no_proxy();
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())
+            .and_then(|tls| {
+                let tls = tls.with_root_certificates(setup.roots.store()).with_no_client_auth();
+                builder
+                    .tls_backend_preconfigured(tls)
+                    .build()
+                    .map_err(|error| error.without_url().to_string())
+            });
+        match client {
+            Ok(client) => Some(Self { client, secrets }),
+            Err(error) => {
+                setup.target.own_problem(format!("can't set up the client: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Posts a JSON body.
+    pub(super) async fn post(&self, url: Url, headers: HeaderMap, body: &str) -> Result<Reply, Outcome> {
+        let request = self
+            .client
+            .post(url)
+            .header(reqwest::header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .headers(headers)
+            .body(body.to_owned());
+        let mut response = request.send().await.map_err(|error| self.failed(error))?;
+        let status = response.status().as_u16();
+        let mut answer = Vec::new();
+        while answer.len() < ANSWER_LIMIT {
+            match response.chunk().await.map_err(|error| self.failed(error))? {
+                Some(chunk) => answer.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        answer.truncate(ANSWER_LIMIT);
+        Ok(Reply { status, body: self.black_out(&String::from_utf8_lossy(&answer)) })
+    }
+
+    /// A failure on the way. Whether the message arrived is unknown unless no connection was made.
+    fn failed(&self, error: reqwest::Error) -> Outcome {
+        let reason = if error.is_timeout() {
+            Reason::Timeout
+        } else if error.is_connect() {
+            Reason::Connect
+        } else {
+            Reason::BrokenReply
+        };
+        let error = error.without_url();
+        let mut detail = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !detail.ends_with(&text) {
+                detail = format!("{detail}: {text}");
+            }
+            source = cause.source();
+        }
+        Outcome::Retry { reason, after: None, detail: self.black_out(&detail) }
+    }
+
+    fn black_out(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "<redacted>"))
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Outgoing").finish_non_exhaustive()
+    }
+}
+
+/// Reads an address that is a secret: `https:` anywhere, `http:` on this machine only, since a token must not travel in the clear.
+///
+/// The error completes "the address …", and shows nothing of it.
+pub(super) fn parse_address(url: &Secret) -> Result<Url, String> {
+    // The parser's own error is harmless, but its input is the secret: only our words are shown.
+    let url = Url::parse(url.reveal().trim())
+        .map_err(|error| format!("is not an address: {error} (hint: paste the whole address, https://…)"))?;
+    let host = url.host_str().ok_or("has no host (hint: paste the whole address, https://…)")?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(host) => Ok(url),
+        "http" => Err(
+            "is http, which shows its token to the network (hint: use https://; http is for this machine only)".to_owned(),
+        ),
+        _ => Err("is neither https nor http (hint: paste the whole address, https://…)".to_owned()),
+    }
+}
+
+/// What of an address authorises: the values of its query, the query itself, the last segment of its path. `send` and the like are words
+/// of every robot's address, and too short to count.
+pub(super) fn secrets_in(url: &Url) -> Vec<Secret> {
+    let mut secrets: Vec<Secret> = url.query_pairs().map(|(_, value)| Secret::new(&*value)).collect();
+    secrets.extend(url.query().map(Secret::new));
+    secrets.extend(url.path_segments().and_then(|mut path| path.next_back()).map(Secret::new));
+    secrets
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

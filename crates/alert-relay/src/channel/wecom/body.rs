@@ -1,0 +1,72 @@
+//! `WeCom`'s request bodies: markdown, plain text, and the text that rings phones.
+
+use serde_json::{Value, json};
+
+use crate::channel::json_body::JsonBody;
+use crate::channel::mentions::Mentions;
+use crate::channel::part::Part;
+use crate::channel::texts::Texts;
+use crate::message::{Message, Wording};
+use crate::split::Room;
+
+/// Bytes of a markdown message's content; the robot refuses more than 4096 with 40058.
+const MARKDOWN_LIMIT: usize = 4_000;
+
+/// Bytes of a text message's content; 2048 are allowed.
+const TEXT_LIMIT: usize = 2_000;
+
+/// Clients show an empty line only for three line feeds.
+const SEPARATOR: &str = "\n\n\n";
+
+/// Parts of one message: a fifth of a minute's budget.
+const MOST_PARTS: usize = 4;
+
+/// Markdown messages (plain `text` ones for [`Wording::Plain`]). When alerts are new, user ids are mentioned in the first;
+/// phone numbers and `@all` can't be, so a short text message rings them right after it.
+pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
+    let mentions = Mentions::of(message, |person| person.wecom.as_deref());
+    let bytes = match wording {
+        Wording::Normal => MARKDOWN_LIMIT,
+        Wording::Smaller => MARKDOWN_LIMIT / 2,
+        Wording::Plain => TEXT_LIMIT,
+    };
+    let mention = if wording == Wording::Plain { String::new() } else { names(&mentions) };
+    let room = Room { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
+    let (title, packed) = texts.pack(message, wording, &mention, |_| room, |draft| draft);
+    let part = |body: Value| Part::new(JsonBody(body.to_string()));
+    if wording == Wording::Plain {
+        let nobody = Mentions::default();
+        let bodies = packed.iter().enumerate().map(|(index, text)| {
+            let mentions = if index == 0 { &mentions } else { &nobody };
+            part(text_body(text, &mentions.users, mentions))
+        });
+        return bodies.collect();
+    }
+    let mut parts: Vec<Part> = packed
+        .iter()
+        .map(|text| part(json!({ "msgtype": "markdown", "markdown": { "content": text } })))
+        .collect();
+    if needs_text(&mentions) {
+        parts.insert(1, part(text_body(&title, &[], &mentions)));
+    }
+    parts
+}
+
+/// A text message that rings.
+fn text_body(content: &str, users: &[String], mentions: &Mentions) -> Value {
+    let mut list: Vec<&str> = users.iter().map(String::as_str).collect();
+    if mentions.everyone {
+        list.push("@all");
+    }
+    json!({ "msgtype": "text", "text": { "content": content, "mentioned_list": list, "mentioned_mobile_list": mentions.mobiles } })
+}
+
+/// User ids as markdown mentions.
+fn names(mentions: &Mentions) -> String {
+    mentions.users.iter().map(|id| format!("<@{id}>")).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether somebody is called whom markdown can't call.
+fn needs_text(mentions: &Mentions) -> bool {
+    mentions.everyone || !mentions.mobiles.is_empty()
+}
