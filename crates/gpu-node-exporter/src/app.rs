@@ -73,7 +73,7 @@ async fn print_mistakes(refused: Refused) -> anyhow::Result<ExitCode> {
         mistakes.extend(bind(web).await.err().unwrap_or_default());
     }
     for mistake in mistakes {
-        // Nobody is left to tell when standard error is closed.
+        // When standard error is closed, there is nowhere to write it.
         let _ = writeln!(std::io::stderr(), "error: {mistake}");
     }
     Ok(ExitCode::from(USAGE))

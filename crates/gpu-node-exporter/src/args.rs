@@ -1,6 +1,6 @@
 //! The command line: what it means.
 //!
-//! Owns resolving the flags into [`Settings`], with every mistake told at once. Resolving looks at no file and no port,
+//! Owns resolving the flags into [`Settings`], with every mistake reported at once. Resolving reads no file and opens no port,
 //! so that a command line can be judged anywhere. What a flag is, and what was written, is `flags.rs`'s; the flags of a
 //! host collector are its own. Leaves out acting on any of it.
 
@@ -20,7 +20,7 @@ pub(crate) use web::WebSettings;
 /// What the program is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Serve metrics until told to stop.
+    /// Serve metrics until asked to stop.
     Serve(Settings),
     /// Print what can be read, and leave.
     Check(Settings),
@@ -33,8 +33,8 @@ pub(crate) enum Command {
 pub(crate) struct Refused {
     /// Every mistake, one text each.
     pub(crate) mistakes: Vec<String>,
-    /// What was to be served, as far as it could be read, so that its file and ports can be looked at too: nobody wants
-    /// to hear of them at the second try. The list of addresses may be empty.
+    /// What was to be served, as far as it could be read, so that its file and ports can be checked too and a second
+    /// start finds no further mistake. The list of addresses may be empty.
     pub(crate) web: Option<WebSettings>,
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// Whether there is room for a file to stay open from one reading to the next.
+/// Whether the limit lets a file stay open from one reading to the next.
 pub(crate) fn may_stay_open(file: &File) -> bool {
     // The kernel gives out the lowest free number (`open(2)`), so the number says how many are in use.
     u64::try_from(file.as_raw_fd()).is_ok_and(|number| number < most_kept(limit()))

@@ -1,5 +1,4 @@
-//! The narrow waist: every collector produces [`Family`] values, and [`exposition`](crate::exposition) alone
-//! turns them into a page.
+//! Metric families: what every collector produces, and what `exposition` alone turns into a page.
 //!
 //! Owns the shape of a metric family; label sets are `family/labels.rs`'s. Leaves out how a page is written.
 
@@ -20,9 +19,9 @@ pub(crate) enum Kind {
     Info,
     /// The source does not say (`untyped` in text 0.0.4).
     Unknown,
-    /// Buckets, sum and count under suffixed names; only the textfile collector passes these through.
+    /// Buckets, sum and count under suffixed names; only the textfile collector has these.
     Histogram,
-    /// Quantiles, sum and count under suffixed names; only the textfile collector passes these through.
+    /// Quantiles, sum and count under suffixed names; only the textfile collector has these.
     Summary,
 }
 
@@ -82,7 +81,7 @@ impl Family {
 pub(crate) struct Sample {
     /// Appended to the family's name: empty, or `_bucket`, `_sum`, `_count` of a histogram or summary.
     pub(crate) suffix: &'static str,
-    /// What tells this sample from its siblings.
+    /// What distinguishes this sample from the others of its family.
     pub(crate) labels: Labels,
     /// The reading.
     pub(crate) value: Number,

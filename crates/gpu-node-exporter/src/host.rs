@@ -35,7 +35,7 @@ mod collector {
 }
 
 #[cfg(test)]
-mod garbage;
+mod captures;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the exporter tells about itself.
+//! The exporter's series about itself.
 //!
 //! Owns the series about build and requests, and the meta-series of the collectors; those about the process are read by
 //! a collector, `self_metrics/process.rs`. Leaves out the probe's series, which are the GPU side's.

@@ -39,7 +39,7 @@ pub(crate) struct WebSettings {
     pub(crate) config_file: Option<PathBuf>,
     /// Most scrapes at the same time; `None` is no limit.
     pub(crate) max_requests: Option<usize>,
-    /// Whether the page tells about this process itself.
+    /// Whether the page shows the series about this process itself.
     pub(crate) exporter_metrics: bool,
 }
 

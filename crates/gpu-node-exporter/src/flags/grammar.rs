@@ -1,7 +1,7 @@
 //! What may be written on the command line.
 //!
 //! Owns the grammar, through clap. clap stops at the first flag it does not know, so unknown ones are taken out and
-//! told before, each with the known flag it was probably meant to be.
+//! reported before, each with the known flag that was probably meant.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -105,7 +105,7 @@ impl Grammar {
         command
     }
 
-    /// Takes out every flag nobody knows, so that all of them are told and not only the first.
+    /// Takes out every unknown flag, so that all of them are reported and not only the first.
     fn known_arguments(&self, arguments: Vec<OsString>, mistakes: &mut Vec<String>) -> Vec<OsString> {
         let mut readable = Vec::with_capacity(arguments.len());
         let mut is_value = false;

@@ -1,6 +1,6 @@
 //! The values that were written for flags.
 //!
-//! Owns single values, and collects the mistakes in them so that all are told at once. Leaves out what values mean
+//! Owns single values, and collects the mistakes in them so that all are reported at once. Leaves out what values mean
 //! together.
 
 use std::path::PathBuf;
@@ -115,7 +115,7 @@ impl Flags {
         choices[0].1
     }
 
-    /// Tells when both of two flags are written of which only one can hold.
+    /// Adds a mistake when two flags are written of which only one can hold.
     pub(crate) fn exclude_each_other(&mut self, one: &Flag, other: &Flag) {
         if self.is_written(one) && self.is_written(other) {
             let (one, other) = (one.name, other.name);

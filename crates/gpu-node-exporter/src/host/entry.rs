@@ -18,6 +18,6 @@ pub(crate) struct Entry {
     pub(super) waits_for: WaitsFor,
     /// Its own flags, beside `--collector.NAME`.
     pub(crate) flags: &'static [&'static Flag],
-    /// Makes it as its flags say. Looks at no file: a command line is judged without the machine it is for.
+    /// Makes it as its flags say. Reads no file: a command line can be checked on any machine.
     pub(super) new: fn(&mut Flags, &Root) -> Box<dyn Collector>,
 }

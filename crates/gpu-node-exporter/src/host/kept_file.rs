@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::collector::Fault;
 use crate::descriptors::may_stay_open;
 
-/// One file that is opened at its first reading and stays open, if there is room.
+/// One file that is opened at its first reading and stays open, while the limit allows it.
 #[derive(Debug)]
 pub(crate) struct KeptFile {
     path: PathBuf,
@@ -104,7 +104,7 @@ fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usi
     }
 }
 
-/// Room for one file's text, used again at every reading.
+/// The memory for one file's text, used again at every reading.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer(Vec<u8>);
 

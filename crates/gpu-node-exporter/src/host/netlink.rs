@@ -1,7 +1,7 @@
 //! Asking the kernel about its network devices with one request (see `netlink(7)` and `rtnetlink(7)`).
 //!
-//! Owns the socket, the request and the layout of an answer. The devices of the process's own network namespace are
-//! told, as everywhere in `/proc/net`. Leaves out what is asked and what the attributes mean. By hand: the crates for
+//! Owns the socket, the request and the layout of an answer. The kernel answers for the process's own network
+//! namespace, as everywhere in `/proc/net`. Leaves out what is asked and what the attributes mean. By hand: the crates for
 //! rtnetlink decode every attribute of every device into values of their own, hundreds of allocations at each scrape,
 //! to give us two or three.
 

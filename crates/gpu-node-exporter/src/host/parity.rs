@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::testing::{captures, flags};
+use super::testing::{flags, testdata};
 use super::{COLLECTORS, Host};
 use crate::exposition::{Format, Page};
 use crate::scrape::Scraper;
@@ -32,7 +32,7 @@ const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "
 
 #[tokio::test]
 async fn shows_every_series_of_node_exporters_own_page() {
-    let root = captures();
+    let root = testdata();
     let root = root.display();
     let paths = [
         format!("--path.procfs={root}/proc"),

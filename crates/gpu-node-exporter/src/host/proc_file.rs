@@ -3,7 +3,7 @@
 use super::kept_file::{Buffer, KeptFile, ReadError};
 use super::root::Root;
 
-/// A file of `/proc` with room for its text. It is opened at its first reading and stays open.
+/// A file of `/proc` with the memory for its text. It is opened at its first reading and stays open.
 #[derive(Debug)]
 pub(crate) struct ProcFile {
     file: KeptFile,

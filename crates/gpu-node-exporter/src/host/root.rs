@@ -28,7 +28,7 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// As the flags say; nothing is looked at.
+    /// As the flags say; nothing is read.
     pub(crate) fn new(flags: &Flags) -> Self {
         Self {
             proc: flags.path(&PROC),

@@ -20,7 +20,7 @@ pub(crate) struct Devices<D> {
 }
 
 impl<D> Devices<D> {
-    /// Nothing is looked at before the first [`Devices::find`].
+    /// Nothing is read before the first [`Devices::find`].
     pub(crate) fn new(directory: PathBuf) -> Self {
         Self { directory, known: BTreeMap::new() }
     }

@@ -10,7 +10,7 @@ use crate::family::{Family, Number};
 use crate::flags::{DISABLE_DEFAULTS, Flags, Grammar};
 
 /// Where `node_exporter`'s captures are.
-pub(crate) fn captures() -> PathBuf {
+pub(crate) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/testdata/node_exporter")
 }
 

@@ -33,7 +33,7 @@ fn answers(name: &'static str) -> Box<dyn Collector> {
     scripted(name, || Collected::complete(vec![Family::gauge("one", "One.").with(Labels::NONE, 1_u64)]))
 }
 
-/// A collector that tells when it was entered and waits to be let go.
+/// A collector that says when it was entered and waits until the test lets it go on.
 fn held(name: &'static str) -> (Box<dyn Collector>, Receiver<()>, Sender<()>) {
     let (entered, was_entered) = channel();
     let (let_go, wait) = channel();

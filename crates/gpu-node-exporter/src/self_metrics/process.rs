@@ -22,7 +22,7 @@ impl Collector for ProcessCollector {
     }
 }
 
-/// What could be read; a field the kernel does not tell is left out.
+/// What could be read; a field the kernel does not give is left out.
 fn families() -> Vec<Family> {
     let Ok(process) = Process::myself() else { return Vec::new() };
     let mut families = Vec::new();

@@ -1,4 +1,4 @@
-//! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` tells about the CPUs.
+//! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` says about the CPUs.
 //!
 //! Owns the times; `cpu/devices.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns
 //! `/proc/cpuinfo`. Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is

@@ -369,7 +369,7 @@ mod tests {
         let faults: Vec<_> = disk.faults.iter().map(ToString::to_string).collect();
         assert!(faults.len() == 2 && faults[0].contains("/b8:0: "), "{faults:?}");
         assert!(faults[1].contains("expected 0 or 1"), "{faults:?}");
-        assert!(!disk.is_known(disk.number, Instant::now()), "it is looked at again at the next reading");
+        assert!(!disk.is_known(disk.number, Instant::now()), "it is read again at the next reading");
     }
 
     #[test]

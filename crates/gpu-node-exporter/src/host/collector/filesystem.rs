@@ -101,7 +101,7 @@ impl FilesystemCollector {
             let keeps = *decided
                 .entry(key)
                 .or_insert_with(|| mount_points.keeps(&mount.point) && fs_types.keeps(&mount.fs_type));
-            // The same device can be mounted twice on one point; two equal series cannot be told apart.
+            // The same device can be mounted twice on one point; two equal series cannot be on a page.
             if keeps && seen.insert((mount.device.clone(), mount.point.clone(), mount.fs_type.clone())) {
                 shown.push(mount);
             }

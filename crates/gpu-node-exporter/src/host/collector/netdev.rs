@@ -106,7 +106,7 @@ impl NetdevCollector {
         Ok(devices)
     }
 
-    /// Netlink tells the alias with the counters; `/proc/net/dev` has no room for it.
+    /// Netlink gives the alias with the counters; `/proc/net/dev` does not have it.
     fn read_aliases(&self, devices: &mut [Device]) -> Result<(), Fault> {
         for device in devices {
             let file = self.root.sys.join("class/net").join(&device.name).join("ifalias");
@@ -115,7 +115,7 @@ impl NetdevCollector {
         Ok(())
     }
 
-    /// The addresses of the devices that pass the filter; only netlink tells them.
+    /// The addresses of the devices that pass the filter; only netlink has them.
     fn addresses(&mut self) -> Result<Family, Fault> {
         let addresses = address::addresses(&mut self.socket)?;
         let shown = addresses.iter().filter(|(device, _)| self.filter.keeps(device));

@@ -1,4 +1,4 @@
-//! What `/sys/devices/system/cpu` tells about the CPUs (see the kernel's `ABI/testing/sysfs-devices-system-cpu`).
+//! What `/sys/devices/system/cpu` says about the CPUs (see the kernel's `ABI/testing/sysfs-devices-system-cpu`).
 //!
 //! Owns thermal throttles, and which CPUs are online or isolated.
 
@@ -11,7 +11,7 @@ use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
 use crate::host::sysfs::{self, numbered, read_once};
 
-/// What sysfs tells about CPUs: found once, and again when the CPUs in `/proc/stat` are others.
+/// What sysfs says about CPUs: found once, and again when the CPUs in `/proc/stat` are others.
 pub(super) struct CpuDevices {
     directory: PathBuf,
     isolated: KeptFile,
@@ -56,8 +56,8 @@ impl CpuDevices {
 }
 
 impl Files {
-    /// Thermal throttles are counted for each core and each package, and told by every thread of them: the first one
-    /// that has the file is read.
+    /// Thermal throttles are counted for each core and each package, and every thread of them has the count: it is read from the first
+    /// that has the file.
     fn find(directory: &Path, faults: &mut Vec<Fault>) -> Self {
         let cpus = numbered(directory, "cpu").unwrap_or_else(|fault| {
             faults.push(fault);

@@ -96,7 +96,7 @@ fn frequencies(cpus: &[Paragraph<'_>]) -> Result<Family, Fault> {
     let mut family =
         Family::gauge("node_cpu_frequency_hertz", "The CPU's present frequency, from /proc/cpuinfo.");
     for cpu in cpus {
-        // Only x86 tells it here.
+        // Only x86 has it here.
         let Some(megahertz) = cpu.field("cpu MHz") else { continue };
         let megahertz: f64 =
             megahertz.parse().map_err(|_| Fault::new(format!("cpuinfo: cpu MHz is {megahertz:?}")))?;

@@ -48,7 +48,7 @@ impl Properties {
         !self.get(key).is_empty()
     }
 
-    /// What is printed on the disk, where the disk tells; virtio disks only have the last.
+    /// What is printed on the disk, where it says so; virtio disks only have the last.
     pub(super) fn serial(&self) -> &str {
         let keys = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"];
         keys.into_iter().map(|key| self.get(key)).find(|serial| !serial.is_empty()).unwrap_or("")

@@ -29,7 +29,7 @@ pub(super) struct Size {
 }
 
 /// While so many threads are left behind, no mount is asked that has not answered before; and when so many are lost in
-/// one round, those that are still waiting are taken for dead as well.
+/// one reading, those that are still waiting count as dead as well.
 const MOST_STUCK: usize = 16;
 const STUCK: &str = "mountpoint timeout";
 
@@ -44,7 +44,7 @@ pub(super) struct Sizes {
 }
 
 /// How long a mount may take. The first that takes longer has shown that something is wrong: the next get less time,
-/// so that one dead server with many mounts does not hold up the lane for minutes.
+/// so that one dead server with many mounts does not hold up the collector for minutes.
 struct Patience {
     first: Duration,
     next: Duration,
@@ -52,7 +52,7 @@ struct Patience {
 
 /// A thread that answers questions in order.
 struct Worker {
-    /// Tells the thread to leave after the question it is stuck in rather than to go on with the next.
+    /// The thread ends after the question it is stuck in and does not go on with the next.
     left_behind: Arc<AtomicBool>,
     questions: Sender<PathBuf>,
     answers: Receiver<Answer>,
@@ -130,7 +130,7 @@ impl Sizes {
         }
     }
 
-    /// The idle thread, or a new one; `None` when the machine has no room for it.
+    /// The idle thread, or a new one; `None` when the machine cannot start one.
     fn worker(&mut self) -> Option<Worker> {
         if let Some(worker) = self.worker.take() {
             return Some(worker);
@@ -252,7 +252,11 @@ mod tests {
             let answers = sizes.ask(many_dead().chain(paths(&["/", "/data", "/new"])).collect());
             let (dead, others) = answers.split_at(MANY);
             assert!(dead.iter().all(|answer| *answer == stuck()), "{dead:?}");
-            assert_eq!(others, [Ok(SOME), Ok(SOME), stuck()], "one that never answered must wait for room");
+            assert_eq!(
+                others,
+                [Ok(SOME), Ok(SOME), stuck()],
+                "one that never answered must wait until a thread is free"
+            );
             assert_eq!(sizes.stuck.len(), MOST_STUCK);
         }
     }

@@ -1,4 +1,4 @@
-//! The addresses of the network devices, with `--collector.netdev.address-info`, as the kernel tells them over netlink
+//! The addresses of the network devices, with `--collector.netdev.address-info`, as the kernel gives them over netlink
 //! (`RTM_GETADDR` in `rtnetlink(7)`).
 
 use std::net::IpAddr;
@@ -92,17 +92,17 @@ mod tests {
     }
 
     #[test]
-    fn of_a_link_with_two_ends_the_near_one_is_told() {
+    fn of_a_link_with_two_ends_the_near_one_is_shown() {
         let far = [8, 0, 1, 0, 10, 0, 0, 2];
         let near = [8, 0, 2, 0, 10, 0, 0, 1];
-        let told = |attributes: &[&[u8]]| {
+        let read = |attributes: &[&[u8]]| {
             let index = 7_u32.to_ne_bytes();
             address(&[&[2, 32, 0, 0][..], &index, &attributes.concat()].concat())
         };
         let expected = |last| Some((7, Address { ip: IpAddr::from([10, 0, 0, last]), prefix: 32 }));
-        assert_eq!(told(&[&far, &near]), expected(1));
-        assert_eq!(told(&[&far]), expected(2));
-        assert_eq!(told(&[]), None);
+        assert_eq!(read(&[&far, &near]), expected(1));
+        assert_eq!(read(&[&far]), expected(2));
+        assert_eq!(read(&[]), None);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Every device with its counters, as the kernel tells them over netlink (`RTM_GETLINK` in `rtnetlink(7)`).
+//! Every device with its counters, as the kernel gives them over netlink (`RTM_GETLINK` in `rtnetlink(7)`).
 
 use super::counters::{Counters, Device, NETLINK};
 use crate::collector::Fault;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use regex_lite::Regex;
 
-/// The paths that match, ordered; the pattern itself when none does, so that a missing directory is told by name.
+/// The paths that match, ordered; the pattern itself when none does, so that a missing directory is reported by name.
 pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
     if pattern.is_empty() {
         return Vec::new();

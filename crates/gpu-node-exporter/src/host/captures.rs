@@ -1,6 +1,7 @@
-//! A garbled file costs its collector's success, and nothing in a file can make a collector panic.
+//! All collectors on a copy of the captures in `testdata`, with what may happen to the files.
 //!
-//! Every collector reads a copy of the captures in `testdata`, and every file in there is garbled in turn.
+//! A garbled file costs its collector's success, nothing in a file can make a collector panic, and making a collector
+//! reads no file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::testing::{captures, flags, values};
+use super::testing::{flags, testdata, values};
 use super::{COLLECTORS, Host};
+use crate::collector::Collector;
 use crate::flags::Takes;
 
 /// Collectors that read no file of `/proc` or `/sys`.
@@ -28,21 +30,29 @@ struct Root {
 
 impl Root {
     fn new() -> Self {
+        let root = Self::without_files();
+        root.write();
+        root
+    }
+
+    fn without_files() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut good = vec![
             ("proc/net/dev".into(), b"a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n".to_vec()),
             ("proc/1/mountinfo".into(), b"36 35 98:0 / /nonexistent rw - ext3 /dev/root rw\n".to_vec()),
         ];
-        for file in ["proc", "sys"].iter().flat_map(|folder| files(&captures().join(folder))) {
-            good.push((file.strip_prefix(captures()).unwrap().to_owned(), fs::read(&file).unwrap()));
+        for file in ["proc", "sys"].iter().flat_map(|folder| files(&testdata().join(folder))) {
+            good.push((file.strip_prefix(testdata()).unwrap().to_owned(), fs::read(&file).unwrap()));
         }
         let files = good.into_iter().map(|(file, bytes)| (directory.path().join(file), bytes));
-        let root = Self { files: files.collect(), directory };
-        for (path, bytes) in &root.files {
+        Self { files: files.collect(), directory }
+    }
+
+    fn write(&self) {
+        for (path, bytes) in &self.files {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        root
     }
 
     fn path(&self) -> &Path {
@@ -62,16 +72,15 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// What one collector gave.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Given {
     collector: &'static str,
     series: Vec<String>,
     faults: Vec<String>,
 }
 
-/// What all collectors give, each made anew and asked for all it can read: every switch stands the other way round than
-/// by default.
-fn read(root: &Path) -> Vec<Given> {
+/// All collectors, each asked for all it can read: every switch is the opposite of its default.
+fn collectors(root: &Path) -> Vec<Box<dyn Collector>> {
     let mut written = vec![
         format!("--path.procfs={}", root.join("proc").display()),
         format!("--path.sysfs={}", root.join("sys").display()),
@@ -86,7 +95,11 @@ fn read(root: &Path) -> Vec<Given> {
     }
     let written: Vec<_> = written.iter().map(String::as_str).collect();
     let host = Host::new(&mut flags(&written));
-    let given = host.collectors.into_iter().map(|(_, mut collector)| {
+    host.collectors.into_iter().map(|(_, collector)| collector).collect()
+}
+
+fn read(collectors: Vec<Box<dyn Collector>>) -> Vec<Given> {
+    let given = collectors.into_iter().map(|mut collector| {
         let collected = collector.collect();
         let mut series = values(&collected.families);
         series.retain(|line| !LIVE.iter().any(|live| line.starts_with(live)));
@@ -97,9 +110,17 @@ fn read(root: &Path) -> Vec<Given> {
 }
 
 #[test]
-fn what_a_garbled_file_costs_is_told() {
+fn making_a_collector_reads_no_file() {
+    let root = Root::without_files();
+    let made_before = collectors(root.path());
+    root.write();
+    assert_eq!(read(made_before), read(collectors(root.path())));
+}
+
+#[test]
+fn a_garbled_file_costs_its_collectors_success() {
     let root = Root::new();
-    let good = read(root.path());
+    let good = read(collectors(root.path()));
     assert_eq!(good.len(), COLLECTORS.len());
     for given in &good {
         assert_eq!(given.faults, [] as [&str; 0], "{} with every file in order", given.collector);
@@ -110,12 +131,15 @@ fn what_a_garbled_file_costs_is_told() {
         let may_be_any_text = path.starts_with(root.path().join("sys")) && !is_number;
         for garbage in [&b"\x00\xff\xfe"[..], b"Segmentation fault\n", b"1 2 three\n{}\n"] {
             fs::write(path, garbage).unwrap();
-            for (good, given) in good.iter().zip(read(root.path())).filter(|(good, given)| **good != *given) {
+            for (good, given) in
+                good.iter().zip(read(collectors(root.path()))).filter(|(good, given)| **good != *given)
+            {
                 let is_text = str::from_utf8(garbage).is_ok() && may_be_any_text;
                 let name = given.collector;
                 assert!(
                     !given.faults.is_empty() || is_text,
-                    "{name} took {garbage:?} in {} for a reading, instead of {:?}:\n{:#?}",
+                    "{name} took `{}` in {} for a reading, instead of {:?}:\n{:#?}",
+                    garbage.escape_ascii(),
                     path.display(),
                     String::from_utf8_lossy(bytes),
                     given.series.iter().filter(|line| !good.series.contains(line)).collect::<Vec<_>>()
@@ -139,7 +163,7 @@ fn garble<S: Strategy>(strategy: S, garbled: impl Fn(&[u8], &S::Value) -> Vec<u8
         for (path, bytes) in &root.files {
             fs::write(path, garbled(bytes, &value)).unwrap();
         }
-        read(root.path());
+        read(collectors(root.path()));
         Ok(())
     });
     panics.unwrap();
