@@ -1,4 +1,4 @@
-//! The relay's own books: every accepted delivery has ended, or waits.
+//! Counting the relay's own deliveries: every accepted one has ended, or waits.
 //!
 //! Owns the sum, and bringing it before people's eyes. Leaves out the counting, which the store does in the transaction of each
 //! event: the ends by adding up, the waiting ones by looking at the rows. A delivery lost or ended twice makes them differ.
@@ -47,16 +47,18 @@ impl Audit {
 
     fn report(counts: &BTreeMap<String, TargetCount>, total: i64) {
         if total == 0 {
-            tracing::info!("The books balance again");
+            tracing::info!("the deliveries that were accepted, have ended and wait add up again");
         }
         for (target, count) in counts.iter().filter(|(_, count)| imbalance(count) != 0) {
+            let TargetCount { accepted, pending, .. } = count;
+            let ended: u64 = count.ended.values().sum();
             tracing::error!(
                 %target,
-                accepted = count.accepted,
-                ended = count.ended.values().sum::<u64>(),
-                pending = count.pending,
-                "The books do not balance: this is a fault of alert-relay or of the store (hint: `sqlite3 FILE 'PRAGMA integrity_check'`, \
-                 and please report it)"
+                accepted,
+                ended,
+                pending,
+                "{accepted} deliveries were accepted for {target}, but {ended} have ended and {pending} wait: this is a fault of alert-relay \
+                 or of the store (hint: `sqlite3 FILE 'PRAGMA integrity_check'`, and please report it)"
             );
         }
     }

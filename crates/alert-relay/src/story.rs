@@ -83,8 +83,8 @@ pub(crate) enum Standing {
         at: Millis,
         /// Why, in a few words.
         reason: String,
-        /// The delivery that spoke for this one.
-        spoken_by: Option<PublicId>,
+        /// The delivery whose message told this one too, or would have.
+        told_with: Option<PublicId>,
     },
 }
 

@@ -226,10 +226,10 @@ impl Page<'_> {
 
     fn standing(&mut self, standing: &Standing, duplicate_of: Option<i64>, is_relay_running: bool) {
         match standing {
-            Standing::Ended { end, at, reason, spoken_by } => {
+            Standing::Ended { end, at, reason, told_with } => {
                 let copy = duplicate_of.map_or_else(String::new, |of| format!(" of notification {of}"));
                 let told = if *end == End::Dead { "it would have been told with" } else { "told with" };
-                let by = spoken_by.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
+                let by = told_with.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
                 let line = format!("{} {}{}{copy}{by}", self.time(*at), end.as_str(), because(*end, reason));
                 self.line("Ended", &line);
             }

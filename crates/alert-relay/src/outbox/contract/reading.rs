@@ -58,7 +58,7 @@ async fn a_delivery_is_told_while_its_owner_works_on_it() {
         assert_eq!(outcomes, [Some("retry"), Some("delivered")]);
         assert_eq!(over.attempts[0].ended_at, Some(stage.clock.now()));
         let (at, reason) = (stage.clock.now(), "test".to_owned());
-        assert_eq!(over.standing, Standing::Ended { end: End::Delivered, at, reason, spoken_by: None });
+        assert_eq!(over.standing, Standing::Ended { end: End::Delivered, at, reason, told_with: None });
     })
     .await;
 }
@@ -72,10 +72,10 @@ async fn who_spoke_instead_and_what_it_repeats_is_known() {
         stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
         let claim = stage.claim_only("chat").await.unwrap();
         stage.settle(&claim, End::Delivered, vec![]).await;
-        let Standing::Ended { end, spoken_by, .. } = story(&stage, 1).await.standing else {
+        let Standing::Ended { end, told_with, .. } = story(&stage, 1).await.standing else {
             panic!("it waits")
         };
-        assert_eq!((end, spoken_by), (End::Superseded, Some(stage.outbox.public_id(3))));
+        assert_eq!((end, told_with), (End::Superseded, Some(stage.outbox.public_id(3))));
         let copy = story(&stage, 2).await.received;
         assert_eq!((copy.duplicate_of, copy.payload), (Some(1), Some(webhook.payload)), "of the original");
     })

@@ -8,6 +8,7 @@ use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::failure::open_error;
+use crate::outbox::sqlite::ownership;
 
 /// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,15 +32,27 @@ pub(super) async fn reading(path: &Path) -> Result<SqlitePool, StoreError> {
 }
 
 /// A connection that cannot write, to a file that another process may own.
+///
+/// A file at rest (nobody owns it, and its log is empty) is taken as it is. `SQLite` would make files beside it otherwise, and
+/// leave them there: files of the reader's user, which the relay's user perhaps cannot write.
 pub(super) async fn read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let is_at_rest = !ownership::is_held(path) && is_log_empty(path);
     SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
+        .immutable(is_at_rest)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()
         .connect()
         .await
         .map_err(|error| open_error(path, &error))
+}
+
+/// Whether everything that was committed is in the file itself.
+fn is_log_empty(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(true, |log| log.len() == 0)
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -114,7 +114,7 @@ fn standing(tag: &Arc<str>, row: &SqliteRow) -> Result<Standing, sqlx::Error> {
         end,
         at: Millis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
         reason: row.try_get::<Option<String>, _>("end_reason")?.unwrap_or_default(),
-        spoken_by: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
+        told_with: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
     })
 }
 

@@ -207,3 +207,28 @@ async fn a_reader_says_what_is_wrong_with_a_file_and_changes_nothing() {
     file(&path, "PRAGMA user_version = 99").await;
     assert!(matches!(refused("of a later version").await, ReadError::Store(StoreError::TooNew { .. })));
 }
+
+#[tokio::test]
+async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a_file_at_rest() {
+    let stage = Stage::new().await;
+    stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+    let copy = || {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["relay.db", "relay.db-wal"] {
+            std::fs::copy(stage.directory.path().join(file), directory.path().join(file)).unwrap();
+        }
+        directory
+    };
+    let is_told = async |directory: &Path| {
+        let mut reading = Reading::open(&settings(directory)).await.unwrap();
+        reading.story(&stage.outbox.public_id(1)).await.unwrap().is_some()
+    };
+    assert!(is_told(copy().path()).await, "it is in the log alone");
+
+    let at_rest = copy();
+    file(&settings(at_rest.path()).path, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert!(is_told(at_rest.path()).await);
+    let left: Vec<_> =
+        std::fs::read_dir(at_rest.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["relay.db"]);
+}

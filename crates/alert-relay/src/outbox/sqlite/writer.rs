@@ -212,7 +212,7 @@ impl Loop {
         }
         // The last connection to leave moves the write-ahead log into the file.
         if let Err(error) = sqlx::Connection::close(self.connection).await {
-            tracing::warn!(%error, "The store did not close cleanly; its log is applied at the next start");
+            tracing::warn!(%error, "the store did not close cleanly: {error}; its log is applied at the next start");
         }
         for closer in closers {
             closer.finish(Ok(()));
@@ -224,7 +224,8 @@ impl Loop {
         match outcome {
             Err(error) if batch.len() > 1 && !error.is_about_the_store() => {
                 // One of them is at fault: the others must not suffer, so each gets a transaction of its own.
-                tracing::warn!(%error, requests = batch.len(), "A transaction failed; its requests are tried one by one");
+                let requests = batch.len();
+                tracing::warn!(%error, requests, "a transaction of {requests} requests failed: {error}; they are tried one by one");
                 for request in batch {
                     let mut alone = vec![request];
                     let outcome = self.transact(&mut alone).await;

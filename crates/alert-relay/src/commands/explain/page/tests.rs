@@ -65,7 +65,7 @@ fn delivered() -> Story {
             end: End::Delivered,
             at: Millis(HOUR + 2_340),
             reason: "delivered".to_owned(),
-            spoken_by: None,
+            told_with: None,
         },
         attempts: vec![
             attempt(HOUR, "retry", Some("busy"), "errcode -1: system busy"),
@@ -115,8 +115,8 @@ fn what_waits_says_for_what() {
 #[test]
 fn who_spoke_instead_and_what_it_repeats_is_named() {
     let mut story = delivered();
-    let mut ended = |end, reason: &str, spoken_by, duplicate_of| {
-        story.standing = Standing::Ended { end, at: Millis(HOUR), reason: reason.to_owned(), spoken_by };
+    let mut ended = |end, reason: &str, told_with, duplicate_of| {
+        story.standing = Standing::Ended { end, at: Millis(HOUR), reason: reason.to_owned(), told_with };
         story.received.duplicate_of = duplicate_of;
         page(&story, None, true).lines().last().unwrap().to_owned()
     };
