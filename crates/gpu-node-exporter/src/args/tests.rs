@@ -95,6 +95,9 @@ fn which_collectors_run() {
     check(&["--collector.disable-defaults", "--collector.cpu"], &["cpu"], false);
     check(&["--collector.disable-defaults", "--collector.gpu"], &[], true);
     check(&["--no-collector.cpu", "--collector.cpu"], &all, true);
+    let named = ["--collector.disable-defaults", "--collector.cpu", "--collector.cpufreq"];
+    check(&named, &["cpu", "cpufreq"], false);
+    assert_eq!(settings(&named).warnings, [] as [&str; 0]);
 }
 
 #[test]

@@ -3,10 +3,9 @@
 //!
 //! Owns what the frequency driver says. The frequencies in `/proc/cpuinfo` are `cpu`'s.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use rustix::fs::{Access, access};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
@@ -135,7 +134,7 @@ impl Cpu {
         let directory = directory.join(format!("cpu{cpu}/cpufreq"));
         let labels = Labels::new([("cpu", cpu.to_string())]);
         let readable = FREQUENCIES.iter().map(|attribute| directory.join(attribute.file)).enumerate();
-        let readable = readable.filter(|(_, path)| access(path, Access::READ_OK).is_ok());
+        let readable = readable.filter(|(_, path)| File::open(path).is_ok());
         let frequencies = readable.map(|(place, path)| (place, KeptFile::attribute(path))).collect();
         let available = read_once(&directory.join("scaling_available_governors"))?.unwrap_or_default();
         let governors = available.split_ascii_whitespace();

@@ -59,13 +59,12 @@ impl Collector for NetclassCollector {
 
     fn collect(&mut self) -> Collected {
         let ignored = |name: &str| self.ignored.as_ref().is_some_and(|ignored| ignored.is_match(name));
-        // Devices come and go with containers, so the directory is listed at each reading.
-        let devices =
-            match self.devices.find(|directory, name| (!ignored(name)).then(|| Device::new(directory, name)))
-            {
-                Ok(devices) => devices,
-                Err(fault) => return Collected::failed(fault),
-            };
+        let open = |directory: &Path, name: &str| (!ignored(name)).then(|| Device::new(directory, name));
+        // Devices come and go with containers, so they are looked for at each reading.
+        let devices = match self.devices.find(open) {
+            Ok(devices) => devices,
+            Err(fault) => return Collected::failed(fault),
+        };
         let mut families = Families::new();
         let mut faults = Vec::new();
         for device in devices {

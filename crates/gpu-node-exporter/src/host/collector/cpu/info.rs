@@ -130,7 +130,7 @@ fn words(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{check_garbage, values};
+    use crate::host::testing::{check_garbage, flags, values};
 
     const TEXT: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu MHz\t\t: 799.998\nphysical id\t: 0\ncore id\t\t: 3\n\
                         flags\t\t: fpu aes avx\nbugs\t\t: mds\n\nprocessor\t: 1\n\n";
@@ -147,6 +147,21 @@ mod tests {
                 "node_cpu_frequency_hertz{core=\"3\",cpu=\"0\",package=\"0\"} 799998000",
             ]
         );
+    }
+
+    #[test]
+    fn frequencies_are_shown_while_the_collector_for_them_runs() {
+        let shows = |written: &[&str]| {
+            let root = Root::new(&flags(&[]));
+            let info = CpuInfo::new(&mut flags(written), &root);
+            info.map(|info| info.frequency)
+        };
+        assert_eq!(shows(&[]), None, "nothing of /proc/cpuinfo is asked for");
+        assert_eq!(shows(&["--collector.cpu.info"]), Some(true));
+        assert_eq!(shows(&["--collector.cpu.info.bugs-include=mds", "--no-collector.cpufreq"]), Some(false));
+        let named = ["--collector.disable-defaults", "--collector.cpu", "--collector.cpu.info"];
+        assert_eq!(shows(&named), Some(false));
+        assert_eq!(shows(&[&named[..], &["--collector.cpufreq"]].concat()), Some(true));
     }
 
     #[test]

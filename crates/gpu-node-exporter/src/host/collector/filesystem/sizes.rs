@@ -1,10 +1,9 @@
 //! Asking mounts for their size with `statvfs(2)`, which hangs when a file server is dead.
 //!
-//! Owns a helper thread that asks, and what becomes of it: when one mount keeps it waiting, the thread is left behind
-//! with that mount, a new one asks the others, and the mount counts as stuck until its thread comes back. A thread
-//! inside a dead mount cannot be ended, so their number has a limit. The limit is for mounts of which nothing good is
-//! known: one that answered the last time is asked whatever became of the others, so that no number of dead file
-//! servers can hide the machine's own disks.
+//! Owns the thread that asks. When a mount keeps it waiting, the thread is left behind with that mount and a new one asks
+//! the others. The mount counts as stuck until its thread comes back. A thread inside a dead mount cannot be ended, so
+//! their number has a limit. The limit is only for mounts that did not answer the last time: one that did is always
+//! asked, so that no number of dead file servers can hide the machine's own disks.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
