@@ -90,11 +90,12 @@ fn points_back(import: &Import, orders: &BTreeMap<&[String], &[String]>) -> bool
     let folder = &import.from[..common];
     let Some(names) = orders.get(folder) else { return false };
     // A folder's own file stands above its children unless its line says otherwise.
-    let place = |path: &ModulePath| {
-        let name = path.get(common).map_or(own_name(folder), String::as_str);
-        names.iter().position(|known| known == name).unwrap_or(names.len())
+    let place = |path: &ModulePath| match path.get(common) {
+        Some(name) => names.iter().position(|known| known == name),
+        None => Some(names.iter().position(|known| known == own_name(folder)).unwrap_or(names.len())),
     };
-    place(&import.to) >= place(&import.from)
+    // A module without a place is wrong already.
+    place(&import.to).zip(place(&import.from)).is_some_and(|(to, from)| to >= from)
 }
 
 fn in_words(package: &str, crates: &Path, import: &Import) -> String {
