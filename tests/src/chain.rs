@@ -40,11 +40,11 @@ pub struct Plan {
     pub pace: u32,
     /// The `node` label of this machine; `None` is as shipped.
     pub node: Option<String>,
-    /// Who is told; `None` is as shipped.
+    /// Where alerts are sent; `None` is as shipped.
     pub channels: Option<Channels>,
 }
 
-/// A chain that runs. Dropping it ends all of it at once; [`Chain::stop`] is the polite way.
+/// A chain that runs. Dropping it ends all of it at once; [`Chain::stop`] lets each part finish.
 #[derive(Debug)]
 pub struct Chain {
     /// Who listens where.
@@ -58,7 +58,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Starts every part, each after those it tells, and waits until it answers.
+    /// Starts every part, each after those it sends to, and waits until it answers.
     ///
     /// Errors name the part that failed, with the end of its log.
     pub async fn start(plan: Plan) -> Result<Self> {

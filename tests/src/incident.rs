@@ -29,8 +29,8 @@ const FIRING: &str = "新告警";
 /// How it begins one that is over.
 const RESOLVED: &str = "已恢复";
 
-/// The three places people are told at.
-pub struct Audience {
+/// The three stand-ins that receive the messages.
+pub struct Recipients {
     /// A signed robot with the vendor's own limits.
     pub dingtalk: DingTalk,
     /// A robot with the vendor's own limits.
@@ -39,7 +39,7 @@ pub struct Audience {
     pub mail: MailServer,
 }
 
-impl Audience {
+impl Recipients {
     /// Starts all three; files go under `data`.
     pub async fn start(data: &Path) -> Result<Self> {
         Ok(Self {
@@ -49,7 +49,7 @@ impl Audience {
         })
     }
 
-    /// The chain that tells them of this incident, which begins when the chain is complete.
+    /// The chain that sends them the messages of this incident, which begins when the chain is complete.
     pub fn plan(&self, data: &Path, addresses: Addresses) -> Result<Plan> {
         Ok(Plan {
             data: data.to_path_buf(),
@@ -61,35 +61,35 @@ impl Audience {
         })
     }
 
-    /// What each of the three has been told of the incident, in the order above.
-    pub fn told(&self) -> Result<[Told; 3]> {
-        let posts = |posts: Vec<Post>| Told::by(posts.iter().map(|post| post.text.as_str()));
+    /// What each of the three has received of the incident, in the order above.
+    pub fn received(&self) -> Result<[Received; 3]> {
+        let posts = |posts: Vec<Post>| Received::by(posts.iter().map(|post| post.text.as_str()));
         let mails: Vec<Mail> = self.mail.mails()?;
         Ok([
             posts(self.dingtalk.robot.posts()),
             posts(self.wecom.robot.posts()),
-            Told::by(mails.iter().map(|mail| mail.text.as_str())),
+            Received::by(mails.iter().map(|mail| mail.text.as_str())),
         ])
     }
 }
 
-/// What one chat knows of the incident.
+/// What one recipient has received of the incident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Received {
     /// That it began.
     pub firing: bool,
     /// That it is over.
     pub resolved: bool,
 }
 
-impl Told {
+impl Received {
     /// Everything.
     pub const ALL: Self = Self { firing: true, resolved: true };
 
     fn by<'text>(texts: impl Iterator<Item = &'text str>) -> Self {
-        texts.filter(|text| text.contains(ALERT)).fold(Self::default(), |told, text| Self {
-            firing: told.firing || text.contains(FIRING),
-            resolved: told.resolved || text.contains(RESOLVED),
+        texts.filter(|text| text.contains(ALERT)).fold(Self::default(), |received, text| Self {
+            firing: received.firing || text.contains(FIRING),
+            resolved: received.resolved || text.contains(RESOLVED),
         })
     }
 

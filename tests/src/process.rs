@@ -1,6 +1,6 @@
 //! One running child: its own process group, its output in a file, gone when its owner is.
 //!
-//! Three things end it: [`Process::stop`] (asked kindly first), dropping it, and, should this program be killed itself,
+//! Three things end it: [`Process::stop`] (SIGTERM first), dropping it, and, should this program be killed itself,
 //! the kernel (`setpriv --pdeathsig`).
 
 use std::fs::File;
@@ -72,7 +72,7 @@ impl Launch {
     }
 }
 
-/// A child that runs, or has ended and tells how.
+/// A child that runs, or has ended.
 #[derive(Debug)]
 pub struct Process {
     name: String,

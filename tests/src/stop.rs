@@ -1,4 +1,4 @@
-//! The end of a program that runs until it is told to stop.
+//! The end of a program that runs until a signal stops it.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};

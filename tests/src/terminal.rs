@@ -33,7 +33,7 @@ impl Terminal {
     pub fn post(&self, chat: &str, post: &Post) {
         let mut head = post.title.clone().unwrap_or_default();
         if !post.mentions.is_empty() {
-            head = format!("{head}  (rings {})", post.mentions.join(", "));
+            head = format!("{head}  (notifies {})", post.mentions.join(", "));
         }
         self.framed(chat, head.trim(), &post.text);
     }

@@ -106,7 +106,7 @@ pub(crate) async fn serve<H: Handler>(
             };
             match encrypted {
                 Ok(Ok((stream, protocol))) => exchange(stream, protocol, handler, shared, stopping).await,
-                Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
+                Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
             }
         }
@@ -181,7 +181,7 @@ async fn exchange<H: Handler>(
             }
             () = sleep_until(wake) => {
                 if let Some(reason) = activity.expired(limits, shared.idle_timeout(draining)) {
-                    tracing::debug!(reason, "connection closed on its peer");
+                    tracing::debug!(reason, "connection closed: a time limit has passed");
                     return;
                 }
             }

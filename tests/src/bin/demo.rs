@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use e2e::chain::Chain;
 use e2e::chain::addresses::Addresses;
-use e2e::incident::{Audience, PACE, Told, timetable};
+use e2e::incident::{PACE, Received, Recipients, timetable};
 use e2e::stop;
 use e2e::terminal::Terminal;
 
@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// The whole chain with simulated GPUs, and the messages of an incident as they arrive.
 #[derive(Parser)]
 struct Arguments {
-    /// End with status 0 as soon as DingTalk, WeCom and mail were told that the alert fired and that it is resolved, or with 1
+    /// End with status 0 as soon as DingTalk, WeCom and mail have received that the alert fired and that it is resolved, or with 1
     /// when they were not 150 seconds after everything runs.
     #[arg(long)]
     once: bool,
@@ -49,16 +49,16 @@ async fn main() -> ExitCode {
 
 async fn play(arguments: &Arguments, terminal: &Terminal, data: &Path) -> Result<()> {
     terminal.say("starting the chain with SIMULATED GPUs: no reading below comes from a real card");
-    let audience = Audience::start(data).await?;
+    let recipients = Recipients::start(data).await?;
     let mut chain = tokio::select! {
-        chain = Chain::start(audience.plan(data, Addresses::usual()?)?) => chain?,
+        chain = Chain::start(recipients.plan(data, Addresses::usual()?)?) => chain?,
         asked = stop::asked() => return asked,
     };
     announce(terminal, &chain);
     if arguments.once {
-        terminal.say(&format!("this ends once all three were told, or fails after {ONCE_LIMIT:?}"));
+        terminal.say(&format!("this ends once all three have received both, or fails after {ONCE_LIMIT:?}"));
     }
-    let outcome = watch(arguments, terminal, &audience, &mut chain).await;
+    let outcome = watch(arguments, terminal, &recipients, &mut chain).await;
     terminal.say("stopping");
     let stopped = chain.stop().await;
     outcome.and(stopped)?;
@@ -80,11 +80,11 @@ fn announce(terminal: &Terminal, chain: &Chain) {
     terminal.say("DingTalk, WeCom and the mail server are stand-ins on this machine: nothing leaves it");
 }
 
-/// Shows what arrives, until asked to stop, everything was told (`--once`), or something broke.
+/// Shows what arrives, until asked to stop, everything was received (`--once`), or something broke.
 async fn watch(
     arguments: &Arguments,
     terminal: &Terminal,
-    audience: &Audience,
+    recipients: &Recipients,
     chain: &mut Chain,
 ) -> Result<()> {
     let limit = async {
@@ -95,50 +95,50 @@ async fn watch(
         }
     };
     tokio::select! {
-        shown = show_all(arguments, terminal, audience) => shown,
-        () = limit => bail!("after {ONCE_LIMIT:?}: {}", missing(audience)?),
+        shown = show_all(arguments, terminal, recipients) => shown,
+        () = limit => bail!("after {ONCE_LIMIT:?}: {}", missing(recipients)?),
         error = chain.broken() => Err(error),
         asked = stop::asked() => asked,
     }
 }
 
-async fn show_all(arguments: &Arguments, terminal: &Terminal, audience: &Audience) -> Result<()> {
+async fn show_all(arguments: &Arguments, terminal: &Terminal, recipients: &Recipients) -> Result<()> {
     let mut tick = tokio::time::interval(TICK);
     let (mut dingtalk, mut wecom, mut mails) = (0, 0, 0);
-    let mut was_told = [Told::default(); 3];
+    let mut were_received = [Received::default(); 3];
     loop {
         tick.tick().await;
-        for post in audience.dingtalk.robot.posts().iter().skip(dingtalk) {
+        for post in recipients.dingtalk.robot.posts().iter().skip(dingtalk) {
             terminal.post("DingTalk", post);
             dingtalk += 1;
         }
-        for post in audience.wecom.robot.posts().iter().skip(wecom) {
+        for post in recipients.wecom.robot.posts().iter().skip(wecom) {
             terminal.post("WeCom", post);
             wecom += 1;
         }
-        for mail in audience.mail.mails()?.iter().skip(mails) {
+        for mail in recipients.mail.mails()?.iter().skip(mails) {
             terminal.mail(mail);
             mails += 1;
         }
-        let told = audience.told()?;
-        if told != was_told && told == [Told::ALL; 3] {
-            terminal.say("all three were told that the alert fired and that it is resolved");
+        let received = recipients.received()?;
+        if received != were_received && received == [Received::ALL; 3] {
+            terminal.say("all three have received that the alert fired and that it is resolved");
             if arguments.once {
                 return Ok(());
             }
             terminal.say("the chain goes on running; Ctrl-C stops it");
         }
-        was_told = told;
+        were_received = received;
     }
 }
 
-/// What was not told to whom, for the one who waited in vain.
-fn missing(audience: &Audience) -> Result<String> {
-    let told = audience.told().context("failed to read what arrived")?;
+/// What each recipient is still missing, for the error.
+fn missing(recipients: &Recipients) -> Result<String> {
+    let received = recipients.received().context("failed to read what arrived")?;
     let missing: Vec<String> = ["DingTalk", "WeCom", "the mail server"]
         .iter()
-        .zip(told)
-        .filter_map(|(name, told)| Some(format!("{name} was not told {}", told.missing()?)))
+        .zip(received)
+        .filter_map(|(name, received)| Some(format!("{name} has not received {}", received.missing()?)))
         .collect();
     Ok(missing.join(", "))
 }

@@ -14,14 +14,14 @@ use crate::vendor::wecom::Wecom;
 /// another story.
 const MATCHERS: [&str; 1] = ["scope=\"gpu\""];
 
-/// The sections of `relay.yml` that say who is told.
+/// The sections of `relay.yml` that say where alerts are sent.
 #[derive(Debug)]
 pub struct Channels {
     sections: serde_json::Value,
 }
 
 impl Channels {
-    /// All three stand-ins, told of every alert about GPUs; their secrets go into files under `data`, as in real use.
+    /// All three stand-ins, which are sent every alert about GPUs; their secrets go into files under `data`, as in real use.
     pub fn to_all(dingtalk: &DingTalk, wecom: &Wecom, mail: &MailServer, data: &Path) -> Result<Self> {
         let secret = |name: &str, value: &str| -> Result<PathBuf> {
             let file = data.join("secrets").join(name);

@@ -161,7 +161,7 @@ fn read(setup: &Setup, call: &Call) -> Result<Post, Refusal> {
     Ok(Post { title: title.map(str::to_owned), text: text.to_owned(), mentions: mentions(&body, text) })
 }
 
-/// Whose phones ring: those named in `at` and, again, in the text. Naming somebody in one place only notifies nobody.
+/// Who is notified: those named in `at` and again in the text. Who is named in one place only is not notified.
 fn mentions(body: &Value, text: &str) -> Vec<String> {
     let named =
         ["/at/atMobiles", "/at/atUserIds"].into_iter().filter_map(|path| body.pointer(path)?.as_array());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_call_is_posted_and_rings_only_who_is_named_twice() {
+    fn a_good_call_is_posted_and_notifies_only_who_is_named_twice() {
         let verdict =
             judge(&setup(), &call(&markdown("满了 @13800000000")), &mut Traffic::default(), Instant::now());
         let post = Post {

@@ -20,7 +20,7 @@ use crate::wait::until;
 pub enum Verdict {
     /// The message stands in the chat.
     Posted(Post),
-    /// Nobody sees anything; the caller is told this code and text, with HTTP status 200.
+    /// Nothing is posted; the caller is answered this code and text, with HTTP status 200.
     Refused(i64, String),
 }
 
@@ -31,7 +31,7 @@ pub struct Post {
     pub title: Option<String>,
     /// The text, in the vendor's markup.
     pub text: String,
-    /// Whose phones ring: user ids and numbers, or `@all`.
+    /// Who is notified: user ids and numbers, or `@all`.
     pub mentions: Vec<String>,
 }
 
@@ -76,9 +76,9 @@ struct State {
     judge: Judge,
     attempts: Mutex<Vec<Attempt>>,
     faults: Mutex<VecDeque<Fault>>,
-    /// Calls pass while this holds `true`.
+    /// Calls are answered while this is `true`.
     open: watch::Sender<bool>,
-    /// How many calls stand before the closed gate.
+    /// How many calls are held.
     held: watch::Sender<usize>,
 }
 
@@ -117,13 +117,13 @@ impl Robot {
         lock(&self.state.faults).push_back(fault);
     }
 
-    /// From now on calls are held unanswered.
-    pub fn close_gate(&self) {
+    /// From now on calls are held: they are not answered.
+    pub fn hold_calls(&self) {
         self.state.open.send_replace(false);
     }
 
-    /// Lets the held calls pass, and all later ones.
-    pub fn open_gate(&self) {
+    /// Answers the held calls, and all later ones at once.
+    pub fn release_calls(&self) {
         self.state.open.send_replace(true);
     }
 
@@ -185,7 +185,7 @@ impl State {
         if call.path != self.path {
             return Reply::html(StatusCode::NOT_FOUND, "");
         }
-        self.pass_gate().await;
+        self.wait_for_release().await;
         let fault = lock(&self.faults).pop_front();
         if let Some(Fault::Slow(delay)) = fault {
             tokio::time::sleep(delay).await;
@@ -210,28 +210,28 @@ impl State {
         reply
     }
 
-    async fn pass_gate(&self) {
+    async fn wait_for_release(&self) {
         let mut open = self.open.subscribe();
         if *open.borrow() {
             return;
         }
-        let _standing = Standing::before(&self.held);
+        let _held = Held::before(&self.held);
         // The sender is in the state, which lives as long as this call: waiting cannot fail.
         let _ = open.wait_for(|open| *open).await;
     }
 }
 
-/// Counts one held call as long as it stands there, its caller's hanging up included.
-struct Standing<'gate>(&'gate watch::Sender<usize>);
+/// Counts one call while it is held. It ends as well when the caller hangs up.
+struct Held<'gate>(&'gate watch::Sender<usize>);
 
-impl<'gate> Standing<'gate> {
+impl<'gate> Held<'gate> {
     fn before(held: &'gate watch::Sender<usize>) -> Self {
         held.send_modify(|count| *count += 1);
         Self(held)
     }
 }
 
-impl Drop for Standing<'_> {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }

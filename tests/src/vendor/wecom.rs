@@ -118,7 +118,7 @@ fn read(call: &Call) -> Result<Post, Refusal> {
     Ok(Post { title: None, text: content.to_owned(), mentions })
 }
 
-/// Markdown rings by `<@userid>` only; `@all` and numbers do nothing there.
+/// Markdown notifies by `<@userid>` only; `@all` and numbers do nothing there.
 fn named_in(content: &str) -> Vec<String> {
     content
         .split("<@")
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn who_rings() {
-        let rung = |body: Value| read(&call(&body)).unwrap().mentions;
+    fn who_is_notified() {
+        let notified = |body: Value| read(&call(&body)).unwrap().mentions;
         assert_eq!(
-            rung(json!({"msgtype": "markdown", "markdown": {"content": "a <@zhangsan> <@all>"}})),
+            notified(json!({"msgtype": "markdown", "markdown": {"content": "a <@zhangsan> <@all>"}})),
             ["zhangsan"]
         );
         let text = json!({"msgtype": "text", "text": {"content": "a", "mentioned_list": ["@all"], "mentioned_mobile_list": ["138"]}});
-        assert_eq!(rung(text), ["@all", "138"]);
+        assert_eq!(notified(text), ["@all", "138"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use e2e::chain::parts::Gpus;
 use e2e::programs;
 
-use crate::exporter_stage::ExporterStage;
+use crate::exporter_fixture::ExporterFixture;
 
 const NO_LIBRARY: &str = "--gpu.library=/nonexistent/libnvidia-ml.so.1";
 
@@ -16,8 +16,8 @@ async fn a_garbled_file_costs_its_collector_and_nothing_else() {
     copy_proc(root.path());
     std::fs::write(root.path().join("loadavg"), "0.12 \u{1}\u{0}garbled\n").unwrap();
     let procfs = format!("--path.procfs={}", root.path().display());
-    let stage = ExporterStage::start(&Gpus::Real, &[&procfs, NO_LIBRARY]).await.unwrap();
-    let page = stage.scrape().await.unwrap();
+    let fixture = ExporterFixture::start(&Gpus::Real, &[&procfs, NO_LIBRARY]).await.unwrap();
+    let page = fixture.scrape().await.unwrap();
     let success = |collector: &str| {
         page.value("node_scrape_collector_success", &[&format!("collector=\"{collector}\"")])
     };
@@ -29,7 +29,7 @@ async fn a_garbled_file_costs_its_collector_and_nothing_else() {
     // It is read again at every scrape.
     std::fs::write(root.path().join("loadavg"), "0.12 0.34 0.56 1/123 4567\n").unwrap();
     let page =
-        stage.page_where("the load average", |page| page.value("node_load1", &[]).is_some()).await.unwrap();
+        fixture.page_where("the load average", |page| page.value("node_load1", &[]).is_some()).await.unwrap();
     assert_eq!(page.value("node_load15", &[]), Some(0.56));
 }
 
@@ -44,14 +44,14 @@ fn copy_proc(root: &Path) {
 #[tokio::test]
 async fn a_wrong_library_is_said_once_in_the_log() {
     let flags = [NO_LIBRARY, "--gpu.sample-interval=100ms", "--gpu.probe-timeout=500ms"];
-    let stage = ExporterStage::start(&Gpus::Real, &flags).await.unwrap();
-    stage
+    let fixture = ExporterFixture::start(&Gpus::Real, &flags).await.unwrap();
+    fixture
         .page_where("a second probe to fail as the first did", |page| {
             page.value("gpu_probe_restarts_total", &["reason=\"driver\""]).is_some_and(|count| count >= 2.0)
         })
         .await
         .unwrap();
-    let output = stage.process.output();
+    let output = fixture.process.output();
     let lines = output.lines().filter(|line| line.contains("/nonexistent/libnvidia-ml.so.1"));
     assert_eq!(lines.count(), 1, "{output}");
 }

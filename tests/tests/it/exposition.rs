@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use e2e::programs;
 
-use crate::exporter_stage::ExporterStage;
+use crate::exporter_fixture::ExporterFixture;
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const CLASSIC: &str = "text/plain;version=0.0.4";
@@ -28,20 +28,21 @@ fn judged_by(program: &Path, arguments: &[&str], page: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-async fn stage() -> ExporterStage {
-    let stage = ExporterStage::simulated("h100x8.yaml", Duration::from_mins(1), &[]).await.unwrap();
-    stage
+async fn fixture() -> ExporterFixture {
+    let fixture = ExporterFixture::simulated("h100x8.yaml", Duration::from_mins(1), &[]).await.unwrap();
+    fixture
         .page_where("the first sweep over 8 GPUs", |page| page.value("gpu_up", &["gpu=\"7\""]) == Some(1.0))
         .await
         .unwrap();
-    stage
+    fixture
 }
 
 #[tokio::test]
 async fn the_openmetrics_page_passes_the_strict_parser() {
     let python = programs::python("prometheus_client").unwrap();
-    let stage = stage().await;
-    let reply = stage.client.get(stage.url("/metrics")).header("Accept", OPENMETRICS).send().await.unwrap();
+    let fixture = fixture().await;
+    let reply =
+        fixture.client.get(fixture.url("/metrics")).header("Accept", OPENMETRICS).send().await.unwrap();
     let content_type = reply.headers()["content-type"].to_str().unwrap().to_owned();
     assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let page = reply.text().await.unwrap();
@@ -57,7 +58,7 @@ async fn the_openmetrics_page_passes_the_strict_parser() {
 #[tokio::test]
 async fn the_classic_page_passes_promtool() {
     let promtool = programs::debian("promtool").unwrap();
-    let page = stage().await.scrape_as(CLASSIC).await.unwrap();
+    let page = fixture().await.scrape_as(CLASSIC).await.unwrap();
     // The linter dislikes names that are node_exporter's own; ours keep to its rules.
     let (_, said) = judged_by(&promtool, &["check", "metrics"], &page);
     assert!(!said.contains("error while linting"), "{said}");
@@ -70,7 +71,7 @@ async fn the_classic_page_passes_promtool() {
 
 #[tokio::test]
 async fn both_formats_carry_the_same_series() {
-    let stage = stage().await;
+    let fixture = fixture().await;
     let series = |page: &str| -> Vec<String> {
         let samples = test_peers::page::Page(page.to_owned())
             .samples()
@@ -80,7 +81,7 @@ async fn both_formats_carry_the_same_series() {
         sorted.sort();
         sorted
     };
-    let open = stage.scrape_as(OPENMETRICS).await.unwrap();
-    let classic = stage.scrape_as(CLASSIC).await.unwrap();
+    let open = fixture.scrape_as(OPENMETRICS).await.unwrap();
+    let classic = fixture.scrape_as(CLASSIC).await.unwrap();
     assert_eq!(series(&open), series(&classic));
 }

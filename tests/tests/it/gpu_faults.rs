@@ -12,7 +12,7 @@ use e2e::promql;
 use e2e::wait::until;
 use test_peers::page::Page;
 
-use crate::exporter_stage::{ExporterStage, PATIENCE};
+use crate::exporter_fixture::{ExporterFixture, TIMEOUT};
 use crate::page::ExporterPage as _;
 
 /// The hang and the crash of the shipped scenarios come 30 seconds after their start.
@@ -45,24 +45,24 @@ fn assert_only_one_gpu_suffers(before: &Page, page: &Page, bad: &str) {
     }
 }
 
-async fn all_up(stage: &ExporterStage, count: usize) -> Page {
+async fn all_up(fixture: &ExporterFixture, count: usize) -> Page {
     let all =
         |page: &Page| page.gpus().len() == count && page.gpus().iter().all(|gpu| up(page, gpu) == Some(1.0));
-    stage.page_where(&format!("{count} GPUs up"), all).await.unwrap()
+    fixture.page_where(&format!("{count} GPUs up"), all).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_hanging_call_costs_its_gpu_and_no_scrape() {
-    let stage = ExporterStage::simulated("hang.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
-    let before = all_up(&stage, 8).await;
-    let (prometheus, url) = prometheus(&stage).await;
-    let page = stage.page_where("GPU 2 down", |page| up(page, "2") == Some(0.0)).await.unwrap();
+    let fixture = ExporterFixture::simulated("hang.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&fixture, 8).await;
+    let (prometheus, url) = prometheus(&fixture).await;
+    let page = fixture.page_where("GPU 2 down", |page| up(page, "2") == Some(0.0)).await.unwrap();
     assert_only_one_gpu_suffers(&before, &page, "2");
 
     // Prometheus itself saw the trouble, and not one failed or slow scrape.
     let client = http::client().unwrap();
     let query = async |expression: &str| promql::query(&client, &url, expression).await.unwrap();
-    until("Prometheus to see GPU 2 down", PATIENCE, async || {
+    until("Prometheus to see GPU 2 down", TIMEOUT, async || {
         (!query("gpu_up{gpu=\"2\"} == 0").await.is_empty()).then_some(())
     })
     .await
@@ -72,66 +72,66 @@ async fn a_hanging_call_costs_its_gpu_and_no_scrape() {
     drop(prometheus);
 }
 
-/// A real Prometheus that scrapes the stage every second, and its address.
-async fn prometheus(stage: &ExporterStage) -> (e2e::process::Process, String) {
+/// A real Prometheus that scrapes the fixture every second, and its address.
+async fn prometheus(fixture: &ExporterFixture) -> (e2e::process::Process, String) {
     let port = Port::free().unwrap();
-    let target = stage.url("");
+    let target = fixture.url("");
     let target = target.strip_prefix("http://").unwrap();
-    let config = stage.folder().join("prometheus.yml");
+    let config = fixture.folder().join("prometheus.yml");
     let text = format!(
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: node\n  static_configs: [{{ targets: ['{target}'] }}]\n"
     );
     std::fs::write(&config, text).unwrap();
     let mut prometheus = Launch::new("prometheus", &programs::debian("prometheus").unwrap())
         .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", stage.folder().join("prometheus").display()))
+        .arg(format!("--storage.tsdb.path={}", fixture.folder().join("prometheus").display()))
         .arg(format!("--web.listen-address={}", port.address()))
-        .start(stage.folder())
+        .start(fixture.folder())
         .unwrap();
     let url = format!("http://{}", port.address());
-    prometheus.ready(&http::client().unwrap(), &format!("{url}/-/ready"), PATIENCE).await.unwrap();
+    prometheus.ready(&http::client().unwrap(), &format!("{url}/-/ready"), TIMEOUT).await.unwrap();
     (prometheus, url)
 }
 
 #[tokio::test]
 async fn a_crashing_call_costs_probe_restarts_and_no_scrape() {
-    let mut stage = ExporterStage::simulated("crash.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
-    let before = all_up(&stage, 2).await;
-    let page = stage.page_where("GPU 1 down", |page| up(page, "1") == Some(0.0)).await.unwrap();
+    let mut fixture = ExporterFixture::simulated("crash.yaml", SHORTLY_BEFORE, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&fixture, 2).await;
+    let page = fixture.page_where("GPU 1 down", |page| up(page, "1") == Some(0.0)).await.unwrap();
     assert!(restarts(&page) > restarts(&before));
     // Its neighbour lives in the same process and is back with the next one.
-    let page = stage
+    let page = fixture
         .page_where("GPU 0 up", |page| up(page, "0") == Some(1.0) && page.names_of_gpu("0").len() > 5)
         .await
         .unwrap();
     assert_only_one_gpu_suffers(&before, &page, "1");
-    assert_eq!(stage.process.ended(), None);
+    assert_eq!(fixture.process.ended(), None);
 }
 
 #[tokio::test]
 async fn a_lost_gpu_stays_known_and_says_nothing_else() {
     let age = Duration::from_secs(55);
-    let stage = ExporterStage::simulated("gpu-lost.yaml", age, &QUICK_PROBE).await.unwrap();
-    let before = all_up(&stage, 8).await;
+    let fixture = ExporterFixture::simulated("gpu-lost.yaml", age, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&fixture, 8).await;
     let uuid = |page: &Page| {
         page.samples()
             .find(|sample| sample.name == "gpu_up" && sample.labels["gpu"] == "3")
             .map(|sample| sample.labels["uuid"].clone())
     };
-    let page = stage.page_where("GPU 3 down", |page| up(page, "3") == Some(0.0)).await.unwrap();
+    let page = fixture.page_where("GPU 3 down", |page| up(page, "3") == Some(0.0)).await.unwrap();
     assert_only_one_gpu_suffers(&before, &page, "3");
     assert_eq!(uuid(&page), uuid(&before));
 }
 
 #[tokio::test]
 async fn a_killed_probe_comes_back() {
-    let stage = ExporterStage::simulated("h100x8.yaml", Duration::ZERO, &QUICK_PROBE).await.unwrap();
-    let before = all_up(&stage, 8).await;
-    let probe = child_of(stage.process.pid());
+    let fixture = ExporterFixture::simulated("h100x8.yaml", Duration::ZERO, &QUICK_PROBE).await.unwrap();
+    let before = all_up(&fixture, 8).await;
+    let probe = child_of(fixture.process.pid());
     rustix::process::kill_process(probe, rustix::process::Signal::KILL).unwrap();
-    stage.page_where("a restart", |page| restarts(page) > restarts(&before)).await.unwrap();
+    fixture.page_where("a restart", |page| restarts(page) > restarts(&before)).await.unwrap();
     let back = |page: &Page| page.names_of_gpu("7") == before.names_of_gpu("7") && up(page, "7") == Some(1.0);
-    let page = stage.page_where("the probe's return", back).await.unwrap();
+    let page = fixture.page_where("the probe's return", back).await.unwrap();
     assert_eq!(page.host_names(), before.host_names());
 }
 
@@ -149,13 +149,13 @@ fn child_of(parent: u32) -> rustix::process::Pid {
 
 #[tokio::test]
 async fn without_a_driver_there_are_host_metrics_alone() {
-    let stage =
-        ExporterStage::start(&Gpus::Real, &["--gpu.library=/nonexistent/libnvidia-ml.so.1"]).await.unwrap();
+    let fixture =
+        ExporterFixture::start(&Gpus::Real, &["--gpu.library=/nonexistent/libnvidia-ml.so.1"]).await.unwrap();
     // A probe has looked, and found no driver.
     let looked = |page: &Page| {
         page.value("gpu_probe_restarts_total", &["reason=\"driver\""]).is_some_and(|count| count > 0.0)
     };
-    let page = stage.page_where("a probe that found no driver", looked).await.unwrap();
+    let page = fixture.page_where("a probe that found no driver", looked).await.unwrap();
     assert_eq!(page.value("node_scrape_collector_success", &["collector=\"gpu\""]), Some(0.0));
     assert!(page.value("node_load1", &[]).is_some());
     let driver: Vec<_> = page.samples().filter(|sample| sample.name == "gpu_driver_info").collect();

@@ -325,12 +325,12 @@ mod tests {
             std::fs::write(file, text).unwrap();
         }
         let imports = Modules::of_crate(&folder.path().join("lib.rs")).imports();
-        let mut told: Vec<_> = imports
+        let mut found: Vec<_> = imports
             .iter()
             .map(|import| format!("{}:{} → {}", import.from.join("::"), import.line, import.to.join("::")))
             .collect();
-        told.sort();
-        told
+        found.sort();
+        found
     }
 
     #[test]

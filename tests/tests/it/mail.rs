@@ -4,13 +4,13 @@ use e2e::vendor::mail::{MailServer, PASSWORD, Tls, USER};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::relay_stage::{PATIENCE, RelayStage, firing};
+use crate::relay_fixture::{RelayFixture, TIMEOUT, firing};
 
 /// Greylisting: the first mail from a stranger is answered 451, the same one again is taken.
 async fn arrives_once(tls: Tls, temporary_failures: u32) {
     let folder = tempfile::tempdir().unwrap();
     let server = MailServer::start(folder.path(), tls, temporary_failures).await.unwrap();
-    let mut stage = RelayStage::new(&json!({ "letters": { "email": {
+    let mut fixture = RelayFixture::new(&json!({ "letters": { "email": {
         "smarthost": server.smarthost(),
         "tls": server.tls(),
         "ca_file": server.authority(),
@@ -20,14 +20,14 @@ async fn arrives_once(tls: Tls, temporary_failures: u32) {
         "auth_password": PASSWORD,
     } } }))
     .unwrap();
-    stage.start().await.unwrap();
-    assert_eq!(stage.post(&firing("letter", 1)).await.unwrap().0, StatusCode::OK);
+    fixture.start().await.unwrap();
+    assert_eq!(fixture.post(&firing("letter", 1)).await.unwrap().0, StatusCode::OK);
 
-    let mail = server.mail_with(&["letter-0"], PATIENCE).await.unwrap();
+    let mail = server.mail_with(&["letter-0"], TIMEOUT).await.unwrap();
     assert_eq!(mail.to, "ops@example.com");
-    stage.nothing_pending().await.unwrap();
+    fixture.nothing_pending().await.unwrap();
     assert_eq!(server.mails().unwrap().len(), 1);
-    let page = stage.metrics().await.unwrap();
+    let page = fixture.metrics().await.unwrap();
     let attempts = |outcome: &str| -> f64 {
         let of = |sample: &test_peers::page::Sample| {
             sample.name == "alert_relay_attempts_total" && sample.labels["outcome"] == outcome

@@ -1,13 +1,13 @@
 //! The end-to-end tests, in one program: every part is a real one, started here and gone with its test.
 
 #[cfg(test)]
-mod exporter_stage;
+mod exporter_fixture;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
-mod relay_stage;
+mod relay_fixture;
 
 #[cfg(test)]
 mod chain;

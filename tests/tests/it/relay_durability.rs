@@ -1,4 +1,4 @@
-//! What was answered 200 reaches people, whatever happens to the relay.
+//! What was answered 200 is delivered, whatever happens to the relay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use reqwest::StatusCode;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::relay_stage::{PATIENCE, RelayStage, firing, summary};
+use crate::relay_fixture::{RelayFixture, TIMEOUT, firing, summary};
 
 fn wecom_target(wecom: &Wecom) -> Value {
     json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })
@@ -29,41 +29,41 @@ fn mentions(robot: &Robot, texts: impl IntoIterator<Item = String>) -> BTreeMap<
 }
 
 /// Waits until every text stands in exactly one post.
-async fn each_told_once(robot: &Robot, texts: &[String]) {
-    until("every alert to be told", PATIENCE, async || {
+async fn each_posted_once(robot: &Robot, texts: &[String]) {
+    until("every alert to be posted", TIMEOUT, async || {
         mentions(robot, texts.iter().cloned()).values().all(|count| *count > 0).then_some(())
     })
     .await
     .unwrap();
-    let told = mentions(robot, texts.iter().cloned());
-    assert!(told.values().all(|count| *count == 1), "{told:#?}");
+    let posted = mentions(robot, texts.iter().cloned());
+    assert!(posted.values().all(|count| *count == 1), "{posted:#?}");
 }
 
 #[tokio::test]
 async fn kill_9_between_accept_and_delivery_loses_nothing() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
-    stage.start().await.unwrap();
-    wecom.robot.close_gate();
+    let mut fixture = RelayFixture::new(&wecom_target(&wecom)).unwrap();
+    fixture.start().await.unwrap();
+    wecom.robot.hold_calls();
     // One group of many parts and some small ones.
     let groups = [("many", 24), ("one", 1), ("two", 2)];
     for (group, alerts) in groups {
-        assert_eq!(stage.post(&firing(group, alerts)).await.unwrap().0, StatusCode::OK);
+        assert_eq!(fixture.post(&firing(group, alerts)).await.unwrap().0, StatusCode::OK);
     }
-    wecom.robot.holds_a_call(PATIENCE).await.unwrap();
-    stage.process().kill();
-    wecom.robot.holds_no_call(PATIENCE).await.unwrap();
+    wecom.robot.holds_a_call(TIMEOUT).await.unwrap();
+    fixture.process().kill();
+    wecom.robot.holds_no_call(TIMEOUT).await.unwrap();
     assert_eq!(wecom.robot.posts(), []);
 
-    wecom.robot.open_gate();
-    stage.start().await.unwrap();
+    wecom.robot.release_calls();
+    fixture.start().await.unwrap();
     let alerts: Vec<String> = groups
         .into_iter()
         .flat_map(|(group, alerts)| (0..alerts).map(move |number| summary(group, number)))
         .collect();
-    each_told_once(&wecom.robot, &alerts).await;
-    stage.nothing_pending().await.unwrap();
-    each_told_once(&wecom.robot, &alerts).await;
+    each_posted_once(&wecom.robot, &alerts).await;
+    fixture.nothing_pending().await.unwrap();
+    each_posted_once(&wecom.robot, &alerts).await;
     assert!(wecom.robot.posts().len() > groups.len(), "the large group fits no single message");
     assert_eq!(wecom.robot.refusals(), []);
 }
@@ -71,38 +71,38 @@ async fn kill_9_between_accept_and_delivery_loses_nothing() {
 #[tokio::test]
 async fn sigterm_finishes_the_delivery_under_way() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
-    stage.start().await.unwrap();
-    wecom.robot.close_gate();
-    assert_eq!(stage.post(&firing("late", 1)).await.unwrap().0, StatusCode::OK);
-    wecom.robot.holds_a_call(PATIENCE).await.unwrap();
+    let mut fixture = RelayFixture::new(&wecom_target(&wecom)).unwrap();
+    fixture.start().await.unwrap();
+    wecom.robot.hold_calls();
+    assert_eq!(fixture.post(&firing("late", 1)).await.unwrap().0, StatusCode::OK);
+    wecom.robot.holds_a_call(TIMEOUT).await.unwrap();
 
-    let mut process = stage.take_process();
+    let mut process = fixture.take_process();
     process.signal(Signal::TERM).unwrap();
-    until("the relay to take no more webhooks", PATIENCE, async || stage.post(&firing("x", 1)).await.err())
+    until("the relay to take no more webhooks", TIMEOUT, async || fixture.post(&firing("x", 1)).await.err())
         .await
         .unwrap();
-    wecom.robot.open_gate();
-    let status = process.exit(PATIENCE).await.unwrap();
+    wecom.robot.release_calls();
+    let status = process.exit(TIMEOUT).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", process.output());
-    each_told_once(&wecom.robot, &[summary("late", 0)]).await;
+    each_posted_once(&wecom.robot, &[summary("late", 0)]).await;
 
     // It is known to be delivered: the next start does not send it again.
-    stage.start().await.unwrap();
-    stage.nothing_pending().await.unwrap();
-    each_told_once(&wecom.robot, &[summary("late", 0)]).await;
+    fixture.start().await.unwrap();
+    fixture.nothing_pending().await.unwrap();
+    each_posted_once(&wecom.robot, &[summary("late", 0)]).await;
 }
 
 #[tokio::test]
 async fn what_the_vendor_cannot_take_now_is_sent_again() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
-    stage.start().await.unwrap();
+    let mut fixture = RelayFixture::new(&wecom_target(&wecom)).unwrap();
+    fixture.start().await.unwrap();
     wecom.robot.order(Fault::Code(-1, "system busy".to_owned()));
     wecom.robot.order(Fault::Status(StatusCode::BAD_GATEWAY));
-    stage.post(&firing("again", 1)).await.unwrap();
-    wecom.robot.post_with(&["again-0"], PATIENCE).await.unwrap();
-    stage.nothing_pending().await.unwrap();
+    fixture.post(&firing("again", 1)).await.unwrap();
+    wecom.robot.post_with(&["again-0"], TIMEOUT).await.unwrap();
+    fixture.nothing_pending().await.unwrap();
     assert_eq!((wecom.robot.posts().len(), wecom.robot.attempts().len()), (1, 3));
 }
 
@@ -112,19 +112,19 @@ async fn what_the_vendor_cannot_take_now_is_sent_again() {
 async fn an_answer_that_proves_nothing_is_no_delivery() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
     let dingtalk = DingTalk::start(dingtalk::Setup::signed()).unwrap();
-    let mut stage = RelayStage::new(&json!({
+    let mut fixture = RelayFixture::new(&json!({
         "page": { "wecom": { "webhook_url": wecom.webhook_url() } },
         "throttled": { "dingtalk": { "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret() } },
     }))
     .unwrap();
-    stage.start().await.unwrap();
+    fixture.start().await.unwrap();
     wecom.robot.order(Fault::Html);
     dingtalk.robot.order(Fault::NoCode);
-    stage.post(&firing("proof", 1)).await.unwrap();
+    fixture.post(&firing("proof", 1)).await.unwrap();
     for target in ["page", "throttled"] {
         let label = format!("target=\"{target}\"");
-        let page = until("the attempt to be counted", PATIENCE, async || {
-            let page = stage.metrics().await.ok()?;
+        let page = until("the attempt to be counted", TIMEOUT, async || {
+            let page = fixture.metrics().await.ok()?;
             let labels = [label.as_str(), "outcome=\"retry\"", "reason=\"unproven_reply\""];
             (page.value("alert_relay_attempts_total", &labels)? > 0.0).then_some(page)
         })
@@ -137,17 +137,17 @@ async fn an_answer_that_proves_nothing_is_no_delivery() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
+async fn a_store_that_cannot_write_is_503_and_alertmanager_sends_again() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
+    let mut fixture = RelayFixture::new(&wecom_target(&wecom)).unwrap();
     // A file-size limit of nothing is what a full disk looks like to one process, and can be lifted again.
-    stage.start().await.unwrap();
-    set_file_size_limit(stage.process().pid(), "0:");
-    let (status, reason) = stage.post(&firing("direct", 1)).await.unwrap();
+    fixture.start().await.unwrap();
+    set_file_size_limit(fixture.process().pid(), "0:");
+    let (status, reason) = fixture.post(&firing("direct", 1)).await.unwrap();
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{reason}");
     assert!(!reason.is_empty());
 
-    let alertmanager = alertmanager(&stage).await;
+    let alertmanager = alertmanager(&fixture).await;
     let client = http::client().unwrap();
     let alert = json!([{ "labels": { "alertname": "StoreFull", "node": "retried-0" }, "annotations": { "summary": "s" } }]);
     let posted = client
@@ -158,7 +158,7 @@ async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
         .await
         .unwrap();
     assert!(posted.status().is_success(), "{}", posted.text().await.unwrap());
-    until("Alertmanager to be answered 503", PATIENCE, async || {
+    until("Alertmanager to be answered 503", TIMEOUT, async || {
         let page = http::page(&client, &format!("{}/metrics", alertmanager.1)).await.ok()?;
         let refused = test_peers::page::Page(page)
             .value("alertmanager_notification_requests_failed_total", &["integration=\"webhook\""]);
@@ -168,10 +168,10 @@ async fn a_store_that_cannot_write_is_503_and_alertmanager_comes_again() {
     .unwrap();
     assert_eq!(wecom.robot.attempts().len(), 0);
 
-    set_file_size_limit(stage.process().pid(), "unlimited:");
-    wecom.robot.post_with(&["retried-0"], PATIENCE).await.unwrap();
-    // What was answered 503 was not stored: its sender was told to come again, and did not.
-    stage.nothing_pending().await.unwrap();
+    set_file_size_limit(fixture.process().pid(), "unlimited:");
+    wecom.robot.post_with(&["retried-0"], TIMEOUT).await.unwrap();
+    // What was answered 503 was not stored: its sender could have sent it again, and did not.
+    fixture.nothing_pending().await.unwrap();
     assert_eq!(mentions(&wecom.robot, [summary("direct", 0)]).into_values().sum::<usize>(), 0);
 }
 
@@ -185,24 +185,24 @@ fn set_file_size_limit(pid: u32, limit: &str) {
     assert!(status.success());
 }
 
-/// A real Alertmanager that tells the stage at once, and its address.
-async fn alertmanager(stage: &RelayStage) -> (e2e::process::Process, String) {
+/// A real Alertmanager that notifies the relay at once, and its address.
+async fn alertmanager(fixture: &RelayFixture) -> (e2e::process::Process, String) {
     let port = Port::free().unwrap();
-    let config = stage.folder().join("alertmanager.yml");
+    let config = fixture.folder().join("alertmanager.yml");
     let text = json!({
         "route": { "receiver": "relay", "group_by": ["alertname"], "group_wait": "0s", "group_interval": "10s" },
-        "receivers": [{ "name": "relay", "webhook_configs": [{ "url": stage.url("/api/v1/alerts/ops") }] }],
+        "receivers": [{ "name": "relay", "webhook_configs": [{ "url": fixture.url("/api/v1/alerts/ops") }] }],
     });
     std::fs::write(&config, text.to_string()).unwrap();
     let mut process = Launch::new("alertmanager", &programs::debian("prometheus-alertmanager").unwrap())
         .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.path={}", stage.folder().join("alertmanager").display()))
+        .arg(format!("--storage.path={}", fixture.folder().join("alertmanager").display()))
         .arg(format!("--web.listen-address={}", port.address()))
         .arg("--cluster.listen-address=")
-        .start(stage.folder())
+        .start(fixture.folder())
         .unwrap();
     let url = format!("http://{}", port.address());
-    process.ready(&http::client().unwrap(), &format!("{url}/-/ready"), PATIENCE).await.unwrap();
+    process.ready(&http::client().unwrap(), &format!("{url}/-/ready"), TIMEOUT).await.unwrap();
     (process, url)
 }
 
@@ -210,11 +210,11 @@ async fn alertmanager(stage: &RelayStage) -> (e2e::process::Process, String) {
 #[tokio::test]
 async fn a_slow_answer_is_waited_for() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage = RelayStage::new(&wecom_target(&wecom)).unwrap();
-    stage.start().await.unwrap();
+    let mut fixture = RelayFixture::new(&wecom_target(&wecom)).unwrap();
+    fixture.start().await.unwrap();
     wecom.robot.order(Fault::Slow(Duration::from_secs(3)));
-    stage.post(&firing("slow", 1)).await.unwrap();
-    wecom.robot.post_with(&["slow-0"], PATIENCE).await.unwrap();
-    stage.nothing_pending().await.unwrap();
+    fixture.post(&firing("slow", 1)).await.unwrap();
+    wecom.robot.post_with(&["slow-0"], TIMEOUT).await.unwrap();
+    fixture.nothing_pending().await.unwrap();
     assert_eq!(wecom.robot.attempts().len(), 1);
 }

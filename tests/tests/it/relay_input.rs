@@ -7,7 +7,7 @@ use e2e::vendor::wecom::{self, Wecom};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::relay_stage::{RelayStage, firing};
+use crate::relay_fixture::{RelayFixture, firing};
 
 #[test]
 fn bad_settings_are_all_named_at_once() {
@@ -44,13 +44,13 @@ fn a_missing_settings_file_is_named() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let stage =
-        RelayStage::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
-    let address = stage.url("").replace("http://", "");
+    let fixture =
+        RelayFixture::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
+    let address = fixture.url("").replace("http://", "");
     let _taken = tokio::net::TcpListener::bind(&address).await.unwrap();
     for command in ["check", "serve"] {
         let mut relay = tokio::process::Command::new(programs::ours("alert-relay").unwrap());
-        let output = relay.arg(command).arg("--config").arg(stage.settings()).output().await.unwrap();
+        let output = relay.arg(command).arg("--config").arg(fixture.settings()).output().await.unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains(&address), "{command}: {said}");
@@ -60,11 +60,11 @@ async fn a_port_that_is_taken_is_named() {
 #[tokio::test]
 async fn a_bad_webhook_is_refused_with_its_reason_and_leaves_nothing() {
     let wecom = Wecom::start(wecom::Setup::default()).unwrap();
-    let mut stage =
-        RelayStage::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
-    stage.start().await.unwrap();
+    let mut fixture =
+        RelayFixture::new(&json!({ "chat": { "wecom": { "webhook_url": wecom.webhook_url() } } })).unwrap();
+    fixture.start().await.unwrap();
     let accepted = async || -> f64 {
-        let page = stage.metrics().await.unwrap();
+        let page = fixture.metrics().await.unwrap();
         page.samples()
             .filter(|sample| sample.name == "alert_relay_deliveries_accepted_total")
             .map(|sample| sample.value)
@@ -85,14 +85,14 @@ async fn a_bad_webhook_is_refused_with_its_reason_and_leaves_nothing() {
     ];
     for (receiver, body, status, word) in cases {
         let start = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
-        let (given, reason) = stage.post_bytes(receiver, body).await.unwrap();
+        let (given, reason) = fixture.post_bytes(receiver, body).await.unwrap();
         assert_eq!(given, status, "{start}: {reason}");
         assert!(reason.contains(word) && !reason.is_empty(), "{start}: {reason}");
     }
     assert!(accepted().await.abs() < f64::EPSILON);
 
-    assert_eq!(stage.post_bytes("ops", good).await.unwrap().0, StatusCode::OK);
+    assert_eq!(fixture.post_bytes("ops", good).await.unwrap().0, StatusCode::OK);
     assert!((accepted().await - 1.0).abs() < f64::EPSILON);
-    wecom.robot.post_with(&["good-0"], crate::relay_stage::PATIENCE).await.unwrap();
+    wecom.robot.post_with(&["good-0"], crate::relay_fixture::TIMEOUT).await.unwrap();
     assert_eq!(wecom.robot.posts().len(), 1);
 }

@@ -9,7 +9,7 @@ use e2e::wait::until;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::relay_stage::{PATIENCE, RelayStage, firing};
+use crate::relay_fixture::{RelayFixture, TIMEOUT, firing};
 
 const GROUPS: usize = 60;
 
@@ -22,23 +22,23 @@ async fn sixty_groups_at_once_never_exceed_twenty_in_the_window() {
         ..dingtalk::Setup::signed()
     };
     let dingtalk = DingTalk::start(setup).unwrap();
-    let mut stage = RelayStage::new(&json!({ "chat": {
+    let mut fixture = RelayFixture::new(&json!({ "chat": {
         "dingtalk": { "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret() },
         // The default against 20 a minute is 18 a minute.
         "budget": "18/5s",
     } }))
     .unwrap();
-    stage.start().await.unwrap();
+    fixture.start().await.unwrap();
     let groups: Vec<String> = (0..GROUPS).map(|number| format!("group{number:02}")).collect();
     for group in &groups {
-        assert_eq!(stage.post(&firing(group, 1)).await.unwrap().0, StatusCode::OK);
+        assert_eq!(fixture.post(&firing(group, 1)).await.unwrap().0, StatusCode::OK);
     }
 
-    until("all groups to be told", PATIENCE, async || {
+    until("all groups to be posted", TIMEOUT, async || {
         let posts = dingtalk.robot.posts();
-        let told: BTreeSet<&String> =
+        let posted: BTreeSet<&String> =
             groups.iter().filter(|group| posts.iter().any(|post| post.text.contains(*group))).collect();
-        (told.len() == GROUPS).then_some(())
+        (posted.len() == GROUPS).then_some(())
     })
     .await
     .unwrap();

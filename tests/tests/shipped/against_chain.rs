@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::chain::addresses::Addresses;
 use e2e::chain::parts::Gpus;
 use e2e::chain::{Chain, Plan};
-use e2e::incident::Audience;
+use e2e::incident::Recipients;
 use e2e::wait::until;
 use e2e::{http, promql as prometheus};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,11 +52,11 @@ const LIMIT: Duration = Duration::from_mins(2);
 #[tokio::test]
 async fn every_metric_is_exported_and_every_query_answers() {
     let data = tempfile::tempdir().unwrap();
-    let audience = Audience::start(data.path()).await.unwrap();
-    let told = audience.plan(data.path(), Addresses::free().unwrap()).unwrap();
+    let recipients = Recipients::start(data.path()).await.unwrap();
+    let incident = recipients.plan(data.path(), Addresses::free().unwrap()).unwrap();
     let healthy = files::path("crates/nvml-sim/scenarios/h100x8.yaml");
     let gpus = Gpus::Simulated { scenario: healthy, age: Duration::ZERO };
-    let plan = Plan { gpus, pace: PACE, ..told };
+    let plan = Plan { gpus, pace: PACE, ..incident };
     let chain = Chain::start(plan).await.unwrap();
     let client = http::client().unwrap();
     let address = chain.addresses.prometheus_url("");
@@ -124,7 +124,7 @@ async fn every_metric_is_exported_and_every_query_answers() {
             assert_eq!(rule["health"], "ok", "{}: {}", rule["name"], rule["lastError"]);
         }
     }
-    // A healthy machine is not told about.
+    // Nothing is sent about a healthy machine.
     let firing = utf8_percent_encode("ALERTS{alertstate=\"firing\",alertname=~\"Gpu.+\"}", NON_ALPHANUMERIC)
         .to_string();
     let page = http::page(&client, &format!("{address}/api/v1/query?query={firing}")).await.unwrap();

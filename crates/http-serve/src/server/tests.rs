@@ -11,7 +11,7 @@ use tokio::{
 use super::*;
 use crate::{RequestBody, Stop, Stopper, read_body, response};
 
-const LONG: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running server on a free port of loopback.
 struct Running {
@@ -42,7 +42,7 @@ async fn converse(address: SocketAddr, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     // A reset is an end as well.
-    let _ = timeout(LONG, stream.read_to_end(&mut answer)).await.expect("the server closes in time");
+    let _ = timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.expect("the server closes in time");
     String::from_utf8(answer).unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn round_trip(stream: &mut TcpStream) {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        let read = timeout(LONG, stream.read_buf(&mut answer)).await.expect("answered in time").unwrap();
+        let read = timeout(TIMEOUT, stream.read_buf(&mut answer)).await.expect("answered in time").unwrap();
         assert_ne!(read, 0, "the connection stays open");
     }
 }
@@ -61,7 +61,7 @@ const LAST_GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n
 #[tokio::test]
 async fn a_body_within_the_limit_arrives_and_one_beyond_is_refused_with_the_reason() {
     let running =
-        start(Limits { max_body_bytes: 1000, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+        start(Limits { max_body_bytes: 1000, ..Limits::default() }, TIMEOUT, tower::service_fn(echo)).await;
     let post = |length: usize| {
         format!(
             "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{}",
@@ -80,7 +80,7 @@ async fn a_body_within_the_limit_arrives_and_one_beyond_is_refused_with_the_reas
 #[tokio::test]
 async fn a_body_of_unannounced_length_is_refused_at_the_limit() {
     let running =
-        start(Limits { max_body_bytes: 10, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+        start(Limits { max_body_bytes: 10, ..Limits::default() }, TIMEOUT, tower::service_fn(echo)).await;
     let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n";
     let answer = converse(running.address, chunked).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
@@ -96,7 +96,7 @@ async fn a_refusal_reaches_a_peer_that_is_still_sending() {
         }
         Ok::<_, Infallible>(response::text(StatusCode::NOT_FOUND, "no such page\n"))
     });
-    let running = start(limits, LONG, refuse).await;
+    let running = start(limits, TIMEOUT, refuse).await;
     // More than the kernel's buffers of both sides take.
     let piece = "x".repeat(1024 * 1024);
     let announced = format!("Content-Length: {}\r\n\r\n{}", 20 * piece.len(), piece.repeat(20));
@@ -106,11 +106,11 @@ async fn a_refusal_reaches_a_peer_that_is_still_sending() {
         for body in [&announced, &chunked] {
             let mut peer = TcpStream::connect(running.address).await.unwrap();
             let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{body}");
-            timeout(LONG, peer.write_all(request.as_bytes())).await.unwrap().expect("all is taken");
+            timeout(TIMEOUT, peer.write_all(request.as_bytes())).await.unwrap().expect("all is taken");
             // The connection is good for the next request.
             peer.write_all(LAST_GET).await.unwrap();
             let mut answers = String::new();
-            timeout(LONG, peer.read_to_string(&mut answers)).await.unwrap().unwrap();
+            timeout(TIMEOUT, peer.read_to_string(&mut answers)).await.unwrap().unwrap();
             assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 2, "{answers}");
         }
     }
@@ -121,7 +121,7 @@ async fn a_peer_that_asks_before_it_sends_is_refused_at_once() {
     let refuse = tower::service_fn(async |_| {
         Ok::<_, Infallible>(response::text(StatusCode::NOT_FOUND, "no such page\n"))
     });
-    let running = start(Limits::default(), LONG, refuse).await;
+    let running = start(Limits::default(), TIMEOUT, refuse).await;
     let asking = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
     assert!(converse(running.address, asking).await.starts_with("HTTP/1.1 404 "));
 }
@@ -130,7 +130,7 @@ async fn a_peer_that_asks_before_it_sends_is_refused_at_once() {
 async fn a_head_that_never_ends_costs_its_own_connection() {
     let limits =
         Limits { header_timeout: Duration::from_millis(100), max_connections: 1, ..Limits::default() };
-    let running = start(limits, LONG, tower::service_fn(echo)).await;
+    let running = start(limits, TIMEOUT, tower::service_fn(echo)).await;
     // The only slot is taken by a peer that stops in the middle: closed without an answer …
     assert_eq!(converse(running.address, b"GET / HTTP/1.1\r\nHost:").await, "");
     // … and so is one that never speaks; then the slot is free again.
@@ -140,7 +140,7 @@ async fn a_head_that_never_ends_costs_its_own_connection() {
 
 #[tokio::test]
 async fn garbage_is_answered_400_or_closed() {
-    let running = start(Limits::default(), LONG, tower::service_fn(echo)).await;
+    let running = start(Limits::default(), TIMEOUT, tower::service_fn(echo)).await;
     let answer = converse(running.address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     let header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(connection::HEAD_BYTES as usize * 2));
@@ -155,7 +155,7 @@ async fn a_service_that_does_not_answer_is_answered_for() {
     let silent = tower::service_fn(async |_| {
         std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     });
-    let running = start(limits, LONG, silent).await;
+    let running = start(limits, TIMEOUT, silent).await;
     let answer = converse(running.address, LAST_GET).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("\r\nretry-after: 5\r\n"), "{answer}");
@@ -173,7 +173,7 @@ async fn a_service_may_word_refusals_itself() {
         response::text(StatusCode::IM_A_TEAPOT, text)
     });
     let (_stopper, stop) = Stop::by_hand();
-    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), LONG));
+    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), TIMEOUT));
     let large = b"POST /a?b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\n1234";
     let answer = converse(address, large).await;
     assert!(answer.starts_with("HTTP/1.1 418 "), "{answer}");
@@ -186,7 +186,7 @@ async fn a_service_may_word_refusals_itself() {
 #[tokio::test]
 async fn peers_beyond_the_limit_wait_for_a_free_slot() {
     let running =
-        start(Limits { max_connections: 2, ..Limits::default() }, LONG, tower::service_fn(echo)).await;
+        start(Limits { max_connections: 2, ..Limits::default() }, TIMEOUT, tower::service_fn(echo)).await;
     let mut holders = Vec::new();
     for _ in 0..2 {
         let mut holder = TcpStream::connect(running.address).await.unwrap();
@@ -203,7 +203,7 @@ async fn peers_beyond_the_limit_wait_for_a_free_slot() {
     let nothing = third.try_read(&mut first).expect_err("the third is not served while both slots are taken");
     assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
     drop(holders.pop());
-    timeout(LONG, third.read(&mut first)).await.expect("served once a slot is free").unwrap();
+    timeout(TIMEOUT, third.read(&mut first)).await.expect("served once a slot is free").unwrap();
     assert_eq!(first, *b"H");
 }
 
@@ -211,12 +211,12 @@ async fn peers_beyond_the_limit_wait_for_a_free_slot() {
 async fn a_connection_that_nobody_uses_makes_room() {
     let limits =
         Limits { header_timeout: Duration::from_millis(100), max_connections: 1, ..Limits::default() };
-    let running = start(limits, LONG, tower::service_fn(echo)).await;
+    let running = start(limits, TIMEOUT, tower::service_fn(echo)).await;
     let mut idle = TcpStream::connect(running.address).await.unwrap();
     round_trip(&mut idle).await;
     // Long before the idle time-out.
     assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
-    timeout(LONG, idle.read_to_end(&mut Vec::new())).await.expect("closed").unwrap();
+    timeout(TIMEOUT, idle.read_to_end(&mut Vec::new())).await.expect("closed").unwrap();
 }
 
 #[tokio::test]
@@ -227,13 +227,13 @@ async fn a_peer_that_does_not_read_is_cut_off() {
     let endless = tower::service_fn(async |_| {
         Ok::<_, Infallible>(response::text(StatusCode::OK, vec![b'x'; 64 * 1024 * 1024]))
     });
-    let running = start(limits, LONG, endless).await;
+    let running = start(limits, TIMEOUT, endless).await;
     let mut deaf = TcpStream::connect(running.address).await.unwrap();
     deaf.write_all(LAST_GET).await.unwrap();
     let mut next = TcpStream::connect(running.address).await.unwrap();
     next.write_all(LAST_GET).await.unwrap();
     let mut first = [0];
-    timeout(LONG, next.read(&mut first)).await.expect("the slot of the deaf peer is free again").unwrap();
+    timeout(TIMEOUT, next.read(&mut first)).await.expect("the slot of the deaf peer is free again").unwrap();
     drop(deaf);
 }
 
@@ -249,7 +249,7 @@ async fn a_stop_lets_the_response_in_flight_finish_and_closes_the_idle() {
             Ok::<_, Infallible>(response::text(StatusCode::OK, "whole"))
         }
     });
-    let running = start(Limits::default(), LONG, slow).await;
+    let running = start(Limits::default(), TIMEOUT, slow).await;
     let mut silent = TcpStream::connect(running.address).await.unwrap();
     let busy = tokio::spawn(converse(running.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
     starts.recv().await.unwrap();
@@ -295,7 +295,7 @@ async fn all_listeners_serve_and_all_failures_are_named() {
         assert!(refused.contains(&format!("cannot listen on `{address}`")), "{refused}");
     }
     let (_stopper, stop) = Stop::by_hand();
-    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), LONG));
+    tokio::spawn(server.serve(tower::service_fn(echo), stop.requested(), TIMEOUT));
     for address in addresses {
         assert!(converse(address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
     }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use self::clients::{Authority, Certified, Client};
 
-const LONG: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
@@ -37,18 +37,18 @@ fn files_ending(suffix: &str) -> BTreeMap<String, String> {
 }
 
 /// A directory as a config file expects it: the authority, a server's certificate, and another key that fits nothing.
-struct Place {
+struct ConfigDirectory {
     directory: tempfile::TempDir,
     authority: Authority,
 }
 
-impl Place {
+impl ConfigDirectory {
     fn new() -> Self {
-        let place = Self { directory: tempfile::tempdir().unwrap(), authority: Authority::new() };
-        place.write("ca.crt", &place.authority.pem());
-        place.write_server(&place.authority);
-        place.write("other.key", &place.authority.certify(&["other.example"]).key_pem);
-        place
+        let directory = Self { directory: tempfile::tempdir().unwrap(), authority: Authority::new() };
+        directory.write("ca.crt", &directory.authority.pem());
+        directory.write_server(&directory.authority);
+        directory.write("other.key", &directory.authority.certify(&["other.example"]).key_pem);
+        directory
     }
 
     fn write_server(&self, authority: &Authority) {
@@ -90,7 +90,7 @@ impl Running {
         let (stopper, stop) = Stop::by_hand();
         let service =
             tower::service_fn(async |_| Ok::<_, Infallible>(response::text(StatusCode::OK, "served\n")));
-        let ended = tokio::spawn(server.serve(service, stop.requested(), LONG));
+        let ended = tokio::spawn(server.serve(service, stop.requested(), TIMEOUT));
         Self { address, stopper, ended }
     }
 
@@ -103,11 +103,11 @@ impl Running {
 
 #[test]
 fn bad_files_are_refused_in_their_words() {
-    let place = Place::new();
+    let directory = ConfigDirectory::new();
     let files = files_ending(".bad.yml");
     assert!(files.len() > 15, "{files:?}");
     for (name, text) in files {
-        let said = validate(&place.write(&name, &text)).expect_err(&name).to_string();
+        let said = validate(&directory.write(&name, &text)).expect_err(&name).to_string();
         let expected: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# says: ")).collect();
         let problems: Vec<&str> = said.lines().skip(1).collect();
         assert_eq!(problems.len(), expected.len(), "{name}\n{said}");
@@ -120,9 +120,9 @@ fn bad_files_are_refused_in_their_words() {
 
 #[tokio::test]
 async fn a_bad_file_or_an_absent_one_starts_nothing() {
-    let place = Place::new();
-    let absent = place.path("absent.yml");
-    let bad = place.write("bad.yml", "junk: 1");
+    let directory = ConfigDirectory::new();
+    let absent = directory.path("absent.yml");
+    let bad = directory.write("bad.yml", "junk: 1");
     for (path, expected) in [(absent, "No such file"), (bad, "junk: unknown key")] {
         let said = validate(&path).unwrap_err().to_string();
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
@@ -140,71 +140,73 @@ fn indented(pem: &str) -> String {
 
 #[test]
 fn a_refusal_repeats_no_secret() {
-    let place = Place::new();
-    let key = place.authority.certify(&["localhost"]).key_pem;
+    let directory = ConfigDirectory::new();
+    let key = directory.authority.certify(&["localhost"]).key_pem;
     let secret_line = key.lines().nth(1).unwrap();
     let inline = indented(&key);
     let text = format!(
         "tls_server_config:\n  cert_file: server.crt\n  key: |\n{inline}basic_auth_users:\n  alice: in-plain-sight\n"
     );
-    let said = validate(&place.write("secrets.yml", &text)).unwrap_err().to_string();
+    let said = validate(&directory.write("secrets.yml", &text)).unwrap_err().to_string();
     assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
     // A broken document is quoted by nobody either.
-    let said = validate(&place.write("broken.yml", &format!("{text}\n\" {{"))).unwrap_err().to_string();
+    let said = validate(&directory.write("broken.yml", &format!("{text}\n\" {{"))).unwrap_err().to_string();
     assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
 }
 
 #[tokio::test]
 async fn good_files_are_accepted_and_served() {
-    let place = Place::new();
+    let directory = ConfigDirectory::new();
     for name in files_ending(".good.yml").into_keys() {
-        let path = place.good(&name);
+        let path = directory.good(&name);
         validate(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         let running = Running::with(path).await;
-        serves_as_it_says(&name, &place, running.address).await;
+        serves_as_it_says(&name, &directory, running.address).await;
         running.stop().await;
     }
 }
 
-async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
-    let signed = place.authority.certify(&["prometheus.example"]);
+async fn serves_as_it_says(name: &str, directory: &ConfigDirectory, address: SocketAddr) {
+    let signed = directory.authority.certify(&["prometheus.example"]);
     let stranger = Authority::new().certify(&["prometheus.example"]);
     match name.strip_suffix(".good.yml").unwrap() {
         "empty" | "blank_sections" => {
-            let answer = place.client().plain(address, "").await;
+            let answer = directory.client().plain(address, "").await;
             assert_eq!((answer.status, answer.body.as_str()), (200, "served\n"));
         }
         "tls" => {
-            let secured = place.client().ask(address).await.unwrap();
+            let secured = directory.client().ask(address).await.unwrap();
             assert_eq!(secured.answer.body, "served\n");
             assert_eq!(secured.version, "TLSv1_3");
-            assert_eq!(place.client().http_version(address).await, http::Version::HTTP_2);
-            let plain = place.client().plain(address, "").await;
+            assert_eq!(directory.client().http_version(address).await, http::Version::HTTP_2);
+            let plain = directory.client().plain(address, "").await;
             assert_eq!((plain.status, plain.body.as_str()), (400, "this port speaks HTTPS: use https://\n"));
         }
         "tls_http1_only" => {
-            assert_eq!(place.client().http_version(address).await, http::Version::HTTP_11);
+            assert_eq!(directory.client().http_version(address).await, http::Version::HTTP_11);
         }
         "tls12_one_cipher" => {
-            let secured = place.client().ask(address).await.unwrap();
+            let secured = directory.client().ask(address).await.unwrap();
             assert_eq!(secured.version, "TLSv1_2");
             assert_eq!(secured.cipher, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
             assert_eq!(secured.curve, "secp256r1");
         }
         "tls13_only" => {
-            assert_eq!(place.client().ask(address).await.unwrap().version, "TLSv1_3");
-            place.client().tls12().ask(address).await.unwrap_err();
+            assert_eq!(directory.client().ask(address).await.unwrap().version, "TLSv1_3");
+            directory.client().tls12().ask(address).await.unwrap_err();
         }
-        "mtls_request" => lets_in(place, address, [(None, true), (Some(&stranger), true)]).await,
-        "mtls_require_any" => lets_in(place, address, [(None, false), (Some(&stranger), true)]).await,
+        "mtls_request" => lets_in(directory, address, [(None, true), (Some(&stranger), true)]).await,
+        "mtls_require_any" => lets_in(directory, address, [(None, false), (Some(&stranger), true)]).await,
         "mtls_verify_if_given" => {
-            lets_in(place, address, [(None, true), (Some(&stranger), false), (Some(&signed), true)]).await;
+            lets_in(directory, address, [(None, true), (Some(&stranger), false), (Some(&signed), true)])
+                .await;
         }
         "mtls_require_and_verify" => {
-            lets_in(place, address, [(None, false), (Some(&stranger), false), (Some(&signed), true)]).await;
+            lets_in(directory, address, [(None, false), (Some(&stranger), false), (Some(&signed), true)])
+                .await;
         }
         "mtls_allowed_names" => {
-            let of = |names: &[&str]| place.authority.certify(names);
+            let of = |names: &[&str]| directory.authority.certify(names);
             let in_the_list = [
                 "prometheus.example",
                 "spiffe://example/prometheus",
@@ -213,13 +215,14 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
                 "2001:db8::7",
             ];
             for allowed in in_the_list {
-                lets_in(place, address, [(Some(&of(&["first.example", allowed])), true)]).await;
+                lets_in(directory, address, [(Some(&of(&["first.example", allowed])), true)]).await;
             }
             let others = of(&["other.example", "192.0.2.8"]);
-            lets_in(place, address, [(None, false), (Some(&stranger), false), (Some(&others), false)]).await;
+            lets_in(directory, address, [(None, false), (Some(&stranger), false), (Some(&others), false)])
+                .await;
         }
         "headers" => {
-            let answer = place.client().plain(address, "").await;
+            let answer = directory.client().plain(address, "").await;
             for header in [
                 "content-security-policy: default-src 'self'",
                 "strict-transport-security: max-age=31536000",
@@ -233,19 +236,19 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
         "users" => {
             for (credentials, status) in [("alice:right", 200), ("007:right", 200), ("alice:wrong", 401)] {
                 assert_eq!(
-                    place.client().plain(address, &basic(credentials)).await.status,
+                    directory.client().plain(address, &basic(credentials)).await.status,
                     status,
                     "{credentials}"
                 );
             }
-            let refused = place.client().plain(address, "").await;
+            let refused = directory.client().plain(address, "").await;
             assert_eq!(refused.status, 401);
             assert!(refused.head.contains("www-authenticate: Basic"), "{}", refused.head);
         }
         "rate_limit" => {
             let mut statuses = Vec::new();
             for _ in 0..3 {
-                statuses.push(place.client().plain(address, "").await.status);
+                statuses.push(directory.client().plain(address, "").await.status);
             }
             assert_eq!(statuses, [200, 200, 429]);
         }
@@ -254,14 +257,14 @@ async fn serves_as_it_says(name: &str, place: &Place, address: SocketAddr) {
 }
 
 async fn lets_in<const N: usize>(
-    place: &Place,
+    directory: &ConfigDirectory,
     address: SocketAddr,
     clients: [(Option<&Certified>, bool); N],
 ) {
     for (position, (certificate, expected)) in clients.into_iter().enumerate() {
         let client = match certificate {
-            Some(certificate) => place.client().with(certificate),
-            None => place.client(),
+            Some(certificate) => directory.client().with(certificate),
+            None => directory.client(),
         };
         let answered = client.ask(address).await;
         assert_eq!(answered.is_ok(), expected, "client {position}: {answered:?}");
@@ -274,24 +277,26 @@ fn basic(credentials: &str) -> String {
 
 #[tokio::test]
 async fn certificate_and_key_may_stand_in_the_file() {
-    let place = Place::new();
-    let Certified { certificate_pem, key_pem } = place.authority.certify(&["localhost"]);
+    let directory = ConfigDirectory::new();
+    let Certified { certificate_pem, key_pem } = directory.authority.certify(&["localhost"]);
     let text = format!(
         "tls_server_config:\n  cert: |\n{}  key: |\n{}",
         indented(&certificate_pem),
         indented(&key_pem)
     );
-    let running = Running::with(place.write("inline.yml", &text)).await;
-    assert_eq!(place.client().ask(running.address).await.unwrap().answer.body, "served\n");
+    let running = Running::with(directory.write("inline.yml", &text)).await;
+    assert_eq!(directory.client().ask(running.address).await.unwrap().answer.body, "served\n");
     running.stop().await;
 }
 
 #[tokio::test]
 async fn a_stalled_handshake_holds_its_slot_for_a_bounded_time() {
-    let place = Place::new();
+    let directory = ConfigDirectory::new();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let mut config =
-        ServerConfig { web_config: Some(place.good("tls.good.yml")), ..ServerConfig::listening_on(listen) };
+    let mut config = ServerConfig {
+        web_config: Some(directory.good("tls.good.yml")),
+        ..ServerConfig::listening_on(listen)
+    };
     config.limits.max_connections = 1;
     config.limits.handshake_timeout = Duration::from_millis(100);
     let server = Server::bind(config).await.unwrap_or_else(|error| panic!("{error}"));
@@ -300,13 +305,13 @@ async fn a_stalled_handshake_holds_its_slot_for_a_bounded_time() {
     let (_stopper, stop) = Stop::by_hand();
     let service =
         tower::service_fn(async |_| Ok::<_, Infallible>(response::text(StatusCode::OK, "served\n")));
-    tokio::spawn(server.serve(service, stop.requested(), LONG));
+    tokio::spawn(server.serve(service, stop.requested(), TIMEOUT));
     // The only slot: a silent peer, then one that stops after the first bytes of a handshake.
     let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut halfway = tokio::net::TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut halfway, &[0x16, 0x03, 0x01, 0x02]).await.unwrap();
     let secured =
-        tokio::time::timeout(LONG, place.client().ask(address)).await.expect("a slot is free in time");
+        tokio::time::timeout(TIMEOUT, directory.client().ask(address)).await.expect("a slot is free in time");
     assert_eq!(secured.unwrap().answer.body, "served\n");
 }
 
@@ -317,16 +322,16 @@ async fn becomes<F: Future<Output = bool>>(what: &str, mut asked: impl FnMut() -
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(LONG, followed).await.unwrap_or_else(|_| panic!("{what} in time"));
+    tokio::time::timeout(TIMEOUT, followed).await.unwrap_or_else(|_| panic!("{what} in time"));
 }
 
 #[tokio::test]
 async fn changed_users_and_headers_take_over() {
-    let place = Place::new();
+    let directory = ConfigDirectory::new();
     let users = fs::read_to_string(testdata().join("users.good.yml")).unwrap();
-    let path = place.write("web.yml", &users);
+    let path = directory.write("web.yml", &users);
     let running = Running::with(path.clone()).await;
-    let ask = async |header: &str| place.client().plain(running.address, header).await;
+    let ask = async |header: &str| directory.client().plain(running.address, header).await;
     assert_eq!(ask(&basic("alice:right")).await.status, 200);
 
     fs::write(&path, users.replace("alice", "carol")).unwrap();
@@ -340,23 +345,25 @@ async fn changed_users_and_headers_take_over() {
 
 #[tokio::test]
 async fn a_renewed_certificate_is_used_for_new_handshakes() {
-    let place = Place::new();
-    let running = Running::with(place.good("tls.good.yml")).await;
+    let directory = ConfigDirectory::new();
+    let running = Running::with(directory.good("tls.good.yml")).await;
     let renewed = Authority::new();
     let new_client = Client::trusting(&renewed);
     new_client.ask(running.address).await.expect_err("the old certificate is not the new authority's");
-    place.write_server(&renewed);
+    directory.write_server(&renewed);
     becomes("the new certificate is shown", async || new_client.ask(running.address).await.is_ok()).await;
-    place.client().ask(running.address).await.expect_err("the old certificate is gone");
+    directory.client().ask(running.address).await.expect_err("the old certificate is gone");
     running.stop().await;
 }
 
 #[tokio::test]
 async fn http2_finishes_what_is_in_flight_when_stopped() {
-    let place = Place::new();
+    let directory = ConfigDirectory::new();
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let config =
-        ServerConfig { web_config: Some(place.good("tls.good.yml")), ..ServerConfig::listening_on(listen) };
+    let config = ServerConfig {
+        web_config: Some(directory.good("tls.good.yml")),
+        ..ServerConfig::listening_on(listen)
+    };
     let server = Server::bind(config).await.unwrap_or_else(|error| panic!("{error}"));
     let address = server.local_addresses()[0];
     let (stopper, stop) = Stop::by_hand();
@@ -370,8 +377,8 @@ async fn http2_finishes_what_is_in_flight_when_stopped() {
             Ok::<_, Infallible>(response::text(StatusCode::OK, "whole"))
         }
     });
-    let ended = tokio::spawn(server.serve(service, stop.requested(), LONG));
-    let client = place.client();
+    let ended = tokio::spawn(server.serve(service, stop.requested(), TIMEOUT));
+    let client = directory.client();
     let asked = tokio::spawn(async move { client.http2_body(address).await });
     starts.recv().await.unwrap();
     stopper.stop();

@@ -22,7 +22,7 @@ const ROUNDS: usize = 5;
 const STARTS: usize = 10;
 /// How long the exporter is left alone to see what its own clock costs.
 const ALONE: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Whose pages are the driver's.
 const LIBRARY: &str = "libnvml_sim";
 
@@ -64,7 +64,7 @@ async fn ours(name: &str, scenario: &str, age: Duration, folder: &Path) -> Resul
     peer.ready().await?;
     let client = http::client()?;
     let page = format!("http://{}/metrics", peer.port.address());
-    until("all eight GPUs on the page", PATIENCE, async || {
+    until("all eight GPUs on the page", TIMEOUT, async || {
         let text = http::page(&client, &page).await.ok()?;
         let gpus = text.lines().filter(|line| line.starts_with("gpu_up{") && line.ends_with(" 1"));
         (gpus.count() == 8).then_some(())
@@ -86,7 +86,7 @@ async fn node_exporter(folder: &Path) -> Result<Peer> {
 impl Peer {
     async fn ready(&mut self) -> Result<()> {
         let url = format!("http://{}/", self.port.address());
-        self.process.ready(&http::client()?, &url, PATIENCE).await
+        self.process.ready(&http::client()?, &url, TIMEOUT).await
     }
 
     fn processes(&self) -> Result<Vec<u32>> {
@@ -193,7 +193,7 @@ async fn one_hangs(table: &mut Table, healthy: &Peer, folder: &Path) -> Result<(
     let hung = ours("hung", "hang.yaml", Duration::from_secs(25), folder).await?;
     let client = http::client()?;
     let page = format!("http://{}/metrics", hung.port.address());
-    until("GPU 2 to be given up", PATIENCE, async || {
+    until("GPU 2 to be given up", TIMEOUT, async || {
         let text = http::page(&client, &page).await.ok()?;
         text.lines().any(|line| line.starts_with("gpu_up{gpu=\"2\"") && line.ends_with(" 0")).then_some(())
     })
@@ -251,7 +251,7 @@ fn first_scrape(program: &Path, flags: &[String]) -> Result<f64> {
         match Scraper::connect(address, false) {
             Ok(scraper) => break scraper,
             Err(error) => {
-                ensure!(started.elapsed() < PATIENCE, "{} does not listen: {error:#}", program.display());
+                ensure!(started.elapsed() < TIMEOUT, "{} does not listen: {error:#}", program.display());
                 ensure!(matches!(child.0.try_wait(), Ok(None)), "{} ended at once", program.display());
                 wait_a_little();
             }

@@ -7,8 +7,8 @@
 //!
 //! A program and not a `cargo bench` target, which would build every dependency a second time.
 //!
-//! A missed target is printed and no failure, unless `BENCH_STRICT=1` says so: on a shared machine a number tells about
-//! the neighbours as well.
+//! A missed target is printed and is no failure, unless `BENCH_STRICT=1` is set: on a shared machine other programs change
+//! the numbers as well.
 
 mod exporter;
 mod flood;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// How long one answer may take before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What Prometheus 2.42 asks for.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.75,application/openmetrics-text;version=0.0.1;q=0.5,\
@@ -37,7 +37,7 @@ impl Scraper {
             TcpStream::connect(address).with_context(|| format!("failed to connect to {address}"))?;
         stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
+            .and_then(|()| stream.set_read_timeout(Some(TIMEOUT)))
             .context("a socket of ours")?;
         let encoding = if with_gzip { "Accept-Encoding: gzip\r\n" } else { "" };
         let request =

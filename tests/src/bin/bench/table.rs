@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) enum Target {
     AtMost(f64),
     AtLeast(f64),
-    /// Only told.
+    /// Only reported.
     None,
 }
 

@@ -58,7 +58,7 @@ impl Sum for Memory {
 }
 
 /// Memory of one process over all its mappings but those of files whose path contains `without`: the driver's library
-/// is the driver's, whoever maps it. Without that exception the sums are those of `smaps_rollup`.
+/// does not count as the exporter's. Without that exception the sums are those of `smaps_rollup`.
 pub(crate) fn memory(pid: u32, without: Option<&str>) -> Result<Memory> {
     let path = format!("/proc/{pid}/smaps");
     let smaps = fs::read_to_string(&path).with_context(|| format!("failed to read {path}"))?;

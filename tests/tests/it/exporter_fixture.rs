@@ -13,17 +13,17 @@ use tempfile::TempDir;
 use test_peers::page::Page;
 
 /// How long anything here may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An exporter that runs.
-pub(crate) struct ExporterStage {
+pub(crate) struct ExporterFixture {
     pub(crate) process: Process,
     pub(crate) client: reqwest::Client,
     address: Port,
     folder: TempDir,
 }
 
-impl ExporterStage {
+impl ExporterFixture {
     /// Starts it on a shipped scenario that is `age` old.
     pub(crate) async fn simulated(scenario: &str, age: Duration, flags: &[&str]) -> Result<Self> {
         let scenario = programs::checkout().join("crates/nvml-sim/scenarios").join(scenario);
@@ -37,7 +37,7 @@ impl ExporterStage {
         let client = http::client()?;
         let launch = flags.iter().fold(parts::exporter(address.address(), gpus)?, Launch::arg);
         let mut process = launch.start(folder.path())?;
-        process.ready(&client, &format!("http://{}/-/ready", address.address()), PATIENCE).await?;
+        process.ready(&client, &format!("http://{}/-/ready", address.address()), TIMEOUT).await?;
         Ok(Self { process, client, address, folder })
     }
 
@@ -65,6 +65,6 @@ impl ExporterStage {
 
     /// Scrapes until the page is as it should be.
     pub(crate) async fn page_where(&self, what: &str, holds: impl Fn(&Page) -> bool) -> Result<Page> {
-        until(what, PATIENCE, async || self.scrape().await.ok().filter(&holds)).await
+        until(what, TIMEOUT, async || self.scrape().await.ok().filter(&holds)).await
     }
 }

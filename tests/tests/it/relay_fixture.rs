@@ -15,17 +15,17 @@ use tempfile::TempDir;
 use test_peers::page::Page;
 
 /// How long anything here may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A relay that can be started, killed and started again on the same store.
-pub(crate) struct RelayStage {
+pub(crate) struct RelayFixture {
     pub(crate) client: reqwest::Client,
     address: Port,
     folder: TempDir,
     process: Option<Process>,
 }
 
-impl RelayStage {
+impl RelayFixture {
     /// Not started yet: every alert of the receiver `ops` goes to all of `targets`.
     pub(crate) fn new(targets: &Value) -> Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -46,7 +46,7 @@ impl RelayStage {
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(&mut self) -> Result<()> {
         let mut process = parts::relay(&self.settings())?.start(self.folder.path())?;
-        process.ready(&self.client, &self.url("/-/ready"), PATIENCE).await?;
+        process.ready(&self.client, &self.url("/-/ready"), TIMEOUT).await?;
         self.process = Some(process);
         Ok(())
     }
@@ -106,7 +106,7 @@ impl RelayStage {
 
     /// Waits until it has nothing left to send.
     pub(crate) async fn nothing_pending(&self) -> Result<()> {
-        until("the outbox to be empty", PATIENCE, async || {
+        until("the outbox to be empty", TIMEOUT, async || {
             let page = self.metrics().await.ok()?;
             let pending: f64 = page
                 .samples()
