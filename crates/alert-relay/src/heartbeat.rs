@@ -63,7 +63,7 @@ impl Heartbeats {
         is_known
     }
 
-    /// What is to be told now. Stays due until [`told`](Self::told).
+    /// What is to be told now. Stays due until [`stored`](Self::stored).
     pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
         let mut watches = self.lock();
         watches.values_mut().for_each(|watch| watch.nothing_is_later_than(now));
@@ -72,10 +72,10 @@ impl Heartbeats {
     }
 
     /// Notes that `due` is in the store.
-    pub(crate) fn told(&self, due: &Due, now: Millis) {
+    pub(crate) fn stored(&self, due: &Due, now: Millis) {
         if let Some(watch) = self.lock().get_mut(&due.name) {
             watch.state = match due.news {
-                News::Silent { since } => State::Alarmed { since, told_at: now },
+                News::Silent { since } => State::Alarmed { since, stored_at: now },
                 News::Back { .. } | News::FirstHeard => State::Heard,
             };
         }
@@ -119,7 +119,7 @@ enum State {
     /// That it is heard, or nothing was ever wrong.
     Heard,
     /// That it is silent.
-    Alarmed { since: Millis, told_at: Millis },
+    Alarmed { since: Millis, stored_at: Millis },
 }
 
 /// What the targets should be told.
@@ -146,8 +146,8 @@ impl Watch {
             State::Unknown => self.last_beat.map(|_| News::FirstHeard),
             State::Heard => None,
             State::Alarmed { since, .. } if !is_silent => Some(News::Back { since }),
-            State::Alarmed { since, told_at } => {
-                (now >= told_at.plus(REMIND_AFTER)).then_some(News::Silent { since })
+            State::Alarmed { since, stored_at } => {
+                (now >= stored_at.plus(REMIND_AFTER)).then_some(News::Silent { since })
             }
         }
     }
@@ -156,15 +156,15 @@ impl Watch {
     fn nothing_is_later_than(&mut self, now: Millis) {
         self.watched_since = self.watched_since.min(now);
         self.last_beat = self.last_beat.map(|beat| beat.min(now));
-        if let State::Alarmed { told_at, .. } = &mut self.state {
-            *told_at = (*told_at).min(now);
+        if let State::Alarmed { stored_at, .. } = &mut self.state {
+            *stored_at = (*stored_at).min(now);
         }
     }
 
     fn deadline(&self) -> Millis {
         match self.state {
             State::Unknown | State::Heard => self.silent_from(),
-            State::Alarmed { told_at, .. } => told_at.plus(REMIND_AFTER),
+            State::Alarmed { stored_at, .. } => stored_at.plus(REMIND_AFTER),
         }
     }
 }
@@ -274,7 +274,7 @@ mod tests {
         let now = Millis(minute * MINUTE);
         let due = heartbeats.due(now);
         for due in &due {
-            heartbeats.told(due, now);
+            heartbeats.stored(due, now);
         }
         due.first().map(|due| due.news)
     }

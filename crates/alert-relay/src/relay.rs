@@ -43,7 +43,7 @@ pub(crate) struct Relay {
 pub(crate) struct Parts {
     /// Where notifications go.
     pub(crate) outbox: Outbox,
-    /// Told of every webhook.
+    /// Counts every webhook.
     pub(crate) metrics: Arc<Metrics>,
     /// Counts the store before a scrape.
     pub(crate) audit: Arc<Audit>,

@@ -58,7 +58,7 @@ impl From<BodyError> for Answer {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the body is larger than server.max_body_bytes (hint: max_alerts in Alertmanager's webhook_config)",
             ),
-            BodyError::NoRoom => (
+            BodyError::NoCapacity => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many large bodies at once (hint: the sender tries again)",
             ),

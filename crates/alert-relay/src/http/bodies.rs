@@ -9,20 +9,20 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Room for all bodies together, unless a single one may be larger: dozens of groups of 10,000 alerts at a time.
-const ROOM_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of all bodies together, unless a single one may be larger: dozens of groups of 10,000 alerts at a time.
+const CAPACITY_BYTES: usize = 256 * 1024 * 1024;
 
-/// Reads bodies, all into the same room. Clones share it.
+/// Reads bodies within one common capacity. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
 }
 
-/// A body; it takes its room until it is dropped.
+/// A body; it takes of the capacity until it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a body could not be read.
@@ -31,42 +31,42 @@ pub(super) enum BodyError {
     /// Larger than one body may be.
     TooLarge,
     /// Larger than what the others leave.
-    NoRoom,
+    NoCapacity,
     /// It ended early.
     Broken,
 }
 
 impl Bodies {
-    /// With room for one body of the largest size at least.
+    /// With capacity for one body of the largest size at least.
     pub(super) fn new(max_body_bytes: usize) -> Self {
-        Self::with_room(ROOM_BYTES.max(max_body_bytes))
+        Self::with_capacity(CAPACITY_BYTES.max(max_body_bytes))
     }
 
-    fn with_room(bytes: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))) }
+    fn with_capacity(bytes: usize) -> Self {
+        Self { capacity: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))) }
     }
 
-    /// Reads a body to its end. Takes room for what has arrived, not for what is announced: nobody takes it without sending.
+    /// Reads a body to its end. Takes of the capacity for what has arrived, not for what is announced: nobody takes it without sending.
     pub(super) async fn read(&self, mut body: Body) -> Result<Held, BodyError> {
         let mut bytes = BytesMut::new();
-        let mut room: Option<OwnedSemaphorePermit> = None;
+        let mut share: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             // Trailers mean nothing here.
             let Ok(data) = frame.map_err(|error| sort(&error))?.into_data() else { continue };
             let more = self.take(data.len())?;
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
+            match &mut share {
+                Some(share) => share.merge(more),
+                None => share = Some(more),
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Held { bytes: bytes.freeze(), _room: room })
+        Ok(Held { bytes: bytes.freeze(), _share: share })
     }
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
         let bytes = u32::try_from(bytes).map_err(|_| BodyError::TooLarge)?;
-        // It is never closed: no room is the only reason not to get any.
-        Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_no_room| BodyError::NoRoom)
+        // It is never closed: too little capacity is the only reason not to get any.
+        Arc::clone(&self.capacity).try_acquire_many_owned(bytes).map_err(|_too_little| BodyError::NoCapacity)
     }
 }
 
@@ -88,15 +88,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn bodies_share_their_room_and_leave_it() {
-        let bodies = Bodies::with_room(10);
+    async fn bodies_share_their_capacity_and_give_it_back() {
+        let bodies = Bodies::with_capacity(10);
         let first = bodies.read(Body::from("123456")).await.unwrap();
         assert_eq!(first.bytes, "123456");
         let second = bodies.read(Body::from("1234")).await.unwrap();
-        assert_eq!(bodies.read(Body::from("1")).await.unwrap_err(), BodyError::NoRoom);
+        assert_eq!(bodies.read(Body::from("1")).await.unwrap_err(), BodyError::NoCapacity);
         assert_eq!(bodies.read(Body::empty()).await.unwrap().bytes, "");
         drop(second);
-        assert_eq!(bodies.read(Body::from("12345")).await.unwrap_err(), BodyError::NoRoom);
+        assert_eq!(bodies.read(Body::from("12345")).await.unwrap_err(), BodyError::NoCapacity);
         bodies.read(Body::from("1234")).await.unwrap();
         drop(first);
         bodies.read(Body::from("1234567890")).await.unwrap();
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_told_from_a_broken_one() {
-        let bodies = Bodies::with_room(10);
+        let bodies = Bodies::with_capacity(10);
         let limited = Body::new(Limited::new(Body::from("123456"), 5));
         assert_eq!(bodies.read(limited).await.unwrap_err(), BodyError::TooLarge);
     }

@@ -51,7 +51,7 @@ impl Relay {
             let now = self.parts.clock.now();
             for due in self.heartbeats.due(now) {
                 match self.tell(&due).await {
-                    Ok(()) => self.heartbeats.told(&due, now),
+                    Ok(()) => self.heartbeats.stored(&due, now),
                     Err(error) => {
                         error!(heartbeat = due.name, %error, "cannot store the alarm of heartbeat `{}`: {error}", due.name);
                         again = Some(now.plus(STORE_AGAIN_AFTER));

@@ -1,22 +1,16 @@
 //! `explain` as an operator runs it, beside a running relay and without one.
 
 use crate::client::post_json;
-use crate::program::{Home, relay, to_robot, webhook};
+use crate::program::{Home, to_robot, webhook};
 use crate::robot::Robot;
 
 const FINGERPRINT: &str = "00000000000000aa";
 const TOKEN: &str = "robot-token-1";
 
-fn explain(home: &Home, what: &str) -> (Option<i32>, String) {
-    let output = relay().args(["explain", what, "--config"]).arg(home.settings()).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(!said.contains(TOKEN), "{what} shows the token:\n{said}");
-    (output.status.code(), said)
-}
-
 #[track_caller]
 fn expect(home: &Home, what: &str, code: i32, parts: &[&str]) -> String {
-    let (exit, said) = explain(home, what);
+    let (exit, said) = home.explain(what);
+    assert!(!said.contains(TOKEN), "{what} shows the token:\n{said}");
     assert_eq!(exit, Some(code), "{said}");
     for part in parts {
         assert!(said.contains(part), "no {part:?} in\n{said}");

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sqlx::{Connection, Executor};
 
 use crate::client::get;
-use crate::program::{Home, relay};
+use crate::program::Home;
 use crate::robot::Robot;
 
 const STORE: &str = include_str!("testdata/store-of-version-5.sql");
@@ -37,12 +37,6 @@ fn put_into(home: &Home) {
     });
 }
 
-fn explain(home: &Home, what: &str) -> (Option<i32>, String) {
-    let output = relay().args(["explain", what, "--config"]).arg(home.settings()).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.code(), said)
-}
-
 #[test]
 fn what_an_earlier_version_left_is_delivered_and_explained() {
     let robot = Robot::start();
@@ -52,7 +46,7 @@ fn what_an_earlier_version_left_is_delivered_and_explained() {
         robot.url()
     ));
     put_into(&home);
-    let (code, said) = explain(&home, "b12021-1");
+    let (code, said) = home.explain("b12021-1");
     assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("schema version 5") && said.contains("brings it up to date when it starts"),
@@ -124,7 +118,7 @@ fn what_an_earlier_version_left_is_delivered_and_explained() {
             ["b12021-6 to `chat`: delivered", "b12021-5 to `chat`: superseded", "newest first", "Hint"],
         ),
     ] {
-        let (code, said) = explain(&home, what);
+        let (code, said) = home.explain(what);
         assert_eq!(code, Some(0), "{what}: {said}");
         for part in expected {
             assert!(said.contains(part), "{what} does not say {part:?}:\n{said}");

@@ -48,6 +48,13 @@ impl Home {
         relay().arg(command).arg("--config").arg(self.settings()).output().unwrap()
     }
 
+    /// What `explain` says of this, and its exit code.
+    pub(crate) fn explain(&self, what: &str) -> (Option<i32>, String) {
+        let Output { status, stdout, stderr } =
+            relay().args(["explain", what, "--config"]).arg(self.settings()).output().unwrap();
+        (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+    }
+
     /// Starts to serve, and returns once it listens.
     pub(crate) fn serve(&self) -> Serving {
         self.start(&mut relay())
