@@ -10,9 +10,8 @@ use tracing::{info, warn};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::deliver::{self, Deliverer, Pace};
+use crate::deliver::{self, Deliverer, Nobody, Pace};
 use crate::http;
-use crate::intake;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::relay::{self, Relay};
@@ -44,8 +43,8 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit),
             clock: clock.clone(),
-            read: |payload| intake::parse(payload).map_err(|error| error.to_string()),
             pace: Pace::default(),
+            observer: Arc::new(Nobody),
         },
         &settings,
     )

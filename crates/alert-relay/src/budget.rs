@@ -3,7 +3,7 @@
 //! Owns the count of attempts and the pauses a robot asked for. Leaves out what is sent first (`schedule`).
 //!
 //! Vendors count a message when it arrives, which is some time after we began and before we have the reply. So an attempt
-//! occupies its place from the moment it begins until a whole window after its *end*: whatever the network does in between, no
+//! counts from the moment it begins until a whole window after its *end*: whatever the network does in between, no
 //! window of the vendor ever holds more than the budget.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -63,7 +63,7 @@ pub(crate) struct Budgets {
     robots: BTreeMap<String, Window>,
 }
 
-/// When a place will be free.
+/// When the next attempt may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// At this time.
@@ -95,17 +95,17 @@ impl Budgets {
         self.robots.entry(robot.to_owned()).or_default().ended.push_back(ended_at);
     }
 
-    /// Takes a place for an attempt that begins now, or says when to ask again. Urgent ones may use the reserve.
-    pub(crate) fn take(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<(), Wait> {
+    /// Counts an attempt that begins now, or says when to ask again. Urgent ones may use what is kept for them.
+    pub(crate) fn reserve(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<(), Wait> {
         let window = self.robots.entry(robot.to_owned()).or_default();
-        window.free(is_urgent, now)?;
+        window.remaining(is_urgent, now)?;
         window.under_way += 1;
         Ok(())
     }
 
     /// How many attempts could begin now, and if none, when.
-    pub(crate) fn room(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
-        self.robots.entry(robot.to_owned()).or_default().free(is_urgent, now)
+    pub(crate) fn remaining(&mut self, robot: &str, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
+        self.robots.entry(robot.to_owned()).or_default().remaining(is_urgent, now)
     }
 
     /// The attempt is over, whatever came of it.
@@ -116,7 +116,7 @@ impl Budgets {
     }
 
     /// The attempt was not made after all.
-    pub(crate) fn untaken(&mut self, robot: &str) {
+    pub(crate) fn cancel(&mut self, robot: &str) {
         let window = self.robots.entry(robot.to_owned()).or_default();
         window.under_way = window.under_way.saturating_sub(1);
     }
@@ -151,7 +151,7 @@ struct Window {
 }
 
 impl Window {
-    fn free(&mut self, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
+    fn remaining(&mut self, is_urgent: bool, now: Millis) -> Result<u32, Wait> {
         let Some(budget) = self.budget else { return Ok(u32::MAX) };
         if let Some(until) = self.paused_until {
             if until > now {
@@ -160,8 +160,8 @@ impl Window {
             self.paused_until = None;
         }
         self.forget(budget, now);
-        let reserve = if is_urgent { 0 } else { reserve(budget) };
-        let allowed = budget.sends.max(1) - reserve;
+        let kept = if is_urgent { 0 } else { kept_for_urgent(budget) };
+        let allowed = budget.sends.max(1) - kept;
         let used = self.under_way.saturating_add(u32::try_from(self.ended.len()).unwrap_or(u32::MAX));
         if used < allowed {
             return Ok(allowed - used);
@@ -190,8 +190,8 @@ fn after_window(ended: Millis, budget: Budget) -> Millis {
     Millis(ended.plus(budget.window).0.saturating_add(1))
 }
 
-/// Places kept for critical alerts: two of a usual budget of twenty, none of a tiny one.
-fn reserve(budget: Budget) -> u32 {
+/// Sends kept for critical alerts: two of a usual budget of twenty, none of a tiny one.
+fn kept_for_urgent(budget: Budget) -> u32 {
     (budget.sends / 4).min(2)
 }
 
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn send(budgets: &mut Budgets, is_urgent: bool, at: i64) -> Result<(), Wait> {
-        budgets.take(ROBOT, is_urgent, Millis(at))?;
+        budgets.reserve(ROBOT, is_urgent, Millis(at))?;
         budgets.ended(ROBOT, Millis(at));
         Ok(())
     }
@@ -242,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_places_are_for_critical_alerts() {
+    fn the_last_sends_are_kept_for_critical_alerts() {
         let mut budgets = budgets(20);
         for number in 0..18 {
             assert_eq!(send(&mut budgets, false, number), Ok(()), "send {number}");
         }
         assert_eq!(send(&mut budgets, false, 18), Err(Wait::Until(Millis(60_001))));
-        assert_eq!(budgets.room(ROBOT, true, Millis(18)), Ok(2));
+        assert_eq!(budgets.remaining(ROBOT, true, Millis(18)), Ok(2));
         assert_eq!(send(&mut budgets, true, 18), Ok(()));
         assert_eq!(send(&mut budgets, true, 19), Ok(()));
         // Now two more have to leave before an ordinary one may go.
@@ -257,22 +257,22 @@ mod tests {
     }
 
     #[test]
-    fn a_small_budget_has_no_reserve_and_always_lets_one_through() {
+    fn a_small_budget_keeps_nothing_back_and_always_lets_one_through() {
         for sends in 0..4 {
             assert_eq!(send(&mut budgets(sends), false, 0), Ok(()), "budget of {sends}");
         }
     }
 
     #[test]
-    fn what_is_under_way_holds_its_place() {
+    fn what_is_under_way_counts() {
         let mut budgets = budgets(1);
-        budgets.take(ROBOT, true, Millis(0)).unwrap();
-        assert_eq!(budgets.take(ROBOT, true, Millis(999_999)), Err(Wait::ForReply));
+        budgets.reserve(ROBOT, true, Millis(0)).unwrap();
+        assert_eq!(budgets.reserve(ROBOT, true, Millis(999_999)), Err(Wait::ForReply));
         budgets.ended(ROBOT, Millis(1_000_000));
-        assert_eq!(budgets.take(ROBOT, true, Millis(1_000_000)), Err(Wait::Until(Millis(1_060_001))));
-        assert_eq!(budgets.take(ROBOT, true, Millis(1_060_001)), Ok(()));
-        budgets.untaken(ROBOT);
-        assert_eq!(budgets.take(ROBOT, true, Millis(1_060_001)), Ok(()));
+        assert_eq!(budgets.reserve(ROBOT, true, Millis(1_000_000)), Err(Wait::Until(Millis(1_060_001))));
+        assert_eq!(budgets.reserve(ROBOT, true, Millis(1_060_001)), Ok(()));
+        budgets.cancel(ROBOT);
+        assert_eq!(budgets.reserve(ROBOT, true, Millis(1_060_001)), Ok(()));
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
                     let end = under_way.remove(0);
                     budgets.ended(ROBOT, Millis(end));
                 }
-                if budgets.take(ROBOT, is_urgent, Millis(now)).is_ok() {
+                if budgets.reserve(ROBOT, is_urgent, Millis(now)).is_ok() {
                     under_way.push(now + length);
                     arrivals.push(now + length * moment / 100);
                 }

@@ -47,6 +47,11 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A span in whole milliseconds, for the field `duration_ms` of a log line.
+pub(crate) fn whole_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -86,8 +86,8 @@ pub(crate) struct Claim {
     pub(crate) key: DeliveryKey,
     /// The pending deliveries, oldest first; never empty. The last one speaks for all.
     pub(crate) deliveries: Vec<Pending>,
-    /// What the target was told of this group.
-    pub(crate) told: Vec<LedgerEntry>,
+    /// What the target knows of this group's alerts.
+    pub(crate) ledger: Vec<LedgerEntry>,
     /// How far the last one's message has come.
     pub(crate) progress: Option<Progress>,
 }
@@ -240,8 +240,8 @@ pub(crate) struct Settlement {
     pub(crate) end: End,
     /// Why, in a few words.
     pub(crate) reason: String,
-    /// What the target now knows; written in the same transaction.
-    pub(crate) told: Vec<LedgerEntry>,
+    /// What the target knows now, where that has changed; written in the same transaction.
+    pub(crate) ledger: Vec<LedgerEntry>,
 }
 
 /// A delivery that was given up.

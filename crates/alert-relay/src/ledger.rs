@@ -1,18 +1,18 @@
-//! What a target still has to hear (pure).
+//! What a target does not know yet (pure).
 //!
-//! Owns the comparison of what a chat was told with the snapshots that wait for it. Leaves out where both are kept (`outbox`) and
+//! Owns the comparison of what a chat knows with the snapshots that wait for it. Leaves out where both are kept (`outbox`) and
 //! how it is said (`render`).
 //!
 //! A notification is a full snapshot of its group, not a change. So the newest one says how things stand; the older ones that
 //! still wait can only add what happened in between, and each alert ends in exactly one list. What fired and resolved while
-//! waiting is told as resolved: nothing that happened is passed over in silence.
+//! waiting is told as resolved, so that nothing that happened stays untold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Millis;
-use crate::delivery::LedgerEntry;
+use crate::delivery::{LedgerEntry, Pending};
 use crate::message::Changes;
-use crate::notification::{Alert, Fingerprint, Status};
+use crate::notification::{Alert, Fingerprint, Notification, Status};
 
 /// One waiting snapshot, cut down to the alerts of the target.
 #[derive(Clone, Debug)]
@@ -26,22 +26,46 @@ pub(crate) struct Snapshot {
     pub(crate) is_truncated: bool,
 }
 
+impl Snapshot {
+    /// What a delivery's target is shown of a notification: its own alerts.
+    pub(crate) fn of(notification: &Notification, delivery: &Pending) -> Self {
+        let only = |names: &[Fingerprint]| -> Vec<Alert> {
+            let names: BTreeSet<&Fingerprint> = names.iter().collect();
+            notification.alerts.iter().filter(|alert| names.contains(&alert.fingerprint)).cloned().collect()
+        };
+        Self {
+            alerts: only(&delivery.alerts),
+            quiet: only(&delivery.quiet),
+            is_truncated: notification.truncated_alerts > 0,
+        }
+    }
+
+    /// A notification all of whose alerts are the target's.
+    pub(crate) fn whole(notification: &Notification) -> Self {
+        Self {
+            alerts: notification.alerts.clone(),
+            quiet: Vec::new(),
+            is_truncated: notification.truncated_alerts > 0,
+        }
+    }
+}
+
 /// What is to be said, and what the target knows once it was.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Folded {
     /// `None`: nothing that the target does not know or does not want to know.
     pub(crate) changes: Option<Changes>,
-    /// What the target believes afterwards of each alert that changed.
-    pub(crate) told: Vec<LedgerEntry>,
+    /// What the target knows afterwards of each alert that changed.
+    pub(crate) entries: Vec<LedgerEntry>,
 }
 
-/// Folds the waiting snapshots, oldest first, over what the target was told.
+/// Folds the waiting snapshots, oldest first, over what the target knows.
 ///
 /// Without `send_resolved` the end of an alert is noted but not said; if that was the only news, there is nothing to say.
-pub(crate) fn fold(told: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
-    let Some(newest) = snapshots.last() else { return Folded { changes: None, told: Vec::new() } };
+pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
+    let Some(newest) = snapshots.last() else { return Folded { changes: None, entries: Vec::new() } };
     let mut stories: BTreeMap<&Fingerprint, Story<'_>> =
-        told.iter().map(|told| (&told.alert.fingerprint, Story::told(&told.alert))).collect();
+        known.iter().map(|entry| (&entry.alert.fingerprint, Story::known(&entry.alert))).collect();
     for snapshot in snapshots {
         for alert in &snapshot.alerts {
             stories.entry(&alert.fingerprint).or_default().seen(alert);
@@ -62,10 +86,10 @@ pub(crate) fn fold(told: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: 
     let mut after = Vec::new();
     let mut is_unsaid = false;
     // In the order of the newest snapshot, then what is no longer in it.
-    let mut told_in_order: Vec<Story<'_>> =
+    let mut in_order: Vec<Story<'_>> =
         newest.alerts.iter().filter_map(|alert| stories.remove(&alert.fingerprint)).collect();
-    told_in_order.extend(stories.into_values());
-    for story in told_in_order {
+    in_order.extend(stories.into_values());
+    for story in in_order {
         match story.state {
             // Cut off by Alertmanager, it is among the number that the message gives for those.
             State::Firing(_) if story.is_known && story.is_cut_off => {}
@@ -95,7 +119,7 @@ pub(crate) fn fold(told: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: 
     let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
     Folded {
         changes: (!is_old_news && !is_empty).then_some(changes),
-        told: after.into_iter().map(|alert| LedgerEntry { alert }).collect(),
+        entries: after.into_iter().map(|alert| LedgerEntry { alert }).collect(),
     }
 }
 
@@ -125,7 +149,7 @@ enum State<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn told(alert: &'a Alert) -> Self {
+    fn known(alert: &'a Alert) -> Self {
         match alert.status {
             Status::Firing => Self { state: State::Firing(alert), is_known: true, is_cut_off: false },
             Status::Resolved => Self { state: State::Over(alert), is_known: false, is_cut_off: false },

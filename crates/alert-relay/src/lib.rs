@@ -28,10 +28,11 @@ mod outbox;
 mod story;
 
 mod budget;
+mod health;
 mod retry;
 mod schedule;
-mod target;
 
+mod compose;
 mod ledger;
 mod message;
 mod render;
@@ -39,6 +40,8 @@ mod split;
 
 mod channel;
 mod outcome;
+
+mod preview;
 
 mod audit;
 mod deliver;

@@ -1,6 +1,6 @@
-//! What one chat is to be told, before any channel's markup: the neutral middle between the ledger and the channels.
+//! What one chat is to be told, before any channel's markup.
 //!
-//! Owns the content. Leaves out words and layout (`render`, `templates/`) and sizes (`split`).
+//! Owns the type. Leaves out how it is made (`compose`), words and layout (`render`, `templates/`) and sizes (`split`).
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -90,4 +90,16 @@ pub(crate) struct Links {
     pub(crate) prometheus: String,
     /// `server.external_url`.
     pub(crate) relay: String,
+}
+
+impl Links {
+    /// These, and where one is empty, the other's.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let or = |own: String, other| if own.is_empty() { other } else { own };
+        Self {
+            alertmanager: or(self.alertmanager, other.alertmanager),
+            prometheus: or(self.prometheus, other.prometheus),
+            relay: or(self.relay, other.relay),
+        }
+    }
 }

@@ -1,109 +1,116 @@
-//! Who may speak now, through which target's channel, and how many lanes at once (pure).
+//! What may be sent now, through which target's channel, and how many groups at once (pure).
 //!
-//! Owns the choice. Leaves out the counting of attempts (`budget`) and of failures (`target`), and everything that waits.
+//! Owns the choice. Leaves out the counting of attempts (`budget`) and of failures (`health`).
 //!
-//! Merging needs no decision here: a lane that waits gathers snapshots, and whoever claims it takes all of them.
+//! A delivery that waits does so for one of these reasons:
+//! - it failed and its next try is not due yet (`retry`; `next_at` in the store);
+//! - an earlier message of the same group to the same target is not finished: groups keep their order (`outbox`);
+//! - its robot's budget is spent, or the vendor asked for silence (`budget`);
+//! - its target's circuit breaker lets one message through at a time (`health`);
+//! - [`AT_ONCE`] groups are being sent to the target already.
+//!
+//! Merging needs no decision here: a group that waits gathers snapshots, and whoever claims it takes all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::budget::{Budgets, Wait};
 use crate::clock::Millis;
 use crate::delivery::{DeliveryKey, DueDelivery};
-use crate::target::{Gate, Health, Patience};
+use crate::health::{Health, Patience, Permit};
 
 /// What the schedule has to know of one target.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetState {
     /// Hash of its robot's address.
     pub(crate) robot: String,
-    /// Who speaks when it is dead.
+    /// Whose channel is used when it is dead.
     pub(crate) fallback: Option<String>,
     /// How it has answered lately.
     pub(crate) health: Health,
-    /// Attempts through its channel that are under way.
+    /// Groups that are being sent through its channel.
     pub(crate) under_way: u32,
 }
 
-/// At most this many lanes speak through one target at the same time: enough to keep a slow mail server busy, few enough
+/// At most this many groups are sent through one target at the same time: enough to keep a slow mail server busy, few enough
 /// not to look like an attack.
-pub(crate) const LANES_AT_ONCE: u32 = 4;
+pub(crate) const AT_ONCE: u32 = 4;
 
-/// How a target's lanes may be sent now.
+/// How much may be sent for a target now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     /// Through its own channel.
-    pub(crate) own: Places,
-    /// Just to see whether it works again; then `own` is one place.
+    pub(crate) own: Starts,
+    /// Just to see whether it works again; then `own` is one.
     pub(crate) is_probe: bool,
     /// Through its fallback's channel.
-    pub(crate) fallback: Option<(String, Places)>,
+    pub(crate) fallback: Option<(String, Starts)>,
     /// Its robot's budget is spent for now.
     pub(crate) is_spent: bool,
-    /// When this may change without anybody telling us.
+    /// When this changes by the clock alone.
     pub(crate) wake_at: Option<Millis>,
 }
 
-/// How many lanes may begin.
+/// How many groups may begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct Starts {
     /// In all.
     pub(crate) all: u32,
-    /// Of these, for lanes that are not urgent.
+    /// Of these, for groups that are not urgent.
     pub(crate) ordinary: u32,
 }
 
-impl Room {
-    /// How many lanes are worth asking the store for.
-    pub(crate) fn lanes(&self) -> u32 {
-        self.own.all + self.fallback.as_ref().map_or(0, |(_, places)| places.all)
+impl Capacity {
+    /// How many groups may begin, through any channel.
+    pub(crate) fn all(&self) -> u32 {
+        self.own.all + self.fallback.as_ref().map_or(0, |(_, starts)| starts.all)
     }
 
     /// How many of them need not be urgent.
     pub(crate) fn ordinary(&self) -> u32 {
-        self.own.ordinary + self.fallback.as_ref().map_or(0, |(_, places)| places.ordinary)
+        self.own.ordinary + self.fallback.as_ref().map_or(0, |(_, starts)| starts.ordinary)
     }
 }
 
 /// What may be sent for a target now.
-pub(crate) fn room(
+pub(crate) fn capacity(
     name: &str,
     targets: &BTreeMap<String, TargetState>,
     budgets: &mut Budgets,
     patience: &Patience,
     now: Millis,
-) -> Room {
-    let Some(target) = targets.get(name) else { return Room::default() };
-    let mut room = Room::default();
-    match target.health.gate(now, target.under_way, patience) {
-        Gate::Open => room.own = places(target, budgets, now, &mut room),
-        Gate::Probe => {
-            let places = places(target, budgets, now, &mut room);
-            room.own = Places { all: places.all.min(1), ordinary: places.ordinary.min(1) };
-            room.is_probe = true;
+) -> Capacity {
+    let Some(target) = targets.get(name) else { return Capacity::default() };
+    let mut capacity = Capacity::default();
+    match target.health.permit(now, target.under_way, patience) {
+        Permit::Send => capacity.own = starts(target, budgets, now, &mut capacity),
+        Permit::Probe => {
+            let starts = starts(target, budgets, now, &mut capacity);
+            capacity.own = Starts { all: starts.all.min(1), ordinary: starts.ordinary.min(1) };
+            capacity.is_probe = true;
         }
-        Gate::ClosedUntil(at) => earlier(&mut room.wake_at, at),
-        Gate::Probing => {}
+        Permit::NotBefore(at) => earlier(&mut capacity.wake_at, at),
+        Permit::Waiting => {}
     }
     if target.health.is_dead(now, patience) || is_silenced(target, budgets, patience, now) {
-        if let Some((name, fallback)) = speaker_for(name, targets, budgets, patience, now) {
-            let places = places(fallback, budgets, now, &mut room);
-            room.fallback = Some((name.to_owned(), places));
+        if let Some((name, fallback)) = fallback_for(name, targets, budgets, patience, now) {
+            let starts = starts(fallback, budgets, now, &mut capacity);
+            capacity.fallback = Some((name.to_owned(), starts));
         }
     } else if let Some(at) = target.health.dies_at(patience) {
-        earlier(&mut room.wake_at, at);
+        earlier(&mut capacity.wake_at, at);
     }
-    room
+    capacity
 }
 
 /// Whether a target's robot asked for silence for longer than a failing target is waited for: a robot muted for sending too fast,
-/// a quota used up. It works, and all the same nothing gets through.
+/// a quota used up. It works, but nothing gets through.
 pub(crate) fn is_silenced(target: &TargetState, budgets: &Budgets, patience: &Patience, now: Millis) -> bool {
-    let hopeless = now.plus(patience.failing_until_dead);
-    budgets.paused_until(&target.robot).is_some_and(|until| until > hopeless)
+    let too_long = now.plus(patience.failing_until_dead);
+    budgets.paused_until(&target.robot).is_some_and(|until| until > too_long)
 }
 
-/// The first target along the fallbacks that can speak itself.
-fn speaker_for<'a>(
+/// The first target along the chain of fallbacks that takes messages itself.
+fn fallback_for<'a>(
     dead: &str,
     targets: &'a BTreeMap<String, TargetState>,
     budgets: &Budgets,
@@ -112,11 +119,11 @@ fn speaker_for<'a>(
 ) -> Option<(&'a str, &'a TargetState)> {
     let mut asked = BTreeSet::from([dead]);
     let mut next = targets.get(dead)?.fallback.as_deref()?;
-    // Settings may lead in a circle; nobody is asked twice.
+    // Settings may lead in a circle; no target is asked twice.
     while asked.insert(next) {
         let target = targets.get(next)?;
-        let is_open = target.health.gate(now, target.under_way, patience) == Gate::Open;
-        if is_open && !is_silenced(target, budgets, patience, now) {
+        let may_send = target.health.permit(now, target.under_way, patience) == Permit::Send;
+        if may_send && !is_silenced(target, budgets, patience, now) {
             return Some((next, target));
         }
         next = target.fallback.as_deref()?;
@@ -124,61 +131,61 @@ fn speaker_for<'a>(
     None
 }
 
-fn places(target: &TargetState, budgets: &mut Budgets, now: Millis, room: &mut Room) -> Places {
-    let at_once = LANES_AT_ONCE.saturating_sub(target.under_way);
+fn starts(target: &TargetState, budgets: &mut Budgets, now: Millis, capacity: &mut Capacity) -> Starts {
+    let at_once = AT_ONCE.saturating_sub(target.under_way);
     if at_once == 0 {
-        return Places::default();
+        return Starts::default();
     }
-    let mut free = |is_urgent| match budgets.room(&target.robot, is_urgent, now) {
-        Ok(free) => free.min(at_once),
+    let mut remaining = |is_urgent| match budgets.remaining(&target.robot, is_urgent, now) {
+        Ok(remaining) => remaining.min(at_once),
         Err(Wait::Until(at)) => {
-            room.is_spent = true;
-            earlier(&mut room.wake_at, at);
+            capacity.is_spent = true;
+            earlier(&mut capacity.wake_at, at);
             0
         }
         Err(Wait::ForReply) => 0,
     };
-    Places { all: free(true), ordinary: free(false) }
+    Starts { all: remaining(true), ordinary: remaining(false) }
 }
 
 fn earlier(wake_at: &mut Option<Millis>, at: Millis) {
     *wake_at = Some(wake_at.map_or(at, |other| other.min(at)));
 }
 
-/// Which lane speaks through whom. `due` comes begun first, then urgent, then oldest, and keeps that order.
+/// Which group goes through whose channel. `due` comes begun first, then urgent, then oldest, and keeps that order.
 ///
-/// A dead target's fallback takes the first ones; the probe gets the last of what is left, or the only one there is: it is
-/// the one that may have to wait for a time-out.
+/// A dead target's fallback gets the first ones; the probe is the last of them, or the only one there is: it may have to wait
+/// for a time-out.
 pub(crate) fn pick(
     name: &str,
-    room: &Room,
+    capacity: &Capacity,
     due: Vec<DueDelivery>,
     busy: &BTreeSet<DeliveryKey>,
 ) -> Vec<(DeliveryKey, String)> {
     let mut waiting: Vec<DueDelivery> = due.into_iter().filter(|due| !busy.contains(&due.key)).collect();
     let mut picked = Vec::new();
-    if room.is_probe && room.own.all > 0 {
-        let last = waiting.iter().rposition(|due| due.is_urgent || room.own.ordinary > 0);
+    if capacity.is_probe && capacity.own.all > 0 {
+        let last = waiting.iter().rposition(|due| due.is_urgent || capacity.own.ordinary > 0);
         if let Some(last) = last {
             picked.push((waiting.remove(last).key, name.to_owned()));
         }
     }
-    let mut fill = |mut places: Places, via: &str| {
+    let mut fill = |mut starts: Starts, via: &str| {
         waiting.retain(|due| {
-            let may = places.all > 0 && (due.is_urgent || places.ordinary > 0);
+            let may = starts.all > 0 && (due.is_urgent || starts.ordinary > 0);
             if may {
-                places.all -= 1;
-                places.ordinary = places.ordinary.saturating_sub(1);
+                starts.all -= 1;
+                starts.ordinary = starts.ordinary.saturating_sub(1);
                 picked.push((due.key.clone(), via.to_owned()));
             }
             !may
         });
     };
-    if !room.is_probe {
-        fill(room.own, name);
+    if !capacity.is_probe {
+        fill(capacity.own, name);
     }
-    if let Some((fallback, places)) = &room.fallback {
-        fill(*places, fallback);
+    if let Some((fallback, starts)) = &capacity.fallback {
+        fill(*starts, fallback);
     }
     picked
 }
@@ -216,8 +223,8 @@ mod tests {
         budgets
     }
 
-    fn of(name: &str, targets: &BTreeMap<String, TargetState>, budgets: &mut Budgets) -> Room {
-        room(name, targets, budgets, &Patience::default(), NOW)
+    fn of(name: &str, targets: &BTreeMap<String, TargetState>, budgets: &mut Budgets) -> Capacity {
+        capacity(name, targets, budgets, &Patience::default(), NOW)
     }
 
     fn key(group: &str) -> DeliveryKey {
@@ -231,20 +238,20 @@ mod tests {
             .collect()
     }
 
-    fn picked(room: &Room, groups: &str, busy: &[&str]) -> Vec<String> {
+    fn picked(capacity: &Capacity, groups: &str, busy: &[&str]) -> Vec<String> {
         let busy = busy.iter().map(|group| key(group)).collect();
-        pick("chat", room, due(groups), &busy)
+        pick("chat", capacity, due(groups), &busy)
             .into_iter()
             .map(|(key, via)| format!("{} by {via}", key.group))
             .collect()
     }
 
     #[test]
-    fn a_healthy_target_speaks_within_its_budget_and_width() {
+    fn a_healthy_target_is_sent_what_its_budget_and_the_limit_at_once_allow() {
         let mut all = targets(vec![("chat", state(Health::Up, None))]);
         let check = |all: &BTreeMap<String, TargetState>, sends: u32, expected: (u32, u32)| {
-            let room = of("chat", all, &mut budgets(all, sends));
-            assert_eq!((room.own.all, room.own.ordinary), expected, "budget {sends}");
+            let capacity = of("chat", all, &mut budgets(all, sends));
+            assert_eq!((capacity.own.all, capacity.own.ordinary), expected, "budget {sends}");
         };
         check(&all, 20, (4, 4));
         check(&all, 5, (4, 4));
@@ -261,40 +268,43 @@ mod tests {
         let all = targets(vec![("chat", state(Health::Up, None))]);
         let mut budgets = budgets(&all, 1);
         budgets.remember("robot of chat", Millis(NOW.0 - 10_000));
-        let room = of("chat", &all, &mut budgets);
-        assert_eq!((room.lanes(), room.wake_at), (0, Some(Millis(NOW.0 + 50_001))));
+        let capacity = of("chat", &all, &mut budgets);
+        assert_eq!((capacity.all(), capacity.wake_at), (0, Some(Millis(NOW.0 + 50_001))));
     }
 
     #[test]
-    fn a_dead_target_is_spoken_for_and_probed() {
+    fn a_dead_target_has_its_fallback_used_and_is_probed() {
         let ill = Health::Misconfigured { since: Millis(0), failures: 9, probe_at: NOW };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
-        let room = of("chat", &all, &mut budgets(&all, 20));
-        assert_eq!(room.fallback, Some(("mail".to_owned(), Places { all: 4, ordinary: 4 })));
-        assert!(room.is_probe);
-        assert_eq!(picked(&room, "a b c", &[]), ["c by chat", "a by mail", "b by mail"]);
-        assert_eq!(picked(&room, "a", &[]), ["a by chat"]);
+        let capacity = of("chat", &all, &mut budgets(&all, 20));
+        assert_eq!(capacity.fallback, Some(("mail".to_owned(), Starts { all: 4, ordinary: 4 })));
+        assert!(capacity.is_probe);
+        assert_eq!(picked(&capacity, "a b c", &[]), ["c by chat", "a by mail", "b by mail"]);
+        assert_eq!(picked(&capacity, "a", &[]), ["a by chat"]);
     }
 
     #[test]
-    fn between_probes_only_the_fallback_speaks() {
+    fn between_probes_only_the_fallback_is_used() {
         let all = targets(vec![("chat", state(dead(), Some("mail"))), ("mail", state(Health::Up, None))]);
-        let room = of("chat", &all, &mut budgets(&all, 20));
-        assert_eq!(room.wake_at, Some(NOW.plus(Duration::from_secs(7))));
-        assert_eq!(picked(&room, "a", &[]), ["a by mail"]);
+        let capacity = of("chat", &all, &mut budgets(&all, 20));
+        assert_eq!(capacity.wake_at, Some(NOW.plus(Duration::from_secs(7))));
+        assert_eq!(picked(&capacity, "a", &[]), ["a by mail"]);
     }
 
     #[test]
-    fn a_robot_that_wants_long_silence_is_spoken_for_until_the_end_is_near() {
+    fn a_robot_silenced_for_long_has_its_fallback_used_until_the_end_is_near() {
         let all = targets(vec![("chat", state(Health::Up, Some("mail"))), ("mail", state(Health::Up, None))]);
         let check = |silent: &str, minutes: u64, expected: Option<&str>| {
             let mut budgets = budgets(&all, 20);
             budgets.pause(&format!("robot of {silent}"), NOW.plus(Duration::from_mins(minutes)));
-            let room = of("chat", &all, &mut budgets);
-            let fallback = room.fallback.filter(|(_, places)| places.all > 0).map(|(name, _)| name);
+            let capacity = of("chat", &all, &mut budgets);
+            let fallback = capacity.fallback.filter(|(_, starts)| starts.all > 0).map(|(name, _)| name);
             assert_eq!(fallback.as_deref(), expected, "{silent} is silent for {minutes} min");
             if silent == "chat" {
-                assert_eq!((room.own.all, room.wake_at), (0, Some(NOW.plus(Duration::from_mins(minutes)))));
+                assert_eq!(
+                    (capacity.own.all, capacity.wake_at),
+                    (0, Some(NOW.plus(Duration::from_mins(minutes))))
+                );
             }
         };
         check("chat", 1, None);
@@ -304,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_living_fallback_speaks_and_circles_end() {
+    fn the_first_living_fallback_is_used_and_circles_end() {
         let all = targets(vec![
             ("chat", state(dead(), Some("other"))),
             ("other", state(dead(), Some("mail"))),
@@ -323,17 +333,17 @@ mod tests {
         let ill =
             Health::Misconfigured { since: NOW, failures: 1, probe_at: NOW.plus(Duration::from_secs(999)) };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
-        let room = of("chat", &all, &mut budgets(&all, 20));
-        assert_eq!((room.lanes(), room.wake_at), (0, Some(NOW.plus(Duration::from_mins(1)))));
+        let capacity = of("chat", &all, &mut budgets(&all, 20));
+        assert_eq!((capacity.all(), capacity.wake_at), (0, Some(NOW.plus(Duration::from_mins(1)))));
     }
 
     #[test]
-    fn urgent_lanes_pass_those_that_must_leave_the_reserve_alone() {
-        let places = |all, ordinary| Room { own: Places { all, ordinary }, ..Room::default() };
-        assert_eq!(picked(&places(2, 0), "a b c!", &[]), ["c! by chat"]);
-        assert_eq!(picked(&places(2, 1), "a! b c", &[]), ["a! by chat"]);
-        assert_eq!(picked(&places(3, 2), "a! b c", &[]), ["a! by chat", "b by chat"]);
-        assert_eq!(picked(&places(2, 2), "a b c", &["a"]), ["b by chat", "c by chat"]);
-        assert_eq!(picked(&places(0, 0), "a!", &[]), Vec::<String>::new());
+    fn urgent_groups_pass_those_that_must_leave_the_rest_of_the_budget_to_them() {
+        let starts = |all, ordinary| Capacity { own: Starts { all, ordinary }, ..Capacity::default() };
+        assert_eq!(picked(&starts(2, 0), "a b c!", &[]), ["c! by chat"]);
+        assert_eq!(picked(&starts(2, 1), "a! b c", &[]), ["a! by chat"]);
+        assert_eq!(picked(&starts(3, 2), "a! b c", &[]), ["a! by chat", "b by chat"]);
+        assert_eq!(picked(&starts(2, 2), "a b c", &["a"]), ["b by chat", "c by chat"]);
+        assert_eq!(picked(&starts(0, 0), "a!", &[]), Vec::<String>::new());
     }
 }

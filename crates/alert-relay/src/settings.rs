@@ -13,7 +13,7 @@ use settings_document::{Document, Map, Reading, Section};
 use crate::address;
 use crate::channel::Roots;
 use crate::message::Language;
-use crate::people::Person;
+use crate::people::People;
 use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
@@ -61,7 +61,7 @@ pub(crate) struct Settings {
     /// `heartbeats:` by name.
     pub(crate) heartbeats: BTreeMap<String, HeartbeatSettings>,
     /// `people:` by name; everyone a route mentions exists.
-    pub(crate) people: BTreeMap<String, Person>,
+    pub(crate) people: People,
 }
 
 /// Settings with mistakes in them, and what could be read all the same.

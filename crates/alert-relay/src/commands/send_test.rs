@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use crate::channel::Stamp;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
+use crate::compose::Frame;
 use crate::message::Wording;
-use crate::message::{Changes, Language, Links, Message};
-use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Status};
 use crate::outcome::Outcome;
-use crate::settings::{Settings, TargetSettings};
+use crate::preview;
 
 /// `send-test`
 #[derive(Debug, clap::Args)]
@@ -40,7 +39,7 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let message = test_message(&settings, target, Timestamp::now());
+    let message = preview::test(&Frame::new(&settings), &target.name, target.language, Timestamp::now());
     let parts = target.channel.render(&message, Wording::Normal);
     let mut all_delivered = true;
     for (index, part) in parts.iter().enumerate() {
@@ -51,48 +50,6 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         println!("{}{which}: {}", target.name, verdict(&outcome));
     }
     Ok(if all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A message nobody can take for an incident. It mentions nobody.
-pub(crate) fn test_message(settings: &Settings, target: &TargetSettings, now: Timestamp) -> Message {
-    let (summary, banner) = match target.language {
-        Language::ZhCn => ("alert-relay 的测试消息，收到即表示此通道可用", "测试消息，无需处理"),
-        Language::En => {
-            ("A test by alert-relay: if you read this, the channel works", "Test message, nothing to do")
-        }
-    };
-    let labels = LabelSet::from([
-        ("alertname".to_owned(), "AlertRelayTest".to_owned()),
-        ("severity".to_owned(), "info".to_owned()),
-        ("target".to_owned(), target.name.clone()),
-    ]);
-    let annotations = LabelSet::from([("summary".to_owned(), summary.to_owned())]);
-    let alert = Alert {
-        status: Status::Firing,
-        labels: labels.clone(),
-        annotations: annotations.clone(),
-        starts_at: now,
-        ends_at: None,
-        generator_url: String::new(),
-        fingerprint: Fingerprint("0000000000000000".to_owned()),
-    };
-    Message {
-        delivery: format!("test-{}", now.as_millisecond()),
-        time_zone: settings.time_zone.clone(),
-        now,
-        receiver: "send-test".to_owned(),
-        group_key: GroupKey("send-test".to_owned()),
-        group_labels: LabelSet::new(),
-        common_labels: labels,
-        common_annotations: annotations,
-        changes: Changes { new: vec![alert], ..Changes::default() },
-        truncated_alerts: 0,
-        snapshots: 1,
-        mentions: Vec::new(),
-        // A link to silence a test would only mislead.
-        links: Links::default(),
-        banner: Some(banner.to_owned()),
-    }
 }
 
 /// The outcome in a line: the channel's own words, which carry a hint where we know one.
@@ -117,21 +74,10 @@ fn verdict(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
     use crate::outcome::Reason;
-
-    #[test]
-    fn nobody_takes_the_message_for_an_incident() {
-        let settings = "language: en\ntargets:\n  chat: { wecom: { webhook_url: \"https://x.example/send?key=wecom-key-1\" } }";
-        let settings = Settings::from_text(Path::new("relay.yml"), settings, []).expect("good settings");
-        let target = settings.targets["chat"].clone();
-        let message = test_message(&settings, &target, Timestamp::UNIX_EPOCH);
-        let parts = target.channel.render(&message, Wording::Normal);
-        insta::assert_snapshot!(parts[0].preview());
-    }
 
     #[test]
     fn every_verdict_is_a_line() {

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
+use crate::clock::whole_millis;
+use crate::deliver::observer::Step;
+use crate::deliver::shared::Shared;
 use crate::deliver::targets::Targets;
-use crate::deliver::{Shared, millis};
+use crate::health::Health;
 use crate::outbox::StoreError;
-use crate::target::Health;
 
 /// Its task; stops when dropped.
 #[derive(Debug)]
@@ -55,14 +57,19 @@ const PRUNE_BATCHES: usize = 20;
 
 impl Round {
     async fn repeat(self) {
+        let Shared { clock, pace, observer, .. } = &*self.shared;
         loop {
             let targets = Arc::clone(&self.targets.lock().unwrap_or_else(PoisonError::into_inner));
             match self.once(&targets).await {
                 Ok(()) => {}
                 Err(StoreError::Closed) => return,
-                Err(error) => tracing::error!(%error, "The housekeeping could not reach the store"),
+                Err(error) => {
+                    tracing::error!(%error, "the housekeeping could not reach the store, and tries again: {error}");
+                }
             }
-            self.shared.clock.sleep_until(self.shared.clock.now().plus(self.shared.pace.housekeeping)).await;
+            let next_at = clock.now().plus(pace.housekeeping);
+            observer.saw(Step::HousekeepingEnded { next_at });
+            clock.sleep_until(next_at).await;
         }
     }
 
@@ -78,7 +85,7 @@ impl Round {
             }
         }
         for key in self.shared.outbox.left_out(over).await? {
-            // Nobody speaks for a target that has left the settings.
+            // A target that has left the settings is told nothing.
             if targets.by_name.contains_key(&key.target) {
                 self.shared.outbox.include(key).await?;
             }
@@ -87,27 +94,27 @@ impl Round {
     }
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {
-        let pace = &self.shared.pace;
-        let now = self.shared.clock.now();
-        // A queue that was kept through a trouble gets its chance after it.
-        let is_in_order = self.shared.state.in_order_for(target) >= pace.give_up_after;
+        let Shared { outbox, clock, pace, state, .. } = &*self.shared;
+        let now = clock.now();
+        // A queue that was kept while the target was in trouble gets its chance after it.
+        let is_in_order = state.in_order_for(target) >= pace.give_up_after;
         let patience = if is_in_order { pace.give_up_after } else { pace.hold_for };
-        let reason = match self.shared.state.health(target) {
+        let reason = match state.health(target) {
             Some(Health::Misconfigured { .. }) => "the target refused everything for too long",
             Some(Health::Up | Health::Failing { .. }) => "could not be brought for too long",
             None => "the target is no longer in the settings",
         };
-        let before = now.minus(patience);
-        for dead in self.shared.outbox.give_up(target, before, reason).await? {
+        for dead in outbox.give_up(target, now.minus(patience), reason).await? {
+            let id = outbox.public_id(dead.id);
             tracing::error!(
-                delivery = %self.shared.outbox.public_id(dead.id),
+                delivery = %id,
                 %target,
                 group = %dead.group,
                 end = "dead",
                 reason,
                 attempts = dead.attempts,
-                duration_ms = millis(now.since(dead.accepted_at)),
-                "A delivery ended"
+                duration_ms = whole_millis(now.since(dead.accepted_at)),
+                "delivery {id} to {target} ended: dead ({reason})"
             );
         }
         Ok(())

@@ -1,4 +1,6 @@
-//! What the deliverer remembers between sends: budgets, health, and what is under way. It outlives a reload.
+//! What the deliverer remembers between sends: budgets, the health of targets, and what is under way. It outlives a reload.
+//!
+//! Owns the lock around them, and what an outcome does to them. Leaves out the rules, which are pure: `budget`, `health`, `schedule`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +10,13 @@ use crate::budget::{Budgets, Wait};
 use crate::clock::{Clock, Millis};
 use crate::deliver::targets::Targets;
 use crate::delivery::{DeliveryKey, PastAttempt};
+use crate::health::{Health, Patience};
 use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Reason};
 use crate::retry::Next;
-use crate::schedule::{self, Room, TargetState};
-use crate::target::{Health, Patience};
+use crate::schedule::{self, Capacity, TargetState};
 
-/// Shared by the loop and the lanes under way.
+/// Shared by the dispatcher and the deliveries under way.
 #[derive(Clone, Debug)]
 pub(super) struct DeliveryState {
     inner: Arc<Mutex<Inner>>,
@@ -35,16 +37,16 @@ struct Inner {
 
 /// What an outcome did to a target's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Nothing new.
-    Same,
+pub(super) enum HealthChange {
+    /// None.
+    None,
     /// It takes messages again.
     Recovered,
     /// It has just begun to refuse everything.
     Refuses,
     /// It has just failed too often for chance.
     Fails,
-    /// Its robot has just asked for a silence too long to be waited for.
+    /// Its robot has just asked for a silence that is too long to wait for.
     Silenced,
 }
 
@@ -122,23 +124,23 @@ impl DeliveryState {
         }
     }
 
-    /// What may be sent for a target now. Keeps its metric too, since a silence ends without anybody telling us.
-    pub(super) fn room(&self, target: &str) -> Room {
+    /// How much may be sent for a target now. Also brings its metric up to date, since a silence ends by the clock alone.
+    pub(super) fn capacity(&self, target: &str) -> Capacity {
         let now = self.clock.now();
         let mut inner = self.lock();
         if inner.targets.contains_key(target) {
             self.metrics.target_up(target, inner.is_up(target, &self.patience, now));
         }
         let Inner { budgets, targets, .. } = &mut *inner;
-        schedule::room(target, targets, budgets, &self.patience, now)
+        schedule::capacity(target, targets, budgets, &self.patience, now)
     }
 
-    /// The lanes under way.
+    /// What is being sent.
     pub(super) fn busy(&self) -> BTreeSet<DeliveryKey> {
         self.lock().busy.clone()
     }
 
-    /// A lane begins to speak through a target. It is over when the returned token is dropped, whatever happens.
+    /// A delivery through a target's channel begins. It is over when the returned token is dropped, whatever happens.
     pub(super) fn begin_delivery(&self, key: &DeliveryKey, via: &str) -> UnderWay {
         let mut inner = self.lock();
         inner.busy.insert(key.clone());
@@ -148,14 +150,21 @@ impl DeliveryState {
         UnderWay { state: self.clone(), key: key.clone(), via: via.to_owned() }
     }
 
-    /// Takes a place in a robot's budget for one attempt, or says when to ask again.
-    pub(super) fn take(&self, robot: &str, is_urgent: bool) -> Result<Place, Wait> {
-        self.lock().budgets.take(robot, is_urgent, self.clock.now())?;
-        Ok(Place { state: self.clone(), robot: robot.to_owned(), is_used: false })
+    /// Reserves one attempt of a robot's budget, or says when to ask again.
+    pub(super) fn reserve(&self, robot: &str, is_urgent: bool) -> Result<Reservation, Wait> {
+        self.lock().budgets.reserve(robot, is_urgent, self.clock.now())?;
+        Ok(Reservation { state: self.clone(), robot: robot.to_owned(), is_used: false })
     }
 
     /// Notes what an attempt says about the target behind the channel.
-    pub(super) fn note(&self, via: &str, robot: &str, outcome: &Outcome, next: &Next, random: f64) -> Turn {
+    pub(super) fn note(
+        &self,
+        via: &str,
+        robot: &str,
+        outcome: &Outcome,
+        next: &Next,
+        random: f64,
+    ) -> HealthChange {
         let now = self.clock.now();
         let mut inner = self.lock();
         let was_up = inner.is_up(via, &self.patience, now);
@@ -163,34 +172,34 @@ impl DeliveryState {
             inner.budgets.pause(robot, now.plus(*span));
         }
         let Inner { targets, in_order_since, .. } = &mut *inner;
-        let Some(target) = targets.get_mut(via) else { return Turn::Same };
+        let Some(target) = targets.get_mut(via) else { return HealthChange::None };
         if let Health::Misconfigured { .. } = target.health {
             in_order_since.insert(via.to_owned(), now);
         }
         target.health = match outcome {
-            // Throttled, it works: it only wants less. And one mailbox says nothing of the others.
+            // Throttled, it works and only wants less. And one mailbox says nothing of the others.
             Outcome::Retry { reason: Reason::Throttled | Reason::Mailbox, .. }
             | Outcome::Rejected { reason: Reason::Mailbox, .. } => target.health,
             Outcome::Retry { .. } => target.health.failed(now, &self.patience, random),
             Outcome::Misconfigured { .. } => target.health.misconfigured(now, &self.patience, random),
-            // It looked at the message, which is all that is asked of its health.
+            // It looked at the message, which is all that health is about.
             Outcome::Delivered { .. } | Outcome::TooLarge { .. } | Outcome::Rejected { .. } => Health::Up,
         };
         let health = target.health;
         let is_up = inner.is_up(via, &self.patience, now);
         self.metrics.target_up(via, is_up);
         match (was_up, is_up, health) {
-            (false, true, _) => Turn::Recovered,
-            (_, false, Health::Misconfigured { failures: 1, .. }) => Turn::Refuses,
-            (true, false, _) if matches!(next, Next::Pause(_)) => Turn::Silenced,
-            (true, false, _) => Turn::Fails,
-            _ => Turn::Same,
+            (false, true, _) => HealthChange::Recovered,
+            (_, false, Health::Misconfigured { failures: 1, .. }) => HealthChange::Refuses,
+            (true, false, _) if matches!(next, Next::Pause(_)) => HealthChange::Silenced,
+            (true, false, _) => HealthChange::Fails,
+            _ => HealthChange::None,
         }
     }
 
-    /// Whether somebody else speaks for a target now.
-    pub(super) fn has_substitute(&self, target: &str) -> bool {
-        self.room(target).fallback.is_some()
+    /// Whether a target's fallback is used now.
+    pub(super) fn has_fallback(&self, target: &str) -> bool {
+        self.capacity(target).fallback.is_some()
     }
 
     /// How long a target has had every chance to take its messages. It has none while it refuses everything, is not in the
@@ -210,7 +219,7 @@ impl DeliveryState {
     }
 }
 
-/// A lane under way.
+/// A delivery that is being sent.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     state: DeliveryState,
@@ -228,29 +237,29 @@ impl Drop for UnderWay {
     }
 }
 
-/// A place in a robot's budget, held by an attempt under way. Dropped, it is given back or, once used, counts for a window.
+/// One attempt of a robot's budget. When it is dropped it counts for a window if it was used, and is given back if not.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Reservation {
     state: DeliveryState,
     robot: String,
     is_used: bool,
 }
 
-impl Place {
+impl Reservation {
     /// From now on the robot may have seen the message, even if the attempt is cut short.
     pub(super) fn used(&mut self) {
         self.is_used = true;
     }
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let now: Millis = self.state.clock.now();
         let mut inner = self.state.lock();
         if self.is_used {
             inner.budgets.ended(&self.robot, now);
         } else {
-            inner.budgets.untaken(&self.robot);
+            inner.budgets.cancel(&self.robot);
         }
     }
 }

@@ -1,14 +1,11 @@
-//! Who can be told, as the settings say: replaced as a whole by a reload.
+//! The targets as the settings say, with their channels: replaced as a whole by a reload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use crate::channel::Channel;
-use crate::message::Links;
-use crate::people::Person;
+use crate::compose::Frame;
 use crate::settings::{Settings, TargetSettings};
 
 /// What the deliverer takes from the settings.
@@ -16,10 +13,9 @@ use crate::settings::{Settings, TargetSettings};
 pub(super) struct Targets {
     pub(super) by_name: BTreeMap<String, Arc<Target>>,
     pub(super) receivers: Vec<String>,
-    pub(super) people: BTreeMap<String, Person>,
-    pub(super) time_zone: TimeZone,
-    /// Base addresses; the webhook fills in Alertmanager's if it is unset.
-    pub(super) links: Links,
+    /// Of every message.
+    pub(super) frame: Frame,
+    /// What has ended is kept for so long.
     pub(super) retention: Duration,
 }
 
@@ -44,13 +40,7 @@ impl Targets {
                 .map(|(name, settings)| (name.clone(), target(settings)))
                 .collect(),
             receivers: settings.receivers.keys().cloned().collect(),
-            people: settings.people.clone(),
-            time_zone: settings.time_zone.clone(),
-            links: Links {
-                alertmanager: settings.alertmanager_url.clone(),
-                prometheus: settings.prometheus_url.clone(),
-                relay: settings.server.external_url.clone(),
-            },
+            frame: Frame::new(settings),
             // Budgets are counted from what is kept.
             retention: longest_window.unwrap_or_default().max(settings.store.retention),
         }

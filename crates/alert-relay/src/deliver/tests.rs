@@ -67,8 +67,8 @@ impl Scene {
             audit: Arc::new(Audit::new(stage.outbox.clone(), Arc::clone(&metrics), clock.clone())),
             metrics: Arc::clone(&metrics),
             clock,
-            read: |body| crate::intake::parse(body).map_err(|error| error.to_string()),
             pace: Pace::default(),
+            observer: Arc::new(Nobody),
         };
         let deliverer = Deliverer::start(parts, &settings).await.unwrap();
         Self { stage, settings, metrics, deliverer, chat }

@@ -18,7 +18,7 @@ fn alerts(text: &str) -> Vec<Alert> {
         .collect()
 }
 
-fn told(text: &str) -> Vec<LedgerEntry> {
+fn entries(text: &str) -> Vec<LedgerEntry> {
     alerts(text).into_iter().map(|alert| LedgerEntry { alert }).collect()
 }
 
@@ -53,7 +53,11 @@ fn said(folded: &Folded) -> String {
 
 fn check(known: &str, snapshots: &[&str], expected: &str) {
     let snapshots: Vec<Snapshot> = snapshots.iter().map(|text| snapshot(text)).collect();
-    assert_eq!(said(&fold(&told(known), &snapshots, true)), expected, "told {known:?}, then {snapshots:?}");
+    assert_eq!(
+        said(&fold(&entries(known), &snapshots, true)),
+        expected,
+        "told {known:?}, then {snapshots:?}"
+    );
 }
 
 #[test]
@@ -127,9 +131,9 @@ fn what_alertmanager_cut_off_is_not_gone() {
 #[test]
 fn without_send_resolved_ends_are_noted_and_not_said() {
     let check = |known: &str, text: &str, expected: &str, noted: &str| {
-        let folded = fold(&told(known), &[snapshot(text)], false);
+        let folded = fold(&entries(known), &[snapshot(text)], false);
         assert_eq!(said(&folded), expected, "told {known:?}, then {text:?}");
-        assert_eq!(names(folded.told.iter().map(|told| &told.alert)), noted);
+        assert_eq!(names(folded.entries.iter().map(|entry| &entry.alert)), noted);
     };
     check("a10", "-a10", "nothing", "a");
     check("a10 b20", "-a10 b20", "nothing", "a");
@@ -140,9 +144,9 @@ fn without_send_resolved_ends_are_noted_and_not_said() {
 
 #[test]
 fn a_vanished_alert_counts_as_over() {
-    let folded = fold(&told("a10"), &[snapshot("b20")], true);
+    let folded = fold(&entries("a10"), &[snapshot("b20")], true);
     let after: Vec<_> =
-        folded.told.iter().map(|told| (told.alert.fingerprint.0.as_str(), told.alert.status)).collect();
+        folded.entries.iter().map(|entry| (entry.alert.fingerprint.0.as_str(), entry.alert.status)).collect();
     assert_eq!(after, [("b", Status::Firing), ("a", Status::Resolved)]);
     check("-a10 b20", &["b20"], "still: b");
 }
@@ -150,8 +154,8 @@ fn a_vanished_alert_counts_as_over() {
 /// What the target believes, brought up to date with what it was told.
 fn believe(before: &[LedgerEntry], news: &[LedgerEntry]) -> Vec<LedgerEntry> {
     let mut beliefs: BTreeMap<Fingerprint, LedgerEntry> = BTreeMap::new();
-    for told in before.iter().chain(news) {
-        beliefs.insert(told.alert.fingerprint.clone(), told.clone());
+    for entry in before.iter().chain(news) {
+        beliefs.insert(entry.alert.fingerprint.clone(), entry.clone());
     }
     beliefs.into_values().collect()
 }
@@ -181,7 +185,7 @@ fn every(changes: &Changes) -> Vec<&Alert> {
 /// What a target believes that was told of each snapshot by itself.
 fn told_one_by_one(snapshots: &[Snapshot], send_resolved: bool) -> Vec<LedgerEntry> {
     snapshots.iter().fold(Vec::new(), |before, snapshot| {
-        believe(&before, &fold(&before, std::slice::from_ref(snapshot), send_resolved).told)
+        believe(&before, &fold(&before, std::slice::from_ref(snapshot), send_resolved).entries)
     })
 }
 
@@ -200,7 +204,7 @@ proptest! {
         let changes = fold(&before, &waiting, send_resolved).changes;
         let fires = firing_in(&waiting.last().unwrap().alerts);
         let Some(changes) = changes else {
-            let known: Vec<Alert> = before.into_iter().map(|told| told.alert).collect();
+            let known: Vec<Alert> = before.into_iter().map(|entry| entry.alert).collect();
             prop_assert!(fires.is_subset(&firing_in(&known)), "{:?} is passed over in silence", fires);
             return Ok(());
         };
@@ -233,9 +237,9 @@ proptest! {
         send_resolved in any::<bool>(),
     ) {
         let before = told_one_by_one(&[known], send_resolved);
-        let after = believe(&before, &fold(&before, &waiting, send_resolved).told);
+        let after = believe(&before, &fold(&before, &waiting, send_resolved).entries);
         let again = fold(&after, &waiting[waiting.len() - 1..], send_resolved);
-        prop_assert!(again.told.is_empty(), "{:?}", again);
+        prop_assert!(again.entries.is_empty(), "{:?}", again);
         if let Some(changes) = again.changes {
             prop_assert!(changes.is_repeat(), "{:?}", changes);
         }
@@ -247,9 +251,9 @@ proptest! {
         send_resolved in any::<bool>(),
     ) {
         let one_by_one = told_one_by_one(&waiting, send_resolved);
-        let together = believe(&[], &fold(&[], &waiting, send_resolved).told);
+        let together = believe(&[], &fold(&[], &waiting, send_resolved).entries);
         let fires = |beliefs: &[LedgerEntry]| -> Vec<Fingerprint> {
-            beliefs.iter().filter(|told| told.alert.status == Status::Firing).map(|told| told.alert.fingerprint.clone()).collect()
+            beliefs.iter().filter(|entry| entry.alert.status == Status::Firing).map(|entry| entry.alert.fingerprint.clone()).collect()
         };
         prop_assert_eq!(fires(&one_by_one), fires(&together));
     }

@@ -144,7 +144,7 @@ impl Stage {
     pub(super) async fn settle(&self, claim: &Claim, end: End, told: Vec<LedgerEntry>) -> u64 {
         let delivery = claim.deliveries.last().unwrap().id;
         let settlement =
-            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), told };
+            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), ledger: told };
         self.outbox.settle(settlement).await.unwrap()
     }
 }

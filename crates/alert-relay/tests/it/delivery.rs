@@ -28,12 +28,12 @@ fn an_alert_is_told_and_its_end_too_and_the_books_balance() {
     let fired = robot.next();
     assert!(fired.body.contains("DiskFull"), "{}", fired.body);
     fired.accept();
-    serving.wait_for("A delivery ended");
+    serving.wait_for("ended: delivered");
     post(&serving, &resolved("DiskFull"));
     let ended = robot.next();
     assert!(ended.body.contains("DiskFull") && ended.body.contains("esolved"), "{}", ended.body);
     ended.accept();
-    serving.wait_for("A delivery ended");
+    serving.wait_for("ended: delivered");
     assert_eq!(metric(&serving, "alert_relay_deliveries_ended_total{target=\"chat\",end=\"delivered\"}"), 2);
     assert_eq!(metric(&serving, "alert_relay_deliveries_pending{target=\"chat\"}"), 0);
     assert_eq!(metric(&serving, "alert_relay_audit_imbalance"), 0);
@@ -56,7 +56,7 @@ fn a_kill_with_a_send_under_way_loses_nothing() {
         let request = robot.next();
         told.push(request.body.clone());
         request.accept();
-        serving.wait_for("A delivery ended");
+        serving.wait_for("ended: delivered");
     }
     for alert in ["Killed", "Behind"] {
         assert!(told.iter().any(|body| body.contains(alert)), "{alert} is lost: {told:?}");
@@ -72,10 +72,10 @@ fn a_refusal_in_a_200_is_no_delivery() {
     let serving = home.serve();
     post(&serving, &webhook("Busy"));
     robot.next().answer(r#"{"errcode":-1,"errmsg":"system busy"}"#);
-    serving.wait_for("An attempt failed");
+    serving.wait_for("an attempt failed");
     assert_eq!(metric(&serving, "alert_relay_deliveries_pending{target=\"chat\"}"), 1);
     robot.next().accept();
-    serving.wait_for("A delivery ended");
+    serving.wait_for("ended: delivered");
     assert_eq!(
         metric(&serving, "alert_relay_attempts_total{target=\"chat\",outcome=\"retry\",reason=\"busy\"}"),
         1
@@ -89,7 +89,7 @@ fn a_revoked_robot_is_said_and_its_queue_kept() {
     let serving = home.serve();
     post(&serving, &webhook("Revoked"));
     robot.next().answer(r#"{"errcode":300005,"errmsg":"token is not exist"}"#);
-    let line = serving.wait_for("The target refuses everything");
+    let line = serving.wait_for("chat refuses everything");
     assert!(line.contains("chat") && !line.contains("t0ken"), "{line}");
     assert_eq!(metric(&serving, "alert_relay_target_up{target=\"chat\"}"), 0);
     assert_eq!(metric(&serving, "alert_relay_deliveries_pending{target=\"chat\"}"), 1);

@@ -86,6 +86,6 @@ fn a_robots_address_is_in_no_output() {
         assert!(!crate::client::get(serving.address, path).body.contains("do-not-show"), "{path}");
     }
     crate::client::post_json(serving.address, "/api/v1/alerts/ops", &crate::program::webhook("A"));
-    let failed = serving.wait_for("An attempt failed");
+    let failed = serving.wait_for("an attempt failed");
     assert!(!failed.contains("do-not-show"), "{failed}");
 }

@@ -24,7 +24,7 @@ async fn an_end_tells_and_takes_the_older_ones_along() {
         assert_eq!(counts.ended, BTreeMap::from([(End::Delivered, 1), (End::Superseded, 1)]));
         assert_eq!((counts.accepted, counts.pending), (3, 1));
         let next = stage.claim_only("chat").await.unwrap();
-        assert_eq!((ids(&next), next.told), (vec![3], vec![told]));
+        assert_eq!((ids(&next), next.ledger), (vec![3], vec![told]));
         // A second end of the same claim changes nothing.
         assert_eq!(stage.settle(&claim, End::Dead, vec![]).await, 0);
         assert_eq!(crate::audit::imbalance(&stage.counts("chat").await), 0);
@@ -55,7 +55,7 @@ async fn a_late_verdict_without_the_lease_changes_nothing() {
             stage.settle(&claim, End::Delivered, vec![LedgerEntry { alert: firing("a", 10) }]).await,
             0
         );
-        assert!(stage.claim_only("chat").await.unwrap().told.is_empty());
+        assert!(stage.claim_only("chat").await.unwrap().ledger.is_empty());
     })
     .await;
 }
@@ -126,7 +126,7 @@ async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
             stage.clock.advance(Duration::from_hours(24 * 29 * months));
             while stage.outbox.prune(stage.clock.now()).await.unwrap() > 0 {}
             stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
-            assert_eq!(stage.claim_only("chat").await.unwrap().told, expected, "after {months} months");
+            assert_eq!(stage.claim_only("chat").await.unwrap().ledger, expected, "after {months} months");
             stage = stage.reopen().await;
         }
     })

@@ -233,8 +233,8 @@ pub(super) async fn settle(
     .rows_affected();
     gathered.count(&key.target, end.as_str(), older);
 
-    for told in &settlement.told {
-        tell(connection, key, told, now).await?;
+    for entry in &settlement.ledger {
+        tell(connection, key, entry, now).await?;
     }
     // What the chat still believes to fire is kept as long as it goes on.
     if settlement.end == End::Delivered {
@@ -251,10 +251,10 @@ pub(super) async fn settle(
 async fn tell(
     connection: &mut SqliteConnection,
     key: &DeliveryKey,
-    told: &LedgerEntry,
+    entry: &LedgerEntry,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
-    let alert = &told.alert;
+    let alert = &entry.alert;
     sqlx::query(
         "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \

@@ -86,7 +86,7 @@ impl Readers {
         let Some(last) = rows.last() else { return Ok(None) };
         let progress = self.progress(last).await?;
         let deliveries = rows.iter().map(pending).collect::<Result<_, _>>()?;
-        let told = sqlx::query(
+        let ledger = sqlx::query(
             "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
              WHERE target = $1 AND group_id = $2 ORDER BY fingerprint",
         )
@@ -94,8 +94,8 @@ impl Readers {
         .bind(&key.group)
         .fetch_all(&self.pool)
         .await?;
-        let told = told.iter().map(told_row).collect::<Result<_, _>>()?;
-        Ok(Some(Claim { key: key.clone(), deliveries, told, progress }))
+        let ledger = ledger.iter().map(told_row).collect::<Result<_, _>>()?;
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress }))
     }
 
     async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {

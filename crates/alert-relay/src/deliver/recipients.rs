@@ -1,4 +1,4 @@
-//! Who of a mail's recipients has it, who still waits, and whom the server refuses (pure).
+//! Which of a mail's recipients have it, which still wait, and which the server refuses (pure).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +34,8 @@ impl Recipients {
         recipients.retain(|name, _| names.contains(name));
         // As long as nobody has it, who was refused is asked again: when all are, it is the target that is wrong, and somebody
         // may have put it right.
-        if !recipients.values().any(|hearing| *hearing == RecipientStatus::Heard) {
-            recipients.retain(|_, hearing| *hearing != RecipientStatus::Refused);
+        if !recipients.values().any(|status| *status == RecipientStatus::Heard) {
+            recipients.retain(|_, status| *status != RecipientStatus::Refused);
         }
         Self { names, recipients }
     }
@@ -51,13 +51,13 @@ impl Recipients {
 
     /// An attempt was answered. Who gets it in other words at once has not been heard of yet.
     pub(super) fn note(&mut self, name: &str, next: &Next) {
-        let hearing = match next {
+        let status = match next {
             Next::GoOn => RecipientStatus::Heard,
             Next::GiveUp => RecipientStatus::Refused,
             Next::Wait(_) | Next::Pause(_) | Next::Hold => RecipientStatus::Deferred,
             Next::Reword(_) => return,
         };
-        self.recipients.insert(name.to_owned(), hearing);
+        self.recipients.insert(name.to_owned(), status);
     }
 
     /// Their number in the settings, from 1.
@@ -71,7 +71,7 @@ impl Recipients {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let count = |of| self.recipients.values().filter(|hearing| **hearing == of).count();
+        let count = |of| self.recipients.values().filter(|status| **status == of).count();
         let (heard, is_all_tried) =
             (count(RecipientStatus::Heard), self.recipients.len() == self.names.len());
         match (heard, count(RecipientStatus::Deferred)) {
@@ -82,7 +82,7 @@ impl Recipients {
     }
 
     /// For the store.
-    pub(super) fn recipients(&self) -> MailProgress {
+    pub(super) fn progress(&self) -> MailProgress {
         MailProgress {
             by_recipient: self.recipients.clone(),
             is_straggling: self.standing() == Standing::Straggling,
@@ -99,7 +99,7 @@ mod tests {
 
     fn recipients(names: &str, known: &[(&str, RecipientStatus)]) -> Recipients {
         let names = names.split_whitespace().map(str::to_owned).collect();
-        let known = known.iter().map(|(name, hearing)| ((*name).to_owned(), *hearing)).collect();
+        let known = known.iter().map(|(name, status)| ((*name).to_owned(), *status)).collect();
         Recipients::new(names, Some(&known))
     }
 
@@ -128,7 +128,7 @@ mod tests {
                 recipients.note(name, next);
             }
             assert_eq!(recipients.standing(), expected, "{answers:?}");
-            assert_eq!(recipients.recipients().is_straggling, expected == Standing::Straggling);
+            assert_eq!(recipients.progress().is_straggling, expected == Standing::Straggling);
         };
         check(&[], Standing::Open);
         check(&[("ann", &Next::GoOn)], Standing::Open);

@@ -1,6 +1,13 @@
-//! A target's health: whether it takes messages, and when it is worth asking again (pure).
+//! A target's health: a circuit breaker between the relay and one target (pure).
 //!
-//! Owns the state. Leaves out what an outcome means for the single message (`retry`) and who speaks instead (`schedule`).
+//! Owns the three states and what each permits. After a few failures in a row the target gets one message at a time, as a probe,
+//! less and less often; one answer closes the circuit again. Leaves out what an outcome means for the single message (`retry`)
+//! and who sends instead of a dead target (`schedule`).
+//!
+//! - `Up` → `Failing`: it could not be reached, or was busy;
+//! - `Up`, `Failing` → `Misconfigured`: it said that it takes nothing;
+//! - `Failing`, `Misconfigured` → `Up`: it took a message, or refused one for its content;
+//! - `Misconfigured` → `Up`: it has new settings. It is not left because it could not be reached.
 
 use std::time::Duration;
 
@@ -34,29 +41,29 @@ pub(crate) enum Health {
     },
 }
 
-/// What a target's health allows.
+/// What a target's health permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// Send.
-    Open,
-    /// Send one message and see.
+pub(crate) enum Permit {
+    /// Send (the circuit is closed).
+    Send,
+    /// Send one message and see (half open).
     Probe,
-    /// Nothing before this time.
-    ClosedUntil(Millis),
-    /// Nothing before the probe under way has been answered.
-    Probing,
+    /// Nothing before this time (open).
+    NotBefore(Millis),
+    /// Nothing before the probe under way has been answered (half open).
+    Waiting,
 }
 
 /// The pace of asking a target that is not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// Failures in a row that are put down to chance; from then on one message at a time goes out.
+    /// Failures in a row that may be chance; after more of them one message at a time goes out.
     pub(crate) chance_failures: u32,
     /// Between probes of a failing target.
     pub(crate) failing: Backoff,
     /// Between probes of a misconfigured one.
     pub(crate) misconfigured: Backoff,
-    /// A failing target is dead after this long: its fallback speaks.
+    /// A failing target is dead after this long: its fallback is used.
     pub(crate) failing_until_dead: Duration,
     /// A misconfigured one after this long: it will not heal by itself.
     pub(crate) misconfigured_until_dead: Duration,
@@ -122,18 +129,18 @@ impl Health {
         }
     }
 
-    /// What may go out now, with this many attempts under way.
-    pub(crate) fn gate(self, now: Millis, under_way: u32, patience: &Patience) -> Gate {
+    /// What may go out now, with this many deliveries under way.
+    pub(crate) fn permit(self, now: Millis, under_way: u32, patience: &Patience) -> Permit {
         match self {
-            Self::Up => Gate::Open,
-            Self::Failing { failures, .. } if failures <= patience.chance_failures => Gate::Open,
+            Self::Up => Permit::Send,
+            Self::Failing { failures, .. } if failures <= patience.chance_failures => Permit::Send,
             Self::Failing { probe_at, .. } | Self::Misconfigured { probe_at, .. } => {
                 if under_way > 0 {
-                    Gate::Probing
+                    Permit::Waiting
                 } else if probe_at <= now {
-                    Gate::Probe
+                    Permit::Probe
                 } else {
-                    Gate::ClosedUntil(probe_at)
+                    Permit::NotBefore(probe_at)
                 }
             }
         }
@@ -148,12 +155,12 @@ impl Health {
         }
     }
 
-    /// Long enough out of order for its fallback to speak.
+    /// Out of order for so long that its fallback is used.
     pub(crate) fn is_dead(self, now: Millis, patience: &Patience) -> bool {
         self.dies_at(patience).is_some_and(|at| at <= now)
     }
 
-    /// When its fallback may speak, unless it recovers.
+    /// When its fallback is used, unless it recovers before.
     pub(crate) fn dies_at(self, patience: &Patience) -> Option<Millis> {
         match self {
             Self::Up => None,
@@ -183,10 +190,10 @@ mod tests {
         })
     }
 
-    fn check(events: &[(i64, &str)], at: i64, under_way: u32, expected: Gate) {
+    fn check(events: &[(i64, &str)], at: i64, under_way: u32, expected: Permit) {
         let health = after(events);
         assert_eq!(
-            health.gate(Millis(at * 1_000), under_way, &patience()),
+            health.permit(Millis(at * 1_000), under_way, &patience()),
             expected,
             "{events:?} at {at}: {health:?}"
         );
@@ -194,24 +201,24 @@ mod tests {
 
     #[test]
     fn chance_failures_stop_nothing_a_series_lets_one_through_at_a_time() {
-        check(&[], 0, 9, Gate::Open);
-        check(&[(0, "failed")], 0, 0, Gate::Open);
-        check(&[(0, "failed"), (0, "failed")], 0, 3, Gate::Open);
+        check(&[], 0, 9, Permit::Send);
+        check(&[(0, "failed")], 0, 0, Permit::Send);
+        check(&[(0, "failed"), (0, "failed")], 0, 3, Permit::Send);
         let series = [(0, "failed"), (0, "failed"), (0, "failed")];
-        check(&series, 0, 0, Gate::ClosedUntil(Millis(8_000)));
-        check(&series, 8, 1, Gate::Probing);
-        check(&series, 8, 0, Gate::Probe);
-        check(&[(0, "failed"), (0, "failed"), (0, "failed"), (8, "worked")], 8, 5, Gate::Open);
+        check(&series, 0, 0, Permit::NotBefore(Millis(8_000)));
+        check(&series, 8, 1, Permit::Waiting);
+        check(&series, 8, 0, Permit::Probe);
+        check(&[(0, "failed"), (0, "failed"), (0, "failed"), (8, "worked")], 8, 5, Permit::Send);
     }
 
     #[test]
     fn a_misconfigured_target_is_asked_now_and_then() {
-        check(&[(0, "wrong")], 0, 0, Gate::ClosedUntil(Millis(30_000)));
-        check(&[(0, "wrong")], 30, 0, Gate::Probe);
-        check(&[(0, "wrong"), (30, "wrong")], 30, 0, Gate::ClosedUntil(Millis(90_000)));
+        check(&[(0, "wrong")], 0, 0, Permit::NotBefore(Millis(30_000)));
+        check(&[(0, "wrong")], 30, 0, Permit::Probe);
+        check(&[(0, "wrong"), (30, "wrong")], 30, 0, Permit::NotBefore(Millis(90_000)));
         // Unreachable meanwhile: still misconfigured.
-        check(&[(0, "wrong"), (30, "failed")], 30, 0, Gate::ClosedUntil(Millis(90_000)));
-        check(&[(0, "wrong"), (30, "worked")], 30, 0, Gate::Open);
+        check(&[(0, "wrong"), (30, "failed")], 30, 0, Permit::NotBefore(Millis(90_000)));
+        check(&[(0, "wrong"), (30, "worked")], 30, 0, Permit::Send);
     }
 
     #[test]

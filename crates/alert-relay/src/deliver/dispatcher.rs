@@ -1,0 +1,254 @@
+//! The loop that begins deliveries: at every wake it looks at what is due for each target, and begins what may be sent.
+//!
+//! Owns when it looks, how many deliveries are under way, the reload and the stop. Leaves out the choice (`schedule`), what becomes of a
+//! delivery once begun (`group`), and everything that must outlive the process (`outbox`).
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::audit::Audit;
+use crate::clock::{Millis, whole_millis};
+use crate::deliver::attempt::Sender;
+use crate::deliver::group::GroupDelivery;
+use crate::deliver::housekeeping::Housekeeping;
+use crate::deliver::observer::Step;
+use crate::deliver::shared::{STORE_RETRY, Shared};
+use crate::deliver::targets::Targets;
+use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
+use crate::outbox::StoreError;
+use crate::schedule;
+
+/// What the dispatcher is asked from outside.
+#[derive(Debug)]
+pub(super) enum Control {
+    /// To take these targets; answered once they are in force.
+    Reload(Arc<Targets>, oneshot::Sender<()>),
+    /// To stop within this time; answered with how many deliveries were cut short.
+    Stop(Duration, oneshot::Sender<usize>),
+}
+
+pub(super) struct Dispatcher {
+    shared: Arc<Shared>,
+    targets: Arc<Targets>,
+    housekeeping: Housekeeping,
+    under_way: JoinSet<()>,
+    /// Targets that have something to send and no budget: counted when they begin to wait.
+    spent: BTreeSet<String>,
+    /// When the clock was made, by its own account: earlier once it is set back.
+    began_at: Millis,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        audit: Arc<Audit>,
+        targets: Arc<Targets>,
+        began_at: Millis,
+    ) -> Self {
+        let mut dispatcher = Self {
+            housekeeping: Housekeeping::start(Arc::clone(&shared), audit, Arc::clone(&targets)),
+            shared,
+            targets: Arc::clone(&targets),
+            under_way: JoinSet::new(),
+            spent: BTreeSet::new(),
+            began_at,
+        };
+        dispatcher.adopt(targets);
+        dispatcher
+    }
+
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Control>) {
+        loop {
+            self.shared.observer.saw(Step::LookBegan);
+            let wake_at = match self.look().await {
+                Ok(wake_at) => wake_at,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    self.shared.metrics.store_error(&error);
+                    tracing::error!(%error, "could not look for deliveries: {error}");
+                    Some(self.shared.clock.now().plus(STORE_RETRY))
+                }
+            };
+            let wake_at = wake_at.map(|at| at.min(self.shared.clock.now().plus(LOOK_AGAIN)));
+            self.shared.observer.saw(Step::LookEnded { under_way: self.under_way.len(), wake_at });
+            let wake = async {
+                match wake_at {
+                    Some(at) => self.shared.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.shared.outbox.arrived() => self.shared.observer.saw(Step::Arrived),
+                () = wake => {}
+                Some(ended) = self.under_way.join_next() => report_panic(ended),
+                () = self.housekeeping.ended() => {
+                    tracing::error!("the housekeeping has ended by itself: nothing more is delivered");
+                    return;
+                }
+                order = orders.recv() => match order {
+                    Some(Control::Reload(targets, reply)) => {
+                        self.adopt(targets);
+                        let _gone = reply.send(());
+                    }
+                    Some(Control::Stop(limit, reply)) => {
+                        let cut_short = self.drain(limit).await;
+                        let _gone = reply.send(cut_short);
+                        return;
+                    }
+                    // Dropped without a stop: what is under way is cut short and found again at the next start.
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn adopt(&mut self, targets: Arc<Targets>) {
+        self.shared.state.adopt(&targets);
+        self.shared
+            .metrics
+            .expect(targets.receivers.iter().map(String::as_str), targets.by_name.keys().map(String::as_str));
+        self.housekeeping.adopt(Arc::clone(&targets));
+        self.targets = targets;
+    }
+
+    /// Begins what may begin. Returns when to look again if nothing happens before.
+    async fn look(&mut self) -> Result<Option<Millis>, StoreError> {
+        self.heed_clock().await?;
+        self.begin_due().await
+    }
+
+    /// Waits are kept as the times at which they end. Once the clock is set back those are further away than was meant.
+    async fn heed_clock(&mut self) -> Result<(), StoreError> {
+        let began_at = self.shared.clock.now().minus(self.shared.clock.passed());
+        let back = self.began_at.since(began_at);
+        if back >= CLOCK_STEP {
+            let back_ms = whole_millis(back);
+            tracing::warn!(back_ms, "the clock was set back by {back_ms} ms: what waits is tried again now");
+            for name in self.targets.by_name.keys() {
+                self.shared.outbox.hasten(name).await?;
+            }
+            self.shared.state.set_back(back);
+        }
+        self.began_at = began_at;
+        Ok(())
+    }
+
+    async fn begin_due(&mut self) -> Result<Option<Millis>, StoreError> {
+        let mut wake_at: Option<Millis> = None;
+        let targets = Arc::clone(&self.targets);
+        for name in targets.by_name.keys() {
+            let capacity = self.shared.state.capacity(name);
+            let now = self.shared.clock.now();
+            self.note_spent(name, capacity.is_spent && capacity.ordinary() == 0, now).await?;
+            wake_at = sooner(wake_at, capacity.wake_at);
+            if capacity.all() == 0 {
+                continue;
+            }
+            let busy: BTreeSet<DeliveryKey> =
+                self.shared.state.busy().into_iter().filter(|key| key.target == *name).collect();
+            // Begun messages come first in the answer; the rest of the list lets urgent ones pass those that must wait.
+            let limit = u32::try_from(busy.len())
+                .unwrap_or(u32::MAX)
+                .saturating_add(capacity.all())
+                .saturating_add(LOOK_AHEAD);
+            let urgency = if capacity.ordinary() == 0 { UrgencyFilter::Urgent } else { UrgencyFilter::Any };
+            let due = self.shared.outbox.due(name, urgency, now, limit).await?;
+            let urgent: BTreeSet<DeliveryKey> =
+                due.iter().filter(|due| due.is_urgent).map(|due: &DueDelivery| due.key.clone()).collect();
+            for (key, via) in schedule::pick(name, &capacity, due, &busy) {
+                let is_urgent = urgent.contains(&key);
+                self.begin(&targets, key, &via, is_urgent);
+            }
+            wake_at = sooner(wake_at, self.shared.outbox.next_due(name, urgency, now).await?);
+        }
+        Ok(wake_at)
+    }
+
+    async fn note_spent(&mut self, name: &str, is_spent: bool, now: Millis) -> Result<(), StoreError> {
+        if !is_spent {
+            self.spent.remove(name);
+        } else if !self.spent.contains(name)
+            && !self.shared.outbox.due(name, UrgencyFilter::Any, now, 1).await?.is_empty()
+        {
+            self.spent.insert(name.to_owned());
+            self.shared.metrics.budget_wait(name);
+            tracing::info!(
+                target = %name,
+                "{name}: the robot's budget is spent, or its vendor wants silence: messages wait and are merged"
+            );
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, targets: &Arc<Targets>, key: DeliveryKey, via: &str, is_urgent: bool) {
+        let (Some(target), Some(via)) = (targets.by_name.get(&key.target), targets.by_name.get(via)) else {
+            return;
+        };
+        // A delivery under way may just have taken it for its next part; its end brings us back here.
+        let robot = via.channel.robot().as_str();
+        let Ok(reservation) = self.shared.state.reserve(robot, is_urgent) else { return };
+        let token = self.shared.state.begin_delivery(&key, &via.settings.name);
+        let sender = Sender {
+            shared: Arc::clone(&self.shared),
+            key,
+            via: Arc::clone(via),
+            is_urgent,
+            first: Mutex::new(Some(reservation)),
+        };
+        let delivery = GroupDelivery { sender, targets: Arc::clone(targets), target: Arc::clone(target) };
+        self.under_way.spawn(async move {
+            let _token = token;
+            delivery.run().await;
+        });
+    }
+
+    async fn drain(&mut self, limit: Duration) -> usize {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        self.housekeeping.stop();
+        let finish = async {
+            while let Some(ended) = self.under_way.join_next().await {
+                report_panic(ended);
+            }
+        };
+        if tokio::time::timeout(limit, finish).await.is_err() {
+            let sends = self.under_way.len();
+            tracing::warn!(
+                sends,
+                "the time to stop ran out with {sends} deliveries under way: they are tried again at the next start and may arrive twice"
+            );
+        }
+        let cut_short = self.under_way.len();
+        self.under_way.shutdown().await;
+        cut_short
+    }
+}
+
+/// While something waits the clock is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// A clock set back by less than this prolongs no wait by an amount that matters.
+const CLOCK_STEP: Duration = Duration::from_secs(5);
+
+/// Groups looked at beyond those that may begin.
+const LOOK_AHEAD: u32 = 16;
+
+fn sooner(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What it had claimed stays claimed until the lease ends, and is tried again then.
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a delivery was interrupted by a fault of alert-relay; it is tried again when its claim runs out: {error}");
+    }
+}

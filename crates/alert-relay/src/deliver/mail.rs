@@ -1,0 +1,128 @@
+//! A message for people who get a mail each: one mailbox that takes nothing keeps it from nobody else.
+
+use crate::clock::Millis;
+use crate::deliver::attempt::{Answer, Sender, Tried};
+use crate::deliver::recipients::{Recipients, Standing};
+use crate::deliver::sending::{Conclusion, Sending};
+use crate::delivery::End;
+use crate::message::Wording;
+use crate::outcome::{Outcome, Reason};
+use crate::retry::Next;
+
+/// What a pass over the recipients brought.
+#[derive(Default)]
+struct Pass {
+    /// When to come back for those who wait.
+    later: Option<Millis>,
+    /// Something other than a single mailbox was in the way: the rest was not tried.
+    is_cut_short: bool,
+    /// The server spoke about single mailboxes; what it said of the last one.
+    mailbox_words: Option<String>,
+    /// It refused the mail itself; what it said of it.
+    content_words: Option<String>,
+}
+
+/// Sends a mail to everybody who waits for it, and ends it once nobody does.
+pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<String>) -> Conclusion {
+    let mut recipients = Recipients::new(names, sending.progress.map(|progress| &progress.recipients));
+    let Some(pass) = pass(sender, &sending, &mut recipients).await else { return Conclusion::LeaseLost };
+    let standing = recipients.standing();
+    if !pass.is_cut_short {
+        judge(sender, standing, &pass).await;
+    }
+    let later = pass.later.unwrap_or_else(|| sender.shared.clock.now());
+    let words = pass.content_words.as_ref().or(pass.mailbox_words.as_ref());
+    let words = words.map_or(String::new(), |words| format!(": {words}"));
+    let of = recipients.len();
+    match standing {
+        Standing::Over { heard } if heard == of => Conclusion::Ended(End::Delivered, "delivered".to_owned()),
+        Standing::Over { heard: 0 } if pass.content_words.is_some() => {
+            Conclusion::Ended(End::Dead, format!("refused for {of} of {of} recipients{words}"))
+        }
+        // No mailbox of the target takes anything: its circuit breaker holds the message until somebody has put it right.
+        Standing::Over { heard: 0 } => Conclusion::Later(later),
+        Standing::Over { heard } => {
+            let reason = format!("delivered, but refused for {} of {of} recipients{words}", of - heard);
+            Conclusion::Ended(End::Delivered, reason)
+        }
+        Standing::Straggling if is_too_late(sender, &sending) => {
+            let reason = format!("delivered, but not to all of {of} recipients{words}");
+            Conclusion::Ended(End::Delivered, reason)
+        }
+        Standing::Straggling | Standing::Open => Conclusion::Later(later),
+    }
+}
+
+/// One try for everybody who waits, and further ones at once for who is refused the wording. `None`: the claim is no longer ours.
+async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipients) -> Option<Pass> {
+    let mut pass = Pass::default();
+    let mut waiting = recipients.waiting();
+    let mut wording = Wording::Normal;
+    while !waiting.is_empty() && !pass.is_cut_short {
+        let (parts, rendering) = sender.render(&sending.message, wording);
+        let mut reworded = Vec::new();
+        for name in waiting {
+            let Some(part) = parts.iter().find(|part| part.recipient() == Some(&name)) else { continue };
+            let number = recipients.number(&name);
+            match sender.attempt(sending.delivery, part, number, &rendering, Some(recipients)).await {
+                Tried::Answered(Answer { next: Next::Reword(next), .. }) => {
+                    wording = wording.max(next);
+                    reworded.push(name);
+                }
+                Tried::Answered(answer) => add(sender, &mut pass, &answer),
+                Tried::NotBefore(at) => {
+                    pass.later = Some(at);
+                    pass.is_cut_short = true;
+                }
+                Tried::LeaseLost => return None,
+            }
+            if pass.is_cut_short {
+                break;
+            }
+        }
+        waiting = reworded;
+    }
+    Some(pass)
+}
+
+fn add(sender: &Sender, pass: &mut Pass, answer: &Answer) {
+    match &answer.outcome {
+        Outcome::Rejected { reason: Reason::Mailbox, detail }
+        | Outcome::Retry { reason: Reason::Mailbox, detail, .. } => {
+            pass.mailbox_words = Some(detail.clone());
+        }
+        Outcome::Rejected { detail, .. } | Outcome::TooLarge { detail } => {
+            pass.content_words = Some(detail.clone());
+        }
+        Outcome::Delivered { .. } | Outcome::Misconfigured { .. } | Outcome::Retry { .. } => {}
+    }
+    if let Next::Wait(_) | Next::Pause(_) | Next::Hold = answer.next {
+        let at = sender.come_back_at(answer);
+        let may_be_other_for_others = matches!(
+            answer.outcome,
+            Outcome::Retry { reason: Reason::Mailbox | Reason::Busy | Reason::UnknownCode, after: None, .. }
+        );
+        pass.is_cut_short = !may_be_other_for_others;
+        // Who was not tried does not wait for a mailbox that was.
+        pass.later = if pass.is_cut_short { Some(at) } else { pass.later.max(Some(at)) };
+    }
+}
+
+/// What the answers about single mailboxes say of the target as a whole, which no single one can.
+async fn judge(sender: &Sender, standing: Standing, pass: &Pass) {
+    let Some(detail) = pass.mailbox_words.clone() else { return };
+    let verdict = match standing {
+        Standing::Over { heard: 0 } if pass.content_words.is_none() => {
+            Outcome::Misconfigured { reason: Reason::Mailbox, detail }
+        }
+        Standing::Open => Outcome::Retry { reason: Reason::Busy, after: None, detail },
+        // The server looks at what it is sent.
+        Standing::Over { .. } | Standing::Straggling => Outcome::Delivered { receipt: detail },
+    };
+    let change = sender.note(&verdict, &Next::Hold);
+    sender.after(change, &verdict).await;
+}
+
+fn is_too_late(sender: &Sender, sending: &Sending<'_>) -> bool {
+    sender.shared.clock.now().since(sending.delivery.accepted_at) >= sender.shared.pace.straggle_for
+}

@@ -1,0 +1,42 @@
+//! How patient the deliverer is: the times that stand in no settings file.
+
+use std::time::Duration;
+
+use crate::health::Patience;
+use crate::retry::Backoff;
+
+/// The deliverer's times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// A claim that is not renewed is free again after this long. Longer than any attempt may take.
+    pub(crate) lease: Duration,
+    /// Between the attempts of one group.
+    pub(crate) backoff: Backoff,
+    /// With a target that is not well.
+    pub(crate) patience: Patience,
+    /// A delivery that did not arrive for this long is dead, if its target was in order for as long.
+    pub(crate) give_up_after: Duration,
+    /// A recipient that cannot be reached for this long misses a mail that others have. Well before a delivery is dead, so that its
+    /// end says who has it.
+    pub(crate) straggle_for: Duration,
+    /// A delivery is dead after this long, whatever happened. A target that is misconfigured needs a person: over a weekend and a
+    /// holiday.
+    pub(crate) hold_for: Duration,
+    /// Between two rounds of the housekeeping.
+    pub(crate) housekeeping: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+        Self {
+            lease: Duration::from_mins(3),
+            backoff: Backoff { first: Duration::from_secs(2), cap: Duration::from_mins(5) },
+            patience: Patience::default(),
+            straggle_for: hours(12),
+            give_up_after: hours(24),
+            hold_for: hours(7 * 24),
+            housekeeping: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the dispatcher, the deliveries under way and the housekeeping share.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::deliver::observer::Observer;
+use crate::deliver::pace::Pace;
+use crate::deliver::state::DeliveryState;
+use crate::metrics::Metrics;
+use crate::outbox::{Outbox, StoreError};
+use crate::retry::Jitter;
+
+/// Shared by all that runs in one deliverer.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) outbox: Outbox,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    pub(super) state: DeliveryState,
+    pub(super) jitter: Jitter,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) is_stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Tries until the store takes it, or the relay stops (`None`). What was claimed stays claimed meanwhile. `what` completes
+    /// "could not … for TARGET".
+    pub(super) async fn insist<T, F>(&self, what: &str, target: &str, ask: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match ask().await {
+                Ok(answer) => return Some(answer),
+                Err(StoreError::Closed) => return None,
+                Err(error) => self.store_failed(what, target, &error),
+            }
+            if self.is_stopping.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.clock.sleep_until(self.clock.now().plus(STORE_RETRY)).await;
+        }
+    }
+
+    /// Counts and logs a request that the store did not take.
+    pub(super) fn store_failed(&self, what: &str, target: &str, error: &StoreError) {
+        self.metrics.store_error(error);
+        tracing::error!(%target, %error, "could not {what} for {target}: {error}");
+    }
+}
+
+/// Between two tries to reach the store.
+pub(super) const STORE_RETRY: Duration = Duration::from_secs(1);
