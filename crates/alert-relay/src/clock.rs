@@ -65,14 +65,23 @@ enum Source {
     /// Since when it runs.
     System(Instant),
     #[cfg(test)]
-    Manual(std::sync::Arc<tokio::sync::watch::Sender<Hands>>),
+    Manual(std::sync::Arc<Manual>),
 }
 
-/// Of a clock that is turned by hand.
+/// A clock that is turned by hand.
+#[cfg(test)]
+#[derive(Debug)]
+struct Manual {
+    hands: tokio::sync::watch::Sender<Hands>,
+    /// Until when each sleeper sleeps.
+    sleepers: tokio::sync::watch::Sender<Vec<Millis>>,
+}
+
+/// What such a clock shows.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 struct Hands {
-    /// What the clock shows.
+    /// The time.
     shown: i64,
     /// How much time has passed, whatever it was set to.
     passed: Duration,
@@ -93,7 +102,7 @@ impl Clock {
                 Millis(millis(since))
             }
             #[cfg(test)]
-            Source::Manual(hands) => Millis(hands.borrow().shown),
+            Source::Manual(clock) => Millis(clock.hands.borrow().shown),
         }
     }
 
@@ -102,7 +111,7 @@ impl Clock {
         match &self.0 {
             Source::System(since) => since.elapsed(),
             #[cfg(test)]
-            Source::Manual(hands) => hands.borrow().passed,
+            Source::Manual(clock) => clock.hands.borrow().passed,
         }
     }
 
@@ -120,8 +129,9 @@ impl Clock {
                 tokio::time::sleep(left.min(SLICE)).await;
             },
             #[cfg(test)]
-            Source::Manual(hands) => {
-                let mut hands = hands.subscribe();
+            Source::Manual(clock) => {
+                let _asleep = Asleep::new(clock, at);
+                let mut hands = clock.hands.subscribe();
                 hands
                     .wait_for(|hands| hands.shown >= at.0 || hands.passed >= end)
                     .await
@@ -139,7 +149,21 @@ impl Clock {
     /// A clock that stands at `start` until it is turned.
     pub(crate) fn manual(start: Timestamp) -> Self {
         let hands = Hands { shown: start.as_millisecond(), passed: Duration::ZERO };
-        Self(Source::Manual(std::sync::Arc::new(tokio::sync::watch::Sender::new(hands))))
+        let manual = Manual {
+            hands: tokio::sync::watch::Sender::new(hands),
+            sleepers: tokio::sync::watch::Sender::default(),
+        };
+        Self(Source::Manual(std::sync::Arc::new(manual)))
+    }
+
+    /// Returns once somebody sleeps until then on a manual clock.
+    pub(crate) async fn sleeper_until(&self, at: Millis) {
+        self.by_hand()
+            .sleepers
+            .subscribe()
+            .wait_for(|sleepers| sleepers.contains(&at))
+            .await
+            .expect("we own it");
     }
 
     /// Lets time pass on a manual clock and wakes who waits for it.
@@ -156,10 +180,39 @@ impl Clock {
     }
 
     fn turn(&self, change: impl FnOnce(&mut Hands)) {
+        self.by_hand().hands.send_modify(change);
+    }
+
+    fn by_hand(&self) -> &Manual {
         match &self.0 {
             Source::System(_) => panic!("the system's clock is not ours to turn"),
-            Source::Manual(hands) => hands.send_modify(change),
+            Source::Manual(clock) => clock,
         }
+    }
+}
+
+/// A sleeper on a manual clock, until it wakes or is dropped.
+#[cfg(test)]
+struct Asleep<'a> {
+    clock: &'a Manual,
+    until: Millis,
+}
+
+#[cfg(test)]
+impl<'a> Asleep<'a> {
+    fn new(clock: &'a Manual, until: Millis) -> Self {
+        clock.sleepers.send_modify(|sleepers| sleepers.push(until));
+        Self { clock, until }
+    }
+}
+
+#[cfg(test)]
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        self.clock.sleepers.send_modify(|sleepers| {
+            let own = sleepers.iter().position(|until| *until == self.until);
+            sleepers.remove(own.expect("put there by us"));
+        });
     }
 }
 

@@ -128,4 +128,6 @@ impl Deliverer {
 const CONTROLS: usize = 4;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

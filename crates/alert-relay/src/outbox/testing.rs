@@ -112,14 +112,6 @@ impl Stage {
         Lock(other)
     }
 
-    /// How many deliveries somebody works on.
-    pub(crate) async fn leases(&self) -> i64 {
-        sqlx::query_scalar("SELECT COUNT(*) FROM deliveries WHERE lease_owner IS NOT NULL")
-            .fetch_one(&self.outbox.store.readers.pool)
-            .await
-            .unwrap()
-    }
-
     pub(super) async fn counts(&self, target: &str) -> TargetCount {
         self.outbox.counts().await.unwrap().remove(target).unwrap_or_default()
     }

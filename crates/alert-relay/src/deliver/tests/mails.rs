@@ -56,8 +56,7 @@ async fn a_greylisted_mailbox_is_tried_again_and_does_not_hold_up_the_others() {
     mail.reply([deferred()]);
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(2).await;
-    scene.idle().await;
-    scene.advance(5 * SECOND);
+    scene.advance(5 * SECOND).await;
     scene.ends(&[(End::Delivered, 1)]).await;
     assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to ann: new a"]);
 }
@@ -68,14 +67,14 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
     mail.reply_to("bob", deferred());
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(2).await;
-    scene.idle().await;
+    scene.settled().await;
     // The clock stands still: nobody waits for bob.
     scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
     mail.heard(4).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.accept("group", vec![resolved("a", 10), resolved("b", 10)]).await;
     mail.heard(6).await;
-    scene.idle().await;
+    scene.settled().await;
     let of = |name: &str| -> Vec<String> {
         let heard = mail.heard_so_far();
         heard
@@ -91,8 +90,7 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
 
     // He is tried for hours, and then the end says who heard it.
     for _ in 0..12 * 4 {
-        scene.advance(Duration::from_mins(15));
-        scene.still().await;
+        scene.advance(Duration::from_mins(15)).await;
     }
     scene.ends(&[(End::Delivered, 3)]).await;
     assert!(of("bob").len() > 10, "{:?}", of("bob"));
@@ -101,7 +99,7 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
     is_up(&scene, 1).await;
     scene.accept("group", vec![firing("a", 999)]).await;
     mail.heard(mail.heard_so_far().len() + 2).await;
-    scene.idle().await;
+    scene.settled().await;
     assert_eq!(of("ann")[3], "new a");
 }
 
@@ -112,11 +110,11 @@ async fn who_has_a_mail_does_not_get_it_again_after_a_restart_in_whatever_order_
     mail.reply_to("cem", rejected());
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(4).await;
-    scene.idle().await;
+    scene.settled().await;
     let scene = scene.restart().await;
     mail.write_to(&["cem", "dan", "bob", "ann"]);
     mail.accept_to("bob");
-    scene.advance(Duration::from_mins(5));
+    scene.advance(Duration::from_mins(5)).await;
     scene.ends(&[(End::Delivered, 1)]).await;
     assert_eq!(mail.heard_so_far()[4..], ["to dan: new a", "to bob: new a"]);
 }
@@ -124,21 +122,18 @@ async fn who_has_a_mail_does_not_get_it_again_after_a_restart_in_whatever_order_
 #[tokio::test]
 async fn a_budget_that_ends_in_the_middle_cuts_off_nobody() {
     let mail = Script::mail(&["ann", "bob", "cem"]);
-    let two = Budget { sends: 2, window: Duration::from_mins(1) };
-    let scene = Scene::with(|_| vec![TargetSettings { budget: two, ..target("chat", &mail) }]).await;
+    let scene = Scene::with(|_| vec![target_with_budget("chat", &mail, 2)]).await;
     mail.reply_to("bob", deferred());
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(2).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
-    scene.still().await;
-    scene.advance(61 * SECOND);
+    scene.advance(61 * SECOND).await;
     // Cem, who was not tried yet, comes first, and what is newer waits for that.
     mail.heard(4).await;
-    scene.idle().await;
+    scene.settled().await;
     assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to cem: new a", "to bob: new a"]);
-    scene.still().await;
-    scene.advance(61 * SECOND);
+    scene.advance(61 * SECOND).await;
     assert_eq!(mail.heard(6).await[4..], ["to ann: new b, still a", "to bob: new b, still a"]);
 }
 
@@ -157,9 +152,9 @@ async fn a_target_none_of_whose_mailboxes_exists_is_misconfigured_until_one_does
     mail.reply_to("bob", no_such_user());
     scene.accept("group", vec![firing("a", 10)]).await;
     mail.heard(2).await;
-    scene.idle().await;
+    scene.settled().await;
     is_up(&scene, 0).await;
-    scene.advance(61 * SECOND);
+    scene.advance(61 * SECOND).await;
     other.heard(1).await;
     scene.ends(&[(End::Delivered, 1)]).await;
 
@@ -180,6 +175,6 @@ async fn a_server_that_defers_everybody_fails() {
         scene.accept(group, vec![firing("a", 10)]).await;
     }
     mail.heard(6).await;
-    scene.idle().await;
+    scene.settled().await;
     is_up(&scene, 0).await;
 }

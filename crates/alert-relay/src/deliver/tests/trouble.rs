@@ -1,4 +1,4 @@
-//! Targets in trouble: silenced, misconfigured, down; what becomes of their queue, and who speaks for them.
+//! Targets in trouble: silenced, misconfigured, down; what becomes of their queue, and when their fallback is used.
 
 use super::*;
 
@@ -22,12 +22,11 @@ async fn a_throttled_robot_is_left_alone_for_as_long_as_it_says() {
     scene.accept("one", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
     scene.accept("two", vec![firing("b", 10)]).await;
-    scene.idle().await;
+    scene.settled().await;
     let scene = scene.restart().await;
-    scene.advance(599 * SECOND);
-    scene.still().await;
+    scene.advance(599 * SECOND).await;
     assert_eq!(scene.chat.heard_so_far().len(), 1);
-    scene.advance(2 * SECOND);
+    scene.advance(2 * SECOND).await;
     scene.ends(&[(End::Delivered, 2)]).await;
 }
 
@@ -46,7 +45,7 @@ async fn a_robot_silenced_for_long_is_spoken_for_at_once_and_until_it_may_speak_
     scene.ends(&[(End::Delivered, 2)]).await;
     assert_eq!(scene.chat.heard_so_far(), ["new a"]);
 
-    scene.advance(3601 * SECOND);
+    scene.advance(3601 * SECOND).await;
     scene.accept("three", vec![firing("c", 10)]).await;
     assert_eq!(scene.chat.heard(2).await, ["new a", "new c"]);
     scene.ends(&[(End::Delivered, 3)]).await;
@@ -61,12 +60,11 @@ async fn a_gateway_that_bans_us_is_left_alone_by_all_groups() {
     scene.chat.reply([verdict(banned)]);
     scene.accept("one", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.accept("two", vec![firing("b", 10)]).await;
-    scene.advance(299 * SECOND);
-    scene.still().await;
+    scene.advance(299 * SECOND).await;
     assert_eq!(scene.chat.heard_so_far(), ["new a"]);
-    scene.advance(2 * SECOND);
+    scene.advance(2 * SECOND).await;
     scene.ends(&[(End::Delivered, 2)]).await;
 }
 
@@ -76,11 +74,11 @@ async fn a_target_that_refuses_everything_keeps_its_queue_and_its_fallback_speak
     scene.chat.reply((0..100).map(|_| misconfigured()));
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
     assert!(mail.heard_so_far().is_empty(), "the fallback speaks too early");
 
-    scene.advance(61 * SECOND);
+    scene.advance(61 * SECOND).await;
     let heard = mail.heard(1).await;
     assert!(
         heard[0].contains("chat") && heard[0].contains("mail") && heard[0].ends_with("| new a"),
@@ -96,7 +94,7 @@ async fn a_target_put_right_is_told_by_a_reload_and_hears_what_waited() {
     scene.chat.reply([misconfigured()]);
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.deliverer.reload(&scene.settings).await;
     assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
     scene.ends(&[(End::Delivered, 1)]).await;
@@ -110,7 +108,7 @@ async fn a_target_that_is_down_is_asked_one_at_a_time_and_catches_up_when_it_is_
         scene.accept(group, vec![firing("a", 10)]).await;
     }
     scene.chat.heard(3).await;
-    scene.idle().await;
+    scene.settled().await;
     scene.reads_on_page("alert_relay_target_up{target=\"chat\"} 0").await;
     scene.advance_until_heard(SECOND, 9).await;
     scene.ends(&[(End::Delivered, 3)]).await;
@@ -124,8 +122,7 @@ async fn what_cannot_be_brought_for_a_day_is_dead() {
     scene.chat.reply((0..10_000).map(|_| unreachable()));
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.advance(Duration::from_hours(23));
-    scene.still().await;
+    scene.advance(Duration::from_hours(23)).await;
     scene.ends(&[]).await;
     scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
 }
@@ -133,26 +130,19 @@ async fn what_cannot_be_brought_for_a_day_is_dead() {
 #[tokio::test]
 async fn a_queue_kept_for_two_days_is_told_once_the_target_is_put_right() {
     for put_right in ["by a restart", "by a reload", "by itself"] {
-        let slow = |chat: &Script| {
-            vec![TargetSettings {
-                budget: Budget { sends: 1, window: Duration::from_mins(1) },
-                ..target("chat", chat)
-            }]
-        };
-        let mut scene = Scene::with(slow).await;
+        let mut scene = Scene::with(|chat| vec![target_with_budget("chat", chat, 1)]).await;
         scene.chat.reply([misconfigured(), misconfigured()]);
         for group in ["one", "two", "three"] {
             scene.accept(group, vec![firing("a", 10)]).await;
         }
         scene.chat.heard(1).await;
-        scene.idle().await;
-        scene.advance(Duration::from_hours(48));
+        scene.advance(Duration::from_hours(48)).await;
         scene.chat.heard(2).await;
-        scene.idle().await;
+        scene.settled().await;
         match put_right {
             "by a restart" => scene = scene.restart().await,
             "by a reload" => scene.deliverer.reload(&scene.settings).await,
-            _ => scene.advance(Duration::from_mins(5)),
+            _ => scene.advance(Duration::from_mins(5)).await,
         }
         // One a minute: the housekeeping comes by several times before the last.
         for told in 3..=5 {
@@ -168,7 +158,7 @@ async fn a_target_that_refuses_everything_for_a_week_loses_its_queue() {
     scene.chat.reply((0..10_000).map(|_| misconfigured()));
     scene.accept("group", vec![firing("a", 10)]).await;
     scene.chat.heard(1).await;
-    scene.advance(Duration::from_hours(7 * 24 - 1));
+    scene.advance(Duration::from_hours(7 * 24 - 1)).await;
     scene.chat.heard(2).await;
     scene.ends(&[]).await;
     scene.advance_until_ended(Duration::from_mins(1), End::Dead).await;
@@ -179,10 +169,9 @@ async fn a_target_that_left_the_settings_keeps_its_queue_for_a_day() {
     let scene = Scene::new().await;
     scene.deliverer.reload(&settings(&scene.stage, vec![])).await;
     scene.accept("group", vec![firing("a", 10)]).await;
-    scene.advance(Duration::from_hours(23));
-    scene.still().await;
+    scene.advance(Duration::from_hours(23)).await;
     scene.ends(&[]).await;
-    scene.advance(Duration::from_hours(2));
+    scene.advance(Duration::from_hours(2)).await;
     scene.ends(&[(End::Dead, 1)]).await;
     assert!(scene.chat.heard_so_far().is_empty());
 }
