@@ -43,11 +43,14 @@ fn orders(page: &str) -> Orders {
 fn wrong_in(crates: &Path, orders: &Orders) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut listed: BTreeSet<&(String, ModulePath)> = orders.keys().collect();
-    for package in orders.keys().map(|(package, _)| package).collect::<BTreeSet<_>>() {
-        let modules = Modules::of_crate(&crates.join(package).join("src/lib.rs"));
+    for package in packages(crates) {
+        let modules = Modules::of_crate(&crates.join(&package).join("src/lib.rs"));
+        if !orders.contains_key(&(package.clone(), Vec::new())) {
+            wrong.push(format!("{package}: it has no line"));
+        }
         let of_crate: BTreeMap<&[String], &[String]> = orders
             .iter()
-            .filter(|((owner, _), _)| owner == package)
+            .filter(|((owner, _), _)| *owner == package)
             .map(|((_, folder), names)| (folder.as_slice(), names.as_slice()))
             .collect();
         for folder in modules.paths() {
@@ -57,7 +60,7 @@ fn wrong_in(crates: &Path, orders: &Orders) -> Vec<String> {
             }
         }
         let back = modules.imports().into_iter().filter(|import| points_back(import, &of_crate));
-        wrong.extend(back.map(|import| in_words(package, crates, &import)));
+        wrong.extend(back.map(|import| in_words(&package, crates, &import)));
     }
     wrong.extend(
         listed
@@ -66,6 +69,17 @@ fn wrong_in(crates: &Path, orders: &Orders) -> Vec<String> {
     );
     wrong.dedup();
     wrong
+}
+
+/// The names of the folders of crates, in order.
+fn packages(crates: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<String> = folders
+        .filter(|folder| folder.path().join("src/lib.rs").is_file())
+        .map(|folder| folder.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }
 
 /// Modules that are in the tree and not in the line, or the other way round.
@@ -139,6 +153,7 @@ mod tests {
 
     #[test]
     fn every_module_has_a_place_and_every_place_a_module() {
+        assert_eq!(wrong("d: a", &[("lib.rs", "")]), ["c: it has no line", "d: there is no module ``"]);
         let found = wrong("c: a < z\nc/y: a", &[("lib.rs", "mod a; mod b;"), ("a.rs", ""), ("b.rs", "")]);
         assert_eq!(
             found,
