@@ -87,6 +87,17 @@ impl<'a, D> Ask<'a, D> {
         value
     }
 
+    /// Asks for what a part of the GPU has that may be off: what it lacks then it may have the next time.
+    fn ask_each_time<T>(
+        &mut self,
+        reading: &str,
+        call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
+    ) -> Option<T> {
+        let value = self.ask(reading, call);
+        self.unsupported.remove(reading);
+        value
+    }
+
     /// Asks for several readings with one call, each of which may still have failed: success says nothing of the GPU.
     fn batch<T>(&mut self, reading: &str, call: impl FnOnce(&'a D) -> Result<T, NvmlError>) -> Option<T> {
         if self.gone.is_some() || self.lacks(reading) {
@@ -153,7 +164,8 @@ impl Ask<'_> {
     }
 
     /// Several field values with one call, each into its place. Each is its own reading: one that is not supported takes none
-    /// with it. Answers are matched by position, since the driver may return another number than was asked for.
+    /// with it, and one of a link is asked for each time, since links go down and return. Answers are matched by position, since the
+    /// driver may return another number than was asked for.
     pub(crate) fn read_fields(&mut self, batch: &str, wanted: &[Field<'_>], found: &mut [Option<u64>]) {
         let asked: Vec<_> = (0..wanted.len()).filter(|at| !self.lacks(wanted[*at].name)).collect();
         if asked.is_empty() {
@@ -168,7 +180,11 @@ impl Ask<'_> {
             device.field_values_for(&ids)
         });
         for (at, answer) in asked.into_iter().zip(answers.into_iter().flatten()) {
-            let value = self.ask(wanted[at].name, |_| answer.and_then(|sample| sample.value));
+            let answer = |_: &_| answer.and_then(|sample| sample.value);
+            let value = match wanted[at].link {
+                Some(_) => self.ask_each_time(wanted[at].name, answer),
+                None => self.ask(wanted[at].name, answer),
+            };
             found[at] = value.and_then(|value| match value {
                 SampleValue::U32(value) => Some(u64::from(value)),
                 SampleValue::U64(value) => Some(value),
@@ -209,6 +225,18 @@ mod tests {
             let faults = ask.into_faults().expect("it answers");
             assert_eq!(faults, [ReadingFault { reading: "clock".to_owned(), reason: FaultReason::Unknown }]);
         }
+    }
+
+    #[test]
+    fn what_a_part_lacks_while_it_is_off_is_asked_for_again() {
+        let mut unsupported = Unsupported::new();
+        for answer in [Ok(3), Err(NvmlError::NotSupported), Ok(5)] {
+            let mut ask = Ask::new(&(), &mut unsupported, moment());
+            let expected = answer.as_ref().ok().copied();
+            assert_eq!(ask.ask_each_time("bytes of a link", |()| answer), expected);
+            assert_eq!(ask.into_faults(), Ok(Vec::new()), "and it is no fault");
+        }
+        assert!(unsupported.is_empty());
     }
 
     #[test]
