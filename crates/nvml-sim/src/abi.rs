@@ -6,6 +6,7 @@
 mod device;
 mod events;
 mod fields;
+mod nvlink;
 mod system;
 
 use std::os::raw::{c_char, c_uint};
@@ -150,7 +151,7 @@ fn endure(library: &Library, index: u32, call: &str) -> Result<(), Code> {
             // SAFETY: none; the invalid write is the point, it ends the process with SIGSEGV.
             Kind::Crash => unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(0) },
             Kind::Slow => wait += incident.latency.unwrap_or(Duration::ZERO),
-            Kind::Thermal | Kind::Xid => {}
+            Kind::Thermal | Kind::Xid | Kind::NvlinkDown | Kind::NvlinkErrors => {}
         }
     }
     if !wait.is_zero() {

@@ -13,4 +13,5 @@ mod curve;
 mod duration;
 mod machine;
 mod model;
+mod nvlink;
 mod scenario;

@@ -16,8 +16,8 @@ pub(crate) const NOT_SUPPORTED: Code = nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPP
 #[derive(Clone, Copy)]
 pub(crate) struct Gpu<'a> {
     pub(crate) index: u32,
-    group: &'a Group,
-    incidents: &'a [Incident],
+    pub(crate) group: &'a Group,
+    pub(crate) incidents: &'a [Incident],
     /// Seconds from the scenario's origin of time.
     pub(crate) t: f64,
 }
@@ -70,7 +70,7 @@ impl<'a> Gpu<'a> {
     }
 
     /// Seconds of activity since the origin.
-    fn busy(self, t: f64) -> f64 {
+    pub(crate) fn busy(self, t: f64) -> f64 {
         self.group.utilization.integral(t, self.shift())
     }
 
@@ -250,7 +250,7 @@ fn small(reading: f64) -> u32 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "readings are not negative")]
-fn whole(reading: f64) -> u64 {
+pub(crate) fn whole(reading: f64) -> u64 {
     reading.round() as u64
 }
 

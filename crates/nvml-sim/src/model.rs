@@ -8,9 +8,9 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Model {
-    /// A data-centre card: ECC, row remapping, memory temperature; no fan.
+    /// A data-centre card: ECC, row remapping, memory temperature, NVLink; no fan.
     H100Sxm,
-    /// A consumer card: a fan; no ECC, no remapping, no memory temperature, no byte counters.
+    /// A consumer card: a fan; no ECC, no remapping, no memory temperature, no byte counters, no NVLink.
     Rtx4090,
 }
 
@@ -43,6 +43,8 @@ pub(crate) struct Card {
     pub(crate) pcie_generation: u32,
     pub(crate) pcie_width: u32,
     pub(crate) fans: u32,
+    /// How many the chip has, connected or not.
+    pub(crate) nvlinks: u32,
     /// ECC counters, row remapping, PCIe byte counters, recovery action: what only data-centre cards report.
     pub(crate) data_centre: bool,
 }
@@ -82,6 +84,7 @@ static H100_SXM: Card = Card {
     pcie_generation: 5,
     pcie_width: 16,
     fans: 0,
+    nvlinks: 18,
     data_centre: true,
 };
 
@@ -109,5 +112,6 @@ static RTX_4090: Card = Card {
     pcie_generation: 4,
     pcie_width: 16,
     fans: 2,
+    nvlinks: 0,
     data_centre: false,
 };

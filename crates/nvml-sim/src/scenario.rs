@@ -99,6 +99,9 @@ pub(crate) struct Group {
     /// MIG mode: utilisation is no longer reported.
     #[serde(default)]
     pub(crate) mig: bool,
+    /// Whether the links of NVLink lead anywhere; they do not on a PCIe card without a bridge.
+    #[serde(default = "yes")]
+    pub(crate) nvlink: bool,
 }
 
 /// Constant error counts; ignored by cards without ECC.
@@ -126,6 +129,9 @@ pub(crate) struct Incident {
     /// The XID code this incident raises as it begins.
     #[serde(default)]
     pub(crate) xid: Option<u32>,
+    /// The NVLink that is concerned, counted from 0: for the kinds about links.
+    #[serde(default)]
+    pub(crate) link: Option<u32>,
     /// Time each call to this GPU takes: for `kind: slow`.
     #[serde(default, deserialize_with = "optional_duration")]
     pub(crate) latency: Option<Duration>,
@@ -160,6 +166,10 @@ pub(crate) enum Kind {
     Xid,
     /// Calls answer `code`.
     Error,
+    /// The `link` is inactive, and what it counts is not told.
+    NvlinkDown,
+    /// The `link` recovers once, and then counts ten replays and ten CRC errors a second.
+    NvlinkErrors,
 }
 
 impl Incident {
@@ -227,6 +237,11 @@ impl Scenario {
             if (incident.kind == Kind::Error) != incident.code.is_some() {
                 return Err(fail(key("code"), "expected with `kind: error`, and only there".to_owned()));
             }
+            let is_about_link = matches!(incident.kind, Kind::NvlinkDown | Kind::NvlinkErrors);
+            if is_about_link != incident.link.is_some() {
+                let problem = "expected with `kind: nvlink_down` and `nvlink_errors`, and only there";
+                return Err(fail(key("link"), problem.to_owned()));
+            }
             if incident.reinit && (incident.kind != Kind::Lost || incident.until.is_none()) {
                 return Err(fail(key("reinit"), "expected with `kind: lost` and `until`".to_owned()));
             }
@@ -249,6 +264,10 @@ const MAX_GPUS: u64 = 64;
 
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn idle() -> Curve {
@@ -283,6 +302,7 @@ mod tests {
             "description: x\ngpus: [{ model: rtx4090, count: 4294967295 }, { model: rtx4090 }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: error }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: lost, reinit: true }]\n",
+            "description: x\ngpus: [{ model: h100-sxm }]\nincidents: [{ gpu: 0, at: 1s, kind: nvlink_down }]\n",
             "description: x\ngpus: [{ model: rtx4090, utilization: { constant: 1, wave: { low: 0, high: 1, period: 1s } } }]\n",
         ];
         let told: Vec<String> = cases

@@ -9,6 +9,7 @@ mod health;
 mod identity;
 mod load;
 mod memory;
+mod nvlink;
 mod pcie;
 mod power;
 mod thermal;
@@ -24,6 +25,7 @@ use self::health::Health;
 use self::identity::Identity;
 use self::load::Load;
 use self::memory::Memory;
+use self::nvlink::NvLinks;
 use self::pcie::Pcie;
 use self::power::Power;
 use self::thermal::Thermal;
@@ -108,6 +110,7 @@ subjects! {
     clocks: Clocks,
     throttle: Throttle,
     pcie: Pcie,
+    nvlink: NvLinks,
     health: Health,
 }
 

@@ -2,6 +2,7 @@
 
 mod exporter;
 mod gpu_faults;
+mod nvlink;
 mod open_files;
 mod start;
 mod textfile;

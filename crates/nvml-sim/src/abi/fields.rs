@@ -8,14 +8,16 @@ use nvml_wrapper_sys::bindings::field_id;
 
 use super::{code, endure, index, library};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
+use crate::nvlink::{self, NvLink};
 
 enum Value {
     Int(c_uint),
     Long(c_ulonglong),
 }
 
-/// The reading behind a field number, where this simulation has it.
-fn field(gpu: Gpu<'_>, id: u32) -> Result<Value, Code> {
+/// The reading behind a field number, where this simulation has it. `scope` is the NVLink, for fields that each link has.
+fn field(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
+    let link = || NvLink::of(gpu, scope);
     match id {
         field_id::NVML_FI_DEV_MEMORY_TEMP => gpu.memory_celsius().map(Value::Int),
         field_id::NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION => Ok(Value::Long(gpu.millijoules())),
@@ -39,6 +41,12 @@ fn field(gpu: Gpu<'_>, id: u32) -> Result<Value, Code> {
         field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES => gpu.pcie_transmit_bytes().map(Value::Long),
         field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES => gpu.pcie_receive_bytes().map(Value::Long),
         field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION => gpu.recovery_action().map(Value::Int),
+        field_id::NVML_FI_DEV_NVLINK_LINK_COUNT => nvlink::count(gpu).map(Value::Int),
+        field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX => link()?.transmitted_kib().map(Value::Long),
+        field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX => link()?.received_kib().map(Value::Long),
+        field_id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY => link()?.replays().map(Value::Long),
+        field_id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY => link()?.recoveries().map(Value::Long),
+        field_id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC => link()?.crc_errors().map(Value::Long),
         _ => Err(NOT_SUPPORTED),
     }
 }
@@ -63,7 +71,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
             entry.timestamp = microseconds(SystemTime::now()).cast_signed();
             entry.latencyUsec = 0;
             entry.nvmlReturn = nvml::nvmlReturn_enum_NVML_SUCCESS;
-            match field(gpu, entry.fieldId) {
+            match field(gpu, entry.fieldId, entry.scopeId) {
                 Ok(Value::Int(value)) => {
                     entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
                     entry.value = nvml::nvmlValue_t { uiVal: value };

@@ -1,0 +1,45 @@
+//! NVLink: each link by its number, and none where a card has none.
+
+use crate::exporter::Exporter;
+
+/// Two links of the first GPU are in trouble; the second GPU has no bridge; the third is a card without NVLink.
+const SCENARIO: &str = "description: test\n\
+    gpus: [{ model: h100-sxm, utilization: { constant: 0.5 } }, { model: h100-sxm, nvlink: false }, { model: rtx4090 }]\n\
+    incidents: [{ gpu: 0, at: 0s, until: 5s, kind: nvlink_down, link: 3 }, { gpu: 0, at: 0s, kind: nvlink_errors, link: 5 }]\n";
+
+#[test]
+fn a_link_that_is_down_is_shown_and_returns_with_its_counters() {
+    let exporter = Exporter::on_scenario(SCENARIO, &[]);
+    let link = |number: &str| [r#"gpu="0""#.to_owned(), format!(r#"link="{number}""#)];
+    let page = exporter.wait_until("link 3 is down", |page| {
+        let labels = link("3");
+        page.says("gpu_nvlink_up", &[&labels[0], &labels[1]], 0.0)
+    });
+    let value = |name: &str, number: &str, kind: &str| {
+        let labels = link(number);
+        page.value(name, &[&labels[0], &labels[1], kind])
+    };
+    let shown: Vec<_> = page.samples().filter(|sample| sample.name == "gpu_nvlink_up").collect();
+    assert_eq!(shown.len(), 18, "{shown:?}");
+    assert_eq!(value("gpu_nvlink_up", "4", ""), Some(1.0));
+    assert!(value("gpu_nvlink_transmit_bytes_total", "4", "").is_some());
+    assert!(value("gpu_nvlink_receive_bytes_total", "17", "").is_some());
+    assert_eq!(value("gpu_nvlink_transmit_bytes_total", "3", ""), None, "it counts nothing now");
+    assert_eq!(value("gpu_nvlink_errors_total", "3", r#"kind="crc""#), None);
+    assert_eq!(value("gpu_nvlink_errors_total", "4", r#"kind="crc""#), Some(0.0));
+    assert_eq!(value("gpu_nvlink_errors_total", "5", r#"kind="recovery""#), Some(1.0));
+    assert!(value("gpu_nvlink_errors_total", "5", r#"kind="replay""#).is_some());
+    for other in [r#"gpu="1""#, r#"gpu="2""#] {
+        assert_eq!(page.value("gpu_up", &[other]), Some(1.0));
+        assert_eq!(page.value("gpu_nvlink_up", &[other]), None, "{other} has no link that leads anywhere");
+    }
+    assert_eq!(page.value("node_scrape_collector_success", &[r#"collector="gpu""#]), Some(1.0));
+
+    exporter.wait_until("link 3 is up and counts", |page| {
+        let labels = link("3");
+        let labels = [labels[0].as_str(), labels[1].as_str()];
+        page.says("gpu_nvlink_up", &labels, 1.0)
+            && page.value("gpu_nvlink_transmit_bytes_total", &labels).is_some()
+            && page.value("gpu_nvlink_errors_total", &[labels[0], labels[1], r#"kind="crc""#]).is_some()
+    });
+}
