@@ -20,6 +20,7 @@ use crate::machine::{Code, Gpu};
 use crate::scenario::{Init, Kind, Scenario};
 
 /// What all calls share between `nvmlInit` and the last `nvmlShutdown`.
+#[derive(Clone)]
 struct Library {
     scenario: Scenario,
     /// The scenario's origin of time.
@@ -29,12 +30,22 @@ struct Library {
 
 static LIBRARY: Mutex<Option<Arc<Library>>> = Mutex::new(None);
 
+/// The machine as it is now.
 fn library() -> Result<Arc<Library>, Code> {
-    LIBRARY
+    let library = LIBRARY
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone()
-        .ok_or(nvml::nvmlReturn_enum_NVML_ERROR_UNINITIALIZED)
+        .ok_or(nvml::nvmlReturn_enum_NVML_ERROR_UNINITIALIZED)?;
+    if !library.scenario.has_triggers() {
+        return Ok(library);
+    }
+    let Library { mut scenario, origin, users } = Library::clone(&library);
+    scenario.pull_triggers(|path| {
+        let written = std::fs::metadata(path).and_then(|file| file.modified()).ok()?;
+        Some(written.duration_since(origin).unwrap_or(Duration::ZERO))
+    });
+    Ok(Arc::new(Library { scenario, origin, users }))
 }
 
 impl Library {

@@ -119,8 +119,11 @@ pub(crate) struct Incident {
     /// The GPU's index.
     pub(crate) gpu: u32,
     /// When it begins, from the origin of time.
-    #[serde(deserialize_with = "duration")]
+    #[serde(default = "never", deserialize_with = "duration")]
     pub(crate) at: Duration,
+    /// A file instead of `at` and `until`: the incident begins when the file is written and ends when it is removed.
+    #[serde(default)]
+    trigger: Option<PathBuf>,
     /// When it ends; without it, never.
     #[serde(default, deserialize_with = "optional_duration")]
     pub(crate) until: Option<Duration>,
@@ -224,6 +227,15 @@ impl Scenario {
         }
         for (i, incident) in scenario.incidents.iter().enumerate() {
             let key = |field: &str| format!("incidents[{i}].{field}");
+            match (&incident.trigger, incident.at, incident.until) {
+                (None, at, _) if at == never() => {
+                    return Err(fail(key("at"), "expected when it begins, such as 30s".to_owned()));
+                }
+                (Some(_), at, until) if at != never() || until.is_some() => {
+                    return Err(fail(key("trigger"), "expected instead of `at` and `until`".to_owned()));
+                }
+                _ => {}
+            }
             if u64::from(incident.gpu) >= gpus {
                 let problem = format!("no GPU `{}`: the scenario has {gpus}, counted from 0", incident.gpu);
                 return Err(fail(key("gpu"), problem));
@@ -249,6 +261,20 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// Whether any incident waits for a file.
+    pub(crate) fn has_triggers(&self) -> bool {
+        self.incidents.iter().any(|incident| incident.trigger.is_some())
+    }
+
+    /// Places the incidents that wait for files in time. `written` says when a file was written, from the origin of time, if it is
+    /// there.
+    pub(crate) fn pull_triggers(&mut self, written: impl Fn(&Path) -> Option<Duration>) {
+        for incident in &mut self.incidents {
+            let Some(trigger) = &incident.trigger else { continue };
+            incident.at = written(trigger).map_or_else(never, |at| at.saturating_add(TRIGGER_DELAY));
+        }
+    }
+
     /// Leaves what a program sees that initialises the library at `t` seconds: NVML lists the GPUs that are there then,
     /// and one that is lost afterwards stays so.
     pub(crate) fn freeze(&mut self, t: f64) {
@@ -259,11 +285,18 @@ impl Scenario {
     }
 }
 
+/// A file's time may lie some milliseconds before its appearance. Who has just looked must not have looked past the beginning.
+const TRIGGER_DELAY: Duration = Duration::from_millis(50);
+
 /// More would not fit the PCI bus numbers that are handed out.
 const MAX_GPUS: u64 = 64;
 
 fn one() -> u32 {
     1
+}
+
+fn never() -> Duration {
+    Duration::MAX
 }
 
 fn yes() -> bool {
@@ -303,6 +336,8 @@ mod tests {
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: error }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: lost, reinit: true }]\n",
             "description: x\ngpus: [{ model: h100-sxm }]\nincidents: [{ gpu: 0, at: 1s, kind: nvlink_down }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, trigger: /tmp/x, until: 1s, kind: lost }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, kind: lost }]\n",
             "description: x\ngpus: [{ model: rtx4090, utilization: { constant: 1, wave: { low: 0, high: 1, period: 1s } } }]\n",
         ];
         let told: Vec<String> = cases
@@ -310,6 +345,19 @@ mod tests {
             .map(|text| Scenario::parse(text, Path::new("demo.yaml")).expect_err(text).to_string())
             .collect();
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn an_incident_with_a_trigger_lasts_while_its_file_is_there() {
+        let text = "description: x\ngpus: [{ model: rtx4090 }]\n\
+            incidents: [{ gpu: 0, trigger: /tmp/x, kind: hang }, { gpu: 0, at: 5s, kind: hang }]\n";
+        let mut scenario = Scenario::parse(text, Path::new("demo.yaml")).expect("a good scenario");
+        assert!(scenario.has_triggers());
+        for (written, expected) in [(None, [false, true]), (Some(Duration::from_secs(9)), [true, true])] {
+            scenario.pull_triggers(|path| written.filter(|_| path == Path::new("/tmp/x")));
+            assert_eq!([0, 1].map(|i| scenario.incidents[i].lasts_at(9.5)), expected);
+        }
+        assert!(!scenario.incidents[0].lasts_at(9.01), "shortly after the file");
     }
 
     #[test]

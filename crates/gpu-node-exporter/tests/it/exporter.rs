@@ -49,6 +49,36 @@ pub(crate) fn sysfs(addresses: &[&str]) -> tempfile::TempDir {
     root
 }
 
+/// A file that begins an incident of a scenario when it is written, and ends it when it is removed.
+pub(crate) struct Trigger {
+    folder: tempfile::TempDir,
+}
+
+impl Trigger {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// As the scenario names it.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("trigger")
+    }
+
+    /// Begins the incident, or begins it anew.
+    pub(crate) fn begin(&self) {
+        fs::write(self.path(), "").expect("writable");
+    }
+
+    /// How long ago it was begun last.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        fs::metadata(self.path()).ok()?.modified().expect("files have times").elapsed().ok()
+    }
+
+    pub(crate) fn end(&self) {
+        fs::remove_file(self.path()).expect("it was begun");
+    }
+}
+
 /// One metrics page, and how long it took from the request to the last byte.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -73,7 +103,7 @@ pub(crate) fn simulator() -> PathBuf {
 }
 
 impl Exporter {
-    /// Starts with a scenario that begins now, swept ten times a second.
+    /// Starts with a scenario that begins now, swept ten times a second, as often as the flags allow.
     pub(crate) fn on_scenario(yaml: &str, flags: &[&str]) -> Self {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(yaml.as_bytes()).expect("writable");

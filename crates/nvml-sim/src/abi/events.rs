@@ -68,9 +68,9 @@ unsafe extern "C" fn nvmlEventSetWait_v2(
     timeout_ms: c_uint,
 ) -> Code {
     let answer = (|| {
-        let library = library()?;
         let deadline = Instant::now() + Duration::from_millis(timeout_ms.into());
         loop {
+            let library = library()?;
             {
                 let mut set = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = library.now();
