@@ -242,6 +242,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The texts under `key` by the names people gave them, in alphabetical order.
+    pub fn named_texts(&mut self, key: &'static str) -> Vec<(&'a str, Item<'a>)> {
+        let Some(parent) = self.section(key) else { return Vec::new() };
+        let mut entries: Vec<_> = parent.values.iter().collect();
+        entries.sort_by_key(|(name, _)| name.as_str());
+        let item = |(name, value): (&'a String, &'a Value)| match &value.kind {
+            ValueKind::String(text) => {
+                Some((name.as_str(), Item { reading: parent.reading, path: parent.at(name), text }))
+            }
+            other => {
+                parent.problem(name, format!("expected text, found {}", found(other)));
+                None
+            }
+        };
+        entries.into_iter().filter_map(item).collect()
+    }
+
     /// The sections in the list under `key`.
     pub fn listed_sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use jiff::Timestamp;
 use reqwest::{Client, Proxy, Url, redirect};
 use rustls::ClientConfig;
 use settings_document::Secret;
 
 use crate::channel::kind::Setup;
-use crate::channel::reply::Reply;
+use crate::channel::reply::{Reply, parse_retry_after};
 use crate::outcome::{Outcome, Reason};
 
 /// Longest answer read; what is beyond can't be a verdict.
@@ -82,11 +84,13 @@ impl Outgoing {
         let request = self
             .client
             .post(url)
-            .header(reqwest::header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .headers(headers)
             .body(body.to_owned());
         let mut response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|value| parse_retry_after(value, Timestamp::now()));
         let mut answer = Vec::new();
         while answer.len() < ANSWER_LIMIT {
             match response.chunk().await.map_err(|error| self.failed(error))? {
@@ -95,7 +99,7 @@ impl Outgoing {
             }
         }
         answer.truncate(ANSWER_LIMIT);
-        Ok(Reply { status, body: self.black_out(&String::from_utf8_lossy(&answer)) })
+        Ok(Reply { status, retry_after, body: self.black_out(&String::from_utf8_lossy(&answer)) })
     }
 
     /// A failure on the way. Whether the message arrived is unknown unless no connection was made.

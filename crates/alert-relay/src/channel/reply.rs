@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::outcome::{Outcome, Reason};
@@ -23,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 pub(super) struct Reply {
     /// The HTTP status.
     pub(super) status: u16,
+    /// How long to wait by the header Retry-After; `None` where it is absent or no number of seconds or date.
+    pub(super) retry_after: Option<Duration>,
     /// The body, at most 64 KiB, with our own secrets blacked out.
     pub(super) body: String,
 }
@@ -48,7 +51,10 @@ impl Reply {
         let detail = self.excerpt();
         match self.status {
             413 => Outcome::TooLarge { detail },
-            429 => Outcome::Retry { reason: Reason::Throttled, after: Some(GATEWAY_PAUSE), detail },
+            429 => {
+                let asked = self.retry_after.unwrap_or(GATEWAY_PAUSE).clamp(GATEWAY_PAUSE, LONGEST_PAUSE);
+                Outcome::Retry { reason: Reason::Throttled, after: Some(asked), detail }
+            }
             500.. => Outcome::Retry { reason: Reason::Busy, after: None, detail },
             _ => Outcome::Retry { reason: Reason::UnprovenReply, after: self.gateway_pause(), detail },
         }
@@ -65,6 +71,15 @@ impl Reply {
         let asked = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
         Some(asked.unwrap_or(GATEWAY_PAUSE).clamp(GATEWAY_PAUSE, LONGEST_PAUSE))
     }
+}
+
+/// What Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3).
+pub(super) fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 /// The number that decides, with its words.
@@ -85,5 +100,39 @@ impl Verdict {
         let words = &line[..line.floor_char_boundary(RECORD_LIMIT)];
         let hint = if hint.is_empty() { String::new() } else { format!(" (hint: {hint})") };
         format!("{} {}: {words}{hint}", self.name, self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-23T06:08:22Z".parse().unwrap();
+        let check = |value: &str, expected: Option<u64>| {
+            assert_eq!(parse_retry_after(value, now), expected.map(Duration::from_secs), "{value}");
+        };
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("Mon, 23 Nov 2026 06:10:22 GMT", Some(120));
+        check("Mon, 23 Nov 2026 06:00:00 GMT", Some(0));
+        for value in ["", "soon", "-1", "1.5", "99999999999999999999"] {
+            check(value, None);
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_left_alone_as_long_as_it_asks_within_reason() {
+        let after = |asked: Option<u64>| {
+            let retry_after = asked.map(Duration::from_secs);
+            let Outcome::Retry { after, .. } =
+                (Reply { status: 429, retry_after, body: String::new() }).unproven()
+            else {
+                panic!("429 is a retry")
+            };
+            after.unwrap().as_secs()
+        };
+        assert_eq!([None, Some(1), Some(900), Some(999_999)].map(after), [300, 300, 900, 1_800]);
     }
 }

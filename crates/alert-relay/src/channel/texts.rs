@@ -1,10 +1,10 @@
-//! What the robots share in rendering: rich or plain words, in as much detail as fits.
+//! What channels share in rendering: rich or plain words, in as much detail as fits, or all in one piece.
 
 use crate::channel::kind::Setup;
 use crate::message::{Message, Wording};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
-use crate::render::{Draft, Templates};
+use crate::render::{Draft, Templates, words};
 use crate::split::{Room, pack};
 
 /// The templates of one robot: its own or the built-in ones, and the plain ones for content that was refused.
@@ -49,4 +49,20 @@ impl Texts {
             .unwrap_or_else(|| at(*last));
         (title, packed.parts)
     }
+}
+
+/// A draft in one piece, where nothing has to be split.
+pub(super) fn whole(draft: &Draft, templates: &Templates) -> String {
+    let (markup, language) = (templates.markup(), templates.language());
+    let mut texts = vec![markup.heading(&draft.title, "")];
+    texts.extend(draft.banner.as_ref().map(|text| markup.banner(text)));
+    texts.push(draft.header.clone());
+    texts.extend(draft.blocks.iter().cloned());
+    if draft.left_out > 0 {
+        texts.push(markup.remark(&markup.escape(&words::left_out(draft.left_out, language))));
+        texts.push(markup.link(words::see_all(language), &draft.see_all));
+    }
+    texts.push(draft.footer.clone());
+    texts.retain(|text| !text.is_empty());
+    texts.join("\n\n")
 }

@@ -70,7 +70,7 @@ mod tests {
     use crate::channel::testing::said;
 
     fn verdict(status: u16, body: &str) -> Outcome {
-        classify(&Reply { status, body: body.to_owned() })
+        classify(&Reply { status, retry_after: None, body: body.to_owned() })
     }
 
     fn check(status: u16, body: &str, expected: &str) {

@@ -1,10 +1,11 @@
 //! The two bodies of a mail, plain and HTML, and its subject. Mails are not split.
 
 use crate::channel::kind::Setup;
+use crate::channel::texts::whole;
 use crate::message::{Message, Wording};
+use crate::render::Templates;
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
-use crate::render::{Draft, Templates, words};
 
 /// The templates of one target.
 #[derive(Debug)]
@@ -40,29 +41,13 @@ impl Bodies {
             Wording::Plain => Detail::LEVELS[1].without_links(),
         };
         let draft = self.text.draft(message, detail);
-        let text = assemble(&draft, &self.text);
+        let text = whole(&draft, &self.text);
         let html = self.html.as_ref().filter(|_| wording != Wording::Plain).map(|templates| {
             let draft = templates.draft(message, detail);
-            page(&draft.title, &assemble(&draft, templates))
+            page(&draft.title, &whole(&draft, templates))
         });
         (draft.title, text, html)
     }
-}
-
-/// The draft in one piece: mails are not split.
-fn assemble(draft: &Draft, templates: &Templates) -> String {
-    let (markup, language) = (templates.markup(), templates.language());
-    let mut texts = vec![markup.heading(&draft.title, "")];
-    texts.extend(draft.banner.as_ref().map(|text| markup.banner(text)));
-    texts.push(draft.header.clone());
-    texts.extend(draft.blocks.iter().cloned());
-    if draft.left_out > 0 {
-        texts.push(markup.remark(&markup.escape(&words::left_out(draft.left_out, language))));
-        texts.push(markup.link(words::see_all(language), &draft.see_all));
-    }
-    texts.push(draft.footer.clone());
-    texts.retain(|text| !text.is_empty());
-    texts.join("\n\n")
 }
 
 /// The frame of the HTML part, narrow enough for a phone.

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn check(status: u16, body: &str, expected: &Outcome) {
-        let outcome = classify(&Reply { status, body: body.to_owned() });
+        let outcome = classify(&Reply { status, retry_after: None, body: body.to_owned() });
         assert_eq!(&outcome, expected, "HTTP {status} {body}");
     }
 
