@@ -29,6 +29,7 @@ mod texts;
 
 mod dingtalk;
 mod email;
+mod webhook;
 mod wecom;
 
 #[cfg(test)]
@@ -43,4 +44,4 @@ pub(crate) use part::{Part, Stamp};
 pub(crate) use roots::Roots;
 
 /// Every channel there is, in the order in which they are named to people.
-pub(crate) const KINDS: &[&Kind] = &[&dingtalk::KIND, &wecom::KIND, &email::KIND];
+pub(crate) const KINDS: &[&Kind] = &[&dingtalk::KIND, &wecom::KIND, &email::KIND, &webhook::KIND];

@@ -22,6 +22,7 @@ mod change;
 pub(crate) mod clean;
 pub(crate) mod context;
 mod environment;
+pub(crate) mod json;
 pub(crate) mod markup;
 pub(crate) mod words;
 
@@ -129,7 +130,11 @@ impl Templates {
     fn fill(&self, name: &str, message: &Message, detail: Detail) -> Result<Draft, Error> {
         let (variables, left_out) = context::context(message, self.language, detail);
         let see_all = address::group(&message.group_labels, &message.receiver, &message.links.alertmanager);
-        let text = self.run(name, &variables)?;
+        let text = run(
+            &self.environment,
+            name,
+            &context! { mark => Value::from_safe_string(MARK.to_string()), ..variables },
+        )?;
         let pieces: Vec<&str> = text.split(MARK).collect();
         let blocks =
             |texts: &[&str]| texts.iter().map(|text| tidy(text)).filter(|text| !text.is_empty()).collect();
@@ -149,17 +154,6 @@ impl Templates {
             left_out,
             see_all,
         })
-    }
-
-    fn run(&self, name: &str, variables: &Value) -> Result<String, Error> {
-        let template = self.environment.get_template(name)?;
-        let mut output = Bounded { bytes: Vec::new() };
-        template.render_captured_to(
-            context! { mark => Value::from_safe_string(MARK.to_string()), ..variables.clone() },
-            &mut output,
-        )?;
-        String::from_utf8(output.bytes)
-            .map_err(|_| Error::new(ErrorKind::WriteFailure, "output is not UTF-8"))
     }
 
     /// The facts without a template: the last resort, which has nothing left that can fail.
@@ -184,6 +178,14 @@ impl Templates {
         let title = format!("Alerts: {total}");
         Draft { title, left_out: total - blocks.len(), blocks, ..Draft::default() }
     }
+}
+
+/// The output of a template, as far as it may grow.
+fn run(environment: &Environment<'_>, name: &str, variables: &Value) -> Result<String, Error> {
+    let template = environment.get_template(name)?;
+    let mut output = Bounded { bytes: Vec::new() };
+    template.render_captured_to(variables.clone(), &mut output)?;
+    String::from_utf8(output.bytes).map_err(|_| Error::new(ErrorKind::WriteFailure, "output is not UTF-8"))
 }
 
 /// Why a target's template can't be used.

@@ -10,9 +10,18 @@ use crate::settings::{Settings, TargetSettings};
 /// Addresses with the tokens that no text may show.
 pub(crate) const DINGTALK_URL: &str = "https://oapi.dingtalk.com/robot/send?access_token=dingtalk-token-1";
 pub(crate) const WECOM_URL: &str = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=wecom-key-1";
+pub(crate) const WEBHOOK_URL: &str = "https://hooks.example.com/alerts/webhook-token-1";
 
 /// What no text may show.
-pub(crate) const SECRETS: [&str; 4] = ["dingtalk-token-1", "SECtestsecret", "wecom-key-1", "mail-password-1"];
+pub(crate) const SECRETS: [&str; 7] = [
+    "dingtalk-token-1",
+    "SECtestsecret",
+    "wecom-key-1",
+    "mail-password-1",
+    "webhook-token-1",
+    "webhook-secret-1",
+    "bearer-1",
+];
 
 pub(crate) fn dingtalk(url: &str) -> String {
     format!("dingtalk: {{ webhook_url: '{url}', secret: SECtestsecret }}")
@@ -34,9 +43,20 @@ pub(crate) fn email_to(port: u16, to: &str, keys: &str) -> String {
     )
 }
 
+pub(crate) fn webhook(url: &str) -> String {
+    format!(
+        "webhook: {{ url: '{url}', secret: webhook-secret-1, authorization: bearer-1, headers: {{ X-Team: gpu }} }}"
+    )
+}
+
 /// The section of every kind of channel.
 pub(crate) fn all() -> Vec<(&'static str, String)> {
-    vec![("dingtalk", dingtalk(DINGTALK_URL)), ("wecom", wecom(WECOM_URL)), ("email", email(587, ""))]
+    vec![
+        ("dingtalk", dingtalk(DINGTALK_URL)),
+        ("wecom", wecom(WECOM_URL)),
+        ("email", email(587, "")),
+        ("webhook", webhook(WEBHOOK_URL)),
+    ]
 }
 
 /// The target with these keys, or what is wrong with them.

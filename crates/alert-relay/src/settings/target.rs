@@ -95,7 +95,7 @@ pub(super) fn read(
 }
 
 /// Channels that have a name in the settings and no code in this version.
-const LATER: [&str; 3] = ["feishu", "webhook", "wecom_app"];
+const LATER: [&str; 2] = ["feishu", "wecom_app"];
 
 /// The kinds whose sections are there; none and several are a mistake.
 fn given_kinds(section: &mut Section<'_>) -> Vec<&'static Kind> {

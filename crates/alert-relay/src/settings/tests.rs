@@ -76,6 +76,8 @@ fn the_examples_of_the_default_are_valid() {
     write("dingtalk_url", " https://oapi.dingtalk.com/robot/send?access_token=t\n");
     write("dingtalk_secret", "SEC0\n");
     write("wecom_url", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k\n");
+    write("receiver_url", "https://hooks.example.com/alerts\n");
+    write("receiver_key", "whsec_a2V5\n");
     write("mail_password", "p\r\n");
     let mut is_example = false;
     let lines: Vec<_> = DEFAULT
@@ -112,12 +114,13 @@ fn the_default_names_every_key() {
         include_str!("../channel/robot.rs"),
         include_str!("../channel/dingtalk.rs"),
         include_str!("../channel/email/settings.rs"),
+        include_str!("../channel/webhook/settings.rs"),
         include_str!("receiver.rs"),
         include_str!("heartbeat.rs"),
     ];
     // A getter's first argument is the key; `_file` siblings and the channels of later versions are told about in prose.
     let getter = regex::Regex::new(
-        r#"(?:text|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\((?:&mut )?(?:section,)?\s*"([a-z_]+)""#,
+        r#"(?:text|named_texts|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\((?:&mut )?(?:section,)?\s*"([a-z_]+)""#,
     )
     .unwrap();
     for source in sources {

@@ -7,6 +7,8 @@ mod explain;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod generic_webhook;
+#[cfg(test)]
 mod old_store;
 #[cfg(test)]
 mod program;
