@@ -53,32 +53,56 @@ impl Snapshot {
 /// What is to be said, and what the target knows once it was.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Folded {
-    /// `None`: nothing that the target does not know or does not want to know.
-    pub(crate) changes: Option<Changes>,
+    /// What is to be said, or why there is nothing.
+    pub(crate) changes: Result<Changes, Suppression>,
     /// What the target knows afterwards of each alert that changed.
     pub(crate) entries: Vec<LedgerEntry>,
+}
+
+/// Why a delivery is suppressed: there is nothing to say to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suppression {
+    /// It knows all of it, and nothing fires of which to remind it.
+    NothingNew,
+    /// All there is are ends, of which it does not want to hear.
+    OnlyEnds,
+    /// All there is is outside of its hours.
+    OutsideHours,
+}
+
+impl Suppression {
+    /// The reason for which a delivery is suppressed, as the store and the log have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingNew => "nothing new to tell",
+            Self::OnlyEnds => "nothing but ends of alerts, and the target has `send_resolved: false`",
+            Self::OutsideHours => "nothing in the target's hours: all alerts are outside of `active`",
+        }
+    }
 }
 
 /// Folds the waiting snapshots, oldest first, over what the target knows.
 ///
 /// Without `send_resolved` the end of an alert is noted but not said; if that was the only news, there is nothing to say.
 pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
-    let Some(newest) = snapshots.last() else { return Folded { changes: None, entries: Vec::new() } };
-    let mut stories: BTreeMap<&Fingerprint, Story<'_>> =
-        known.iter().map(|entry| (&entry.alert.fingerprint, Story::known(&entry.alert))).collect();
+    let Some(newest) = snapshots.last() else {
+        return Folded { changes: Err(Suppression::NothingNew), entries: Vec::new() };
+    };
+    let mut histories: BTreeMap<&Fingerprint, History<'_>> =
+        known.iter().map(|entry| (&entry.alert.fingerprint, History::known(&entry.alert))).collect();
     for snapshot in snapshots {
         for alert in &snapshot.alerts {
-            stories.entry(&alert.fingerprint).or_default().seen(alert);
+            histories.entry(&alert.fingerprint).or_default().seen(alert);
         }
         for alert in &snapshot.quiet {
-            if let Some(story) = stories.get_mut(&alert.fingerprint) {
-                story.seen_quietly(alert);
+            if let Some(history) = histories.get_mut(&alert.fingerprint) {
+                history.seen_quietly(alert);
             }
         }
         let present: BTreeSet<&Fingerprint> =
             snapshot.alerts.iter().chain(&snapshot.quiet).map(|alert| &alert.fingerprint).collect();
-        for (_, story) in stories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
-            story.missed(snapshot.is_truncated);
+        for (_, history) in histories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
+            history.missed(snapshot.is_truncated);
         }
     }
 
@@ -86,14 +110,14 @@ pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved:
     let mut after = Vec::new();
     let mut is_unsaid = false;
     // In the order of the newest snapshot, then what is no longer in it.
-    let mut in_order: Vec<Story<'_>> =
-        newest.alerts.iter().filter_map(|alert| stories.remove(&alert.fingerprint)).collect();
-    in_order.extend(stories.into_values());
-    for story in in_order {
-        match story.state {
+    let mut in_order: Vec<History<'_>> =
+        newest.alerts.iter().filter_map(|alert| histories.remove(&alert.fingerprint)).collect();
+    in_order.extend(histories.into_values());
+    for history in in_order {
+        match history.state {
             // Cut off by Alertmanager, it is among the number that the message gives for those.
-            State::Firing(_) if story.is_known && story.is_cut_off => {}
-            State::Firing(alert) if story.is_known => changes.still.push(alert.clone()),
+            State::Firing(_) if history.is_known && history.is_cut_off => {}
+            State::Firing(alert) if history.is_known => changes.still.push(alert.clone()),
             State::Firing(alert) => {
                 changes.new.push(alert.clone());
                 after.push(alert.clone());
@@ -117,15 +141,20 @@ pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved:
     // Known alerts alone are worth a reminder, if they are in their hours.
     let reminds = newest.alerts.iter().any(|alert| alert.status == Status::Firing);
     let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
-    Folded {
-        changes: (!is_old_news && !is_empty).then_some(changes),
-        entries: after.into_iter().map(|alert| LedgerEntry { alert }).collect(),
-    }
+    let changes = match (is_old_news, is_empty) {
+        (true, _) => Err(Suppression::OnlyEnds),
+        (false, true) if newest.alerts.is_empty() && !newest.quiet.is_empty() => {
+            Err(Suppression::OutsideHours)
+        }
+        (false, true) => Err(Suppression::NothingNew),
+        (false, false) => Ok(changes),
+    };
+    Folded { changes, entries: after.into_iter().map(|alert| LedgerEntry { alert }).collect() }
 }
 
 /// One alert's way through the waiting snapshots.
 #[derive(Default)]
-struct Story<'a> {
+struct History<'a> {
     state: State<'a>,
     /// The target knows that this episode fires.
     is_known: bool,
@@ -148,7 +177,7 @@ enum State<'a> {
     Vanished(&'a Alert),
 }
 
-impl<'a> Story<'a> {
+impl<'a> History<'a> {
     fn known(alert: &'a Alert) -> Self {
         match alert.status {
             Status::Firing => Self { state: State::Firing(alert), is_known: true, is_cut_off: false },

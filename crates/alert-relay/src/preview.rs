@@ -24,8 +24,10 @@ pub(crate) fn of_webhook(
         delivery: "preview".to_owned(),
         newest: notification,
         // A target that does not want to hear of the end of alerts is still shown how it would look.
-        changes: changes
-            .unwrap_or_else(|| Changes { resolved: notification.alerts.clone(), ..Changes::default() }),
+        changes: changes.unwrap_or_else(|_suppressed| Changes {
+            resolved: notification.alerts.clone(),
+            ..Changes::default()
+        }),
         snapshots: 1,
         mentions: mentioned(settings, target),
         banner: None,

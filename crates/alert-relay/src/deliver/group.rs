@@ -65,9 +65,12 @@ impl GroupDelivery {
             return self.release(shared.clock.now()).await;
         }
         let folded = ledger::fold(&claim.ledger, &snapshots, send_resolved);
-        let Some(changes) = folded.changes else {
-            let reason = "nothing new to tell".to_owned();
-            return self.settle(&claim, delivery, End::Suppressed, reason, folded.entries).await;
+        let changes = match folded.changes {
+            Ok(changes) => changes,
+            Err(suppression) => {
+                let reason = suppression.as_str().to_owned();
+                return self.settle(&claim, delivery, End::Suppressed, reason, folded.entries).await;
+            }
         };
         let message = self.compose(&claim, delivery, newest, changes);
         match self.send(&claim, delivery, message).await {
