@@ -112,34 +112,62 @@ fn nothing_is_left_for_later_or_tied_to_one_machine() {
     }
 }
 
+/// What says where things are, for who looks for them.
+const MAPS: [&str; 4] = ["ARCHITECTURE.md", "docs/bug-hunt.md", "docs/glossary.md", "docs/states.md"];
+
 #[test]
-fn the_architecture_page_names_modules_that_exist() {
-    let page = std::fs::read_to_string(checkout().join("ARCHITECTURE.md")).unwrap();
+fn the_maps_name_modules_that_exist() {
     let sources: BTreeSet<PathBuf> = files().into_iter().collect();
-    let exists = |name: &str| {
-        let folders = ["", "crates", "crates/gpu-node-exporter/src", "crates/alert-relay/src"];
-        folders.iter().map(|folder| Path::new(folder).join(name)).any(|path| {
-            sources.contains(&path.with_extension("rs")) || sources.iter().any(|file| file.starts_with(&path))
-        })
-    };
-    let quoted = page.split('`').skip(1).step_by(2);
     let words = words_of_code();
-    for word in quoted.clone().filter(|text| is_name(text)) {
-        assert!(words.contains(word), "ARCHITECTURE.md names `{word}`, which no source has");
-    }
-    let mut named = 0;
-    for name in quoted.flat_map(|text| {
-        text.split([' ', ',']).map(|part| part.trim_end_matches("/*").trim_end_matches(".rs"))
-    }) {
-        let is_path = name.contains('/')
-            && name.chars().all(|symbol| symbol.is_ascii_lowercase() || "/_-".contains(symbol))
-            && name.starts_with(|symbol: char| symbol.is_ascii_lowercase());
-        if is_path {
-            assert!(exists(name), "ARCHITECTURE.md names `{name}`, which does not exist");
+    for map in MAPS {
+        let page = std::fs::read_to_string(checkout().join(map)).unwrap();
+        let quoted = page.split('`').skip(1).step_by(2);
+        for word in quoted.clone().filter(|text| is_name(text)) {
+            assert!(words.contains(word), "{map} names `{word}`, which no source has");
+        }
+        let mut named = 0;
+        for name in quoted.flat_map(|text| text.split([' ', ','])).filter(|name| is_path(name)) {
+            assert!(exists(&sources, name), "{map} names `{name}`, which does not exist");
             named += 1;
         }
+        assert!(named > 3, "{map}: only {named} names were found: has the page's form changed?");
     }
-    assert!(named > 10, "only {named} names were found: has the page's form changed?");
+}
+
+/// A file or folder of source code. A part in capitals stands for any name: `host/collector/NAME.rs`.
+fn is_path(name: &str) -> bool {
+    (name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "rs"))
+        && name
+            .trim_end_matches("/*")
+            .chars()
+            .all(|symbol| symbol.is_ascii_alphabetic() || "/_-.".contains(symbol))
+        && name.starts_with(|symbol: char| symbol.is_ascii_lowercase())
+}
+
+fn exists(sources: &BTreeSet<PathBuf>, name: &str) -> bool {
+    const FOLDERS: [&str; 6] = [
+        "",
+        "crates",
+        "crates/gpu-node-exporter/src",
+        "crates/alert-relay",
+        "crates/alert-relay/src",
+        "crates/http-serve/src",
+    ];
+    let is_any = |part: &str| part.chars().all(|symbol| symbol.is_ascii_uppercase());
+    if !name.contains('/') {
+        return sources.iter().any(|source| source.file_name().is_some_and(|file| file == name));
+    }
+    let name = Path::new(name.trim_end_matches("/*")).with_extension("");
+    sources.iter().any(|source| {
+        FOLDERS.iter().filter_map(|folder| source.strip_prefix(folder).ok()).any(|source| {
+            let source = source.with_extension("");
+            let mut parts = source.iter().map(|part| part.to_string_lossy());
+            name.iter().all(|part| {
+                let part = part.to_string_lossy();
+                parts.next().is_some_and(|found| is_any(&part) || found == part)
+            })
+        })
+    })
 }
 
 /// One word as a module, a function or a field is called.
