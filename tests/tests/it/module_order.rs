@@ -62,18 +62,17 @@ fn wrong_in(crates: &Path, orders: &Orders) -> Vec<String> {
         let back = modules.imports().into_iter().filter(|import| points_back(import, &of_crate));
         wrong.extend(back.map(|import| in_words(&package, crates, &import)));
     }
-    wrong.extend(
-        listed
-            .into_iter()
-            .map(|(package, folder)| format!("{package}: there is no module `{}`", folder.join("::"))),
-    );
+    wrong.extend(listed.into_iter().map(|(package, folder)| match folder.join("::") {
+        root if root.is_empty() => format!("there is no crate `{package}`"),
+        folder => format!("{package}: there is no module `{folder}`"),
+    }));
     wrong.dedup();
     wrong
 }
 
 /// The names of the folders of crates, in order.
 fn packages(crates: &Path) -> Vec<String> {
-    let folders = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap());
+    let folders = std::fs::read_dir(crates).unwrap().map(Result::unwrap);
     let mut names: Vec<String> = folders
         .filter(|folder| folder.path().join("src/lib.rs").is_file())
         .map(|folder| folder.file_name().into_string().unwrap())
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_module_has_a_place_and_every_place_a_module() {
-        assert_eq!(wrong("d: a", &[("lib.rs", "")]), ["c: it has no line", "d: there is no module ``"]);
+        assert_eq!(wrong("d: a", &[("lib.rs", "")]), ["c: it has no line", "there is no crate `d`"]);
         let found = wrong("c: a < z\nc/y: a", &[("lib.rs", "mod a; mod b;"), ("a.rs", ""), ("b.rs", "")]);
         assert_eq!(
             found,
