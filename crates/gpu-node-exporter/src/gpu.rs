@@ -1,4 +1,4 @@
-//! The GPU side's face to `app` and `scrape`.
+//! The GPU side: what `app` starts and `scrape` asks.
 //!
 //! NVML can hang for good and crash with the driver, so it lives in a child process (`gpu-node-exporter gpu-probe`);
 //! this side only ever reads the last frame that child wrote. A scrape never calls NVML.

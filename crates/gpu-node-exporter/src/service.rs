@@ -27,7 +27,7 @@ pub(crate) struct ServiceSettings {
     pub(crate) telemetry_path: String,
     /// Most scrapes at the same time; `None` is no limit.
     pub(crate) max_requests: Option<usize>,
-    /// Whether the page tells about this process itself.
+    /// Whether the page shows series about this process itself.
     pub(crate) exporter_metrics: bool,
     /// A page that takes longer is not sent at all.
     pub(crate) request_timeout: Duration,
@@ -135,7 +135,7 @@ impl Service {
             Ok(selection) => selection,
             Err(reason) => return text(StatusCode::BAD_REQUEST, reason + "\n"),
         };
-        let deadline = Instant::now() + patience(&request.headers, self.settings.request_timeout);
+        let deadline = Instant::now() + time_limit(&request.headers, self.settings.request_timeout);
         let wanted = |name: &str| !self_metrics::is_nameable(name) || selection.wants(name);
         let readings = self.scraper.read(wanted, deadline).await;
 
@@ -171,14 +171,14 @@ impl Service {
 const MOST_LOGGED: usize = 64;
 
 /// A scraper that says nothing waits this long at least: Prometheus' own default is 10 s.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(5);
+const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Time to encode the page and send it before the scraper gives up.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
-/// How long collectors may take, from the time the scraper waits (it tells so in a header) and `longest`, which the
+/// How long collectors may take, from the time the scraper waits (a header of its says how long) and `longest`, which the
 /// server waits.
-fn patience(headers: &HeaderMap, longest: Duration) -> Duration {
+fn time_limit(headers: &HeaderMap, longest: Duration) -> Duration {
     let header = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok());
     let timeout = header
         .and_then(|text| text.parse().ok())
@@ -188,7 +188,7 @@ fn patience(headers: &HeaderMap, longest: Duration) -> Duration {
             let timeout = timeout.min(longest);
             timeout.saturating_sub(TIME_TO_ANSWER.min(timeout / 10))
         }
-        _ => DEFAULT_PATIENCE,
+        _ => DEFAULT_TIME_LIMIT,
     }
 }
 

@@ -74,7 +74,7 @@ fn initialise() -> Result<(), Code> {
         (library.scenario.clone(), library.origin, library.users)
     } else {
         let path = std::env::var_os("NVML_SIM_SCENARIO").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let scenario = Scenario::load(path.as_deref()).map_err(|error| tell(&error.to_string()))?;
+        let scenario = Scenario::load(path.as_deref()).map_err(|error| report(&error.to_string()))?;
         (scenario, origin()?, 0)
     };
     let mut library = Library { scenario, origin, users: users + 1 };
@@ -103,17 +103,17 @@ fn origin() -> Result<SystemTime, Code> {
     match std::env::var("NVML_SIM_START") {
         Err(_) => Ok(SystemTime::now()),
         Ok(text) => text.parse().map(|ms| UNIX_EPOCH + Duration::from_millis(ms)).map_err(|_| {
-            tell(&format!("nvml-sim: NVML_SIM_START is `{text}` (hint: expected milliseconds since 1970, as `date +%s%3N` prints)"))
+            report(&format!("nvml-sim: NVML_SIM_START is `{text}` (hint: expected milliseconds since 1970, as `date +%s%3N` prints)"))
         }),
     }
 }
 
-/// A mistake in the simulation's own settings can't be told through NVML's codes, so it goes to stderr.
+/// A mistake in the simulation's own settings can't be reported through NVML's codes, so it goes to stderr.
 #[expect(
     clippy::print_stderr,
     reason = "a library loaded into a foreign process has no other way to say what is wrong"
 )]
-fn tell(message: &str) -> Code {
+fn report(message: &str) -> Code {
     eprintln!("{message}");
     nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT
 }
@@ -134,7 +134,7 @@ fn hang() -> ! {
     }
 }
 
-/// A device handle is the index plus one in a pointer's clothes: never dereferenced, never null.
+/// A device handle is the index plus one as a pointer: never dereferenced, never null.
 fn handle(index: u32) -> nvml::nvmlDevice_t {
     std::ptr::without_provenance_mut(index as usize + 1)
 }
@@ -147,8 +147,8 @@ fn index(device: nvml::nvmlDevice_t) -> Result<u32, Code> {
         .ok_or(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)
 }
 
-/// Suffers what the scenario has in store for calls to this GPU, or for this one.
-fn endure(library: &Library, index: u32, call: &str) -> Result<(), Code> {
+/// Does what the scenario's incidents do to calls to this GPU, or to this one call.
+fn apply_incidents(library: &Library, index: u32, call: &str) -> Result<(), Code> {
     if library.scenario.driver.missing.iter().any(|missing| missing == call) {
         return Err(nvml::nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND);
     }
@@ -180,7 +180,7 @@ fn read<T>(
 ) -> Result<T, Code> {
     let library = library()?;
     let index = index(device)?;
-    endure(&library, index, call)?;
+    apply_incidents(&library, index, call)?;
     reading(library.gpu(index)?)
 }
 

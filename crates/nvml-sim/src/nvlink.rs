@@ -65,7 +65,7 @@ impl<'a> NvLink<'a> {
         self.counter(|| begun as f64)
     }
 
-    /// What it counts is told while it is active only.
+    /// A counter; only an active link has one.
     fn counter(self, count: impl FnOnce() -> f64) -> Result<u64, Code> {
         if self.is_active() { Ok(whole(count())) } else { Err(NOT_SUPPORTED) }
     }

@@ -169,7 +169,7 @@ pub(crate) enum Kind {
     Xid,
     /// Calls answer `code`.
     Error,
-    /// The `link` is inactive, and what it counts is not told.
+    /// The `link` is inactive, and its counters answer `NOT_SUPPORTED`.
     NvlinkDown,
     /// The `link` recovers once, and then counts ten replays and ten CRC errors a second.
     NvlinkErrors,

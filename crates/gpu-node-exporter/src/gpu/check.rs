@@ -151,7 +151,7 @@ fn gpus(sweep: &Sweep) -> Vec<Finding> {
     findings
 }
 
-/// GPUs on the bus beyond those that the driver shows. One that failed has not told its address, and was told of.
+/// GPUs on the bus beyond those that the driver shows. One that failed has no known address, and has a finding already.
 fn missing(sweep: &Sweep, pci: &[PciGpu]) -> Option<Finding> {
     let (mut addresses, mut nameless) = (Vec::new(), 0);
     for gpu in &sweep.gpus {

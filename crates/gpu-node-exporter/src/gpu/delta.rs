@@ -59,7 +59,7 @@ macro_rules! readings {
 }
 pub(in crate::gpu) use readings;
 
-/// Tells a field that is `null` (became unknown) from one that is not there (unchanged).
+/// Reads a field that may be `null` (it became unknown) or missing (it is unchanged).
 #[expect(
     clippy::option_option,
     reason = "unchanged, unknown and a value are three things, and serde knows them in this form"

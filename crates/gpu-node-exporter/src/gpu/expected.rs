@@ -4,7 +4,7 @@ use super::driver::{Failure, FailureReason};
 use super::pci::PciGpu;
 use super::settings::GpuSettings;
 
-/// True when a failure is no trouble: nobody named a library, and the bus has no GPU for the NVIDIA driver to find.
+/// True when a failure is no trouble: no library was named, and the bus has no GPU for the NVIDIA driver to find.
 pub(super) fn is_nothing_expected(settings: &GpuSettings, failure: &Failure, pci: &[PciGpu]) -> bool {
     let is_absence =
         matches!(failure.reason, FailureReason::LibraryNotLoaded | FailureReason::DriverNotLoaded);

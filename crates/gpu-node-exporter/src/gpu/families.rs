@@ -94,7 +94,7 @@ fn up(snapshot: &Snapshot, view: View) -> Family {
     }
     let is_expected = view.expects_all_pci_gpus && snapshot.taken_at.is_some();
     let unseen: Vec<_> = snapshot.never_seen().filter(|_| is_expected).collect();
-    // One that has not told its name is among those that only the bus names, and counts once: by its slot.
+    // A GPU without a UUID is among those that only the bus lists, and counts once: by its slot.
     let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).skip(unseen.len());
     let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some());
     for gpu in named.chain(nameless) {

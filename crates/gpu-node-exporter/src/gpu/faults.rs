@@ -46,7 +46,7 @@ pub(super) fn faults(
             }
         }
     }
-    // One that has not told its name was told of.
+    // A GPU without a UUID has a fault already.
     let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).count();
     let unseen: Vec<_> = snapshot.never_seen().collect();
     if expects_all_pci_gpus && snapshot.taken_at.is_some() && unseen.len() > nameless {

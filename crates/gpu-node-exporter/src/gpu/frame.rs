@@ -108,7 +108,7 @@ impl<R> Frame<R> {
     }
 }
 
-/// The readings of the last sweep by index. A GPU that did not answer then is told anew.
+/// The readings of the last sweep by index. A GPU that did not answer then is sent whole.
 #[derive(Debug, Default)]
 struct LastSweep(BTreeMap<u32, Arc<Reading>>);
 

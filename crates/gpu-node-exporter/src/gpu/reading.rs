@@ -137,7 +137,7 @@ pub(crate) struct ShownGpu<'a> {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ReadingDelta {
-    /// Only for another GPU than the reading before told of: all that is not here is unknown then, and not as it was.
+    /// Only when the reading before was another GPU's, or there was none. What is not here is unknown then, instead of unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uuid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

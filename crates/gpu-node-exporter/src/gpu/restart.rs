@@ -1,4 +1,4 @@
-//! Why probes are replaced, by the reasons users are told.
+//! Why probes are replaced: the reasons that users see.
 
 /// Why a probe had to be replaced: the `reason` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! All that is known of the GPUs, as the probe's frames tell it.
+//! All that is known of the GPUs, from the probe's frames.
 //!
 //! Owns what outlives a probe: GPUs once seen with their last readings and sums, and XID counts. Leaves out metric names
 //! (`families`), when readings are too old (`stale`), and the probe's life (`supervisor`).
@@ -28,7 +28,7 @@ pub(super) struct Snapshot {
     pub(super) xids: BTreeMap<String, Xids>,
     /// When the last complete sweep arrived.
     pub(super) taken_at: Option<Instant>,
-    /// The driver has been away since then, so that sweep tells of the past, however young it is.
+    /// The driver has been away since then, so the readings of that sweep are out of date, however young they are.
     pub(super) is_history: bool,
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,

@@ -11,7 +11,7 @@ use super::delta::Diff;
 use super::nvml::Ask;
 use crate::family::{Family, Labels, Number};
 
-/// One subject, as one GPU told it in one sweep.
+/// One subject, as one GPU reported it in one sweep.
 pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
     /// What the probe keeps of one GPU from one sweep to the next: answers that need not be asked for each time, or a place in
     /// a log of the driver's.
@@ -63,7 +63,7 @@ pub(crate) fn each<S: Subject, V: Into<Number>>(
     family
 }
 
-/// Fills a family with several values of each GPU, told apart by one label.
+/// Fills a family with several values of each GPU, each with its value of one label.
 pub(crate) fn each_by<S: Subject, V: Into<Number>, const N: usize>(
     mut family: Family,
     label: &'static str,

@@ -118,14 +118,14 @@ impl Supervisor {
     /// Waits for something to be said or to be due, and hears all that was said: after a time without CPU, a probe must
     /// not be blamed for what waits in the queue. Returns whether nothing was said until something was due. An error is the end.
     fn hear_all(&mut self, messages: &Receiver<Message>) -> Result<bool, ()> {
-        let (mut patience, mut has_heard) = (self.patience(), false);
+        let (mut wait, mut has_heard) = (self.longest_wait(), false);
         loop {
-            match messages.recv_timeout(patience) {
+            match messages.recv_timeout(wait) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(()),
                 Ok(message) => self.hear(message),
                 Err(RecvTimeoutError::Timeout) => return Ok(!has_heard),
             }
-            (patience, has_heard) = (Duration::ZERO, true);
+            (wait, has_heard) = (Duration::ZERO, true);
         }
     }
 
@@ -135,7 +135,7 @@ impl Supervisor {
     }
 
     /// How long to listen before something must be decided or looked at.
-    fn patience(&self) -> Duration {
+    fn longest_wait(&self) -> Duration {
         let abandoned = self.probes.abandoned();
         let deadline = self.watch.deadline(abandoned).map(|deadline| deadline.saturating_sub(self.now()));
         let look = if abandoned == 0 { PCI_EVERY } else { REAP_EVERY };

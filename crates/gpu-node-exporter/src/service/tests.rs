@@ -166,22 +166,22 @@ async fn one_scrape_too_many_is_told_so() {
 }
 
 #[test]
-fn patience_follows_the_scraper() {
+fn the_time_limit_follows_the_scraper() {
     let check = |header: Option<&str>, expected: Duration| {
         let mut headers = HeaderMap::new();
         if let Some(value) = header {
             headers.insert("x-prometheus-scrape-timeout-seconds", value.parse().unwrap());
         }
-        assert_eq!(patience(&headers, Duration::from_mins(1)), expected, "{header:?}");
+        assert_eq!(time_limit(&headers, Duration::from_mins(1)), expected, "{header:?}");
     };
-    check(None, DEFAULT_PATIENCE);
+    check(None, DEFAULT_TIME_LIMIT);
     check(Some("10"), Duration::from_millis(9_500));
     check(Some("1.5"), Duration::from_millis(1_350));
-    check(Some("0"), DEFAULT_PATIENCE);
-    check(Some("-1"), DEFAULT_PATIENCE);
-    check(Some("soon"), DEFAULT_PATIENCE);
-    check(Some("NaN"), DEFAULT_PATIENCE);
-    check(Some("1e300"), DEFAULT_PATIENCE);
+    check(Some("0"), DEFAULT_TIME_LIMIT);
+    check(Some("-1"), DEFAULT_TIME_LIMIT);
+    check(Some("soon"), DEFAULT_TIME_LIMIT);
+    check(Some("NaN"), DEFAULT_TIME_LIMIT);
+    check(Some("1e300"), DEFAULT_TIME_LIMIT);
     // The server answers 503 after a minute: a page without one collector is better.
     check(Some("120"), Duration::from_millis(59_500));
     check(Some("86400"), Duration::from_millis(59_500));

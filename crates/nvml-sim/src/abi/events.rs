@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{code, endure, give, handle, index, library};
+use super::{apply_incidents, code, give, handle, index, library};
 use crate::machine::{Code, xids_between};
 use crate::scenario::{Incident, Kind};
 
@@ -52,7 +52,7 @@ extern "C" fn nvmlDeviceRegisterEvents(
     code((|| {
         let library = library()?;
         let gpu = index(device)?;
-        endure(&library, gpu, "nvmlDeviceRegisterEvents")?;
+        apply_incidents(&library, gpu, "nvmlDeviceRegisterEvents")?;
         if events != c_ulonglong::from(nvml::nvmlEventTypeXidCriticalError) {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED);
         }
@@ -96,7 +96,7 @@ unsafe extern "C" fn nvmlEventSetWait_v2(
                     incident.kind == Kind::Lost || incident.call.as_deref() == Some(WAIT)
                 };
                 if library.gpu(gpu)?.incidents().any(concerns) {
-                    endure(&library, gpu, WAIT)?;
+                    apply_incidents(&library, gpu, WAIT)?;
                 }
             }
             if Instant::now() >= deadline {

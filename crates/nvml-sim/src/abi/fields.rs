@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::field_id;
 
-use super::{code, endure, index, library};
+use super::{apply_incidents, code, index, library};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 use crate::nvlink::{self, NvLink};
 
@@ -60,7 +60,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        endure(&library, index, "nvmlDeviceGetFieldValues")?;
+        apply_incidents(&library, index, "nvmlDeviceGetFieldValues")?;
         let gpu = library.gpu(index)?;
         let count = usize::try_from(count).map_err(|_| nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
         if values.is_null() {
@@ -103,7 +103,7 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        endure(&library, index, "nvmlDeviceGetSamples")?;
+        apply_incidents(&library, index, "nvmlDeviceGetSamples")?;
         let gpu = library.gpu(index)?;
         if kind != nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES {
             return Err(NOT_SUPPORTED);

@@ -5,7 +5,7 @@ use std::os::raw::{c_char, c_int, c_uint};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{MARK, code, endure, give, give_text, handle, initialise, library, shut_down};
+use super::{MARK, apply_incidents, code, give, give_text, handle, initialise, library, shut_down};
 use crate::machine::{Code, Gpu};
 
 #[unsafe(no_mangle)]
@@ -73,7 +73,7 @@ fn find(call: &str, is_it: impl Fn(Gpu<'_>) -> bool) -> Result<nvml::nvmlDevice_
     let library = library()?;
     for index in 0..library.gpu_count() {
         if is_it(library.gpu(index)?) {
-            endure(&library, index, call)?;
+            apply_incidents(&library, index, call)?;
             return Ok(handle(index));
         }
     }

@@ -33,7 +33,7 @@ impl<T> From<Result<T, NvmlError>> for Answer<T> {
             | NvmlError::NoPermission
             | NvmlError::VgpuEccNotSupported => Self::Unsupported,
             // A call of another age (`ARGUMENT_VERSION_MISMATCH`, `DEPRECATED`), or a value newer than the wrapper, such
-            // as a new architecture: the wrapper tells both as one.
+            // as a new architecture: the wrapper has one error for both.
             NvmlError::UnexpectedVariant(code) if !PASSING.contains(&code) => Self::Unsupported,
             other => Self::Fault(reason(&other)),
         }

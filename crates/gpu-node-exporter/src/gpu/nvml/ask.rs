@@ -33,7 +33,7 @@ pub(crate) struct Ask<'a, D = Device<'a>> {
     faults: Vec<ReadingFault>,
     /// Why the GPU as a whole does not answer.
     gone: Option<FaultReason>,
-    /// Whether answers tell of now, or are asked for now and then only.
+    /// Whether the present question is asked in each sweep, or now and then only.
     is_of_now: bool,
     /// Whether anything that is asked in each sweep was answered, and why the first of it was not.
     has_answered: bool,
@@ -128,7 +128,7 @@ impl<'a, D> Ask<'a, D> {
         self.unsupported.contains(reading)
     }
 
-    /// Runs `read`, whose answers are asked for now and then only and so do not tell whether the GPU answers now. Returns what
+    /// Runs `read`, which asks now and then only, so that its answers do not show whether the GPU answers in each sweep. Returns what
     /// failed beside the value; `None` for a GPU that is lost.
     pub(super) fn now_and_then<T>(
         &mut self,

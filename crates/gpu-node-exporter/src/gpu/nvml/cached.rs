@@ -71,7 +71,7 @@ mod tests {
     use crate::gpu::nvml::ask::{Moment, Unsupported};
     use nvml_wrapper::error::NvmlError;
 
-    /// Asks for "limit" at each of these seconds, with these losses by then; tells what came, whether the GPU was asked, and
+    /// Asks for "limit" at each of these seconds, with these losses by then. Returns what came, whether the GPU was asked, and
     /// how many faults there were.
     fn asked(
         is_once: bool,

@@ -34,7 +34,7 @@ pub(super) enum End {
     Asked,
     /// The driver is not there, or was unloaded under us; only a new process can load it anew.
     DriverGone,
-    /// Nobody hears what we write.
+    /// The pipe to the exporter is broken.
     Pipe,
 }
 
@@ -44,7 +44,7 @@ impl From<FrameError> for End {
     }
 }
 
-/// Tells that the next call is to this GPU. A probe that was asked to leave ends here, between two GPUs, rather than be
+/// Announces that the next call is to this GPU. A probe that was asked to leave ends here, between two GPUs, rather than be
 /// killed inside the driver.
 pub(super) fn touch(output: &Output, gpu: u32) -> Result<(), End> {
     if input_closes_within(Duration::ZERO) {

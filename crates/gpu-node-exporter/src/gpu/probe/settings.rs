@@ -1,11 +1,11 @@
-//! What the exporter tells its probe as it starts it.
+//! The settings that the exporter gives its probe.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What the exporter tells its probe, as the one argument in JSON: both are the same binary.
+/// The settings of one probe, which it gets as its one argument, in JSON: both are the same binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ProbeSettings {
     /// The driver library; `None` is the system's.

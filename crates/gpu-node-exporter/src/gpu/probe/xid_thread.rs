@@ -46,7 +46,7 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
     }
 
     /// Starts the thread where it does not run, or runs for other GPUs than `answering`. Without it the kernel log
-    /// still tells of XIDs.
+    /// still has XIDs.
     pub(super) fn keep(
         &mut self,
         library: &'scope Library,

@@ -7,7 +7,7 @@ use crate::gpu::pci;
 use crate::gpu::subject::{Shown, Subject, known_labels};
 
 readings! {
-    /// What tells one GPU from another, beside its UUID.
+    /// What identifies a GPU, beside its UUID.
     struct Identity {
         /// As sysfs writes it: `0000:17:00.0`.
         pci_bus_id: String,

@@ -10,7 +10,7 @@ use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::Bytes;
 
 readings! {
-    /// `total` is `used` + `free` + `reserved`, where the driver tells `reserved` apart.
+    /// `total` is `used` + `free` + `reserved`, where the driver reports `reserved`.
     struct Memory {
         total: Bytes,
         used: Bytes,

@@ -42,7 +42,7 @@ pub(crate) struct Kept {
     byte_fields: Option<ByteFields>,
 }
 
-/// The readings of one link, by the names that people are told.
+/// The names of one link's readings, for logs and `--check`.
 struct Names {
     transmitted: String,
     received: String,
@@ -183,7 +183,7 @@ fn state(ask: &mut Ask<'_>, link: u32, connected: &mut BTreeSet<u32>) -> Link {
             .ask(&format!("other end of NVLink {link}"), |device| {
                 device.link_wrapper_for(link).remote_pci_info()
             })
-            // Zeros are nobody's number.
+            // No device has the number 0.
             .is_some_and(|other| other.pci_device_id != 0);
     if is_connected {
         connected.insert(link);

@@ -8,7 +8,7 @@ use super::process::ProbeOutput;
 pub(in crate::gpu) enum Message {
     /// The probe with this number wrote something.
     Probe(u64, ProbeOutput),
-    /// The kernel log told of an XID at a PCI slot.
+    /// The kernel log has an XID of the GPU at a PCI slot.
     KernelXid { slot: String, code: u32 },
     /// Let go of the driver; answer whether it is free.
     Release(Sender<bool>),

@@ -94,7 +94,7 @@ impl Probe {
             match self.0.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) if Instant::now() < deadline => thread::park_timeout(LOOK_EVERY),
-                // An error means that nobody knows it any more, which can't be for a child that was not reaped.
+                // An error means that there is no such child, which can't be for one that was not reaped.
                 Ok(None) | Err(_) => return None,
             }
         }

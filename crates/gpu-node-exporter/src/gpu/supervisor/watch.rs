@@ -36,13 +36,13 @@ impl Limits {
 }
 
 /// Starts that took too long in a row raise the limit up to so many times: a machine may be slower than we thought.
-const MOST_PATIENCE: u32 = 4;
+const MOST_START_TIMEOUTS: u32 = 4;
 
 /// Processes that were given up and have not gone yet. In uninterruptible sleep they can't be killed; more of them
 /// would not learn more.
 const MAX_ABANDONED: usize = 4;
 
-/// Crashes in a row with the same GPU under the hand before it is skipped.
+/// Crashes in a row in calls to the same GPU before it is skipped.
 const CRASHES_TO_SKIP: u32 = 2;
 
 /// A probe that worked this long has proven itself: the next failure starts from the first pause.
@@ -57,7 +57,7 @@ const LAST_PAUSE: Duration = Duration::from_mins(1);
 pub(super) enum Event {
     /// The driver is initialised.
     Initialised,
-    /// The probe turns to this GPU.
+    /// The probe is about to ask this GPU.
     Touching(u32),
     /// A sweep is complete but for these.
     Swept(Shortfall),
@@ -120,9 +120,9 @@ pub(super) struct Watch {
     slow_starts: u32,
     /// When the present probe completed its first shortfall.
     working_since: Option<Duration>,
-    /// The GPU under the hand at the last crashes, and how many they were.
+    /// The GPU that was asked at the last crashes, and how many there were in a row.
     suspect: Option<(u32, u32)>,
-    /// The probe told its reason; its exit is no news.
+    /// The probe gave its reason before it ended; its exit says nothing more.
     has_failed: bool,
     restarts: BTreeMap<Restart, u64>,
 }
@@ -170,18 +170,18 @@ impl Watch {
 
     /// When the probe will have been silent for too long.
     fn overdue_at(&self) -> Option<Duration> {
-        let patience = if self.working_since.is_some() {
+        let limit = if self.working_since.is_some() {
             self.limits.probe_timeout
         } else {
             doubling(
                 self.limits.start_timeout,
-                self.limits.start_timeout * MOST_PATIENCE,
+                self.limits.start_timeout * MOST_START_TIMEOUTS,
                 self.slow_starts + 1,
             )
         };
         match self.state {
-            State::Starting { since } | State::Touching { since, .. } => Some(since + patience),
-            State::Resting { since } => Some(since + self.limits.sample_interval + patience),
+            State::Starting { since } | State::Touching { since, .. } => Some(since + limit),
+            State::Resting { since } => Some(since + self.limits.sample_interval + limit),
             State::Paused { .. } | State::Released => None,
         }
     }
@@ -251,7 +251,7 @@ impl Watch {
                 _ => 1,
             };
             self.suspect = Some((gpu, crashes));
-            // A GPU on trial has used up its credit.
+            // A GPU on trial is skipped at its first crash.
             if crashes >= CRASHES_TO_SKIP || self.retrials.is_suspect(gpu) {
                 self.leave_alone(now, gpu);
             }

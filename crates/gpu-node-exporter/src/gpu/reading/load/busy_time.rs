@@ -81,7 +81,7 @@ mod tests {
                 45.0,
                 Some(61 * SECOND),
             ),
-            // Nobody knows what it did while the machine slept.
+            // What it did while the machine slept is unknown.
             (Some(SECOND), &[(900 * SECOND, 9), (901 * SECOND, 100)], 1.0, Some(901 * SECOND)),
         ];
         for (start, samples, busy, newest) in cases {
