@@ -4,7 +4,9 @@ use std::os::raw::{c_char, c_int, c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{MARK, code, fill, give, give_text, read};
+use super::call::read;
+use super::library::MARK;
+use super::output::{code, fill, give, give_text};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 
 /// Exports of the most common form: a device, and one place for the answer.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{apply_incidents, code, give, handle, index, library};
+use super::call::apply_incidents;
+use super::library::{handle, index, library};
+use super::output::{code, give};
 use crate::machine::{Code, xids_between};
 use crate::scenario::{Incident, Kind};
 

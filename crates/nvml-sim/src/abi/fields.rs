@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::field_id;
 
-use super::{apply_incidents, code, index, library};
+use super::call::apply_incidents;
+use super::library::{index, library};
+use super::output::code;
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 use crate::nvlink::{self, NvLink};
 

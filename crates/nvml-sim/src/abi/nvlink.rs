@@ -4,7 +4,8 @@ use std::os::raw::{c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{fill, give, read};
+use super::call::read;
+use super::output::{fill, give};
 use crate::machine::NOT_SUPPORTED;
 use crate::nvlink::NvLink;
 

@@ -5,7 +5,9 @@ use std::os::raw::{c_char, c_int, c_uint};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::{MARK, apply_incidents, code, give, give_text, handle, initialise, library, shut_down};
+use super::call::apply_incidents;
+use super::library::{MARK, handle, initialise, library, shut_down};
+use super::output::{code, give, give_text};
 use crate::machine::{Code, Gpu};
 
 #[unsafe(no_mangle)]
