@@ -1,7 +1,6 @@
 //! What follows an attempt: when to try again, how to put it differently, when to give up (pure).
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::message::Wording;
@@ -79,23 +78,17 @@ impl Backoff {
 
 /// Random numbers for jitter. Not for secrets.
 #[derive(Debug)]
-pub(crate) struct Jitter {
-    /// Keyed by the system's randomness when it is made.
-    keys: RandomState,
-    drawn: AtomicU64,
-}
+pub(crate) struct Jitter(Mutex<fastrand::Rng>);
 
 impl Jitter {
-    /// A fresh source.
+    /// A fresh source, seeded by the system.
     pub(crate) fn new() -> Self {
-        Self { keys: RandomState::new(), drawn: AtomicU64::new(0) }
+        Self(Mutex::new(fastrand::Rng::new()))
     }
 
     /// The next number, from 0 to 1.
     pub(crate) fn draw(&self) -> f64 {
-        let bits = self.keys.hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
-        // The upper 53 bits are as many as an f64 holds exactly.
-        (bits >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 }
 
