@@ -79,7 +79,7 @@ impl Deliverer {
         let now = clock.now();
         let began_at = now.minus(clock.passed());
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
-        let longest = targets.by_name.values().map(|target| target.settings.budget.window).max();
+        let longest = targets.by_name.values().map(|target| target.budget.window).max();
         state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
         let shared = Arc::new(Shared {
             outbox,

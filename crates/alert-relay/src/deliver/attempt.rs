@@ -13,19 +13,19 @@ use crate::clock::{Millis, whole_millis};
 use crate::deliver::recipients::Recipients;
 use crate::deliver::shared::{STORE_RETRY, Shared};
 use crate::deliver::state::{HealthChange, Reservation};
-use crate::deliver::targets::Target;
 use crate::delivery::{AttemptEnd, AttemptStart, DeliveryKey, Pending, Rendering};
 use crate::message::{Message, Wording};
 use crate::metrics::outcome_word;
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
+use crate::settings::TargetSettings;
 
 /// Sends what one group has for one target, through one channel.
 pub(super) struct Sender {
     pub(super) shared: Arc<Shared>,
     pub(super) key: DeliveryKey,
     /// Whose channel is used: the target's own, or its fallback's.
-    pub(super) via: Arc<Target>,
+    pub(super) via: Arc<TargetSettings>,
     pub(super) is_urgent: bool,
     /// Of the first attempt: reserved when this group was chosen, so that none that is chosen later overtakes it.
     pub(super) first: Mutex<Option<Reservation>>,
@@ -71,7 +71,7 @@ impl Sender {
     pub(super) fn render(&self, message: &Message, wording: Wording) -> (Vec<Part>, Rendering) {
         let parts = self.via.channel.render(message, wording);
         let rendering = Rendering {
-            via: self.via.settings.name.clone(),
+            via: self.via.name.clone(),
             wording,
             at: Millis::from(message.now),
             parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
@@ -132,7 +132,7 @@ impl Sender {
         drop(reservation);
         let at = self.shared.clock.now();
         let took = at.since(began);
-        self.shared.metrics.attempt(&self.via.settings.name, &outcome, took.as_secs_f64());
+        self.shared.metrics.attempt(&self.via.name, &outcome, took.as_secs_f64());
 
         let failures = delivery.attempts.saturating_add(1);
         let backoff = self.shared.pace.backoff;
@@ -147,7 +147,7 @@ impl Sender {
 
     /// Longer than an attempt can take, whatever time-out its target has.
     fn lease(&self) -> Duration {
-        self.shared.pace.lease.saturating_add(self.via.settings.timeout)
+        self.shared.pace.lease.saturating_add(self.via.timeout)
     }
 
     async fn send(&self, delivery: &Pending, part: &Part, began: Millis) -> Outcome {
@@ -158,7 +158,7 @@ impl Sender {
             delivery: &public_id,
         };
         // The channel has its own time-out; this one is for the case that it does not keep it.
-        let limit = self.via.settings.timeout.saturating_add(TIMEOUT_MARGIN);
+        let limit = self.via.timeout.saturating_add(TIMEOUT_MARGIN);
         match tokio::time::timeout(limit, self.via.channel.send(part, &stamp)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Outcome::Retry {
@@ -172,7 +172,7 @@ impl Sender {
     /// What an outcome says of the target behind the channel.
     pub(super) fn note(&self, outcome: &Outcome, next: &Next) -> HealthChange {
         let robot = self.via.channel.robot().as_str();
-        self.shared.state.note(&self.via.settings.name, robot, outcome, next, self.shared.jitter.draw())
+        self.shared.state.note(&self.via.name, robot, outcome, next, self.shared.jitter.draw())
     }
 
     /// Writes the verdict down, and tries until the store takes it: forgotten, a delivered part would be sent again.
@@ -212,7 +212,7 @@ impl Sender {
         let (reason, detail) = words(outcome);
         let reason = reason.map_or("too_large", Reason::as_str);
         let id = self.shared.outbox.public_id(delivery.id);
-        let (target, via) = (&self.key.target, &self.via.settings.name);
+        let (target, via) = (&self.key.target, &self.via.name);
         tracing::warn!(
             delivery = %id, %target, %via,
             part = number,
@@ -226,7 +226,7 @@ impl Sender {
 
     /// What follows when a target's health changes.
     pub(super) async fn after(&self, change: HealthChange, outcome: &Outcome) {
-        let target = &self.via.settings.name;
+        let target = &self.via.name;
         match change {
             HealthChange::None => {}
             HealthChange::Fails => tracing::error!(
@@ -266,7 +266,7 @@ impl Sender {
 
     /// Whether the target's fallback is used now. A fallback that fails itself has none here.
     fn has_fallback(&self) -> bool {
-        self.via.settings.name == self.key.target && self.shared.state.has_fallback(&self.key.target)
+        self.via.name == self.key.target && self.shared.state.has_fallback(&self.key.target)
     }
 }
 

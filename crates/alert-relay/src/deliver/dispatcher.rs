@@ -192,7 +192,7 @@ impl Dispatcher {
         // A delivery under way may just have taken it for its next part; its end brings us back here.
         let robot = via.channel.robot().as_str();
         let Ok(reservation) = self.shared.state.reserve(robot, is_urgent) else { return };
-        let token = self.shared.state.begin_delivery(&key, &via.settings.name);
+        let token = self.shared.state.begin_delivery(&key, &via.name);
         let sender = Sender {
             shared: Arc::clone(&self.shared),
             key,

@@ -9,20 +9,21 @@ use crate::clock::{Millis, whole_millis};
 use crate::compose::{self, News};
 use crate::deliver::attempt::Sender;
 use crate::deliver::sending::{Conclusion, Sending};
-use crate::deliver::targets::{Target, Targets};
+use crate::deliver::targets::Targets;
 use crate::deliver::{chat, mail};
 use crate::delivery::{Claim, End, LedgerEntry, Pending, Settlement};
 use crate::intake;
 use crate::ledger::{self, Snapshot};
 use crate::message::{Changes, Message};
 use crate::notification::Notification;
+use crate::settings::TargetSettings;
 
 /// Sends what waits in one group for one target, once.
 pub(super) struct GroupDelivery {
     pub(super) sender: Sender,
     pub(super) targets: Arc<Targets>,
     /// Whose alerts these are; `sender.via` may be its fallback.
-    pub(super) target: Arc<Target>,
+    pub(super) target: Arc<TargetSettings>,
 }
 
 impl GroupDelivery {
@@ -54,7 +55,7 @@ impl GroupDelivery {
             .map(|(notification, delivery)| Snapshot::of(notification, delivery))
             .collect();
 
-        let send_resolved = self.target.settings.send_resolved;
+        let send_resolved = self.target.send_resolved;
         // Some have this mail, the others could not be reached with it, and now there is something newer: that is for everybody.
         let straggling = claim.deliveries.iter().rev().skip(1).find(|delivery| delivery.is_straggling);
         if let Some(former) = straggling {
@@ -85,7 +86,7 @@ impl GroupDelivery {
     }
 
     fn compose(&self, claim: &Claim, delivery: &Pending, newest: &Notification, changes: Changes) -> Message {
-        let (dead, via) = (&claim.key.target, &self.sender.via.settings);
+        let (dead, via) = (&claim.key.target, &self.sender.via);
         let news = News {
             delivery: self.sender.shared.outbox.public_id(delivery.id).to_string(),
             newest,
@@ -99,7 +100,7 @@ impl GroupDelivery {
 
     async fn send(&self, claim: &Claim, delivery: &Pending, message: Message) -> Conclusion {
         // Only what was sent through this channel counts.
-        let via = &self.sender.via.settings.name;
+        let via = &self.sender.via.name;
         let progress = claim.progress.as_ref().filter(|progress| progress.rendering.via == *via);
         let sending = Sending { delivery, progress, message };
         let recipients = self.sender.via.channel.recipients();
@@ -141,7 +142,7 @@ impl GroupDelivery {
                     // Of the snapshot that waited longest.
                     let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
                     let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();
-                    let is_by_fallback = via.settings.name != key.target;
+                    let is_by_fallback = via.name != key.target;
                     shared.metrics.delivered(&key.target, latency, is_by_fallback);
                 }
                 self.log_ends(claim, delivery, end, &settlement.reason, now);
@@ -156,7 +157,7 @@ impl GroupDelivery {
             let end = if delivery.id == newest.id || end == End::Dead { end } else { End::Superseded };
             let reason = if end == End::Superseded { "told by a newer snapshot" } else { reason };
             let id = shared.outbox.public_id(delivery.id);
-            let (target, group, via) = (&key.target, &key.group, &via.settings.name);
+            let (target, group, via) = (&key.target, &key.group, &via.name);
             let (is_dead, end, attempts_before) = (end == End::Dead, end.as_str(), delivery.attempts);
             let duration_ms = whole_millis(now.since(delivery.accepted_at));
             if is_dead {

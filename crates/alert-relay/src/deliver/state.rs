@@ -98,7 +98,7 @@ impl DeliveryState {
         });
         for (name, target) in &new.by_name {
             let robot = target.channel.robot().as_str();
-            budgets.allow(robot, target.settings.budget);
+            budgets.allow(robot, target.budget);
             let state = targets.entry(name.clone()).or_insert_with(|| TargetState {
                 robot: String::new(),
                 fallback: None,
@@ -111,7 +111,7 @@ impl DeliveryState {
                 in_order_since.insert(name.clone(), now);
             }
             robot.clone_into(&mut state.robot);
-            state.fallback.clone_from(&target.settings.fallback);
+            state.fallback.clone_from(&target.fallback);
         }
     }
 

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::Channel;
 use crate::compose::Frame;
 use crate::settings::{Settings, TargetSettings};
 
 /// What the deliverer takes from the settings.
 #[derive(Debug)]
 pub(super) struct Targets {
-    pub(super) by_name: BTreeMap<String, Arc<Target>>,
+    pub(super) by_name: BTreeMap<String, Arc<TargetSettings>>,
     pub(super) receivers: Vec<String>,
     /// Of every message.
     pub(super) frame: Frame,
@@ -19,25 +18,15 @@ pub(super) struct Targets {
     pub(super) retention: Duration,
 }
 
-/// A target and its channel.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) settings: TargetSettings,
-    pub(super) channel: Arc<dyn Channel>,
-}
-
 impl Targets {
     /// The targets with the channels that the settings hold.
     pub(super) fn new(settings: &Settings) -> Self {
-        let target = |target: &TargetSettings| {
-            Arc::new(Target { settings: target.clone(), channel: Arc::clone(&target.channel) })
-        };
         let longest_window = settings.targets.values().map(|target| target.budget.window).max();
         Self {
             by_name: settings
                 .targets
                 .iter()
-                .map(|(name, settings)| (name.clone(), target(settings)))
+                .map(|(name, target)| (name.clone(), Arc::new(target.clone())))
                 .collect(),
             receivers: settings.receivers.keys().cloned().collect(),
             frame: Frame::new(settings),
