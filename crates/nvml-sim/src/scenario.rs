@@ -271,7 +271,12 @@ impl Scenario {
     pub(crate) fn pull_triggers(&mut self, written: impl Fn(&Path) -> Option<Duration>) {
         for incident in &mut self.incidents {
             let Some(trigger) = &incident.trigger else { continue };
-            incident.at = written(trigger).map_or_else(never, |at| at.saturating_add(TRIGGER_DELAY));
+            incident.at = match written(trigger) {
+                None => never(),
+                // It was there before the scenario began.
+                Some(Duration::ZERO) => Duration::ZERO,
+                Some(at) => at.saturating_add(TRIGGER_DELAY),
+            };
         }
     }
 
@@ -358,6 +363,8 @@ mod tests {
             assert_eq!([0, 1].map(|i| scenario.incidents[i].lasts_at(9.5)), expected);
         }
         assert!(!scenario.incidents[0].lasts_at(9.01), "shortly after the file");
+        scenario.pull_triggers(|_| Some(Duration::ZERO));
+        assert!(scenario.incidents[0].lasts_at(0.0), "a file from before the scenario began");
     }
 
     #[test]
