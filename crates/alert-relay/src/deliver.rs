@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::deliver::context::Context;
 use crate::deliver::dispatcher::{Control, Dispatcher};
-use crate::deliver::shared::Shared;
 use crate::deliver::state::DeliveryState;
 use crate::deliver::targets::Targets;
 use crate::metrics::Metrics;
@@ -27,6 +27,7 @@ pub(crate) use crate::deliver::pace::Pace;
 
 mod attempt;
 mod chat;
+mod context;
 mod dispatcher;
 mod group;
 mod housekeeping;
@@ -35,7 +36,6 @@ mod observer;
 mod pace;
 mod recipients;
 mod sending;
-mod shared;
 mod state;
 mod targets;
 
@@ -81,7 +81,7 @@ impl Deliverer {
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
         let longest = targets.by_name.values().map(|target| target.budget.window).max();
         state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Context {
             outbox,
             metrics,
             clock,

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::budget::Wait;
 use crate::channel::{Part, Stamp};
 use crate::clock::{Millis, whole_millis};
+use crate::deliver::context::{Context, STORE_RETRY};
 use crate::deliver::recipients::Recipients;
-use crate::deliver::shared::{STORE_RETRY, Shared};
 use crate::deliver::state::{HealthChange, Reservation};
 use crate::delivery::{AttemptEnd, AttemptStart, DeliveryKey, Pending, Rendering};
 use crate::message::{Message, Wording};
@@ -22,7 +22,7 @@ use crate::settings::TargetSettings;
 
 /// Sends what one group has for one target, through one channel.
 pub(super) struct Sender {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Context>,
     pub(super) key: DeliveryKey,
     /// Whose channel is used: the target's own, or its fallback's.
     pub(super) via: Arc<TargetSettings>,

@@ -14,10 +14,10 @@ use tokio::task::{JoinError, JoinSet};
 use crate::audit::Audit;
 use crate::clock::{Millis, whole_millis};
 use crate::deliver::attempt::Sender;
+use crate::deliver::context::{Context, STORE_RETRY};
 use crate::deliver::group::GroupDelivery;
 use crate::deliver::housekeeping::Housekeeping;
 use crate::deliver::observer::Step;
-use crate::deliver::shared::{STORE_RETRY, Shared};
 use crate::deliver::targets::Targets;
 use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
 use crate::outbox::StoreError;
@@ -33,7 +33,7 @@ pub(super) enum Control {
 }
 
 pub(super) struct Dispatcher {
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     targets: Arc<Targets>,
     housekeeping: Housekeeping,
     under_way: JoinSet<()>,
@@ -45,7 +45,7 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<Context>,
         audit: Arc<Audit>,
         targets: Arc<Targets>,
         began_at: Millis,

@@ -6,8 +6,8 @@ use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::whole_millis;
+use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
-use crate::deliver::shared::Shared;
 use crate::deliver::targets::Targets;
 use crate::health::Health;
 use crate::outbox::StoreError;
@@ -20,7 +20,7 @@ pub(super) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(super) fn start(shared: Arc<Shared>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
+    pub(super) fn start(shared: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
         let targets = Arc::new(Mutex::new(targets));
         let round = Round { shared, audit, targets: Arc::clone(&targets) };
         Self { task: tokio::spawn(round.repeat()), targets }
@@ -47,7 +47,7 @@ impl Drop for Housekeeping {
 }
 
 struct Round {
-    shared: Arc<Shared>,
+    shared: Arc<Context>,
     audit: Arc<Audit>,
     targets: Arc<Mutex<Arc<Targets>>>,
 }
@@ -57,7 +57,7 @@ const PRUNE_BATCHES: usize = 20;
 
 impl Round {
     async fn repeat(self) {
-        let Shared { clock, pace, observer, .. } = &*self.shared;
+        let Context { clock, pace, observer, .. } = &*self.shared;
         loop {
             let targets = Arc::clone(&self.targets.lock().unwrap_or_else(PoisonError::into_inner));
             match self.once(&targets).await {
@@ -94,7 +94,7 @@ impl Round {
     }
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {
-        let Shared { outbox, clock, pace, state, .. } = &*self.shared;
+        let Context { outbox, clock, pace, state, .. } = &*self.shared;
         let now = clock.now();
         // A queue that was kept while the target was in trouble gets its chance after it.
         let is_in_order = state.in_order_for(target) >= pace.give_up_after;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::channel::scripted::{Reply, Script, unreachable};
 use crate::deliver::Pace;
-use crate::deliver::shared::STORE_RETRY;
+use crate::deliver::context::STORE_RETRY;
 use crate::deliver::testing::*;
 use crate::delivery::End;
 use crate::outbox::testing::{accepted, firing, resolved};

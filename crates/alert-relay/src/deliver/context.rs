@@ -1,4 +1,5 @@
-//! What the dispatcher, the deliveries under way and the housekeeping share.
+//! The context of one deliverer: its store, metrics, clock and state, for the dispatcher, the deliveries under way and the
+//! housekeeping.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
 use crate::retry::Jitter;
 
-/// Shared by all that runs in one deliverer.
+/// What all that runs in one deliverer uses.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Context {
     pub(super) outbox: Outbox,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
@@ -26,7 +27,7 @@ pub(super) struct Shared {
     pub(super) is_stopping: AtomicBool,
 }
 
-impl Shared {
+impl Context {
     /// Tries until the store takes it, or the relay stops (`None`). What was claimed stays claimed meanwhile. `what` completes
     /// "could not … for TARGET".
     pub(super) async fn insist<T, F>(&self, what: &str, target: &str, ask: impl Fn() -> F) -> Option<T>
