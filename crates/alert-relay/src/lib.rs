@@ -1,4 +1,4 @@
-//! Alertmanager webhooks to `DingTalk`, `WeCom` and mail: durable, proven, within each robot's rate limit.
+//! Alertmanager webhooks to `DingTalk`, `WeCom`, mail and webhooks: durable, proven, within each robot's rate limit.
 //!
 //! The modules stand in the order an alert travels.
 

@@ -18,7 +18,7 @@ use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
 use crate::settings::name::is_name;
-use crate::settings::target::Ground;
+use crate::settings::target::Context;
 
 mod fallback;
 mod heartbeat;
@@ -192,7 +192,7 @@ fn read(
     let prometheus_url = read_url(&mut root, "prometheus");
     let people = root.named_sections("people").into_iter().map(person::read).collect();
     let mut fallbacks = Fallbacks::new();
-    let ground = Ground {
+    let context = Context {
         language: language.unwrap_or_default(),
         forced_language,
         names: &names,
@@ -201,7 +201,7 @@ fn read(
     let targets = root
         .named_sections("targets")
         .into_iter()
-        .filter_map(|entry| target::read(entry, &ground, &mut fallbacks))
+        .filter_map(|entry| target::read(entry, &context, &mut fallbacks))
         .map(|target| (target.name.clone(), target))
         .collect();
     fallback::refuse_loops(&root, &fallbacks);

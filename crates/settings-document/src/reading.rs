@@ -70,3 +70,69 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+    use crate::section::Section;
+
+    const TEXT: &str = "server:\n  listen: ':1'\n\nroutes:\n  - to: a\n  -\n    to: b\n";
+
+    fn reading() -> Reading {
+        let document = Document::parse(TEXT, |_| true);
+        let variables = [("server.limit".to_owned(), "APP_LIMIT".to_owned())].into();
+        Reading::new(Path::new("etc/app.yml"), document.lines, document.mistakes, variables)
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_its_value_stands() {
+        let check = |key: &str, expected: &str| {
+            let reading = reading();
+            reading.note(key, "wrong");
+            assert_eq!(reading.into_problems()[0].to_string(), expected);
+        };
+        check("server.listen", "etc/app.yml:2: server.listen: wrong");
+        check("routes[1].to", "etc/app.yml:7: routes[1].to: wrong");
+        // What is missing is shown at the nearest section that is there.
+        check("server.name", "etc/app.yml:1: server.name: wrong");
+        check("routes[0].from", "etc/app.yml:5: routes[0].from: wrong");
+        check("store.url", "etc/app.yml: store.url: wrong");
+        check("server.limit", "environment variable APP_LIMIT: server.limit: wrong");
+    }
+
+    #[test]
+    fn mistakes_come_in_the_order_of_the_file_then_the_environment() {
+        let reading = reading();
+        for key in ["server.limit", "routes[1].to", "server.listen"] {
+            reading.note(key, "wrong");
+        }
+        let lines: Vec<String> = reading.into_problems().iter().map(ToString::to_string).collect();
+        let starts = ["etc/app.yml:2: ", "etc/app.yml:7: ", "environment variable APP_LIMIT: "];
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_section_names_every_unknown_key_with_the_nearest_known_one() {
+        let document = Document::parse("listne: ':1'\nname: x\n", |_| true);
+        let reading = Reading::new(Path::new("app.yml"), document.lines, document.mistakes, BTreeMap::new());
+        let mut root = Section::root(&reading, &document.values);
+        assert_eq!(root.text("name"), Some("x"));
+        assert_eq!(root.text("listen"), None);
+        root.finish();
+        let problems = reading.into_problems();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].to_string(), "app.yml:1: listne: unknown key (hint: did you mean `listen`?)");
+    }
+
+    /// What is written where a key should be may be a secret.
+    #[test]
+    fn a_key_that_the_rule_refuses_is_not_shown() {
+        let document = Document::parse("'SECRET with spaces': 1\n", |key| !key.contains(' '));
+        assert!(document.values.is_empty());
+        let said = format!("{:?}", document.mistakes);
+        assert!(said.contains("line: 1") && !said.contains("SECRET"), "{said}");
+    }
+}

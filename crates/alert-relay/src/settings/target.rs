@@ -32,7 +32,7 @@ pub(crate) struct TargetSettings {
 }
 
 /// What all targets share.
-pub(super) struct Ground<'a> {
+pub(super) struct Context<'a> {
     /// `language` of a target that says nothing.
     pub(super) language: Language,
     /// The language of every target, whatever it says.
@@ -44,20 +44,20 @@ pub(super) struct Ground<'a> {
 
 pub(super) fn read(
     (name, mut section): (&str, Section<'_>),
-    ground: &Ground<'_>,
+    context: &Context<'_>,
     fallbacks: &mut Fallbacks,
 ) -> Option<TargetSettings> {
     let kinds = given_kinds(&mut section);
     let budget = section.parsed("budget", "sends in a window such as `20/1m`", str::parse);
     let fallback = section.text("fallback");
     if let Some(fallback) = fallback {
-        if !ground.names.targets.contains(fallback) {
-            section.problem("fallback", no_such("target", fallback, &ground.names.targets));
+        if !context.names.targets.contains(fallback) {
+            section.problem("fallback", no_such("target", fallback, &context.names.targets));
         }
         fallbacks.insert(name.to_owned(), fallback.to_owned());
     }
     let own_language = section.parsed("language", LANGUAGES, parse_language);
-    let language = ground.forced_language.or(own_language).unwrap_or(ground.language);
+    let language = context.forced_language.or(own_language).unwrap_or(context.language);
     let template = section.readable_file("template");
     let send_resolved = section.flag("send_resolved");
     let proxy = address::secret_url(&mut section, "proxy", "proxy_file");
@@ -77,7 +77,7 @@ pub(super) fn read(
             template: template.as_deref(),
             proxy: proxy.as_ref(),
             timeout: timeout.unwrap_or(kind.timeout),
-            roots: &ground.roots,
+            roots: &context.roots,
         };
         channels.extend((kind.open)(own, &setup));
     }
