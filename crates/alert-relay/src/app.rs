@@ -1,5 +1,6 @@
 //! The one place where everything meets: store, relay, deliverer, HTTP paths, reload and stop.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::control::{ControlError, ControlSocket};
 use crate::deliver::{self, Deliverer, Nobody, Pace};
 use crate::http;
 use crate::metrics::Metrics;
@@ -33,6 +35,8 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     let drain_timeout = settings.server.drain_timeout;
     let server = Server::bind(server_config(&settings.server)).await?;
     let outbox = Outbox::open(&settings.store, clock.clone()).await?;
+    // The store is ours, and so is what stands beside it.
+    let control = ControlSocket::bind(&settings.store.path);
     warn_if_silent(&settings);
 
     let metrics = Arc::new(Metrics::new());
@@ -56,6 +60,8 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         info!(%address, "listening on {address}");
     }
 
+    // Boxed, since it makes the future of the whole relay large.
+    let commands = Box::pin(answer_commands(control, Arc::clone(&relay)));
     let server = server.refusing_with({
         let relay = Arc::clone(&relay);
         move |method, uri, refusal| http::refuse(&relay, method, uri, refusal)
@@ -79,6 +85,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
             "{part} has ended by itself, which is a fault of alert-relay: the log says more (hint: start it again, what was \
              accepted goes out then; and please report it)"
         ),
+        never = commands => match never {},
         never = relay.watch_heartbeats() => match never {},
         never = relay.reload_on(hangup) => match never {},
     };
@@ -88,6 +95,18 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     outbox.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// Answers commands on the same machine, for ever. Without its socket the relay does its work all the same.
+async fn answer_commands(control: Result<ControlSocket, ControlError>, relay: Arc<Relay>) -> Infallible {
+    let served = match control {
+        Ok(control) => control.serve(http::control_router(relay)).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        warn!(%error, "`alert-relay send-test` cannot use this relay: {error}");
+    }
+    std::future::pending().await
 }
 
 /// What `fault` comes to, unless a stop is asked for before.

@@ -1,6 +1,6 @@
 //! Delivering: from the outbox to the channels and back. It knows no vendor.
 //!
-//! The handle that the rest of the relay holds. Its parts, from the bottom up: `state` (budgets and health), `attempt` (one part, sent
+//! The handle that the rest of the relay holds. Its parts, from the bottom up: `state` (budgets and health), `via` (the use of a channel), `attempt` (one part, sent
 //! once), `chat` and `mail` (all parts of a message), `group` (a message from its claim to its end), `dispatcher` (what begins when).
 //! Everything that is decided is asked of pure modules; everything that must not be forgotten is in the `outbox`.
 
@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
 use crate::retry::Jitter;
 use crate::settings::Settings;
+use crate::test_report::{TestRefusal, TestReport};
 
 pub(crate) use crate::deliver::observer::{Nobody, Observer};
 pub(crate) use crate::deliver::pace::Pace;
@@ -38,6 +39,8 @@ mod recipients;
 mod sending;
 mod state;
 mod targets;
+mod test_message;
+mod via;
 
 /// The running deliverer.
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl Deliverer {
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
         let longest = targets.by_name.values().map(|target| target.budget.window).max();
         state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
-        let shared = Arc::new(Context {
+        let context = Arc::new(Context {
             outbox,
             metrics,
             clock,
@@ -92,7 +95,7 @@ impl Deliverer {
             is_stopping: AtomicBool::new(false),
         });
         let (control, orders) = mpsc::channel(CONTROLS);
-        let dispatcher = Dispatcher::new(shared, audit, targets, began_at);
+        let dispatcher = Dispatcher::new(context, audit, targets, began_at);
         Ok(Self { control, task: tokio::spawn(dispatcher.run(orders)) })
     }
 
@@ -103,6 +106,21 @@ impl Deliverer {
         // A closed channel is a dispatcher that stops, which needs no new settings.
         let _stopping = self.control.send(Control::Reload(Arc::new(targets), reply)).await;
         let _stopped = adopted.await;
+    }
+
+    /// Sends a test message to a target, with its budget and channel as they are in force, and resolves to what came of it. Goes on
+    /// when nobody waits for it.
+    pub(crate) fn send_test(
+        &self,
+        target: &str,
+    ) -> impl Future<Output = Result<TestReport, TestRefusal>> + Send + 'static {
+        let (control, target) = (self.control.clone(), target.to_owned());
+        async move {
+            let (reply, report) = oneshot::channel();
+            // A closed channel is a dispatcher that stops.
+            let _stopping = control.send(Control::SendTest(target, reply)).await;
+            report.await.unwrap_or(Err(TestRefusal::Stopping))
+        }
     }
 
     /// Resolves once nothing is delivered any more: after [`stop`](Self::stop), or because of a fault of ours.
@@ -124,7 +142,7 @@ impl Deliverer {
     }
 }
 
-/// Orders that may wait: a reload and a stop.
+/// Orders that may wait: a reload, a stop, some tests.
 const CONTROLS: usize = 4;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod bodies;
 mod ingest;
 mod landing;
 mod operation;
+mod targets;
 
 /// All paths.
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
@@ -33,6 +34,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         // As prometheus-webhook-dingtalk has it, so that its users change nothing but the host.
         .route("/dingtalk/{receiver}/send", post(ingest::accept))
         .route("/api/v1/heartbeats/{name}", post(ingest::beat))
+        .route(TEST_PATH, post(targets::test))
         .route("/metrics", get(operation::metrics))
         .route("/-/healthy", get(operation::healthy))
         .route("/-/ready", get(operation::ready))
@@ -42,6 +44,16 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
         .with_state(Shared { relay, bodies })
 }
+
+/// The paths of commands on the same machine, through the `control` socket.
+pub(crate) fn control_router(relay: Arc<Relay>) -> Router {
+    Router::new()
+        .route(TEST_PATH, post(targets::test))
+        .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
+        .with_state(relay)
+}
+
+const TEST_PATH: &str = "/api/v1/targets/{name}/test";
 
 /// What the paths work with.
 #[derive(Clone, Debug)]

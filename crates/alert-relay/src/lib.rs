@@ -10,6 +10,7 @@ mod logging;
 
 mod address;
 mod app;
+mod control;
 mod http;
 mod relay;
 mod settings;
@@ -42,6 +43,7 @@ mod channel;
 mod outcome;
 
 mod preview;
+mod test_report;
 
 mod audit;
 mod deliver;

@@ -273,7 +273,9 @@ impl Metrics {
 
     /// A part was sent through a target's channel.
     pub(crate) fn attempt(&self, target: &str, outcome: &Outcome, seconds: f64) {
-        self.attempts.get_or_create(&attempts(target, outcome_word(outcome), reason_word(outcome))).inc();
+        self.attempts
+            .get_or_create(&attempts(target, outcome.as_str(), outcome.reason().map_or("", Reason::as_str)))
+            .inc();
         self.attempt_seconds.get_or_create(&Target { target: target.to_owned() }).observe(seconds);
     }
 
@@ -337,26 +339,6 @@ impl Metrics {
         let mut page = String::new();
         text::encode(&mut page, &self.registry).expect("a String takes every write");
         page
-    }
-}
-
-/// The outcome as a bounded word: the metric label, and the column in the store.
-pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered { .. } => "delivered",
-        Outcome::Retry { .. } => "retry",
-        Outcome::TooLarge { .. } => "too_large",
-        Outcome::Misconfigured { .. } => "misconfigured",
-        Outcome::Rejected { .. } => "rejected",
-    }
-}
-
-fn reason_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered { .. } | Outcome::TooLarge { .. } => "",
-        Outcome::Retry { reason, .. }
-        | Outcome::Misconfigured { reason, .. }
-        | Outcome::Rejected { reason, .. } => reason.as_str(),
     }
 }
 

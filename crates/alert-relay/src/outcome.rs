@@ -41,6 +41,40 @@ pub(crate) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// A bounded word: the metric label `outcome`, and the column in the store.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered { .. } => "delivered",
+            Self::Retry { .. } => "retry",
+            Self::TooLarge { .. } => "too_large",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+
+    /// Why it failed, where there is more than one reason.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Delivered { .. } | Self::TooLarge { .. } => None,
+            Self::Retry { reason, .. }
+            | Self::Misconfigured { reason, .. }
+            | Self::Rejected { reason, .. } => Some(*reason),
+        }
+    }
+
+    /// The channel's own words.
+    pub(crate) fn detail(&self) -> &str {
+        match self {
+            Self::Delivered { receipt } => receipt,
+            Self::TooLarge { detail }
+            | Self::Retry { detail, .. }
+            | Self::Misconfigured { detail, .. }
+            | Self::Rejected { detail, .. } => detail,
+        }
+    }
+}
+
 /// Why an attempt failed: the value of the metric label `reason`, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {

@@ -26,6 +26,7 @@ pub(crate) use crate::relay::heartbeat::Beat;
 mod accept;
 mod heartbeat;
 mod reload;
+mod send_test;
 
 /// One relay, shared by all requests.
 #[derive(Debug)]

@@ -1,18 +1,26 @@
 //! `alert-relay send-test TARGET`: one real message to one target, and the channel's own verdict.
+//!
+//! A relay that runs with the same store sends it, since only that one knows what its robots' budgets have left. Without one the
+//! command sends it itself.
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
 use crate::channel::Stamp;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
 use crate::compose::Frame;
+use crate::control::{self, ControlAnswer};
 use crate::message::Wording;
-use crate::outcome::Outcome;
+use crate::outbox::Outbox;
 use crate::preview;
+use crate::settings::{Settings, TargetSettings};
+use crate::test_report::{TestReport, TestedPart};
 
 /// `send-test`
 #[derive(Debug, clap::Args)]
@@ -39,70 +47,53 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let message = preview::test(&Frame::new(&settings), &target.name, target.language, Timestamp::now());
+    let store = settings.store.path.display();
+    let is_delivered = if let Some(answer) = runtime.block_on(ask(&settings, &target.name))? {
+        println!("{}", message(&answer));
+        println!("asked the relay that runs with `{store}`: within its budget, by its settings in force");
+        answer.status.is_success()
+    } else {
+        let report = runtime.block_on(send(&settings, target));
+        println!("{}", report.lines().join("\n"));
+        println!("sent by this command itself: no relay runs with `{store}`");
+        report.is_delivered()
+    };
+    Ok(if is_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Has the running relay send it; `None` if there is none.
+async fn ask(settings: &Settings, target: &str) -> anyhow::Result<Option<ControlAnswer>> {
+    let store = &settings.store.path;
+    let name = utf8_percent_encode(target, NON_ALPHANUMERIC);
+    let answer = control::post(store, &format!("/api/v1/targets/{name}/test")).await.context(
+        "cannot ask the relay that runs with this store; nothing was sent by this command (hint: run it as the relay's user)",
+    )?;
+    if answer.is_none() && Outbox::is_in_use(store) {
+        bail!(
+            "a relay runs with `{}` and does not listen for commands, so nothing was sent, which could exceed its budget (hint: its \
+             log says why; a relay of an older version has to be restarted)",
+            store.display()
+        );
+    }
+    Ok(answer)
+}
+
+/// What the relay says to people. Its answers are JSON with a `message`.
+fn message(answer: &ControlAnswer) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body.get("message").and_then(Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => format!("the relay answered {}", answer.status),
+    }
+}
+
+async fn send(settings: &Settings, target: &TargetSettings) -> TestReport {
+    let message = preview::test(&Frame::new(settings), &target.name, target.language, Timestamp::now());
     let parts = target.channel.render(&message, Wording::Normal);
-    let mut all_delivered = true;
-    for (index, part) in parts.iter().enumerate() {
+    let mut tested = Vec::new();
+    for part in &parts {
         let stamp = Stamp { at: SystemTime::now(), delivery: &message.delivery };
-        let outcome = runtime.block_on(target.channel.send(part, &stamp));
-        all_delivered &= matches!(outcome, Outcome::Delivered { .. });
-        let which = if parts.len() > 1 { format!(" ({}/{})", index + 1, parts.len()) } else { String::new() };
-        println!("{}{which}: {}", target.name, verdict(&outcome));
+        tested.push(TestedPart::Sent(target.channel.send(part, &stamp).await));
     }
-    Ok(if all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The outcome in a line: the channel's own words, which carry a hint where we know one.
-fn verdict(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Delivered { receipt } => format!("delivered ({receipt})"),
-        Outcome::Retry { reason, after, detail } => {
-            let after = after.map_or(String::new(), |after| {
-                format!(", to be tried again after {}", humantime::format_duration(after))
-            });
-            format!("not delivered for now, {}{after}: {detail}", reason.as_str())
-        }
-        Outcome::TooLarge { detail } => format!("not delivered, too large: {detail}"),
-        Outcome::Misconfigured { reason, detail } => {
-            format!("not delivered, the target's settings are wrong, {}: {detail}", reason.as_str())
-        }
-        Outcome::Rejected { reason, detail } => {
-            format!("not delivered, refused for good, {}: {detail}", reason.as_str())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::outcome::Reason;
-
-    #[test]
-    fn every_verdict_is_a_line() {
-        let detail = || "errcode 1: words (hint: do it)".to_owned();
-        let check = |outcome, expected: &str| assert_eq!(verdict(&outcome), expected);
-        check(Outcome::Delivered { receipt: "errcode 0: ok".to_owned() }, "delivered (errcode 0: ok)");
-        check(
-            Outcome::Retry {
-                reason: Reason::Throttled,
-                after: Some(Duration::from_mins(10)),
-                detail: detail(),
-            },
-            "not delivered for now, throttled, to be tried again after 10m: errcode 1: words (hint: do it)",
-        );
-        check(
-            Outcome::Misconfigured { reason: Reason::UnknownRobot, detail: detail() },
-            "not delivered, the target's settings are wrong, unknown_robot: errcode 1: words (hint: do it)",
-        );
-        check(
-            Outcome::Rejected { reason: Reason::Content, detail: detail() },
-            "not delivered, refused for good, content: errcode 1: words (hint: do it)",
-        );
-        check(
-            Outcome::TooLarge { detail: detail() },
-            "not delivered, too large: errcode 1: words (hint: do it)",
-        );
-    }
+    TestReport { target: target.name.clone(), of: parts.len(), parts: tested }
 }

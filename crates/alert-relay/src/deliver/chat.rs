@@ -85,7 +85,7 @@ async fn pass(
             Next::Reword(wording) => return Pass::Reword(wording),
             Next::GiveUp => {
                 refused += 1;
-                answer.detail().clone_into(&mut last_words);
+                answer.outcome.detail().clone_into(&mut last_words);
             }
             Next::Wait(_) | Next::Pause(_) | Next::Hold => {
                 return Pass::Later(sender.come_back_at(&answer));

@@ -19,21 +19,27 @@ use crate::deliver::group::GroupDelivery;
 use crate::deliver::housekeeping::Housekeeping;
 use crate::deliver::observer::Step;
 use crate::deliver::targets::Targets;
+use crate::deliver::test_message;
+use crate::deliver::via::Via;
 use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
 use crate::outbox::StoreError;
 use crate::schedule;
+use crate::settings::no_such;
+use crate::test_report::{TestRefusal, TestReport};
 
 /// What the dispatcher is asked from outside.
 #[derive(Debug)]
 pub(super) enum Control {
     /// To take these targets; answered once they are in force.
     Reload(Arc<Targets>, oneshot::Sender<()>),
+    /// To send a test message to this target; answered with what came of it.
+    SendTest(String, oneshot::Sender<Result<TestReport, TestRefusal>>),
     /// To stop within this time; answered with how many deliveries were cut short.
     Stop(Duration, oneshot::Sender<usize>),
 }
 
 pub(super) struct Dispatcher {
-    shared: Arc<Context>,
+    context: Arc<Context>,
     targets: Arc<Targets>,
     housekeeping: Housekeeping,
     under_way: JoinSet<()>,
@@ -45,14 +51,14 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        shared: Arc<Context>,
+        context: Arc<Context>,
         audit: Arc<Audit>,
         targets: Arc<Targets>,
         began_at: Millis,
     ) -> Self {
         let mut dispatcher = Self {
-            housekeeping: Housekeeping::start(Arc::clone(&shared), audit, Arc::clone(&targets)),
-            shared,
+            housekeeping: Housekeeping::start(Arc::clone(&context), audit, Arc::clone(&targets)),
+            context,
             targets: Arc::clone(&targets),
             under_way: JoinSet::new(),
             spent: BTreeSet::new(),
@@ -64,26 +70,26 @@ impl Dispatcher {
 
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Control>) {
         loop {
-            self.shared.observer.saw(Step::LookBegan);
+            self.context.observer.saw(Step::LookBegan);
             let wake_at = match self.look().await {
                 Ok(wake_at) => wake_at,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
-                    self.shared.metrics.store_error(&error);
+                    self.context.metrics.store_error(&error);
                     tracing::error!(%error, "could not look for deliveries: {error}");
-                    Some(self.shared.clock.now().plus(STORE_RETRY))
+                    Some(self.context.clock.now().plus(STORE_RETRY))
                 }
             };
-            let wake_at = wake_at.map(|at| at.min(self.shared.clock.now().plus(LOOK_AGAIN)));
-            self.shared.observer.saw(Step::LookEnded { under_way: self.under_way.len(), wake_at });
+            let wake_at = wake_at.map(|at| at.min(self.context.clock.now().plus(LOOK_AGAIN)));
+            self.context.observer.saw(Step::LookEnded { under_way: self.under_way.len(), wake_at });
             let wake = async {
                 match wake_at {
-                    Some(at) => self.shared.clock.sleep_until(at).await,
+                    Some(at) => self.context.clock.sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = self.shared.outbox.arrived() => self.shared.observer.saw(Step::Arrived),
+                () = self.context.outbox.arrived() => self.context.observer.saw(Step::Arrived),
                 () = wake => {}
                 Some(ended) = self.under_way.join_next() => report_panic(ended),
                 () = self.housekeeping.ended() => {
@@ -95,6 +101,7 @@ impl Dispatcher {
                         self.adopt(targets);
                         let _gone = reply.send(());
                     }
+                    Some(Control::SendTest(target, reply)) => self.begin_test(&target, reply),
                     Some(Control::Stop(limit, reply)) => {
                         let cut_short = self.drain(limit).await;
                         let _gone = reply.send(cut_short);
@@ -108,8 +115,8 @@ impl Dispatcher {
     }
 
     fn adopt(&mut self, targets: Arc<Targets>) {
-        self.shared.state.adopt(&targets);
-        self.shared
+        self.context.state.adopt(&targets);
+        self.context
             .metrics
             .expect(targets.receivers.iter().map(String::as_str), targets.by_name.keys().map(String::as_str));
         self.housekeeping.adopt(Arc::clone(&targets));
@@ -124,15 +131,15 @@ impl Dispatcher {
 
     /// Waits are kept as the times at which they end. Once the clock is set back those are further away than was meant.
     async fn heed_clock(&mut self) -> Result<(), StoreError> {
-        let began_at = self.shared.clock.now().minus(self.shared.clock.passed());
+        let began_at = self.context.clock.now().minus(self.context.clock.passed());
         let back = self.began_at.since(began_at);
         if back >= CLOCK_STEP {
             let back_ms = whole_millis(back);
             tracing::warn!(back_ms, "the clock was set back by {back_ms} ms: what waits is tried again now");
             for name in self.targets.by_name.keys() {
-                self.shared.outbox.hasten(name).await?;
+                self.context.outbox.hasten(name).await?;
             }
-            self.shared.state.set_back(back);
+            self.context.state.set_back(back);
         }
         self.began_at = began_at;
         Ok(())
@@ -142,29 +149,29 @@ impl Dispatcher {
         let mut wake_at: Option<Millis> = None;
         let targets = Arc::clone(&self.targets);
         for name in targets.by_name.keys() {
-            let capacity = self.shared.state.capacity(name);
-            let now = self.shared.clock.now();
+            let capacity = self.context.state.capacity(name);
+            let now = self.context.clock.now();
             self.note_spent(name, capacity.is_spent && capacity.ordinary() == 0, now).await?;
             wake_at = sooner(wake_at, capacity.wake_at);
             if capacity.all() == 0 {
                 continue;
             }
             let busy: BTreeSet<DeliveryKey> =
-                self.shared.state.busy().into_iter().filter(|key| key.target == *name).collect();
+                self.context.state.busy().into_iter().filter(|key| key.target == *name).collect();
             // Begun messages come first in the answer; the rest of the list lets urgent ones pass those that must wait.
             let limit = u32::try_from(busy.len())
                 .unwrap_or(u32::MAX)
                 .saturating_add(capacity.all())
                 .saturating_add(LOOK_AHEAD);
             let urgency = if capacity.ordinary() == 0 { UrgencyFilter::Urgent } else { UrgencyFilter::Any };
-            let due = self.shared.outbox.due(name, urgency, now, limit).await?;
+            let due = self.context.outbox.due(name, urgency, now, limit).await?;
             let urgent: BTreeSet<DeliveryKey> =
                 due.iter().filter(|due| due.is_urgent).map(|due: &DueDelivery| due.key.clone()).collect();
             for (key, via) in schedule::pick(name, &capacity, due, &busy) {
                 let is_urgent = urgent.contains(&key);
                 self.begin(&targets, key, &via, is_urgent);
             }
-            wake_at = sooner(wake_at, self.shared.outbox.next_due(name, urgency, now).await?);
+            wake_at = sooner(wake_at, self.context.outbox.next_due(name, urgency, now).await?);
         }
         Ok(wake_at)
     }
@@ -173,10 +180,10 @@ impl Dispatcher {
         if !is_spent {
             self.spent.remove(name);
         } else if !self.spent.contains(name)
-            && !self.shared.outbox.due(name, UrgencyFilter::Any, now, 1).await?.is_empty()
+            && !self.context.outbox.due(name, UrgencyFilter::Any, now, 1).await?.is_empty()
         {
             self.spent.insert(name.to_owned());
-            self.shared.metrics.budget_wait(name);
+            self.context.metrics.budget_wait(name);
             tracing::info!(
                 target = %name,
                 "{name}: the robot's budget is spent, or its vendor wants silence: messages wait and are merged"
@@ -189,17 +196,11 @@ impl Dispatcher {
         let (Some(target), Some(via)) = (targets.by_name.get(&key.target), targets.by_name.get(via)) else {
             return;
         };
+        let via = Via { context: Arc::clone(&self.context), target: Arc::clone(via) };
         // A delivery under way may just have taken it for its next part; its end brings us back here.
-        let robot = via.channel.robot().as_str();
-        let Ok(reservation) = self.shared.state.reserve(robot, is_urgent) else { return };
-        let token = self.shared.state.begin_delivery(&key, &via.name);
-        let sender = Sender {
-            shared: Arc::clone(&self.shared),
-            key,
-            via: Arc::clone(via),
-            is_urgent,
-            first: Mutex::new(Some(reservation)),
-        };
+        let Ok(reservation) = via.reserve(is_urgent) else { return };
+        let token = self.context.state.begin_delivery(&key, via.name());
+        let sender = Sender { key, via, is_urgent, first: Mutex::new(Some(reservation)) };
         let delivery = GroupDelivery { sender, targets: Arc::clone(targets), target: Arc::clone(target) };
         self.under_way.spawn(async move {
             let _token = token;
@@ -207,8 +208,23 @@ impl Dispatcher {
         });
     }
 
+    fn begin_test(&mut self, target: &str, reply: oneshot::Sender<Result<TestReport, TestRefusal>>) {
+        let Some(target) = self.targets.by_name.get(target) else {
+            let known = self.targets.by_name.keys().map(String::as_str).collect();
+            let _gone = reply.send(Err(TestRefusal::Unknown(no_such("target", target, &known))));
+            return;
+        };
+        let via = Via { context: Arc::clone(&self.context), target: Arc::clone(target) };
+        let targets = Arc::clone(&self.targets);
+        self.under_way.spawn(async move {
+            let report = test_message::send(&via, &targets.frame).await;
+            // Sent is sent, also if whoever asked does not wait for the answer.
+            let _gone = reply.send(Ok(report));
+        });
+    }
+
     async fn drain(&mut self, limit: Duration) -> usize {
-        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        self.context.is_stopping.store(true, Ordering::Relaxed);
         self.housekeeping.stop();
         let finish = async {
             while let Some(ended) = self.under_way.join_next().await {

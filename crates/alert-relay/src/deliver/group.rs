@@ -10,6 +10,7 @@ use crate::compose::{self, News};
 use crate::deliver::attempt::Sender;
 use crate::deliver::sending::{Conclusion, Sending};
 use crate::deliver::targets::Targets;
+use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
 use crate::delivery::{Claim, End, LedgerEntry, Pending, Settlement};
 use crate::intake;
@@ -28,12 +29,10 @@ pub(super) struct GroupDelivery {
 
 impl GroupDelivery {
     pub(super) async fn run(self) {
-        let shared = &self.sender.shared;
-        let claimed = self
-            .sender
-            .shared
+        let context = &self.sender.via.context;
+        let claimed = context
             .insist("claim a delivery", &self.sender.key.target, || {
-                shared.outbox.claim(&self.sender.key, shared.pace.lease)
+                context.outbox.claim(&self.sender.key, context.pace.lease)
             })
             .await;
         // Given up, or claimed by somebody else, since it was looked at.
@@ -63,7 +62,7 @@ impl GroupDelivery {
             let folded = ledger::fold(&claim.ledger, &snapshots[..until_then], send_resolved);
             let reason = "delivered, but not to all recipients: they get what is newer".to_owned();
             self.settle(&claim, former, End::Delivered, reason, folded.entries).await;
-            return self.release(shared.clock.now()).await;
+            return self.release(context.clock.now()).await;
         }
         let folded = ledger::fold(&claim.ledger, &snapshots, send_resolved);
         let changes = match folded.changes {
@@ -86,24 +85,25 @@ impl GroupDelivery {
     }
 
     fn compose(&self, claim: &Claim, delivery: &Pending, newest: &Notification, changes: Changes) -> Message {
-        let (dead, via) = (&claim.key.target, &self.sender.via);
+        let (dead, via) = (&claim.key.target, &self.sender.via.target);
+        let context = &self.sender.via.context;
         let news = News {
-            delivery: self.sender.shared.outbox.public_id(delivery.id).to_string(),
+            delivery: context.outbox.public_id(delivery.id).to_string(),
             newest,
             snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
             mentions: compose::to_mention(&claim.deliveries, &changes.new),
             changes,
             banner: (via.name != *dead).then(|| compose::fallback_banner(dead, &via.name, via.language)),
         };
-        compose::compose(&self.targets.frame, news, self.sender.shared.clock.now().timestamp())
+        compose::compose(&self.targets.frame, news, context.clock.now().timestamp())
     }
 
     async fn send(&self, claim: &Claim, delivery: &Pending, message: Message) -> Conclusion {
         // Only what was sent through this channel counts.
-        let via = &self.sender.via.name;
-        let progress = claim.progress.as_ref().filter(|progress| progress.rendering.via == *via);
+        let via = self.sender.via.name();
+        let progress = claim.progress.as_ref().filter(|progress| progress.rendering.via == via);
         let sending = Sending { delivery, progress, message };
-        let recipients = self.sender.via.channel.recipients();
+        let recipients = self.sender.via.target.channel.recipients();
         if recipients.is_empty() {
             chat::send(&self.sender, sending).await
         } else {
@@ -112,8 +112,8 @@ impl GroupDelivery {
     }
 
     async fn release(&self, at: Millis) {
-        let Sender { shared, key, .. } = &self.sender;
-        shared.insist("put a delivery back", &key.target, || shared.outbox.release(key, at)).await;
+        let Sender { key, via: Via { context, .. }, .. } = &self.sender;
+        context.insist("put a delivery back", &key.target, || context.outbox.release(key, at)).await;
     }
 
     async fn settle(
@@ -124,26 +124,27 @@ impl GroupDelivery {
         reason: String,
         ledger: Vec<LedgerEntry>,
     ) {
-        let Sender { shared, key, via, .. } = &self.sender;
+        let Sender { key, via, .. } = &self.sender;
+        let context = &via.context;
         let settlement = Settlement { key: key.clone(), delivery: delivery.id, end, reason, ledger };
-        let settle = || shared.outbox.settle(settlement.clone());
-        match shared.insist("end a delivery", &key.target, settle).await {
+        let settle = || context.outbox.settle(settlement.clone());
+        match context.insist("end a delivery", &key.target, settle).await {
             None => {}
             Some(0) => {
-                let (id, target) = (shared.outbox.public_id(delivery.id), &key.target);
+                let (id, target) = (context.outbox.public_id(delivery.id), &key.target);
                 tracing::warn!(
                     delivery = %id, %target,
                     "delivery {id} to {target}: the claim ran out before its end was noted; it may be sent twice"
                 );
             }
             Some(_) => {
-                let now = shared.clock.now();
+                let now = context.clock.now();
                 if end == End::Delivered {
                     // Of the snapshot that waited longest.
                     let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
                     let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();
-                    let is_by_fallback = via.name != key.target;
-                    shared.metrics.delivered(&key.target, latency, is_by_fallback);
+                    let is_by_fallback = via.name() != key.target;
+                    context.metrics.delivered(&key.target, latency, is_by_fallback);
                 }
                 self.log_ends(claim, delivery, end, &settlement.reason, now);
             }
@@ -152,12 +153,12 @@ impl GroupDelivery {
 
     /// One line an end, so that a delivery can be followed by its name.
     fn log_ends(&self, claim: &Claim, newest: &Pending, end: End, reason: &str, now: Millis) {
-        let Sender { shared, key, via, .. } = &self.sender;
+        let Sender { key, via, .. } = &self.sender;
         for delivery in claim.deliveries.iter().filter(|delivery| delivery.id <= newest.id) {
             let end = if delivery.id == newest.id || end == End::Dead { end } else { End::Superseded };
             let reason = if end == End::Superseded { "told by a newer snapshot" } else { reason };
-            let id = shared.outbox.public_id(delivery.id);
-            let (target, group, via) = (&key.target, &key.group, &via.name);
+            let id = via.context.outbox.public_id(delivery.id);
+            let (target, group, via) = (&key.target, &key.group, via.name());
             let (is_dead, end, attempts_before) = (end == End::Dead, end.as_str(), delivery.attempts);
             let duration_ms = whole_millis(now.since(delivery.accepted_at));
             if is_dead {

@@ -20,9 +20,9 @@ pub(super) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(super) fn start(shared: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
+    pub(super) fn start(context: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
         let targets = Arc::new(Mutex::new(targets));
-        let round = Round { shared, audit, targets: Arc::clone(&targets) };
+        let round = Round { context, audit, targets: Arc::clone(&targets) };
         Self { task: tokio::spawn(round.repeat()), targets }
     }
 
@@ -47,7 +47,7 @@ impl Drop for Housekeeping {
 }
 
 struct Round {
-    shared: Arc<Context>,
+    context: Arc<Context>,
     audit: Arc<Audit>,
     targets: Arc<Mutex<Arc<Targets>>>,
 }
@@ -57,7 +57,7 @@ const PRUNE_BATCHES: usize = 20;
 
 impl Round {
     async fn repeat(self) {
-        let Context { clock, pace, observer, .. } = &*self.shared;
+        let Context { clock, pace, observer, .. } = &*self.context;
         loop {
             let targets = Arc::clone(&self.targets.lock().unwrap_or_else(PoisonError::into_inner));
             match self.once(&targets).await {
@@ -78,23 +78,23 @@ impl Round {
         for (target, _) in counts.iter().filter(|(_, count)| count.pending > 0) {
             self.give_up(target).await?;
         }
-        let over = self.shared.clock.now().minus(targets.retention);
+        let over = self.context.clock.now().minus(targets.retention);
         for _ in 0..PRUNE_BATCHES {
-            if self.shared.outbox.prune(over).await? == 0 {
+            if self.context.outbox.prune(over).await? == 0 {
                 break;
             }
         }
-        for key in self.shared.outbox.left_out(over).await? {
+        for key in self.context.outbox.left_out(over).await? {
             // A target that has left the settings is told nothing.
             if targets.by_name.contains_key(&key.target) {
-                self.shared.outbox.include(key).await?;
+                self.context.outbox.include(key).await?;
             }
         }
         Ok(())
     }
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {
-        let Context { outbox, clock, pace, state, .. } = &*self.shared;
+        let Context { outbox, clock, pace, state, .. } = &*self.context;
         let now = clock.now();
         // A queue that was kept while the target was in trouble gets its chance after it.
         let is_in_order = state.in_order_for(target) >= pace.give_up_after;

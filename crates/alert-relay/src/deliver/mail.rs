@@ -30,7 +30,7 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
     if !pass.is_cut_short {
         judge(sender, standing, &pass).await;
     }
-    let later = pass.later.unwrap_or_else(|| sender.shared.clock.now());
+    let later = pass.later.unwrap_or_else(|| sender.via.context.clock.now());
     let words = pass.content_words.as_ref().or(pass.mailbox_words.as_ref());
     let words = words.map_or(String::new(), |words| format!(": {words}"));
     let of = recipients.len();
@@ -119,10 +119,10 @@ async fn judge(sender: &Sender, standing: Standing, pass: &Pass) {
         // The server looks at what it is sent.
         Standing::Over { .. } | Standing::Straggling => Outcome::Delivered { receipt: detail },
     };
-    let change = sender.note(&verdict, &Next::Hold);
-    sender.after(change, &verdict).await;
+    let change = sender.via.note(&verdict, &Next::Hold);
+    sender.via.after(change, &verdict).await;
 }
 
 fn is_too_late(sender: &Sender, sending: &Sending<'_>) -> bool {
-    sender.shared.clock.now().since(sending.delivery.accepted_at) >= sender.shared.pace.straggle_for
+    sender.via.context.clock.now().since(sending.delivery.accepted_at) >= sender.via.context.pace.straggle_for
 }

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Reason};
 use crate::retry::Next;
 use crate::schedule::{self, Capacity, TargetState};
 
-/// Context by the dispatcher and the deliveries under way.
+/// One for the dispatcher and the deliveries under way.
 #[derive(Clone, Debug)]
 pub(super) struct DeliveryState {
     inner: Arc<Mutex<Inner>>,

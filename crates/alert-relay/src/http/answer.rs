@@ -3,9 +3,10 @@
 //! Owns which status an error gets, which follows what Alertmanager does with it: a 5xx is tried again, anything else but 2xx
 //! never, 429 included.
 
+use std::time::Duration;
+
 use axum::body::Body;
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Full;
 use http_serve::response;
@@ -14,8 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::http::bodies::BodyError;
 use crate::relay::Refusal;
 
-/// Seconds after which a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+/// After this a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// An answer on its way out.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) message: String,
     fields: Map<String, Value>,
+    /// Told with a 503.
+    retry_after: Duration,
 }
 
 impl Answer {
@@ -32,7 +35,7 @@ impl Answer {
         let mut fields = Map::new();
         fields.insert("status".to_owned(), json!(word));
         fields.insert("message".to_owned(), json!(message));
-        Self { status, message, fields }
+        Self { status, message, fields, retry_after: RETRY_AFTER }
     }
 
     /// The same with one more field.
@@ -41,11 +44,19 @@ impl Answer {
         self
     }
 
+    /// The same, if it is a 503, for a sender that is to come again after this long.
+    pub(super) fn again_after(self, wait: Duration) -> Self {
+        Self { retry_after: wait, ..self }
+    }
+
     /// The response with its body in one piece.
     pub(super) fn whole(self) -> Response<Full<bytes::Bytes>> {
         let mut response = response::json(self.status, Value::Object(self.fields).to_string() + "\n");
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+            // Rounded up: at that second it is over.
+            let seconds = self.retry_after.as_millis().div_ceil(1_000).max(1);
+            let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -6,7 +6,7 @@ use crate::program::{Home, Serving, webhook};
 const PATH: &str = "/api/v1/alerts/ops";
 const SETTINGS: &str = "receivers: { ops: { routes: [] } }\n";
 /// Its password is `right`.
-const ALICE: &str =
+pub(crate) const ALICE: &str =
     "basic_auth_users: { alice: $2b$04$abcdefghijklmnopqrstuuFmEfrkTQnczNzw475xE2VhDrK1uwJiC }\n";
 const RIGHT: &str = "Authorization: Basic YWxpY2U6cmlnaHQ=";
 const WRONG: &str = "Authorization: Basic YWxpY2U6d3Jvbmc=";

@@ -67,10 +67,11 @@ fn a_webhook_is_accepted_on_both_paths_and_a_copy_is_recognised() {
     let serving = home.serve();
     expect(&post_json(serving.address, PATH, &webhook("First")), 200, "\"status\":\"accepted\"");
     expect(&post_json(serving.address, PATH, &webhook("First")), 200, "\"status\":\"suppressed\"");
-    expect(&post_json(serving.address, "/dingtalk/ops/send", &webhook("Second")), 200, "\"deliveries\":1");
     let first = robot.next();
     assert!(first.body.contains("First"), "{}", first.body);
     first.accept();
+    // Groups pass each other: two at a time could arrive in either order.
+    expect(&post_json(serving.address, "/dingtalk/ops/send", &webhook("Second")), 200, "\"deliveries\":1");
     let second = robot.next();
     assert!(second.body.contains("Second"), "{}", second.body);
     second.accept();
