@@ -1,4 +1,4 @@
-//! The only place where everything meets.
+//! Builds all parts of the exporter and connects them.
 //!
 //! Owns the order of starting: the command line, the log, the sockets, the threads that read, and only then the first answer; and
 //! the order of stopping. Exit codes: 0 done, 1 could not run or `--check` found something missing, 2 the command line

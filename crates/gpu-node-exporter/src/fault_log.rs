@@ -31,7 +31,7 @@ impl FaultLog {
         }
         if begun.len() > MOST_LOGGED {
             let more = begun.len() - MOST_LOGGED;
-            tracing::warn!(collector, "collector `{collector}`: {more} more faults beside these");
+            tracing::warn!(collector, "collector `{collector}`: {more} more faults are not logged");
         }
     }
 

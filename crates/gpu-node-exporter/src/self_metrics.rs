@@ -59,8 +59,8 @@ pub(crate) fn build_info() -> Family {
     Family::info("gpu_node_exporter_build_info", "The exporter's version; always 1.").with(labels, 1_u64)
 }
 
-/// Whether a user can name this collector, in flags or in `collect[]`. The series about this process are on every page
-/// that shows them at all, as in `node_exporter`, and no meta-series speaks of them.
+/// Whether a user can name this collector, in flags or in `collect[]`. False for the series of this process: as in
+/// `node_exporter` they depend on `--web.disable-exporter-metrics` alone and have no meta-series.
 pub(crate) fn is_nameable(collector: &str) -> bool {
     collector != process::NAME
 }

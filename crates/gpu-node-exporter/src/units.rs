@@ -1,6 +1,6 @@
-//! Quantities in the base units of the wire, with constructors that name the source's unit.
+//! Quantities of GPU readings in base units, with constructors that name the source's unit.
 //!
-//! Owns conversion. A reading that makes no sense (a share above one, a number that is none) is `None` here, so that
+//! Owns their conversion; host collectors convert in their own tables (`host/sysfs.rs`). A reading that makes no sense (a share above one, a number that is none) is `None` here, so that
 //! it can't be published.
 
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn senseless_readings_are_absent() {
+    fn invalid_readings_are_absent() {
         assert_eq!(Ratio::from_percent(100), Some(Ratio(1.0)));
         assert_eq!(Ratio::from_percent(101), None);
         assert_eq!(Celsius::from_degrees(87), Some(Celsius(87.0)));

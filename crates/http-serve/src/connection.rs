@@ -181,7 +181,7 @@ async fn exchange<H: Handler>(
             }
             () = sleep_until(wake) => {
                 if let Some(reason) = activity.expired(limits, shared.idle_timeout(draining)) {
-                    tracing::debug!(reason, "connection closed: a time limit has passed");
+                    tracing::debug!(reason, "connection closed: {reason}");
                     return;
                 }
             }

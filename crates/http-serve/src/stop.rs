@@ -39,7 +39,7 @@ impl Stop {
                     _ = terminate.recv() => "SIGTERM",
                     _ = interrupt.recv() => "SIGINT",
                 };
-                tracing::info!(signal = name, "{consequence}");
+                tracing::info!(signal = name, "received {name}: {consequence}");
                 stopper.stop();
             }
         });

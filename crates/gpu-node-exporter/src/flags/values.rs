@@ -32,7 +32,7 @@ impl Flags {
         }
     }
 
-    /// Whether the collector of this name runs: it was named, or it runs by default and nothing speaks against it.
+    /// Whether the collector of this name runs: it was named, or it runs by default and is not turned off.
     pub(crate) fn runs(&self, collector: &str, is_default: bool) -> bool {
         let is_written = |prefix: &str| self.matches.get_flag(&format!("{prefix}collector.{collector}"));
         is_written("") || (is_default && !is_written("no-") && !self.is_on(&DISABLE_DEFAULTS))

@@ -81,7 +81,7 @@ mod tests {
         let mut snapshot = Snapshot::swept_every(Duration::from_secs(1));
         snapshot.absorb(sweep(), Instant::now());
         assert!(shows_readings(&snapshot));
-        snapshot.is_history = true;
+        snapshot.is_outdated = true;
         assert!(!shows_readings(&snapshot), "young, and of a driver that is gone");
         snapshot.absorb(sweep(), Instant::now());
         assert!(shows_readings(&snapshot));

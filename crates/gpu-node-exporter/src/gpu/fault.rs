@@ -32,7 +32,7 @@ impl FaultReason {
             Self::ResetRequired => "needs a reset",
             Self::DriverGone => "the driver was unloaded",
             Self::Timeout => "timed out",
-            Self::BadAnswer => "gave a senseless answer",
+            Self::BadAnswer => "returned an invalid value",
             Self::Unknown => "unknown error",
         }
     }

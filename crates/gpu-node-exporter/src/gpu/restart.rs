@@ -9,7 +9,7 @@ pub(crate) enum Restart {
     Crash,
     /// Killed from outside.
     Killed,
-    /// Left without a word.
+    /// Exited by itself without reporting why.
     Exit,
     /// Had no driver to ask.
     Driver,

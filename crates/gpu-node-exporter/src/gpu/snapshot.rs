@@ -29,7 +29,7 @@ pub(super) struct Snapshot {
     /// When the last complete sweep arrived.
     pub(super) taken_at: Option<Instant>,
     /// The driver has been away since then, so the readings of that sweep are out of date, however young they are.
-    pub(super) is_history: bool,
+    pub(super) is_outdated: bool,
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,
     pub(super) probe: ProbeHealth,
@@ -61,7 +61,7 @@ impl Snapshot {
     /// Takes in a complete sweep that arrived at `now`.
     pub(super) fn absorb(&mut self, sweep: Sweep, now: Instant) {
         self.taken_at = Some(now);
-        self.is_history = false;
+        self.is_outdated = false;
         // One that never answered has no name to be remembered by.
         self.gpus.retain(|gpu| gpu.uuid.is_some());
         let mut present = vec![false; self.gpus.len()];

@@ -16,7 +16,7 @@ pub(super) fn stale_after(settings: &GpuSettings) -> Duration {
 /// Whether the last sweep's readings are stale at `now`: too old, or of a driver that has gone since.
 pub(super) fn is_stale(settings: &GpuSettings, snapshot: &Snapshot, now: Instant) -> bool {
     let age = snapshot.taken_at.map(|taken_at| now.saturating_duration_since(taken_at));
-    snapshot.is_history || age.is_none_or(|age| age > stale_after(settings))
+    snapshot.is_outdated || age.is_none_or(|age| age > stale_after(settings))
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
         snapshot.absorb(Sweep { gpus: Vec::new() }, start);
         assert!(!is_stale(&settings, &snapshot, start + seconds(40)));
         assert!(is_stale(&settings, &snapshot, start + seconds(41)));
-        snapshot.is_history = true;
+        snapshot.is_outdated = true;
         assert!(is_stale(&settings, &snapshot, start), "young, and of a driver that is gone");
         snapshot.absorb(Sweep { gpus: Vec::new() }, start);
         assert!(!is_stale(&settings, &snapshot, start), "the next sweep is of the driver that is there");

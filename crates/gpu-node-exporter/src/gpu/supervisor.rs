@@ -187,7 +187,7 @@ impl Supervisor {
             }
             Message::Release(done) => {
                 info!("releasing the NVIDIA driver");
-                self.snapshot.is_history = true;
+                self.snapshot.is_outdated = true;
                 self.report(&Event::Release);
                 self.note_health();
                 self.publish();
@@ -225,7 +225,7 @@ impl Supervisor {
                 }
                 self.is_changed = true;
                 self.snapshot.driver = None;
-                self.snapshot.is_history = true;
+                self.snapshot.is_outdated = true;
                 self.snapshot.probe.failure = Some(failure);
                 Event::Failed
             }
@@ -268,7 +268,7 @@ impl Supervisor {
     fn closed(&mut self, damage: Option<String>) {
         let exit = self.probes.closed(damage).map_or(Exit::Lingering, exit);
         if self.snapshot.probe.failure.is_none() {
-            warn!(?exit, "GPU probe ended; it is started again");
+            warn!(?exit, "GPU probe ended ({exit:?}); it is started again");
         }
         self.report(&Event::Exited(exit));
     }

@@ -60,8 +60,8 @@ struct Running {
     wishes: Wishes,
     results: watch::Receiver<Results>,
     since: Instant,
-    /// It was logged that this run is late.
-    is_logged: bool,
+    /// The collectors that were logged as late in this run, as the log names them.
+    late: Option<String>,
 }
 
 /// What the scrapes that wait for a run want of it: each different mask once.
@@ -148,7 +148,7 @@ impl Worker {
 
     /// Logs once for each run that it is late.
     fn log_late(&self, running: &mut Running) {
-        if std::mem::replace(&mut running.is_logged, true) {
+        if running.late.is_some() {
             return;
         }
         let results = running.results.borrow().clone();
@@ -156,11 +156,12 @@ impl Worker {
             .filter(|(_, result)| result.is_none())
             .map(|(index, _)| self.collectors[index])
             .collect();
+        let names = format!("`{}`", missing.join("`, `"));
         tracing::warn!(
             collectors = missing.join(","),
-            "the collectors `{}` did not answer in time and are left out until they return",
-            missing.join("`, `")
+            "the collectors {names} did not answer in time and are left out until they return"
         );
+        running.late = Some(names);
     }
 
     /// Stands for the reading of a collector that did not answer.
@@ -238,9 +239,9 @@ fn work(shared: &Shared, collectors: Vec<Box<dyn Collector>>) {
             }
         }
         let finished = shared.state().running.take();
-        if let Some(running) = finished.filter(|running| running.is_logged) {
-            let seconds = running.since.elapsed().as_secs_f64();
-            tracing::info!(seconds, "collectors that were late have returned after {seconds:.1} s");
+        if let Some((since, names)) = finished.and_then(|running| Some((running.since, running.late?))) {
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::info!(seconds, "the collectors {names} returned after {seconds:.1} s");
         }
     }
 }
@@ -256,7 +257,7 @@ fn next_run(shared: &Shared) -> Option<(Wishes, watch::Sender<Results>)> {
                 wishes: wishes.clone(),
                 results: results.subscribe(),
                 since: Instant::now(),
-                is_logged: false,
+                late: None,
             };
             state.running = Some(running);
             return Some((wishes, results));

@@ -62,9 +62,13 @@ impl Live {
             applied = seen;
             looked.clone_from(&applied);
             match config.map_err(|error| error.to_string()).and_then(|new| self.replace(new)) {
-                Ok(()) => tracing::info!(path = %path.display(), "web configuration read again"),
+                Ok(()) => {
+                    let path = path.display();
+                    tracing::info!(%path, "the web configuration `{path}` was read again and is in force");
+                }
                 Err(reason) => {
-                    tracing::error!(path = %path.display(), "the old web configuration stays in force: {reason}");
+                    let path = path.display();
+                    tracing::error!(%path, "the new web configuration is refused, the old one stays in force: {reason}");
                 }
             }
         }

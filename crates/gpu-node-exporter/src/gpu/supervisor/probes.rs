@@ -98,7 +98,7 @@ impl Probes {
     pub(super) fn closed(&mut self, damage: Option<String>) -> Option<ExitStatus> {
         let mut probe = self.present.take()?;
         if let Some(damage) = damage {
-            error!(pid = probe.pid(), "GPU probe sent nonsense: {damage}");
+            error!(pid = probe.pid(), "GPU probe sent a frame that cannot be read: {damage}");
             probe.kill();
         }
         let status = probe.wait(EXIT_LIMIT);

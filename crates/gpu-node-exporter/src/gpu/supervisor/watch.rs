@@ -102,7 +102,7 @@ enum State {
     Starting { since: Duration },
     /// For a GPU to answer.
     Touching { gpu: u32, since: Duration },
-    /// For the next shortfall.
+    /// For the next sweep.
     Resting { since: Duration },
     /// For an administrator.
     Released,
@@ -118,7 +118,7 @@ pub(super) struct Watch {
     failures: u32,
     /// Probes in a row that were given up before their first sweep was complete.
     slow_starts: u32,
-    /// When the present probe completed its first shortfall.
+    /// When the present probe completed its first sweep.
     working_since: Option<Duration>,
     /// The GPU that was asked at the last crashes, and how many there were in a row.
     suspect: Option<(u32, u32)>,

@@ -71,7 +71,7 @@ mod tests {
             (None, &[(SECOND, 100), (2 * SECOND, 50)], 0.0, Some(2 * SECOND)),
             (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], 1.5, Some(3 * SECOND)),
             (Some(SECOND), &[], 0.0, Some(SECOND)),
-            // A repeated sample, and a senseless one.
+            // A repeated sample, and an invalid one.
             (Some(SECOND), &[(SECOND, 100), (2 * SECOND, 50)], 0.5, Some(2 * SECOND)),
             (Some(SECOND), &[(2 * SECOND, 4_000_000)], 0.0, Some(2 * SECOND)),
             // The ring reaches back two of sixty seconds, and the GPU was as busy before as far as anybody knows.

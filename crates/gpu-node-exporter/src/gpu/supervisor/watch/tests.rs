@@ -20,7 +20,7 @@ fn swept_without(gpu: u32) -> Event {
     Event::Swept(Shortfall { skipped: [gpu].into(), ..Shortfall::default() })
 }
 
-/// A watch whose probe was started at 0 and has completed a shortfall.
+/// A watch whose probe was started at 0 and has completed a sweep.
 fn working() -> Watch {
     let mut watch = watch();
     assert_eq!(watch.tick(seconds(0), 0), [Order::Start { skip: vec![] }]);

@@ -27,8 +27,8 @@ pub(super) struct Size {
     pub(super) files_free: u64,
 }
 
-/// While so many threads are left behind, no mount is asked that has not answered before; and when so many are lost in
-/// one reading, those that are still waiting count as dead as well.
+/// At this many threads stuck in a mount, mounts that did not answer last time are not asked. If this many get stuck in one
+/// reading, the mounts that were not asked yet count as not answering.
 const MOST_STUCK: usize = 16;
 const STUCK: &str = "mountpoint timeout";
 
