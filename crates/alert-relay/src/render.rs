@@ -23,6 +23,7 @@ pub(crate) mod clean;
 pub(crate) mod context;
 mod environment;
 pub(crate) mod json;
+mod labels;
 pub(crate) mod markup;
 pub(crate) mod words;
 

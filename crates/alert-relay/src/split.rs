@@ -8,10 +8,13 @@
 use crate::message::Language;
 use crate::render::markup::Markup;
 use crate::render::{Draft, words};
+use crate::split::cut::cut_to;
+
+mod cut;
 
 /// A channel's limits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct PartLimits {
     /// Cost of the whole text of one part, in the unit of `cost`.
     pub(crate) bytes: usize,
     /// Parts of one message; each is one send of the robot's budget.
@@ -32,7 +35,13 @@ pub(crate) struct Packed {
 }
 
 /// The draft in parts. `mention` goes into the first.
-pub(crate) fn pack(draft: &Draft, mention: &str, room: Room, markup: Markup, language: Language) -> Packed {
+pub(crate) fn pack(
+    draft: &Draft,
+    mention: &str,
+    room: PartLimits,
+    markup: Markup,
+    language: Language,
+) -> Packed {
     let mut is_whole = draft.left_out == 0;
     // Room for the longest counter is kept in every part, and so is room for the end: which part is the last is only known
     // when all are packed.
@@ -122,134 +131,16 @@ fn missing(count: usize, draft: &Draft, markup: Markup, language: Language) -> S
     if link.is_empty() { says } else { format!("{says} {link}") }
 }
 
-/// The text cut to a cost, with an ellipsis; `None` when it fits as it is.
-fn cut_to(text: &str, limit: usize, cost: fn(&str) -> usize, markup: Markup) -> Option<String> {
-    if cost(text) <= limit {
-        return None;
-    }
-    let limit = limit.saturating_sub(cost("…"));
-    let mut spent = 0;
-    let mut safe_end = 0;
-    let mut scan = Scan::default();
-    for (at, c) in text.char_indices() {
-        if scan.is_closed() {
-            safe_end = at;
-        }
-        let end = at + c.len_utf8();
-        spent += cost(&text[at..end]);
-        if spent > limit {
-            break;
-        }
-        scan.step(c, markup);
-    }
-    Some(format!("{}…", &text[..safe_end]))
-}
-
-/// Where in a robot's markup a position is: inside an escape, a link, a tag or an emphasis nothing may be cut.
-#[derive(Default)]
-struct Scan {
-    is_escaped: bool,
-    is_in_tag: bool,
-    link: Link,
-    strong: bool,
-    stars: u8,
-    font_depth: usize,
-    tag: String,
-}
-
-#[derive(Default, PartialEq, Eq)]
-enum Link {
-    #[default]
-    None,
-    Text,
-    AfterText,
-    Address,
-}
-
-impl Scan {
-    fn is_closed(&self) -> bool {
-        !self.is_escaped
-            && !self.is_in_tag
-            && self.link == Link::None
-            && !self.strong
-            && self.stars == 0
-            && self.font_depth == 0
-    }
-
-    fn step(&mut self, c: char, markup: Markup) {
-        if self.is_escaped {
-            self.is_escaped = false;
-            return;
-        }
-        match markup {
-            Markup::Plain | Markup::Html => return,
-            Markup::DingTalk if c == '\\' => {
-                self.is_escaped = true;
-                return;
-            }
-            _ => {}
-        }
-        if markup == Markup::Wecom {
-            self.step_tag(c);
-        }
-        self.step_link(c);
-        self.step_strong(c);
-    }
-
-    fn step_tag(&mut self, c: char) {
-        match c {
-            '<' => {
-                self.is_in_tag = true;
-                self.tag.clear();
-            }
-            '>' if self.is_in_tag => {
-                self.is_in_tag = false;
-                let is_void = self.tag.starts_with('@') || self.tag == "br";
-                if self.tag.starts_with('/') {
-                    self.font_depth = self.font_depth.saturating_sub(1);
-                } else if !is_void {
-                    self.font_depth += 1;
-                }
-            }
-            '\n' => self.is_in_tag = false,
-            other if self.is_in_tag => self.tag.push(other),
-            _ => {}
-        }
-    }
-
-    fn step_link(&mut self, c: char) {
-        self.link = match (&self.link, c) {
-            (Link::None, '[') => Link::Text,
-            (Link::Text, ']') => Link::AfterText,
-            (Link::AfterText, '(') => Link::Address,
-            // A lone bracket in a value opens nothing: links of ours stand on one line.
-            (Link::None | Link::AfterText, _) | (Link::Address, ')') | (Link::Text, '\n') => Link::None,
-            (Link::Text, _) => Link::Text,
-            (Link::Address, _) => Link::Address,
-        };
-    }
-
-    fn step_strong(&mut self, c: char) {
-        if c != '*' {
-            self.stars = 0;
-        } else if self.stars == 1 {
-            self.stars = 0;
-            self.strong = !self.strong;
-        } else {
-            self.stars = 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::split::cut::tests::text;
 
-    fn room(bytes: usize, parts: usize) -> Room {
-        Room { bytes, parts, cost: str::len, separator: "\n\n" }
+    fn room(bytes: usize, parts: usize) -> PartLimits {
+        PartLimits { bytes, parts, cost: str::len, separator: "\n\n" }
     }
 
     fn draft(blocks: &[&str]) -> Draft {
@@ -262,7 +153,7 @@ mod tests {
         }
     }
 
-    fn packed(draft: &Draft, room: Room) -> Packed {
+    fn packed(draft: &Draft, room: PartLimits) -> Packed {
         pack(draft, "@you", room, Markup::DingTalk, Language::En)
     }
 
@@ -314,53 +205,6 @@ mod tests {
         assert!(packed.parts[0].len() < 200, "{:?}", packed.parts);
     }
 
-    #[test]
-    fn an_oversized_block_is_cut_outside_of_markup() {
-        let check = |text: &str, limit: usize, markup, expected: Option<&str>| {
-            assert_eq!(cut_to(text, limit, str::len, markup).as_deref(), expected, "{text} at {limit}");
-        };
-        check("显存耗尽", 12, Markup::Plain, None);
-        check("显存耗尽", 11, Markup::Plain, Some("显存…"));
-        check(r"ab\_cd", 6, Markup::DingTalk, None);
-        check(r"abc\_d", 5, Markup::DingTalk, Some("ab…"));
-        check(r"ab\_cdef", 7, Markup::DingTalk, Some(r"ab\_…"));
-        check("see [the graph](https://x/y) now", 25, Markup::DingTalk, Some("see …"));
-        check("a **bold** b", 9, Markup::DingTalk, Some("a …"));
-        check("a <font color=\"info\">b</font> c", 26, Markup::Wecom, Some("a …"));
-        check("<@zhangsan> x", 12, Markup::Wecom, Some("…"));
-    }
-
-    /// Text as labels and annotations have it, with everything that is markup somewhere.
-    fn text() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            "[a-z ]{1,20}",
-            "[\u{4e00}-\u{9fa5}]{1,20}",
-            prop::sample::select(vec![
-                "🔥",
-                "👩‍👩‍👧",
-                "\n",
-                "\\",
-                "_",
-                "*",
-                "**",
-                "`",
-                "[",
-                "](",
-                ")",
-                "<",
-                "<font color=\"info\">",
-                "</font>",
-                "<@all>",
-                "\"",
-                "\t",
-                "#",
-                ">",
-            ])
-            .prop_map(str::to_owned),
-        ];
-        vec(piece, 0..60).prop_map(|pieces| pieces.concat())
-    }
-
     fn json_cost(text: &str) -> usize {
         serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
     }
@@ -378,7 +222,7 @@ mod tests {
             markup in prop::sample::select(vec![Markup::DingTalk, Markup::Wecom, Markup::Plain]),
         ) {
             let cost = if markup == Markup::DingTalk { json_cost } else { str::len as fn(&str) -> usize };
-            let room = Room { bytes: if large { 4_000 } else { 2_000 }, parts: 4, cost, separator: "\n\n\n" };
+            let room = PartLimits { bytes: if large { 4_000 } else { 2_000 }, parts: 4, cost, separator: "\n\n\n" };
             // A title is bounded where it is made.
             let title: String = title.chars().filter(|c| *c != '\n').take(150).collect();
             let blocks: Vec<String> = blocks.iter().map(|block| markup.escape(block)).collect();
@@ -393,23 +237,6 @@ mod tests {
                 for block in &draft.blocks {
                     prop_assert!(all.contains(block.as_str()));
                 }
-            }
-        }
-
-        #[test]
-        fn a_cut_ends_where_nothing_is_open(text in text(), limit in 10_usize..200) {
-            let dingtalk = Markup::DingTalk.escape(&text);
-            if let Some(cut) = cut_to(&dingtalk, limit, str::len, Markup::DingTalk) {
-                prop_assert!(cut.len() <= limit);
-                let kept = cut.strip_suffix('…').expect("a cut ends with an ellipsis");
-                prop_assert!(dingtalk.starts_with(kept));
-                let escapes = kept.chars().rev().take_while(|c| *c == '\\').count();
-                prop_assert!(escapes % 2 == 0, "cut inside an escape: {kept}");
-            }
-            let wecom = format!("<font color=\"warning\">**{}**</font> [graph](https://x/y)", Markup::Wecom.escape(&text));
-            if let Some(cut) = cut_to(&wecom, limit, str::len, Markup::Wecom) {
-                prop_assert_eq!(cut.matches("<font").count(), cut.matches("</font>").count(), "{}", cut);
-                prop_assert_eq!(cut.matches("](").count(), cut.matches("y)").count(), "{}", cut);
             }
         }
     }

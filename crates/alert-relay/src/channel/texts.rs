@@ -5,7 +5,7 @@ use crate::message::{Message, Wording};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates, words};
-use crate::split::{Room, pack};
+use crate::split::{PartLimits, pack};
 
 /// The templates of one robot: its own or the built-in ones, and the plain ones for content that was refused.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Texts {
         message: &Message,
         wording: Wording,
         mention: &str,
-        room: impl Fn(&Draft) -> Room,
+        room: impl Fn(&Draft) -> PartLimits,
         finish: impl Fn(Draft) -> Draft,
     ) -> (String, Vec<String>) {
         let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };

@@ -13,6 +13,7 @@ use minijinja::value::{Enumerator, Object, Value};
 use crate::message::{Changes, Language, Message};
 use crate::notification::{Alert, LabelSet};
 use crate::render::change::Change;
+use crate::render::labels::{place, place_label, shown_labels};
 use crate::render::{address, clean, words};
 use crate::severity::Severity;
 
@@ -51,43 +52,36 @@ impl Detail {
 /// Alerts told of in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
 pub(crate) const MAX_ALERTS: usize = 300;
 
-/// Labels that say nothing to the person who is woken, or that stand elsewhere in the text.
-const HIDDEN_LABELS: [&str; 8] =
-    ["alertname", "severity", "job", "prometheus", "prometheus_replica", "replica", "monitor", "alertgroup"];
-
-/// Where an alert is, by the first of these labels it has.
-const PLACE_LABELS: [&str; 8] =
-    ["node", "nodename", "hostname", "host", "instance", "pod", "service", "namespace"];
-
 /// Annotations that carry the measured value, by custom of the rules people use.
 const VALUE_ANNOTATIONS: [&str; 3] = ["value", "current_value", "current"];
 
 /// Everything a template may use, and how many alerts are not in it.
 pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> (Value, usize) {
-    let told = told(message);
-    let left_out = told.len().saturating_sub(MAX_ALERTS);
-    let told = &told[..told.len() - left_out];
+    let listed = list(message);
+    let left_out = listed.len().saturating_sub(MAX_ALERTS);
+    let listed = &listed[..listed.len() - left_out];
 
-    let focus: Vec<&Told<'_>> = if message.changes.is_repeat() {
-        told.iter().collect()
+    let focus: Vec<&Listed<'_>> = if message.changes.is_repeat() {
+        listed.iter().collect()
     } else {
-        told.iter().filter(|told| told.change != Change::Still).collect()
+        listed.iter().filter(|listed| listed.change != Change::Still).collect()
     };
-    let names = distinct(focus.iter().map(|told| told.alert.label("alertname")));
-    let places = distinct(focus.iter().map(|told| place(told.alert)));
+    let names = distinct(focus.iter().map(|listed| listed.alert.label("alertname")));
+    let places = distinct(focus.iter().map(|listed| place(listed.alert)));
     // What the title says is not said again.
     let titled =
-        if places.len() == 1 { focus.first().and_then(|told| place_label(told.alert)) } else { None };
-    let shared = if told.len() > 1 { shared_labels(told) } else { LabelSet::new() };
+        if places.len() == 1 { focus.first().and_then(|listed| place_label(listed.alert)) } else { None };
+    let shared = if listed.len() > 1 { shared_labels(listed) } else { LabelSet::new() };
     let common = shown_labels(&shared, titled);
 
     let writer =
         Writer { message, language, detail, common: &common, names: names.len(), places: places.len() };
-    let alerts: Vec<Value> = told.iter().map(|told| writer.alert(told)).collect();
+    let alerts: Vec<Value> = listed.iter().map(|listed| writer.alert(listed)).collect();
     let of = |change: Change| -> Vec<Value> {
-        told.iter()
+        listed
+            .iter()
             .zip(&alerts)
-            .filter(|(told, _)| told.change == change)
+            .filter(|(listed, _)| listed.change == change)
             .map(|(_, value)| value.clone())
             .collect()
     };
@@ -97,7 +91,7 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let firing = changes.new.iter().chain(&changes.still);
     let severity =
         firing.map(|alert| alert.label("severity")).max_by_key(|word| Severity::of(word)).unwrap_or("");
-    let longest = told.iter().map(|told| told.alert.starts_at).min();
+    let longest = listed.iter().map(|listed| listed.alert.starts_at).min();
 
     let value = context! {
         alerts,
@@ -138,15 +132,15 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     (value, left_out)
 }
 
-/// One alert with the reason why it is told.
-struct Told<'a> {
+/// One alert with the reason why it is listed.
+struct Listed<'a> {
     alert: &'a Alert,
     change: Change,
 }
 
 /// The alerts in the order of their urgency: what is new before what is over before what is known; the worst and the oldest
 /// first in each.
-fn told(message: &Message) -> Vec<Told<'_>> {
+fn list(message: &Message) -> Vec<Listed<'_>> {
     let changes = &message.changes;
     let lists = [
         (Change::New, &changes.new),
@@ -154,14 +148,14 @@ fn told(message: &Message) -> Vec<Told<'_>> {
         (Change::Vanished, &changes.vanished),
         (Change::Still, &changes.still),
     ];
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for (change, alerts) in lists {
         let mut alerts: Vec<&Alert> = alerts.iter().collect();
         alerts
             .sort_by_key(|alert| (std::cmp::Reverse(Severity::of(alert.label("severity"))), alert.starts_at));
-        told.extend(alerts.into_iter().map(|alert| Told { alert, change }));
+        listed.extend(alerts.into_iter().map(|alert| Listed { alert, change }));
     }
-    told
+    listed
 }
 
 /// The first of these annotations that says something. Rules may bring a text in several languages (`summary`, `summary_en`):
@@ -191,8 +185,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn alert(&self, told: &Told<'_>) -> Value {
-        let Told { alert, change } = *told;
+    fn alert(&self, listed: &Listed<'_>) -> Value {
+        let Listed { alert, change } = *listed;
         let (message, detail) = (self.message, self.detail);
         let annotation = |names: &[&str]| annotation(&alert.annotations, names, self.language);
         let summary = annotation(&["summary", "message", "title"])
@@ -262,51 +256,12 @@ fn says(text: &str, value: &str) -> bool {
     value.len() > 2 && text.contains(value)
 }
 
-/// Where the alert is; without the port of an `instance`, which people do not read.
-fn place(alert: &Alert) -> &str {
-    let Some(name) = place_label(alert) else { return "" };
-    without_port(alert.label(name))
-}
-
-fn place_label(alert: &Alert) -> Option<&'static str> {
-    PLACE_LABELS.into_iter().find(|name| !alert.label(name).is_empty())
-}
-
-fn without_port(value: &str) -> &str {
-    match value.rsplit_once(':') {
-        Some((host, port))
-            if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') =>
-        {
-            host
-        }
-        _ => value,
-    }
-}
-
-/// The labels worth a line on a phone, hosts and GPUs first.
-fn shown_labels<'a>(labels: &'a LabelSet, place: Option<&str>) -> Vec<(&'a str, &'a str)> {
-    let mut shown: Vec<(&str, &str)> = labels
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, value)| {
-            !value.is_empty()
-                && !name.starts_with("__")
-                && !HIDDEN_LABELS.contains(name)
-                && Some(*name) != place
-        })
-        .collect();
-    let importance = ["cluster", "instance", "node", "gpu", "namespace", "pod", "container"];
-    shown.sort_by_key(|(name, _)| {
-        importance.iter().position(|known| known == name).unwrap_or(importance.len())
-    });
-    shown
-}
-
-/// Labels equal in every alert told. Not Alertmanager's `commonLabels`: those know nothing of alerts that are gone.
-fn shared_labels(told: &[Told<'_>]) -> LabelSet {
-    let Some((first, rest)) = told.split_first() else { return LabelSet::new() };
-    let is_shared =
-        |name: &String, value: &String| rest.iter().all(|told| told.alert.labels.get(name) == Some(value));
+/// Labels equal in every alert listed. Not Alertmanager's `commonLabels`: those know nothing of alerts that are gone.
+fn shared_labels(listed: &[Listed<'_>]) -> LabelSet {
+    let Some((first, rest)) = listed.split_first() else { return LabelSet::new() };
+    let is_shared = |name: &String, value: &String| {
+        rest.iter().all(|listed| listed.alert.labels.get(name) == Some(value))
+    };
     let labels = first.alert.labels.iter().filter(|(name, value)| is_shared(name, value));
     labels.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -401,15 +356,6 @@ mod tests {
         check(&[("summary", "x"), ("summary_en", " ")], Language::En, Some("x"));
         check(&[("message", "y"), ("summary_zh", "")], Language::ZhCn, Some("y"));
         check(&[], Language::En, None);
-    }
-
-    #[test]
-    fn a_place_has_no_port() {
-        let check = |value, expected| assert_eq!(without_port(value), expected);
-        check("node-1:9100", "node-1");
-        check("node-1", "node-1");
-        check("[::1]:9100", "[::1]:9100");
-        check("a:b", "a:b");
     }
 
     #[test]

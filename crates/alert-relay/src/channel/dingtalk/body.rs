@@ -8,7 +8,7 @@ use crate::channel::part::Part;
 use crate::channel::texts::Texts;
 use crate::message::{Message, Wording};
 use crate::render::Draft;
-use crate::split::Room;
+use crate::split::PartLimits;
 
 /// Bytes of the whole request body; the robot refuses more than 20 000 with 460101.
 const BODY_LIMIT: usize = 19_600;
@@ -22,7 +22,7 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
     let limit = if wording == Wording::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
     let room = |draft: &Draft| {
         let envelope = body(wording, &draft.title, "", &mentions);
-        Room {
+        PartLimits {
             bytes: limit.saturating_sub(envelope.len()),
             parts: MOST_PARTS,
             cost: encoded_len,

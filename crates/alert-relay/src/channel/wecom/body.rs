@@ -7,7 +7,7 @@ use crate::channel::mentions::Mentions;
 use crate::channel::part::Part;
 use crate::channel::texts::Texts;
 use crate::message::{Message, Wording};
-use crate::split::Room;
+use crate::split::PartLimits;
 
 /// Bytes of a markdown message's content; the robot refuses more than 4096 with 40058.
 const MARKDOWN_LIMIT: usize = 4_000;
@@ -31,7 +31,7 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
         Wording::Plain => TEXT_LIMIT,
     };
     let mention = if wording == Wording::Plain { String::new() } else { names(&mentions) };
-    let room = Room { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
+    let room = PartLimits { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
     let (title, packed) = texts.pack(message, wording, &mention, |_| room, |draft| draft);
     let part = |body: Value| Part::new(JsonBody(body.to_string()));
     if wording == Wording::Plain {
