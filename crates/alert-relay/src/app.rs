@@ -1,4 +1,4 @@
-//! The one place where everything meets: store, relay, deliverer, HTTP paths, reload and stop.
+//! Builds all parts and connects them: store, relay, deliverer, HTTP paths, reload and stop.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -80,7 +80,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     };
     let (drained, ()) = tokio::select! {
         ended = async { tokio::join!(serving, delivering) } => ended,
-        // Webhooks would still be answered 200, and nobody told.
+        // Webhooks would still be answered 200, and nothing would be sent.
         part = unless_stopping(stop, fault) => anyhow::bail!(
             "{part} has ended by itself, which is a fault of alert-relay: the log says more (hint: start it again, what was \
              accepted goes out then; and please report it)"
@@ -90,7 +90,10 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         never = relay.reload_on(hangup) => match never {},
     };
     if drained.cut > 0 {
-        warn!(cut = drained.cut, "closed {} connections that did not finish in time", drained.cut);
+        warn!(
+            cut = drained.cut,
+            "drain_timeout ended: closed {} connections with a request under way", drained.cut
+        );
     }
     outbox.close().await;
     info!("stopped");
@@ -126,7 +129,7 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
     }
 }
 
-/// Valid, and what a first start looks like, but easily forgotten.
+/// Such settings are valid, but usually a mistake once the relay is in use.
 fn warn_if_silent(settings: &Settings) {
     let tells_somebody = settings
         .receivers
@@ -134,7 +137,7 @@ fn warn_if_silent(settings: &Settings) {
         .flat_map(|receiver| &receiver.routes)
         .any(|route| !route.targets.is_empty());
     if !tells_somebody {
-        warn!("no route names a target: alerts are accepted and kept, and nobody is told");
+        warn!("no route names a target: alerts are accepted and kept, and sent to nobody");
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::commands::Command;
 use crate::logging::LogFormat;
 
-/// Alertmanager webhooks to `DingTalk`, `WeCom`, mail and webhooks: durable, proven, within each robot's rate limit.
+/// Alertmanager webhooks to `DingTalk`, `WeCom`, mail and generic webhooks: durable, proven, within each robot's rate limit.
 #[derive(Debug, Parser)]
 #[command(name = "alert-relay", version)]
 pub struct Args {

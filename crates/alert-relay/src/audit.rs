@@ -1,6 +1,6 @@
 //! Counting the relay's own deliveries: every accepted one has ended, or waits.
 //!
-//! Owns the sum, and bringing it before people's eyes. Leaves out the counting, which the store does in the transaction of each
+//! Owns comparing accepted with ended plus pending, and reporting a difference. Leaves out the counting, which the store does in the transaction of each
 //! event: the ends by adding up, the waiting ones by looking at the rows. A delivery lost or ended twice makes them differ.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    /// An audit of this store, told through these metrics.
+    /// An audit of this store, reported through these metrics.
     pub(crate) fn new(outbox: Outbox, metrics: Arc<Metrics>, clock: Clock) -> Self {
         Self { outbox, metrics, clock, last: AtomicI64::new(0) }
     }
@@ -47,7 +47,7 @@ impl Audit {
 
     fn report(counts: &BTreeMap<String, TargetCount>, total: i64) {
         if total == 0 {
-            tracing::info!("the deliveries that were accepted, have ended and wait add up again");
+            tracing::info!("the delivery counts are consistent again: accepted = ended + pending");
         }
         for (target, count) in counts.iter().filter(|(_, count)| imbalance(count) != 0) {
             let TargetCount { accepted, pending, .. } = count;

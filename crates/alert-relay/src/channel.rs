@@ -1,19 +1,23 @@
 //! The ways a message leaves the relay: one folder and one line in [`KINDS`] each.
 //!
 //! A channel turns a [`Message`](crate::message::Message) into parts that fit its limits (pure), sends one part (the only I/O), and reads
-//! the verdict from the reply (pure). It calls nobody and retries nothing. What a channel is stands in `kind`.
+//! the verdict from the reply (pure). It uses no other part of the relay and does not retry. What a channel is
+//! stands in `kind`.
 //!
-//! To find why a reply counts as it does, look into the vendor's `codes.rs` (mail: `verdict.rs`); whom a message calls is in `mentions.rs`
+//! To find why a reply counts as it does, look into the vendor's `codes.rs` (mail: `verdict.rs`); whom a message mentions is in `mentions.rs`
 //! and the vendor's `body.rs`.
 //!
 //! To add a channel:
-//! 1. `channel/NAME.rs` with its `KIND`, and a folder beside it: `settings.rs` reads the section `NAME:` and builds the channel, `body.rs`
-//!    renders, `codes.rs` classifies. A robot behind one fixed address is a `Robot`; any other HTTP call goes through `Outgoing`.
+//! 1. `mod NAME;` here; `channel/NAME.rs` with its `KIND`, `open` (reads the section `NAME:` and builds the channel; many keys go into
+//!    `NAME/settings.rs`) and `send`; and a folder beside it: `body.rs` renders, `codes.rs` classifies. A robot behind one fixed address
+//!    is a `Robot`; any other HTTP call goes through `Outgoing`.
 //! 2. Limits as constants with their source; measure in bytes after encoding and leave a margin.
 //! 3. `codes.rs`: a table over every code the vendor documents, tested line by line. Success is what the vendor calls success and nothing
 //!    else; an unknown code is a retry.
 //! 4. A dialect in [`Markup`](crate::render::markup::Markup) if none fits: escaping, links, emphasis. The built-in texts follow.
 //! 5. A line in [`KINDS`], its keys in `settings/default.yml`, and its example in `testing::all`: the tests of every channel run over it.
+//! 6. NAME in the `alert-relay/channel` line of ARCHITECTURE.md, and out of `LATER` in `settings/target.rs` if it is there. If it mentions
+//!    people, their id in `people.rs` and `settings/person.rs`. README and CHANGELOG.
 
 pub(crate) mod kind;
 pub(crate) mod part;

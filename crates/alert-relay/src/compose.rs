@@ -16,7 +16,7 @@ use crate::settings::Settings;
 
 /// What all messages of one relay have in common, as the settings say.
 #[derive(Clone, Debug)]
-pub(crate) struct Frame {
+pub(crate) struct MessageDefaults {
     /// Times are shown in this zone.
     pub(crate) time_zone: TimeZone,
     /// Base addresses; empty ones are unset.
@@ -25,8 +25,8 @@ pub(crate) struct Frame {
     pub(crate) people: People,
 }
 
-impl Frame {
-    /// The frame that these settings make.
+impl MessageDefaults {
+    /// What these settings say.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             time_zone: settings.time_zone.clone(),
@@ -44,7 +44,7 @@ impl Frame {
         names.into_iter().filter_map(|name| self.people.resolve(name, at)).cloned().collect()
     }
 
-    /// A message that was made elsewhere (a built-in sample), as it would look in this frame.
+    /// A message that was made elsewhere (a built-in sample), as it would look under these settings.
     pub(crate) fn around<'a>(
         &self,
         message: Message,
@@ -65,7 +65,7 @@ pub(crate) struct News<'a> {
     pub(crate) newest: &'a Notification,
     /// What the chat does not know yet, and what it does.
     pub(crate) changes: Changes,
-    /// How many waiting snapshots this speaks for.
+    /// How many waiting snapshots this is sent for.
     pub(crate) snapshots: u32,
     /// Whom to mention, by their keys under `people:`.
     pub(crate) mentions: BTreeSet<&'a str>,
@@ -73,14 +73,14 @@ pub(crate) struct News<'a> {
     pub(crate) banner: Option<String>,
 }
 
-/// The message, as of `at`. From the same news and in the same frame it is the same message.
-pub(crate) fn compose(frame: &Frame, news: News<'_>, at: Timestamp) -> Message {
+/// The message, as of `at`. From the same content and the same defaults it is the same message.
+pub(crate) fn compose(defaults: &MessageDefaults, news: News<'_>, at: Timestamp) -> Message {
     let News { delivery, newest, changes, snapshots, mentions, banner } = news;
     let of_webhook =
         Links { alertmanager: newest.external_url.trim_end_matches('/').to_owned(), ..Links::default() };
     Message {
         delivery,
-        time_zone: frame.time_zone.clone(),
+        time_zone: defaults.time_zone.clone(),
         now: at,
         receiver: newest.receiver.clone(),
         group_key: newest.group_key.clone(),
@@ -90,8 +90,8 @@ pub(crate) fn compose(frame: &Frame, news: News<'_>, at: Timestamp) -> Message {
         changes,
         truncated_alerts: newest.truncated_alerts,
         snapshots,
-        mentions: frame.resolve(mentions, at),
-        links: frame.links.clone().or(of_webhook),
+        mentions: defaults.resolve(mentions, at),
+        links: defaults.links.clone().or(of_webhook),
         banner,
     }
 }
@@ -128,7 +128,7 @@ mod tests {
             id: 1,
             accepted_at: Millis(0),
             alerts: Vec::new(),
-            quiet: Vec::new(),
+            outside_hours: Vec::new(),
             mentions: mentions
                 .iter()
                 .map(|(name, alerts)| ((*name).to_owned(), fingerprints(alerts)))
@@ -152,7 +152,7 @@ mod tests {
         check(&[], &[]);
     }
 
-    fn message(frame: &Frame) -> Message {
+    fn message(defaults: &MessageDefaults) -> Message {
         let mut newest = notification("group", vec![firing("a", 10)]);
         newest.external_url = "http://9f1c:9093/".to_owned();
         let news = News {
@@ -163,12 +163,12 @@ mod tests {
             mentions: BTreeSet::from(["gone", "oncall"]),
             banner: None,
         };
-        compose(frame, news, Timestamp::UNIX_EPOCH)
+        compose(defaults, news, Timestamp::UNIX_EPOCH)
     }
 
-    fn frame(alertmanager: &str) -> Frame {
+    fn defaults(alertmanager: &str) -> MessageDefaults {
         let person = Person { name: "oncall".to_owned(), ..Person::default() };
-        Frame {
+        MessageDefaults {
             time_zone: TimeZone::UTC,
             links: Links { alertmanager: alertmanager.to_owned(), ..Links::default() },
             people: People::from_iter([("oncall".to_owned(), person)]),
@@ -177,13 +177,13 @@ mod tests {
 
     #[test]
     fn a_link_is_the_settings_own_and_else_the_webhooks() {
-        assert_eq!(message(&frame("https://am.example")).links.alertmanager, "https://am.example");
-        assert_eq!(message(&frame("")).links.alertmanager, "http://9f1c:9093");
+        assert_eq!(message(&defaults("https://am.example")).links.alertmanager, "https://am.example");
+        assert_eq!(message(&defaults("")).links.alertmanager, "http://9f1c:9093");
     }
 
     #[test]
     fn who_has_left_the_settings_is_not_mentioned() {
-        let mentions = message(&frame("")).mentions;
+        let mentions = message(&defaults("")).mentions;
         assert_eq!(mentions.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["oncall"]);
     }
 

@@ -1,4 +1,4 @@
-//! Delivering: from the outbox to the channels and back. It knows no vendor.
+//! Delivering: from the outbox to the channels and back. Nothing here depends on a vendor.
 //!
 //! The handle that the rest of the relay holds. Its parts, from the bottom up: `state` (budgets and health), `via` (the use of a channel), `attempt` (one part, sent
 //! once), `chat` and `mail` (all parts of a message), `group` (a message from its claim to its end), `dispatcher` (what begins when).

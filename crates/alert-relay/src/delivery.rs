@@ -1,4 +1,4 @@
-//! What goes into the store and what comes out of it: plain data, for the rest of the relay to speak of.
+//! The records that the store takes and returns: plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,9 +23,9 @@ pub(crate) struct Accepted {
     pub(crate) notification: Notification,
     /// The body as it came; the message is made from it.
     pub(crate) payload: Bytes,
-    /// Who is to be told of what; a target at most once.
+    /// Which target is to be sent which alerts; a target at most once.
     pub(crate) deliveries: Vec<Planned>,
-    /// Alerts that no route wants: stored and told to nobody.
+    /// Alerts that no route matches: stored and sent to nobody.
     pub(crate) unrouted: Vec<Fingerprint>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Acceptance {
     },
 }
 
-/// The ordered queue of one alert group's deliveries to one target: told one after the other. Queues are independent of each other.
+/// The ordered queue of one alert group's deliveries to one target: sent one after the other. Queues are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct DeliveryKey {
     /// The target's name.
@@ -84,11 +84,11 @@ pub(crate) struct DueDelivery {
 pub(crate) struct Claim {
     /// Which.
     pub(crate) key: DeliveryKey,
-    /// The pending deliveries, oldest first; never empty. The last one speaks for all.
+    /// The pending deliveries, oldest first; never empty. The last one is sent for all of them.
     pub(crate) deliveries: Vec<Pending>,
     /// What the target knows of this group's alerts.
     pub(crate) ledger: Vec<LedgerEntry>,
-    /// How far the last one's message has come.
+    /// How far the last one's message has come; `None`: it was not tried before.
     pub(crate) progress: Option<Progress>,
 }
 
@@ -101,8 +101,8 @@ pub(crate) struct Pending {
     pub(crate) accepted_at: Millis,
     /// The alerts for this target.
     pub(crate) alerts: Vec<Fingerprint>,
-    /// Alerts for this target outside of its hours, as in [`Planned::quiet`].
-    pub(crate) quiet: Vec<Fingerprint>,
+    /// Alerts for this target outside of its hours, as in [`Planned::outside_hours`].
+    pub(crate) outside_hours: Vec<Fingerprint>,
     /// Whom to mention.
     pub(crate) mentions: Mentions,
     /// Attempts so far.
@@ -128,8 +128,9 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RecipientStatus {
-    /// The server took it.
-    Heard,
+    /// The server has accepted it.
+    #[serde(rename = "heard")]
+    Accepted,
     /// Refused for good.
     Refused,
     /// Tried, and to be tried again.
@@ -158,17 +159,17 @@ pub(crate) struct Rendering {
     pub(crate) parts: u32,
 }
 
-/// What a target last heard of one alert.
+/// What a target was last sent of one alert.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LedgerEntry {
-    /// The alert as it was told; its status says what the target believes.
+    /// The alert as it was sent; its status is the one the target knows.
     pub(crate) alert: Alert,
 }
 
 /// One try to send one part.
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptStart {
-    /// The delivery that speaks for its queue.
+    /// The newest delivery of the claim.
     pub(crate) delivery: i64,
     /// How the message is rendered.
     pub(crate) rendering: Rendering,
@@ -206,9 +207,9 @@ pub(crate) struct AttemptEnd {
 pub(crate) enum End {
     /// The channel's reply proves that it arrived.
     Delivered,
-    /// A newer snapshot of the group told it.
+    /// A newer delivery of the same group was sent for it.
     Superseded,
-    /// There was nothing to tell that the target did not know, or the notification was a duplicate.
+    /// There was nothing to send that the target did not know, or the notification was a duplicate.
     Suppressed,
     /// Given up.
     Dead,
@@ -229,14 +230,14 @@ impl End {
     }
 }
 
-/// The end of a claim: of the delivery that spoke, and with it of the older ones it spoke for.
+/// The end of a claim: of the delivery that was sent, and of the older ones it covered.
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
     /// The claimed queue.
     pub(crate) key: DeliveryKey,
-    /// The delivery that spoke.
+    /// The delivery that was sent.
     pub(crate) delivery: i64,
-    /// How it ended. The older ones end as superseded by it; if it is dead, so are they, for nobody was told.
+    /// How it ended.
     pub(crate) end: End,
     /// Why, in a few words.
     pub(crate) reason: String,
@@ -244,12 +245,25 @@ pub(crate) struct Settlement {
     pub(crate) ledger: Vec<LedgerEntry>,
 }
 
+impl Settlement {
+    /// How the older deliveries of the claim end, and why: superseded. If the newest is dead, so are they, since nothing was sent
+    /// for them.
+    pub(crate) fn end_of_older(&self) -> (End, &str) {
+        match self.end {
+            End::Dead => (End::Dead, &self.reason),
+            End::Delivered | End::Superseded | End::Suppressed => {
+                (End::Superseded, "told by a newer snapshot")
+            }
+        }
+    }
+}
+
 /// A delivery that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Abandoned {
     /// Its number.
     pub(crate) id: i64,
-    /// The group it spoke of.
+    /// Its group.
     pub(crate) group: String,
     /// When its notification was accepted.
     pub(crate) accepted_at: Millis,

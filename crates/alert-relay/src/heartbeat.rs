@@ -28,12 +28,12 @@ pub(crate) struct Heartbeats {
     changed: Notify,
 }
 
-/// Something to be told about one heartbeat.
+/// Something to send about one heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     /// The key under `heartbeats:`.
     pub(crate) name: String,
-    news: News,
+    change: HeartbeatChange,
 }
 
 impl Heartbeats {
@@ -67,16 +67,17 @@ impl Heartbeats {
     pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
         let mut watches = self.lock();
         watches.values_mut().for_each(|watch| watch.nothing_is_later_than(now));
-        let due = |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), news: watch.news(now)? });
+        let due =
+            |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), change: watch.change(now)? });
         watches.iter().filter_map(due).collect()
     }
 
     /// Notes that `due` is in the store.
     pub(crate) fn stored(&self, due: &Due, now: Millis) {
         if let Some(watch) = self.lock().get_mut(&due.name) {
-            watch.state = match due.news {
-                News::Silent { since } => State::Alarmed { since, stored_at: now },
-                News::Back { .. } | News::FirstHeard => State::Heard,
+            watch.state = match due.change {
+                HeartbeatChange::Silent { since } => State::Alarmed { since, stored_at: now },
+                HeartbeatChange::Back { .. } | HeartbeatChange::FirstHeard => State::Heard,
             };
         }
     }
@@ -111,7 +112,7 @@ struct Watch {
     state: State,
 }
 
-/// What the targets were told.
+/// What the targets were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Nothing by this process; perhaps an alarm by an earlier one.
@@ -122,14 +123,14 @@ enum State {
     Alarmed { since: Millis, stored_at: Millis },
 }
 
-/// What the targets should be told.
+/// What the targets should be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
+enum HeartbeatChange {
     /// It has been silent for too long, since then.
     Silent { since: Millis },
     /// It is heard again after an alarm of this process.
     Back { since: Millis },
-    /// It is heard for the first time: news only where an earlier run told an alarm.
+    /// It is heard for the first time: told only where an earlier run sent an alarm.
     FirstHeard,
 }
 
@@ -139,15 +140,17 @@ impl Watch {
         self.last_beat.unwrap_or(self.watched_since).plus(self.expect_every)
     }
 
-    fn news(&self, now: Millis) -> Option<News> {
+    fn change(&self, now: Millis) -> Option<HeartbeatChange> {
         let is_silent = now >= self.silent_from();
         match self.state {
-            State::Unknown | State::Heard if is_silent => Some(News::Silent { since: self.silent_from() }),
-            State::Unknown => self.last_beat.map(|_| News::FirstHeard),
+            State::Unknown | State::Heard if is_silent => {
+                Some(HeartbeatChange::Silent { since: self.silent_from() })
+            }
+            State::Unknown => self.last_beat.map(|_| HeartbeatChange::FirstHeard),
             State::Heard => None,
-            State::Alarmed { since, .. } if !is_silent => Some(News::Back { since }),
+            State::Alarmed { since, .. } if !is_silent => Some(HeartbeatChange::Back { since }),
             State::Alarmed { since, stored_at } => {
-                (now >= stored_at.plus(REMIND_AFTER)).then_some(News::Silent { since })
+                (now >= stored_at.plus(REMIND_AFTER)).then_some(HeartbeatChange::Silent { since })
             }
         }
     }
@@ -172,7 +175,7 @@ impl Watch {
 impl Due {
     /// Whether this raises an alarm rather than ends one.
     pub(crate) fn is_alarm(&self) -> bool {
-        matches!(self.news, News::Silent { .. })
+        matches!(self.change, HeartbeatChange::Silent { .. })
     }
 
     /// The notification that says it, and who is to hear it.
@@ -182,10 +185,10 @@ impl Due {
         language: Language,
         now: Timestamp,
     ) -> (Notification, Vec<Planned>) {
-        let (status, since) = match self.news {
-            News::Silent { since } => (Status::Firing, since.timestamp()),
-            News::Back { since } => (Status::Resolved, since.timestamp()),
-            News::FirstHeard => (Status::Resolved, now),
+        let (status, since) = match self.change {
+            HeartbeatChange::Silent { since } => (Status::Firing, since.timestamp()),
+            HeartbeatChange::Back { since } => (Status::Resolved, since.timestamp()),
+            HeartbeatChange::FirstHeard => (Status::Resolved, now),
         };
         let labels =
             labels(&[("alertname", "HeartbeatMissing"), ("heartbeat", &self.name), ("severity", "critical")]);
@@ -203,9 +206,9 @@ impl Due {
         let deliveries = settings.targets.iter().map(|target| {
             let routes = vec![format!("heartbeats.{}", self.name)];
             let planned = Planned { target: target.clone(), routes, ..Planned::default() };
-            match self.news {
-                News::FirstHeard => Planned { quiet: fingerprints.clone(), ..planned },
-                News::Silent { .. } | News::Back { .. } => {
+            match self.change {
+                HeartbeatChange::FirstHeard => Planned { outside_hours: fingerprints.clone(), ..planned },
+                HeartbeatChange::Silent { .. } | HeartbeatChange::Back { .. } => {
                     Planned { alerts: fingerprints.clone(), ..planned }
                 }
             }
@@ -270,42 +273,42 @@ mod tests {
     }
 
     /// Tells whatever is due at `minute` and returns it.
-    fn tell(heartbeats: &Heartbeats, minute: i64) -> Option<News> {
+    fn tell(heartbeats: &Heartbeats, minute: i64) -> Option<HeartbeatChange> {
         let now = Millis(minute * MINUTE);
         let due = heartbeats.due(now);
         for due in &due {
             heartbeats.stored(due, now);
         }
-        due.first().map(|due| due.news)
+        due.first().map(|due| due.change)
     }
 
     #[test]
     fn silence_alarms_once_and_the_return_ends_it() {
         let heartbeats = heartbeats();
-        let silent = News::Silent { since: Millis(3 * MINUTE) };
+        let silent = HeartbeatChange::Silent { since: Millis(3 * MINUTE) };
         assert!(heartbeats.beat("watchdog", Millis(MINUTE)));
-        assert_eq!(tell(&heartbeats, 1), Some(News::FirstHeard));
+        assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::FirstHeard));
         assert_eq!(tell(&heartbeats, 2), None);
         assert_eq!(heartbeats.next_deadline(), Some(Millis(3 * MINUTE)));
         assert_eq!(tell(&heartbeats, 3), Some(silent));
         assert_eq!(tell(&heartbeats, 4), None);
         heartbeats.beat("watchdog", Millis(5 * MINUTE));
-        assert_eq!(tell(&heartbeats, 5), Some(News::Back { since: Millis(3 * MINUTE) }));
+        assert_eq!(tell(&heartbeats, 5), Some(HeartbeatChange::Back { since: Millis(3 * MINUTE) }));
         assert_eq!(tell(&heartbeats, 6), None);
-        assert_eq!(tell(&heartbeats, 7), Some(News::Silent { since: Millis(7 * MINUTE) }));
+        assert_eq!(tell(&heartbeats, 7), Some(HeartbeatChange::Silent { since: Millis(7 * MINUTE) }));
     }
 
     #[test]
     fn a_heartbeat_never_heard_alarms_after_its_time() {
         let heartbeats = heartbeats();
         assert_eq!(tell(&heartbeats, 1), None);
-        assert_eq!(tell(&heartbeats, 2), Some(News::Silent { since: Millis(2 * MINUTE) }));
+        assert_eq!(tell(&heartbeats, 2), Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) }));
     }
 
     #[test]
     fn a_long_alarm_is_told_again() {
         let heartbeats = heartbeats();
-        let silent = Some(News::Silent { since: Millis(2 * MINUTE) });
+        let silent = Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
         assert_eq!(tell(&heartbeats, 2), silent);
         assert_eq!(heartbeats.next_deadline(), Some(Millis(242 * MINUTE)));
         assert_eq!(tell(&heartbeats, 241), None);
@@ -316,9 +319,9 @@ mod tests {
     fn a_clock_set_back_delays_an_alarm_by_one_interval_at_most() {
         let heartbeats = heartbeats();
         heartbeats.beat("watchdog", Millis(600 * MINUTE));
-        assert_eq!(tell(&heartbeats, 60), Some(News::FirstHeard));
+        assert_eq!(tell(&heartbeats, 60), Some(HeartbeatChange::FirstHeard));
         assert_eq!(heartbeats.next_deadline(), Some(Millis(62 * MINUTE)));
-        assert_eq!(tell(&heartbeats, 62), Some(News::Silent { since: Millis(62 * MINUTE) }));
+        assert_eq!(tell(&heartbeats, 62), Some(HeartbeatChange::Silent { since: Millis(62 * MINUTE) }));
     }
 
     #[test]
@@ -348,23 +351,23 @@ mod tests {
             expect_every: Duration::from_mins(2),
             targets: vec!["mail".to_owned(), "chat".to_owned()],
         };
-        let say = |news| {
-            let due = Due { name: "watchdog".to_owned(), news };
+        let say = |change| {
+            let due = Due { name: "watchdog".to_owned(), change };
             let (notification, deliveries) =
                 due.notification(&settings, Language::En, Millis(9 * MINUTE).timestamp());
             assert_eq!(intake::parse(&intake::write(&notification)).unwrap(), notification);
             (notification, deliveries)
         };
-        let (firing, to) = say(News::Silent { since: Millis(2 * MINUTE) });
-        let (back, _) = say(News::Back { since: Millis(2 * MINUTE) });
-        let (first, quietly_to) = say(News::FirstHeard);
+        let (firing, to) = say(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
+        let (back, _) = say(HeartbeatChange::Back { since: Millis(2 * MINUTE) });
+        let (first, first_to) = say(HeartbeatChange::FirstHeard);
         assert_eq!(firing.group_key, back.group_key);
         assert_eq!(firing.alerts[0].fingerprint, back.alerts[0].fingerprint);
         assert_eq!(firing.alerts[0].fingerprint, first.alerts[0].fingerprint);
         assert_eq!(back.alerts[0].status, Status::Resolved);
         assert_eq!(to.iter().map(|planned| planned.target.as_str()).collect::<Vec<_>>(), ["mail", "chat"]);
         assert_eq!(to[0].alerts.len(), 1);
-        assert!(quietly_to[0].alerts.is_empty());
-        assert_eq!(quietly_to[0].quiet.len(), 1);
+        assert!(first_to[0].alerts.is_empty());
+        assert_eq!(first_to[0].outside_hours.len(), 1);
     }
 }

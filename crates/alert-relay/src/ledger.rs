@@ -1,11 +1,11 @@
-//! What a target does not know yet (pure).
+//! Compares waiting snapshots with what was last sent to the target (pure).
 //!
-//! Owns the comparison of what a chat knows with the snapshots that wait for it. Leaves out where both are kept (`outbox`) and
+//! Owns the comparison. Leaves out where both are kept (`outbox`) and
 //! how it is said (`render`).
 //!
 //! A notification is a full snapshot of its group, not a change. So the newest one says how things stand; the older ones that
 //! still wait can only add what happened in between, and each alert ends in exactly one list. What fired and resolved while
-//! waiting is told as resolved, so that nothing that happened stays untold.
+//! waiting is sent as resolved, so that nothing that happened is missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ use crate::notification::{Alert, Fingerprint, Notification, Status};
 pub(crate) struct Snapshot {
     /// The target's alerts in Alertmanager's order.
     pub(crate) alerts: Vec<Alert>,
-    /// Its alerts outside of the hours in which it is to be told of them: no news, but not gone either. The end of one that
-    /// it knows, or is about to know, as firing is told all the same.
-    pub(crate) quiet: Vec<Alert>,
+    /// Alerts outside the target's hours: not sent as new, and not taken for vanished. The end of one that was sent as firing, or is
+    /// about to be, is still sent.
+    pub(crate) outside_hours: Vec<Alert>,
     /// Alertmanager left some out: an alert that is missing here may still fire.
     pub(crate) is_truncated: bool,
 }
@@ -35,7 +35,7 @@ impl Snapshot {
         };
         Self {
             alerts: only(&delivery.alerts),
-            quiet: only(&delivery.quiet),
+            outside_hours: only(&delivery.outside_hours),
             is_truncated: notification.truncated_alerts > 0,
         }
     }
@@ -44,29 +44,29 @@ impl Snapshot {
     pub(crate) fn whole(notification: &Notification) -> Self {
         Self {
             alerts: notification.alerts.clone(),
-            quiet: Vec::new(),
+            outside_hours: Vec::new(),
             is_truncated: notification.truncated_alerts > 0,
         }
     }
 }
 
-/// What is to be said, and what the target knows once it was.
+/// The content of the next message, and the ledger after it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Folded {
-    /// What is to be said, or why there is nothing.
+    /// The changes to send, or why there are none.
     pub(crate) changes: Result<Changes, Suppression>,
-    /// What the target knows afterwards of each alert that changed.
+    /// New ledger entries of the alerts that changed.
     pub(crate) entries: Vec<LedgerEntry>,
 }
 
-/// Why a delivery is suppressed: there is nothing to say to its target.
+/// Why a delivery is suppressed: there is nothing to send to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suppression {
-    /// It knows all of it, and nothing fires of which to remind it.
+    /// All of it was sent already, and no alert fires of which to remind the target.
     NothingNew,
-    /// All there is are ends, of which it does not want to hear.
+    /// Beside alerts that it knows there are only resolved ones, and the target has `send_resolved: false`.
     OnlyEnds,
-    /// All there is is outside of its hours.
+    /// Only alerts outside the target's hours, and none whose end is to be sent.
     OutsideHours,
 }
 
@@ -83,7 +83,8 @@ impl Suppression {
 
 /// Folds the waiting snapshots, oldest first, over what the target knows.
 ///
-/// Without `send_resolved` the end of an alert is noted but not said; if that was the only news, there is nothing to say.
+/// Without `send_resolved` the end of an alert goes into the ledger but not into the message; if nothing else is new, there is
+/// nothing to send.
 pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
     let Some(newest) = snapshots.last() else {
         return Folded { changes: Err(Suppression::NothingNew), entries: Vec::new() };
@@ -94,13 +95,13 @@ pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved:
         for alert in &snapshot.alerts {
             histories.entry(&alert.fingerprint).or_default().seen(alert);
         }
-        for alert in &snapshot.quiet {
+        for alert in &snapshot.outside_hours {
             if let Some(history) = histories.get_mut(&alert.fingerprint) {
-                history.seen_quietly(alert);
+                history.seen_outside_hours(alert);
             }
         }
         let present: BTreeSet<&Fingerprint> =
-            snapshot.alerts.iter().chain(&snapshot.quiet).map(|alert| &alert.fingerprint).collect();
+            snapshot.alerts.iter().chain(&snapshot.outside_hours).map(|alert| &alert.fingerprint).collect();
         for (_, history) in histories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
             history.missed(snapshot.is_truncated);
         }
@@ -136,14 +137,14 @@ pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved:
         }
     }
 
-    // Alertmanager spoke because of an end that this target does not want to hear of; the rest is old news.
+    // The webhook came because of an end, and this target wants none; it knows the rest.
     let is_old_news = is_unsaid && changes.is_repeat();
     // Known alerts alone are worth a reminder, if they are in their hours.
     let reminds = newest.alerts.iter().any(|alert| alert.status == Status::Firing);
     let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
     let changes = match (is_old_news, is_empty) {
         (true, _) => Err(Suppression::OnlyEnds),
-        (false, true) if newest.alerts.is_empty() && !newest.quiet.is_empty() => {
+        (false, true) if newest.alerts.is_empty() && !newest.outside_hours.is_empty() => {
             Err(Suppression::OutsideHours)
         }
         (false, true) => Err(Suppression::NothingNew),
@@ -198,7 +199,7 @@ impl<'a> History<'a> {
                 self.state = State::Firing(alert);
             }
             (Status::Resolved, State::Over(before)) if !is_later(before) => {}
-            // Also if the target was never told that it fired: it may know it from before this store was made.
+            // Also if the target was never sent that it fired: it may know it from before this store was made.
             (Status::Resolved, _) => {
                 self.is_known = false;
                 self.state = State::Resolved(alert);
@@ -206,7 +207,7 @@ impl<'a> History<'a> {
         }
     }
 
-    fn seen_quietly(&mut self, alert: &'a Alert) {
+    fn seen_outside_hours(&mut self, alert: &'a Alert) {
         self.is_cut_off = false;
         if let (Status::Resolved, State::Firing(_)) = (alert.status, self.state) {
             self.seen(alert);

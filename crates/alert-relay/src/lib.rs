@@ -1,6 +1,6 @@
-//! Alertmanager webhooks to `DingTalk`, `WeCom`, mail and webhooks: durable, proven, within each robot's rate limit.
+//! Alertmanager webhooks to `DingTalk`, `WeCom`, mail and generic webhooks: durable, proven, within each robot's rate limit.
 //!
-//! The modules stand in the order an alert travels.
+//! ARCHITECTURE.md has the order of the modules, and the way of an alert through them.
 
 mod clock;
 

@@ -1,4 +1,4 @@
-//! What one chat is to be told, before any channel's markup.
+//! What one chat is to be sent, before any channel's markup.
 //!
 //! Owns the type. Leaves out how it is made (`compose`), words and layout (`render`, `templates/`) and sizes (`split`).
 
@@ -32,11 +32,11 @@ pub(crate) struct Message {
     pub(crate) common_labels: LabelSet,
     /// Annotations equal in every alert of the snapshot.
     pub(crate) common_annotations: LabelSet,
-    /// What changed since this chat was last told.
+    /// What changed since the last message to this chat.
     pub(crate) changes: Changes,
     /// How many alerts Alertmanager left out (`max_alerts`).
     pub(crate) truncated_alerts: u64,
-    /// How many queued snapshots of the group this message speaks for (1: just its own).
+    /// How many queued snapshots of the group this message is sent for (1: just its own).
     pub(crate) snapshots: u32,
     /// Whom to mention; only alerts that newly fire ring a phone.
     pub(crate) mentions: Vec<Person>,
@@ -46,16 +46,17 @@ pub(crate) struct Message {
     pub(crate) banner: Option<String>,
 }
 
-/// What a chat has not heard yet, and what it has. Each alert stands in exactly one list.
+/// What a chat does not know yet, and what it does. Each alert stands in exactly one list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Changes {
-    /// Fires, and this chat was not told yet.
+    /// Fires, and this chat does not know it yet.
     pub(crate) new: Vec<Alert>,
     /// Fires, and this chat knows.
     pub(crate) still: Vec<Alert>,
-    /// No longer fires, and this chat was not told yet (it may never have been told that it fired).
+    /// No longer fires, and this chat does not know it yet (it may never have known that it fired).
     pub(crate) resolved: Vec<Alert>,
-    /// This chat knows it as firing, and it is gone without a word: silenced, inhibited, or the route changed.
+    /// This chat knows it as firing, and it is no longer in the group, never reported as resolved: silenced, inhibited, or the route
+    /// changed.
     pub(crate) vanished: Vec<Alert>,
 }
 

@@ -1,4 +1,4 @@
-//! What Alertmanager told us, in the words the rest of the relay speaks.
+//! An Alertmanager webhook as the relay's own types.
 //!
 //! Owns the types. Leaves out their JSON, which only [`intake`](crate::intake) knows.
 

@@ -1,4 +1,4 @@
-//! The store: what was accepted, what has to be told, and what became of it.
+//! The store: what was accepted, what has to be sent, and what became of it.
 //!
 //! Owns the cut between the relay and whatever keeps its records: the records of [`delivery`](crate::delivery) go in and come
 //! out, and no statement shows. Leaves out all decisions (what to send is the `schedule`'s, what to say the `ledger`'s) and the
@@ -22,7 +22,7 @@ use crate::settings::StoreSettings;
 #[cfg(test)]
 pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
 pub(crate) use crate::outbox::error::StoreError;
-pub(crate) use crate::outbox::reading::Reading;
+pub(crate) use crate::outbox::reading::ReadOnlyOutbox;
 
 mod arrival;
 mod columns;
@@ -64,15 +64,15 @@ impl Outbox {
         self.store.writer.arrived().await;
     }
 
-    /// The queues whose target believes that something fires, while the group's newest snapshot has nothing for it at any hour.
-    /// Only snapshots accepted later than this count: of older ones it is no longer known who had a share.
-    pub(crate) async fn left_out(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
-        self.store.readers.left_out(accepted_after).await
+    /// Queues whose ledger has a firing alert although the group's newest snapshot has none for the target, at any hour.
+    /// Only snapshots accepted later than this count: of older ones it is no longer known which targets had a delivery.
+    pub(crate) async fn vanished(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        self.store.readers.vanished(accepted_after).await
     }
 
-    /// Gives such a queue an empty share of the newest snapshot, so that its target hears what has vanished.
-    pub(crate) async fn include(&self, key: DeliveryKey) -> Result<(), StoreError> {
-        self.store.writer.include(key, self.clock.now()).await
+    /// Adds an empty delivery of the newest snapshot, so that the target is sent what has vanished.
+    pub(crate) async fn add_empty_delivery(&self, key: DeliveryKey) -> Result<(), StoreError> {
+        self.store.writer.add_empty_delivery(key, self.clock.now()).await
     }
 
     /// The name outside of this store of the delivery with this number.
@@ -102,7 +102,7 @@ impl Outbox {
     }
 
     /// Takes a queue for this long, with all that waits in it; `None` if nothing does any more. While a message is partly sent,
-    /// only what it speaks for is claimed: what came later waits for its turn, so that the parts stay those of one text, and each
+    /// only the deliveries it is sent for are claimed: what came later waits for its turn, so that the parts stay those of one text, and each
     /// recipient of a mail is tried once.
     pub(crate) async fn claim(
         &self,
@@ -131,7 +131,7 @@ impl Outbox {
         self.store.writer.end_attempt(end, self.clock.now()).await
     }
 
-    /// Ends a claim: the delivery that spoke, the older ones with it, and what the target now knows, in one transaction.
+    /// Ends a claim: the delivery that was sent, the older ones with it, and what the target now knows, in one transaction.
     /// Returns how many deliveries ended; 0 means that the lease was lost.
     pub(crate) async fn settle(&self, settlement: Settlement) -> Result<u64, StoreError> {
         self.store.writer.settle(settlement, self.clock.now()).await

@@ -1,4 +1,4 @@
-//! What became of one attempt to send. No variant can say two things.
+//! What became of one attempt to send.
 
 use std::time::Duration;
 

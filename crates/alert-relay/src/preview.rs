@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::compose::{Frame, News, compose};
+use crate::compose::{MessageDefaults, News, compose};
 use crate::ledger::{Snapshot, fold};
 use crate::message::{Changes, Language, Links, Message, sample};
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
@@ -32,17 +32,17 @@ pub(crate) fn of_webhook(
         mentions: mentioned(settings, target),
         banner: None,
     };
-    compose(&Frame::new(settings), news, at)
+    compose(&MessageDefaults::new(settings), news, at)
 }
 
 /// A built-in sample, told to a target; `None` if there is none of this name.
 pub(crate) fn of_sample(name: &str, settings: &Settings, target: &TargetSettings) -> Option<Message> {
     let sample = sample::named(name)?;
-    Some(Frame::new(settings).around(sample, mentioned(settings, target)))
+    Some(MessageDefaults::new(settings).around(sample, mentioned(settings, target)))
 }
 
 /// A test message, which nobody can take for an incident. It mentions nobody, and a link to silence a test would only mislead.
-pub(crate) fn test(frame: &Frame, target: &str, language: Language, at: Timestamp) -> Message {
+pub(crate) fn test(defaults: &MessageDefaults, target: &str, language: Language, at: Timestamp) -> Message {
     let (summary, banner) = match language {
         Language::ZhCn => ("alert-relay 的测试消息，收到即表示此通道可用", "测试消息，无需处理"),
         Language::En => {
@@ -83,7 +83,7 @@ pub(crate) fn test(frame: &Frame, target: &str, language: Language, at: Timestam
         mentions: BTreeSet::new(),
         banner: Some(banner.to_owned()),
     };
-    compose(&Frame { links: Links::default(), ..frame.clone() }, news, at)
+    compose(&MessageDefaults { links: Links::default(), ..defaults.clone() }, news, at)
 }
 
 /// Everyone whom some route mentions to the target.
@@ -162,7 +162,7 @@ people:
 
     #[test]
     fn nobody_takes_a_test_for_an_incident() {
-        let frame = Frame::new(&settings());
-        insta::assert_snapshot!(shown(&test(&frame, "chat", Language::En, Timestamp::UNIX_EPOCH)));
+        let defaults = MessageDefaults::new(&settings());
+        insta::assert_snapshot!(shown(&test(&defaults, "chat", Language::En, Timestamp::UNIX_EPOCH)));
     }
 }

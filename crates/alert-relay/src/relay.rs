@@ -100,16 +100,12 @@ impl Relay {
         let end = Instant::now() + limit;
         // A reload may hold it that reads its files from a disk that hangs.
         let Ok(mut deliverer) = tokio::time::timeout_at(end, self.deliverer.lock()).await else {
-            warn!("a reload did not finish in time; sends under way are cut off and may arrive twice");
+            warn!(
+                "drain_timeout ended while settings were reloaded: deliveries being sent are cut off and may arrive twice"
+            );
             return;
         };
         let Some(deliverer) = deliverer.take() else { return };
-        let cut_short = deliverer.stop(end.saturating_duration_since(Instant::now())).await;
-        if cut_short > 0 {
-            warn!(
-                cut_short,
-                "{cut_short} sends did not finish in time; they are tried again after the next start"
-            );
-        }
+        deliverer.stop(end.saturating_duration_since(Instant::now())).await;
     }
 }

@@ -57,8 +57,8 @@ const UNSTATED_PAUSE: Duration = Duration::from_mins(1);
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_hours(1);
 
-/// Exponential, capped, with full jitter: a delay anywhere between a floor and the current ceiling, so that many lanes that
-/// failed together do not come back together.
+/// Exponential, capped, with full jitter: a delay anywhere between a floor and the current ceiling, so that targets that
+/// failed at the same time do not all retry at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
     /// The ceiling after the first failure; doubles with each.

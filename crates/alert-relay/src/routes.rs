@@ -1,6 +1,6 @@
-//! Which targets hear of which alerts (pure).
+//! Which targets are sent which alerts (pure).
 //!
-//! Owns matching and merging. Leaves out what a target was told before: that is the ledger's.
+//! Owns matching and merging. Leaves out what a target was sent before: that is the ledger's.
 
 use std::collections::BTreeMap;
 
@@ -41,10 +41,10 @@ pub(crate) struct Planned {
     pub(crate) target: String,
     /// The alerts of the notification that are for this target, in the notification's order.
     pub(crate) alerts: Vec<Fingerprint>,
-    /// Alerts that match this target's routes outside of their `active` window. They are never news there: one that fires
-    /// is not told, and one that is resolved is told only if this target was told that it fired. They are not gone either,
-    /// so the ledger must not take them for vanished.
-    pub(crate) quiet: Vec<Fingerprint>,
+    /// Alerts that match this target's routes outside of their `active` window. One that fires is not sent.
+    /// One that is resolved is sent only if this target was sent that it fired. They are not gone either, so the ledger must
+    /// not take them for vanished.
+    pub(crate) outside_hours: Vec<Fingerprint>,
     /// Whom to mention.
     pub(crate) mentions: Mentions,
     /// The routes that wanted it, by their place in the receiver and their matchers: `routes[1] {severity="critical"}`; of a
@@ -60,13 +60,13 @@ pub(crate) type Mentions = BTreeMap<String, Vec<Fingerprint>>;
 pub(crate) struct Plan {
     /// One entry per target, in alphabetical order.
     pub(crate) deliveries: Vec<Planned>,
-    /// Alerts that no route matches, whatever the hour: accepted and told to nobody.
+    /// Alerts that no route matches, whatever the hour: accepted and sent to nobody.
     pub(crate) unrouted: Vec<Fingerprint>,
 }
 
 /// Every alert goes to every route that matches it. Routes to the same target merge: its alerts and its mentions add up.
 ///
-/// A target whose alerts are all outside of their window is planned too: whether an end among them is to be told depends on what
+/// A target whose alerts are all outside of their window is planned too: whether an end among them is to be sent depends on what
 /// the target knows, which only the ledger can say. And who is left out has no alert in the group any more, at any hour.
 pub(crate) fn plan(
     receiver: &ReceiverSettings,
@@ -101,7 +101,7 @@ fn matches(route: &RouteSettings, alert: &Alert) -> bool {
 #[derive(Default)]
 struct Share<'n> {
     active: Vec<&'n Alert>,
-    quiet: Vec<&'n Alert>,
+    outside_hours: Vec<&'n Alert>,
     mentions: Mentions,
     routes: BTreeMap<usize, &'n RouteSettings>,
 }
@@ -109,7 +109,7 @@ struct Share<'n> {
 impl<'n> Share<'n> {
     fn add(&mut self, alert: &'n Alert, (place, route): (usize, &'n RouteSettings), is_active: bool) {
         self.routes.insert(place, route);
-        let list = if is_active { &mut self.active } else { &mut self.quiet };
+        let list = if is_active { &mut self.active } else { &mut self.outside_hours };
         // Alerts come one after the other, so that a second route to this target finds its alert last.
         if list.last().is_none_or(|last| !std::ptr::eq(*last, alert)) {
             list.push(alert);
@@ -125,13 +125,13 @@ impl<'n> Share<'n> {
     }
 
     fn into_planned(mut self, target: &str) -> Planned {
-        self.quiet.retain(|alert| !self.active.iter().any(|active| std::ptr::eq(*active, *alert)));
+        self.outside_hours.retain(|alert| !self.active.iter().any(|active| std::ptr::eq(*active, *alert)));
         let fingerprints =
             |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| alert.fingerprint.clone()).collect();
         Planned {
             target: target.to_owned(),
             alerts: fingerprints(self.active),
-            quiet: fingerprints(self.quiet),
+            outside_hours: fingerprints(self.outside_hours),
             mentions: self.mentions,
             routes: self.routes.iter().map(|(place, route)| describe(*place, route)).collect(),
         }

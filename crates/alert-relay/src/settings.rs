@@ -3,7 +3,7 @@
 //! Owns loading them: embedded default, file, environment, every mistake noted before the first is reported. Leaves out
 //! what needs the outside to judge (can the port be bound, does the robot answer), which is `check`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use http_serve::ListenAddress;
@@ -17,13 +17,13 @@ use crate::people::People;
 use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
-use crate::settings::name::is_name;
+use crate::settings::names::{Names, is_name};
 use crate::settings::target::Context;
 
 mod fallback;
 mod heartbeat;
 mod layers;
-mod name;
+mod names;
 mod person;
 mod receiver;
 mod server;
@@ -73,12 +73,6 @@ pub(crate) struct Rejected {
     pub(crate) listen: Vec<ListenAddress>,
     /// The path in `store.url` if it is one, likewise.
     pub(crate) store: Option<PathBuf>,
-}
-
-/// Names that other sections refer to.
-struct Names<'a> {
-    targets: BTreeSet<&'a str>,
-    people: BTreeSet<&'a str>,
 }
 
 impl Settings {

@@ -15,8 +15,8 @@ mod cut;
 /// A channel's limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PartLimits {
-    /// Cost of the whole text of one part, in the unit of `cost`.
-    pub(crate) bytes: usize,
+    /// Most that the whole text of one part may cost, in the unit of `cost`.
+    pub(crate) cost_limit: usize,
     /// Parts of one message; each is one send of the robot's budget.
     pub(crate) parts: usize,
     /// What a text costs on the wire. Additive: the cost of two texts together is the sum of theirs.
@@ -38,7 +38,7 @@ pub(crate) struct Packed {
 pub(crate) fn pack(
     draft: &Draft,
     mention: &str,
-    room: PartLimits,
+    limits: PartLimits,
     markup: Markup,
     language: Language,
 ) -> Packed {
@@ -46,8 +46,8 @@ pub(crate) fn pack(
     // Room for the longest counter is kept in every part, and so is room for the end: which part is the last is only known
     // when all are packed.
     let heading = markup.heading(&draft.title, " (99/99)");
-    let quarter = room.bytes / 4;
-    let mut fitted = |text: &str, limit: usize| match cut_to(text, limit, room.cost, markup) {
+    let quarter = limits.cost_limit / 4;
+    let mut fitted = |text: &str, limit: usize| match cut_to(text, limit, limits.cost, markup) {
         Some(shorter) => {
             is_whole = false;
             shorter
@@ -60,10 +60,11 @@ pub(crate) fn pack(
     let footer = fitted(&draft.footer, quarter);
     let total = draft.blocks.len() + draft.left_out;
     let ending = [missing(total, draft, markup, language), footer.clone()];
-    let of =
-        |text: &String| if text.is_empty() { 0 } else { (room.cost)(text) + (room.cost)(room.separator) };
+    let of = |text: &String| {
+        if text.is_empty() { 0 } else { (limits.cost)(text) + (limits.cost)(limits.separator) }
+    };
     let fixed = of(&heading) + ending.iter().map(of).sum::<usize>();
-    let space = room.bytes.saturating_sub(fixed);
+    let space = limits.cost_limit.saturating_sub(fixed);
 
     let mut packed: Vec<Vec<String>> = vec![Vec::new()];
     let mut left = space;
@@ -80,15 +81,15 @@ pub(crate) fn pack(
     for block in &draft.blocks {
         let mut block = block.clone();
         if of(&block) > left {
-            if packed.len() < room.parts && !packed.last().is_some_and(Vec::is_empty) {
+            if packed.len() < limits.parts && !packed.last().is_some_and(Vec::is_empty) {
                 packed.push(Vec::new());
                 left = space;
             }
             if of(&block) > left {
-                if packed.last().is_some_and(|part| !part.is_empty()) && packed.len() == room.parts {
+                if packed.last().is_some_and(|part| !part.is_empty()) && packed.len() == limits.parts {
                     break;
                 }
-                block = fitted(&block, left.saturating_sub((room.cost)(room.separator)));
+                block = fitted(&block, left.saturating_sub((limits.cost)(limits.separator)));
             }
         }
         left = left.saturating_sub(of(&block));
@@ -113,7 +114,7 @@ pub(crate) fn pack(
             texts.push(mention.clone());
         }
         texts.retain(|text| !text.is_empty());
-        texts.join(room.separator)
+        texts.join(limits.separator)
     });
     let parts = parts.collect();
     Packed { parts, is_whole: is_whole && shown == total }
@@ -139,8 +140,8 @@ mod tests {
     use super::*;
     use crate::split::cut::tests::text;
 
-    fn room(bytes: usize, parts: usize) -> PartLimits {
-        PartLimits { bytes, parts, cost: str::len, separator: "\n\n" }
+    fn limits(bytes: usize, parts: usize) -> PartLimits {
+        PartLimits { cost_limit: bytes, parts, cost: str::len, separator: "\n\n" }
     }
 
     fn draft(blocks: &[&str]) -> Draft {
@@ -153,13 +154,13 @@ mod tests {
         }
     }
 
-    fn packed(draft: &Draft, room: PartLimits) -> Packed {
-        pack(draft, "@you", room, Markup::DingTalk, Language::En)
+    fn packed(draft: &Draft, limits: PartLimits) -> Packed {
+        pack(draft, "@you", limits, Markup::DingTalk, Language::En)
     }
 
     #[test]
     fn one_part_has_no_counter() {
-        let packed = packed(&draft(&["a", "b"]), room(400, 3));
+        let packed = packed(&draft(&["a", "b"]), limits(400, 3));
         assert_eq!(
             packed,
             Packed { parts: vec!["#### T\n\nH\n\na\n\nb\n\nF\n\n@you".to_owned()], is_whole: true }
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn blocks_stay_whole_and_in_order() {
         let (a, b, c) = ("a".repeat(60), "b".repeat(60), "c".repeat(60));
-        let packed = packed(&draft(&[&a, &b, &c]), room(150, 3));
+        let packed = packed(&draft(&[&a, &b, &c]), limits(150, 3));
         let expected = [
             format!("#### T (1/3)\n\nH\n\n{a}\n\n@you"),
             format!("#### T (2/3)\n\n{b}"),
@@ -186,7 +187,7 @@ mod tests {
             left_out: 2,
             ..draft(&[&block, &block, &block])
         };
-        let packed = packed(&draft, room(140, 2));
+        let packed = packed(&draft, limits(140, 2));
         assert_eq!(packed.parts.len(), 2);
         assert!(!packed.is_whole);
         assert!(
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn a_footer_that_takes_too_much_is_cut_and_asks_for_less_detail() {
         let draft = Draft { footer: format!("F {}", "x".repeat(200)), ..draft(&["a"]) };
-        let packed = packed(&draft, room(400, 3));
+        let packed = packed(&draft, limits(400, 3));
         assert!(!packed.is_whole);
         assert!(packed.parts[0].contains("\n\na\n\nF x"), "{:?}", packed.parts);
         assert!(packed.parts[0].len() < 200, "{:?}", packed.parts);
@@ -222,15 +223,15 @@ mod tests {
             markup in prop::sample::select(vec![Markup::DingTalk, Markup::Wecom, Markup::Plain]),
         ) {
             let cost = if markup == Markup::DingTalk { json_cost } else { str::len as fn(&str) -> usize };
-            let room = PartLimits { bytes: if large { 4_000 } else { 2_000 }, parts: 4, cost, separator: "\n\n\n" };
+            let limits = PartLimits { cost_limit: if large { 4_000 } else { 2_000 }, parts: 4, cost, separator: "\n\n\n" };
             // A title is bounded where it is made.
             let title: String = title.chars().filter(|c| *c != '\n').take(150).collect();
             let blocks: Vec<String> = blocks.iter().map(|block| markup.escape(block)).collect();
             let draft = Draft { title, header: markup.escape(&header), blocks, footer: markup.escape(&footer), ..Draft::default() };
-            let packed = pack(&draft, "<@zhangsan>", room, markup, Language::ZhCn);
+            let packed = pack(&draft, "<@zhangsan>", limits, markup, Language::ZhCn);
             prop_assert!(!packed.parts.is_empty() && packed.parts.len() <= 4);
             for part in &packed.parts {
-                prop_assert!(cost(part) <= room.bytes, "{} of {}: {}", cost(part), room.bytes, part);
+                prop_assert!(cost(part) <= limits.cost_limit, "{} of {}: {}", cost(part), limits.cost_limit, part);
             }
             if packed.is_whole {
                 let all = packed.parts.join("");

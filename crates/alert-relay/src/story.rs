@@ -24,7 +24,7 @@ pub(crate) struct Story {
     /// The alerts for this target.
     pub(crate) alerts: Vec<Fingerprint>,
     /// Alerts for this target outside of its hours.
-    pub(crate) quiet: Vec<Fingerprint>,
+    pub(crate) outside_hours: Vec<Fingerprint>,
     /// Whom to mention.
     pub(crate) mentions: Mentions,
     /// How its message was last rendered; `None`: never.
@@ -34,7 +34,7 @@ pub(crate) struct Story {
     /// Of a mail: what became of its recipients.
     pub(crate) recipients: BTreeMap<String, RecipientStatus>,
     /// Where it stands.
-    pub(crate) standing: Standing,
+    pub(crate) status: DeliveryStatus,
     /// The newest attempts, oldest first: at most [`MAX_ATTEMPTS`].
     pub(crate) attempts: Vec<Attempt>,
     /// How many older attempts are left out.
@@ -65,7 +65,7 @@ pub(crate) struct Received {
 
 /// Where a delivery stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum DeliveryStatus {
     /// It waits.
     Pending {
         /// Not tried again before.
@@ -84,7 +84,7 @@ pub(crate) enum Standing {
         /// Why, in a few words.
         reason: String,
         /// The delivery whose message told this one too, or would have.
-        told_with: Option<PublicId>,
+        sent_with: Option<PublicId>,
     },
 }
 
@@ -133,9 +133,9 @@ pub(crate) struct Sighting {
     /// When its notification was accepted.
     pub(crate) at: Millis,
     /// The alert is outside of the target's hours.
-    pub(crate) is_quiet: bool,
+    pub(crate) is_outside_hours: bool,
     /// Where it stands.
-    pub(crate) standing: Standing,
+    pub(crate) status: DeliveryStatus,
 }
 
 /// A webhook that held an alert which no route wanted.

@@ -1,6 +1,6 @@
 //! One reading of a settings file: where each key came from, and what was found wrong so far.
 //!
-//! A mistake that is shown with the wrong line is looked for here.
+//! The line shown for a key that is missing is chosen here (`nearest_line`); the lines themselves are `document`'s.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// "there is no target `x`", with what there is. The name may be a stranger's: a line end in it begins no line of the log.
+/// "there is no target `x`", with what there is. The name may come from outside: a line end in it begins no line of the log.
 pub fn no_such(what: &str, name: &str, known: &BTreeSet<&str>) -> String {
     format!("there is no {what} `{}`{}", name.escape_debug(), did_you_mean(name, known.iter().copied()))
 }

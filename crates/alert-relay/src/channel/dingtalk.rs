@@ -11,7 +11,7 @@ use settings_document::{Secret, Section};
 use crate::budget::Budget;
 use crate::channel::dingtalk::sign::{Signature, sign};
 use crate::channel::json_body::JsonBody;
-use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
 use crate::channel::robot::Robot;
 use crate::channel::robot_id::RobotId;
@@ -64,7 +64,7 @@ impl Channel for DingTalk {
     }
 
     /// Signed for this attempt.
-    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> Sending<'a> {
+    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> SendFuture<'a> {
         Box::pin(async move {
             let JsonBody(body) = match part.content() {
                 Ok(body) => body,

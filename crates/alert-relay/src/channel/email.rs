@@ -16,7 +16,7 @@ use crate::channel::email::compose::compose;
 use crate::channel::email::mail::Mail;
 use crate::channel::email::server::Server;
 use crate::channel::email::settings::Settings;
-use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
 use crate::channel::robot_id::{RobotId, digest};
 use crate::message::{Message, Wording};
@@ -89,7 +89,7 @@ impl Channel for Email {
     }
 
     /// Over a connection of its own.
-    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> Sending<'a> {
+    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> SendFuture<'a> {
         Box::pin(async move {
             let mail = match part.content() {
                 Ok(mail) => mail,

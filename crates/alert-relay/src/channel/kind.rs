@@ -33,11 +33,11 @@ pub(crate) trait Channel: Debug + Send + Sync {
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part>;
 
     /// Sends one part, once, within the target's time-out, and says what became of it. The only I/O.
-    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> Sending<'a>;
+    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> SendFuture<'a>;
 }
 
 /// An attempt under way.
-pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+pub(crate) type SendFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// A kind of channel: what its section is called, what holds for all of them, and how one is built.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
-//! Whom a message calls, under the names a robot knows.
+//! Whom a message mentions, by the ids that a robot knows.
 //!
-//! Each person is called once, by the first identity the robot can use. How a call is written is the vendor's (`body`).
+//! Each person is mentioned once, by the first id the robot knows. Two people with the same id are not merged. How a mention is
+//! written is the vendor's (`body`).
 
 use crate::message::Message;
 use crate::people::Person;
@@ -8,7 +9,7 @@ use crate::people::Person;
 /// People mentioned in one message.
 const MOST: usize = 20;
 
-/// The calls of one message.
+/// The mentions of one message.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
     /// By the vendor's own user id.

@@ -16,7 +16,7 @@ const RECORD_LIMIT: usize = 2_000;
 /// How long a vendor's gateway is left alone after it answered without a verdict (`DingTalk` bans an address for 5 minutes).
 const GATEWAY_PAUSE: Duration = Duration::from_mins(5);
 
-/// Longest pause an answer can ask for: what a stranger says is clamped, never obeyed blindly.
+/// Longest pause a reply can ask for; longer ones are cut to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 
 /// One HTTP answer.

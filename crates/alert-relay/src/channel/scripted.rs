@@ -8,7 +8,7 @@ use settings_document::Section;
 use tokio::sync::watch;
 
 use crate::budget::Budget;
-use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Content, Part, Stamp};
 use crate::channel::robot_id::RobotId;
 use crate::message::{Message, Wording};
@@ -181,7 +181,7 @@ impl Channel for Scripted {
         (1..=count).map(part).collect()
     }
 
-    fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> Sending<'a> {
+    fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> SendFuture<'a> {
         Box::pin(async move {
             let script = &self.script.0;
             let words = match part.recipient() {

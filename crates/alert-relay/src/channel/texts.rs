@@ -31,14 +31,14 @@ impl Texts {
         message: &Message,
         wording: Wording,
         mention: &str,
-        room: impl Fn(&Draft) -> PartLimits,
+        limits: impl Fn(&Draft) -> PartLimits,
         finish: impl Fn(Draft) -> Draft,
     ) -> (String, Vec<String>) {
         let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };
         let at = |detail: Detail| {
             let detail = if wording == Wording::Plain { detail.without_links() } else { detail };
             let draft = finish(templates.draft(message, detail));
-            let packed = pack(&draft, mention, room(&draft), templates.markup(), templates.language());
+            let packed = pack(&draft, mention, limits(&draft), templates.markup(), templates.language());
             (draft.title, packed)
         };
         let (last, earlier) = Detail::LEVELS.split_last().expect("the levels are a constant with members");

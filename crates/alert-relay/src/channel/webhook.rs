@@ -11,7 +11,7 @@ use reqwest::Url;
 use settings_document::Section;
 
 use crate::budget::Budget;
-use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::outgoing::{Outgoing, secrets_in};
 use crate::channel::part::{Part, Stamp};
 use crate::channel::robot_id::RobotId;
@@ -74,7 +74,7 @@ impl Channel for Webhook {
     }
 
     /// Signed for this attempt.
-    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> Sending<'a> {
+    fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> SendFuture<'a> {
         Box::pin(async move {
             let Body(body) = match part.content() {
                 Ok(body) => body,

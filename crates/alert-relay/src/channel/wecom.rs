@@ -9,7 +9,7 @@ use settings_document::Section;
 
 use crate::budget::Budget;
 use crate::channel::json_body::JsonBody;
-use crate::channel::kind::{Channel, Kind, Sending, Setup};
+use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
 use crate::channel::robot::Robot;
 use crate::channel::robot_id::RobotId;
@@ -57,7 +57,7 @@ impl Channel for Wecom {
         body::render(&self.texts, message, wording)
     }
 
-    fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> Sending<'a> {
+    fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> SendFuture<'a> {
         Box::pin(async move {
             let JsonBody(body) = match part.content() {
                 Ok(body) => body,

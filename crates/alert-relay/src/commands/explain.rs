@@ -8,7 +8,7 @@ use crate::commands::settings_file::SettingsFile;
 use crate::delivery::PublicId;
 use crate::intake;
 use crate::notification::Fingerprint;
-use crate::outbox::{Outbox, Reading};
+use crate::outbox::{Outbox, ReadOnlyOutbox};
 use crate::settings::Settings;
 
 mod page;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn explain(what: &str, settings: &Settings) -> anyhow::Result<String> {
-    let mut reading = Reading::open(&settings.store).await?;
+    let mut reading = ReadOnlyOutbox::open(&settings.store).await?;
     if let Ok(id) = what.parse::<PublicId>() {
         let story = reading.story(&id).await?.with_context(|| {
             format!(

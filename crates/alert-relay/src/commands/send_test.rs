@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::channel::Stamp;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
-use crate::compose::Frame;
+use crate::compose::MessageDefaults;
 use crate::control::{self, ControlAnswer};
 use crate::message::Wording;
 use crate::outbox::Outbox;
@@ -88,7 +88,8 @@ fn message(answer: &ControlAnswer) -> String {
 }
 
 async fn send(settings: &Settings, target: &TargetSettings) -> TestReport {
-    let message = preview::test(&Frame::new(settings), &target.name, target.language, Timestamp::now());
+    let message =
+        preview::test(&MessageDefaults::new(settings), &target.name, target.language, Timestamp::now());
     let parts = target.channel.render(&message, Wording::Normal);
     let mut tested = Vec::new();
     for part in &parts {

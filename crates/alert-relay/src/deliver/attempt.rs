@@ -95,7 +95,7 @@ impl Sender {
                 let target = &self.key.target;
                 tracing::warn!(
                     delivery = %id, %target,
-                    "delivery {id} to {target}: the claim ran out and somebody else has it; it is not sent from here"
+                    "delivery {id} to {target}: not sent: its claim ran out, and it was claimed again or has ended"
                 );
                 return Tried::LeaseLost;
             }

@@ -186,7 +186,7 @@ impl Dispatcher {
             self.context.metrics.budget_wait(name);
             tracing::info!(
                 target = %name,
-                "{name}: the robot's budget is spent, or its vendor wants silence: messages wait and are merged"
+                "{name}: the robot's budget is used up, or it asked for a pause: messages wait and are merged"
             );
         }
         Ok(())
@@ -217,7 +217,7 @@ impl Dispatcher {
         let via = Via { context: Arc::clone(&self.context), target: Arc::clone(target) };
         let targets = Arc::clone(&self.targets);
         self.under_way.spawn(async move {
-            let report = test_message::send(&via, &targets.frame).await;
+            let report = test_message::send(&via, &targets.defaults).await;
             // Sent is sent, also if whoever asked does not wait for the answer.
             let _gone = reply.send(Ok(report));
         });
@@ -235,7 +235,7 @@ impl Dispatcher {
             let sends = self.under_way.len();
             tracing::warn!(
                 sends,
-                "the time to stop ran out with {sends} deliveries under way: they are tried again at the next start and may arrive twice"
+                "drain_timeout ended with {sends} deliveries being sent: they are tried again after the next start and may arrive twice"
             );
         }
         let cut_short = self.under_way.len();

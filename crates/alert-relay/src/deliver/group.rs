@@ -95,7 +95,7 @@ impl GroupDelivery {
             changes,
             banner: (via.name != *dead).then(|| compose::fallback_banner(dead, &via.name, via.language)),
         };
-        compose::compose(&self.targets.frame, news, context.clock.now().timestamp())
+        compose::compose(&self.targets.defaults, news, context.clock.now().timestamp())
     }
 
     async fn send(&self, claim: &Claim, delivery: &Pending, message: Message) -> Conclusion {
@@ -146,17 +146,22 @@ impl GroupDelivery {
                     let is_by_fallback = via.name() != key.target;
                     context.metrics.delivered(&key.target, latency, is_by_fallback);
                 }
-                self.log_ends(claim, delivery, end, &settlement.reason, now);
+                self.log_ends(claim, &settlement, now);
             }
         }
     }
 
     /// One line an end, so that a delivery can be followed by its name.
-    fn log_ends(&self, claim: &Claim, newest: &Pending, end: End, reason: &str, now: Millis) {
+    fn log_ends(&self, claim: &Claim, settlement: &Settlement, now: Millis) {
         let Sender { key, via, .. } = &self.sender;
-        for delivery in claim.deliveries.iter().filter(|delivery| delivery.id <= newest.id) {
-            let end = if delivery.id == newest.id || end == End::Dead { end } else { End::Superseded };
-            let reason = if end == End::Superseded { "told by a newer snapshot" } else { reason };
+        let sent = settlement.delivery;
+        for delivery in claim.deliveries.iter().filter(|delivery| delivery.id <= sent) {
+            let is_older = delivery.id < sent;
+            let (end, reason) = if is_older {
+                settlement.end_of_older()
+            } else {
+                (settlement.end, settlement.reason.as_str())
+            };
             let id = via.context.outbox.public_id(delivery.id);
             let (target, group, via) = (&key.target, &key.group, via.name());
             let (is_dead, end, attempts_before) = (end == End::Dead, end.as_str(), delivery.attempts);

@@ -84,10 +84,10 @@ impl Round {
                 break;
             }
         }
-        for key in self.context.outbox.left_out(over).await? {
-            // A target that has left the settings is told nothing.
+        for key in self.context.outbox.vanished(over).await? {
+            // A target that has left the settings is sent nothing.
             if targets.by_name.contains_key(&key.target) {
-                self.context.outbox.include(key).await?;
+                self.context.outbox.add_empty_delivery(key).await?;
             }
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Round {
                 group = %dead.group,
                 end = "dead",
                 reason,
-                attempts = dead.attempts,
+                attempts_before = dead.attempts,
                 duration_ms = whole_millis(now.since(dead.accepted_at)),
                 "delivery {id} to {target} ended: dead ({reason})"
             );

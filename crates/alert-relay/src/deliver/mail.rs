@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::deliver::attempt::{Answer, Sender, Tried};
-use crate::deliver::recipients::{Recipients, Standing};
+use crate::deliver::recipients::{MailState, Recipients};
 use crate::deliver::sending::{Conclusion, Sending};
 use crate::delivery::End;
 use crate::message::Wording;
@@ -26,30 +26,32 @@ struct Pass {
 pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<String>) -> Conclusion {
     let mut recipients = Recipients::new(names, sending.progress.map(|progress| &progress.recipients));
     let Some(pass) = pass(sender, &sending, &mut recipients).await else { return Conclusion::LeaseLost };
-    let standing = recipients.standing();
+    let state = recipients.state();
     if !pass.is_cut_short {
-        judge(sender, standing, &pass).await;
+        judge(sender, state, &pass).await;
     }
     let later = pass.later.unwrap_or_else(|| sender.via.context.clock.now());
     let words = pass.content_words.as_ref().or(pass.mailbox_words.as_ref());
     let words = words.map_or(String::new(), |words| format!(": {words}"));
     let of = recipients.len();
-    match standing {
-        Standing::Over { heard } if heard == of => Conclusion::Ended(End::Delivered, "delivered".to_owned()),
-        Standing::Over { heard: 0 } if pass.content_words.is_some() => {
+    match state {
+        MailState::Over { accepted } if accepted == of => {
+            Conclusion::Ended(End::Delivered, "delivered".to_owned())
+        }
+        MailState::Over { accepted: 0 } if pass.content_words.is_some() => {
             Conclusion::Ended(End::Dead, format!("refused for {of} of {of} recipients{words}"))
         }
         // No mailbox of the target takes anything: its circuit breaker holds the message until somebody has put it right.
-        Standing::Over { heard: 0 } => Conclusion::Later(later),
-        Standing::Over { heard } => {
-            let reason = format!("delivered, but refused for {} of {of} recipients{words}", of - heard);
+        MailState::Over { accepted: 0 } => Conclusion::Later(later),
+        MailState::Over { accepted } => {
+            let reason = format!("delivered, but refused for {} of {of} recipients{words}", of - accepted);
             Conclusion::Ended(End::Delivered, reason)
         }
-        Standing::Straggling if is_too_late(sender, &sending) => {
+        MailState::Straggling if is_too_late(sender, &sending) => {
             let reason = format!("delivered, but not to all of {of} recipients{words}");
             Conclusion::Ended(End::Delivered, reason)
         }
-        Standing::Straggling | Standing::Open => Conclusion::Later(later),
+        MailState::Straggling | MailState::Open => Conclusion::Later(later),
     }
 }
 
@@ -109,15 +111,15 @@ fn add(sender: &Sender, pass: &mut Pass, answer: &Answer) {
 }
 
 /// What the answers about single mailboxes say of the target as a whole, which no single one can.
-async fn judge(sender: &Sender, standing: Standing, pass: &Pass) {
+async fn judge(sender: &Sender, state: MailState, pass: &Pass) {
     let Some(detail) = pass.mailbox_words.clone() else { return };
-    let verdict = match standing {
-        Standing::Over { heard: 0 } if pass.content_words.is_none() => {
+    let verdict = match state {
+        MailState::Over { accepted: 0 } if pass.content_words.is_none() => {
             Outcome::Misconfigured { reason: Reason::Mailbox, detail }
         }
-        Standing::Open => Outcome::Retry { reason: Reason::Busy, after: None, detail },
+        MailState::Open => Outcome::Retry { reason: Reason::Busy, after: None, detail },
         // The server looks at what it is sent.
-        Standing::Over { .. } | Standing::Straggling => Outcome::Delivered { receipt: detail },
+        MailState::Over { .. } | MailState::Straggling => Outcome::Delivered { receipt: detail },
     };
     let change = sender.via.note(&verdict, &Next::Hold);
     sender.via.after(change, &verdict).await;

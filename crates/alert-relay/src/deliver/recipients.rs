@@ -16,9 +16,9 @@ pub(super) struct Recipients {
 
 /// How a mail stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum MailState {
     /// Nobody is left to try, and this many have it.
-    Over { heard: usize },
+    Over { accepted: usize },
     /// Some have it, and the others were tried in vain so far.
     Straggling,
     /// Nobody has it yet, or somebody was not even tried.
@@ -34,7 +34,7 @@ impl Recipients {
         recipients.retain(|name, _| names.contains(name));
         // As long as nobody has it, who was refused is asked again: when all are, it is the target that is wrong, and somebody
         // may have put it right.
-        if !recipients.values().any(|status| *status == RecipientStatus::Heard) {
+        if !recipients.values().any(|status| *status == RecipientStatus::Accepted) {
             recipients.retain(|_, status| *status != RecipientStatus::Refused);
         }
         Self { names, recipients }
@@ -52,7 +52,7 @@ impl Recipients {
     /// An attempt was answered. Who gets it in other words at once has not been heard of yet.
     pub(super) fn note(&mut self, name: &str, next: &Next) {
         let status = match next {
-            Next::GoOn => RecipientStatus::Heard,
+            Next::GoOn => RecipientStatus::Accepted,
             Next::GiveUp => RecipientStatus::Refused,
             Next::Wait(_) | Next::Pause(_) | Next::Hold => RecipientStatus::Deferred,
             Next::Reword(_) => return,
@@ -70,14 +70,14 @@ impl Recipients {
         self.names.len()
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn state(&self) -> MailState {
         let count = |of| self.recipients.values().filter(|status| **status == of).count();
-        let (heard, is_all_tried) =
-            (count(RecipientStatus::Heard), self.recipients.len() == self.names.len());
-        match (heard, count(RecipientStatus::Deferred)) {
-            (heard, 0) if is_all_tried => Standing::Over { heard },
-            (1.., _) if is_all_tried => Standing::Straggling,
-            _ => Standing::Open,
+        let (accepted, is_all_tried) =
+            (count(RecipientStatus::Accepted), self.recipients.len() == self.names.len());
+        match (accepted, count(RecipientStatus::Deferred)) {
+            (accepted, 0) if is_all_tried => MailState::Over { accepted },
+            (1.., _) if is_all_tried => MailState::Straggling,
+            _ => MailState::Open,
         }
     }
 
@@ -85,7 +85,7 @@ impl Recipients {
     pub(super) fn progress(&self) -> MailProgress {
         MailProgress {
             by_recipient: self.recipients.clone(),
-            is_straggling: self.standing() == Standing::Straggling,
+            is_straggling: self.state() == MailState::Straggling,
         }
     }
 }
@@ -105,41 +105,41 @@ mod tests {
 
     #[test]
     fn who_was_never_tried_goes_first_and_who_has_it_or_is_refused_is_left_alone() {
-        use RecipientStatus::{Deferred, Heard, Refused};
+        use RecipientStatus::{Accepted, Deferred, Refused};
         let check = |names: &str, known: &[(&str, RecipientStatus)], expected: &str| {
             assert_eq!(recipients(names, known).waiting().join(" "), expected, "{names} {known:?}");
         };
         check("ann bob cem", &[], "ann bob cem");
         check("ann bob ann", &[], "ann bob");
-        check("ann bob cem", &[("ann", Heard), ("bob", Deferred)], "cem bob");
-        check("cem bob ann", &[("ann", Heard), ("bob", Refused)], "cem");
+        check("ann bob cem", &[("ann", Accepted), ("bob", Deferred)], "cem bob");
+        check("cem bob ann", &[("ann", Accepted), ("bob", Refused)], "cem");
         // Nobody has it: everybody is asked again.
         check("ann bob", &[("ann", Refused), ("bob", Deferred)], "ann bob");
         // New settings: somebody came, somebody left.
-        check("bob dan", &[("ann", Heard), ("bob", Refused)], "bob dan");
+        check("bob dan", &[("ann", Accepted), ("bob", Refused)], "bob dan");
     }
 
     #[test]
     fn a_mail_is_over_when_nobody_is_left_to_try() {
         let (again, never) = (Next::Wait(Duration::ZERO), Next::GiveUp);
-        let check = |answers: &[(&str, &Next)], expected: Standing| {
+        let check = |answers: &[(&str, &Next)], expected: MailState| {
             let mut recipients = recipients("ann bob", &[]);
             for (name, next) in answers {
                 recipients.note(name, next);
             }
-            assert_eq!(recipients.standing(), expected, "{answers:?}");
-            assert_eq!(recipients.progress().is_straggling, expected == Standing::Straggling);
+            assert_eq!(recipients.state(), expected, "{answers:?}");
+            assert_eq!(recipients.progress().is_straggling, expected == MailState::Straggling);
         };
-        check(&[], Standing::Open);
-        check(&[("ann", &Next::GoOn)], Standing::Open);
-        check(&[("ann", &Next::GoOn), ("bob", &Next::Reword(Wording::Plain))], Standing::Open);
-        check(&[("ann", &Next::GoOn), ("bob", &again)], Standing::Straggling);
-        check(&[("ann", &Next::GoOn), ("bob", &never)], Standing::Over { heard: 1 });
-        check(&[("ann", &again), ("bob", &never)], Standing::Open);
-        check(&[("ann", &never), ("bob", &never)], Standing::Over { heard: 0 });
+        check(&[], MailState::Open);
+        check(&[("ann", &Next::GoOn)], MailState::Open);
+        check(&[("ann", &Next::GoOn), ("bob", &Next::Reword(Wording::Plain))], MailState::Open);
+        check(&[("ann", &Next::GoOn), ("bob", &again)], MailState::Straggling);
+        check(&[("ann", &Next::GoOn), ("bob", &never)], MailState::Over { accepted: 1 });
+        check(&[("ann", &again), ("bob", &never)], MailState::Open);
+        check(&[("ann", &never), ("bob", &never)], MailState::Over { accepted: 0 });
         check(
             &[("ann", &again), ("bob", &again), ("ann", &Next::GoOn), ("bob", &Next::GoOn)],
-            Standing::Over { heard: 2 },
+            MailState::Over { accepted: 2 },
         );
     }
 }

@@ -69,7 +69,7 @@ impl DeliveryState {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the store remembers of a former life.
+    /// Loads attempts and pauses of earlier processes from the store.
     pub(super) fn remember(&self, attempts: &[PastAttempt]) {
         let now = self.clock.now();
         let mut inner = self.lock();
@@ -202,8 +202,8 @@ impl DeliveryState {
         self.capacity(target).fallback.is_some()
     }
 
-    /// How long a target has had every chance to take its messages. It has none while it refuses everything, is not in the
-    /// settings, or the relay does not run.
+    /// How long a target has been able to take messages; zero while it is misconfigured; counted anew when it enters or leaves the
+    /// settings, gets another robot, or at a start.
     pub(super) fn in_order_for(&self, target: &str) -> Duration {
         let now = self.clock.now();
         let inner = self.lock();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compose::Frame;
+use crate::compose::MessageDefaults;
 use crate::settings::{Settings, TargetSettings};
 
 /// What the deliverer takes from the settings.
@@ -13,7 +13,7 @@ pub(super) struct Targets {
     pub(super) by_name: BTreeMap<String, Arc<TargetSettings>>,
     pub(super) receivers: Vec<String>,
     /// Of every message.
-    pub(super) frame: Frame,
+    pub(super) defaults: MessageDefaults,
     /// What has ended is kept for so long.
     pub(super) retention: Duration,
 }
@@ -29,7 +29,7 @@ impl Targets {
                 .map(|(name, target)| (name.clone(), Arc::new(target.clone())))
                 .collect(),
             receivers: settings.receivers.keys().cloned().collect(),
-            frame: Frame::new(settings),
+            defaults: MessageDefaults::new(settings),
             // Budgets are counted from what is kept.
             retention: longest_window.unwrap_or_default().max(settings.store.retention),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::budget::Wait;
 use crate::clock::whole_millis;
-use crate::compose::Frame;
+use crate::compose::MessageDefaults;
 use crate::deliver::via::{Sent, Via};
 use crate::message::Wording;
 use crate::outcome::Outcome;
@@ -15,10 +15,10 @@ use crate::retry;
 use crate::test_report::{TestReport, TestedPart};
 
 /// Sends a test message through this target's own channel, whatever its health: the person who asks wants to know.
-pub(super) async fn send(via: &Via, frame: &Frame) -> TestReport {
+pub(super) async fn send(via: &Via, defaults: &MessageDefaults) -> TestReport {
     let settings = &via.target;
     let at = via.context.clock.now().timestamp();
-    let message = preview::test(frame, &settings.name, settings.language, at);
+    let message = preview::test(defaults, &settings.name, settings.language, at);
     let parts = via.target.channel.render(&message, Wording::Normal);
     let mut tested = Vec::new();
     for part in &parts {

@@ -82,7 +82,7 @@ impl Via {
             HealthChange::Silenced => tracing::error!(
                 %target,
                 reason = ?outcome,
-                "{target}: its robot wants a long silence: its fallback is used, or its messages wait"
+                "{target}: the robot asked for a pause of more than five minutes: messages go to the fallback, or wait where there is none"
             ),
             HealthChange::Recovered => {
                 tracing::info!(%target, "{target} takes messages again");

@@ -23,11 +23,11 @@ fn entries(text: &str) -> Vec<LedgerEntry> {
 }
 
 fn snapshot(text: &str) -> Snapshot {
-    let (quiet, loud): (Vec<&str>, Vec<&str>) =
+    let (outside_hours, loud): (Vec<&str>, Vec<&str>) =
         text.split_whitespace().partition(|word| word.starts_with('?'));
     Snapshot {
         alerts: alerts(&loud.join(" ")),
-        quiet: alerts(&quiet.join(" ").replace('?', "")),
+        outside_hours: alerts(&outside_hours.join(" ").replace('?', "")),
         is_truncated: text.contains('~'),
     }
 }
@@ -167,11 +167,11 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
         2 => (any::<bool>(), 1..4_i64, prop::bool::weighted(0.3)).prop_map(Some),
     ];
     (proptest::collection::vec(entry, 4), prop::bool::weighted(0.1)).prop_map(|(entries, is_truncated)| {
-        let mut snapshot = Snapshot { alerts: Vec::new(), quiet: Vec::new(), is_truncated };
+        let mut snapshot = Snapshot { alerts: Vec::new(), outside_hours: Vec::new(), is_truncated };
         for (entry, name) in entries.into_iter().zip(["a", "b", "c", "d"]) {
-            let Some((is_firing, start, is_quiet)) = entry else { continue };
+            let Some((is_firing, start, is_outside_hours)) = entry else { continue };
             let alert = if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) };
-            let list = if is_quiet { &mut snapshot.quiet } else { &mut snapshot.alerts };
+            let list = if is_outside_hours { &mut snapshot.outside_hours } else { &mut snapshot.alerts };
             list.push(alert);
         }
         snapshot

@@ -40,7 +40,7 @@ pub(super) struct ArrivingDelivery {
     /// JSON list of fingerprints.
     pub(super) alerts: String,
     /// JSON list of fingerprints.
-    pub(super) quiet: String,
+    pub(super) outside_hours: String,
     /// JSON: a list of fingerprints for each name.
     pub(super) mentions: String,
     /// JSON list of routes.
@@ -72,8 +72,8 @@ impl Arrival {
 }
 
 impl ArrivingDelivery {
-    /// The share of a target that none of the alerts is for.
-    pub(super) fn of_nothing(target: &str) -> Self {
+    /// A delivery to a target that none of the alerts is for.
+    pub(super) fn empty(target: &str) -> Self {
         let planned = Planned { target: target.to_owned(), ..Planned::default() };
         Self::of(&planned, false)
     }
@@ -91,7 +91,7 @@ impl ArrivingDelivery {
         Self {
             target: planned.target.clone(),
             alerts: fingerprints_to_json(&planned.alerts),
-            quiet: fingerprints_to_json(&planned.quiet),
+            outside_hours: fingerprints_to_json(&planned.outside_hours),
             mentions: mentions_to_json(&planned.mentions),
             routes: to_json(&planned.routes),
             is_urgent,

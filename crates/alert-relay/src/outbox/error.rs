@@ -1,4 +1,4 @@
-//! What can go wrong with the store, told so that an operator knows what to do.
+//! What can go wrong with the store, in words that say what to do.
 
 use std::path::PathBuf;
 

@@ -11,11 +11,11 @@ use crate::story::{Sightings, Story};
 
 /// A store opened for reading only.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ReadOnlyOutbox {
     store: ReadOnly,
 }
 
-impl Reading {
+impl ReadOnlyOutbox {
     /// Opens the store that the settings name. It has to be there, and brought up to date by a relay of this version.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, ReadError> {
         Ok(Self { store: ReadOnly::open(&settings.path).await? })

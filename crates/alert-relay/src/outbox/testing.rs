@@ -15,7 +15,7 @@ use crate::delivery::{
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
 use crate::outbox::error::ReadError;
-use crate::outbox::{Outbox, Reading};
+use crate::outbox::{Outbox, ReadOnlyOutbox};
 use crate::routes::Planned;
 use crate::settings::StoreSettings;
 
@@ -99,8 +99,8 @@ impl Stage {
     }
 
     /// Opens it for reading, beside whoever has it open.
-    pub(super) async fn read(&self) -> Result<Reading, ReadError> {
-        Reading::open(&self.settings()).await
+    pub(super) async fn read(&self) -> Result<ReadOnlyOutbox, ReadError> {
+        ReadOnlyOutbox::open(&self.settings()).await
     }
 
     /// Another program's hold on the file: what is to be written fails at once until it is released.

@@ -1,15 +1,15 @@
-//! Why an alert is told: with its severity this decides its sign and its colour (pure).
+//! Why an alert is in the message: with its severity this decides its sign and its colour (pure).
 
 use crate::severity::Severity;
 
-/// Why an alert is told: the lists of [`Changes`](crate::message::Changes).
+/// Why an alert is in the message: the lists of [`Changes`](crate::message::Changes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Fires, and is news.
     New,
     /// Is over.
     Resolved,
-    /// Is gone without a word.
+    /// No longer in the group, and never reported as resolved.
     Vanished,
     /// Fires, and is known.
     Still,

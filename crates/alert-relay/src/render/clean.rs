@@ -1,4 +1,4 @@
-//! What a stranger wrote, made fit to be shown: readable characters, bounded length (pure).
+//! Text from outside, made fit to show: readable characters, bounded length (pure).
 //!
 //! Leaves out markup, which is the dialect's to escape.
 

@@ -17,7 +17,7 @@ use crate::render::labels::{place, place_label, shown_labels};
 use crate::render::{address, clean, words};
 use crate::severity::Severity;
 
-/// How much of every value is told. A message too large for its channel is told again in less detail before any alert is
+/// How much of every value is shown. A message too large for its channel is written again in less detail before any alert is
 /// left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Detail {
@@ -49,7 +49,7 @@ impl Detail {
     }
 }
 
-/// Alerts told of in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
+/// Alerts listed in one message; a storm's rest is counted. Far above what fits any robot, it bounds the work.
 pub(crate) const MAX_ALERTS: usize = 300;
 
 /// Annotations that carry the measured value, by custom of the rules people use.

@@ -49,7 +49,7 @@ fn by_day(route: RouteSettings) -> RouteSettings {
     }
 }
 
-/// Each delivery as `target: alerts / quiet @person for alerts`.
+/// Each delivery as `target: alerts / alerts outside hours @person for alerts`.
 fn planned(routes: Vec<RouteSettings>, alerts: Vec<Alert>, now: &str) -> (Vec<String>, usize) {
     let plan =
         plan(&ReceiverSettings { routes }, &notification(alerts), now.parse().unwrap(), &TimeZone::UTC);
@@ -59,7 +59,7 @@ fn planned(routes: Vec<RouteSettings>, alerts: Vec<Alert>, now: &str) -> (Vec<St
         told.collect::<Vec<_>>().concat()
     };
     let line = |d: &Planned| {
-        format!("{}: {} / {}{}", d.target, join(&d.alerts), join(&d.quiet), mentions(&d.mentions))
+        format!("{}: {} / {}{}", d.target, join(&d.alerts), join(&d.outside_hours), mentions(&d.mentions))
     };
     let lines = plan.deliveries.iter().map(line).collect();
     (lines, plan.unrouted.len())

@@ -1,10 +1,10 @@
-//! Fallbacks that lead back to where they began: a dead target in such a circle would have nobody to speak for it.
+//! Circular fallbacks: if every target of the circle is dead, nobody sends.
 
 use std::collections::BTreeMap;
 
 use settings_document::Section;
 
-/// Which target speaks for which, by name; also of targets that are otherwise wrong.
+/// Each target's fallback, by name; also of targets that are otherwise wrong.
 pub(super) type Fallbacks = BTreeMap<String, String>;
 
 /// Notes each circle once, at its first target in alphabetical order.

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::Names;
 use settings_document::Section;
+
+use crate::settings::names::Names;
 
 /// One entry of `heartbeats:`.
 #[derive(Clone, Debug)]
 pub(crate) struct HeartbeatSettings {
     /// `expect_every`: silence longer than this alarms.
     pub(crate) expect_every: Duration,
-    /// `targets`: who is told; empty is nobody, for a relay that has no channel yet.
+    /// `targets`: who is sent the alarm; empty is nobody, for a relay that has no channel yet.
     pub(crate) targets: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
 //! `people:`, who can be mentioned.
 
-use crate::people::Person;
 use settings_document::Section;
+
+use crate::people::Person;
 
 /// What a person can be known by; `feishu` is taken already, so that one file serves later versions too.
 const IDENTITIES: [&str; 5] = ["mobile", "dingtalk", "wecom", "feishu", "email"];

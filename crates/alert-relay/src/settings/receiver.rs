@@ -1,9 +1,10 @@
-//! `receivers:`, what Alertmanager posts to and which targets hear of it.
+//! `receivers:`, what Alertmanager posts to and which targets are sent it.
 
-use super::Names;
+use settings_document::Section;
+
 use crate::calendar::Calendar;
 use crate::routes::{Matcher, ReceiverSettings, RouteSettings};
-use settings_document::Section;
+use crate::settings::names::Names;
 
 pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> ReceiverSettings {
     let routes: Vec<_> =

@@ -1,16 +1,16 @@
-//! `targets:`, the chats and mailboxes that can be told.
+//! `targets:`, the chats, mailboxes and webhooks that messages are sent to.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use settings_document::{Section, no_such};
 
-use super::Names;
-use super::fallback::Fallbacks;
 use crate::address;
 use crate::budget::Budget;
 use crate::channel::{Channel, KINDS, Kind, Roots, Setup};
 use crate::message::Language;
+use crate::settings::fallback::Fallbacks;
+use crate::settings::names::Names;
 
 /// One entry of `targets:`.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct TargetSettings {
     pub(crate) channel: Arc<dyn Channel>,
     /// `budget`: at most this many sends in any window of this length; shared by targets with the same robot.
     pub(crate) budget: Budget,
-    /// `fallback`: another target that is told when this one is dead.
+    /// `fallback`: another target that gets the messages while this one is dead.
     pub(crate) fallback: Option<String>,
     /// `language`
     pub(crate) language: Language,

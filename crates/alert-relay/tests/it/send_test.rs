@@ -156,7 +156,7 @@ fn an_alert_waits_for_the_budget_that_tests_have_spent() {
     assert!((6..=61).contains(&seconds.parse::<u32>().unwrap()), "{spent:?}");
 
     assert_eq!(post_json(serving.address, "/api/v1/alerts/ops", &webhook("DiskFull")).status, 200);
-    serving.wait_for("chat: the robot's budget is spent");
+    serving.wait_for("chat: the robot's budget is used up");
     assert!(robot.is_idle());
 }
 

@@ -20,17 +20,17 @@ const MOST_PARTS: usize = 3;
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
     let mentions = Mentions::of(message, |person| person.dingtalk.as_deref());
     let limit = if wording == Wording::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
-    let room = |draft: &Draft| {
+    let limits = |draft: &Draft| {
         let envelope = body(wording, &draft.title, "", &mentions);
         PartLimits {
-            bytes: limit.saturating_sub(envelope.len()),
+            cost_limit: limit.saturating_sub(envelope.len()),
             parts: MOST_PARTS,
             cost: encoded_len,
             separator: "\n\n",
         }
     };
     let mention = names(&mentions);
-    let (title, packed) = texts.pack(message, wording, &mention, room, |draft| {
+    let (title, packed) = texts.pack(message, wording, &mention, limits, |draft| {
         if wording == Wording::Plain { draft } else { with_line_breaks(draft) }
     });
     let nobody = Mentions::default();
@@ -54,7 +54,7 @@ fn body(wording: Wording, title: &str, text: &str, mentions: &Mentions) -> Strin
     body.to_string()
 }
 
-/// The names of those who are called, for the text: a robot calls only whom the text names.
+/// The names of those who are mentioned, for the text: a robot mentions only whom the text names.
 fn names(mentions: &Mentions) -> String {
     let names = mentions.users.iter().chain(&mentions.mobiles).map(|name| format!("@{name}"));
     names.collect::<Vec<_>>().join(" ")

@@ -25,14 +25,14 @@ const MOST_PARTS: usize = 4;
 /// phone numbers and `@all` can't be, so a short text message rings them right after it.
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
     let mentions = Mentions::of(message, |person| person.wecom.as_deref());
-    let bytes = match wording {
+    let cost_limit = match wording {
         Wording::Normal => MARKDOWN_LIMIT,
         Wording::Smaller => MARKDOWN_LIMIT / 2,
         Wording::Plain => TEXT_LIMIT,
     };
     let mention = if wording == Wording::Plain { String::new() } else { names(&mentions) };
-    let room = PartLimits { bytes, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
-    let (title, packed) = texts.pack(message, wording, &mention, |_| room, |draft| draft);
+    let limits = PartLimits { cost_limit, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
+    let (title, packed) = texts.pack(message, wording, &mention, |_| limits, |draft| draft);
     let part = |body: Value| Part::new(JsonBody(body.to_string()));
     if wording == Wording::Plain {
         let nobody = Mentions::default();
@@ -52,7 +52,7 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
     parts
 }
 
-/// A text message that rings.
+/// A text message that mentions people and so makes their phones ring.
 fn text_body(content: &str, users: &[String], mentions: &Mentions) -> Value {
     let mut list: Vec<&str> = users.iter().map(String::as_str).collect();
     if mentions.everyone {
@@ -66,7 +66,7 @@ fn names(mentions: &Mentions) -> String {
     mentions.users.iter().map(|id| format!("<@{id}>")).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether somebody is called whom markdown can't call.
+/// Whether somebody is mentioned whom markdown can't mention.
 fn needs_text(mentions: &Mentions) -> bool {
     mentions.everyone || !mentions.mobiles.is_empty()
 }

@@ -12,7 +12,7 @@ use crate::delivery::{End, RecipientStatus};
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, LabelSet};
 use crate::render::clean;
-use crate::story::{Attempt, Sightings, Standing, Story};
+use crate::story::{Attempt, DeliveryStatus, Sightings, Story};
 
 /// Alerts or recipients that are listed; the rest is a number.
 const LISTED: usize = 20;
@@ -29,7 +29,7 @@ pub(super) fn of_delivery(
 ) -> String {
     let mut page = Page { text: String::new(), zone };
     let received = &story.received;
-    page.line("Delivery", &format!("{} to target `{}`: {}", story.id, story.target, word(&story.standing)));
+    page.line("Delivery", &format!("{} to target `{}`: {}", story.id, story.target, word(&story.status)));
     page.line(
         "Received",
         &format!(
@@ -48,7 +48,7 @@ pub(super) fn of_delivery(
     page.entries(mentions.into_iter().map(str::to_owned));
     page.message(story);
     page.attempts(story);
-    page.standing(&story.standing, received.duplicate_of, is_relay_running);
+    page.status(&story.status, received.duplicate_of, is_relay_running);
     page.text
 }
 
@@ -57,14 +57,14 @@ pub(super) fn of_alert(fingerprint: &str, sightings: &Sightings, zone: &TimeZone
     let mut page = Page { text: String::new(), zone };
     page.line("Alert", &format!("{}, newest first", clean(fingerprint)));
     for sighting in &sightings.deliveries {
-        let quiet = if sighting.is_quiet { ", outside of the target's hours" } else { "" };
-        let why = match &sighting.standing {
-            Standing::Ended { end, reason, .. } => because(*end, reason),
-            Standing::Pending { .. } => String::new(),
+        let outside_hours = if sighting.is_outside_hours { ", outside of the target's hours" } else { "" };
+        let why = match &sighting.status {
+            DeliveryStatus::Ended { end, reason, .. } => because(*end, reason),
+            DeliveryStatus::Pending { .. } => String::new(),
         };
         let at = page.time(sighting.at);
-        let (id, target, word) = (&sighting.id, &sighting.target, word(&sighting.standing));
-        page.entry(&format!("{at}  {id} to `{target}`{quiet}: {word}{why}"));
+        let (id, target, word) = (&sighting.id, &sighting.target, word(&sighting.status));
+        page.entry(&format!("{at}  {id} to `{target}`{outside_hours}: {word}{why}"));
     }
     for webhook in &sightings.unrouted {
         let at = page.time(webhook.at);
@@ -112,7 +112,7 @@ impl Page<'_> {
     }
 
     fn alerts(&mut self, story: &Story, alerts: Option<&[Alert]>) {
-        let total = story.alerts.len() + story.quiet.len();
+        let total = story.alerts.len() + story.outside_hours.len();
         if total == 0 {
             self.line("Alerts", "none: the group's newest webhook has nothing for this target any more");
             return;
@@ -134,8 +134,8 @@ impl Page<'_> {
         let mut lines: Vec<String> =
             story.alerts.iter().take(LISTED).map(|alert| described(alert, "")).collect();
         let left = LISTED - lines.len();
-        let quiet = story.quiet.iter().take(left);
-        lines.extend(quiet.map(|alert| described(alert, ", outside of the target's hours")));
+        let outside_hours = story.outside_hours.iter().take(left);
+        lines.extend(outside_hours.map(|alert| described(alert, ", outside of the target's hours")));
         let more = total - lines.len();
         self.entries(lines.into_iter());
         if more > 0 {
@@ -182,7 +182,7 @@ impl Page<'_> {
         );
         self.entries(story.recipients.iter().map(|(name, status)| {
             let status = match status {
-                RecipientStatus::Heard => "has it",
+                RecipientStatus::Accepted => "has it",
                 RecipientStatus::Refused => "refused for good",
                 RecipientStatus::Deferred => "tried in vain so far",
             };
@@ -224,16 +224,16 @@ impl Page<'_> {
         )
     }
 
-    fn standing(&mut self, standing: &Standing, duplicate_of: Option<i64>, is_relay_running: bool) {
-        match standing {
-            Standing::Ended { end, at, reason, told_with } => {
+    fn status(&mut self, status: &DeliveryStatus, duplicate_of: Option<i64>, is_relay_running: bool) {
+        match status {
+            DeliveryStatus::Ended { end, at, reason, sent_with } => {
                 let copy = duplicate_of.map_or_else(String::new, |of| format!(" of notification {of}"));
                 let told = if *end == End::Dead { "it would have been told with" } else { "told with" };
-                let by = told_with.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
+                let by = sent_with.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
                 let line = format!("{} {}{}{copy}{by}", self.time(*at), end.as_str(), because(*end, reason));
                 self.line("Ended", &line);
             }
-            Standing::Pending { next_at, leased_until, is_straggling } => {
+            DeliveryStatus::Pending { next_at, leased_until, is_straggling } => {
                 let next = match leased_until {
                     Some(until) => format!("is being sent, or is taken up again after {}", self.time(*until)),
                     None if next_at.0 == 0 => "may be sent at once".to_owned(),
@@ -253,10 +253,10 @@ impl Page<'_> {
     }
 }
 
-fn word(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Pending { .. } => "pending",
-        Standing::Ended { end, .. } => end.as_str(),
+fn word(status: &DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Pending { .. } => "pending",
+        DeliveryStatus::Ended { end, .. } => end.as_str(),
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::clock::Millis;
 use crate::delivery::{End, PublicId};
 use crate::notification::Fingerprint;
-use crate::outbox::Reading;
+use crate::outbox::ReadOnlyOutbox;
 use crate::outbox::contract::on_every_store;
 use crate::outbox::error::ReadError;
 use crate::outbox::testing::{LEASE, Stage, accepted, firing, start, verdict};
-use crate::story::{MAX_ATTEMPTS, MAX_SIGHTINGS, Standing, Story};
+use crate::story::{DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Story};
 
 async fn story(stage: &Stage, number: i64) -> Story {
     let mut reading = stage.read().await.unwrap();
@@ -24,25 +24,26 @@ fn fingerprint(name: &str) -> Fingerprint {
 async fn a_delivery_is_told_while_its_owner_works_on_it() {
     on_every_store(async |stage| {
         let mut webhook = accepted("group", vec![firing("a", 10), firing("b", 10)], &["chat"]);
-        webhook.deliveries[0].quiet = vec![webhook.deliveries[0].alerts.pop().unwrap()];
+        webhook.deliveries[0].outside_hours = vec![webhook.deliveries[0].alerts.pop().unwrap()];
         webhook.deliveries[0].routes = vec!["routes[1] {severity=\"critical\"}".to_owned()];
         stage.outbox.accept(webhook.clone()).await.unwrap();
         let waiting = story(&stage, 1).await;
         assert_eq!(waiting.received.payload.as_ref(), Some(&webhook.payload));
         assert_eq!((waiting.received.at, waiting.received.endpoint.as_str()), (stage.clock.now(), "ops"));
         assert_eq!(waiting.routes.as_deref(), Some(webhook.deliveries[0].routes.as_slice()));
-        assert_eq!((waiting.alerts, waiting.quiet), (vec![fingerprint("a")], vec![fingerprint("b")]));
+        assert_eq!((waiting.alerts, waiting.outside_hours), (vec![fingerprint("a")], vec![fingerprint("b")]));
         assert_eq!(waiting.mentions, webhook.deliveries[0].mentions);
-        let pending = Standing::Pending { next_at: Millis(0), leased_until: None, is_straggling: false };
-        assert_eq!(waiting.standing, pending);
+        let pending =
+            DeliveryStatus::Pending { next_at: Millis(0), leased_until: None, is_straggling: false };
+        assert_eq!(waiting.status, pending);
         assert_eq!((waiting.rendering, waiting.attempts.len()), (None, 0));
 
         let claim = stage.claim_only("chat").await.unwrap();
         let attempt = stage.outbox.begin_attempt(start(1, 1, 2), LEASE).await.unwrap().unwrap();
         let under_way = story(&stage, 1).await;
         let leased_until = Some(stage.clock.now().plus(LEASE));
-        let held = Standing::Pending { next_at: Millis(0), leased_until, is_straggling: false };
-        assert_eq!(under_way.standing, held);
+        let held = DeliveryStatus::Pending { next_at: Millis(0), leased_until, is_straggling: false };
+        assert_eq!(under_way.status, held);
         assert_eq!((under_way.attempts[0].ended_at, under_way.attempts[0].outcome.as_deref()), (None, None));
 
         stage.clock.advance(Duration::from_secs(1));
@@ -58,7 +59,7 @@ async fn a_delivery_is_told_while_its_owner_works_on_it() {
         assert_eq!(outcomes, [Some("retry"), Some("delivered")]);
         assert_eq!(over.attempts[0].ended_at, Some(stage.clock.now()));
         let (at, reason) = (stage.clock.now(), "test".to_owned());
-        assert_eq!(over.standing, Standing::Ended { end: End::Delivered, at, reason, told_with: None });
+        assert_eq!(over.status, DeliveryStatus::Ended { end: End::Delivered, at, reason, sent_with: None });
     })
     .await;
 }
@@ -72,10 +73,10 @@ async fn who_spoke_instead_and_what_it_repeats_is_known() {
         stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
         let claim = stage.claim_only("chat").await.unwrap();
         stage.settle(&claim, End::Delivered, vec![]).await;
-        let Standing::Ended { end, told_with, .. } = story(&stage, 1).await.standing else {
+        let DeliveryStatus::Ended { end, sent_with, .. } = story(&stage, 1).await.status else {
             panic!("it waits")
         };
-        assert_eq!((end, told_with), (End::Superseded, Some(stage.outbox.public_id(3))));
+        assert_eq!((end, sent_with), (End::Superseded, Some(stage.outbox.public_id(3))));
         let copy = story(&stage, 2).await.received;
         assert_eq!((copy.duplicate_of, copy.payload), (Some(1), Some(webhook.payload)), "of the original");
     })
@@ -101,7 +102,7 @@ async fn of_many_attempts_the_newest_are_told() {
 async fn an_alert_is_found_by_its_whole_fingerprint() {
     on_every_store(async |stage| {
         let mut webhook = accepted("one", vec![firing("a%", 10), firing("b", 10)], &["chat", "mail"]);
-        webhook.deliveries[1].quiet = webhook.deliveries[1].alerts.split_off(1);
+        webhook.deliveries[1].outside_hours = webhook.deliveries[1].alerts.split_off(1);
         webhook.unrouted = vec![fingerprint("nobody's")];
         stage.outbox.accept(webhook).await.unwrap();
         stage.outbox.accept(accepted("two", vec![firing("b", 10)], &["chat"])).await.unwrap();
@@ -109,7 +110,7 @@ async fn an_alert_is_found_by_its_whole_fingerprint() {
         let mut find = async |name: &str| {
             let seen = reading.sightings(&fingerprint(name)).await.unwrap();
             let deliveries: Vec<_> =
-                seen.deliveries.iter().map(|seen| (seen.id.number(), seen.is_quiet)).collect();
+                seen.deliveries.iter().map(|seen| (seen.id.number(), seen.is_outside_hours)).collect();
             let unrouted: Vec<_> = seen.unrouted.iter().map(|seen| seen.notification).collect();
             assert!(!seen.is_cut, "{name}");
             (deliveries, unrouted)
@@ -165,7 +166,7 @@ async fn a_reader_takes_nothing_over() {
 
         // And with nobody there it reads as well.
         stage.outbox.close().await;
-        let mut reading = Reading::open(&stage.settings()).await.unwrap();
+        let mut reading = ReadOnlyOutbox::open(&stage.settings()).await.unwrap();
         assert!(reading.story(&stage.outbox.public_id(1)).await.unwrap().is_some());
     })
     .await;

@@ -1,8 +1,6 @@
 //! The webhooks of one transaction on their way into the store.
 //!
-//! Owns finding copies and numbering notifications. Each statement is a trip to the connection's thread; on a busy machine the
-//! trips, not the disk, set the rate at which webhooks are accepted. So all webhooks of a transaction share a few statements,
-//! as their deliveries do (`gathered`).
+//! Owns finding copies and numbering notifications. All webhooks of a transaction share a few statements; `gathered` says why.
 
 use std::collections::HashMap;
 

@@ -19,9 +19,9 @@ use crate::outbox::sqlite::gathered::Gathered;
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
 
-/// What a target was told of an alert is kept this much longer than the delivery that told it: an alert may fire for weeks
-/// before anything is said of it again, and forgotten it would be told as new, its end not at all.
-const TOLD_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
+/// What a target was sent of an alert is kept this much longer than its delivery: an alert may fire for weeks before anything
+/// is sent of it again. Forgotten, it would be sent as new, and its end not at all.
+const LEDGER_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
 
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
@@ -30,8 +30,8 @@ const CLAIM_ROWS: i64 = 512;
 /// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
 const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
 
-/// An empty share of a group's newest snapshot, unless the target has a share of it.
-pub(super) async fn include(
+/// An empty delivery of a group's newest snapshot, unless the target has a delivery of it.
+pub(super) async fn add_empty_delivery(
     connection: &mut SqliteConnection,
     key: &DeliveryKey,
     now: Millis,
@@ -47,7 +47,7 @@ pub(super) async fn include(
     .fetch_optional(connection)
     .await?;
     if let Some(notification) = newest {
-        let share = ArrivingDelivery::of_nothing(&key.target);
+        let share = ArrivingDelivery::empty(&key.target);
         gathered.share(notification, &key.group, share, now);
     }
     Ok(())
@@ -161,13 +161,13 @@ pub(super) async fn end_attempt(
     .execute(&mut *connection)
     .await?;
     if let Some(recipients) = &end.recipients {
-        let heard =
-            recipients.by_recipient.values().filter(|hearing| **hearing == RecipientStatus::Heard).count();
+        let accepted =
+            recipients.by_recipient.values().filter(|status| **status == RecipientStatus::Accepted).count();
         sqlx::query(
             "UPDATE deliveries SET recipients = $1, parts_done = $2, is_straggling = $3 WHERE id = $4",
         )
         .bind(to_json(&recipients.by_recipient))
-        .bind(i64::try_from(heard).unwrap_or(i64::MAX))
+        .bind(i64::try_from(accepted).unwrap_or(i64::MAX))
         .bind(i64::from(recipients.is_straggling))
         .bind(end.delivery)
         .execute(&mut *connection)
@@ -213,10 +213,7 @@ pub(super) async fn settle(
     }
     gathered.count(&key.target, settlement.end.as_str(), 1);
 
-    let (end, reason) = match settlement.end {
-        End::Dead => (End::Dead, settlement.reason.as_str()),
-        End::Delivered | End::Superseded | End::Suppressed => (End::Superseded, "told by a newer snapshot"),
-    };
+    let (end, reason) = settlement.end_of_older();
     let older = sqlx::query(
         "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, superseded_by = $4, lease_owner = NULL, \
          lease_until = NULL WHERE target = $5 AND group_id = $6 AND state = 'pending' AND lease_owner = $7 AND id < $4",
@@ -234,9 +231,9 @@ pub(super) async fn settle(
     gathered.count(&key.target, end.as_str(), older);
 
     for entry in &settlement.ledger {
-        tell(connection, key, entry, now).await?;
+        write_ledger_entry(connection, key, entry, now).await?;
     }
-    // What the chat still believes to fire is kept as long as it goes on.
+    // Alerts that the target knows as firing are kept as long as messages about them go on.
     if settlement.end == End::Delivered {
         sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
             .bind(now.0)
@@ -248,7 +245,7 @@ pub(super) async fn settle(
     Ok(ended + older)
 }
 
-async fn tell(
+async fn write_ledger_entry(
     connection: &mut SqliteConnection,
     key: &DeliveryKey,
     entry: &LedgerEntry,
@@ -359,7 +356,7 @@ pub(super) async fn prune(
         (
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
          (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
-            ended_before.minus(TOLD_IS_KEPT_LONGER),
+            ended_before.minus(LEDGER_IS_KEPT_LONGER),
         ),
     ] {
         let done = sqlx::query(statement).bind(before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;

@@ -107,7 +107,7 @@ async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Resu
             .bind(&delivery.target)
             .bind(&*row.group_id)
             .bind(&delivery.alerts)
-            .bind(&delivery.quiet)
+            .bind(&delivery.outside_hours)
             .bind(&delivery.mentions)
             .bind(i64::from(delivery.is_urgent))
             .bind(state)

@@ -1,4 +1,4 @@
-//! Whose file it is: a lock beside it, and taking over what a dead owner left half done.
+//! The lock that lets one process write the file, and ending the leases of a process that died.
 //!
 //! `SQLite`'s own locks would let two relays share a file, and each would take the other's leases for those of a dead one. With
 //! one owner, the leases found at the start belong to a dead process and end at once.

@@ -41,8 +41,8 @@ impl ReadOnly {
     }
 
     pub(in crate::outbox) async fn story(&mut self, number: i64) -> Result<Option<Story>, ReadError> {
-        let told = stories::story(&mut self.connection, &self.tag, number).await;
-        Ok(told.map_err(|error| store_error(&error))?)
+        let story = stories::story(&mut self.connection, &self.tag, number).await;
+        Ok(story.map_err(|error| store_error(&error))?)
     }
 
     pub(in crate::outbox) async fn sightings(&mut self, of: &Fingerprint) -> Result<Sightings, ReadError> {

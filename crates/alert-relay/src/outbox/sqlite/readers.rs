@@ -94,7 +94,7 @@ impl Readers {
         .bind(&key.group)
         .fetch_all(&self.pool)
         .await?;
-        let ledger = ledger.iter().map(told_row).collect::<Result<_, _>>()?;
+        let ledger = ledger.iter().map(ledger_row).collect::<Result<_, _>>()?;
         Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress }))
     }
 
@@ -179,7 +179,7 @@ impl Readers {
         rows.and_then(|rows| rows.iter().map(attempt).collect()).map_err(|error| store_error(&error))
     }
 
-    pub(in crate::outbox) async fn left_out(
+    pub(in crate::outbox) async fn vanished(
         &self,
         accepted_after: Millis,
     ) -> Result<Vec<DeliveryKey>, StoreError> {
@@ -241,7 +241,7 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
         id: row.try_get("id")?,
         accepted_at: Millis(row.try_get("accepted_at")?),
         alerts: fingerprints_from_json(row.try_get("alerts")?)?,
-        quiet: fingerprints_from_json(row.try_get("quiet")?)?,
+        outside_hours: fingerprints_from_json(row.try_get("quiet")?)?,
         mentions: mentions_from_json(row.try_get("mentions")?)?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
@@ -249,7 +249,7 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
     })
 }
 
-fn told_row(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
+fn ledger_row(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
     let status = match row.try_get("status")? {
         "firing" => Status::Firing,
         _ => Status::Resolved,

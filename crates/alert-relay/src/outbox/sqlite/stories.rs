@@ -14,7 +14,7 @@ use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
 };
 use crate::story::{
-    Attempt, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Standing, Story, Unrouted,
+    Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Story, Unrouted,
 };
 
 /// Newest rows in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
@@ -80,12 +80,12 @@ fn tell(
         },
         routes: routes.map(|routes| from_json(&routes)).transpose()?,
         alerts: fingerprints_from_json(row.try_get("alerts")?)?,
-        quiet: fingerprints_from_json(row.try_get("quiet")?)?,
+        outside_hours: fingerprints_from_json(row.try_get("quiet")?)?,
         mentions: mentions_from_json(row.try_get("mentions")?)?,
         rendering: rendering(row)?,
         parts_done: u32::try_from(row.try_get::<i64, _>("parts_done")?).unwrap_or(u32::MAX),
         recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
-        standing: standing(tag, row)?,
+        status: status(tag, row)?,
         attempts,
         older_attempts,
     })
@@ -101,20 +101,20 @@ fn rendering(row: &SqliteRow) -> Result<Option<Rendering>, sqlx::Error> {
     Ok(Some(Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts }))
 }
 
-fn standing(tag: &Arc<str>, row: &SqliteRow) -> Result<Standing, sqlx::Error> {
+fn status(tag: &Arc<str>, row: &SqliteRow) -> Result<DeliveryStatus, sqlx::Error> {
     let state: String = row.try_get("state")?;
     let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == state) else {
-        return Ok(Standing::Pending {
+        return Ok(DeliveryStatus::Pending {
             next_at: Millis(row.try_get("next_at")?),
             leased_until: row.try_get::<Option<i64>, _>("lease_until")?.map(Millis),
             is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
         });
     };
-    Ok(Standing::Ended {
+    Ok(DeliveryStatus::Ended {
         end,
         at: Millis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
         reason: row.try_get::<Option<String>, _>("end_reason")?.unwrap_or_default(),
-        told_with: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
+        sent_with: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
     })
 }
 
@@ -170,8 +170,8 @@ pub(super) async fn sightings(
             id: PublicId::new(tag, row.try_get("id")?),
             target: row.try_get("target")?,
             at: Millis(row.try_get("accepted_at")?),
-            is_quiet: fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint),
-            standing: standing(tag, row)?,
+            is_outside_hours: fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint),
+            status: status(tag, row)?,
         })
     };
     let webhook = |row: &SqliteRow| {

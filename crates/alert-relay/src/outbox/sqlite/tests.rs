@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::delivery::TargetCount;
 use crate::outbox::error::ReadError;
 use crate::outbox::testing::{Stage, accepted, firing, settings};
-use crate::outbox::{Outbox, Reading, StoreError};
+use crate::outbox::{Outbox, ReadOnlyOutbox, StoreError};
 use crate::settings::StoreSettings;
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_reader_says_what_is_wrong_with_a_file_and_changes_nothing() {
     let refused = async |what: &str| {
         let settings = settings(directory.path());
         let before = std::fs::read(&settings.path).ok();
-        let error = Reading::open(&settings).await.unwrap_err();
+        let error = ReadOnlyOutbox::open(&settings).await.unwrap_err();
         assert!(error.to_string().contains("hint"), "{what}: {error}");
         assert_eq!(std::fs::read(&settings.path).ok(), before, "{what}");
         error
@@ -220,7 +220,7 @@ async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a
         directory
     };
     let is_told = async |directory: &Path| {
-        let mut reading = Reading::open(&settings(directory)).await.unwrap();
+        let mut reading = ReadOnlyOutbox::open(&settings(directory)).await.unwrap();
         reading.story(&stage.outbox.public_id(1)).await.unwrap().is_some()
     };
     assert!(is_told(copy().path()).await, "it is in the log alone");

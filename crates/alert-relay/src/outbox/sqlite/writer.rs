@@ -45,7 +45,7 @@ struct Order<A, T> {
 #[derive(Debug)]
 enum Request {
     Accept(Order<Arrival, Acceptance>),
-    Include(Order<(DeliveryKey, Millis), ()>),
+    AddEmptyDelivery(Order<(DeliveryKey, Millis), ()>),
     Claim(Order<(DeliveryKey, Millis, Millis), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
     EndAttempt(Order<(AttemptEnd, Millis), ()>),
@@ -72,7 +72,7 @@ impl Writer {
         Self { queue, batches, arrived }
     }
 
-    /// The only request that is turned away when the queue is full: its sender has another try, ours would lose theirs.
+    /// The only request refused when the queue is full: Alertmanager sends a webhook again, while the relay's own changes would be lost.
     pub(in crate::outbox) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
         let (reply, answer) = oneshot::channel();
         let order = Order { ask: arrival, answer: None, reply };
@@ -83,7 +83,7 @@ impl Writer {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Told by the writer and not by who asked: that one may have hung up while its request was being written.
+    /// The writer announces it, not who asked: that one may have hung up while its request was being written.
     pub(in crate::outbox) async fn arrived(&self) {
         self.arrived.notified().await;
     }
@@ -93,8 +93,12 @@ impl Writer {
         self.queue.closed().await;
     }
 
-    pub(in crate::outbox) async fn include(&self, key: DeliveryKey, now: Millis) -> Result<(), StoreError> {
-        self.ask(Request::Include, (key, now)).await
+    pub(in crate::outbox) async fn add_empty_delivery(
+        &self,
+        key: DeliveryKey,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::AddEmptyDelivery, (key, now)).await
     }
 
     pub(in crate::outbox) async fn claim(
@@ -244,7 +248,10 @@ impl Loop {
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
             let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
-        } else if batch.iter().any(|request| matches!(request, Request::Accept(_) | Request::Include(_))) {
+        } else if batch
+            .iter()
+            .any(|request| matches!(request, Request::Accept(_) | Request::AddEmptyDelivery(_)))
+        {
             self.arrived.notify_one();
         }
         result.map_err(|error| store_error(&error))
@@ -292,9 +299,9 @@ impl Request {
         match self {
             // All of a transaction together: see `apply` of the loop.
             Self::Accept(_) => {}
-            Self::Include(order) => {
+            Self::AddEmptyDelivery(order) => {
                 let (key, now) = &order.ask;
-                order.answer = Some(changes::include(connection, key, *now, gathered).await?);
+                order.answer = Some(changes::add_empty_delivery(connection, key, *now, gathered).await?);
             }
             Self::Claim(order) => {
                 let (key, now, until) = &order.ask;
@@ -342,7 +349,7 @@ impl Request {
         let outcome = outcome.clone();
         match self {
             Self::Accept(order) => order.finish(outcome),
-            Self::Include(order) => order.finish(outcome),
+            Self::AddEmptyDelivery(order) => order.finish(outcome),
             Self::Claim(order) => order.finish(outcome),
             Self::BeginAttempt(order) => order.finish(outcome),
             Self::EndAttempt(order) => order.finish(outcome),

@@ -51,7 +51,7 @@ fn delivered() -> Story {
         },
         routes: Some(vec!["routes[0] {severity=\"critical\"}".to_owned(), "routes[2] {}".to_owned()]),
         alerts: fingerprints("a b"),
-        quiet: fingerprints("c"),
+        outside_hours: fingerprints("c"),
         mentions: BTreeMap::from([("oncall".to_owned(), fingerprints("a"))]),
         rendering: Some(Rendering {
             via: "chat".to_owned(),
@@ -61,11 +61,11 @@ fn delivered() -> Story {
         }),
         parts_done: 1,
         recipients: BTreeMap::new(),
-        standing: Standing::Ended {
+        status: DeliveryStatus::Ended {
             end: End::Delivered,
             at: Millis(HOUR + 2_340),
             reason: "delivered".to_owned(),
-            told_with: None,
+            sent_with: None,
         },
         attempts: vec![
             attempt(HOUR, "retry", Some("busy"), "errcode -1: system busy"),
@@ -88,7 +88,7 @@ fn a_delivery_is_told_from_its_webhook_to_its_end() {
 #[test]
 fn what_waits_says_for_what() {
     let pending = |next_at: i64, leased_until: Option<i64>| Story {
-        standing: Standing::Pending {
+        status: DeliveryStatus::Pending {
             next_at: Millis(next_at),
             leased_until: leased_until.map(Millis),
             is_straggling: false,
@@ -115,8 +115,8 @@ fn what_waits_says_for_what() {
 #[test]
 fn who_spoke_instead_and_what_it_repeats_is_named() {
     let mut story = delivered();
-    let mut ended = |end, reason: &str, told_with, duplicate_of| {
-        story.standing = Standing::Ended { end, at: Millis(HOUR), reason: reason.to_owned(), told_with };
+    let mut ended = |end, reason: &str, sent_with, duplicate_of| {
+        story.status = DeliveryStatus::Ended { end, at: Millis(HOUR), reason: reason.to_owned(), sent_with };
         story.received.duplicate_of = duplicate_of;
         page(&story, None, true).lines().last().unwrap().to_owned()
     };
@@ -138,7 +138,7 @@ fn who_spoke_instead_and_what_it_repeats_is_named() {
 fn a_mail_names_its_recipients_and_a_fallback_is_said() {
     let mut story = delivered();
     story.recipients = BTreeMap::from([
-        ("ann@example.org".to_owned(), RecipientStatus::Heard),
+        ("ann@example.org".to_owned(), RecipientStatus::Accepted),
         ("bob@example.org".to_owned(), RecipientStatus::Deferred),
     ]);
     story.rendering.as_mut().unwrap().via = "mail".to_owned();
@@ -176,12 +176,12 @@ fn what_came_from_outside_moves_no_cursor() {
 
 #[test]
 fn an_alert_is_listed_with_all_its_deliveries() {
-    let sighting = |number, target: &str, is_quiet, standing| Sighting {
+    let sighting = |number, target: &str, is_outside_hours, status| Sighting {
         id: id(number),
         target: target.to_owned(),
         at: Millis(HOUR),
-        is_quiet,
-        standing,
+        is_outside_hours,
+        status,
     };
     let sightings = Sightings {
         deliveries: vec![
@@ -189,9 +189,9 @@ fn an_alert_is_listed_with_all_its_deliveries() {
                 18,
                 "chat",
                 false,
-                Standing::Pending { next_at: Millis(0), leased_until: None, is_straggling: false },
+                DeliveryStatus::Pending { next_at: Millis(0), leased_until: None, is_straggling: false },
             ),
-            sighting(17, "mail", true, delivered().standing),
+            sighting(17, "mail", true, delivered().status),
         ],
         unrouted: vec![Unrouted { notification: 3, at: Millis(HOUR), endpoint: "ops".to_owned() }],
         is_cut: true,

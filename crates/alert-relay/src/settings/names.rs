@@ -1,4 +1,12 @@
-//! Names: which can be given to targets, receivers and people.
+//! Names of targets, receivers and people: which can be given, and which there are for other sections to refer to.
+
+use std::collections::BTreeSet;
+
+/// Names that other sections refer to.
+pub(super) struct Names<'a> {
+    pub(super) targets: BTreeSet<&'a str>,
+    pub(super) people: BTreeSet<&'a str>,
+}
 
 /// Whether `name` can name a target, a receiver or a person: it stands in addresses, labels and messages.
 pub(super) fn is_name(name: &str) -> bool {
