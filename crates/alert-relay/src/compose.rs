@@ -56,9 +56,9 @@ impl MessageDefaults {
     }
 }
 
-/// What a message is made from.
+/// The content of a message, before times, links and people are filled in.
 #[derive(Debug)]
-pub(crate) struct News<'a> {
+pub(crate) struct Content<'a> {
     /// The delivery's public name.
     pub(crate) delivery: String,
     /// The newest snapshot of the group.
@@ -74,8 +74,8 @@ pub(crate) struct News<'a> {
 }
 
 /// The message, as of `at`. From the same content and the same defaults it is the same message.
-pub(crate) fn compose(defaults: &MessageDefaults, news: News<'_>, at: Timestamp) -> Message {
-    let News { delivery, newest, changes, snapshots, mentions, banner } = news;
+pub(crate) fn compose(defaults: &MessageDefaults, content: Content<'_>, at: Timestamp) -> Message {
+    let Content { delivery, newest, changes, snapshots, mentions, banner } = content;
     let of_webhook =
         Links { alertmanager: newest.external_url.trim_end_matches('/').to_owned(), ..Links::default() };
     Message {
@@ -155,7 +155,7 @@ mod tests {
     fn message(defaults: &MessageDefaults) -> Message {
         let mut newest = notification("group", vec![firing("a", 10)]);
         newest.external_url = "http://9f1c:9093/".to_owned();
-        let news = News {
+        let content = Content {
             delivery: "x-1".to_owned(),
             changes: Changes { new: newest.alerts.clone(), ..Changes::default() },
             newest: &newest,
@@ -163,7 +163,7 @@ mod tests {
             mentions: BTreeSet::from(["gone", "oncall"]),
             banner: None,
         };
-        compose(defaults, news, Timestamp::UNIX_EPOCH)
+        compose(defaults, content, Timestamp::UNIX_EPOCH)
     }
 
     fn defaults(alertmanager: &str) -> MessageDefaults {

@@ -1,8 +1,8 @@
 //! Signs of life whose absence is an alarm: the relay watches the chain that feeds it.
 //!
-//! Owns what was heard when, and the words of the alarm. Leaves out telling it: an alarm is a notification like any other
+//! Owns what was heard when, and the words of the alarm. Leaves out sending it: an alarm is a notification like any other
 //! and goes through the store. What was heard is kept in memory only. After a start each heartbeat has a full
-//! `expect_every` to be heard; the first beat then also closes an alarm that an earlier run may have told.
+//! `expect_every` to be heard; the first beat then also closes an alarm that an earlier run may have sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::notification::{Alert, GroupKey, LabelSet, Notification, Status};
 use crate::routes::Planned;
 use crate::settings::HeartbeatSettings;
 
-/// An alarm that goes on is told again after this long, as Alertmanager's usual `repeat_interval` would.
+/// An alarm that goes on is sent again after this long, as Alertmanager's usual `repeat_interval` would.
 const REMIND_AFTER: Duration = Duration::from_hours(4);
 
 /// All heartbeats of the settings.
@@ -63,7 +63,7 @@ impl Heartbeats {
         is_known
     }
 
-    /// What is to be told now. Stays due until [`stored`](Self::stored).
+    /// What is to be sent now. Stays due until [`stored`](Self::stored).
     pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
         let mut watches = self.lock();
         watches.values_mut().for_each(|watch| watch.nothing_is_later_than(now));
@@ -130,7 +130,7 @@ enum HeartbeatChange {
     Silent { since: Millis },
     /// It is heard again after an alarm of this process.
     Back { since: Millis },
-    /// It is heard for the first time: told only where an earlier run sent an alarm.
+    /// It is heard for the first time: sent only where an earlier run sent an alarm.
     FirstHeard,
 }
 
@@ -178,7 +178,7 @@ impl Due {
         matches!(self.change, HeartbeatChange::Silent { .. })
     }
 
-    /// The notification that says it, and who is to hear it.
+    /// The notification that says it, and its deliveries.
     pub(crate) fn notification(
         &self,
         settings: &HeartbeatSettings,

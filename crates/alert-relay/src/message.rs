@@ -24,7 +24,7 @@ pub(crate) struct Message {
     pub(crate) now: Timestamp,
     /// Alertmanager's receiver.
     pub(crate) receiver: String,
-    /// Which group this speaks of: mails of one group share a thread.
+    /// Which group this is about: mails of one group share a thread.
     pub(crate) group_key: GroupKey,
     /// The labels in `group_by`.
     pub(crate) group_labels: LabelSet,

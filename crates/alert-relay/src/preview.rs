@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::compose::{MessageDefaults, News, compose};
+use crate::compose::{Content, MessageDefaults, compose};
 use crate::ledger::{Snapshot, fold};
 use crate::message::{Changes, Language, Links, Message, sample};
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
 use crate::settings::{Settings, TargetSettings};
 
-/// A webhook, told to a target that knows of nothing yet.
+/// The message of a webhook for a target that knows of nothing yet.
 pub(crate) fn of_webhook(
     notification: &Notification,
     settings: &Settings,
@@ -20,10 +20,10 @@ pub(crate) fn of_webhook(
     at: Timestamp,
 ) -> Message {
     let changes = fold(&[], &[Snapshot::whole(notification)], target.send_resolved).changes;
-    let news = News {
+    let content = Content {
         delivery: "preview".to_owned(),
         newest: notification,
-        // A target that does not want to hear of the end of alerts is still shown how it would look.
+        // Also for a target with `send_resolved: false`: people want to see how the end of an alert would look.
         changes: changes.unwrap_or_else(|_suppressed| Changes {
             resolved: notification.alerts.clone(),
             ..Changes::default()
@@ -32,10 +32,10 @@ pub(crate) fn of_webhook(
         mentions: mentioned(settings, target),
         banner: None,
     };
-    compose(&MessageDefaults::new(settings), news, at)
+    compose(&MessageDefaults::new(settings), content, at)
 }
 
-/// A built-in sample, told to a target; `None` if there is none of this name.
+/// The message of a built-in sample for a target; `None` if there is none of this name.
 pub(crate) fn of_sample(name: &str, settings: &Settings, target: &TargetSettings) -> Option<Message> {
     let sample = sample::named(name)?;
     Some(MessageDefaults::new(settings).around(sample, mentioned(settings, target)))
@@ -75,7 +75,7 @@ pub(crate) fn test(defaults: &MessageDefaults, target: &str, language: Language,
         is_declared_repeat: false,
         alerts: vec![alert],
     };
-    let news = News {
+    let content = Content {
         delivery: format!("test-{}", at.as_millisecond()),
         newest: &notification,
         changes: Changes { new: notification.alerts.clone(), ..Changes::default() },
@@ -83,7 +83,7 @@ pub(crate) fn test(defaults: &MessageDefaults, target: &str, language: Language,
         mentions: BTreeSet::new(),
         banner: Some(banner.to_owned()),
     };
-    compose(&MessageDefaults { links: Links::default(), ..defaults.clone() }, news, at)
+    compose(&MessageDefaults { links: Links::default(), ..defaults.clone() }, content, at)
 }
 
 /// Everyone whom some route mentions to the target.

@@ -13,7 +13,7 @@ pub(crate) enum Next {
     GoOn,
     /// The same again after this long; the target may be in trouble.
     Wait(Duration),
-    /// The robot wants silence for this long: nothing goes to it meanwhile.
+    /// The robot asked for a pause of this length: nothing goes to it meanwhile.
     Pause(Duration),
     /// The same message, put differently, at once.
     Reword(Wording),

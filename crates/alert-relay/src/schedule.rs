@@ -5,7 +5,7 @@
 //! A delivery that waits does so for one of these reasons:
 //! - it failed and its next try is not due yet (`retry`; `next_at` in the store);
 //! - an earlier message of the same group to the same target is not finished: groups keep their order (`outbox`);
-//! - its robot's budget is spent, or the vendor asked for silence (`budget`);
+//! - its robot's budget is used up, or it asked for a pause (`budget`);
 //! - its target's circuit breaker lets one message through at a time (`health`);
 //! - [`AT_ONCE`] groups are being sent to the target already.
 //!
@@ -44,7 +44,7 @@ pub(crate) struct Capacity {
     pub(crate) is_probe: bool,
     /// Through its fallback's channel.
     pub(crate) fallback: Option<(String, Starts)>,
-    /// Its robot's budget is spent for now.
+    /// Its robot's budget is used up for now.
     pub(crate) is_spent: bool,
     /// When this changes by the clock alone.
     pub(crate) wake_at: Option<Millis>,

@@ -41,7 +41,7 @@ pub(crate) struct Story {
     pub(crate) older_attempts: u64,
 }
 
-/// Attempts that a story tells at most.
+/// Attempts that a story holds at most.
 pub(crate) const MAX_ATTEMPTS: u32 = 50;
 
 /// The webhook behind a delivery.
@@ -83,7 +83,7 @@ pub(crate) enum DeliveryStatus {
         at: Millis,
         /// Why, in a few words.
         reason: String,
-        /// The delivery whose message told this one too, or would have.
+        /// The newer delivery that was sent for this one too, or would have been.
         sent_with: Option<PublicId>,
     },
 }

@@ -31,7 +31,7 @@ pub(crate) enum TestRefusal {
 pub(crate) enum TestedPart {
     /// It was sent, and the channel gave this verdict.
     Sent(Outcome),
-    /// It was not sent: the robot's budget is spent, or its vendor wants silence, for this long.
+    /// It was not sent: the robot's budget is used up, or it asked for a pause, for this long.
     NotBefore(Duration),
 }
 
@@ -66,7 +66,7 @@ fn verdict(part: &TestedPart) -> String {
             // Rounded up, so that it is right to come back then.
             let wait = Duration::from_secs(wait.as_secs().saturating_add(1));
             format!(
-                "not sent: the robot's budget is spent, or its vendor wants silence, for another {}",
+                "not sent: the robot's budget is used up, or it asked for a pause, for another {}",
                 humantime::format_duration(wait)
             )
         }
@@ -127,7 +127,7 @@ mod tests {
         );
         check(
             TestedPart::NotBefore(Duration::from_millis(41_001)),
-            "chat: not sent: the robot's budget is spent, or its vendor wants silence, for another 42s",
+            "chat: not sent: the robot's budget is used up, or it asked for a pause, for another 42s",
         );
     }
 
@@ -141,7 +141,7 @@ mod tests {
             cut.lines(),
             [
                 "chat (1/2): delivered (errcode 0: ok)",
-                "chat (2/2): not sent: the robot's budget is spent, or its vendor wants silence, for another 2s"
+                "chat (2/2): not sent: the robot's budget is used up, or it asked for a pause, for another 2s"
             ]
         );
     }

@@ -231,7 +231,7 @@ fn wrong_settings_are_named_without_their_secret() {
     check(&format!("{}, proxy: 'http://h:1'", email(587, "")), "email cannot be sent through an HTTP proxy");
 }
 
-/// Each mistake is told where it stands, in the channel's section or at the target.
+/// Each mistake is shown where it stands, in the channel's section or at the target.
 #[test]
 fn a_template_that_fails_is_a_mistake_at_its_key() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `alert-relay serve`: accept and deliver until told to stop.
+//! `alert-relay serve`: accept and deliver until a signal stops it.
 
 use std::process::ExitCode;
 

@@ -32,7 +32,7 @@ pub(super) struct Sender {
 pub(super) enum Tried {
     /// The channel answered, or did not in time.
     Answered(Answer),
-    /// It was not sent: the budget is spent, the store does not take it, or the relay stops.
+    /// It was not sent: the budget is used up, the store does not take it, or the relay stops.
     NotBefore(Millis),
     /// The claim is no longer ours.
     LeaseLost,

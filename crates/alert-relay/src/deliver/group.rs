@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use crate::clock::{Millis, whole_millis};
-use crate::compose::{self, News};
+use crate::compose::{self, Content};
 use crate::deliver::attempt::Sender;
+use crate::deliver::context::Context;
 use crate::deliver::sending::{Conclusion, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
@@ -86,16 +87,16 @@ impl GroupDelivery {
 
     fn compose(&self, claim: &Claim, delivery: &Pending, newest: &Notification, changes: Changes) -> Message {
         let (dead, via) = (&claim.key.target, &self.sender.via.target);
-        let context = &self.sender.via.context;
-        let news = News {
-            delivery: context.outbox.public_id(delivery.id).to_string(),
+        let Context { outbox, clock, .. } = &*self.sender.via.context;
+        let content = Content {
+            delivery: outbox.public_id(delivery.id).to_string(),
             newest,
             snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
             mentions: compose::to_mention(&claim.deliveries, &changes.new),
             changes,
             banner: (via.name != *dead).then(|| compose::fallback_banner(dead, &via.name, via.language)),
         };
-        compose::compose(&self.targets.defaults, news, context.clock.now().timestamp())
+        compose::compose(&self.targets.defaults, content, clock.now().timestamp())
     }
 
     async fn send(&self, claim: &Claim, delivery: &Pending, message: Message) -> Conclusion {

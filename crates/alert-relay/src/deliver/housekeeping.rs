@@ -1,4 +1,4 @@
-//! What has to happen now and then: the audit, giving up what is too old, pruning what is over, closing what has vanished.
+//! Regular work beside delivering: the audit, giving up what is too old, pruning what is over, closing what has vanished.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,6 @@
 //! A test message through the running relay, with the budget, the channel and the health that deliveries have.
 //!
-//! It is no delivery: it waits for nothing, is sent once, and is not kept. Whoever asked for it is told what came of it.
+//! It is no delivery: it waits for nothing, is sent once, and is not kept. What came of it is the answer to whoever asked for it.
 
 use std::time::Duration;
 

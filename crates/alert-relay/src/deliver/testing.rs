@@ -205,7 +205,7 @@ struct Spectator {
     seen: watch::Sender<Seen>,
 }
 
-/// What it has seen so far. Times are told as what has passed on the clock, which may be set back.
+/// What it has seen so far. Times are what has passed on the clock, which may be set back.
 #[derive(Clone, Debug)]
 struct Seen {
     arrivals: usize,

@@ -81,7 +81,7 @@ pub(super) async fn beat(
             ),
         ),
         Err(refusal) => {
-            warn!(heartbeat = name, "refused a heartbeat: {refusal}");
+            warn!(heartbeat = name, "refused a heartbeat for {name:?}: {refusal}");
             refusal.into()
         }
     }

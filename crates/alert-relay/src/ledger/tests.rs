@@ -1,4 +1,4 @@
-//! Histories and what is told of them.
+//! Histories and what is sent of them.
 
 use proptest::prelude::*;
 
@@ -151,7 +151,7 @@ fn a_vanished_alert_counts_as_over() {
     check("-a10 b20", &["b20"], "still: b");
 }
 
-/// What the target believes, brought up to date with what it was told.
+/// What the target knows, brought up to date with what it was sent.
 fn believe(before: &[LedgerEntry], news: &[LedgerEntry]) -> Vec<LedgerEntry> {
     let mut beliefs: BTreeMap<Fingerprint, LedgerEntry> = BTreeMap::new();
     for entry in before.iter().chain(news) {
@@ -182,7 +182,7 @@ fn every(changes: &Changes) -> Vec<&Alert> {
     [&changes.new, &changes.still, &changes.resolved, &changes.vanished].into_iter().flatten().collect()
 }
 
-/// What a target believes that was told of each snapshot by itself.
+/// What a target knows that was sent each snapshot by itself.
 fn told_one_by_one(snapshots: &[Snapshot], send_resolved: bool) -> Vec<LedgerEntry> {
     snapshots.iter().fold(Vec::new(), |before, snapshot| {
         believe(&before, &fold(&before, std::slice::from_ref(snapshot), send_resolved).entries)

@@ -57,3 +57,21 @@ pub(super) fn mentions_from_json(text: &str) -> Result<Mentions, sqlx::Error> {
 fn texts(fingerprints: &[Fingerprint]) -> Vec<&str> {
     fingerprints.iter().map(|fingerprint| fingerprint.0.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::RecipientStatus;
+
+    #[test]
+    fn what_became_of_a_recipient_keeps_the_word_that_stores_have() {
+        for (status, word) in [
+            (RecipientStatus::Accepted, "\"heard\""),
+            (RecipientStatus::Refused, "\"refused\""),
+            (RecipientStatus::Deferred, "\"deferred\""),
+        ] {
+            assert_eq!(to_json(&status), word);
+            assert_eq!(from_json::<RecipientStatus>(word).unwrap(), status);
+        }
+    }
+}

@@ -133,10 +133,10 @@ impl Stage {
         attempt
     }
 
-    pub(super) async fn settle(&self, claim: &Claim, end: End, told: Vec<LedgerEntry>) -> u64 {
+    pub(super) async fn settle(&self, claim: &Claim, end: End, ledger: Vec<LedgerEntry>) -> u64 {
         let delivery = claim.deliveries.last().unwrap().id;
         let settlement =
-            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), ledger: told };
+            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), ledger };
         self.outbox.settle(settlement).await.unwrap()
     }
 }

@@ -44,16 +44,16 @@ impl Relay {
         Ok(Beat::Heard)
     }
 
-    /// Tells of heartbeats that have gone silent or come back, for ever.
+    /// Sends an alarm when a heartbeat has gone silent, and its end when it comes back, for ever.
     pub(crate) async fn watch_heartbeats(&self) -> Infallible {
         loop {
             let mut again = None;
             let now = self.parts.clock.now();
             for due in self.heartbeats.due(now) {
-                match self.tell(&due).await {
+                match self.send_alarm(&due).await {
                     Ok(()) => self.heartbeats.stored(&due, now),
                     Err(error) => {
-                        error!(heartbeat = due.name, %error, "cannot store the alarm of heartbeat `{}`: {error}", due.name);
+                        error!(heartbeat = due.name, %error, "cannot store the alarm of heartbeat `{}`, and tries again: {error}", due.name);
                         again = Some(now.plus(STORE_AGAIN_AFTER));
                     }
                 }
@@ -71,7 +71,7 @@ impl Relay {
         }
     }
 
-    async fn tell(&self, due: &Due) -> Result<(), StoreError> {
+    async fn send_alarm(&self, due: &Due) -> Result<(), StoreError> {
         let settings = self.settings();
         let Some(heartbeat) = settings.heartbeats.get(&due.name) else { return Ok(()) };
         if due.is_alarm() {

@@ -41,7 +41,8 @@ impl Relay {
         }
         self.heartbeats.configure(&settings.heartbeats, self.parts.clock.now());
         self.settings.store(Arc::new(settings));
-        info!(file = %self.file.display(), "settings reloaded");
+        let file = self.file.display();
+        info!(%file, "settings reloaded from {file}");
         Ok(())
     }
 

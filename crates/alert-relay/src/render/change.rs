@@ -5,7 +5,7 @@ use crate::severity::Severity;
 /// Why an alert is in the message: the lists of [`Changes`](crate::message::Changes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// Fires, and is news.
+    /// Fires, and is not known yet.
     New,
     /// Is over.
     Resolved,

@@ -179,7 +179,7 @@ struct Writer<'a> {
     detail: Detail,
     /// Labels the header shows once for all.
     common: &'a [(&'a str, &'a str)],
-    /// How many alert names and places the message speaks of: one is in the title and not repeated.
+    /// How many alert names and places the message has: a single one is in the title and not repeated.
     names: usize,
     places: usize,
 }
@@ -231,9 +231,9 @@ impl Writer<'_> {
         }
     }
 
-    /// What tells this alert from its neighbours: the name and the place, unless the title says them for all.
+    /// What distinguishes this alert from the others of the message: the name and the place, unless the title says them for all.
     fn headline(&self, alert: &Alert, change: Change) -> String {
-        // A known alert beside news may be another one than the title names.
+        // A known alert beside new ones may be another one than the title names.
         let is_apart = change == Change::Still && !self.message.changes.is_repeat();
         let name = if self.names > 1 || is_apart { alert.label("alertname") } else { "" };
         let place = if self.places > 1 || is_apart { place(alert) } else { "" };

@@ -118,7 +118,7 @@ fn the_default_names_every_key() {
         include_str!("receiver.rs"),
         include_str!("heartbeat.rs"),
     ];
-    // A getter's first argument is the key; `_file` siblings and the channels of later versions are told about in prose.
+    // A getter's first argument is the key; `_file` siblings and the channels of later versions are described in prose.
     let getter = regex::Regex::new(
         r#"(?:text|named_texts|parsed|duration|count|flag|texts|path|readable_file|base_url|secret|secret_url|section|identity|read_targets)\((?:&mut )?(?:section,)?\s*"([a-z_]+)""#,
     )

@@ -122,7 +122,7 @@ fn tests_through_a_running_relay_spend_its_budget_whatever_its_listener_asks_for
     let (code, said) = send_test_beside(&home, &robot, false);
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("chat: not sent: the robot's budget is spent") && said.contains("for another "),
+        said.contains("chat: not sent: the robot's budget is used up") && said.contains("for another "),
         "{said}"
     );
     serving.wait_for("a test message to chat was sent: delivered");

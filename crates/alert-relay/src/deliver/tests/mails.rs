@@ -1,4 +1,4 @@
-//! Mails: one to each recipient, none of whom may keep the news from the others.
+//! Mails: one to each recipient, none of whom may keep a message from the others.
 
 use super::*;
 
@@ -97,8 +97,9 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
     assert_eq!(of("ann").len(), 3);
     // One mailbox is not the target.
     is_up(&scene, 1).await;
+    let before = mail.heard_so_far().len();
     scene.accept("group", vec![firing("a", 999)]).await;
-    mail.heard(mail.heard_so_far().len() + 2).await;
+    mail.heard(before + 2).await;
     scene.settled().await;
     assert_eq!(of("ann")[3], "new a");
 }

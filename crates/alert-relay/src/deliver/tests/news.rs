@@ -1,4 +1,4 @@
-//! What a chat is told of a group, and what becomes of each delivery.
+//! What a chat is sent of a group, and what becomes of each delivery.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Ending: each delivery ends once, as one thing, and what was told is remembered.
+//! Ending: each delivery ends once, as one thing, and what was sent is kept in the ledger.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,15 +16,15 @@ async fn an_end_tells_and_takes_the_older_ones_along() {
         // Not claimed, so it has to stay.
         stage.outbox.accept(accepted("group", vec![resolved("b", 10)], &["chat"])).await.unwrap();
         stage.attempt(&claim, 1, 1, true).await;
-        let mut told = LedgerEntry { alert: firing("b", 10) };
-        told.alert.annotations.insert("summary".to_owned(), "磁盘 \"满\"".to_owned());
-        assert_eq!(stage.settle(&claim, End::Delivered, vec![told.clone()]).await, 2);
+        let mut sent = LedgerEntry { alert: firing("b", 10) };
+        sent.alert.annotations.insert("summary".to_owned(), "磁盘 \"满\"".to_owned());
+        assert_eq!(stage.settle(&claim, End::Delivered, vec![sent.clone()]).await, 2);
 
         let counts = stage.counts("chat").await;
         assert_eq!(counts.ended, BTreeMap::from([(End::Delivered, 1), (End::Superseded, 1)]));
         assert_eq!((counts.accepted, counts.pending), (3, 1));
         let next = stage.claim_only("chat").await.unwrap();
-        assert_eq!((ids(&next), next.ledger), (vec![3], vec![told]));
+        assert_eq!((ids(&next), next.ledger), (vec![3], vec![sent]));
         // A second end of the same claim changes nothing.
         assert_eq!(stage.settle(&claim, End::Dead, vec![]).await, 0);
         assert_eq!(crate::audit::imbalance(&stage.counts("chat").await), 0);
@@ -116,12 +116,12 @@ async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
 #[tokio::test]
 async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
     on_every_store(async |mut stage| {
-        let told = LedgerEntry { alert: firing("a", 10) };
-        for (months, expected) in [(0, vec![told.clone()]), (3, vec![told.clone()]), (4, vec![])] {
+        let sent = LedgerEntry { alert: firing("a", 10) };
+        for (months, expected) in [(0, vec![sent.clone()]), (3, vec![sent.clone()]), (4, vec![])] {
             if months == 0 {
                 stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
                 let claim = stage.claim_only("chat").await.unwrap();
-                stage.settle(&claim, End::Suppressed, vec![told.clone()]).await;
+                stage.settle(&claim, End::Suppressed, vec![sent.clone()]).await;
             }
             stage.clock.advance(Duration::from_hours(24 * 29 * months));
             while stage.outbox.prune(stage.clock.now()).await.unwrap() > 0 {}

@@ -60,7 +60,7 @@ pub(super) async fn claim(
     now: Millis,
     until: Millis,
 ) -> Result<bool, sqlx::Error> {
-    // Nobody may hold any delivery of the queue, or two would tell one group at the same time. And while a message is partly
+    // Nobody may hold any delivery of the queue, or one group would be sent twice at the same time. And while a message is partly
     // sent, nothing newer joins it, unless it is a mail that all of its recipients were tried with.
     let claimed = sqlx::query(
         "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \

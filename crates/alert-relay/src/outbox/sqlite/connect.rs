@@ -1,4 +1,4 @@
-//! Connections to the file: how `SQLite` is told to keep it.
+//! Connections to the file, and the settings under which `SQLite` keeps it.
 
 use std::path::Path;
 use std::time::Duration;

@@ -219,15 +219,15 @@ async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a
         }
         directory
     };
-    let is_told = async |directory: &Path| {
+    let is_found = async |directory: &Path| {
         let mut reading = ReadOnlyOutbox::open(&settings(directory)).await.unwrap();
         reading.story(&stage.outbox.public_id(1)).await.unwrap().is_some()
     };
-    assert!(is_told(copy().path()).await, "it is in the log alone");
+    assert!(is_found(copy().path()).await, "it is in the log alone");
 
     let at_rest = copy();
     file(&settings(at_rest.path()).path, "PRAGMA wal_checkpoint(TRUNCATE)").await;
-    assert!(is_told(at_rest.path()).await);
+    assert!(is_found(at_rest.path()).await);
     let left: Vec<_> =
         std::fs::read_dir(at_rest.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["relay.db"]);
