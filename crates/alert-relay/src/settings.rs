@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use http_serve::ListenAddress;
 use jiff::tz::TimeZone;
-use settings_document::{Document, Map, Reading, Section};
+use settings_document::{Document, Reading, Section, Table};
 
 use crate::address;
 use crate::channel::Roots;
@@ -138,7 +138,7 @@ impl Settings {
         let default = Document::parse(DEFAULT, is_name).values;
         let values = layers::merge(default, document.values, &overrides).unwrap_or_else(|error| {
             reading.note_file(error.to_string());
-            Map::new()
+            Table::new()
         });
         let mut root = Section::root(&reading, &values);
         let server = root.section("server").map(server::read);

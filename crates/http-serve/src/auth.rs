@@ -13,10 +13,9 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::HashParts;
 use http::{HeaderMap, header::AUTHORIZATION};
+use settings_document::Section;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::Semaphore, task::spawn_blocking};
-
-use crate::section::Section;
 
 /// The users, and which passwords were found right or wrong.
 pub(crate) struct Users {
@@ -64,18 +63,18 @@ struct Credentials {
 }
 
 impl Users {
-    /// Reads `basic_auth_users`; `None` when there are none.
-    pub(crate) fn read(mut section: Section<'_, '_>) -> Option<Self> {
-        let hashes: HashMap<String, String> = section.all_texts().into_iter().collect();
+    /// Reads `basic_auth_users` of the whole file; `None` when there are none.
+    pub(crate) fn read(file: &mut Section<'_>) -> Option<Self> {
+        let mut hashes = HashMap::new();
         let mut highest_cost = None;
-        for (name, hash) in &hashes {
-            match HashParts::from_str(hash) {
+        for (name, hash) in file.named_texts_or_numbers("basic_auth_users") {
+            match HashParts::from_str(&hash.text) {
                 Ok(parts) => highest_cost = highest_cost.max(Some(parts.get_cost())),
-                Err(_) => section.problem(
-                    name,
-                    "a bcrypt hash is expected (hint: `htpasswd -nBC 10 NAME` makes one, write what follows the colon)",
+                Err(_) => hash.problem(
+                    "expected a bcrypt hash (hint: `htpasswd -nBC 10 NAME` makes one, write what follows the colon)",
                 ),
             }
+            hashes.insert(name.to_owned(), hash.text.into_owned());
         }
         // 22 characters of salt, 31 of digest: well formed, and the digest of no password anyone knows.
         let stand_in = format!("$2b${:02}${}", highest_cost?, ".".repeat(22 + 31));
@@ -179,7 +178,13 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Waker};
+    use std::{
+        collections::BTreeMap,
+        path::Path,
+        task::{Context, Waker},
+    };
+
+    use settings_document::{Document, Reading};
 
     use super::*;
 
@@ -188,10 +193,10 @@ mod tests {
     }
 
     fn with_hash(hash: &str) -> Users {
-        let mut problems = Vec::new();
-        let text = format!("{{alice: '{hash}'}}");
-        let users = Users::read(Section::open(&text, &mut problems).unwrap()).unwrap();
-        assert_eq!(problems, [""; 0]);
+        let document = Document::parse(&format!("basic_auth_users: {{alice: '{hash}'}}"), |_| true);
+        let reading = Reading::new(Path::new("web.yml"), document.lines, document.mistakes, BTreeMap::new());
+        let users = Users::read(&mut Section::root(&reading, &document.values)).unwrap();
+        assert_eq!(reading.into_problems(), []);
         users
     }
 

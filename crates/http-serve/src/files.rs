@@ -6,11 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::section::Section;
+use settings_document::Section;
 
-/// The directory that relative paths start from, and every file read so far.
+/// Every file read so far.
 pub(crate) struct Files {
-    directory: PathBuf,
     seen: Vec<Seen>,
 }
 
@@ -39,29 +38,33 @@ impl Seen {
 impl Files {
     /// Starts with the config file itself and gives its text, or what is wrong with it.
     pub(crate) fn beside(path: &Path) -> (Self, Result<String, String>) {
-        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         let seen = vec![Seen::now(path)];
-        let text = fs::read_to_string(path).map_err(|error| cannot_read(path, &error));
-        (Self { directory, seen }, text)
+        let text = fs::read_to_string(path)
+            .map_err(|error| cannot_read("the web configuration", &error, "a file is expected there"));
+        (Self { seen }, text)
     }
 
     /// The content given inline under `key` or in the file that `file_key` names; never both.
     pub(crate) fn inline_or_file(
         &mut self,
-        section: &mut Section<'_, '_>,
+        section: &mut Section<'_>,
         key: &'static str,
         file_key: &'static str,
     ) -> Option<Vec<u8>> {
-        match (section.text(key), section.text(file_key)) {
+        match (section.text_or_number(key), section.text_or_number(file_key)) {
             (Some(_), Some(_)) => {
-                section.problem(key, format_args!("given as well as `{file_key}` (hint: keep one of them)"));
+                section.problem(key, format!("given as well as `{file_key}` (hint: keep one of them)"));
                 None
             }
-            (Some(inline), None) => Some(inline.into_bytes()),
+            (Some(inline), None) => Some(inline.into_owned().into_bytes()),
             (None, Some(named)) => {
-                let path = self.directory.join(named);
+                let path = section.directory().join(&*named);
                 self.seen.push(Seen::now(&path));
-                fs::read(&path).map_err(|error| section.problem(file_key, cannot_read(&path, &error))).ok()
+                let cannot_read = |error| {
+                    let if_absent = "relative paths start at the web configuration's directory";
+                    cannot_read(&format!("`{}`", path.display()), &error, if_absent)
+                };
+                fs::read(&path).map_err(|error| section.problem(file_key, cannot_read(error))).ok()
             }
             (None, None) => None,
         }
@@ -73,12 +76,13 @@ impl Files {
     }
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> String {
+/// `if_absent` is the hint for a file that is not there.
+fn cannot_read(what: &str, error: &io::Error, if_absent: &str) -> String {
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => "paths are relative to the web configuration's directory",
+        io::ErrorKind::NotFound => if_absent,
         io::ErrorKind::PermissionDenied => "let the user this process runs as read it",
         io::ErrorKind::InvalidData => "UTF-8 text is expected",
         _ => "a readable file is expected",
     };
-    format!("cannot read `{}`: {error} (hint: {hint})", path.display())
+    format!("cannot read {what}: {error} (hint: {hint})")
 }

@@ -1,8 +1,7 @@
 //! `http_server_config.headers`: headers added to every response.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-
-use crate::section::Section;
+use settings_document::Section;
 
 /// Extra headers, ready to add.
 #[derive(Debug, Default)]
@@ -18,25 +17,22 @@ const ALLOWED: [(&str, HeaderName, &[&str]); 5] = [
 ];
 
 impl ExtraHeaders {
-    /// Reads `http_server_config.headers`.
-    pub(crate) fn read(mut section: Section<'_, '_>) -> Self {
+    /// Reads `headers` of `http_server_config`.
+    pub(crate) fn read(section: &mut Section<'_>) -> Self {
         let mut headers = Vec::new();
-        for (name, value) in section.all_texts() {
+        for (name, value) in section.named_texts_or_numbers("headers") {
             let Some((_, header, values)) = ALLOWED.iter().find(|(allowed, ..)| *allowed == name) else {
                 let allowed = ALLOWED.map(|(name, ..)| name).join("`, `");
-                section.problem(
-                    &name,
-                    format_args!("this header cannot be set (hint: allowed are `{allowed}`)"),
-                );
+                value.problem(format!("this header cannot be set (hint: allowed are `{allowed}`)"));
                 continue;
             };
-            if !values.is_empty() && !values.contains(&value.as_str()) {
-                section.problem(&name, format_args!("`{}` is expected", values.join("` or `")));
+            if !values.is_empty() && !values.contains(&&*value.text) {
+                value.problem(format!("expected `{}`", values.join("` or `")));
                 continue;
             }
-            match HeaderValue::from_str(&value) {
+            match HeaderValue::from_str(&value.text) {
                 Ok(value) => headers.push((header.clone(), value)),
-                Err(_) => section.problem(&name, "the value has a character that headers can't carry"),
+                Err(_) => value.problem("the value has a character that headers can't carry"),
             }
         }
         Self(headers)

@@ -34,7 +34,6 @@ mod rate_limit;
 mod refusal;
 mod request;
 pub mod response;
-mod section;
 mod server;
 mod stop;
 mod tls;

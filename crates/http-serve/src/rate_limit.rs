@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::section::Section;
+use settings_document::Section;
 
 /// A token bucket: one request per `interval` in the long run, `burst` at once.
 #[derive(Debug)]
@@ -22,28 +22,17 @@ struct Bucket {
 }
 
 impl RateLimit {
-    /// Reads `rate_limit`.
-    pub(crate) fn read(mut section: Section<'_, '_>) -> Option<Self> {
-        let interval = section.text("interval");
-        let burst = section.count("burst");
-        let limit = match (interval.as_deref().map(humantime::parse_duration), burst) {
-            (Some(Ok(interval)), Some(burst)) if !interval.is_zero() => Some(Self::new(interval, burst)),
-            (Some(Ok(_)), Some(_)) => {
-                section.problem("interval", "more than 0 is expected");
-                None
-            }
-            (Some(Err(_)), _) => {
-                section.problem("interval", "a duration is expected (hint: `100ms`, `1s`, `1m`)");
-                None
-            }
-            (None, None) => None,
-            _ => {
-                section.problem_of_all("`interval` and `burst` belong together");
-                None
-            }
-        };
-        section.end();
-        limit
+    /// Reads `rate_limit`. `None` when it asks for nothing, or is wrong, which was noted.
+    pub(crate) fn read(mut section: Section<'_>) -> Option<Self> {
+        let gives_interval = section.gives_any(&["interval"]);
+        let gives_burst = section.has("burst");
+        let interval = if gives_interval { section.duration("interval") } else { None };
+        let burst = section.count("burst", u64::from(u32::MAX)).and_then(|burst| u32::try_from(burst).ok());
+        if gives_interval != gives_burst {
+            section.own_problem("`interval` and `burst` belong together");
+        }
+        section.finish();
+        Some(Self::new(interval?, burst?))
     }
 
     fn new(interval: Duration, burst: u32) -> Self {

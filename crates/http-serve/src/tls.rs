@@ -14,30 +14,26 @@ use rustls::{
     server::danger::ClientCertVerifier,
     version::{TLS12, TLS13},
 };
+use settings_document::Section;
 
-use crate::{files::Files, section::Section};
+use crate::files::Files;
 
 /// Without any of these the section asks for nothing, whatever else it holds.
 const ASKS_FOR_TLS: [&str; 7] =
     ["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file", "client_auth_type"];
 
 /// Reads `tls_server_config` and the files it names. `None`: it asks for nothing, which is plain HTTP, or it is
-/// wrong, which the problems say.
-pub(crate) fn read(
-    mut section: Section<'_, '_>,
-    files: &mut Files,
-    http2: bool,
-) -> Option<Arc<ServerConfig>> {
+/// wrong, which was noted.
+pub(crate) fn read(mut section: Section<'_>, files: &mut Files, http2: bool) -> Option<Arc<ServerConfig>> {
     if section.gives_any(&ASKS_FOR_TLS) {
         for [inline, file] in [["cert", "cert_file"], ["key", "key_file"]] {
             if !section.gives_any(&[inline, file]) {
-                section.problem(file, "missing (hint: TLS needs a certificate and its key, as PEM files)");
+                section.missing(file, "a PEM file (hint: TLS needs a certificate and its key)");
             }
         }
     }
-    let chain =
-        files.inline_or_file(&mut section, "cert", "cert_file").and_then(|pem| chain(&mut section, &pem));
-    let key = files.inline_or_file(&mut section, "key", "key_file").and_then(|pem| key(&mut section, &pem));
+    let chain = files.inline_or_file(&mut section, "cert", "cert_file").and_then(|pem| chain(&section, &pem));
+    let key = files.inline_or_file(&mut section, "key", "key_file").and_then(|pem| key(&section, &pem));
     let provider = Arc::new(provider(&mut section));
     let versions = versions(&mut section);
     let verifier = client_auth::read(&mut section, files, &provider);
@@ -48,7 +44,7 @@ pub(crate) fn read(
             .map_err(|error| section.problem(key_of(&error), in_words(&error)))
             .ok()
     });
-    section.end();
+    section.finish();
     config.map(|mut config| {
         config.ignore_client_order = prefer_ours;
         let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
@@ -85,51 +81,54 @@ fn in_words(error: &Error) -> String {
     }
 }
 
-fn chain(section: &mut Section<'_, '_>, pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+fn chain(section: &Section<'_>, pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
         Ok(chain) if !chain.is_empty() => Some(chain),
-        _ => section
-            .none_with("cert_file", "a PEM certificate is expected (hint: `-----BEGIN CERTIFICATE-----`)"),
+        _ => {
+            section.problem("cert_file", "expected a PEM certificate (hint: `-----BEGIN CERTIFICATE-----`)");
+            None
+        }
     }
 }
 
-fn key(section: &mut Section<'_, '_>, pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
+fn key(section: &Section<'_>, pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
     // The error is dropped: it might repeat the key.
-    PrivateKeyDer::from_pem_slice(pem).ok().or_else(|| {
-        section.none_with(
-            "key_file",
-            "an unencrypted PEM private key is expected (hint: PKCS#8, PKCS#1 or SEC1)",
-        )
-    })
+    let Ok(key) = PrivateKeyDer::from_pem_slice(pem) else {
+        section.problem("key_file", "expected an unencrypted PEM private key (hint: PKCS#8, PKCS#1 or SEC1)");
+        return None;
+    };
+    Some(key)
 }
 
 /// The versions from `min_version` to `max_version`.
-fn versions(section: &mut Section<'_, '_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
+fn versions(section: &mut Section<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
     let lowest = version(section, "min_version").unwrap_or(&TLS12);
     let highest = version(section, "max_version").unwrap_or(&TLS13);
     if lowest == highest {
         return Some(vec![lowest]);
     }
     if lowest == &TLS13 {
-        return section.none_with("max_version", "below min_version");
+        section.problem("max_version", "below min_version");
+        return None;
     }
     Some(vec![highest, lowest])
 }
 
-fn version(section: &mut Section<'_, '_>, key: &'static str) -> Option<&'static SupportedProtocolVersion> {
-    match section.text(key)?.as_str() {
-        "TLS12" => Some(&TLS12),
-        "TLS13" => Some(&TLS13),
-        "TLS10" | "TLS11" => section.none_with(
-            key,
-            "TLS 1.0 and 1.1 are not offered, they are broken (RFC 8996) (hint: `TLS12`, or leave the key out)",
-        ),
-        _ => section.none_with(key, "`TLS12` or `TLS13` is expected"),
-    }
+fn version(section: &mut Section<'_>, key: &'static str) -> Option<&'static SupportedProtocolVersion> {
+    let wrong = match &*section.text_or_number(key)? {
+        "TLS12" => return Some(&TLS12),
+        "TLS13" => return Some(&TLS13),
+        "TLS10" | "TLS11" => {
+            "TLS 1.0 and 1.1 are not offered, they are broken (RFC 8996) (hint: `TLS12`, or leave the key out)"
+        }
+        _ => "expected `TLS12` or `TLS13`",
+    };
+    section.problem(key, wrong);
+    None
 }
 
 /// ring with the ciphers and curves that the section allows.
-fn provider(section: &mut Section<'_, '_>) -> CryptoProvider {
+fn provider(section: &mut Section<'_>) -> CryptoProvider {
     let mut provider = ring::default_provider();
     let suites = named(section, "cipher_suites", &ring_suites());
     if !suites.is_empty() {
@@ -158,15 +157,15 @@ fn ring_curves() -> Vec<(String, &'static dyn SupportedKxGroup)> {
     curves.map(|(name, group)| (name.to_owned(), group)).into()
 }
 
-/// The things named in the list under `key`, in its order; a name that is not among `known` is a problem.
-fn named<T: Copy>(section: &mut Section<'_, '_>, key: &'static str, known: &[(String, T)]) -> Vec<T> {
+/// The things named in the list under `key`, in its order; a name that is not among `known` is a mistake.
+fn named<T: Copy>(section: &mut Section<'_>, key: &'static str, known: &[(String, T)]) -> Vec<T> {
     let mut found = Vec::new();
-    for name in section.list(key) {
-        if let Some((_, thing)) = known.iter().find(|(known, _)| *known == name) {
+    for name in section.listed_texts(key) {
+        if let Some((_, thing)) = known.iter().find(|(known, _)| *known == name.text) {
             found.push(*thing);
         } else {
             let known = known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("`, `");
-            section.problem(key, format_args!("`{name}` is not supported (hint: supported are `{known}`)"));
+            name.problem(format!("`{}` is not supported (hint: supported are `{known}`)", name.text));
         }
     }
     found

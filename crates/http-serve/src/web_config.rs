@@ -2,17 +2,20 @@
 //!
 //! Owns which sections there are and what they become: everything a connection or a request needs, ready to use.
 //! Leaves out the keys inside a section, which are read where they are used (`tls`, `auth`, `headers`, `rate_limit`),
-//! and how YAML is read (`section`).
+//! and how YAML is read (`settings_document`).
 //!
 //! `web_config::live` reads the file again when it changes.
 
 mod live;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+use settings_document::{Document, Problem, Reading, Section};
 
 pub(crate) use self::live::Live;
 use crate::{
@@ -20,7 +23,6 @@ use crate::{
     files::{Files, Seen},
     headers::ExtraHeaders,
     rate_limit::RateLimit,
-    section::Section,
     tls,
 };
 
@@ -37,7 +39,7 @@ pub(crate) struct WebConfig {
 #[derive(Debug)]
 pub struct WebConfigError {
     path: PathBuf,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 impl fmt::Display for WebConfigError {
@@ -57,48 +59,51 @@ pub fn validate(path: &Path) -> Result<(), WebConfigError> {
     read(path).config.map(drop)
 }
 
-/// A file that was read: what it says, and which files said it.
-struct Reading {
+/// A file that was read: what it asks for, and which files said it.
+struct ReadFile {
     config: Result<WebConfig, WebConfigError>,
     /// The file itself and every file it names, readable or not.
     seen: Vec<Seen>,
 }
 
-fn read(path: &Path) -> Reading {
+fn read(path: &Path) -> ReadFile {
     let (mut files, text) = Files::beside(path);
-    let mut problems = Vec::new();
-    let config = text
-        .map_err(|wrong| problems.push(wrong))
-        .map(|text| parse(&text, &mut files, &mut problems))
-        .unwrap_or_default();
+    let (config, problems) = match text {
+        Ok(text) => parse(path, &text, &mut files),
+        Err(wrong) => (WebConfig::default(), vec![Problem::of_file(path, None, wrong)]),
+    };
     let config = if problems.is_empty() {
         Ok(config)
     } else {
         Err(WebConfigError { path: path.to_owned(), problems })
     };
-    Reading { config, seen: files.seen() }
+    ReadFile { config, seen: files.seen() }
 }
 
-fn parse(text: &str, files: &mut Files, problems: &mut Vec<String>) -> WebConfig {
+fn parse(path: &Path, text: &str, files: &mut Files) -> (WebConfig, Vec<Problem>) {
+    let document = Document::parse(text, is_key);
+    let reading = Reading::new(path, document.lines, document.mistakes, BTreeMap::new());
+    let mut file = Section::root(&reading, &document.values);
     let mut config = WebConfig::default();
-    let Some(mut top) = Section::open(text, problems) else { return config };
     let mut http2 = true;
-    if let Some(mut http) = top.section("http_server_config") {
+    if let Some(mut http) = file.section("http_server_config") {
         http2 = http.flag("http2").unwrap_or(true);
-        if let Some(headers) = http.section("headers") {
-            config.headers = ExtraHeaders::read(headers);
-        }
-        http.end();
+        config.headers = ExtraHeaders::read(&mut http);
+        http.finish();
     }
-    if let Some(section) = top.section("tls_server_config") {
+    if let Some(section) = file.section("tls_server_config") {
         config.tls = tls::read(section, files, http2);
     }
-    if let Some(section) = top.section("basic_auth_users") {
-        config.users = Users::read(section);
-    }
-    if let Some(section) = top.section("rate_limit") {
+    config.users = Users::read(&mut file);
+    if let Some(section) = file.section("rate_limit") {
         config.rate_limit = RateLimit::read(section);
     }
-    top.end();
-    config
+    file.finish();
+    (config, reading.into_problems())
+}
+
+/// Whether a text can be a key, the name of a user included. A control character is in no user's name (RFC 7617, section 2), and a
+/// mistake that quotes it would not stay on its line of the log.
+fn is_key(text: &str) -> bool {
+    !text.contains(char::is_control)
 }

@@ -1,18 +1,18 @@
 //! The settings file as YAML, with the line of every key.
 //!
-//! Owns parsing and the lines. Leaves out what the keys mean. The `config` crate could parse YAML itself but forgets the
-//! lines, so it is handed what this file parsed.
+//! Owns parsing and the lines. Leaves out what the keys mean.
 
 use std::collections::BTreeMap;
 
-use config::{Map, Value, ValueKind};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use crate::value::{Table, Value};
 
 /// A parsed file.
 #[derive(Debug, Default)]
 pub struct Document {
     /// The top-level keys.
-    pub values: Map<String, Value>,
+    pub values: Table,
     /// The line of each key path, counted from 1.
     pub lines: BTreeMap<String, usize>,
     /// What is wrong with the file as YAML; empty when all of it was understood.
@@ -50,7 +50,7 @@ impl Document {
         let Some(root) = parsed.first() else { return document };
         match &root.data {
             YamlData::Mapping(_) => {
-                if let ValueKind::Table(values) = document.convert(root, "", is_key).kind {
+                if let Value::Table(values) = document.convert(root, "", is_key) {
                     document.values = values;
                 }
             }
@@ -66,13 +66,13 @@ impl Document {
 
     fn convert(&mut self, node: &MarkedYaml<'_>, path: &str, is_key: KeyRule) -> Value {
         let line = node.span.start.line();
-        let kind = match &node.data {
-            YamlData::Value(Scalar::Null) => ValueKind::Nil,
-            YamlData::Value(Scalar::Boolean(value)) => ValueKind::Boolean(*value),
-            YamlData::Value(Scalar::Integer(value)) => ValueKind::I64(*value),
-            YamlData::Value(Scalar::FloatingPoint(value)) => ValueKind::Float(value.into_inner()),
-            YamlData::Value(Scalar::String(value)) => ValueKind::String(value.to_string()),
-            YamlData::Sequence(items) => ValueKind::Array(
+        match &node.data {
+            YamlData::Value(Scalar::Null) => Value::Null,
+            YamlData::Value(Scalar::Boolean(value)) => Value::Boolean(*value),
+            YamlData::Value(Scalar::Integer(value)) => Value::Integer(*value),
+            YamlData::Value(Scalar::FloatingPoint(value)) => Value::Float(value.into_inner()),
+            YamlData::Value(Scalar::String(value)) => Value::Text(value.to_string()),
+            YamlData::Sequence(items) => Value::List(
                 items
                     .iter()
                     .enumerate()
@@ -84,7 +84,7 @@ impl Document {
                     .collect(),
             ),
             YamlData::Mapping(entries) => {
-                let mut table = Map::new();
+                let mut table = Table::new();
                 for (key, value) in entries {
                     let key_line = key.span.start.line();
                     let Some(name) = key_name(key).filter(|name| is_key(name)) else {
@@ -99,14 +99,13 @@ impl Document {
                     let value = self.convert(value, &path, is_key);
                     table.insert(name, value);
                 }
-                ValueKind::Table(table)
+                Value::Table(table)
             }
             YamlData::Tagged(..) | YamlData::BadValue | YamlData::Alias(_) | YamlData::Representation(..) => {
                 self.mistake(line, "a value with a YAML tag, which settings do not use");
-                ValueKind::Nil
+                Value::Null
             }
-        };
-        Value::new(None, kind)
+        }
     }
 }
 

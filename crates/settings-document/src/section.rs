@@ -4,29 +4,33 @@
 //! both for a key that is absent and for one that is wrong: the wrong one has been noted, and noted problems stop the
 //! load, so nobody ever sees the difference.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::{Map, Value, ValueKind};
-
+use crate::item::{Item, instead_of};
 use crate::reading::Reading;
 use crate::secret::Secret;
-use crate::suggestion::{did_you_mean, no_such};
+use crate::suggestion::did_you_mean;
+use crate::value::{Table, Value};
+
+/// What of a value is taken as text.
+type TextOf = fn(&Value) -> Option<Cow<'_, str>>;
 
 /// One section, `server:` or `targets.ops.email:`, while it is read.
 #[derive(Debug)]
 pub struct Section<'a> {
     reading: &'a Reading,
     path: String,
-    values: &'a Map<String, Value>,
+    values: &'a Table,
     known: BTreeSet<&'static str>,
 }
 
 impl<'a> Section<'a> {
     /// All of the file.
-    pub fn root(reading: &'a Reading, values: &'a Map<String, Value>) -> Self {
+    pub fn root(reading: &'a Reading, values: &'a Table) -> Self {
         Self { reading, path: String::new(), values, known: BTreeSet::new() }
     }
 
@@ -55,21 +59,33 @@ impl<'a> Section<'a> {
         self.value(key).is_some()
     }
 
+    /// Whether one of `keys` is there with a value that is not empty text; counts as knowing them.
+    pub fn gives_any(&mut self, keys: &[&'static str]) -> bool {
+        let is_given = |value: &Value| !matches!(value, Value::Text(text) if text.is_empty());
+        // All of them are asked, not the first one that is given: each becomes known.
+        keys.iter().filter(|key| self.value(key).is_some_and(is_given)).count() > 0
+    }
+
     /// Any text.
     pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
         let value = self.value(key)?;
-        match &value.kind {
-            ValueKind::String(text) => Some(text),
-            ValueKind::I64(_) | ValueKind::Float(_) | ValueKind::Boolean(_) => {
-                let found = found(&value.kind);
-                self.problem(key, format!("expected text, found {found} (hint: put it in quotes)"));
-                None
-            }
+        match value {
+            Value::Text(text) => Some(text),
             other => {
-                self.problem(key, format!("expected text, found {}", found(other)));
+                self.problem(key, other.is_no_text());
                 None
             }
         }
+    }
+
+    /// Any text, or a whole number as text in decimal; `None` when empty.
+    pub fn text_or_number(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
+        let value = self.value(key)?;
+        let text = value.text_or_number();
+        if text.is_none() {
+            self.problem(key, value.is_no_text());
+        }
+        text.filter(|text| !text.is_empty())
     }
 
     /// Text that is not empty; its absence is noted.
@@ -94,8 +110,8 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let value = self.value(key)?;
-        let ValueKind::String(text) = &value.kind else {
-            self.problem(key, format!("expected {expected}, found {}", found(&value.kind)));
+        let Value::Text(text) = value else {
+            self.problem(key, format!("expected {expected}, found {}", value.found()));
             return None;
         };
         match parse(text) {
@@ -121,15 +137,15 @@ impl<'a> Section<'a> {
     /// A whole number from 1 to `most`.
     pub fn count(&mut self, key: &'static str, most: u64) -> Option<u64> {
         let value = self.value(key)?;
-        let number = match &value.kind {
-            ValueKind::I64(number) => u64::try_from(*number).ok(),
+        let number = match value {
+            Value::Integer(number) => u64::try_from(*number).ok(),
             // The environment has only text.
-            ValueKind::String(text) => text.parse().ok(),
+            Value::Text(text) => text.parse().ok(),
             _ => None,
         };
         let accepted = number.filter(|number| (1..=most).contains(number));
         if accepted.is_none() {
-            let found = found(&value.kind);
+            let found = value.found();
             self.problem(key, format!("expected a whole number from 1 to {most}, found {found}"));
         }
         accepted
@@ -138,35 +154,42 @@ impl<'a> Section<'a> {
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
-        if let ValueKind::Boolean(flag) = value.kind {
-            return Some(flag);
+        if let Value::Boolean(flag) = value {
+            return Some(*flag);
         }
-        self.problem(key, format!("expected `true` or `false`, found {}", found(&value.kind)));
+        self.problem(key, format!("expected `true` or `false`, found {}", value.found()));
         None
     }
 
     /// One text or a list of texts, each with its own key path for problems.
     pub fn texts(&mut self, key: &'static str) -> Vec<Item<'a>> {
-        let Some(value) = self.value(key) else { return Vec::new() };
-        let path = self.at(key);
-        match &value.kind {
-            ValueKind::String(text) => vec![Item { reading: self.reading, path, text }],
-            ValueKind::Array(items) => {
-                let mut texts = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    let path = format!("{path}[{index}]");
-                    match &item.kind {
-                        ValueKind::String(text) => texts.push(Item { reading: self.reading, path, text }),
-                        other => self.reading.note(&path, format!("expected text, found {}", found(other))),
-                    }
-                }
-                texts
-            }
-            other => {
-                self.problem(key, format!("expected text or a list of texts, found {}", found(other)));
+        match self.value(key) {
+            None => Vec::new(),
+            Some(Value::Text(text)) => vec![Item::new(self.reading, self.at(key), Cow::Borrowed(text))],
+            Some(Value::List(items)) => self.items(key, items, Value::text),
+            Some(other) => {
+                self.problem(key, format!("expected text or a list of texts, found {}", other.found()));
                 Vec::new()
             }
         }
+    }
+
+    /// A list of texts, and never one alone. Whole numbers are taken as text.
+    pub fn listed_texts(&mut self, key: &'static str) -> Vec<Item<'a>> {
+        match self.value(key) {
+            None => Vec::new(),
+            Some(Value::List(items)) => self.items(key, items, Value::text_or_number),
+            Some(other) => {
+                self.problem(key, format!("expected a list of texts, found {}", other.found()));
+                Vec::new()
+            }
+        }
+    }
+
+    fn items(&self, key: &str, items: &'a [Value], text_of: TextOf) -> Vec<Item<'a>> {
+        let path = self.at(key);
+        let at = items.iter().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item));
+        at.filter_map(|(path, value)| item(self.reading, path, value, text_of)).collect()
     }
 
     /// A path, from the settings file's directory unless it is absolute; `None` when empty. Whether it exists is not asked.
@@ -226,44 +249,47 @@ impl<'a> Section<'a> {
     /// The sections under `key` by the names people gave them, in alphabetical order.
     pub fn named_sections(&mut self, key: &'static str) -> Vec<(&'a str, Section<'a>)> {
         let Some(parent) = self.section(key) else { return Vec::new() };
-        let mut entries: Vec<_> = parent.values.iter().collect();
-        entries.sort_by_key(|(name, _)| name.as_str());
-        entries
-            .into_iter()
+        parent
+            .values
+            .iter()
             .filter_map(|(name, value)| Some((name.as_str(), table(parent.reading, parent.at(name), value)?)))
             .collect()
     }
 
     /// The names under `key`, whatever they hold.
     pub fn names(&mut self, key: &'static str) -> BTreeSet<&'a str> {
-        match self.value(key).map(|value| &value.kind) {
-            Some(ValueKind::Table(entries)) => entries.keys().map(String::as_str).collect(),
+        match self.value(key) {
+            Some(Value::Table(entries)) => entries.keys().map(String::as_str).collect(),
             _ => BTreeSet::new(),
         }
     }
 
     /// The texts under `key` by the names people gave them, in alphabetical order.
     pub fn named_texts(&mut self, key: &'static str) -> Vec<(&'a str, Item<'a>)> {
+        self.named_items(key, Value::text)
+    }
+
+    /// As [`named_texts`](Self::named_texts), and whole numbers are taken as text.
+    pub fn named_texts_or_numbers(&mut self, key: &'static str) -> Vec<(&'a str, Item<'a>)> {
+        self.named_items(key, Value::text_or_number)
+    }
+
+    fn named_items(&mut self, key: &'static str, text_of: TextOf) -> Vec<(&'a str, Item<'a>)> {
         let Some(parent) = self.section(key) else { return Vec::new() };
-        let mut entries: Vec<_> = parent.values.iter().collect();
-        entries.sort_by_key(|(name, _)| name.as_str());
-        let item = |(name, value): (&'a String, &'a Value)| match &value.kind {
-            ValueKind::String(text) => {
-                Some((name.as_str(), Item { reading: parent.reading, path: parent.at(name), text }))
-            }
-            other => {
-                parent.problem(name, format!("expected text, found {}", found(other)));
-                None
-            }
-        };
-        entries.into_iter().filter_map(item).collect()
+        parent
+            .values
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.as_str(), item(parent.reading, parent.at(name), value, text_of)?))
+            })
+            .collect()
     }
 
     /// The sections in the list under `key`.
     pub fn listed_sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
-        let ValueKind::Array(items) = &value.kind else {
-            self.problem(key, format!("expected a list, found {}", found(&value.kind)));
+        let Value::List(items) = value else {
+            self.problem(key, format!("expected a list, found {}", value.found()));
             return Vec::new();
         };
         let path = self.at(key);
@@ -286,7 +312,7 @@ impl<'a> Section<'a> {
 
     fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.known.insert(key);
-        self.values.get(key).filter(|value| value.kind != ValueKind::Nil)
+        self.values.get(key).filter(|value| **value != Value::Null)
     }
 
     fn at(&self, key: &str) -> String {
@@ -294,82 +320,27 @@ impl<'a> Section<'a> {
     }
 }
 
-/// One text of a list.
-#[derive(Debug)]
-pub struct Item<'a> {
-    reading: &'a Reading,
-    path: String,
-    /// What was written.
-    pub text: &'a str,
-}
-
-impl Item<'_> {
-    /// Notes a problem with this text.
-    pub fn problem(&self, message: impl Into<String>) {
-        self.reading.note(&self.path, message);
+fn item<'a>(reading: &'a Reading, path: String, value: &'a Value, text_of: TextOf) -> Option<Item<'a>> {
+    if let Some(text) = text_of(value) {
+        return Some(Item::new(reading, path, text));
     }
-
-    /// What `parse` makes of it.
-    pub fn parsed<T, E: Display>(
-        &self,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        match parse(self.text) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => {
-                self.problem(instead_of(expected, self.text, &error));
-                None
-            }
-        }
-    }
-
-    /// What `parse` makes of it, whose error says all that is to say.
-    pub fn said<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        parse(self.text).map_err(|error| self.problem(error.to_string())).ok()
-    }
-
-    /// The text, if it is one of `known`; `what` says what kind of thing it names.
-    pub fn one_of(&self, what: &str, known: &BTreeSet<&str>) -> Option<String> {
-        if known.contains(self.text) {
-            return Some(self.text.to_owned());
-        }
-        self.problem(no_such(what, self.text, known));
-        None
-    }
+    reading.note(&path, value.is_no_text());
+    None
 }
 
 fn table<'a>(reading: &'a Reading, path: String, value: &'a Value) -> Option<Section<'a>> {
-    match &value.kind {
-        ValueKind::Table(values) => Some(Section { reading, path, values, known: BTreeSet::new() }),
+    match value {
+        Value::Table(values) => Some(Section { reading, path, values, known: BTreeSet::new() }),
         other => {
-            reading.note(&path, format!("expected a section of `key: value` lines, found {}", found(other)));
+            reading.note(&path, format!("expected a section of `key: value` lines, found {}", other.found()));
             None
         }
     }
 }
 
-/// What kind of value was found, in words and never the value: it may be a secret under the wrong key.
-fn found(kind: &ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Nil => "nothing",
-        ValueKind::Boolean(_) => "true or false",
-        ValueKind::String(_) => "text",
-        ValueKind::Table(_) => "a section",
-        ValueKind::Array(_) => "a list",
-        _ => "a number",
-    }
-}
-
-/// `reason` may be empty, where the expectation says it all.
-fn instead_of(expected: &str, text: &str, reason: &dyn Display) -> String {
-    let colon = match reason.to_string().as_str() {
-        "" => String::new(),
-        reason => format!(": {reason}"),
-    };
-    format!("expected {expected}, found `{text}`{colon}")
-}
-
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {
     format!("cannot read `{}`: {error}", path.display())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,13 @@ use std::process::Command;
 use e2e::programs::checkout;
 use serde_json::Value;
 
-/// Which package of this workspace may use which: the services share `http-serve` and nothing else, and nothing links
-/// the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
-const EDGES: [(&str, &str, Option<&str>); 8] = [
+/// Which package of this workspace may use which: both services serve through `http-serve`, YAML is read
+/// through `settings-document`, and nothing links the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
+const EDGES: [(&str, &str, Option<&str>); 9] = [
     ("alert-relay", "http-serve", None),
     ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
+    ("http-serve", "settings-document", None),
     ("gpu-node-exporter", "nvml-sim", Some("dev")),
     ("gpu-node-exporter", "test-peers", Some("dev")),
     ("alert-relay", "test-peers", Some("dev")),

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use config::{Config, ConfigError, Environment, Source};
-use settings_document::{Map, Value, ValueKind};
+use config::{Config, ConfigError, Environment, Source, ValueKind};
+use settings_document::{Table, Value};
 
 /// `ALERT_RELAY__SERVER__LISTEN` sets `server.listen`.
 const PREFIX: &str = "ALERT_RELAY__";
@@ -28,11 +28,7 @@ pub(super) fn overrides(environment: impl IntoIterator<Item = (String, String)>)
 }
 
 /// The layers merged, key by key.
-pub(super) fn merge(
-    default: Map<String, Value>,
-    file: Map<String, Value>,
-    overrides: &Overrides,
-) -> Result<Map<String, Value>, ConfigError> {
+pub(super) fn merge(default: Table, file: Table, overrides: &Overrides) -> Result<Table, ConfigError> {
     let file = without_blanks(file, &default);
     let variables = overrides.values().cloned().collect();
     let merged = Config::builder()
@@ -46,36 +42,71 @@ pub(super) fn merge(
         )
         .build()?;
     match merged.cache.kind {
-        ValueKind::Table(values) => Ok(values),
-        _ => Ok(Map::new()),
+        ValueKind::Table(values) => Ok(table_of(values)),
+        _ => Ok(Table::new()),
     }
 }
 
 /// A key that is written without a value means its default, where there is one.
-fn without_blanks(file: Map<String, Value>, default: &Map<String, Value>) -> Map<String, Value> {
+fn without_blanks(file: Table, default: &Table) -> Table {
     let keep = |(key, value): (String, Value)| {
-        let kind = match (value.kind, default.get(&key).map(|default| &default.kind)) {
-            (ValueKind::Nil, Some(_)) => return None,
-            (ValueKind::Table(table), Some(ValueKind::Table(default))) => {
-                ValueKind::Table(without_blanks(table, default))
+        let value = match (value, default.get(&key)) {
+            (Value::Null, Some(_)) => return None,
+            (Value::Table(table), Some(Value::Table(default))) => {
+                Value::Table(without_blanks(table, default))
             }
-            (kind, _) => kind,
+            (value, _) => value,
         };
-        Some((key, Value::new(None, kind)))
+        Some((key, value))
     };
     file.into_iter().filter_map(keep).collect()
 }
 
-/// A parsed document as the `config` crate takes it.
+/// A parsed document as the `config` crate takes it. That crate could parse YAML itself but forgets the lines.
 #[derive(Clone, Debug)]
-struct Layer(Map<String, Value>);
+struct Layer(Table);
 
 impl Source for Layer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
         Box::new(self.clone())
     }
 
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        Ok(self.0.clone())
+    fn collect(&self) -> Result<config::Map<String, config::Value>, ConfigError> {
+        Ok(map_of(self.0.clone()))
+    }
+}
+
+fn map_of(table: Table) -> config::Map<String, config::Value> {
+    table.into_iter().map(|(key, value)| (key, config_value(value))).collect()
+}
+
+fn config_value(value: Value) -> config::Value {
+    let kind = match value {
+        Value::Null => ValueKind::Nil,
+        Value::Boolean(flag) => ValueKind::Boolean(flag),
+        Value::Integer(number) => ValueKind::I64(number),
+        Value::Float(number) => ValueKind::Float(number),
+        Value::Text(text) => ValueKind::String(text),
+        Value::List(items) => ValueKind::Array(items.into_iter().map(config_value).collect()),
+        Value::Table(table) => ValueKind::Table(map_of(table)),
+    };
+    config::Value::new(None, kind)
+}
+
+fn table_of(map: config::Map<String, config::Value>) -> Table {
+    map.into_iter().map(|(key, value)| (key, document_value(value))).collect()
+}
+
+fn document_value(value: config::Value) -> Value {
+    match value.kind {
+        ValueKind::Nil => Value::Null,
+        ValueKind::Boolean(flag) => Value::Boolean(flag),
+        ValueKind::I64(number) => Value::Integer(number),
+        ValueKind::Float(number) => Value::Float(number),
+        ValueKind::String(text) => Value::Text(text),
+        ValueKind::Array(items) => Value::List(items.into_iter().map(document_value).collect()),
+        ValueKind::Table(map) => Value::Table(table_of(map)),
+        // No layer has a number of another width: documents have 64 bits, the environment has text.
+        number => Value::Text(number.to_string()),
     }
 }

@@ -18,9 +18,10 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
+use settings_document::Section;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{files::Files, section::Section};
+use crate::files::Files;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
@@ -39,29 +40,31 @@ const POLICIES: [(&str, Policy); 5] = [
     ("RequireAndVerifyClientCert", Policy::RequireAndVerifyClientCert),
 ];
 
-/// Reads the three keys of `tls_server_config`. `None` when they are wrong, which the problems say.
+/// Reads the three keys of `tls_server_config`. `None` when they are wrong, which was noted.
 pub(super) fn read(
-    section: &mut Section<'_, '_>,
+    section: &mut Section<'_>,
     files: &mut Files,
     provider: &Arc<CryptoProvider>,
 ) -> Option<Arc<dyn ClientCertVerifier>> {
     let gives_authorities = section.gives_any(&["client_ca", "client_ca_file"]);
     let authorities =
         files.inline_or_file(section, "client_ca", "client_ca_file").and_then(|pem| roots(section, &pem));
-    let allowed_names = section.list("client_allowed_sans");
+    let allowed_names: Vec<String> =
+        section.listed_texts("client_allowed_sans").into_iter().map(|name| name.text.into_owned()).collect();
     let policy = policy(section)?;
     let needs_authorities =
         matches!(policy, Policy::VerifyClientCertIfGiven | Policy::RequireAndVerifyClientCert);
     if needs_authorities && !gives_authorities {
-        return section
-            .none_with("client_ca_file", "missing (hint: the CA that signs the clients' certificates)");
+        section.missing("client_ca_file", "the CA that signs the clients' certificates, as a PEM file");
+        return None;
     }
     if policy == Policy::NoClientCert && (gives_authorities || !allowed_names.is_empty()) {
-        return section.none_with(
+        section.problem(
             "client_auth_type",
             "no certificate is asked for, so client_ca and client_allowed_sans would do nothing \
              (hint: `RequireAndVerifyClientCert`)",
         );
+        return None;
     }
     let any = |mandatory| Arc::new(AnyCertificate { mandatory, provider: Arc::clone(provider) });
     let verifier: Arc<dyn ClientCertVerifier> = match policy {
@@ -77,7 +80,7 @@ pub(super) fn read(
             };
             let built = builder.build();
             built
-                .map_err(|error| section.problem("client_ca_file", format_args!("cannot be used: {error}")))
+                .map_err(|error| section.problem("client_ca_file", format!("cannot be used: {error}")))
                 .ok()?
         }
     };
@@ -87,21 +90,23 @@ pub(super) fn read(
     Some(Arc::new(NamedClients { allowed: allowed_names, inner: verifier }))
 }
 
-fn policy(section: &mut Section<'_, '_>) -> Option<Policy> {
-    let Some(name) = section.text("client_auth_type") else { return Some(Policy::NoClientCert) };
+fn policy(section: &mut Section<'_>) -> Option<Policy> {
+    let Some(name) = section.text_or_number("client_auth_type") else { return Some(Policy::NoClientCert) };
     let known = POLICIES.iter().find(|(known, _)| *known == name);
-    known.map(|(_, policy)| *policy).or_else(|| {
+    if known.is_none() {
         let names = POLICIES.map(|(name, _)| name).join("`, `");
-        section.none_with("client_auth_type", format_args!("one of `{names}` is expected"))
-    })
+        section.problem("client_auth_type", format!("expected one of `{names}`"));
+    }
+    known.map(|(_, policy)| *policy)
 }
 
-fn roots(section: &mut Section<'_, '_>, pem: &[u8]) -> Option<Arc<RootCertStore>> {
+fn roots(section: &Section<'_>, pem: &[u8]) -> Option<Arc<RootCertStore>> {
     let mut roots = RootCertStore::empty();
     let added = CertificateDer::pem_slice_iter(pem)
         .try_for_each(|certificate| certificate.ok().and_then(|certificate| roots.add(certificate).ok()));
     if added.is_none() || roots.is_empty() {
-        return section.none_with("client_ca_file", "PEM certificates of authorities are expected");
+        section.problem("client_ca_file", "expected PEM certificates of authorities");
+        return None;
     }
     Some(Arc::new(roots))
 }

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::sleep};
 
-use super::{Reading, WebConfig, WebConfigError, read};
+use super::{ReadFile, WebConfig, WebConfigError, read};
 use crate::files::Seen;
 
 /// How often the files are looked at. A change is in force after one to two of these.
@@ -36,7 +36,7 @@ impl Live {
         let Some(path) = path else {
             return Ok(Self { current: RwLock::default(), source: None });
         };
-        let Reading { config, seen } = read(&path);
+        let ReadFile { config, seen } = read(&path);
         Ok(Self { current: RwLock::new(Arc::new(config?)), source: Some(Source { path, seen }) })
     }
 
@@ -58,7 +58,7 @@ impl Live {
             if looked == applied || looked != last {
                 continue;
             }
-            let Reading { config, seen } = read_again(path).await;
+            let ReadFile { config, seen } = read_again(path).await;
             applied = seen;
             looked.clone_from(&applied);
             match config.map_err(|error| error.to_string()).and_then(|new| self.replace(new)) {
@@ -104,7 +104,7 @@ async fn look_again(files: &[Seen]) -> Vec<Seen> {
     blocking(move || files.iter().map(Seen::again).collect()).await
 }
 
-async fn read_again(path: &Path) -> Reading {
+async fn read_again(path: &Path) -> ReadFile {
     let path = path.to_owned();
     blocking(move || read(&path)).await
 }

@@ -78,7 +78,7 @@ fn read_headers(section: &mut Section<'_>) -> HeaderMap {
             value.problem(format!("this header cannot be set here (hint: {hint})"));
         } else if header.as_str().starts_with("webhook-") {
             value.problem("this header cannot be set here (hint: the relay's signature uses it)");
-        } else if let Ok(value) = HeaderValue::from_str(value.text) {
+        } else if let Ok(value) = HeaderValue::from_str(&value.text) {
             headers.insert(header, value);
         } else {
             value.problem("a header can't carry a character that is in it");

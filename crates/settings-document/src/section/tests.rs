@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::document::Document;
+
+/// What `get` finds in the section `s:` that has these lines, and what it says of them.
+fn check<T: std::fmt::Debug>(lines: &[&str], get: fn(&mut Section<'_>) -> T, expected: &str, says: &[&str]) {
+    let text = format!("s:\n  {}\n", lines.join("\n  "));
+    let document = Document::parse(&text, |_| true);
+    let reading = Reading::new(Path::new("a.yml"), document.lines, document.mistakes, BTreeMap::new());
+    let mut section = Section::root(&reading, &document.values).section("s").unwrap();
+    assert_eq!(format!("{:?}", get(&mut section)), expected, "{text}");
+    section.finish();
+    let said: Vec<String> = reading.into_problems().iter().map(ToString::to_string).collect();
+    assert_eq!(said, says, "{text}");
+}
+
+#[test]
+fn a_whole_number_is_text_where_it_may_be() {
+    let text_or_number = |section: &mut Section<'_>| section.text_or_number("k").map(Cow::into_owned);
+    let no_text = "a.yml:2: s.k: expected text, found ";
+    let unquoted = |kind| format!("{no_text}{kind} (hint: put it in quotes)");
+    check(&["k: a"], text_or_number, "Some(\"a\")", &[]);
+    check(&["k: 7"], text_or_number, "Some(\"7\")", &[]);
+    for empty in ["k: ''", "k:", "k: ~"] {
+        check(&[empty], text_or_number, "None", &[]);
+    }
+    check(&["k: 7.5"], text_or_number, "None", &[&unquoted("a number")]);
+    check(&["k: true"], text_or_number, "None", &[&unquoted("true or false")]);
+    check(&["k: [a]"], text_or_number, "None", &[&format!("{no_text}a list")]);
+    let text = |section: &mut Section<'_>| section.text("k").map(str::to_owned);
+    check(&["k: 7"], text, "None", &[&unquoted("a number")]);
+}
+
+#[test]
+fn a_list_of_texts_is_not_one_text() {
+    let get = |section: &mut Section<'_>| {
+        section.listed_texts("k").into_iter().map(|item| item.text.into_owned()).collect::<Vec<_>>()
+    };
+    check(&["k: [a, 7]"], get, r#"["a", "7"]"#, &[]);
+    check(&["k: a"], get, "[]", &["a.yml:2: s.k: expected a list of texts, found text"]);
+    check(&["k:", "- a", "- []"], get, r#"["a"]"#, &["a.yml:4: s.k[1]: expected text, found a list"]);
+}
+
+#[test]
+fn a_name_that_people_chose_keeps_its_place() {
+    let get = |section: &mut Section<'_>| {
+        let items = section.named_texts_or_numbers("k");
+        items.into_iter().map(|(name, item)| format!("{name}={}", item.text)).collect::<Vec<_>>()
+    };
+    let lines = ["k:", "  z: a", "  b.c: 7", "  a: []"];
+    check(&lines, get, r#"["b.c=7", "z=a"]"#, &["a.yml:5: s.k.a: expected text, found a list"]);
+}
+
+#[test]
+fn empty_text_gives_nothing_and_is_known() {
+    let get = |section: &mut Section<'_>| section.gives_any(&["a", "b"]);
+    check(&["a: ''", "b:"], get, "false", &[]);
+    check(&["a: x", "b: ''"], get, "true", &[]);
+    check(&["b: 0"], get, "true", &[]);
+}
