@@ -57,6 +57,11 @@ impl Files {
                 None
             }
             (Some(inline), None) => Some(inline.into_owned().into_bytes()),
+            // Most likely what should be in the file: it is not shown.
+            (None, Some(named)) if named.contains(char::is_control) => {
+                section.problem(file_key, format!("expected a path (hint: PEM text goes under `{key}`)"));
+                None
+            }
             (None, Some(named)) => {
                 let path = section.directory().join(&*named);
                 self.seen.push(Seen::now(&path));

@@ -149,6 +149,10 @@ fn a_refusal_repeats_no_secret() {
     );
     let said = validate(&directory.write("secrets.yml", &text)).unwrap_err().to_string();
     assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
+    // Nor what stands where its file should be named.
+    let text = text.replace("  key:", "  key_file:");
+    let said = validate(&directory.write("misplaced.yml", &text)).unwrap_err().to_string();
+    assert!(said.contains("expected a path") && !said.contains(secret_line), "{said}");
     // A broken document is quoted by nobody either.
     let said = validate(&directory.write("broken.yml", &format!("{text}\n\" {{"))).unwrap_err().to_string();
     assert!(!said.contains(secret_line) && !said.contains("in-plain-sight"), "{said}");
