@@ -161,7 +161,7 @@ impl Service {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         for refused in &page.refused {
             if logged.len() < MOST_LOGGED && logged.insert(refused.clone()) {
-                tracing::warn!("two sources have {refused}: the first one is shown, this one is left out");
+                tracing::warn!("left out of the page: {refused}; the first one is shown");
             }
         }
     }

@@ -16,7 +16,7 @@ fn a_text_file_takes_the_place_of_no_gpu_series() {
         page.value("gpu_node_exporter_refused_series_total", &[]) >= Some(1.0)
     });
     assert!(
-        exporter.log().contains("left a second family `gpu_up` of another type out"),
+        exporter.log().contains("left out of the page: a second family `gpu_up` of another type"),
         "{}",
         exporter.log()
     );
