@@ -230,7 +230,7 @@ impl Due {
 }
 
 fn labels(pairs: &[(&str, &str)]) -> LabelSet {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs.iter().copied().collect()
 }
 
 fn words(name: &str, expect_every: Duration, language: Language) -> LabelSet {

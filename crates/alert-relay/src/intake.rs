@@ -1,14 +1,14 @@
 //! Alertmanager's webhook, version "4": the one place that knows its JSON.
 //!
-//! Owns reading it (and writing it, for what the relay itself has to say). Leaves out what to do with it. Fields nobody
-//! here knows are let through, since new versions of Alertmanager add some. The format:
+//! Owns reading it (and writing it, for what the relay itself has to say), and how much of it is read. Leaves out what to do with it.
+//! Fields nobody here knows are let through, since new versions of Alertmanager add some. The format:
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::de::{Error as _, IgnoredAny};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
@@ -17,11 +17,15 @@ use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, 
 /// Reads one webhook's body. Never panics, whatever the bytes are.
 pub(crate) fn parse(body: &[u8]) -> Result<Notification, IntakeError> {
     let body: Body = serde_json::from_slice(body).map_err(|error| refusal(body, &error))?;
-    if body.alerts.is_empty() {
+    if body.alerts.kept.is_empty() {
         return Err(IntakeError::NoAlerts);
     }
     Ok(body.into_notification())
 }
+
+/// Alerts that are read of one webhook. Twice what a large cluster brings in one group; what is beyond is counted, as Alertmanager
+/// counts what its own `max_alerts` cuts off.
+pub(crate) const MOST_ALERTS: usize = 20_000;
 
 /// The body that [`parse`] reads back as `notification`.
 pub(crate) fn write(notification: &Notification) -> Bytes {
@@ -149,7 +153,57 @@ struct Body {
     truncated_alerts: u64,
     #[serde(default, rename = "notification_reason")]
     notification_reason: String,
-    alerts: Vec<BodyAlert>,
+    alerts: BodyAlerts,
+}
+
+/// The alerts as far as they are read, each turned into ours as it comes, so that a large body is in memory twice and not three times.
+#[derive(Debug, Default)]
+struct BodyAlerts {
+    kept: Vec<Alert>,
+    /// Where those stand that are over.
+    over: Vec<usize>,
+    left_out: u64,
+}
+
+impl BodyAlerts {
+    /// What fires takes the place of what is over.
+    fn add(&mut self, alert: Alert, most: usize) {
+        if self.kept.len() < most {
+            if alert.status == Status::Resolved {
+                self.over.push(self.kept.len());
+            }
+            self.kept.push(alert);
+            return;
+        }
+        self.left_out += 1;
+        if alert.status == Status::Firing
+            && let Some(place) = self.over.pop().and_then(|place| self.kept.get_mut(place))
+        {
+            *place = alert;
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BodyAlerts {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = BodyAlerts;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<BodyAlerts, A::Error> {
+                let mut alerts = BodyAlerts::default();
+                while let Some(alert) = list.next_element::<BodyAlert>()? {
+                    alerts.add(alert.into_alert(), MOST_ALERTS);
+                }
+                Ok(alerts)
+            }
+        }
+        value.deserialize_seq(List)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -173,7 +227,7 @@ struct BodyAlert {
 impl Body {
     fn into_notification(self) -> Notification {
         let mut seen = BTreeSet::new();
-        let mut alerts: Vec<Alert> = self.alerts.into_iter().map(BodyAlert::into_alert).collect();
+        let BodyAlerts { kept: mut alerts, left_out, .. } = self.alerts;
         // One alert is one thing: a second entry for the same labels could only contradict the first.
         alerts.retain(|alert| seen.insert(alert.fingerprint.clone()));
         let group_key = self.group_key.filter(|key| !key.is_empty()).unwrap_or_else(|| {
@@ -187,7 +241,7 @@ impl Body {
             common_labels: self.common_labels,
             common_annotations: self.common_annotations,
             external_url: self.external_url,
-            truncated_alerts: self.truncated_alerts,
+            truncated_alerts: self.truncated_alerts.saturating_add(left_out),
             is_declared_repeat: self.notification_reason == "repeat interval elapsed",
             alerts,
         }

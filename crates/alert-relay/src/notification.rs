@@ -2,12 +2,11 @@
 //!
 //! Owns the types. Leaves out their JSON, which only [`intake`](crate::intake) knows.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
-/// Label and annotation sets, sorted by name.
-pub(crate) type LabelSet = BTreeMap<String, String>;
+mod label_set;
+
+pub(crate) use crate::notification::label_set::LabelSet;
 
 /// One webhook: a full snapshot of one alert group, not a delta.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +23,7 @@ pub(crate) struct Notification {
     pub(crate) common_annotations: LabelSet,
     /// Where Alertmanager says it can be reached; differs between the peers of a cluster.
     pub(crate) external_url: String,
-    /// How many alerts Alertmanager left out (`max_alerts`).
+    /// How many alerts are not here: Alertmanager left them out (`max_alerts`), or there were more than are read of one webhook.
     pub(crate) truncated_alerts: u64,
     /// `notification_reason` is `repeat interval elapsed` (Alertmanager 0.32 and later; false when it does not say).
     pub(crate) is_declared_repeat: bool,
@@ -54,7 +53,7 @@ pub(crate) struct Alert {
 impl Alert {
     /// A label's value, or the empty string as in Alertmanager's own templates.
     pub(crate) fn label(&self, name: &str) -> &str {
-        self.labels.get(name).map_or("", String::as_str)
+        self.labels.get(name).unwrap_or_default()
     }
 }
 

@@ -25,7 +25,7 @@ fn a_firing_group() {
     let notification = read(FIRING);
     assert_eq!(notification.receiver, "ops.team (gpu)");
     assert_eq!(notification.group_key.0, r#"{}:{alertname="GpuMemoryAlmostFull", cluster="北京-1"}"#);
-    assert_eq!(notification.group_labels["cluster"], "北京-1");
+    assert_eq!(&notification.group_labels["cluster"], "北京-1");
     assert_eq!(notification.common_labels.len(), 3);
     assert_eq!(notification.external_url, "http://alertmanager.example:9093");
     assert!(!notification.is_declared_repeat);
@@ -34,7 +34,7 @@ fn a_firing_group() {
     assert_eq!(first.starts_at, "2026-11-23T10:18:04.664542101Z".parse().unwrap());
     assert_eq!(first.ends_at, None);
     assert_eq!(first.label("gpu"), "3");
-    assert_eq!(first.annotations["description"], "已持续 5 分钟 \"95%\" 以上。\n模型: Qwen3-VL <8B>");
+    assert_eq!(&first.annotations["description"], "已持续 5 分钟 \"95%\" 以上。\n模型: Qwen3-VL <8B>");
     assert_eq!(second.fingerprint.0, "282ccdc00a8c2295");
 }
 
@@ -160,4 +160,36 @@ proptest! {
     fn a_receiver_comes_back_from_its_regular_expression(name in any::<String>()) {
         prop_assert_eq!(unescape(&escape(&name)), name);
     }
+}
+
+#[test]
+fn of_a_webhook_without_end_what_fires_is_read_and_the_rest_is_counted() {
+    let alert = |name: &str, status: &str| {
+        format!(
+            r#"{{"status":"{status}","labels":{{"alertname":"{name}"}},"startsAt":"2026-08-22T01:02:03Z"}}"#
+        )
+    };
+    let mut alerts: Vec<String> =
+        (0..MOST_ALERTS - 1).map(|number| alert(&number.to_string(), "resolved")).collect();
+    alerts.push(alert("x", "firing"));
+    alerts.extend(["y", "z"].map(|name| alert(name, "firing")));
+    alerts.push(alert("over", "resolved"));
+    let body = format!(r#"{{"truncatedAlerts":5,"alerts":[{}]}}"#, alerts.join(","));
+    let notification = read(&body);
+    assert_eq!(notification.alerts.len(), MOST_ALERTS);
+    assert_eq!(notification.truncated_alerts, 5 + 3);
+    let fires = notification.alerts.iter().filter(|alert| alert.status == Status::Firing);
+    let mut firing: Vec<&str> = fires.map(|alert| alert.label("alertname")).collect();
+    firing.sort_unstable();
+    assert_eq!(firing, ["x", "y", "z"]);
+}
+
+#[test]
+fn an_alert_with_labels_without_end_is_refused_with_its_place() {
+    let labels: Vec<String> = (0..=LabelSet::MOST).map(|number| format!(r#""l{number}":"""#)).collect();
+    let body = changed(FIRING, |json| {
+        json["alerts"][1]["labels"] = serde_json::from_str(&format!("{{{}}}", labels.join(","))).unwrap();
+    });
+    let error = parse(body.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("alerts[1].labels") && error.contains("more than 1024 labels"), "{error}");
 }

@@ -66,11 +66,7 @@ pub(crate) fn message(changes: Changes) -> Message {
         now: now(),
         receiver: "ops".to_owned(),
         group_key: GroupKey("{}:{alertname=\"GpuMemoryHigh\"}".to_owned()),
-        group_labels: common_labels
-            .iter()
-            .filter(|(name, _)| *name == "alertname")
-            .map(|(n, v)| (n.clone(), v.clone()))
-            .collect(),
+        group_labels: common_labels.iter().filter(|(name, _)| *name == "alertname").collect(),
         common_annotations: common(&alerts, |alert| &alert.annotations),
         common_labels,
         changes,
@@ -161,12 +157,12 @@ fn ended(alert: Alert, minutes: i64) -> Alert {
 }
 
 fn set(pairs: &[(&str, &str)]) -> LabelSet {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs.iter().copied().collect()
 }
 
 fn common(alerts: &[&Alert], of: impl Fn(&Alert) -> &LabelSet) -> LabelSet {
     let Some((first, rest)) = alerts.split_first() else { return LabelSet::new() };
     let is_common =
-        |(name, value): &(&String, &String)| rest.iter().all(|alert| of(alert).get(*name) == Some(*value));
-    of(first).iter().filter(is_common).map(|(name, value)| (name.clone(), value.clone())).collect()
+        |(name, value): &(&str, &str)| rest.iter().all(|alert| of(alert).get(name) == Some(*value));
+    of(first).iter().filter(is_common).collect()
 }

@@ -44,9 +44,9 @@ pub(crate) fn notification(group: &str, alerts: Vec<Alert>) -> Notification {
     Notification {
         receiver: "ops".to_owned(),
         group_key: GroupKey(group.to_owned()),
-        group_labels: BTreeMap::new(),
-        common_labels: BTreeMap::new(),
-        common_annotations: BTreeMap::new(),
+        group_labels: LabelSet::new(),
+        common_labels: LabelSet::new(),
+        common_annotations: LabelSet::new(),
         external_url: "http://am:9093".to_owned(),
         truncated_alerts: 0,
         is_declared_repeat: false,

@@ -1,9 +1,10 @@
 //! Accepting: parse, route, make durable, and only then say yes.
 
 use bytes::Bytes;
+use tracing::warn;
 
 use crate::delivery::{Acceptance, Accepted};
-use crate::intake::{self, IntakeError};
+use crate::intake::{self, IntakeError, MOST_ALERTS};
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::routes;
@@ -53,6 +54,15 @@ impl Relay {
         let now = self.parts.clock.now().timestamp();
         let plan = routes::plan(routing, &notification, now, &settings.time_zone);
         let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted.len());
+        if alerts >= MOST_ALERTS && notification.truncated_alerts > 0 {
+            let left_out = notification.truncated_alerts;
+            warn!(
+                receiver,
+                left_out,
+                "a webhook for `{receiver}` has more than {MOST_ALERTS} alerts: {left_out} are counted in its message and not read \
+                 (hint: `group_by` in Alertmanager makes smaller groups)"
+            );
+        }
         let acceptance = self
             .store(Accepted {
                 endpoint: receiver.to_owned(),

@@ -160,14 +160,14 @@ fn list(message: &Message) -> Vec<Listed<'_>> {
 
 /// The first of these annotations that says something. Rules may bring a text in several languages (`summary`, `summary_en`):
 /// the message's own comes first.
-fn annotation<'a>(annotations: &'a LabelSet, names: &[&str], language: Language) -> Option<&'a String> {
+fn annotation<'a>(annotations: &'a LabelSet, names: &[&str], language: Language) -> Option<&'a str> {
     let suffix = match language {
         Language::ZhCn => "zh",
         Language::En => "en",
     };
     names
         .iter()
-        .flat_map(|name| [annotations.get(&format!("{name}_{suffix}")), annotations.get(*name)])
+        .flat_map(|name| [annotations.get(&format!("{name}_{suffix}")), annotations.get(name)])
         .flatten()
         .find(|text| !text.trim().is_empty())
 }
@@ -225,8 +225,8 @@ impl Writer<'_> {
             links => context! {
                 graph => self.address(address::graph(&alert.generator_url, &message.links.prometheus)),
                 silence => self.address(address::silence(alert, &message.links.alertmanager)),
-                runbook => self.address(annotation(&["runbook_url", "runbook"]).cloned().unwrap_or_default()),
-                dashboard => self.address(annotation(&["dashboard_url", "dashboard"]).cloned().unwrap_or_default()),
+                runbook => self.address(annotation(&["runbook_url", "runbook"]).unwrap_or_default().to_owned()),
+                dashboard => self.address(annotation(&["dashboard_url", "dashboard"]).unwrap_or_default().to_owned()),
             },
         }
     }
@@ -259,11 +259,9 @@ fn says(text: &str, value: &str) -> bool {
 /// Labels equal in every alert listed. Not Alertmanager's `commonLabels`: those know nothing of alerts that are gone.
 fn shared_labels(listed: &[Listed<'_>]) -> LabelSet {
     let Some((first, rest)) = listed.split_first() else { return LabelSet::new() };
-    let is_shared = |name: &String, value: &String| {
-        rest.iter().all(|listed| listed.alert.labels.get(name) == Some(value))
-    };
-    let labels = first.alert.labels.iter().filter(|(name, value)| is_shared(name, value));
-    labels.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let is_shared =
+        |name: &str, value: &str| rest.iter().all(|listed| listed.alert.labels.get(name) == Some(value));
+    first.alert.labels.iter().filter(|(name, value)| is_shared(name, value)).collect()
 }
 
 fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -302,13 +300,14 @@ fn pairs(shown: &[(&str, &str)], detail: Detail) -> Vec<Value> {
 }
 
 fn labels(set: &LabelSet, detail: Detail) -> Value {
-    TextMap::value(set.iter().map(|(name, value)| (name.clone(), clean::line(value, detail.label))))
+    TextMap::value(set.iter().map(|(name, value)| (name.to_owned(), clean::line(value, detail.label))))
 }
 
 fn annotations(set: &LabelSet, detail: Detail) -> Value {
     TextMap::value(
-        set.iter()
-            .map(|(name, value)| (name.clone(), clean::text(value, detail.description.max(detail.summary)))),
+        set.iter().map(|(name, value)| {
+            (name.to_owned(), clean::text(value, detail.description.max(detail.summary)))
+        }),
     )
 }
 
@@ -348,7 +347,7 @@ mod tests {
             let annotations =
                 annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
             let found = annotation(&annotations, &["summary", "message"], language);
-            assert_eq!(found.map(String::as_str), expected);
+            assert_eq!(found, expected);
         };
         let both = [("summary", "显存已满"), ("summary_en", "memory full")];
         check(&both, Language::En, Some("memory full"));

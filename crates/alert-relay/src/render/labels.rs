@@ -36,7 +36,6 @@ fn without_port(value: &str) -> &str {
 pub(super) fn shown_labels<'a>(labels: &'a LabelSet, place: Option<&str>) -> Vec<(&'a str, &'a str)> {
     let mut shown: Vec<(&str, &str)> = labels
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
         .filter(|(name, value)| {
             !value.is_empty()
                 && !name.starts_with("__")

@@ -25,7 +25,7 @@ enum Condition {
 impl Matcher {
     /// Whether a set of labels meets the condition.
     pub(crate) fn matches(&self, labels: &LabelSet) -> bool {
-        let value = labels.get(&self.label).map_or("", String::as_str);
+        let value = labels.get(&self.label).unwrap_or_default();
         match &self.condition {
             Condition::Equal(expected) => value == expected,
             Condition::NotEqual(expected) => value != expected,

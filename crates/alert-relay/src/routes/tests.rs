@@ -1,6 +1,6 @@
 use super::*;
 use crate::calendar::Calendar;
-use crate::notification::{GroupKey, Status};
+use crate::notification::{GroupKey, LabelSet, Status};
 
 /// 2026-08-21, a Friday, at three in the morning UTC.
 const NIGHT: &str = "2026-08-21T03:00:00Z";
@@ -10,7 +10,7 @@ fn alert(fingerprint: &str, status: Status, severity: &str) -> Alert {
     Alert {
         status,
         labels: [("severity".to_owned(), severity.to_owned())].into(),
-        annotations: BTreeMap::new(),
+        annotations: LabelSet::new(),
         starts_at: "2026-08-21T01:00:00Z".parse().unwrap(),
         ends_at: None,
         generator_url: String::new(),
@@ -22,9 +22,9 @@ fn notification(alerts: Vec<Alert>) -> Notification {
     Notification {
         receiver: "ops".to_owned(),
         group_key: GroupKey("{}:{}".to_owned()),
-        group_labels: BTreeMap::new(),
-        common_labels: BTreeMap::new(),
-        common_annotations: BTreeMap::new(),
+        group_labels: LabelSet::new(),
+        common_labels: LabelSet::new(),
+        common_annotations: LabelSet::new(),
         external_url: String::new(),
         truncated_alerts: 0,
         is_declared_repeat: false,
