@@ -37,6 +37,9 @@ mod supervisor;
 
 mod check;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};

@@ -36,11 +36,13 @@ mod collector {
 
 #[cfg(test)]
 mod captures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod readme;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 
 use entry::Entry;

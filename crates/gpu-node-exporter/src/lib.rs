@@ -34,4 +34,7 @@ mod check;
 
 mod app;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub use app::main;

@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod corpus;
 pub mod endpoint;
 pub mod page;
 pub mod robot;

@@ -4,7 +4,7 @@
 //! `snapshot`'s. Logs what happens to probes, XIDs, and the faults of the collector, which would else be logged only while somebody
 //! scrapes.
 
-mod kernel_log;
+pub(in crate::gpu) mod kernel_log;
 mod message;
 mod probes;
 mod process;

@@ -99,13 +99,13 @@ fn request(kind: u16, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
 }
 
 #[derive(PartialEq, Eq, Debug)]
-enum Progress {
+pub(super) enum Progress {
     More,
     Done,
 }
 
 /// Reads the messages of one datagram; answers to an older query are passed over.
-fn read_datagram(
+pub(super) fn read_datagram(
     mut bytes: &[u8],
     sequence: u32,
     answer: u16,

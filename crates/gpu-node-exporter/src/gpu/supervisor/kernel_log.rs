@@ -47,16 +47,16 @@ pub(in crate::gpu) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Calls `on_xid` for each XID until it returns false or the log ends.
-fn read_records(log: &mut impl Read, on_xid: impl Fn(&str, u32) -> bool) {
+pub(in crate::gpu) fn read_records(log: &mut impl Read, on_xid: impl Fn(&str, u32) -> bool) {
     let mut record = vec![0; RECORD];
     loop {
         match log.read(&mut record) {
             Ok(0) => return,
             Ok(length) => {
                 let text = String::from_utf8_lossy(&record[..length]);
-                // Continuation lines hold key=value pairs; only the first is the message.
-                let message = text.lines().next().unwrap_or_default();
-                if let Some((slot, code)) = xid::parse_message(message)
+                // Continuation lines hold key=value pairs; only the first has the message.
+                let record = text.lines().next().unwrap_or_default();
+                if let Some((slot, code)) = xid::parse_record(record)
                     && !on_xid(slot, code)
                 {
                     return;

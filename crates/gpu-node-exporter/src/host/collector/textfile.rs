@@ -18,7 +18,7 @@ use crate::host::kept_file::ReadError;
 
 mod composed;
 mod glob;
-mod parse;
+pub(in crate::host) mod parse;
 
 static DIRECTORY: Flag = Flag::values(
     "collector.textfile.directory",

@@ -9,7 +9,7 @@ use super::composed::arrange;
 use crate::family::{Family, Kind, Labels, Number, Sample, closing_quote};
 
 /// The families by name, or the first mistake with its line.
-pub(super) fn parse(text: &str) -> Result<Vec<Family>, String> {
+pub(in crate::host) fn parse(text: &str) -> Result<Vec<Family>, String> {
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("the last line does not end (hint: write to another name and rename)".to_owned());
     }

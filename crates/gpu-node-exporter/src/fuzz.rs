@@ -1,0 +1,12 @@
+//! What fuzzers drive: each target takes any bytes and asserts what must hold of them, beyond not crashing.
+//!
+//! `fuzz/` at the top of the repository has a program for each target, and the bytes that were found to reach far; the tests below give
+//! all of those to the same functions. Built for tests and for fuzzers (`--cfg fuzzing`) alone.
+
+pub use crate::gpu::fuzz::{gpu_frames, kernel_log};
+pub use crate::host::fuzz::{kernel_files, netlink, text_files};
+
+#[cfg(test)]
+mod replay {
+    test_peers::replay_corpus!(gpu_frames, kernel_files, kernel_log, netlink, text_files);
+}

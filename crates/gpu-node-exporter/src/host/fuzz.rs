@@ -1,0 +1,112 @@
+//! What fuzzers drive of the host's side.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::collector::textfile;
+use super::netlink::{attribute, read_datagram, text};
+use super::testing::{Captures, collectors, read};
+use crate::exposition::{Format, Page};
+use crate::family::Family;
+
+/// One file of `/proc` or `/sys`, by its number in the captures, and what it holds instead: the collectors that read it give families
+/// that make a page which reads back.
+pub fn kernel_files(bytes: &[u8]) {
+    let Some((number, content)) = bytes.split_first() else { return };
+    TREE.with(|tree| {
+        let (path, good, readers) = &tree.files[usize::from(*number) % tree.files.len()];
+        fs::write(path, content).expect("a temporary file takes it");
+        for mut collector in collectors(tree.captures.path()) {
+            if readers.contains(&collector.name()) {
+                reads_back(collector.collect().families);
+            }
+        }
+        fs::write(path, good).expect("a temporary file takes it");
+    });
+}
+
+/// The captures, with the collectors that read each file.
+struct Tree {
+    captures: Captures,
+    files: Vec<(PathBuf, Vec<u8>, Vec<&'static str>)>,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let captures = Captures::new();
+        let good = read(collectors(captures.path()));
+        let files = captures.files.iter().map(|(path, bytes)| {
+            fs::write(path, "garbled").expect("a temporary file takes it");
+            let garbled = read(collectors(captures.path()));
+            fs::write(path, bytes).expect("a temporary file takes it");
+            let differs = garbled.into_iter().zip(&good).filter(|(garbled, good)| garbled != *good);
+            (path.clone(), bytes.clone(), differs.map(|(_, good)| good.collector).collect())
+        });
+        let files = files.collect();
+        Self { captures, files }
+    }
+}
+
+thread_local! {
+    // A fuzzer calls the target a million times; the files are made once.
+    static TREE: Tree = Tree::new();
+}
+
+/// A datagram of netlink: no message is longer than what came, and a text has no zero.
+pub fn netlink(bytes: &[u8]) {
+    let mut taken = 0;
+    let _ = read_datagram(bytes, 0x6161_6161, 0x6161, |message| {
+        taken += message.len();
+        for kind in 0..64 {
+            if let Some(payload) = attribute(message, kind) {
+                assert!(payload.len() + 4 <= message.len());
+                assert!(!text(payload).contains('\0'));
+            }
+        }
+    });
+    assert!(taken <= bytes.len());
+}
+
+/// A text file: what is taken from it makes a page that reads back, and the page's text in the old format is a good text file with the
+/// same samples.
+pub fn text_files(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(families) = textfile::parse::parse(text) else { return };
+    let pages = reads_back(families.clone());
+    let again = textfile::parse::parse(&pages.classic).expect("our own page is a good text file");
+    assert_eq!(reads_back(again).classic, pages.classic);
+}
+
+/// The page of these families in both formats.
+struct Pages {
+    classic: String,
+}
+
+/// A scraper finds each series once, under a name and labels that Prometheus takes.
+fn reads_back(families: Vec<Family>) -> Pages {
+    let page = Page::new(vec![Arc::new(families)]);
+    let [classic, openmetrics] = [Format::Classic, Format::OpenMetrics].map(|format| page.encode(format, 0));
+    for text in [&classic, &openmetrics] {
+        let mut series = BTreeSet::new();
+        for sample in test_peers::page::Page(text.clone()).samples() {
+            assert!(is_name(&sample.name, ":"), "the name {:?}", sample.name);
+            for label in sample.labels.keys() {
+                assert!(is_name(label, "") && !label.starts_with("__"), "the label {label:?}");
+            }
+            let key = (sample.name, sample.labels);
+            assert!(!series.contains(&key), "{key:?} is there twice");
+            series.insert(key);
+        }
+    }
+    assert!(openmetrics.ends_with("# EOF\n"));
+    Pages { classic }
+}
+
+/// <https://prometheus.io/docs/concepts/data_model/>, without the UTF-8 names of Prometheus 3.
+fn is_name(name: &str, also: &str) -> bool {
+    let is_letter = |symbol: char| symbol.is_ascii_alphabetic() || symbol == '_' || also.contains(symbol);
+    name.chars().next().is_some_and(is_letter)
+        && name.chars().all(|symbol| is_letter(symbol) || symbol.is_ascii_digit())
+}
