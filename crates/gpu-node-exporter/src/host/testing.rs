@@ -1,5 +1,7 @@
 //! What the collectors' tests are written with.
 
+#![expect(clippy::unwrap_used, reason = "who calls is a test or a fuzzer, which fails with the panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
