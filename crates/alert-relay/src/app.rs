@@ -107,7 +107,7 @@ async fn answer_commands(control: Result<ControlSocket, ControlError>, relay: Ar
         Err(error) => Err(error),
     };
     if let Err(error) = served {
-        warn!(%error, "`alert-relay send-test` cannot use this relay: {error}");
+        warn!(%error, "`alert-relay send-test` and `alert-relay reload` cannot use this relay: {error}");
     }
     std::future::pending().await
 }

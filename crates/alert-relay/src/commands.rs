@@ -9,7 +9,9 @@ use clap::Subcommand;
 mod check;
 mod explain;
 mod preflight;
+mod reload;
 mod render;
+mod running_relay;
 mod send_test;
 mod serve;
 mod settings_file;
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Serve(serve::ServeArgs),
     /// Find what is wrong with the settings, all at once; exit code 2 if anything is
     Check(check::CheckArgs),
+    /// Have the running relay read its settings again; exit code 2 if they have mistakes, and the old ones stay
+    Reload(reload::ReloadArgs),
     /// Show what a target would be sent
     Render(render::RenderArgs),
     /// Send a test message to a target, and say what its channel answered
@@ -36,6 +40,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
+            Self::Reload(args) => reload::run(&args),
             Self::Render(args) => render::run(&args),
             Self::SendTest(args) => send_test::run(&args),
             Self::Explain(args) => explain::run(&args),

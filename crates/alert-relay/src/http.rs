@@ -38,7 +38,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/metrics", get(operation::metrics))
         .route("/-/healthy", get(operation::healthy))
         .route("/-/ready", get(operation::ready))
-        .route("/-/reload", post(operation::reload))
+        .route(RELOAD_PATH, post(operation::reload))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
@@ -49,11 +49,13 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 pub(crate) fn control_router(relay: Arc<Relay>) -> Router {
     Router::new()
         .route(TEST_PATH, post(targets::test))
+        .route(RELOAD_PATH, post(operation::reload))
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
         .with_state(relay)
 }
 
 const TEST_PATH: &str = "/api/v1/targets/{name}/test";
+const RELOAD_PATH: &str = "/-/reload";
 
 /// What the paths work with.
 #[derive(Clone, Debug)]

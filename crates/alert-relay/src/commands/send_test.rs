@@ -6,18 +6,16 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 
 use crate::channel::Stamp;
+use crate::commands::running_relay;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
 use crate::compose::MessageDefaults;
-use crate::control::{self, ControlAnswer};
 use crate::message::Wording;
-use crate::outbox::Outbox;
 use crate::preview;
 use crate::settings::{Settings, TargetSettings};
 use crate::test_report::{TestReport, TestedPart};
@@ -48,8 +46,14 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         .build()
         .context("failed to start the runtime")?;
     let store = settings.store.path.display();
-    let is_delivered = if let Some(answer) = runtime.block_on(ask(&settings, &target.name))? {
-        println!("{}", message(&answer));
+    let path = format!("/api/v1/targets/{}/test", utf8_percent_encode(&target.name, NON_ALPHANUMERIC));
+    let asked = running_relay::ask(
+        &settings.store.path,
+        &path,
+        "nothing was sent, which could exceed the robot's budget",
+    );
+    let is_delivered = if let Some(answer) = runtime.block_on(asked)? {
+        println!("{}", running_relay::lines(&answer).join("\n"));
         println!("asked the relay that runs with `{store}`: within its budget, by its settings in force");
         answer.status.is_success()
     } else {
@@ -59,32 +63,6 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         report.is_delivered()
     };
     Ok(if is_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Has the running relay send it; `None` if there is none.
-async fn ask(settings: &Settings, target: &str) -> anyhow::Result<Option<ControlAnswer>> {
-    let store = &settings.store.path;
-    let name = utf8_percent_encode(target, NON_ALPHANUMERIC);
-    let answer = control::post(store, &format!("/api/v1/targets/{name}/test")).await.context(
-        "cannot ask the relay that runs with this store; nothing was sent by this command (hint: run it as the relay's user)",
-    )?;
-    if answer.is_none() && Outbox::is_in_use(store) {
-        bail!(
-            "a relay runs with `{}` and does not listen for commands, so nothing was sent, which could exceed its budget (hint: its \
-             log says why; a relay of an older version has to be restarted)",
-            store.display()
-        );
-    }
-    Ok(answer)
-}
-
-/// What the relay says to people. Its answers are JSON with a `message`.
-fn message(answer: &ControlAnswer) -> String {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match body.get("message").and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
-        None => format!("the relay answered {}", answer.status),
-    }
 }
 
 async fn send(settings: &Settings, target: &TargetSettings) -> TestReport {

@@ -1,8 +1,10 @@
 //! New settings without a restart, and bad ones without harm.
 
 use std::io::Write;
+use std::process::Output;
 
 use crate::client::{get, post_json, request};
+use crate::gate::ALICE;
 use crate::program::{Home, to_robot, webhook};
 use crate::robot::Robot;
 
@@ -34,6 +36,33 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     after.accept();
     assert!(old.is_idle());
     assert_eq!(reload().status, 200);
+}
+
+/// `reload` as an operator runs it: its exit code, and what it says.
+fn command(home: &Home) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = home.run("reload");
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
+#[test]
+fn the_command_says_what_came_of_it_whatever_the_listener_asks_for() {
+    let robot = Robot::start();
+    let home = Home::new(&to_robot(&robot.url()));
+    let (code, said) = command(&home);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no relay runs with") && said.contains("relay.db"), "{said}");
+
+    let serving = home.serve_behind(ALICE);
+    let (code, said) = command(&home);
+    assert_eq!((code, said.as_str()), (Some(0), "the new settings are in force\n"));
+    serving.wait_for("settings reloaded");
+
+    home.write(&(to_robot(&robot.url()) + "tiemzone: UTC\ntimezone: Mars\n"));
+    let (code, said) = command(&home);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("tiemzone") && said.contains("Mars"), "{said}");
+    assert!(said.ends_with("the old ones stay in force\n"), "{said}");
+    serving.wait_for("reload refused");
 }
 
 #[test]
