@@ -113,6 +113,23 @@ fn nothing_is_left_for_later_or_tied_to_one_machine() {
     }
 }
 
+/// Docker takes a container that it has sent any signal for stopped by hand, and never starts it again (moby#41302). A signal from
+/// inside (`docker compose exec prometheus kill -HUP 1`) is not Docker's.
+#[test]
+fn nothing_tells_people_to_have_docker_signal_a_container() {
+    // In pieces, so that this file is not its own finding.
+    let banned = ["docker", "docker compose", "docker-compose", "docker container"]
+        .map(|program| format!("{program} {}", "kill"));
+    let pages = files().into_iter().filter(|file| !file.starts_with("tests/tests"));
+    for file in pages {
+        let Ok(text) = std::fs::read_to_string(checkout().join(&file)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let found = banned.iter().find(|command| line.contains(command.as_str()));
+            assert_eq!(found, None, "{}:{}: {}", file.display(), number + 1, line.trim());
+        }
+    }
+}
+
 /// What says where things are, for who looks for them.
 const MAPS: [&str; 4] = ["ARCHITECTURE.md", "docs/bug-hunt.md", "docs/glossary.md", "docs/states.md"];
 

@@ -48,23 +48,58 @@ fn every_named_volume_is_declared_and_every_mounted_file_exists() {
     }
 }
 
+/// A tag can be moved to another image; a digest cannot.
+fn is_pinned(image: &str) -> bool {
+    image.split_once("@sha256:").is_some_and(|(name, digest)| {
+        name.contains(':')
+            && digest.len() == 64
+            && digest.chars().all(|symbol| matches!(symbol, '0'..='9' | 'a'..='f'))
+    })
+}
+
 #[test]
 fn images_are_pinned_or_built_from_a_file_that_exists() {
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap();
-        let (_, tag) = image.rsplit_once(':').unwrap();
-        assert!(tag.starts_with(|symbol: char| symbol == 'v' || symbol.is_ascii_digit()), "{name}: {image}");
-        assert!(tag.matches('.').count() == 2, "{name}: {image} is not one release");
         if let Some(file) = service["build"]["dockerfile"].as_str() {
             for line in text(file).lines().filter(|line| line.starts_with("FROM ")) {
-                assert!(!line.contains("latest") && line.contains(':'), "{file}: {line}");
+                assert!(is_pinned(line.trim_end_matches(" AS build")), "{file}: {line}");
             }
-            assert!(text(file).contains("USER 65532"), "{file} runs as root");
             assert!(
                 image.ends_with(&format!(":{}", env!("CARGO_PKG_VERSION"))),
                 "{name}: {image} is another release"
             );
+        } else {
+            assert!(is_pinned(image), "{name}: {image}");
+            let (_, tag) = image.split('@').next().unwrap().rsplit_once(':').unwrap();
+            assert_eq!(tag.matches('.').count(), 2, "{name}: {image} is not one release");
         }
+    }
+}
+
+/// Of an image's Dockerfile.
+fn user(dockerfile: &str) -> u32 {
+    let text = text(dockerfile);
+    let user = text.lines().find_map(|line| line.strip_prefix("USER ")).unwrap();
+    let (user, group) = user.split_once(':').unwrap();
+    assert_eq!(user, group, "{dockerfile}");
+    user.parse().unwrap()
+}
+
+/// The exporter sees every process: as the relay's user it could read the relay's memory and files through `/proc`.
+#[test]
+fn no_two_services_and_no_distribution_share_a_user() {
+    let [exporter, relay] = ["gpu-node-exporter", "alert-relay"]
+        .map(|service| user(&format!("deploy/docker/{service}.Dockerfile")));
+    assert_ne!(exporter, relay);
+    // Root and system users, people, systemd's dynamic users, `nobody`, and the 65532 of many images are others'.
+    for uid in [exporter, relay] {
+        assert!((60_578..=61_183).contains(&uid), "{uid}");
+    }
+    let dockerfile = text("deploy/docker/alert-relay.Dockerfile");
+    assert!(dockerfile.contains(&format!("install -d -o {relay} -g {relay} -m 0700 /var/lib/alert-relay")));
+    for page in ["deploy/README.md", "deploy/alert-relay/secrets/README.md", "deploy/preflight"] {
+        assert!(text(page).contains(&relay.to_string()), "{page} names another user than the image");
     }
 }
 
@@ -92,6 +127,8 @@ fn every_service_is_watched_and_bounded() {
         assert!(service["healthcheck"]["test"].is_array(), "{name} has no health check");
         assert_eq!(service["restart"], "unless-stopped", "{name}");
         assert!(service["logging"]["options"]["max-size"].is_string(), "{name}'s log grows without end");
+        assert!(service["mem_limit"].is_string(), "{name} may take all memory");
+        assert!(service["pids_limit"].as_u64().is_some(), "{name} may start processes without end");
     }
 }
 
@@ -124,29 +161,69 @@ fn the_kernels_log_is_open_to_the_exporter() {
     }
 }
 
-/// A mistake in relay.yml must not keep Prometheus from starting, nor a password make a service look ill.
+/// A mistake in relay.yml must not keep Prometheus from starting.
 #[test]
 fn no_service_waits_for_anothers_health() {
     for (name, service) in services() {
         assert!(service["depends_on"].is_null() || service["depends_on"].is_array(), "{name}");
     }
-    let check = |status: &str, is_healthy: bool| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-        let server = std::thread::spawn(move || {
-            let (mut peer, _) = listener.accept().unwrap();
-            let head = BufReader::new(peer.try_clone().unwrap()).lines();
-            assert!(head.map_while(Result::ok).any(|line| line.is_empty()), "the request has no end");
-            peer.write_all(answer.as_bytes()).unwrap();
-        });
-        let outcome = Command::new(path("deploy/docker/healthcheck")).arg(port).status().unwrap();
-        server.join().unwrap();
-        assert_eq!(outcome.success(), is_healthy, "{status}");
-    };
-    check("200 OK", true);
-    check("401 Unauthorized", true);
-    check("503 Service Unavailable", false);
+}
+
+/// The health check of both images, against a server that gives this answer at `listen`.
+fn is_healthy(listen: &str, asked: &str, status: &str) -> bool {
+    let listener = TcpListener::bind(listen).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let head = BufReader::new(peer.try_clone().unwrap()).lines().map_while(Result::ok);
+        let head: Vec<_> = head.take_while(|line| !line.is_empty()).collect();
+        peer.write_all(answer.as_bytes()).unwrap();
+        head
+    });
+    let asked = asked.replace("PORT", &port);
+    let outcome = Command::new(path("deploy/docker/healthcheck")).arg(&asked).status().unwrap();
+    let head = server.join().unwrap();
+    let host = if asked.starts_with(':') { format!("127.0.0.1{asked}") } else { asked };
+    assert!(head.contains(&format!("Host: {host}")), "{head:?}");
+    outcome.success()
+}
+
+#[test]
+fn a_service_that_asks_for_a_password_or_another_peer_is_well_and_one_that_fails_is_ill() {
+    for (status, expected) in [
+        ("200 OK", true),
+        ("401 Unauthorized", true),
+        ("403 Forbidden", true),
+        ("503 Service Unavailable", false),
+        ("500 Internal Server Error", false),
+    ] {
+        assert_eq!(is_healthy("127.0.0.1:0", "127.0.0.1:PORT", status), expected, "{status}");
+    }
+}
+
+#[test]
+fn the_health_check_takes_every_form_of_a_listen_address() {
+    for (listen, asked) in [
+        ("127.0.0.1:0", ":PORT"),
+        ("0.0.0.0:0", "0.0.0.0:PORT"),
+        ("[::1]:0", "[::1]:PORT"),
+        ("[::]:0", "[::]:PORT"),
+        ("127.0.0.1:0", "localhost:PORT"),
+    ] {
+        assert!(is_healthy(listen, asked, "200 OK"), "{listen} asked as {asked}");
+    }
+}
+
+/// Its lifecycle paths take a POST from any web page that is open on this machine, `/-/quit` among them.
+#[test]
+fn prometheus_cannot_be_stopped_by_a_web_page_and_takes_up_changed_files_by_itself() {
+    let compose = yaml("docker-compose.yml");
+    let command = compose["services"]["prometheus"]["command"].to_string();
+    for flag in ["web.enable-lifecycle\"", "web.enable-admin-api\""] {
+        assert!(!command.contains(flag), "{flag} is on");
+    }
+    assert!(command.contains("--enable-feature=auto-reload-config"), "{command}");
 }
 
 /// `command:` replaces the image's own flags, so a flag that is forgotten is lost.

@@ -40,6 +40,13 @@ fn save(folder: &Path, file: &str, content: &str) -> String {
     to.to_str().unwrap().to_owned()
 }
 
+/// What `alert-relay check` says of a file.
+fn check(file: &str) -> String {
+    let relay = programs::ours("alert-relay").unwrap();
+    let output = std::process::Command::new(relay).args(["check", "--config", file]).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 #[tokio::test]
 async fn the_relays_targets_routes_and_people() {
     let data = tempfile::tempdir().unwrap();
@@ -56,11 +63,55 @@ async fn the_relays_targets_routes_and_people() {
     ] {
         save(data.path(), &format!("secrets/{secret}"), content);
     }
-    let relay = programs::ours("alert-relay").unwrap();
-    let output = std::process::Command::new(relay).args(["check", "--config", &file]).output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = check(&file);
     assert!(said.contains("good: 1 receiver, 3 targets, 1 heartbeat"), "{said}\n{settings}");
+}
+
+/// The shipped file with the lines of one target alone as settings: its block, and what names it and nothing else.
+fn with_one_target(target: &str) -> String {
+    const TARGETS: [&str; 3] = ["ops-dingtalk", "ops-wecom", "ops-mail"];
+    let mut block = "";
+    let shipped = text("deploy/alert-relay/relay.yml");
+    let lines = shipped.lines().map(|line| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let Some(words) = line.trim_start().strip_prefix("# ").filter(|_| !indent.is_empty()) else {
+            return line.to_owned();
+        };
+        if let Some(name) = TARGETS.iter().find(|name| words.contains(*name)) {
+            block = name;
+        }
+        if block == target { format!("{indent}{words}") } else { line.to_owned() }
+    });
+    lines.take_while(|line| line != "people:").collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// Whoever has one robot takes the comment off its lines and is done: no example leans on another.
+#[tokio::test]
+async fn each_target_alone() {
+    for (target, secrets) in [
+        ("ops-dingtalk", &["dingtalk_url", "dingtalk_secret"][..]),
+        ("ops-wecom", &["wecom_url"]),
+        ("ops-mail", &["smtp_password"]),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let port = Port::free().unwrap();
+        let settings = with_one_target(target)
+            .replace(":8060\"", &format!("{}\"", port.address()))
+            .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
+        let file = save(data.path(), "relay.yml", &settings);
+        for secret in secrets {
+            let content = match *secret {
+                "dingtalk_url" => "https://oapi.dingtalk.com/robot/send?access_token=x",
+                "wecom_url" => "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=x",
+                _ => "SECx",
+            };
+            save(data.path(), &format!("secrets/{secret}"), content);
+        }
+        let said = check(&file);
+        assert!(said.contains("good: 1 receiver, 1 target, 1 heartbeat"), "{target}: {said}\n{settings}");
+        let names = |line: &&str| line.contains(target) && !line.trim_start().starts_with('#');
+        assert_eq!(settings.lines().filter(names).count(), 3, "a block and two lines:\n{settings}");
+    }
 }
 
 /// The way to messages that reached nobody, as the page describes it, on a store as the relay makes it.

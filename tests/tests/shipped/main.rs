@@ -16,6 +16,8 @@ mod examples;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod promql;
 #[cfg(test)]
 mod rules;

@@ -35,7 +35,9 @@ pub(crate) fn run(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
         .context("failed to start the runtime")?;
     let answer = runtime.block_on(running_relay::ask(&store, "/-/reload", "nothing was reloaded"))?;
     match answer {
-        Some(answer) if answer.status == StatusCode::BAD_REQUEST => Ok(refuse(&running_relay::lines(&answer))),
+        Some(answer) if answer.status == StatusCode::BAD_REQUEST => {
+            Ok(refuse(&running_relay::lines(&answer)))
+        }
         Some(answer) if answer.status.is_success() => {
             println!("{}", running_relay::lines(&answer).join("\n"));
             Ok(ExitCode::SUCCESS)
