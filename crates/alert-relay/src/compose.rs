@@ -113,6 +113,16 @@ pub(crate) fn fallback_banner(dead: &str, fallback: &str, language: Language) ->
     }
 }
 
+/// The banner of a message that a fallback sends because the target's own channel refuses its text.
+pub(crate) fn refusal_banner(refusing: &str, fallback: &str, language: Language) -> String {
+    match language {
+        Language::ZhCn => format!("目标 {refusing} 的渠道拒收本条正文，由备用目标 {fallback} 代发"),
+        Language::En => {
+            format!("The channel of {refusing} refuses this text; its fallback {fallback} brings it")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, Notification};
+use crate::recourse::Refusals;
 use crate::routes::{Mentions, Planned};
 
 pub(crate) use crate::delivery::public_id::PublicId;
@@ -90,6 +91,8 @@ pub(crate) struct Claim {
     pub(crate) ledger: Vec<LedgerEntry>,
     /// How far the last one's message has come; `None`: it was not tried before.
     pub(crate) progress: Option<Progress>,
+    /// Which channels have refused the last one's message.
+    pub(crate) refusals: Refusals,
 }
 
 /// One pending delivery.
@@ -122,6 +125,13 @@ pub(crate) struct Progress {
     pub(crate) done: BTreeSet<u32>,
     /// Of a mail: what became of its recipients.
     pub(crate) recipients: BTreeMap<String, RecipientStatus>,
+}
+
+impl Progress {
+    /// Whether some recipients of a mail have it.
+    pub(crate) fn is_partly_told(&self) -> bool {
+        self.recipients.values().any(|status| *status == RecipientStatus::Accepted)
+    }
 }
 
 /// What became of one recipient of a mail.

@@ -30,6 +30,7 @@ mod story;
 
 mod budget;
 mod health;
+mod recourse;
 mod retry;
 mod schedule;
 

@@ -15,11 +15,11 @@ pub(crate) enum Next {
     Wait(Duration),
     /// The robot asked for a pause of this length: nothing goes to it meanwhile.
     Pause(Duration),
-    /// The same message, put differently, at once.
+    /// The same message, put differently, at once; before it is put as [`Wording::Bare`] the target's fallback is asked (`recourse`).
     Reword(Wording),
     /// The target is wrong: keep the message until somebody has put it right.
     Hold,
-    /// This message will not be accepted in any form, or its recipient will not.
+    /// This message will not be accepted from this channel in any form, or its recipient will not.
     GiveUp,
 }
 
@@ -40,12 +40,14 @@ pub(crate) fn next(
         Outcome::TooLarge { .. } => match wording {
             Wording::Normal => Next::Reword(Wording::Smaller),
             Wording::Smaller => Next::Reword(Wording::Plain),
-            Wording::Plain => Next::GiveUp,
+            Wording::Plain => Next::Reword(Wording::Bare),
+            Wording::Bare => Next::GiveUp,
         },
         Outcome::Rejected { reason: Reason::Mailbox, .. } => Next::GiveUp,
         Outcome::Rejected { .. } => match wording {
             Wording::Normal | Wording::Smaller => Next::Reword(Wording::Plain),
-            Wording::Plain => Next::GiveUp,
+            Wording::Plain => Next::Reword(Wording::Bare),
+            Wording::Bare => Next::GiveUp,
         },
         Outcome::Misconfigured { .. } => Next::Hold,
     }
@@ -125,10 +127,12 @@ mod tests {
         check(retry(Reason::Throttled, Some(999_999)), Wording::Normal, Next::Pause(seconds(3600)));
         check(too_large(), Wording::Normal, Next::Reword(Wording::Smaller));
         check(too_large(), Wording::Smaller, Next::Reword(Wording::Plain));
-        check(too_large(), Wording::Plain, Next::GiveUp);
+        check(too_large(), Wording::Plain, Next::Reword(Wording::Bare));
+        check(too_large(), Wording::Bare, Next::GiveUp);
         check(rejected(), Wording::Normal, Next::Reword(Wording::Plain));
         check(rejected(), Wording::Smaller, Next::Reword(Wording::Plain));
-        check(rejected(), Wording::Plain, Next::GiveUp);
+        check(rejected(), Wording::Plain, Next::Reword(Wording::Bare));
+        check(rejected(), Wording::Bare, Next::GiveUp);
         check(no_mailbox(), Wording::Normal, Next::GiveUp);
         check(wrong(), Wording::Normal, Next::Hold);
         check(wrong(), Wording::Plain, Next::Hold);

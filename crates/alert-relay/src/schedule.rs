@@ -111,24 +111,36 @@ pub(crate) fn is_silenced(target: &TargetState, budgets: &Budgets, patience: &Pa
 
 /// The first target along the chain of fallbacks that takes messages itself.
 fn fallback_for<'a>(
-    dead: &str,
+    dead: &'a str,
     targets: &'a BTreeMap<String, TargetState>,
     budgets: &Budgets,
     patience: &Patience,
     now: Millis,
 ) -> Option<(&'a str, &'a TargetState)> {
-    let mut asked = BTreeSet::from([dead]);
-    let mut next = targets.get(dead)?.fallback.as_deref()?;
-    // Settings may lead in a circle; no target is asked twice.
-    while asked.insert(next) {
-        let target = targets.get(next)?;
-        let may_send = target.health.permit(now, target.under_way, patience) == Permit::Send;
-        if may_send && !is_silenced(target, budgets, patience, now) {
-            return Some((next, target));
-        }
-        next = target.fallback.as_deref()?;
-    }
-    None
+    let mut fallbacks = chain(dead, targets).skip(1);
+    fallbacks.find(|(_, target)| takes_messages(target, budgets, patience, now))
+}
+
+/// A target and its fallbacks, in the order in which they are asked. Settings may lead in a circle; no target is asked twice.
+pub(crate) fn chain<'a>(
+    name: &'a str,
+    targets: &'a BTreeMap<String, TargetState>,
+) -> impl Iterator<Item = (&'a str, &'a TargetState)> {
+    let mut asked = BTreeSet::new();
+    std::iter::successors(Some(name), |name| targets.get(*name)?.fallback.as_deref())
+        .take_while(move |name| asked.insert(*name))
+        .map_while(|name| Some((name, targets.get(name)?)))
+}
+
+/// Whether messages go to a target freely.
+pub(crate) fn takes_messages(
+    target: &TargetState,
+    budgets: &Budgets,
+    patience: &Patience,
+    now: Millis,
+) -> bool {
+    target.health.permit(now, target.under_way, patience) == Permit::Send
+        && !is_silenced(target, budgets, patience, now)
 }
 
 fn starts(target: &TargetState, budgets: &mut Budgets, now: Millis, capacity: &mut Capacity) -> Starts {

@@ -223,6 +223,7 @@ fn text(message: &Message, wording: Wording) -> String {
         Wording::Normal => {}
         Wording::Smaller => text.push_str(" [smaller]"),
         Wording::Plain => text.push_str(" [plain]"),
+        Wording::Bare => text.push_str(" [bare]"),
     }
     match &message.banner {
         None => text,

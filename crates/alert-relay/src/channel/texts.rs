@@ -34,6 +34,11 @@ impl Texts {
         limits: impl Fn(&Draft) -> PartLimits,
         finish: impl Fn(Draft) -> Draft,
     ) -> (String, Vec<String>) {
+        if wording == Wording::Bare {
+            let line = words::bare(message, self.plain.language());
+            let text = if mention.is_empty() { line.clone() } else { format!("{line}\n{mention}") };
+            return (line, vec![text]);
+        }
         let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };
         let at = |detail: Detail| {
             let detail = if wording == Wording::Plain { detail.without_links() } else { detail };

@@ -8,6 +8,7 @@ use crate::deliver::attempt::{Sender, Tried};
 use crate::deliver::sending::{Conclusion, Sending};
 use crate::delivery::{End, Pending, Rendering};
 use crate::message::Wording;
+use crate::recourse::Extent;
 use crate::retry::Next;
 
 /// How a pass over all parts in one wording went.
@@ -15,18 +16,22 @@ enum Pass {
     AllDelivered,
     /// To be put like this.
     Reword(Wording),
-    /// This many parts are not taken in any wording.
+    /// This many parts are not taken as plain text, or not as a bare line either.
     Refused(usize, String),
     Later(Millis),
     LeaseLost,
 }
 
-/// Sends a message to a chat, in whatever wording it takes.
+/// Sends a message to a chat, in whatever wording it takes. Whether a refused one is put as a bare line is the caller's to decide.
 pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
-    let Sending { delivery, progress, mut message } = sending;
+    let Sending { delivery, progress, mut message, extent } = sending;
     // What recipients of a mail have under this target's name are no parts of a chat's message.
     let progress = progress.filter(|progress| progress.recipients.is_empty());
-    let mut wording = progress.map_or(Wording::Normal, |progress| progress.rendering.wording);
+    let mut wording = match (extent, progress.map_or(Wording::Normal, |progress| progress.rendering.wording))
+    {
+        (Extent::BareLine, _) => Wording::Bare,
+        (Extent::Whole, former) => former.min(Wording::Plain),
+    };
     // A message partly sent is rendered as of its first time, so that its parts are the same again.
     let begun = progress.filter(|progress| !progress.done.is_empty());
     let present = message.now;
@@ -44,7 +49,11 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
         }
         match pass(sender, delivery, &parts, &rendering, &done).await {
             Pass::AllDelivered => {
-                let reason = if wording == Wording::Plain { "delivered as plain text" } else { "delivered" };
+                let reason = match wording {
+                    Wording::Normal | Wording::Smaller => "delivered",
+                    Wording::Plain => "delivered as plain text",
+                    Wording::Bare => "delivered as one line: the channel refuses the text",
+                };
                 return Conclusion::Ended(End::Delivered, reason.to_owned());
             }
             Pass::Reword(next) => {
@@ -52,8 +61,8 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
                 done.clear();
             }
             Pass::Refused(refused, detail) => {
-                let reason = format!("{refused} of {} parts refused: {detail}", parts.len());
-                return Conclusion::Ended(End::Dead, reason);
+                let words = format!("{refused} of {} parts refused: {detail}", parts.len());
+                return Conclusion::Refused(wording, words);
             }
             Pass::Later(at) => return Conclusion::Later(at),
             Pass::LeaseLost => return Conclusion::LeaseLost,
@@ -82,8 +91,9 @@ async fn pass(
         };
         match answer.next {
             Next::GoOn => {}
-            Next::Reword(wording) => return Pass::Reword(wording),
-            Next::GiveUp => {
+            Next::Reword(wording) if wording != Wording::Bare => return Pass::Reword(wording),
+            // The parts after it may be taken.
+            Next::Reword(_) | Next::GiveUp => {
                 refused += 1;
                 answer.outcome.detail().clone_into(&mut last_words);
             }

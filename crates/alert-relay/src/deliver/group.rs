@@ -3,7 +3,8 @@
 //! Owns the order of these steps and what is recorded at the end. Leaves out how parts are sent: `chat` where they make one
 //! message, `mail` where each goes to somebody else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::clock::{Millis, whole_millis};
 use crate::compose::{self, Content};
@@ -13,12 +14,25 @@ use crate::deliver::sending::{Conclusion, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
-use crate::delivery::{Claim, End, LedgerEntry, Pending, Settlement};
+use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, Settlement};
 use crate::intake;
 use crate::ledger::{self, Snapshot};
 use crate::message::{Changes, Message};
 use crate::notification::Notification;
+use crate::recourse::{self, Extent, Recourse, Refusals};
 use crate::settings::TargetSettings;
+
+/// What is to be told.
+struct Told<'a> {
+    /// The newest delivery that waits.
+    delivery: &'a Pending,
+    /// Its webhook.
+    newest: &'a Notification,
+    changes: Changes,
+}
+
+/// A message that all present channels refuse waits this long for one that is not there at present.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Sends what waits in one group for one target, once.
 pub(super) struct GroupDelivery {
@@ -73,42 +87,104 @@ impl GroupDelivery {
                 return self.settle(&claim, delivery, End::Suppressed, reason, folded.entries).await;
             }
         };
-        let message = self.compose(&claim, delivery, newest, changes);
-        match self.send(&claim, delivery, message).await {
-            Conclusion::Ended(end, reason) => {
-                // The target knows it only if it was delivered.
-                let entries = if end == End::Delivered { folded.entries } else { Vec::new() };
-                self.settle(&claim, delivery, end, reason, entries).await;
+        let told = Told { delivery, newest, changes };
+        match self.tell(&claim, &told).await {
+            // The target knows it only if it was delivered.
+            (via, Conclusion::Ended(End::Delivered, reason)) => {
+                self.settle_via(&via, &claim, delivery, End::Delivered, reason, folded.entries).await;
             }
-            Conclusion::Later(at) => self.release(at).await,
-            Conclusion::LeaseLost => {}
+            (via, Conclusion::Ended(end, reason)) => {
+                self.settle_via(&via, &claim, delivery, end, reason, Vec::new()).await;
+            }
+            (_, Conclusion::Later(at)) => self.release(at).await,
+            (_, Conclusion::Refused(..) | Conclusion::LeaseLost) => {}
         }
     }
 
-    fn compose(&self, claim: &Claim, delivery: &Pending, newest: &Notification, changes: Changes) -> Message {
-        let (dead, via) = (&claim.key.target, &self.sender.via.target);
+    /// Sends it through this target's channel, and through others once that refuses the text. Returns through which it was sent last.
+    async fn tell(&self, claim: &Claim, told: &Told<'_>) -> (String, Conclusion) {
+        let context = &self.sender.via.context;
+        let mut via = self.sender.via.name().to_owned();
+        // Who has a mail has it; the others are tried on.
+        let is_partly_told = claim.progress.as_ref().is_some_and(Progress::is_partly_told);
+        let mut refusals = if is_partly_told { Refusals::default() } else { claim.refusals.clone() };
+        let mut last_words = String::new();
+        loop {
+            let channels = context.state.channels(&claim.key.target, self.sender.via.name());
+            let (name, extent) = match recourse::decide(&refusals, &channels) {
+                Recourse::Send(name, extent) => (name, extent),
+                Recourse::Wait => {
+                    return (via, Conclusion::Later(context.clock.now().plus(REFUSED_AGAIN_AFTER)));
+                }
+                Recourse::GiveUp => return (via, Conclusion::Ended(End::Dead, last_words)),
+            };
+            name.clone_into(&mut via);
+            let other = (name != self.sender.via.name()).then(|| self.sender_through(name)).flatten();
+            let sender = other.as_ref().unwrap_or(&self.sender);
+            let message = self.compose(claim, told, &sender.via.target, !refusals.is_empty());
+            match self.send(sender, claim, told.delivery, message, extent).await {
+                Conclusion::Refused(wording, words) => {
+                    refusals.add(&via, wording);
+                    let (id, target) = (context.outbox.public_id(told.delivery.id), &claim.key.target);
+                    tracing::warn!(
+                        delivery = %id, %target, %via, wording = ?wording,
+                        "delivery {id} to {target}: {via} refuses the text: {words}"
+                    );
+                    last_words = words;
+                }
+                conclusion => return (via, conclusion),
+            }
+        }
+    }
+
+    /// The same through another target's channel, whose budget it waits for; `None` if a reload has just removed it.
+    fn sender_through(&self, name: &str) -> Option<Sender> {
+        let target = Arc::clone(self.targets.by_name.get(name)?);
+        let Sender { key, via: Via { context, .. }, is_urgent, .. } = &self.sender;
+        let via = Via { context: Arc::clone(context), target };
+        Some(Sender { key: key.clone(), via, is_urgent: *is_urgent, first: Mutex::default() })
+    }
+
+    fn compose(
+        &self,
+        claim: &Claim,
+        Told { delivery, newest, changes }: &Told<'_>,
+        via: &TargetSettings,
+        is_refused: bool,
+    ) -> Message {
+        let own = &claim.key.target;
         let Context { outbox, clock, .. } = &*self.sender.via.context;
         let content = Content {
             delivery: outbox.public_id(delivery.id).to_string(),
             newest,
             snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
             mentions: compose::to_mention(&claim.deliveries, &changes.new),
-            changes,
-            banner: (via.name != *dead).then(|| compose::fallback_banner(dead, &via.name, via.language)),
+            changes: changes.clone(),
+            banner: (via.name != *own).then(|| {
+                let banner = if is_refused { compose::refusal_banner } else { compose::fallback_banner };
+                banner(own, &via.name, via.language)
+            }),
         };
         compose::compose(&self.targets.defaults, content, clock.now().timestamp())
     }
 
-    async fn send(&self, claim: &Claim, delivery: &Pending, message: Message) -> Conclusion {
+    async fn send(
+        &self,
+        sender: &Sender,
+        claim: &Claim,
+        delivery: &Pending,
+        message: Message,
+        extent: Extent,
+    ) -> Conclusion {
         // Only what was sent through this channel counts.
-        let via = self.sender.via.name();
+        let via = sender.via.name();
         let progress = claim.progress.as_ref().filter(|progress| progress.rendering.via == via);
-        let sending = Sending { delivery, progress, message };
-        let recipients = self.sender.via.target.channel.recipients();
+        let sending = Sending { delivery, progress, message, extent };
+        let recipients = sender.via.target.channel.recipients();
         if recipients.is_empty() {
-            chat::send(&self.sender, sending).await
+            chat::send(sender, sending).await
         } else {
-            mail::send(&self.sender, sending, recipients).await
+            mail::send(sender, sending, recipients).await
         }
     }
 
@@ -125,8 +201,19 @@ impl GroupDelivery {
         reason: String,
         ledger: Vec<LedgerEntry>,
     ) {
-        let Sender { key, via, .. } = &self.sender;
-        let context = &via.context;
+        self.settle_via(self.sender.via.name(), claim, delivery, end, reason, ledger).await;
+    }
+
+    async fn settle_via(
+        &self,
+        via: &str,
+        claim: &Claim,
+        delivery: &Pending,
+        end: End,
+        reason: String,
+        ledger: Vec<LedgerEntry>,
+    ) {
+        let Sender { key, via: Via { context, .. }, .. } = &self.sender;
         let settlement = Settlement { key: key.clone(), delivery: delivery.id, end, reason, ledger };
         let settle = || context.outbox.settle(settlement.clone());
         match context.insist("end a delivery", &key.target, settle).await {
@@ -144,17 +231,17 @@ impl GroupDelivery {
                     // Of the snapshot that waited longest.
                     let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
                     let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();
-                    let is_by_fallback = via.name() != key.target;
+                    let is_by_fallback = via != key.target;
                     context.metrics.delivered(&key.target, latency, is_by_fallback);
                 }
-                self.log_ends(claim, &settlement, now);
+                self.log_ends(via, claim, &settlement, now);
             }
         }
     }
 
     /// One line an end, so that a delivery can be followed by its name.
-    fn log_ends(&self, claim: &Claim, settlement: &Settlement, now: Millis) {
-        let Sender { key, via, .. } = &self.sender;
+    fn log_ends(&self, via: &str, claim: &Claim, settlement: &Settlement, now: Millis) {
+        let Sender { key, via: Via { context, .. }, .. } = &self.sender;
         let sent = settlement.delivery;
         for delivery in claim.deliveries.iter().filter(|delivery| delivery.id <= sent) {
             let is_older = delivery.id < sent;
@@ -163,8 +250,8 @@ impl GroupDelivery {
             } else {
                 (settlement.end, settlement.reason.as_str())
             };
-            let id = via.context.outbox.public_id(delivery.id);
-            let (target, group, via) = (&key.target, &key.group, via.name());
+            let id = context.outbox.public_id(delivery.id);
+            let (target, group) = (&key.target, &key.group);
             let (is_dead, end, attempts_before) = (end == End::Dead, end.as_str(), delivery.attempts);
             let duration_ms = whole_millis(now.since(delivery.accepted_at));
             if is_dead {

@@ -7,6 +7,7 @@ use crate::deliver::sending::{Conclusion, Sending};
 use crate::delivery::End;
 use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
+use crate::recourse::Extent;
 use crate::retry::Next;
 
 /// What a pass over the recipients brought.
@@ -20,12 +21,17 @@ struct Pass {
     mailbox_words: Option<String>,
     /// It refused the mail itself; what it said of it.
     content_words: Option<String>,
+    /// Nobody has the mail or waits for it, and it is refused as plain text.
+    is_refused: bool,
 }
 
 /// Sends a mail to everybody who waits for it, and ends it once nobody does.
 pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<String>) -> Conclusion {
     let mut recipients = Recipients::new(names, sending.progress.map(|progress| &progress.recipients));
     let Some(pass) = pass(sender, &sending, &mut recipients).await else { return Conclusion::LeaseLost };
+    if pass.is_refused {
+        return Conclusion::Refused(Wording::Plain, pass.content_words.unwrap_or_default());
+    }
     let state = recipients.state();
     if !pass.is_cut_short {
         judge(sender, state, &pass).await;
@@ -39,7 +45,7 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
             Conclusion::Ended(End::Delivered, "delivered".to_owned())
         }
         MailState::Over { accepted: 0 } if pass.content_words.is_some() => {
-            Conclusion::Ended(End::Dead, format!("refused for {of} of {of} recipients{words}"))
+            Conclusion::Refused(Wording::Bare, format!("refused for {of} of {of} recipients{words}"))
         }
         // No mailbox of the target takes anything: its circuit breaker holds the message until somebody has put it right.
         MailState::Over { accepted: 0 } => Conclusion::Later(later),
@@ -59,7 +65,10 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
 async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipients) -> Option<Pass> {
     let mut pass = Pass::default();
     let mut waiting = recipients.waiting();
-    let mut wording = Wording::Normal;
+    let mut wording = match sending.extent {
+        Extent::Whole => Wording::Normal,
+        Extent::BareLine => Wording::Bare,
+    };
     while !waiting.is_empty() && !pass.is_cut_short {
         let (parts, rendering) = sender.render(&sending.message, wording);
         let mut reworded = Vec::new();
@@ -67,9 +76,10 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
             let Some(part) = parts.iter().find(|part| part.recipient() == Some(&name)) else { continue };
             let number = recipients.number(&name);
             match sender.attempt(sending.delivery, part, number, &rendering, Some(recipients)).await {
-                Tried::Answered(Answer { next: Next::Reword(next), .. }) => {
+                Tried::Answered(Answer { next: Next::Reword(next), outcome, .. }) => {
                     wording = wording.max(next);
                     reworded.push(name);
+                    pass.content_words = Some(outcome.detail().to_owned());
                 }
                 Tried::Answered(answer) => add(sender, &mut pass, &answer),
                 Tried::NotBefore(at) => {
@@ -82,7 +92,12 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
                 break;
             }
         }
-        waiting = reworded;
+        // A fallback may tell everybody all of it, which is better than a bare line; but not once somebody has it.
+        pass.is_refused = wording == Wording::Bare
+            && sending.extent == Extent::Whole
+            && !reworded.is_empty()
+            && !recipients.is_begun();
+        waiting = if pass.is_refused { Vec::new() } else { reworded };
     }
     Some(pass)
 }

@@ -66,6 +66,11 @@ impl Recipients {
         u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1)
     }
 
+    /// Whether somebody has it, or may be given it later.
+    pub(super) fn is_begun(&self) -> bool {
+        self.recipients.values().any(|status| *status != RecipientStatus::Refused)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }

@@ -2,7 +2,8 @@
 
 use crate::clock::Millis;
 use crate::delivery::{End, Pending, Progress};
-use crate::message::Message;
+use crate::message::{Message, Wording};
+use crate::recourse::Extent;
 
 /// One message on its way to one target.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Sending<'a> {
     /// How far it has come through this channel in earlier tries.
     pub(super) progress: Option<&'a Progress>,
     pub(super) message: Message,
+    /// All of it, or a bare line.
+    pub(super) extent: Extent,
 }
 
 /// How it came out.
@@ -19,6 +22,8 @@ pub(super) struct Sending<'a> {
 pub(super) enum Conclusion {
     /// It is over, for this reason.
     Ended(End, String),
+    /// The channel takes it in no wording up to this one; its words.
+    Refused(Wording, String),
     /// It is tried again then.
     Later(Millis),
     /// Somebody else has the claim and goes on.

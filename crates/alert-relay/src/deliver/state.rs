@@ -13,6 +13,7 @@ use crate::delivery::{DeliveryKey, PastAttempt};
 use crate::health::{Health, Patience};
 use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Reason};
+use crate::recourse::Channel;
 use crate::retry::Next;
 use crate::schedule::{self, Capacity, TargetState};
 
@@ -195,6 +196,24 @@ impl DeliveryState {
             (true, false, _) => HealthChange::Fails,
             _ => HealthChange::None,
         }
+    }
+
+    /// The channels of a target's message that goes through `via`: that one and its fallbacks, and, where `via` is a fallback itself, the
+    /// ones before it, which were not asked.
+    pub(super) fn channels(&self, target: &str, via: &str) -> Vec<Channel> {
+        let now = self.clock.now();
+        let Inner { budgets, targets, .. } = &*self.lock();
+        let mut channels: Vec<Channel> = schedule::chain(target, targets)
+            .map(|(name, state)| {
+                let is_ready = name == via || schedule::takes_messages(state, budgets, &self.patience, now);
+                Channel { name: name.to_owned(), is_ready }
+            })
+            .collect();
+        let used = channels.iter().position(|channel| channel.name == via);
+        for before in channels.iter_mut().take(used.unwrap_or_default()) {
+            before.is_ready = false;
+        }
+        channels
     }
 
     /// Whether a target's fallback is used now.

@@ -15,4 +15,5 @@ mod budget;
 mod interruption;
 mod mails;
 mod news;
+mod refusals;
 mod trouble;

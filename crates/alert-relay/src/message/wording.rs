@@ -1,4 +1,4 @@
-//! How a message is put into words for a channel: at full size, in smaller parts, or plain.
+//! How a message is put into words for a channel: at full size, in smaller parts, plain, or as one bare line.
 
 /// How a message is to be cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,4 +10,13 @@ pub(crate) enum Wording {
     Smaller,
     /// Plain words without markup or links, after [`Rejected`](crate::outcome::Outcome::Rejected).
     Plain,
+    /// One line of our own words: how many alerts, how bad, where to look. For a text that is refused however it is put.
+    Bare,
+}
+
+impl Wording {
+    /// Whether it is sent as text without markup.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Plain | Self::Bare)
+    }
 }

@@ -14,6 +14,7 @@ pub(super) fn wording_to_word(wording: Wording) -> &'static str {
         Wording::Normal => "normal",
         Wording::Smaller => "smaller",
         Wording::Plain => "plain",
+        Wording::Bare => "bare",
     }
 }
 
@@ -21,6 +22,7 @@ pub(super) fn wording_from_word(word: &str) -> Wording {
     match word {
         "smaller" => Wording::Smaller,
         "plain" => Wording::Plain,
+        "bare" => Wording::Bare,
         _ => Wording::Normal,
     }
 }

@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::message::Language;
+use crate::message::{Changes, Language, Message};
+use crate::severity::Severity;
 
 /// A span in its two largest units: `5 分钟`, `3h 12m`. A negative one (two clocks) counts as none.
 pub(crate) fn duration(span: SignedDuration, language: Language) -> String {
@@ -73,9 +74,66 @@ pub(crate) fn template_failed(file: &str, error: &str, language: Language) -> St
     }
 }
 
+/// What is left to say where a channel refuses the text however it is put: how many alerts, how bad, where to look. Nothing of a
+/// label or an annotation is in it: one of those is what is refused.
+pub(crate) fn bare(message: &Message, language: Language) -> String {
+    let Changes { new, still, resolved, vanished } = &message.changes;
+    let firing = new.iter().chain(still);
+    let critical =
+        firing.clone().filter(|alert| Severity::of(alert.label("severity")) == Severity::Critical).count();
+    let counts = [
+        (critical, ["条严重告警", "critical alert", "critical alerts"]),
+        (firing.count() - critical, ["条其他告警", "other alert", "other alerts"]),
+        (resolved.len(), ["条告警已恢复", "alert resolved", "alerts resolved"]),
+        (vanished.len(), ["条告警不再上报", "alert no longer reported", "alerts no longer reported"]),
+    ];
+    let counted = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, [zh, one, many])| {
+        match (language, count) {
+            (Language::ZhCn, _) => format!("{count} {zh}"),
+            (Language::En, 1) => format!("{count} {one}"),
+            (Language::En, _) => format!("{count} {many}"),
+        }
+    });
+    let mut said: Vec<String> = message.banner.iter().cloned().chain(counted).collect();
+    let id = &message.delivery;
+    said.push(match language {
+        Language::ZhCn => format!("正文被渠道拒收（投递 {id}）"),
+        Language::En => format!("the text was refused by this channel (delivery {id})"),
+    });
+    let links = [&message.links.relay, &message.links.alertmanager];
+    said.extend(links.into_iter().find(|link| !link.is_empty()).cloned());
+    said.join(match language {
+        Language::ZhCn => "；",
+        Language::En => "; ",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::sample;
+
+    #[test]
+    fn a_bare_line_counts_and_says_where_to_look_in_nobodys_words() {
+        let check = |name: &str, zh: &str, en: &str| {
+            let message = sample::named(name).expect("a sample of this name");
+            assert_eq!(bare(&message, Language::ZhCn), zh);
+            assert_eq!(bare(&message, Language::En), en);
+        };
+        check(
+            "mixed",
+            "2 条严重告警；1 条其他告警；1 条告警已恢复；正文被渠道拒收（投递 sample-1）；http://relay.example:8060",
+            "2 critical alerts; 1 other alert; 1 alert resolved; the text was refused by this channel (delivery sample-1); \
+             http://relay.example:8060",
+        );
+        check(
+            "vanished",
+            "1 条告警不再上报；正文被渠道拒收（投递 sample-1）；http://relay.example:8060",
+            "1 alert no longer reported; the text was refused by this channel (delivery sample-1); http://relay.example:8060",
+        );
+        let hostile = bare(&sample::named("hostile").expect("a sample"), Language::En);
+        assert!(hostile.is_ascii() && !hostile.contains(['<', '[', '*', '\n']), "{hostile}");
+    }
 
     #[test]
     fn durations_name_two_units_at_most() {

@@ -13,6 +13,8 @@ mod old_store;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod send_test;

@@ -16,7 +16,7 @@ const BODY_LIMIT: usize = 19_600;
 /// Parts of one message: 58 kB is more than anybody reads on a phone.
 const MOST_PARTS: usize = 3;
 
-/// Markdown messages (plain `text` ones for [`Wording::Plain`]); the first mentions people when alerts are new.
+/// Markdown messages (`text` ones without markup); the first mentions people when alerts are new.
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
     let mentions = Mentions::of(message, |person| person.dingtalk.as_deref());
     let limit = if wording == Wording::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
@@ -31,7 +31,7 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
     };
     let mention = names(&mentions);
     let (title, packed) = texts.pack(message, wording, &mention, limits, |draft| {
-        if wording == Wording::Plain { draft } else { with_line_breaks(draft) }
+        if wording.is_text() { draft } else { with_line_breaks(draft) }
     });
     let nobody = Mentions::default();
     let bodies = packed.iter().enumerate().map(|(index, text)| {
@@ -46,7 +46,7 @@ fn body(wording: Wording, title: &str, text: &str, mentions: &Mentions) -> Strin
     let at =
         json!({ "atMobiles": mentions.mobiles, "atUserIds": mentions.users, "isAtAll": mentions.everyone });
     let body: Value = match wording {
-        Wording::Plain => json!({ "msgtype": "text", "text": { "content": text }, "at": at }),
+        Wording::Plain | Wording::Bare => json!({ "msgtype": "text", "text": { "content": text }, "at": at }),
         Wording::Normal | Wording::Smaller => {
             json!({ "msgtype": "markdown", "markdown": { "title": title, "text": text }, "at": at })
         }

@@ -6,6 +6,7 @@ use crate::message::{Message, Wording};
 use crate::render::Templates;
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
+use crate::render::words;
 
 /// The templates of one target.
 #[derive(Debug)]
@@ -39,10 +40,14 @@ impl Bodies {
             Wording::Normal => Detail::LEVELS[0],
             Wording::Smaller => Detail::LEVELS[1],
             Wording::Plain => Detail::LEVELS[1].without_links(),
+            Wording::Bare => {
+                let line = words::bare(message, self.text.language());
+                return (line.clone(), line, None);
+            }
         };
         let draft = self.text.draft(message, detail);
         let text = whole(&draft, &self.text);
-        let html = self.html.as_ref().filter(|_| wording != Wording::Plain).map(|templates| {
+        let html = self.html.as_ref().filter(|_| !wording.is_text()).map(|templates| {
             let draft = templates.draft(message, detail);
             page(&draft.title, &whole(&draft, templates))
         });

@@ -3,11 +3,13 @@
 use crate::channel::kind::Setup;
 use crate::channel::part::Content;
 use crate::channel::texts::whole;
-use crate::message::{Message, Wording};
+use crate::message::{Changes, Message, Wording};
+use crate::notification::{Alert, GroupKey, LabelSet};
 use crate::render::Templates;
 use crate::render::context::Detail;
 use crate::render::json::JsonTemplates;
 use crate::render::markup::Markup;
+use crate::render::words;
 
 /// One body, valid JSON.
 #[derive(Debug)]
@@ -47,9 +49,44 @@ impl Bodies {
             Wording::Normal => Detail::LEVELS[0],
             Wording::Smaller => Detail::LEVELS[1],
             Wording::Plain => Detail::LEVELS[2].without_links(),
+            Wording::Bare => {
+                let line = words::bare(message, self.plain.language());
+                return Body(self.json.body(
+                    &without_words(message),
+                    Detail::LEVELS[2].without_links(),
+                    &line,
+                    &line,
+                ));
+            }
         };
         let draft = self.plain.draft(message, detail);
         let text = whole(&draft, &self.plain);
         Body(self.json.body(message, detail, &draft.title, &text))
+    }
+}
+
+/// The message with its structure and without anybody's words: of each alert its severity and its times.
+fn without_words(message: &Message) -> Message {
+    let strip = |alerts: &[Alert]| -> Vec<Alert> {
+        let strip = |alert: &Alert| {
+            let severity = alert.labels.get("severity").map(|word| ("severity".to_owned(), word.to_owned()));
+            let labels = severity.into_iter().collect();
+            Alert { labels, annotations: LabelSet::new(), generator_url: String::new(), ..alert.clone() }
+        };
+        alerts.iter().map(strip).collect()
+    };
+    let Changes { new, still, resolved, vanished } = &message.changes;
+    Message {
+        group_key: GroupKey(String::new()),
+        group_labels: LabelSet::new(),
+        common_labels: LabelSet::new(),
+        common_annotations: LabelSet::new(),
+        changes: Changes {
+            new: strip(new),
+            still: strip(still),
+            resolved: strip(resolved),
+            vanished: strip(vanished),
+        },
+        ..message.clone()
     }
 }

@@ -21,20 +21,20 @@ const SEPARATOR: &str = "\n\n\n";
 /// Parts of one message: a fifth of a minute's budget.
 const MOST_PARTS: usize = 4;
 
-/// Markdown messages (plain `text` ones for [`Wording::Plain`]). When alerts are new, user ids are mentioned in the first;
+/// Markdown messages (`text` ones without markup). When alerts are new, user ids are mentioned in the first;
 /// phone numbers and `@all` can't be, so a short text message rings them right after it.
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
     let mentions = Mentions::of(message, |person| person.wecom.as_deref());
     let cost_limit = match wording {
         Wording::Normal => MARKDOWN_LIMIT,
         Wording::Smaller => MARKDOWN_LIMIT / 2,
-        Wording::Plain => TEXT_LIMIT,
+        Wording::Plain | Wording::Bare => TEXT_LIMIT,
     };
-    let mention = if wording == Wording::Plain { String::new() } else { names(&mentions) };
+    let mention = if wording.is_text() { String::new() } else { names(&mentions) };
     let limits = PartLimits { cost_limit, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
     let (title, packed) = texts.pack(message, wording, &mention, |_| limits, |draft| draft);
     let part = |body: Value| Part::new(JsonBody(body.to_string()));
-    if wording == Wording::Plain {
+    if wording.is_text() {
         let nobody = Mentions::default();
         let bodies = packed.iter().enumerate().map(|(index, text)| {
             let mentions = if index == 0 { &mentions } else { &nobody };

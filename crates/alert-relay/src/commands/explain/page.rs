@@ -163,6 +163,7 @@ impl Page<'_> {
             Wording::Normal => "as usual",
             Wording::Smaller => "in smaller parts",
             Wording::Plain => "as plain text",
+            Wording::Bare => "as one bare line",
         };
         let via = if rendering.via == story.target { "" } else { ", by its fallback " };
         let name = if via.is_empty() { "" } else { rendering.via.as_str() };

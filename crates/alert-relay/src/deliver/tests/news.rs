@@ -110,22 +110,6 @@ async fn the_time_to_the_delivery_is_that_of_the_oldest_news_in_it() {
 }
 
 #[tokio::test]
-async fn refused_words_are_tried_plainly_once_and_then_given_up() {
-    let scene = Scene::new().await;
-    scene.chat.reply([rejected()]);
-    scene.accept("group", vec![firing("a", 10)]).await;
-    assert_eq!(scene.chat.heard(2).await, ["new a", "new a [plain]"]);
-    scene.ends(&[(End::Delivered, 1)]).await;
-
-    scene.chat.reply([rejected(), rejected()]);
-    scene.accept("group", vec![firing("a", 10), firing("b", 10)]).await;
-    scene.ends(&[(End::Delivered, 1), (End::Dead, 1)]).await;
-    // Nobody heard of b: the next message says so.
-    scene.accept("group", vec![firing("a", 10), firing("b", 10), firing("c", 10)]).await;
-    assert_eq!(scene.chat.heard(5).await[4], "new b c, still a");
-}
-
-#[tokio::test]
 async fn what_is_too_large_is_cut_smaller() {
     let scene = Scene::new().await;
     scene.chat.reply([too_large()]);

@@ -17,6 +17,7 @@ use crate::outbox::columns::{
 };
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::failure::store_error;
+use crate::recourse::Refusals;
 
 /// The connections that only read.
 #[derive(Debug)]
@@ -95,7 +96,24 @@ impl Readers {
         .fetch_all(&self.pool)
         .await?;
         let ledger = ledger.iter().map(ledger_row).collect::<Result<_, _>>()?;
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress }))
+        let refusals = self.refusals(last.try_get("id")?).await?;
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals }))
+    }
+
+    /// Who has refused the text of this delivery; a mailbox that takes nothing says nothing of the text.
+    async fn refusals(&self, delivery: i64) -> Result<Refusals, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT via, fit FROM attempts WHERE delivery = $1 AND outcome IN ('rejected', 'too_large') \
+             AND COALESCE(reason, '') <> 'mailbox'",
+        )
+        .bind(delivery)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut refusals = Refusals::default();
+        for row in rows {
+            refusals.add(row.try_get("via")?, wording_from_word(row.try_get("fit")?));
+        }
+        Ok(refusals)
     }
 
     async fn progress(&self, delivery: &SqliteRow) -> Result<Option<Progress>, sqlx::Error> {
