@@ -125,6 +125,24 @@ impl Exporter {
         Self::start(command, flags, None)
     }
 
+    /// Starts with this environment variable.
+    pub(crate) fn with_variable(name: &str, value: &str, flags: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.env(name, value);
+        Self::start(command, flags, None)
+    }
+
+    /// Starts where `/etc` holds nothing but what this folder holds.
+    pub(crate) fn with_etc(folder: &Path, flags: &[&str]) -> Self {
+        let mut shell = Command::new("unshare");
+        shell.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+        shell
+            .args(["mount --bind \"$0\" /etc && exec \"$@\"".as_ref(), folder.as_os_str()])
+            .arg(PROGRAM)
+            .env_remove("TZ");
+        Self::start(shell, flags, None)
+    }
+
     /// Starts under a limit, which is written as the arguments of `ulimit`.
     pub(crate) fn under_limit(limit: &str, flags: &[&str]) -> Self {
         let mut shell = Command::new("sh");

@@ -6,3 +6,4 @@ mod nvlink;
 mod open_files;
 mod start;
 mod textfile;
+mod time_zone;

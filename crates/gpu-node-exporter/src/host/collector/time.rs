@@ -1,10 +1,14 @@
 //! The clock: the time, the zone's offset and the kernel's clock sources.
 //!
-//! Owns what the wall clock says. Leaves out how well it is disciplined by NTP.
+//! Owns what the wall clock says. The zone is this process's own, as in `node_exporter`: `TZ`, else `/etc/localtime`, which
+//! is looked at again after some minutes. Leaves out how well the clock is disciplined by NTP.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
@@ -24,6 +28,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
 };
 
 struct TimeCollector {
+    zone: Zone,
     directory: PathBuf,
     /// Found at the first reading; a machine gets no others while it runs.
     sources: Option<Vec<ClockSource>>,
@@ -33,7 +38,7 @@ struct TimeCollector {
 impl TimeCollector {
     fn new(root: &Root) -> Self {
         let directory = root.sys.join("devices/system/clocksource");
-        Self { directory, sources: None, buffer: Buffer::default() }
+        Self { zone: Zone::default(), directory, sources: None, buffer: Buffer::default() }
     }
 
     fn clock_sources(&mut self) -> Result<Vec<Family>, Fault> {
@@ -51,13 +56,42 @@ impl Collector for TimeCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let mut collected = Collected::complete(clock(&Zoned::now()));
+        let mut collected =
+            Collected::complete(clock(&Timestamp::now().to_zoned(self.zone.at(Instant::now()))));
         match self.clock_sources() {
             Ok(families) => collected.families.extend(families),
             Err(fault) => collected.faults.push(fault),
         }
         collected
     }
+}
+
+/// The machine's time zone, as it was when it was last looked at.
+#[derive(Default)]
+struct Zone(Option<(TimeZone, Instant)>);
+
+impl Zone {
+    /// An administrator changes it while programs run, and expects them to follow soon.
+    const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+    fn at(&mut self, now: Instant) -> TimeZone {
+        match &self.0 {
+            Some((zone, looked)) if now.duration_since(*looked) < Self::LOOK_AGAIN => zone.clone(),
+            _ => {
+                let zone = system_zone();
+                self.0 = Some((zone.clone(), now));
+                zone
+            }
+        }
+    }
+}
+
+/// UTC where `TZ` or `/etc/localtime` names no zone, as the C library and Go have it. On a thread of its own: jiff was seen
+/// to take more stack for a zone's file than the threads that read have.
+fn system_zone() -> TimeZone {
+    let thread = thread::Builder::new().name("time-zone".to_owned()).spawn(TimeZone::system);
+    let zone = thread.ok().and_then(|thread| thread.join().ok());
+    zone.filter(|zone| !zone.is_unknown()).unwrap_or(TimeZone::UTC)
 }
 
 fn clock(now: &Zoned) -> Vec<Family> {
