@@ -1,12 +1,13 @@
 //! From families to the bytes of a page.
 //!
 //! `exposition/page.rs` puts the families together, `exposition/repeats.rs` finds series that are there twice,
-//! `exposition/negotiation.rs` reads which format a scraper wants, `exposition/openmetrics.rs` and
+//! `exposition/shape.rs` decides under which name and type a family goes out in OpenMetrics, `exposition/negotiation.rs` reads which format a scraper wants, `exposition/openmetrics.rs` and
 //! `exposition/classic.rs` write the two. Leaves out HTTP.
 
 mod lines;
 mod negotiation;
 mod repeats;
+mod shape;
 
 mod page;
 
@@ -16,7 +17,7 @@ mod openmetrics;
 mod oracle;
 
 pub(crate) use negotiation::{Format, accepts_gzip};
-pub(crate) use page::Page;
+pub(crate) use page::{Page, Refused};
 
 impl Page {
     /// The bytes of the page. `expected` is about how many there will be.

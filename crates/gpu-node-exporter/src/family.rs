@@ -1,12 +1,15 @@
 //! Metric families: what every collector produces, and what `exposition` alone turns into a page.
 //!
-//! Owns the shape of a metric family; label sets are `family/labels.rs`'s. Leaves out how a page is written.
+//! Owns the shape of a metric family; label sets are `family/labels.rs`'s, and which names there may be
+//! `family/names.rs`'s. Leaves out how a page is written.
 
 use std::borrow::Cow;
 
 mod labels;
+mod names;
 
 pub(crate) use labels::{Labels, closing_quote};
+pub(crate) use names::{is_label_name, is_metric_name, wrong_label};
 
 /// What a family's samples mean, in the words of `OpenMetrics` 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod netlink;
 mod proc_file;
 pub(crate) mod root;
 mod sysfs;
+mod utf8;
 
 mod collector {
     pub(super) mod cpu;

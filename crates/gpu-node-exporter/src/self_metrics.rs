@@ -28,7 +28,7 @@ impl SelfMetrics {
         *requests.entry(status.as_u16()).or_default() += 1;
     }
 
-    /// So many series were left out of a page because an equal one was there first.
+    /// So many series were left out of a page.
     pub(crate) fn refused(&self, count: usize) {
         self.refused_series.fetch_add(count as u64, Ordering::Relaxed);
     }
@@ -47,7 +47,7 @@ impl SelfMetrics {
         }
         let refused = Family::counter(
             "gpu_node_exporter_refused_series_total",
-            "Series left out of a page because one with the same name and labels, or a family of another type, was there first.",
+            "Series left out of a page because an equal one, or a family of another type, was there first, or for a name that no page may hold.",
         );
         vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))]
     }

@@ -13,7 +13,7 @@ use http_serve::response::{html, text};
 use tokio::sync::Semaphore;
 
 use crate::answer::{Answer, PageWriter};
-use crate::exposition::Page;
+use crate::exposition::{Page, Refused};
 use crate::gpu::Gpu;
 use crate::landing;
 use crate::scrape::Scraper;
@@ -41,7 +41,7 @@ pub(crate) struct Service {
     running: Vec<&'static str>,
     permits: Semaphore,
     metrics: SelfMetrics,
-    pages: PageWriter,
+    pages: Arc<PageWriter>,
     /// The refused series that were logged: each once.
     logged: Mutex<HashSet<String>>,
 }
@@ -60,7 +60,7 @@ impl Service {
             running,
             permits,
             metrics: SelfMetrics::default(),
-            pages: PageWriter::default(),
+            pages: Arc::default(),
             logged: Mutex::default(),
         }
     }
@@ -147,21 +147,36 @@ impl Service {
         }
         // Our own series stand first: a text file may not take their place.
         sources.insert(0, Arc::new(own));
-        let page = Page::new(sources);
-        self.log_refused(&page);
-
-        self.pages.answer(&page, &request.headers)
+        if Page::size_of(&sources) <= LARGEST_AT_ONCE {
+            let page = Page::new(sources);
+            self.log_refused(&page.refused);
+            return self.pages.answer(&page, &request.headers);
+        }
+        // Other requests are answered meanwhile.
+        let (pages, headers) = (Arc::clone(&self.pages), request.headers.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let page = Page::new(sources);
+            let answer = pages.answer(&page, &headers);
+            (page.refused, answer)
+        });
+        match made.await {
+            Ok((refused, answer)) => {
+                self.log_refused(&refused);
+                answer
+            }
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made (see the log)\n"),
+        }
     }
 
-    fn log_refused(&self, page: &Page) {
-        if page.refused.is_empty() {
+    fn log_refused(&self, refused: &Refused) {
+        if refused.count == 0 {
             return;
         }
-        self.metrics.refused(page.refused.len());
+        self.metrics.refused(refused.count);
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        for refused in &page.refused {
-            if logged.len() < MOST_LOGGED && logged.insert(refused.clone()) {
-                tracing::warn!("left out of the page: {refused}; the first one is shown");
+        for text in &refused.told {
+            if logged.len() < MOST_LOGGED && logged.insert(text.clone()) {
+                tracing::warn!("left out of the page: {text}");
             }
         }
     }
@@ -169,6 +184,9 @@ impl Service {
 
 /// Text files can hold any number of series that clash; the counter counts them all, the log names this many.
 const MOST_LOGGED: usize = 64;
+
+/// A page with more samples is not made on the thread that serves: text files can bring a hundred thousand.
+const LARGEST_AT_ONCE: usize = 20_000;
 
 /// A scraper that says nothing waits this long at least: Prometheus' own default is 10 s.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(5);

@@ -19,6 +19,13 @@ pub(super) fn write_header(out: &mut String, name: &str, help: &str, quotes: boo
     out.push('\n');
 }
 
+/// `# UNIT NAME UNIT`.
+pub(super) fn write_unit(out: &mut String, name: &str, unit: &str) {
+    for part in ["# UNIT ", name, " ", unit, "\n"] {
+        out.push_str(part);
+    }
+}
+
 /// `NAMESUFFIX{LABELS} VALUE`.
 pub(super) fn write_sample(out: &mut String, [name, suffix]: [&str; 2], labels: &str, value: Number) {
     out.push_str(name);

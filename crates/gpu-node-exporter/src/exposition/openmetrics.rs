@@ -1,22 +1,22 @@
 //! `OpenMetrics` 1.0.0 (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 //!
-//! Owns the format's suffix rules: a counter's family has no `_total`, its samples have, and no two families may claim
-//! the same name. Written here because prometheus-client, which writes the same page, was measured to take three times
-//! as long for a sample; the tests compare with it.
+//! Written here because prometheus-client, which writes the same page, was measured to take three times as long for a
+//! sample; the tests compare with it. Names and types are `exposition/shape.rs`'s.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-use super::lines::{write_header, write_number, write_sample};
-use super::page::{Merged, Page};
-use crate::family::{Kind, Labels, Number, Sample};
+use super::lines::{write_header, write_number, write_sample, write_unit};
+use super::page::Page;
+use super::shape::Shape;
+use crate::family::{Kind, Labels, Number};
 
 pub(super) fn encode(page: &Page, expected: usize) -> String {
     let mut out = String::with_capacity(expected);
-    let mut taken = Taken::default();
     for family in page.families() {
-        let Some(Shape { name, kind }) = taken.shape(&family) else { continue };
+        let shape = family.shape();
+        let (name, kind) = (shape.name(family.name()), shape.kind);
         write_header(&mut out, name, family.help(), true, word(kind));
+        if let Some(unit) = unit(name, shape) {
+            write_unit(&mut out, name, unit);
+        }
         for sample in family.samples() {
             let (labels, value) = (sample.labels.text(), sample.value);
             match kind {
@@ -57,70 +57,14 @@ fn with_canonical_bounds(labels: &Labels) -> Labels {
     }))
 }
 
-/// How a family goes out: the name in its TYPE line, and the type.
-#[derive(Clone, Copy)]
-struct Shape<'page> {
-    name: &'page str,
-    kind: Kind,
-}
+/// The units a name can end with: the base units of Prometheus
+/// (<https://prometheus.io/docs/practices/naming/#base-units>), and the ones of our own families.
+const UNITS: [&str; 10] =
+    ["seconds", "bytes", "celsius", "ratio", "watts", "joules", "hertz", "volts", "amperes", "meters"];
 
-impl Shape<'_> {
-    /// What follows the name in every name that this family claims for itself.
-    fn suffixes(self) -> &'static [&'static str] {
-        match self.kind {
-            Kind::Counter => &["", "_total", "_created"],
-            Kind::Info => &["", "_info"],
-            Kind::Gauge | Kind::Unknown => &[""],
-            Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
-            Kind::Summary => &["", "_sum", "_count", "_created"],
-        }
-    }
-}
-
-/// The names that the families so far have claimed, by their hashes: keyed, so that nobody can choose two names of one
-/// hash, and 64 bits are plenty for a few hundred names.
-#[derive(Default)]
-struct Taken {
-    hasher: RandomState,
-    names: HashSet<u64>,
-}
-
-impl Taken {
-    /// The shape a family can have beside the ones before it. One that cannot go out under its own type goes out as
-    /// `unknown`, which has no suffix rules; one whose very name is taken is left out.
-    fn shape<'page>(&mut self, family: &Merged<'page>) -> Option<Shape<'page>> {
-        let as_unknown = Shape { name: family.name(), kind: Kind::Unknown };
-        [own_shape(family), Some(as_unknown)].into_iter().flatten().find(|shape| self.claim(*shape))
-    }
-
-    /// Takes all names of a shape, or none when one of them is taken.
-    fn claim(&mut self, shape: Shape<'_>) -> bool {
-        let mut name = self.hasher.build_hasher();
-        name.write(shape.name.as_bytes());
-        let hashes = shape.suffixes().iter().map(|suffix| {
-            let mut hasher = name.clone();
-            hasher.write(suffix.as_bytes());
-            hasher.finish()
-        });
-        if hashes.clone().any(|hash| self.names.contains(&hash)) {
-            return false;
-        }
-        self.names.extend(hashes);
-        true
-    }
-}
-
-fn own_shape<'page>(family: &Merged<'page>) -> Option<Shape<'page>> {
-    let name = family.name();
-    let kind = family.kind();
-    let name = match kind {
-        Kind::Counter => name.strip_suffix("_total")?,
-        Kind::Info => name.strip_suffix("_info")?,
-        Kind::Gauge | Kind::Unknown | Kind::Histogram | Kind::Summary => name,
-    };
-    // A counter below zero or NaN only comes from a text file, and no strict parser takes it as a counter.
-    let countable =
-        |sample: &Sample| !matches!(sample.value, Number::Real(real) if real.is_nan() || real < 0.0);
-    let valid = kind != Kind::Counter || family.samples().all(countable);
-    (valid && !name.is_empty()).then_some(Shape { name, kind })
+/// The unit of a family whose name ends with one. An info has none.
+fn unit(name: &str, shape: Shape) -> Option<&'static str> {
+    let (before, last) = name.rsplit_once('_')?;
+    let unit = UNITS.into_iter().find(|unit| *unit == last)?;
+    (shape.kind != Kind::Info && !before.is_empty()).then_some(unit)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use proptest::prelude::*;
 
 use super::{Format, Page};
@@ -25,7 +25,11 @@ impl Collector for Plain {
                 Kind::Gauge => (family.name(), MetricType::Gauge),
                 _ => (family.name(), MetricType::Unknown),
             };
-            let mut metric = encoder.encode_descriptor(name, family.help(), None, kind)?;
+            // The crate puts the unit behind the name.
+            let bytes = name.strip_suffix("_bytes").filter(|_| family.kind() != Kind::Info);
+            let unit = bytes.map(|_| Unit::Bytes);
+            let name = bytes.unwrap_or(name);
+            let mut metric = encoder.encode_descriptor(name, family.help(), unit.as_ref(), kind)?;
             for sample in family.samples() {
                 let labels: Vec<_> =
                     sample.labels.iter().map(|(name, value)| (name, value.into_owned())).collect();
@@ -73,7 +77,7 @@ fn family() -> impl Strategy<Value = Family> {
     let labels = prop::collection::btree_map("[a-z]{1,3}", any::<String>(), 0..4).prop_map(Labels::new);
     let samples = prop::collection::vec((labels, number), 1..6);
     let kind = prop_oneof![Just(Kind::Counter), Just(Kind::Gauge), Just(Kind::Info), Just(Kind::Unknown)];
-    ("m_[a-z]{1,8}", "[a-zA-Z ,.]{0,20}", kind, samples).prop_map(|(name, help, kind, samples)| {
+    ("m_[a-z]{1,4}(_bytes)?", "[a-zA-Z ,.]{0,20}", kind, samples).prop_map(|(name, help, kind, samples)| {
         let mut family = match kind {
             Kind::Counter => Family::counter(name + "_total", help),
             Kind::Info => Family::info(name + "_info", help),

@@ -1,19 +1,45 @@
-//! What one page shows: families of the same name merged, in order, nothing twice.
+//! What one page shows: families of the same name merged, in order, nothing twice, and nothing that a reader refuses.
 //!
-//! Owns what becomes of two equal series and of two families that disagree. Leaves out how a page is written.
+//! Owns what becomes of two equal series, of two families that disagree, and of a name that no page may hold: Prometheus
+//! refuses a whole page for one of those, so each costs itself here. Leaves out how a page is written.
 
 use std::sync::Arc;
 
 use super::repeats::{has_equal, hash_of_set, hash_of_text, key, repeated};
-use crate::family::{Family, Kind, Sample};
+use super::shape::{Shape, Taken};
+use crate::family::{Family, Kind, Labels, Sample, is_metric_name, wrong_label};
 
 /// What one page shows: every family once, ordered by name.
 #[derive(Debug)]
 pub(crate) struct Page {
     sources: Vec<Arc<Vec<Family>>>,
     groups: Vec<Group>,
-    /// What was left out because something of the same name was there first, one text each.
-    pub(crate) refused: Vec<String>,
+    /// What was left out.
+    pub(crate) refused: Refused,
+}
+
+/// What a page leaves out.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// How many series, each family that was left out whole counted once.
+    pub(crate) count: usize,
+    /// What some of them are, and why, one text each: text files can hold any number of them.
+    pub(crate) told: Vec<String>,
+}
+
+/// So many are told.
+const MOST_TOLD: usize = 64;
+
+/// A series is named with so many characters.
+const LONGEST_NAME: usize = 200;
+
+impl Refused {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.told.len() < MOST_TOLD {
+            self.told.push(text());
+        }
+    }
 }
 
 /// All samples that go under one name, from one or more sources.
@@ -21,8 +47,10 @@ pub(crate) struct Page {
 struct Group {
     /// The first decides about help and kind.
     places: Vec<Place>,
-    /// (index into `places`, index of the sample) of the samples that repeat an earlier one.
-    repeated: Vec<(usize, usize)>,
+    /// (index into `places`, index of the sample) of the samples that are left out, in order.
+    left_out: Vec<(usize, usize)>,
+    /// Decided when all samples are known.
+    shape: Shape,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,18 +71,51 @@ impl Page {
         let at = |place: Place| &sources[place.source][place.family];
         places.sort_by(|left, right| at(*left).name.cmp(&at(*right).name));
 
-        let mut refused = Vec::new();
+        let mut refused = Refused::default();
         let mut groups: Vec<Group> = Vec::with_capacity(places.len());
         for place in places {
-            match groups.last_mut().filter(|group| at(group.places[0]).name == at(place).name) {
-                None => groups.push(Group { places: vec![place], repeated: Vec::new() }),
-                Some(group) if at(group.places[0]).kind == at(place).kind => group.places.push(place),
-                Some(_) => refused.push(format!("a second family `{}` of another type", at(place).name)),
+            let Family { name, kind, .. } = at(place);
+            match groups.last_mut().filter(|group| at(group.places[0]).name == *name) {
+                None if !is_metric_name(name) => {
+                    refused.add(|| format!("the family `{}`: this is not a valid name", shortened(name)));
+                }
+                None => {
+                    groups.push(Group { places: vec![place], left_out: Vec::new(), shape: Shape::UNKNOWN });
+                }
+                Some(group) if at(group.places[0]).kind == *kind => group.places.push(place),
+                Some(_) => refused.add(|| {
+                    format!("a second family `{}` of another type; the first one is shown", shortened(name))
+                }),
             }
         }
         let mut page = Self { sources, groups, refused };
+        page.refuse_wrong_labels();
         page.refuse_repeated_samples();
+        page.decide_shapes();
         page
+    }
+
+    fn refuse_wrong_labels(&mut self) {
+        let mut names = Vec::new();
+        for group in &mut self.groups {
+            for (index, place) in group.places.iter().enumerate() {
+                let family = &self.sources[place.source][place.family];
+                // Series of one device share their labels: a set is looked at once in a row.
+                let mut before: Option<&Labels> = None;
+                for (sample_index, sample) in family.samples.iter().enumerate() {
+                    if before.is_some_and(|before| before.is_shared_with(&sample.labels)) {
+                        continue;
+                    }
+                    match wrong_label(&sample.labels, &mut names) {
+                        None => before = Some(&sample.labels),
+                        Some(wrong) => {
+                            group.left_out.push((index, sample_index));
+                            self.refused.add(|| format!("{}: it has {wrong}", series(family, sample)));
+                        }
+                    }
+                }
+            }
+        }
     }
 
     fn refuse_repeated_samples(&mut self) {
@@ -73,29 +134,76 @@ impl Page {
             if has_equal(&mut hashes) {
                 let families: Vec<_> = families().collect();
                 let repeated = repeated(&families, |sample| hash_of_set(key, sample));
-                self.refused
-                    .extend(repeated.iter().map(|(family, sample)| refused(families[*family], *sample)));
-                group.repeated = repeated;
+                for (family, sample) in &repeated {
+                    let family = families[*family];
+                    self.refused.add(|| {
+                        let series = series(family, &family.samples[*sample]);
+                        format!("a second series {series}; the first one is shown")
+                    });
+                }
+                group.left_out.extend(repeated);
+                group.left_out.sort_unstable();
+                group.left_out.dedup();
             }
         }
+    }
+
+    /// In both formats, so that a family is on the page whatever a scraper asks for, or is not.
+    fn decide_shapes(&mut self) {
+        let mut taken = Taken::default();
+        let shapes: Vec<Option<Shape>> = (self.groups.iter())
+            .map(|group| {
+                let merged = self.merged(group);
+                taken.shape(merged.name(), Shape::own(merged.name(), merged.kind(), merged.samples()))
+            })
+            .collect();
+        let mut shapes = shapes.into_iter();
+        let (sources, refused) = (&self.sources, &mut self.refused);
+        self.groups.retain_mut(|group| {
+            let shape = shapes.next().flatten();
+            if let Some(shape) = shape {
+                group.shape = shape;
+            } else {
+                let Place { source, family } = group.places[0];
+                let name = shortened(&sources[source][family].name);
+                refused.add(|| format!("the family `{name}`: another family's samples have this name"));
+            }
+            shape.is_some()
+        });
     }
 
     fn family(&self, place: Place) -> &Family {
         &self.sources[place.source][place.family]
     }
 
+    fn merged<'page>(&'page self, group: &'page Group) -> Merged<'page> {
+        Merged { page: self, group, head: self.family(group.places[0]) }
+    }
+
     /// The page's families in order.
     pub(super) fn families(&self) -> impl Iterator<Item = Merged<'_>> {
-        self.groups.iter().map(|group| Merged { page: self, group, head: self.family(group.places[0]) })
+        self.groups.iter().map(|group| self.merged(group))
+    }
+
+    /// How many samples it has, those that are left out among them.
+    pub(crate) fn size_of(sources: &[Arc<Vec<Family>>]) -> usize {
+        sources.iter().flat_map(|families| families.iter()).map(|family| family.samples.len()).sum()
     }
 }
 
-/// The text for a sample that was left out.
-fn refused(family: &Family, sample: usize) -> String {
-    let sample = &family.samples[sample];
-    let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-    let labels = labels.collect::<Vec<_>>().join(",");
-    format!("a second series `{}{}{{{labels}}}`", family.name, sample.suffix)
+/// A series by name.
+fn series(family: &Family, sample: &Sample) -> String {
+    format!("`{}`", shortened(&format!("{}{}{{{}}}", family.name, sample.suffix, sample.labels.text())))
+}
+
+/// On one line, whatever it holds.
+fn shortened(name: &str) -> String {
+    let mut text: String =
+        name.chars().take(LONGEST_NAME).filter(|character| !character.is_control()).collect();
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// One family of the page, with all its samples.
@@ -118,15 +226,19 @@ impl<'page> Merged<'page> {
         self.head.kind
     }
 
+    pub(super) fn shape(&self) -> Shape {
+        self.group.shape
+    }
+
     pub(super) fn samples(&self) -> impl Iterator<Item = &'page Sample> {
         let (page, group) = (self.page, self.group);
-        group.places.iter().enumerate().flat_map(move |(place_index, place)| {
+        let samples = group.places.iter().enumerate().flat_map(move |(place_index, place)| {
             let samples = page.family(*place).samples.iter().enumerate();
-            samples
-                .filter(move |(sample_index, _)| {
-                    group.repeated.is_empty() || !group.repeated.contains(&(place_index, *sample_index))
-                })
-                .map(|(_, sample)| sample)
+            samples.map(move |(sample_index, sample)| ((place_index, sample_index), sample))
+        });
+        let mut left_out = group.left_out.iter().peekable();
+        samples.filter_map(move |(place, sample)| {
+            left_out.next_if(|out| **out == place).is_none().then_some(sample)
         })
     }
 }

@@ -76,7 +76,97 @@ fn of_two_equal_series_the_first_stays() {
         page.encode(Format::Classic, 0),
         "# HELP g G.\n# TYPE g gauge\ng{a=\"1\",b=\"2\"} 1\ng{b=\"3\"} 3\n"
     );
-    assert_eq!(page.refused, ["a second family `g` of another type", "a second series `g{b=\"2\",a=\"1\"}`"]);
+    assert_eq!(
+        page.refused.told,
+        [
+            "a second family `g` of another type; the first one is shown",
+            "a second series `g{b=\"2\",a=\"1\"}`; the first one is shown"
+        ]
+    );
+}
+
+/// What one page holds of these families in both formats, and what is said about the rest.
+fn check_refused(families: Vec<Family>, shown: &str, told: &[&str]) {
+    let page = page(vec![families]);
+    for format in [Format::Classic, Format::OpenMetrics] {
+        let text = page.encode(format, 0);
+        let samples: String = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(samples, shown, "{format:?}");
+    }
+    assert_eq!(page.refused.told, told);
+    assert_eq!(page.refused.count, told.len());
+}
+
+#[test]
+fn what_a_reader_would_refuse_costs_itself_and_not_the_page() {
+    let of = |name: &'static str, pairs: &[(&'static str, &str)]| {
+        Family::gauge(name, "Any.").with(labels(pairs), 1_u64)
+    };
+    check_refused(
+        vec![
+            of("a", &[("__name__", "x")]).with(labels(&[("b", "1")]), 2_u64),
+            of("b", &[("__b", "x")]),
+            of("c", &[("d", "1"), ("d", "2")]),
+            of("d", &[("e-f", "1")]),
+            of("e f", &[]),
+            of("9", &[]),
+            of("", &[]),
+            of("good", &[]),
+        ],
+        "a{b=\"1\"} 2\ngood 1\n",
+        &[
+            "the family ``: this is not a valid name",
+            "the family `9`: this is not a valid name",
+            "the family `e f`: this is not a valid name",
+            "`a{__name__=\"x\"}`: it has a label whose name is reserved",
+            "`b{__b=\"x\"}`: it has a label whose name is reserved",
+            "`c{d=\"1\",d=\"2\"}`: it has a label that is there twice",
+            "`d{e-f=\"1\"}`: it has a label without a valid name",
+        ],
+    );
+}
+
+#[test]
+fn a_family_whose_name_is_anothers_sample_is_on_neither_page() {
+    let counter = Family::counter("x_total", "Counts.").with(Labels::NONE, 1_u64);
+    let created = Family::gauge("x_created", "Another's.").with(Labels::NONE, 1_u64);
+    check_refused(vec![counter, created], "x_created 1\nx_total 1\n", &[]);
+    let mut summary = Family::gauge("s", "S.");
+    summary.kind = Kind::Summary;
+    summary.samples = vec![Sample { suffix: "_count", labels: Labels::NONE, value: Number::Whole(1) }];
+    check_refused(
+        vec![summary, Family::gauge("s_count", "Another's.").with(Labels::NONE, 2_u64)],
+        "s_count 1\n",
+        &["the family `s_count`: another family's samples have this name"],
+    );
+}
+
+#[test]
+fn any_number_of_repeated_series_costs_as_many_words_as_a_few() {
+    let many = (0..100_000).fold(Family::gauge("a", "A."), |family, _| family.with(Labels::NONE, 1_u64));
+    let page = page(vec![vec![many]]);
+    assert_eq!(page.encode(Format::Classic, 0), "# HELP a A.\n# TYPE a gauge\na 1\n");
+    assert_eq!((page.refused.count, page.refused.told.len()), (99_999, 64));
+}
+
+#[test]
+fn a_unit_is_told_where_the_name_ends_with_one() {
+    let unit = |family: Family| {
+        let text = page(vec![vec![family.with(Labels::NONE, 1_u64)]]).encode(Format::OpenMetrics, 0);
+        text.lines().find_map(|line| Some(line.strip_prefix("# UNIT ")?.to_owned()))
+    };
+    assert_eq!(unit(Family::counter("a_seconds_total", "A.")).as_deref(), Some("a_seconds seconds"));
+    assert_eq!(
+        unit(Family::gauge("gpu_memory_used_bytes", "B.")).as_deref(),
+        Some("gpu_memory_used_bytes bytes")
+    );
+    for without in
+        [Family::gauge("bytes", "A."), Family::gauge("_bytes", "A."), Family::gauge("a_bytes_free", "A.")]
+    {
+        assert_eq!(unit(without), None);
+    }
+    // The format knows no unit of an info.
+    assert_eq!(unit(Family::info("a_bytes_info", "A.")), None);
 }
 
 #[test]

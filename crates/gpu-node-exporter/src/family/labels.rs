@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The labels of a sample: `gpu="0",uuid="GPU-1"`. Clones share it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Labels(Option<Arc<str>>);
 
 impl Labels {
@@ -42,6 +42,15 @@ impl Labels {
     /// As it stands between the braces; empty without labels.
     pub(crate) fn text(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the other set is a clone of this one.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Names and values in order.
@@ -100,12 +109,16 @@ fn unescaped(value: &str) -> Cow<'_, str> {
 
 /// Where the first quote is that no backslash escapes.
 pub(crate) fn closing_quote(text: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    text.bytes().position(|byte| {
-        let closes = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        closes
-    })
+    let mut from = 0;
+    loop {
+        let at = from + text[from..].find('"')?;
+        // What stands before `from` ends with a quote, so a run of backslashes is counted once.
+        let backslashes = text[from..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::collector::textfile;
+use super::collector::textfile::limits::Limits;
+use super::collector::textfile::parse;
 use super::netlink::{attribute, read_datagram, text};
 use super::testing::{Captures, collectors, read};
 use crate::exposition::{Format, Page};
@@ -75,9 +76,10 @@ pub fn netlink(bytes: &[u8]) {
 /// same samples.
 pub fn text_files(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    let Ok(families) = textfile::parse::parse(text) else { return };
+    let parse = |text: &str| parse::parse(text, &Limits::DEFAULT, usize::MAX);
+    let Ok(families) = parse(text) else { return };
     let pages = reads_back(families.clone());
-    let again = textfile::parse::parse(&pages.classic).expect("our own page is a good text file");
+    let again = parse(&pages.classic).expect("our own page is a good text file");
     assert_eq!(reads_back(again).classic, pages.classic);
 }
 

@@ -57,7 +57,7 @@ async fn shows_every_series_of_node_exporters_own_page() {
     }
     assert_eq!(readings.len(), shown.count());
     let page = Page::new(readings.iter().map(|reading| Arc::clone(&reading.families)).collect());
-    assert_eq!(page.refused, [] as [&str; 0]);
+    assert_eq!(page.refused.told, [] as [&str; 0]);
 
     let ours = lines(&Arc::new(page).encode(Format::Classic, 0));
     let expected = lines(&std::fs::read_to_string(format!("{root}/expected.txt")).unwrap());

@@ -29,13 +29,16 @@ impl Collector for Fixed {
 }
 
 fn service_of(collector: Fixed, max_requests: Option<usize>) -> Service {
+    service_with(vec![Box::new(ProcessCollector), Box::new(collector)], max_requests)
+}
+
+fn service_with(collectors: Vec<Box<dyn Collector>>, max_requests: Option<usize>) -> Service {
     let settings = ServiceSettings {
         telemetry_path: "/metrics".to_owned(),
         max_requests,
         exporter_metrics: true,
         request_timeout: Duration::from_mins(1),
     };
-    let collectors: [Box<dyn Collector>; 2] = [Box::new(ProcessCollector), Box::new(collector)];
     let collectors = collectors.into_iter().map(|collector| (WaitsFor::Nothing, collector));
     Service::new(settings, Scraper::start(collectors.collect()).unwrap(), None)
 }
@@ -163,6 +166,39 @@ async fn one_scrape_too_many_is_told_so() {
     assert_eq!(first.status(), StatusCode::OK);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains("--web.max-requests"), "{body}");
+}
+
+/// Gives as many series as it is told to.
+struct Many(usize);
+
+impl Collector for Many {
+    fn name(&self) -> &'static str {
+        "many"
+    }
+
+    fn collect(&mut self) -> Collected {
+        let labels = (0..self.0).map(|number| Labels::new([("number", number.to_string())]));
+        let family = labels.fold(Family::gauge("many", "Many."), |family, labels| family.with(labels, 1_u64));
+        Collected::complete(vec![family])
+    }
+}
+
+#[tokio::test]
+async fn a_large_page_is_made_beside_other_requests() {
+    let service = service_with(vec![Box::new(Many(LARGEST_AT_ONCE + 1))], None);
+    let page = get(&service, "/metrics");
+    tokio::pin!(page);
+    // On this thread alone, so the page is not made here: the future waits while another thread works.
+    let mut polls = 0;
+    let (answer, body) = std::future::poll_fn(|context| {
+        polls += 1;
+        page.as_mut().poll(context)
+    })
+    .await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(body.matches("\nmany{").count(), LARGEST_AT_ONCE + 1);
+    // Asked, read by the collectors' thread, made by another.
+    assert!(polls >= 3, "{polls}");
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! Owns that order: one label set's buckets together, by bound. A histogram without its last bucket, or that counts
 //! something else than its last bucket, is a mistake; nothing is made up for it.
 
+use std::collections::HashMap;
+
+use super::mistake::shortened;
 use crate::family::{Family, Kind, Labels, Number, Sample};
 
 /// Puts the family's samples in order, or says what is wrong with them. Other families stay as they are.
@@ -12,31 +15,39 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
         Kind::Summary => "quantile",
         Kind::Counter | Kind::Gauge | Kind::Info | Kind::Unknown => return Ok(()),
     };
-    let mut sets: Vec<(Labels, Bounded)> = Vec::new();
+    let mut sets: Vec<Bounded> = Vec::new();
+    let mut places: HashMap<Labels, usize> = HashMap::new();
     for sample in family.samples.drain(..) {
         let at = if matches!(sample.suffix, "" | "_bucket") {
             let text = sample.labels.iter().find(|(name, _)| *name == bound).map(|(_, value)| value);
             let number = text.unwrap_or_default().parse::<f64>().ok().filter(|number| !number.is_nan());
             number.ok_or_else(|| {
-                format!("a sample of `{}` has no number in the label `{bound}`", family.name)
+                format!("a sample of `{}` has no number in the label `{bound}`", shortened(&family.name))
             })?
         } else {
             f64::INFINITY
         };
         let set = Labels::new(sample.labels.iter().filter(|(name, _)| *name != bound));
-        match sets.iter_mut().find(|(known, _)| *known == set) {
-            Some((_, samples)) => samples.push((at, sample)),
-            None => sets.push((set, vec![(at, sample)])),
+        let place = *places.entry(set).or_insert(sets.len());
+        if place == sets.len() {
+            sets.push(Vec::new());
         }
+        sets[place].push((at, sample));
     }
-    for (_, samples) in &mut sets {
+    for samples in &mut sets {
         // Sum and count follow the buckets; the sort is stable, so that they stay in the order of the file.
         samples.sort_by(|(left, a), (right, b)| left.total_cmp(right).then(is_total(a).cmp(&is_total(b))));
+        let name = || shortened(&family.name);
+        let bounds = || samples.iter().filter(|(_, sample)| !is_total(sample)).map(|(bound, _)| bound);
+        // Written differently, `1` and `1.0`, they are one series in OpenMetrics.
+        if bounds().zip(bounds().skip(1)).any(|(one, next)| one.total_cmp(next).is_eq()) {
+            return Err(format!("`{}` has two samples with the same number in the label `{bound}`", name()));
+        }
         if family.kind == Kind::Histogram {
-            check(samples).map_err(|mistake| format!("the histogram `{}` {mistake}", family.name))?;
+            check(samples).map_err(|mistake| format!("the histogram `{}` {mistake}", name()))?;
         }
     }
-    family.samples = sets.into_iter().flat_map(|(_, samples)| samples).map(|(_, sample)| sample).collect();
+    family.samples = sets.into_iter().flatten().map(|(_, sample)| sample).collect();
     Ok(())
 }
 
@@ -72,16 +83,22 @@ fn check(samples: &[(f64, Sample)]) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::parse;
+    use super::super::limits::Limits;
+    use super::super::parse;
+    use crate::family::Family;
     use crate::host::testing::values;
 
+    fn parse(samples: &str) -> Result<Vec<Family>, String> {
+        parse::parse(&format!("# TYPE h histogram\n{samples}"), &Limits::DEFAULT, usize::MAX)
+    }
+
     fn check(samples: &str, expected: &[&str]) {
-        let families = parse(&format!("# TYPE h histogram\n{samples}")).unwrap();
+        let families = parse(samples).unwrap();
         assert_eq!(values(&families), expected, "{samples}");
     }
 
     fn check_refused(samples: &str, reason: &str) {
-        let mistake = parse(&format!("# TYPE h histogram\n{samples}")).unwrap_err();
+        let mistake = parse(samples).unwrap_err();
         assert!(mistake.contains(reason), "{samples}: {mistake}");
     }
 
@@ -106,6 +123,10 @@ mod tests {
         check_refused("h_sum 1\nh_count 1\n", "has no bucket");
         check_refused("h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\n", "counts less");
         check_refused("h_bucket{le=\"+Inf\"} 1\nh_count 2\n", "another _count");
+        check_refused(
+            "h_bucket{le=\"1\"} 1\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 1\n",
+            "the same number in the label `le`",
+        );
         check_refused("h_bucket{le=\"NaN\"} 1\n", "no number in the label `le`");
     }
 }

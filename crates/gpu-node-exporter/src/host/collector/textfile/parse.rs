@@ -3,28 +3,38 @@
 //! Owns what a file may hold: a mistake in one line refuses the whole file, since half a file may mean anything, and so
 //! does a timestamp, which would make the series stale or refused elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::composed::arrange;
-use crate::family::{Family, Kind, Labels, Number, Sample, closing_quote};
+use super::limits::Limits;
+use super::mistake::Mistake;
+use super::series::{Series, is_common, series_of};
+use crate::family::{Family, Kind, Labels, Number, Sample, closing_quote, is_label_name, is_metric_name};
 
-/// The families by name, or the first mistake with its line.
-pub(in crate::host) fn parse(text: &str) -> Result<Vec<Family>, String> {
+/// The families by name, or the first mistake with its line. `room` is how many samples there may be.
+pub(in crate::host) fn parse(text: &str, limits: &Limits, room: usize) -> Result<Vec<Family>, String> {
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("the last line does not end (hint: write to another name and rename)".to_owned());
     }
-    let mut file = File::default();
+    let mut file = File { families: BTreeMap::new(), is_metrics: false, room, limits };
     for (number, line) in text.lines().enumerate() {
-        file.line(line).map_err(|mistake| format!("line {}: {mistake}", number + 1))?;
+        file.line(line).map_err(|mistake| {
+            let mistake = mistake.quoting(file.is_metrics);
+            format!("line {}: {mistake}", number + 1)
+        })?;
     }
     let families =
         file.families.into_values().map(|read| read.family).filter(|family| !family.samples.is_empty());
     families.map(|mut family| arrange(&mut family).map(|()| family)).collect()
 }
 
-#[derive(Default)]
-struct File {
+struct File<'l> {
     families: BTreeMap<String, Read>,
+    /// Whether a line of the format was read.
+    is_metrics: bool,
+    /// How many samples there may still be.
+    room: usize,
+    limits: &'l Limits,
 }
 
 /// A family being read, and which of its headings were there.
@@ -32,10 +42,13 @@ struct Read {
     family: Family,
     has_help: bool,
     has_type: bool,
+    series: HashSet<Series>,
+    /// The names of the labels that all of its samples will be shown with.
+    names: BTreeSet<String>,
 }
 
-impl File {
-    fn line(&mut self, line: &str) -> Result<(), String> {
+impl File<'_> {
+    fn line(&mut self, line: &str) -> Result<(), Mistake> {
         let line = line.trim();
         if let Some(comment) = line.strip_prefix('#') {
             return self.comment(comment.trim_start());
@@ -44,7 +57,7 @@ impl File {
     }
 
     /// Any comment but HELP and TYPE says nothing.
-    fn comment(&mut self, comment: &str) -> Result<(), String> {
+    fn comment(&mut self, comment: &str) -> Result<(), Mistake> {
         let (keyword, rest) = comment.split_once([' ', '\t']).unwrap_or((comment, ""));
         if keyword != "HELP" && keyword != "TYPE" {
             return Ok(());
@@ -55,16 +68,17 @@ impl File {
         let read = self.family(name);
         if keyword == "HELP" {
             if std::mem::replace(&mut read.has_help, true) {
-                return Err(format!("a second HELP line for `{name}`"));
+                return Err(Mistake::about("a second HELP line for ", name, ""));
             }
             read.family.help = unescape(text, false)?.into();
+            self.is_metrics = true;
             return Ok(());
         }
         if std::mem::replace(&mut read.has_type, true) {
-            return Err(format!("a second TYPE line for `{name}`"));
+            return Err(Mistake::about("a second TYPE line for ", name, ""));
         }
         if !read.family.samples.is_empty() {
-            return Err(format!("the TYPE line of `{name}` comes after its first sample"));
+            return Err(Mistake::about("the TYPE line of ", name, " comes after its first sample"));
         }
         read.family.kind = match text.trim().to_ascii_lowercase().as_str() {
             "counter" => Kind::Counter,
@@ -72,8 +86,9 @@ impl File {
             "histogram" => Kind::Histogram,
             "summary" => Kind::Summary,
             "untyped" => Kind::Unknown,
-            other => return Err(format!("`{other}` is not a type")),
+            other => return Err(Mistake::about("", other, " is not a type")),
         };
+        self.is_metrics = true;
         Ok(())
     }
 
@@ -82,29 +97,50 @@ impl File {
             family: Family::unknown(name.to_owned(), ""),
             has_help: false,
             has_type: false,
+            series: HashSet::new(),
+            names: BTreeSet::new(),
         })
     }
 
-    fn sample(&mut self, line: &str) -> Result<(), String> {
+    fn sample(&mut self, line: &str) -> Result<(), Mistake> {
         let end = line.find(['{', ' ', '\t']).unwrap_or(line.len());
         let (name, rest) = line.split_at(end);
         check_name(name)?;
         let rest = rest.trim_start();
+        let limits = self.limits;
         let (mut labels, rest) = match rest.strip_prefix('{') {
-            Some(inside) => labels(inside)?,
+            Some(inside) => labels(inside, limits.labels)?,
             None => (Vec::new(), rest),
         };
         let mut words = rest.split_ascii_whitespace();
-        let value = number(words.next().ok_or_else(|| format!("`{name}` has no value"))?)?;
+        let value = number(words.next().ok_or_else(|| Mistake::about("", name, " has no value"))?)?;
         if words.next().is_some() {
-            return Err("a timestamp, which is not supported (hint: leave it out)".to_owned());
+            return Err(Mistake::new("a timestamp, which is not supported (hint: leave it out)"));
         }
         labels.sort();
         if let Some(pair) = labels.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(format!("the label `{}` is there twice", pair[0].0));
+            return Err(Mistake::about("the label ", &pair[0].0, " is there twice"));
         }
+        let Some(room) = self.room.checked_sub(1) else {
+            return Err(Mistake::new("the text files together have too many samples"));
+        };
+        self.room = room;
         let (family, suffix) = self.owner(name);
-        self.family(&family).family.samples.push(Sample { suffix, labels: Labels::new(labels), value });
+        let read = self.family(&family);
+        for (label, _) in labels.iter().filter(|(label, _)| is_common(label)) {
+            if !read.names.contains(label) {
+                read.names.insert(label.clone());
+            }
+        }
+        if read.names.len() > limits.label_names {
+            return Err(Mistake::about("the family ", &family, " has too many different label names"));
+        }
+        let sample = Sample { suffix, labels: Labels::new(labels), value };
+        if !read.series.insert(series_of(&sample)) {
+            return Err(Mistake::about("the series ", line, " is there twice"));
+        }
+        read.family.samples.push(sample);
+        self.is_metrics = true;
         Ok(())
     }
 
@@ -125,47 +161,48 @@ impl File {
     }
 }
 
-fn check_name(name: &str) -> Result<(), String> {
-    let valid = |(place, byte): (usize, u8)| {
-        byte.is_ascii_alphabetic() || byte == b'_' || byte == b':' || (place > 0 && byte.is_ascii_digit())
-    };
-    let is_name = !name.is_empty() && name.bytes().enumerate().all(valid);
-    is_name.then_some(()).ok_or_else(|| format!("`{name}` is not a name"))
+fn check_name(name: &str) -> Result<(), Mistake> {
+    is_metric_name(name).then_some(()).ok_or_else(|| Mistake::about("", name, " is not a name"))
 }
 
 /// Names and values of labels as a file has them, not in order and perhaps repeated.
 type Pairs = Vec<(String, String)>;
 
 /// What is inside the braces, and the text after them.
-fn labels(mut rest: &str) -> Result<(Pairs, &str), String> {
+fn labels(mut rest: &str, most: usize) -> Result<(Pairs, &str), Mistake> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start();
         if let Some(after) = rest.strip_prefix('}') {
             return Ok((labels, after));
         }
-        let (name, after) = rest.split_once('=').ok_or("a label without `=`")?;
+        if labels.len() == most {
+            return Err(Mistake::new("a sample with too many labels"));
+        }
+        let (name, after) = rest.split_once('=').ok_or_else(|| Mistake::new("a label without `=`"))?;
         let name = name.trim_end();
-        check_name(name)?;
-        if name.contains(':') {
-            return Err(format!("`{name}` is not a label's name"));
+        if name.starts_with("__") {
+            return Err(Mistake::about("the label's name ", name, " is reserved for Prometheus itself"));
+        }
+        if !is_label_name(name) {
+            return Err(Mistake::about("", name, " is not a label's name"));
         }
         let quoted = after
             .trim_start()
             .strip_prefix('"')
-            .ok_or_else(|| format!("the label `{name}` has no quotes"))?;
-        let end = closing_quote(quoted).ok_or_else(|| format!("the label `{name}` does not end"))?;
+            .ok_or_else(|| Mistake::about("the label ", name, " has no quotes"))?;
+        let end = closing_quote(quoted).ok_or_else(|| Mistake::about("the label ", name, " does not end"))?;
         labels.push((name.to_owned(), unescape(&quoted[..end], true)?));
         rest = quoted[end + 1..].trim_start();
         match rest.strip_prefix(',') {
             Some(after) => rest = after,
             None if rest.starts_with('}') => {}
-            None => return Err(format!("after the label `{name}`: expected a comma or a brace")),
+            None => return Err(Mistake::about("after the label ", name, ": expected a comma or a brace")),
         }
     }
 }
 
-fn unescape(text: &str, quotes: bool) -> Result<String, String> {
+fn unescape(text: &str, quotes: bool) -> Result<String, Mistake> {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -178,20 +215,20 @@ fn unescape(text: &str, quotes: bool) -> Result<String, String> {
             Some('n') => plain.push('\n'),
             Some('"') if quotes => plain.push('"'),
             other => {
-                let other = other.map_or(String::new(), String::from);
-                return Err(format!("`\\{other}` is not an escape"));
+                let escape: String = std::iter::once('\\').chain(other).collect();
+                return Err(Mistake::about("", &escape, " is not an escape"));
             }
         }
     }
     Ok(plain)
 }
 
-fn number(word: &str) -> Result<Number, String> {
+fn number(word: &str) -> Result<Number, Mistake> {
     if let Ok(whole) = word.parse::<u64>() {
         return Ok(Number::Whole(whole));
     }
     // Rust also reads "infinity", which Go does as well, and nothing that Go refuses.
-    word.parse::<f64>().map(Number::Real).map_err(|_| format!("`{word}` is not a number"))
+    word.parse::<f64>().map(Number::Real).map_err(|_| Mistake::about("", word, " is not a number"))
 }
 
 #[cfg(test)]
@@ -201,12 +238,17 @@ mod tests {
     use super::*;
     use crate::host::testing::values;
 
+    fn parse(text: &str) -> Result<Vec<Family>, String> {
+        super::parse(text, &Limits::DEFAULT, Limits::DEFAULT.samples)
+    }
+
     fn check(text: &str, expected: &[&str]) {
         assert_eq!(values(&parse(text).unwrap()), expected, "{text}");
     }
 
+    /// After a line that is in order.
     fn check_refused(text: &str, reason: &str) {
-        let mistake = parse(text).unwrap_err();
+        let mistake = parse(&format!("first 1\n{text}")).unwrap_err();
         assert!(mistake.contains(reason), "{text:?}: {mistake}");
     }
 
@@ -228,7 +270,7 @@ mod tests {
     #[test]
     fn refuses_the_file_for_one_mistake() {
         check_refused("a 1", "does not end");
-        check_refused("a 1\nb\n", "line 2: `b` has no value");
+        check_refused("a 1\nb\n", "line 3: `b` has no value");
         check_refused("a one\n", "`one` is not a number");
         check_refused("a 1 1441205977284\n", "a timestamp");
         check_refused("1a 1\n", "`1a` is not a name");
@@ -243,6 +285,66 @@ mod tests {
         check_refused("# TYPE a magic\n", "`magic` is not a type");
         check_refused("# TYPE h histogram\nh_bucket 1\n", "no number in the label `le`");
         check_refused("# TYPE s summary\ns{quantile=\"half\"} 1\n", "no number in the label `quantile`");
+    }
+
+    #[test]
+    fn refuses_names_and_series_that_no_page_may_hold() {
+        let dunder = include_str!("../../testdata/textfile/dunder_name.prom");
+        check_refused(dunder, "line 2: the label's name `__name__` is reserved");
+        check_refused("a{__x=\"1\"} 1\n", "the label's name `__x` is reserved");
+        check_refused("a{b:c=\"1\"} 1\n", "`b:c` is not a label's name");
+        check_refused("# HELP 1a x\n", "`1a` is not a name");
+        check_refused("a 1\na 1\n", "line 3: the series `a 1` is there twice");
+        check_refused("a{b=\"1\",c=\"2\"} 1\na{c=\"2\",b=\"1\"} 2\n", "is there twice");
+        // Prometheus takes a label without a value for absent.
+        check_refused("a{b=\"\"} 1\na 2\n", "is there twice");
+        check("a{b=\"\"} 1\na{b=\"1\"} 2\n", &["a{b=\"\"} 1", "a{b=\"1\"} 2"]);
+    }
+
+    #[test]
+    fn a_file_that_holds_no_metrics_is_not_repeated() {
+        let shadow = "root:$6$secret$hash:19000:0:99999:7:::\n";
+        for text in [
+            shadow,
+            "# a comment\nroot:$6$secret$hash:19000:0:99999:7:::\n",
+            "secret { hash\n",
+            "a{secret=\"hash\\x\"} 1\n",
+        ] {
+            let mistake = parse(text).unwrap_err();
+            assert!(!mistake.contains("secret") && !mistake.contains("hash"), "{mistake}");
+            assert!(mistake.starts_with("line "), "{mistake}");
+        }
+        let long = format!("a 1\n{} 1\n", "é".repeat(1_000_000));
+        let mistake = parse(&long).unwrap_err();
+        assert_eq!(mistake, format!("line 2: `{}…` is not a name", "é".repeat(60)));
+        assert_eq!(parse("a 1\n\u{1b}[2J 1\n").unwrap_err(), "line 2: `\u{fffd}[2J` is not a name");
+    }
+
+    #[test]
+    fn more_than_a_bound_is_told() {
+        let limits = Limits { labels: 2, label_names: 3, ..Limits::DEFAULT };
+        let check = |text: &str, room, expected: Result<usize, &str>| {
+            let read = super::parse(text, &limits, room);
+            let samples = read.map(|families| families.iter().map(|family| family.samples.len()).sum());
+            assert_eq!(samples, expected.map_err(str::to_owned), "{text}");
+        };
+        check("a 1\nb 1\n", 2, Ok(2));
+        check("a 1\nb 1\n", 1, Err("line 2: the text files together have too many samples"));
+        check("a{b=\"1\",c=\"1\"} 1\n", 1, Ok(1));
+        check("a{b=\"1\",c=\"1\",d=\"1\"} 1\n", 1, Err("line 1: a sample with too many labels"));
+        check("a{b=\"1\"} 1\na{c=\"1\"} 1\na{d=\"1\"} 1\n", 9, Ok(3));
+        check(
+            "a{b=\"1\"} 1\na{c=\"1\"} 1\na{d=\"1\"} 1\na{e=\"1\"} 1\n",
+            9,
+            Err("line 4: the family `a` has too many different label names"),
+        );
+        let many = include_str!("../../testdata/textfile/8000_labels.prom");
+        assert_eq!(parse(many).unwrap_err(), "line 1: a sample with too many labels");
+        let union = include_str!("../../testdata/textfile/label_union.prom");
+        // Without a value each is the same series as the others.
+        assert_eq!(parse(union).unwrap_err(), "line 2: the series `u{l1=\"\"} 1` is there twice");
+        let union = union.replace("\"\"", "\"x\"");
+        assert_eq!(parse(&union).unwrap_err(), "line 65: the family `u` has too many different label names");
     }
 
     proptest! {

@@ -1,11 +1,14 @@
+use std::collections::BTreeMap;
+use std::fs;
+
 use super::*;
 use crate::exposition::{Format, Page};
+use crate::host::testing::values;
 
 /// The page of what the directories hold, without the files' times.
 fn page(patterns: &[&str]) -> String {
     let directories: Vec<_> = patterns.iter().flat_map(|pattern| glob::expand(&fixture(pattern))).collect();
-    let Found { files, mistakes } = read(&directories);
-    let mut families = families(files, !mistakes.is_empty()).families;
+    let (mut families, _) = read(&directories, &Limits::DEFAULT);
     families.retain(|family| family.name != "node_textfile_mtime_seconds");
     std::sync::Arc::new(Page::new(vec![std::sync::Arc::new(families)])).encode(Format::Classic, 0)
 }
@@ -71,16 +74,161 @@ fn shows_what_node_exporter_shows() {
     check(&["nonexistent_path"], "nonexistent_path.out");
 }
 
+/// What is shown of these files, but for their times, and what is said.
+fn shown(files: &[(&str, &str)], limits: &Limits) -> (Vec<String>, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    shown_in(&directory, limits)
+}
+
+fn shown_in(directory: &tempfile::TempDir, limits: &Limits) -> (Vec<String>, Vec<String>) {
+    let (mut families, mistakes) = read(&[directory.path().into()], limits);
+    families.retain(|family| family.name != "node_textfile_mtime_seconds");
+    let path = format!("{}/", directory.path().display());
+    let mistakes = mistakes.iter().map(|mistake| mistake.to_string().replace(&path, ""));
+    (values(&families), mistakes.collect())
+}
+
+fn check_shown(files: &[(&str, &str)], limits: &Limits, series: &[&str], mistakes: &[&str]) {
+    let (shown, said) = shown(files, limits);
+    let failed = format!("node_textfile_scrape_error {}", u8::from(!mistakes.is_empty()));
+    assert_eq!(shown, [series, &[&failed]].concat());
+    assert_eq!(said, mistakes);
+}
+
 #[test]
 fn a_bad_file_is_told_and_costs_only_itself() {
+    check_shown(
+        &[("bad.prom", "a 1\na one\n"), ("good.prom", "b 1\n"), ("other.txt", "c 1\n")],
+        &Limits::DEFAULT,
+        &["b 1"],
+        &["bad.prom: line 2: `one` is not a number"],
+    );
+}
+
+#[test]
+fn of_files_that_disagree_the_first_stays() {
+    check_shown(
+        &[
+            ("1.prom", "# TYPE a gauge\na{x=\"1\"} 1\n"),
+            ("2.prom", "# TYPE a gauge\na{x=\"1\"} 2\na{y=\"1\"} 2\n"),
+            ("3.prom", "# TYPE a counter\na 3\nb 3\n"),
+        ],
+        &Limits::DEFAULT,
+        &["a{x=\"1\",y=\"\"} 1", "a{x=\"\",y=\"1\"} 2", "b 3"],
+        &[
+            "2.prom: of `a` there are series that another file has too",
+            "3.prom: `a` has another type than in 1.prom",
+        ],
+    );
+}
+
+#[test]
+fn more_than_a_bound_is_left_out_and_told() {
+    let small = || Limits {
+        files: 3,
+        file_bytes: 40,
+        all_bytes: 60,
+        samples: 3,
+        labels: 2,
+        label_names: 2,
+        page_bytes: 1_000,
+    };
+    let lines = |name: &str, count: usize| {
+        (0..count).map(|number| format!("{name}{number} 1\n")).collect::<Vec<_>>().concat()
+    };
+    check_shown(
+        &[("1.prom", "a 1\n"), ("2.prom", "b 1\n"), ("3.prom", "c 1\n"), ("4.prom", "d 1\n"), ("5.prom", "")],
+        &small(),
+        &["a 1", "b 1", "c 1"],
+        &["4.prom: 2 files from this one on are not read, since there are more than 3"],
+    );
+    check_shown(
+        &[("1.prom", &lines("a", 9)), ("2.prom", "b 1\n")],
+        &small(),
+        &["b 1"],
+        &["1.prom: is larger than 40 bytes"],
+    );
+    let comment = format!("#{}\n", " ".repeat(30));
+    check_shown(
+        &[("1.prom", &comment), ("2.prom", &comment), ("3.prom", "c 1\n")],
+        &small(),
+        &["c 1"],
+        &["2.prom: the text files together are larger than 60 bytes"],
+    );
+    check_shown(
+        &[("1.prom", &lines("a", 2)), ("2.prom", &lines("b", 2)), ("3.prom", "c 1\n")],
+        &small(),
+        &["a0 1", "a1 1", "c 1"],
+        &["2.prom: line 2: the text files together have too many samples"],
+    );
+    check_shown(
+        &[("1.prom", "a{x=\"1\"} 1\n"), ("2.prom", "a{y=\"1\",z=\"1\"} 1\nb 1\n")],
+        &small(),
+        &["a{x=\"1\"} 1", "b 1"],
+        &["2.prom: `a` has more than 2 label names with those in other files"],
+    );
+    let long = "# HELP a ".to_owned() + &"x".repeat(1_500) + "\na 1\n";
+    check_shown(
+        &[("1.prom", &long), ("2.prom", "b 1\n")],
+        &Limits { file_bytes: 2_000, all_bytes: 2_000, ..small() },
+        &["b 1"],
+        &["1.prom: `a` is left out, since the text files would take more than 1000 bytes of the page"],
+    );
+}
+
+#[test]
+fn only_regular_files_are_opened_and_no_link_is_followed() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("bad.prom"), "a one\n").unwrap();
-    std::fs::write(directory.path().join("good.prom"), "b 1\n").unwrap();
-    std::fs::write(directory.path().join("other.txt"), "c 1\n").unwrap();
-    let Found { files, mistakes } = read(&[directory.path().into()]);
-    assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].ends_with("bad.prom: line 1: `one` is not a number"), "{mistakes:?}");
-    let families = families(files, true).families;
-    let names: Vec<_> = families.iter().map(|family| &*family.name).collect();
-    assert_eq!(names, ["b", "node_textfile_mtime_seconds", "node_textfile_scrape_error"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret");
+    fs::write(&secret, "good 1\n").unwrap();
+    std::os::unix::fs::symlink(&secret, directory.path().join("link.prom")).unwrap();
+    fs::create_dir(directory.path().join("folder.prom")).unwrap();
+    // A pipe that nobody writes to: opening it as a file would wait for ever.
+    let pipe = directory.path().join("pipe.prom");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    fs::write(directory.path().join("latin1.prom"), b"a{b=\"\xe9\"} 1\n").unwrap();
+    let (series, mistakes) = shown_in(&directory, &Limits::DEFAULT);
+    assert_eq!(series, ["node_textfile_scrape_error 1"]);
+    assert_eq!(
+        mistakes,
+        [
+            "folder.prom: is not a regular file",
+            "latin1.prom: is not UTF-8 text",
+            "link.prom: is a symbolic link, which is not followed",
+            "pipe.prom: is not a regular file",
+        ]
+    );
+}
+
+#[test]
+fn names_of_files_that_are_not_text_stay_apart() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [(b"a\xfe.prom", "a 1\n"), (b"a\xff.prom", "b 1\n")] {
+        fs::write(directory.path().join(std::ffi::OsStr::from_bytes(name)), text).unwrap();
+    }
+    let (families, mistakes) = read(&[directory.path().into()], &Limits::DEFAULT);
+    assert_eq!(mistakes, []);
+    let page = Page::new(vec![std::sync::Arc::new(families)]);
+    assert_eq!(page.refused.told, [] as [&str; 0]);
+    let text = page.encode(Format::Classic, 0);
+    assert!(text.contains(r"a\\xfe.prom") && text.contains(r"a\\xff.prom"), "{text}");
+}
+
+/// Large inputs of one kind each; with a cost that grows with their square these took minutes.
+#[test]
+fn large_files_are_read_whole() {
+    let repeated = |line: &str, count: usize| line.repeat(count);
+    let (_, mistakes) = shown(&[("a.prom", &repeated("a 1\n", 160_000))], &Limits::DEFAULT);
+    assert_eq!(mistakes, ["a.prom: line 2: the series `a 1` is there twice"]);
+
+    let sets =
+        (0..20_000).map(|set| format!("h_bucket{{a=\"{set}\",le=\"+Inf\"}} 1\nh_count{{a=\"{set}\"}} 1\n"));
+    let histogram = "# TYPE h histogram\n".to_owned() + &sets.collect::<Vec<_>>().concat();
+    let (series, mistakes) = shown(&[("h.prom", &histogram)], &Limits::DEFAULT);
+    assert_eq!((series.len(), mistakes), (40_001, Vec::<String>::new()));
 }
