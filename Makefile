@@ -2,12 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench gpu-check install-deps install-cargo-deny install-cargo-machete release
+.PHONY: help demo up test lint bench fuzz gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
 DATA ?= ./data
 RECORD ?= ./gpu-record
+# `SECONDS` in the environment is the shell's own; only the one on make's command line is meant.
+SECONDS_EACH := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
 OURS := -p gpu-node-exporter -p alert-relay -p nvml-sim -p e2e
 
 help:
@@ -34,6 +36,9 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
 	@target/release/bench $(ONLY)
+
+fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)
+	@fuzz/run.sh '$(SECONDS_EACH)' $(TARGETS)
 
 gpu-check: packages-gpu-check ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter

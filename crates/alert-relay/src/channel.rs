@@ -36,6 +36,8 @@ mod email;
 mod webhook;
 mod wecom;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]

@@ -50,6 +50,9 @@ mod audit;
 mod deliver;
 mod metrics;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::process::ExitCode;
 
 pub use args::Args;

@@ -176,6 +176,9 @@ impl Credentials {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use std::{

@@ -39,6 +39,9 @@ mod stop;
 mod tls;
 mod web_config;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub use handler::Handler;
 pub use limits::Limits;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};

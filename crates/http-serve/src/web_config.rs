@@ -6,6 +6,8 @@
 //!
 //! `web_config::live` reads the file again when it changes.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod live;
 
 use std::{

@@ -20,7 +20,7 @@ use crate::message::{Message, Wording};
 use crate::render::markup::Markup;
 
 mod body;
-mod codes;
+pub(super) mod codes;
 mod sign;
 
 /// `dingtalk:`

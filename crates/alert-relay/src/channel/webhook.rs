@@ -22,7 +22,7 @@ use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 
 mod body;
-mod codes;
+pub(super) mod codes;
 mod settings;
 mod sign;
 

@@ -18,7 +18,7 @@ use crate::message::{Message, Wording};
 use crate::render::markup::Markup;
 
 mod body;
-mod codes;
+pub(super) mod codes;
 
 /// `wecom:`
 pub(super) const KIND: Kind = Kind {

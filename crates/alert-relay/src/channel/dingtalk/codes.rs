@@ -12,7 +12,7 @@ const MUTED: Duration = Duration::from_mins(10);
 const QUOTA_PAUSE: Duration = Duration::from_hours(1);
 
 /// The verdict. Codes first, words second: 310000 and 300001 have several meanings.
-pub(super) fn classify(reply: &Reply) -> Outcome {
+pub(in crate::channel) fn classify(reply: &Reply) -> Outcome {
     let Some(verdict) = reply.verdict("errcode", "errmsg") else { return reply.unproven() };
     let retry = |reason, after, hint| Outcome::Retry { reason, after, detail: verdict.detail(hint) };
     let misconfigured = |reason, hint| Outcome::Misconfigured { reason, detail: verdict.detail(hint) };

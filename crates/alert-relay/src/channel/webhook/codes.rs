@@ -6,7 +6,7 @@
 use crate::channel::reply::Reply;
 use crate::outcome::{Outcome, Reason};
 
-pub(super) fn classify(reply: &Reply) -> Outcome {
+pub(in crate::channel) fn classify(reply: &Reply) -> Outcome {
     let detail = reply.excerpt();
     let misconfigured = |reason, hint: &str| {
         let detail = format!("{detail} (hint: {hint})");

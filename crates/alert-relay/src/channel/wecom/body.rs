@@ -7,6 +7,7 @@ use crate::channel::mentions::Mentions;
 use crate::channel::part::Part;
 use crate::channel::texts::Texts;
 use crate::message::{Message, Wording};
+use crate::render::Draft;
 use crate::split::PartLimits;
 
 /// Bytes of a markdown message's content; the robot refuses more than 4096 with 40058.
@@ -32,7 +33,15 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
     };
     let mention = if wording.is_text() { String::new() } else { names(&mentions) };
     let limits = PartLimits { cost_limit, parts: MOST_PARTS, cost: str::len, separator: SEPARATOR };
-    let (title, packed) = texts.pack(message, wording, &mention, |_| limits, |draft| draft);
+    let (title, packed) = texts.pack(
+        message,
+        wording,
+        &mention,
+        |_| limits,
+        |draft| {
+            if wording == Wording::Plain { without_calls(draft) } else { draft }
+        },
+    );
     let part = |body: Value| Part::new(JsonBody(body.to_string()));
     if wording.is_text() {
         let nobody = Mentions::default();
@@ -47,7 +56,7 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
         .map(|text| part(json!({ "msgtype": "markdown", "markdown": { "content": text } })))
         .collect();
     if needs_text(&mentions) {
-        parts.insert(1, part(text_body(&title, &[], &mentions)));
+        parts.insert(1, part(text_body(&taken_apart(&title), &[], &mentions)));
     }
     parts
 }
@@ -59,6 +68,20 @@ fn text_body(content: &str, users: &[String], mentions: &Mentions) -> Value {
         list.push("@all");
     }
     json!({ "msgtype": "text", "text": { "content": content, "mentioned_list": list, "mentioned_mobile_list": mentions.mobiles } })
+}
+
+/// A text message calls whom it names in `<@…>`, as markdown does, and no dialect has escaped the values of a plain text.
+fn without_calls(mut draft: Draft) -> Draft {
+    let texts = [&mut draft.title, &mut draft.header, &mut draft.footer].into_iter();
+    for text in texts.chain(&mut draft.banner).chain(&mut draft.blocks) {
+        *text = taken_apart(text);
+    }
+    draft
+}
+
+/// What would begin a mention begins with its full-width twin.
+fn taken_apart(text: &str) -> String {
+    text.replace("<@", "＜@")
 }
 
 /// User ids as markdown mentions.

@@ -9,7 +9,7 @@ use crate::outcome::{Outcome, Reason};
 const THROTTLED: Duration = Duration::from_secs(70);
 
 /// The verdict. The vendor's words carry a hint id and our public address: they stay in the record.
-pub(super) fn classify(reply: &Reply) -> Outcome {
+pub(in crate::channel) fn classify(reply: &Reply) -> Outcome {
     let Some(verdict) = reply.verdict("errcode", "errmsg") else { return reply.unproven() };
     let retry = |reason, after| Outcome::Retry { reason, after, detail: verdict.detail("") };
     let rejected = |reason| Outcome::Rejected { reason, detail: verdict.detail("") };
