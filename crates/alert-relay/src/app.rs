@@ -7,13 +7,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use http_serve::{Limits, Server, ServerConfig, Stop};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::control::{ControlError, ControlSocket};
 use crate::deliver::{self, Deliverer, Nobody, Pace};
+use crate::delivery::SetAside;
 use crate::http;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::relay::{self, Relay};
@@ -38,8 +40,10 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     // The store is ours, and so is what stands beside it.
     let control = ControlSocket::bind(&settings.store.path);
     warn_if_silent(&settings);
+    report_set_aside(&outbox);
 
     let metrics = Arc::new(Metrics::new());
+    let memory = Memory::default();
     let audit = Arc::new(Audit::new(outbox.clone(), Arc::clone(&metrics), clock.clone()));
     let deliverer = Deliverer::start(
         deliver::Parts {
@@ -47,6 +51,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit),
             clock: clock.clone(),
+            memory: memory.clone(),
             pace: Pace::default(),
             observer: Arc::new(Nobody),
         },
@@ -54,7 +59,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     )
     .await?;
     let delivering_ended = deliverer.ended();
-    let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock };
+    let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock, memory };
     let relay = Arc::new(Relay::new(file, settings, parts, deliverer));
     for address in server.local_addresses() {
         info!(%address, "listening on {address}");
@@ -126,6 +131,18 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
         listen: settings.listen.clone(),
         web_config: settings.web_config_file.clone(),
         limits: Limits { max_body_bytes: settings.max_body_bytes, ..Limits::default() },
+    }
+}
+
+/// What two processes ended with is not tried by a third one, and somebody has to know.
+fn report_set_aside(outbox: &Outbox) {
+    for SetAside { id, target, group } in outbox.set_aside() {
+        let id = outbox.public_id(*id);
+        error!(
+            delivery = %id, %target, %group, end = "dead",
+            "delivery {id} to {target} is set aside: the relay ended twice while it prepared this message (hint: `alert-relay explain {id}` \
+             shows its alerts; tell them yourself, and please report it)"
+        );
     }
 }
 

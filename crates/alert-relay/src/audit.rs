@@ -79,7 +79,7 @@ mod tests {
     fn the_sum_says_what_is_missing_or_too_much() {
         let check = |accepted, delivered, dead, pending, expected| {
             let ended = BTreeMap::from([(End::Delivered, delivered), (End::Dead, dead)]);
-            let count = TargetCount { accepted, ended, pending, oldest: None };
+            let count = TargetCount { accepted, ended, pending, ..TargetCount::default() };
             assert_eq!(imbalance(&count), expected, "{count:?}");
         };
         check(0, 0, 0, 0, 0);

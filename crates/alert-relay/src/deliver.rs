@@ -17,6 +17,7 @@ use crate::deliver::context::Context;
 use crate::deliver::dispatcher::{Control, Dispatcher};
 use crate::deliver::state::DeliveryState;
 use crate::deliver::targets::Targets;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
 use crate::retry::Jitter;
@@ -60,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) audit: Arc<Audit>,
     /// What time it is.
     pub(crate) clock: Clock,
+    /// How much may be worked on at a time.
+    pub(crate) memory: Memory,
     /// How patient to be.
     pub(crate) pace: Pace,
     /// Who watches.
@@ -78,7 +81,7 @@ impl Deliverer {
     /// Starts to deliver. Reads first which sends of a former process still count against the robots' budgets.
     pub(crate) async fn start(parts: Parts, settings: &Settings) -> Result<Self, StartError> {
         let targets = Arc::new(Targets::new(settings));
-        let Parts { outbox, metrics, audit, clock, pace, observer } = parts;
+        let Parts { outbox, metrics, audit, clock, memory, pace, observer } = parts;
         let now = clock.now();
         let began_at = now.minus(clock.passed());
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
@@ -88,6 +91,7 @@ impl Deliverer {
             outbox,
             metrics,
             clock,
+            memory,
             pace,
             state,
             jitter: Jitter::new(),

@@ -80,6 +80,17 @@ pub(crate) struct DueDelivery {
     pub(crate) is_urgent: bool,
 }
 
+/// What the next claim of a queue would hold in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Bytes of the webhooks that it would take.
+    pub(crate) webhooks: u64,
+    /// Bytes of what the target knows.
+    pub(crate) ledger: u64,
+    /// An earlier claim of it was the last that a process did.
+    pub(crate) has_ended_a_process: bool,
+}
+
 /// A claimed queue: nobody else works on it until the lease ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
@@ -87,7 +98,7 @@ pub(crate) struct Claim {
     pub(crate) key: DeliveryKey,
     /// The pending deliveries, oldest first; never empty. The last one is sent for all of them.
     pub(crate) deliveries: Vec<Pending>,
-    /// What the target knows of this group's alerts.
+    /// What the target knows of this group's alerts: those that fire, and those of the deliveries.
     pub(crate) ledger: Vec<LedgerEntry>,
     /// How far the last one's message has come; `None`: it was not tried before.
     pub(crate) progress: Option<Progress>,
@@ -281,6 +292,17 @@ pub(crate) struct Abandoned {
     pub(crate) attempts: u32,
 }
 
+/// A delivery that was the last thing which two processes began: it is not tried a third time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetAside {
+    /// Its number.
+    pub(crate) id: i64,
+    /// For whom it was.
+    pub(crate) target: String,
+    /// Its group.
+    pub(crate) group: String,
+}
+
 /// How the deliveries of one target stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TargetCount {
@@ -292,6 +314,8 @@ pub(crate) struct TargetCount {
     pub(crate) pending: u64,
     /// When the oldest pending one was accepted.
     pub(crate) oldest: Option<Millis>,
+    /// Set aside since the file was made, as [`SetAside`] says; they are among the dead.
+    pub(crate) set_aside: u64,
 }
 
 /// An attempt that still counts against a robot's budget.

@@ -3,6 +3,8 @@
 //! ARCHITECTURE.md has the order of the modules, and the way of an alert through them.
 
 mod clock;
+mod heap;
+mod memory;
 
 mod args;
 mod commands;

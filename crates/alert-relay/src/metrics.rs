@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     attempts: Family<Attempts, Counter>,
     attempt_seconds: Family<Target, Histogram>,
     latency_seconds: Family<Target, Histogram>,
+    set_aside: Family<Target, Counter>,
     budget_waits: Family<Target, Counter>,
     fallbacks: Family<Target, Counter>,
     up: Family<Target, Gauge<i64, AtomicI64>>,
@@ -106,6 +107,7 @@ impl Metrics {
             attempts: Family::default(),
             attempt_seconds: Family::new_with_constructor(attempt_buckets),
             latency_seconds: Family::new_with_constructor(latency_buckets),
+            set_aside: Family::default(),
             budget_waits: Family::default(),
             fallbacks: Family::default(),
             up: Family::default(),
@@ -180,6 +182,11 @@ impl Metrics {
             self.latency_seconds.clone(),
         );
         registry.register(
+            "deliveries_set_aside",
+            "Deliveries given up because the relay ended twice while it prepared them, over the life of the store",
+            self.set_aside.clone(),
+        );
+        registry.register(
             "budget_waits",
             "Times a target's messages had to wait for its robot's budget",
             self.budget_waits.clone(),
@@ -227,6 +234,7 @@ impl Metrics {
             self.accepted.get_or_create_owned(&target);
             self.pending.get_or_create_owned(&target);
             self.oldest.get_or_create_owned(&target);
+            self.set_aside.get_or_create_owned(&target);
             self.budget_waits.get_or_create_owned(&target);
             self.fallbacks.get_or_create_owned(&target);
             drop(self.attempt_seconds.get_or_create(&target));
@@ -323,6 +331,7 @@ impl Metrics {
             let ended = Ended { target: name.to_owned(), end: end.as_str().to_owned() };
             self.ended.get_or_create(&ended).inner().store(*number, Ordering::Relaxed);
         }
+        self.set_aside.get_or_create(&target).inner().store(count.set_aside, Ordering::Relaxed);
         self.pending.get_or_create(&target).set(i64::try_from(count.pending).unwrap_or(i64::MAX));
         // 0 when nothing waits: here that is the truth, not a missing reading.
         let age = count.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());

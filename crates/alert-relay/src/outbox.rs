@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
     Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, PastAttempt,
-    PublicId, Settlement, TargetCount, UrgencyFilter,
+    PublicId, SetAside, Settlement, TargetCount, UrgencyFilter, Waiting,
 };
 use crate::outbox::arrival::Arrival;
 use crate::outbox::sqlite::{Sqlite, ownership};
@@ -48,6 +48,11 @@ impl Outbox {
         Ok(Self { store: Arc::new(store), clock })
     }
 
+    /// What was found at the start that is not tried again.
+    pub(crate) fn set_aside(&self) -> &[SetAside] {
+        &self.store.set_aside
+    }
+
     /// Whether another process has the store at `path` open. Makes no file.
     pub(crate) fn is_in_use(path: &Path) -> bool {
         ownership::is_held(path)
@@ -56,7 +61,10 @@ impl Outbox {
     /// Makes a notification and its deliveries durable. Returns after the COMMIT; an error means that nothing is stored, and
     /// that the sender should try again (503).
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
-        self.store.writer.accept(Arrival::new(&accepted, self.clock.now())).await
+        let arrival = Arrival::new(&accepted, self.clock.now());
+        // What is written is the body; what was read in it is not needed while it waits for the disk.
+        drop(accepted);
+        self.store.writer.accept(arrival).await
     }
 
     /// Returns once there are new deliveries since the last call. For one waiter.
@@ -101,16 +109,22 @@ impl Outbox {
         self.store.readers.next_due(target, urgency, now).await
     }
 
-    /// Takes a queue for this long, with all that waits in it; `None` if nothing does any more. While a message is partly sent,
-    /// only the deliveries it is sent for are claimed: what came later waits for its turn, so that the parts stay those of one text, and each
-    /// recipient of a mail is tried once.
+    /// What the next claim of a queue would take of memory.
+    pub(crate) async fn waiting(&self, key: &DeliveryKey) -> Result<Waiting, StoreError> {
+        self.store.readers.waiting(key).await
+    }
+
+    /// Takes a queue for this long, with all that waits in it as far as it is no more than `bytes` of webhooks (one at least); `None` if
+    /// nothing waits any more. While a message is partly sent, only the deliveries it is sent for are claimed: what came later waits for
+    /// its turn, so that the parts stay those of one text, and each recipient of a mail is tried once.
     pub(crate) async fn claim(
         &self,
         key: &DeliveryKey,
         lease: Duration,
+        bytes: u64,
     ) -> Result<Option<Claim>, StoreError> {
         let now = self.clock.now();
-        if !self.store.writer.claim(key.clone(), now, now.plus(lease)).await? {
+        if !self.store.writer.claim(key.clone(), now, now.plus(lease), bytes).await? {
             return Ok(None);
         }
         self.store.readers.claimed(key, &self.store.owner).await
@@ -163,7 +177,7 @@ impl Outbox {
     /// Deletes up to a batch of what ended before `ended_before`. Returns how many rows went; 0 means that nothing is left to
     /// prune.
     pub(crate) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {
-        self.store.writer.prune(ended_before).await
+        self.store.writer.prune(ended_before, self.clock.now()).await
     }
 
     /// How the deliveries stand, by target, as of one moment.

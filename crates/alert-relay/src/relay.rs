@@ -16,6 +16,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::deliver::Deliverer;
 use crate::heartbeat::Heartbeats;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
@@ -50,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) audit: Arc<Audit>,
     /// What time it is.
     pub(crate) clock: Clock,
+    /// How much may be worked on at a time.
+    pub(crate) memory: Memory,
 }
 
 impl Relay {

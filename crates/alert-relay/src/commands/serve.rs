@@ -7,6 +7,7 @@ use anyhow::Context;
 use crate::app;
 use crate::commands::preflight;
 use crate::commands::settings_file::SettingsFile;
+use crate::heap;
 
 /// `serve`
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
+    heap::keep_small();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

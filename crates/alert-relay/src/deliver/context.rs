@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::deliver::observer::Observer;
 use crate::deliver::pace::Pace;
 use crate::deliver::state::DeliveryState;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
 use crate::retry::Jitter;
@@ -20,6 +21,7 @@ pub(super) struct Context {
     pub(super) outbox: Outbox,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
+    pub(super) memory: Memory,
     pub(super) pace: Pace,
     pub(super) state: DeliveryState,
     pub(super) jitter: Jitter,

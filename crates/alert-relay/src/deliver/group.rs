@@ -3,6 +3,7 @@
 //! Owns the order of these steps and what is recorded at the end. Leaves out how parts are sent: `chat` where they make one
 //! message, `mail` where each goes to somebody else.
 
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::deliver::{chat, mail};
 use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, Settlement};
 use crate::intake;
 use crate::ledger::{self, Snapshot};
+use crate::memory::Share;
 use crate::message::{Changes, Message};
 use crate::notification::Notification;
 use crate::recourse::{self, Extent, Recourse, Refusals};
@@ -45,16 +47,12 @@ pub(super) struct GroupDelivery {
 impl GroupDelivery {
     pub(super) async fn run(self) {
         let context = &self.sender.via.context;
-        let claimed = context
-            .insist("claim a delivery", &self.sender.key.target, || {
-                context.outbox.claim(&self.sender.key, context.pace.lease)
-            })
-            .await;
-        // Given up, or claimed by somebody else, since it was looked at.
-        let Some(Some(claim)) = claimed else { return };
+        // The share is given back when the message is sent, and with it all that was made of the webhooks.
+        let Some((_share, mut claim)) = self.claim().await else { return };
+        // Each body goes once it is read.
+        let read = |delivery: &mut Pending| intake::parse(&mem::take(&mut delivery.payload));
+        let notifications: Result<Vec<Notification>, _> = claim.deliveries.iter_mut().map(read).collect();
         let Some(delivery) = claim.deliveries.last() else { return };
-        let notifications: Result<Vec<Notification>, _> =
-            claim.deliveries.iter().map(|delivery| intake::parse(&delivery.payload)).collect();
         let notifications = match notifications {
             Ok(notifications) => notifications,
             Err(error) => {
@@ -99,6 +97,23 @@ impl GroupDelivery {
             (_, Conclusion::Later(at)) => self.release(at).await,
             (_, Conclusion::Refused(..) | Conclusion::LeaseLost) => {}
         }
+    }
+
+    /// Takes the queue, once there is room for what its message is made of. What has ended a process gets all the room there is: if it does
+    /// so again, nothing else was to blame.
+    async fn claim(&self) -> Option<(Share, Claim)> {
+        let Sender { key, via: Via { context, .. }, .. } = &self.sender;
+        let Context { outbox, pace, memory, .. } = &**context;
+        let waiting = context.insist("look at what waits", &key.target, || outbox.waiting(key)).await?;
+        let share = if waiting.has_ended_a_process {
+            memory.delivering.take_whole().await
+        } else {
+            memory.delivering.take(waiting.webhooks.saturating_add(waiting.ledger)).await
+        };
+        let claim = || outbox.claim(key, pace.lease, waiting.webhooks);
+        // `None` inside: given up, or claimed by somebody else, since it was looked at.
+        let claim = context.insist("claim a delivery", &key.target, claim).await??;
+        Some((share, claim))
     }
 
     /// Sends it through this target's channel, and through others once that refuses the text. Returns through which it was sent last.

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::deliver::observer::{Observer, Step};
 use crate::deliver::{Deliverer, Pace, Parts};
 use crate::delivery::{Accepted, End, TargetCount};
+use crate::memory::Memory;
 use crate::message::Language;
 use crate::metrics::Metrics;
 use crate::notification::Alert;
@@ -87,6 +88,7 @@ impl Scene {
             audit: Arc::new(Audit::new(stage.outbox.clone(), Arc::clone(&metrics), clock.clone())),
             metrics: Arc::clone(&metrics),
             clock,
+            memory: Memory::default(),
             pace: Pace::default(),
             observer: spectator,
         };

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of all bodies together, unless a single one may be larger: dozens of groups of 10,000 alerts at a time.
-const CAPACITY_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of all bodies together, unless a single one may be larger: three of the largest while they arrive or wait for their turn.
+const CAPACITY_BYTES: usize = 24 * 1024 * 1024;
 
 /// Reads bodies within one common capacity. Clones share it.
 #[derive(Clone, Debug)]

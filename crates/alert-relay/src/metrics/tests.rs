@@ -33,6 +33,7 @@ fn the_store_has_the_last_word_on_counts() {
         ended: BTreeMap::from([(End::Delivered, 4), (End::Dead, 1)]),
         pending: 2,
         oldest: Some(Millis(1_000)),
+        set_aside: 1,
     };
     metrics.standing("chat", &count, Millis(61_000));
     metrics.standing("chat", &count, Millis(61_000));
@@ -42,6 +43,7 @@ fn the_store_has_the_last_word_on_counts() {
         "alert_relay_deliveries_ended_total{target=\"chat\",end=\"delivered\"} 4",
         "alert_relay_deliveries_pending{target=\"chat\"} 2",
         "alert_relay_oldest_pending_age_seconds{target=\"chat\"} 60.0",
+        "alert_relay_deliveries_set_aside_total{target=\"chat\"} 1",
     ] {
         assert!(page.contains(line), "no `{line}` in\n{page}");
     }

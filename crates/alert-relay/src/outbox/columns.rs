@@ -9,6 +9,9 @@ use crate::routes::Mentions;
 /// `what` in the tally, beside the ends.
 pub(super) const ACCEPTED: &str = "accepted";
 
+/// `what` in the tally of deliveries that are dead because they were set aside.
+pub(super) const SET_ASIDE: &str = "set_aside";
+
 pub(super) fn wording_to_word(wording: Wording) -> &'static str {
     match wording {
         Wording::Normal => "normal",

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Millis;
+use crate::delivery::SetAside;
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::ownership::Ownership;
+use crate::outbox::sqlite::ownership::{Ownership, TakenOver};
 use crate::outbox::sqlite::readers::Readers;
 use crate::outbox::sqlite::writer::Writer;
 
@@ -18,6 +19,7 @@ mod changes;
 mod connect;
 mod failure;
 mod gathered;
+mod ledger;
 pub(super) mod ownership;
 pub(super) mod read_only;
 mod readers;
@@ -37,6 +39,8 @@ pub(super) struct Sqlite {
     pub(super) tag: Arc<str>,
     /// Who we are in `lease_owner`.
     pub(super) owner: String,
+    /// What was found at the start that is not tried again.
+    pub(super) set_aside: Vec<SetAside>,
     /// Held, not read: it ends with the process, however that ends.
     _ownership: Ownership,
 }
@@ -48,7 +52,7 @@ impl Sqlite {
         let ownership = Ownership::take(path)?;
         let mut connection = connect::writing(path).await?;
         schema::migrate(&mut connection).await?;
-        let tag = ownership::take_over(&mut connection, now).await?;
+        let TakenOver { tag, set_aside } = ownership::take_over(&mut connection, now).await?;
         let readers = Readers { pool: connect::reading(path).await? };
         let owner = format!("pid {} since {now}", std::process::id());
         Ok(Self {
@@ -56,6 +60,7 @@ impl Sqlite {
             readers,
             tag: tag.into(),
             owner,
+            set_aside,
             _ownership: ownership,
         })
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
-    Accepted, AttemptEnd, AttemptStart, Claim, End, LedgerEntry, Rendering, Settlement, TargetCount,
-    UrgencyFilter,
+    Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, End, LedgerEntry, Rendering, Settlement,
+    TargetCount, UrgencyFilter,
 };
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
@@ -121,9 +121,17 @@ impl Stage {
         due.into_iter().map(|due| due.key.group).collect()
     }
 
+    /// The first queue of a target that is due.
+    pub(super) async fn key(&self, target: &str) -> DeliveryKey {
+        let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 1).await.unwrap();
+        due.first().unwrap().key.clone()
+    }
+
     pub(super) async fn claim_only(&self, target: &str) -> Option<Claim> {
         let due = self.outbox.due(target, UrgencyFilter::Any, self.clock.now(), 1).await.unwrap();
-        self.outbox.claim(&due.first()?.key, LEASE).await.unwrap()
+        let key = &due.first()?.key;
+        let waiting = self.outbox.waiting(key).await.unwrap();
+        self.outbox.claim(key, LEASE, waiting.webhooks).await.unwrap()
     }
 
     pub(super) async fn attempt(&self, claim: &Claim, part: u32, parts: u32, is_delivered: bool) -> i64 {

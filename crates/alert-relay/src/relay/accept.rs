@@ -1,5 +1,7 @@
 //! Accepting: parse, route, make durable, and only then say yes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tracing::warn;
 
@@ -21,6 +23,10 @@ pub(crate) struct Receipt {
     pub(crate) acceptance: Acceptance,
 }
 
+/// How long a large webhook waits for its turn: long enough for some others, short enough for Alertmanager to try again within its
+/// `group_interval`.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Why a webhook was not accepted. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -33,6 +39,9 @@ pub(crate) enum Refusal {
     /// The sender should try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The sender should try again.
+    #[error("too many large webhooks are being stored (hint: the sender tries again)")]
+    Busy,
 }
 
 impl Relay {
@@ -50,6 +59,8 @@ impl Relay {
         let settings = self.settings();
         let routing =
             settings.receivers.get(receiver).ok_or_else(|| unknown_receiver(&settings, receiver))?;
+        let room = self.parts.memory.accepting.take(body.len() as u64);
+        let _share = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| Refusal::Busy)?;
         let notification = intake::parse(&body)?;
         let now = self.parts.clock.now().timestamp();
         let plan = routes::plan(routing, &notification, now, &settings.time_zone);

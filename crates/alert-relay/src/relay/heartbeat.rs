@@ -17,6 +17,9 @@ use crate::settings::no_such;
 /// What could not be stored for a heartbeat is tried again after this long.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// A webhook of one alert is a tenth of it.
+const MOST_WATCHDOG_BYTES: usize = 64 * 1024;
+
 /// What became of a post to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beat {
@@ -34,9 +37,12 @@ impl Relay {
             let known = settings.heartbeats.keys().map(String::as_str).collect();
             return Err(Refusal::Unknown(no_such("heartbeat", name, &known)));
         }
-        let has_ended = intake::parse(body).is_ok_and(|notification| {
-            notification.alerts.iter().all(|alert| alert.status == Status::Resolved)
-        });
+        // A larger body is no Watchdog's, and may be anything.
+        let may_be_webhook = body.len() <= MOST_WATCHDOG_BYTES;
+        let has_ended = may_be_webhook
+            && intake::parse(body).is_ok_and(|notification| {
+                notification.alerts.iter().all(|alert| alert.status == Status::Resolved)
+            });
         if has_ended {
             return Ok(Beat::Ended);
         }

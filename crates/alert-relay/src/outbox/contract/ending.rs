@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::delivery::{End, LedgerEntry};
+use crate::notification::Alert;
 use crate::outbox::contract::on_every_store;
 use crate::outbox::testing::{LEASE, accepted, firing, ids, resolved, start};
 
@@ -128,6 +129,49 @@ async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
             stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
             assert_eq!(stage.claim_only("chat").await.unwrap().ledger, expected, "after {months} months");
             stage = stage.reopen().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_reads_what_fires_and_what_its_webhooks_name() {
+    on_every_store(async |stage| {
+        stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+        let claim = stage.claim_only("chat").await.unwrap();
+        let entry = |alert| LedgerEntry { alert };
+        let over = |name: &str| LedgerEntry { alert: Alert { ends_at: None, ..resolved(name, 10) } };
+        let known = vec![entry(firing("a", 10)), over("b"), over("c"), over("d"), entry(firing("e", 10))];
+        stage.settle(&claim, End::Delivered, known).await;
+        stage.outbox.accept(accepted("group", vec![resolved("c", 10)], &["chat"])).await.unwrap();
+        let mut quiet = accepted("group", vec![resolved("d", 10), firing("new", 10)], &["chat"]);
+        let share = &mut quiet.deliveries[0];
+        share.outside_hours = std::mem::take(&mut share.alerts);
+        stage.outbox.accept(quiet).await.unwrap();
+        let ledger = stage.claim_only("chat").await.unwrap().ledger;
+        assert_eq!(ledger, [entry(firing("a", 10)), entry(firing("e", 10)), over("c"), over("d")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_over_is_remembered_for_a_day_and_what_fires_for_months() {
+    on_every_store(async |stage| {
+        stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+        let claim = stage.claim_only("chat").await.unwrap();
+        let entry = |alert| LedgerEntry { alert };
+        let over = LedgerEntry { alert: Alert { ends_at: None, ..resolved("b", 10) } };
+        stage.settle(&claim, End::Suppressed, vec![entry(firing("a", 10)), over.clone()]).await;
+        for (hours, expected) in [(23, vec![entry(firing("a", 10)), over]), (2, vec![entry(firing("a", 10))])]
+        {
+            stage.clock.advance(Duration::from_hours(hours));
+            // A retention of weeks.
+            let before = stage.clock.now().minus(Duration::from_hours(24 * 30));
+            while stage.outbox.prune(before).await.unwrap() > 0 {}
+            stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
+            let claim = stage.claim_only("chat").await.unwrap();
+            assert_eq!(claim.ledger, expected);
+            stage.outbox.release(&claim.key, stage.clock.now()).await.unwrap();
         }
     })
     .await;

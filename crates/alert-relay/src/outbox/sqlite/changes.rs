@@ -3,32 +3,22 @@
 //! Written, as those of `readers`, so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no
 //! functions for dates or JSON.
 
-use std::time::Duration;
-
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
-use crate::delivery::{
-    Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, LedgerEntry, RecipientStatus, Settlement,
-};
+use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
 use crate::outbox::arrival::ArrivingDelivery;
 use crate::outbox::columns::{to_json, wording_to_word};
 use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::sqlite::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
 
-/// What a target was sent of an alert is kept this much longer than its delivery: an alert may fire for weeks before anything
-/// is sent of it again. Forgotten, it would be sent as new, and its end not at all.
-const LEDGER_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24);
-
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
-const CLAIM_ROWS: i64 = 512;
-
-/// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
-const CLAIM_BYTES: i64 = 16 * 1024 * 1024;
+pub(super) const CLAIM_ROWS: i64 = 512;
 
 /// An empty delivery of a group's newest snapshot, unless the target has a delivery of it.
 pub(super) async fn add_empty_delivery(
@@ -59,11 +49,12 @@ pub(super) async fn claim(
     key: &DeliveryKey,
     now: Millis,
     until: Millis,
+    bytes: u64,
 ) -> Result<bool, sqlx::Error> {
     // Nobody may hold any delivery of the queue, or one group would be sent twice at the same time. And while a message is partly
     // sent, nothing newer joins it, unless it is a mail that all of its recipients were tried with.
     let claimed = sqlx::query(
-        "UPDATE deliveries SET lease_owner = $1, lease_until = $2 WHERE id IN ( \
+        "UPDATE deliveries SET lease_owner = $1, lease_until = $2, is_preparing = 1 WHERE id IN ( \
            SELECT id FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND id <= COALESCE( \
              (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0 \
                AND is_straggling = 0), \
@@ -84,7 +75,7 @@ pub(super) async fn claim(
     .bind(&key.group)
     .bind(now.0)
     .bind(CLAIM_ROWS)
-    .bind(CLAIM_BYTES)
+    .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
     .execute(connection)
     .await?;
     Ok(claimed.rows_affected() > 0)
@@ -122,7 +113,7 @@ pub(super) async fn begin_attempt(
         return Ok(None);
     }
     sqlx::query(
-        "UPDATE deliveries SET lease_until = $1 WHERE state = 'pending' AND lease_owner = $2 \
+        "UPDATE deliveries SET lease_until = $1, is_preparing = 0, deaths = 0 WHERE state = 'pending' AND lease_owner = $2 \
          AND target = (SELECT target FROM deliveries WHERE id = $3) AND group_id = (SELECT group_id FROM deliveries WHERE id = $3)",
     )
     .bind(until.0)
@@ -230,9 +221,7 @@ pub(super) async fn settle(
     .rows_affected();
     gathered.count(&key.target, end.as_str(), older);
 
-    for entry in &settlement.ledger {
-        write_ledger_entry(connection, key, entry, now).await?;
-    }
+    ledger::write(connection, key, &settlement.ledger, now).await?;
     // Alerts that the target knows as firing are kept as long as messages about them go on.
     if settlement.end == End::Delivered {
         sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
@@ -245,33 +234,6 @@ pub(super) async fn settle(
     Ok(ended + older)
 }
 
-async fn write_ledger_entry(
-    connection: &mut SqliteConnection,
-    key: &DeliveryKey,
-    entry: &LedgerEntry,
-    now: Millis,
-) -> Result<(), sqlx::Error> {
-    let alert = &entry.alert;
-    sqlx::query(
-        "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (target, group_id, fingerprint) DO UPDATE SET status = excluded.status, starts_at = excluded.starts_at, \
-         labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url, told_at = excluded.told_at",
-    )
-    .bind(&key.target)
-    .bind(&key.group)
-    .bind(&alert.fingerprint.0)
-    .bind(alert.status.as_str())
-    .bind(Millis::from(alert.starts_at).0)
-    .bind(to_json(&alert.labels))
-    .bind(to_json(&alert.annotations))
-    .bind(&alert.generator_url)
-    .bind(now.0)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 pub(super) async fn release(
     connection: &mut SqliteConnection,
     owner: &str,
@@ -279,7 +241,7 @@ pub(super) async fn release(
     next_at: Millis,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = $1 \
+        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = $1, is_preparing = 0, deaths = 0 \
          WHERE target = $2 AND group_id = $3 AND state = 'pending' AND lease_owner = $4",
     )
     .bind(next_at.0)
@@ -340,6 +302,7 @@ pub(super) async fn hasten(
 pub(super) async fn prune(
     connection: &mut SqliteConnection,
     ended_before: Millis,
+    now: Millis,
 ) -> Result<u64, sqlx::Error> {
     let mut pruned = 0;
     // Attempts go with their delivery; a notification goes once its last delivery has gone.
@@ -356,7 +319,12 @@ pub(super) async fn prune(
         (
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
          (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
-            ended_before.minus(LEDGER_IS_KEPT_LONGER),
+            ended_before.minus(FIRING_IS_KEPT_LONGER),
+        ),
+        (
+            "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
+         (SELECT target, group_id, fingerprint FROM told WHERE status = 'resolved' AND told_at < $1 ORDER BY told_at LIMIT $2)",
+            now.minus(OVER_IS_KEPT),
         ),
     ] {
         let done = sqlx::query(statement).bind(before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;

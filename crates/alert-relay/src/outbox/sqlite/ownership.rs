@@ -7,11 +7,15 @@ use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::clock::Millis;
+use crate::delivery::{End, SetAside};
+use crate::outbox::columns;
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::failure::store_error;
+use crate::outbox::sqlite::gathered::Gathered;
 
 /// Held by the one process that may write a file.
 #[derive(Debug)]
@@ -47,12 +51,30 @@ fn lock_path(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// Ends what a dead process left half done, and returns the file's tag.
-pub(super) async fn take_over(connection: &mut SqliteConnection, now: Millis) -> Result<String, StoreError> {
-    end_half_done(connection, now).await.map_err(|error| store_error(&error))
+/// What a new owner finds.
+#[derive(Debug)]
+pub(super) struct TakenOver {
+    /// The file's tag.
+    pub(super) tag: String,
+    /// What is not tried again.
+    pub(super) set_aside: Vec<SetAside>,
 }
 
-async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result<String, sqlx::Error> {
+/// Processes that may end while they prepare the same delivery. Once is a coincidence.
+const MOST_DEATHS: i64 = 2;
+
+/// Ends what a dead process left half done.
+pub(super) async fn take_over(
+    connection: &mut SqliteConnection,
+    now: Millis,
+) -> Result<TakenOver, StoreError> {
+    let mut transaction = connection.begin().await.map_err(|error| store_error(&error))?;
+    let taken = end_half_done(&mut transaction, now).await.map_err(|error| store_error(&error))?;
+    transaction.commit().await.map_err(|error| store_error(&error))?;
+    Ok(taken)
+}
+
+async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result<TakenOver, sqlx::Error> {
     let tag = format!("{:06x}", RandomState::new().hash_one(now) & 0x00ff_ffff);
     sqlx::query("INSERT INTO store (name, value) VALUES ('tag', $1) ON CONFLICT (name) DO NOTHING")
         .bind(tag)
@@ -60,10 +82,12 @@ async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result
         .await?;
     // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile.
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = 0 WHERE state = 'pending'",
+        "UPDATE deliveries SET deaths = CASE WHEN lease_owner IS NOT NULL THEN deaths + is_preparing ELSE deaths END, is_preparing = 0, \
+         lease_owner = NULL, lease_until = NULL, next_at = 0 WHERE state = 'pending'",
     )
     .execute(&mut *connection)
     .await?;
+    let set_aside = set_aside(connection, now).await?;
     // A message under way when we died may have arrived just now: it counts against the robot's budget from now.
     sqlx::query(
         "UPDATE attempts SET ended_at = $1, outcome = 'unknown', detail = 'the relay stopped while this was under way' \
@@ -72,5 +96,38 @@ async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result
     .bind(now.0)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("SELECT value FROM store WHERE name = 'tag'").fetch_one(connection).await?.try_get(0)
+    let tag =
+        sqlx::query("SELECT value FROM store WHERE name = 'tag'").fetch_one(connection).await?.try_get(0)?;
+    Ok(TakenOver { tag, set_aside })
 }
+
+/// A delivery whose message cannot be made, because the process ends each time it is tried, would end every process to come.
+async fn set_aside(connection: &mut SqliteConnection, now: Millis) -> Result<Vec<SetAside>, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2 WHERE state = 'pending' AND deaths >= $3 \
+         RETURNING id, target, group_id",
+    )
+    .bind(now.0)
+    .bind(SET_ASIDE)
+    .bind(MOST_DEATHS)
+    .fetch_all(&mut *connection)
+    .await?;
+    let set_aside = |row: &SqliteRow| {
+        Ok(SetAside {
+            id: row.try_get("id")?,
+            target: row.try_get("target")?,
+            group: row.try_get("group_id")?,
+        })
+    };
+    let list: Vec<SetAside> = rows.iter().map(set_aside).collect::<Result<_, sqlx::Error>>()?;
+    let mut counted = Gathered::default();
+    for delivery in &list {
+        counted.count(&delivery.target, End::Dead.as_str(), 1);
+        counted.count(&delivery.target, columns::SET_ASIDE, 1);
+    }
+    counted.write(connection).await?;
+    Ok(list)
+}
+
+/// Why such a delivery is dead.
+const SET_ASIDE: &str = "set aside: the relay ended twice while it prepared this message";

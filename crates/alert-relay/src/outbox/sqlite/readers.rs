@@ -8,16 +8,20 @@ use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
 use crate::clock::Millis;
 use crate::delivery::{
-    Claim, DeliveryKey, DueDelivery, End, LedgerEntry, PastAttempt, Pending, Progress, Rendering,
-    TargetCount, UrgencyFilter,
+    Claim, DeliveryKey, DueDelivery, End, PastAttempt, Pending, Progress, Rendering, TargetCount,
+    UrgencyFilter, Waiting,
 };
-use crate::notification::{Alert, Fingerprint, Status};
 use crate::outbox::columns::{
-    ACCEPTED, fingerprints_from_json, from_json, mentions_from_json, wording_from_word,
+    ACCEPTED, SET_ASIDE, fingerprints_from_json, from_json, mentions_from_json, wording_from_word,
 };
 use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::changes::CLAIM_ROWS;
 use crate::outbox::sqlite::failure::store_error;
+use crate::outbox::sqlite::ledger;
 use crate::recourse::Refusals;
+
+/// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
+const CLAIM_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The connections that only read.
 #[derive(Debug)]
@@ -86,18 +90,44 @@ impl Readers {
         .await?;
         let Some(last) = rows.last() else { return Ok(None) };
         let progress = self.progress(last).await?;
-        let deliveries = rows.iter().map(pending).collect::<Result<_, _>>()?;
-        let ledger = sqlx::query(
-            "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
-             WHERE target = $1 AND group_id = $2 ORDER BY fingerprint",
+        let delivery: i64 = last.try_get("id")?;
+        // Each row goes once it is turned into a record: it holds a whole webhook.
+        let deliveries: Vec<Pending> =
+            rows.into_iter().map(|row| pending(&row)).collect::<Result<_, sqlx::Error>>()?;
+        let ledger = ledger::read(&self.pool, key, &deliveries).await?;
+        let refusals = self.refusals(delivery).await?;
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals }))
+    }
+
+    /// What the next claim of a queue would take of memory, if nothing more comes.
+    pub(in crate::outbox) async fn waiting(&self, key: &DeliveryKey) -> Result<Waiting, StoreError> {
+        self.read_waiting(key).await.map_err(|error| store_error(&error))
+    }
+
+    async fn read_waiting(&self, key: &DeliveryKey) -> Result<Waiting, sqlx::Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT LENGTH(payload), deaths FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
+             WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' ORDER BY deliveries.id LIMIT $3",
         )
         .bind(&key.target)
         .bind(&key.group)
+        .bind(CLAIM_ROWS)
         .fetch_all(&self.pool)
         .await?;
-        let ledger = ledger.iter().map(ledger_row).collect::<Result<_, _>>()?;
-        let refusals = self.refusals(last.try_get("id")?).await?;
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals }))
+        let mut webhooks = 0_u64;
+        for (bytes, _) in &rows {
+            let bytes = u64::try_from(*bytes).unwrap_or(0);
+            // The first one always.
+            if webhooks > 0 && webhooks + bytes > CLAIM_BYTES {
+                break;
+            }
+            webhooks += bytes;
+        }
+        Ok(Waiting {
+            webhooks,
+            ledger: ledger::weight(&self.pool, key).await?,
+            has_ended_a_process: rows.iter().any(|(_, deaths)| *deaths > 0),
+        })
     }
 
     /// Who has refused the text of this delivery; a mailbox that takes nothing says nothing of the text.
@@ -159,6 +189,8 @@ impl Readers {
             let count = u64::try_from(count).unwrap_or(0);
             if what == ACCEPTED {
                 entry.accepted = count;
+            } else if what == SET_ASIDE {
+                entry.set_aside = count;
             } else if let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == what) {
                 entry.ended.insert(end, count);
             }
@@ -264,25 +296,6 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
-    })
-}
-
-fn ledger_row(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
-    let status = match row.try_get("status")? {
-        "firing" => Status::Firing,
-        _ => Status::Resolved,
-    };
-    let starts_at = Millis(row.try_get("starts_at")?).timestamp();
-    Ok(LedgerEntry {
-        alert: Alert {
-            status,
-            labels: from_json(row.try_get("labels")?)?,
-            annotations: from_json(row.try_get("annotations")?)?,
-            starts_at,
-            ends_at: None,
-            generator_url: row.try_get("generator_url")?,
-            fingerprint: Fingerprint(row.try_get("fingerprint")?),
-        },
     })
 }
 

@@ -32,6 +32,12 @@ pub(super) fn parameters(rows: usize, columns: usize) -> String {
     text + ")"
 }
 
+/// `($3, $4)`: a list of this many parameters, from this one on.
+pub(super) fn parameters_from(first: usize, count: usize) -> String {
+    let numbers: Vec<String> = (first..first + count).map(|parameter| format!("${parameter}")).collect();
+    format!("({})", numbers.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +61,6 @@ mod tests {
         {
             assert_eq!(parameters(rows, columns), expected);
         }
+        assert_eq!(parameters_from(3, 2), "($3, $4)");
     }
 }

@@ -44,10 +44,10 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+const MIGRATIONS: [&str; 7] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 6;
+pub(super) const NEWEST: i64 = 7;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -185,6 +185,19 @@ ALTER TABLE notifications ADD COLUMN
   unrouted TEXT  /* JSON: fingerprints of the alerts that no route wanted; NULL: none, or stored before version 6 */;
 -- Finds a webhook by such an alert without reading payloads.
 CREATE INDEX notifications_unrouted ON notifications (id, unrouted) WHERE unrouted IS NOT NULL;
+";
+
+/// A claim reads what can matter to it, and one that ended the process is known.
+const VERSION_7: &str = r"
+-- The alerts that a target knows as firing, in pages, without passing those that are over.
+DROP INDEX told_firing;
+CREATE INDEX told_firing ON told (target, group_id, fingerprint, status) WHERE status = 'firing';
+-- What is over is kept for hours.
+CREATE INDEX told_over ON told (told_at) WHERE status = 'resolved';
+ALTER TABLE deliveries ADD COLUMN
+  is_preparing BIGINT NOT NULL DEFAULT 0  /* 1: claimed, and its message is being made; nothing was sent yet */;
+ALTER TABLE deliveries ADD COLUMN
+  deaths BIGINT NOT NULL DEFAULT 0  /* how often the relay ended, without a stop, while is_preparing was 1 */;
 ";
 
 #[cfg(test)]

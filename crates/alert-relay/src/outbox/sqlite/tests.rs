@@ -6,9 +6,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::delivery::TargetCount;
+use crate::delivery::{End, LedgerEntry, TargetCount};
+use crate::notification::Alert;
 use crate::outbox::error::ReadError;
-use crate::outbox::testing::{Stage, accepted, firing, settings};
+use crate::outbox::testing::{Stage, accepted, firing, resolved, settings};
 use crate::outbox::{Outbox, ReadOnlyOutbox, StoreError};
 use crate::settings::StoreSettings;
 
@@ -231,4 +232,54 @@ async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a
     let left: Vec<_> =
         std::fs::read_dir(at_rest.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["relay.db"]);
+}
+
+/// A group may have had any number of alerts.
+#[tokio::test]
+async fn a_ledger_has_a_bounded_number_of_rows_and_forgets_what_is_over_first() {
+    let stage = Stage::new().await;
+    let entries = |range: std::ops::Range<usize>, alert: fn(&str, i64) -> Alert| -> Vec<LedgerEntry> {
+        range.map(|number| LedgerEntry { alert: alert(&format!("{number:06}"), 10) }).collect()
+    };
+    let rows = async |status: &'static str| -> i64 {
+        let url = format!("sqlite://{}", settings(stage.directory.path()).path.display());
+        let mut store = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let rows = sqlx::query_scalar("SELECT COUNT(*) FROM told WHERE status = $1").bind(status);
+        rows.fetch_one(&mut store).await.unwrap()
+    };
+    for (told, expected) in [
+        (entries(0..30, firing), (30, 0)),
+        (entries(30..20_010, resolved), (30, 19_970)),
+        (entries(30_000..40_000, firing), (10_030, 9_970)),
+        (entries(40_000..50_000, firing), (20_000, 0)),
+    ] {
+        stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+        let claim = stage.claim_only("chat").await.unwrap();
+        stage.settle(&claim, End::Delivered, told).await;
+        assert_eq!((rows("firing").await, rows("resolved").await), expected);
+        stage.clock.advance(std::time::Duration::from_mins(5));
+    }
+}
+
+/// Far below the bound of one claim's ledger: labels beyond it are left out, and no alert is.
+#[tokio::test]
+async fn of_a_ledger_of_megabytes_every_alert_is_known_and_a_bounded_part_is_held() {
+    let stage = Stage::new().await;
+    let large = |number: usize| {
+        let mut alert = firing(&format!("{number:06}"), 10);
+        alert.labels.insert("text".to_owned(), "x".repeat(8_000));
+        alert.annotations.insert("text".to_owned(), "x".repeat(100_000));
+        alert.annotations.insert("summary".to_owned(), "y".repeat(8_000));
+        LedgerEntry { alert }
+    };
+    stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+    let claim = stage.claim_only("chat").await.unwrap();
+    stage.settle(&claim, End::Delivered, (0..800).map(large).collect()).await;
+    stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["chat"])).await.unwrap();
+    let ledger = stage.claim_only("chat").await.unwrap().ledger;
+    assert_eq!(ledger.len(), 800);
+    let bytes = |set: &crate::notification::LabelSet| set.iter().map(|(_, value)| value.len()).sum::<usize>();
+    let held: usize =
+        ledger.iter().map(|entry| bytes(&entry.alert.labels) + bytes(&entry.alert.annotations)).sum();
+    assert!((7 << 20..9 << 20).contains(&held), "{held}");
 }

@@ -46,14 +46,14 @@ struct Order<A, T> {
 enum Request {
     Accept(Order<Arrival, Acceptance>),
     AddEmptyDelivery(Order<(DeliveryKey, Millis), ()>),
-    Claim(Order<(DeliveryKey, Millis, Millis), bool>),
+    Claim(Order<(DeliveryKey, Millis, Millis, u64), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
     EndAttempt(Order<(AttemptEnd, Millis), ()>),
     Settle(Order<(Settlement, Millis), u64>),
     Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
     Hasten(Order<(String, Millis), ()>),
-    Prune(Order<Millis, u64>),
+    Prune(Order<(Millis, Millis), u64>),
     Ping(Order<Millis, ()>),
     #[cfg(test)]
     Statement(Order<&'static str, ()>),
@@ -106,8 +106,9 @@ impl Writer {
         key: DeliveryKey,
         now: Millis,
         until: Millis,
+        bytes: u64,
     ) -> Result<bool, StoreError> {
-        self.ask(Request::Claim, (key, now, until)).await
+        self.ask(Request::Claim, (key, now, until, bytes)).await
     }
 
     pub(in crate::outbox) async fn begin_attempt(
@@ -157,8 +158,12 @@ impl Writer {
         self.ask(Request::Hasten, (target, now)).await
     }
 
-    pub(in crate::outbox) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {
-        self.ask(Request::Prune, ended_before).await
+    pub(in crate::outbox) async fn prune(
+        &self,
+        ended_before: Millis,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        self.ask(Request::Prune, (ended_before, now)).await
     }
 
     pub(in crate::outbox) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
@@ -304,8 +309,8 @@ impl Request {
                 order.answer = Some(changes::add_empty_delivery(connection, key, *now, gathered).await?);
             }
             Self::Claim(order) => {
-                let (key, now, until) = &order.ask;
-                order.answer = Some(changes::claim(connection, owner, key, *now, *until).await?);
+                let (key, now, until, bytes) = &order.ask;
+                order.answer = Some(changes::claim(connection, owner, key, *now, *until, *bytes).await?);
             }
             Self::BeginAttempt(order) => {
                 let (start, now, until) = &order.ask;
@@ -332,7 +337,10 @@ impl Request {
                 let (target, now) = &order.ask;
                 order.answer = Some(changes::hasten(connection, target, *now).await?);
             }
-            Self::Prune(order) => order.answer = Some(changes::prune(connection, order.ask).await?),
+            Self::Prune(order) => {
+                let (before, now) = order.ask;
+                order.answer = Some(changes::prune(connection, before, now).await?);
+            }
             Self::Ping(order) => order.answer = Some(changes::ping(connection, order.ask).await?),
             #[cfg(test)]
             Self::Statement(order) => {
