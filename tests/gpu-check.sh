@@ -51,7 +51,7 @@ if command -v nvidia-smi >/dev/null; then
 fi
 verdict "--check finds no fault" sh -c '"$0" --check "$@" >"'"$record"'/check.txt" 2>&1' "$exporter" "$@"
 
-"$exporter" --web.listen-address="$address" "$@" >"$record/exporter.log" 2>&1 &
+"$exporter" --web.listen-address="$address" --web.enable-lifecycle "$@" >"$record/exporter.log" 2>&1 &
 pid=$!
 trap 'kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true' EXIT
 verdict "a GPU is up within 15 s" until_true 15 gpu_is_up

@@ -71,6 +71,10 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
         let relay = Arc::clone(&relay);
         move |method, uri, refusal| http::refuse(&relay, method, uri, refusal)
     });
+    let server = server.counting_closings_with({
+        let relay = Arc::clone(&relay);
+        move |reason| relay.metrics().connection_closed(reason)
+    });
     let serving = server.serve(http::router(Arc::clone(&relay)), stop.requested(), drain_timeout);
     // Both ends drain at the same time: what is accepted meanwhile is in the store and goes out after the next start.
     let delivering = async {
@@ -130,6 +134,8 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
     ServerConfig {
         listen: settings.listen.clone(),
         web_config: settings.web_config_file.clone(),
+        allowed_hosts: settings.allowed_hosts.clone(),
+        allowed_sources: settings.allowed_sources.clone(),
         limits: Limits { max_body_bytes: settings.max_body_bytes, ..Limits::default() },
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use http_serve::Closing;
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,8 +17,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Millis;
 use crate::delivery::{End, TargetCount};
+use crate::metrics::labels::{
+    Attempts, ConnectionsClosed, Ended, Heartbeat, HttpRequests, Notifications, Receiver, StoreErrors, Target,
+};
 use crate::outbox::StoreError;
 use crate::outcome::{Outcome, Reason};
+
+mod labels;
 
 /// All metrics of one relay.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub(crate) struct Metrics {
     unrouted: Family<Receiver, Counter>,
     heartbeats: Family<Heartbeat, Gauge<f64, AtomicU64>>,
     http_requests: Family<HttpRequests, Counter>,
+    connections_closed: Family<ConnectionsClosed, Counter>,
     accepted: Family<Target, Counter>,
     ended: Family<Ended, Counter>,
     pending: Family<Target, Gauge<i64, AtomicI64>>,
@@ -43,51 +50,6 @@ pub(crate) struct Metrics {
     batches: Histogram,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Notifications {
-    receiver: String,
-    result: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Receiver {
-    receiver: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Heartbeat {
-    heartbeat: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct HttpRequests {
-    path: String,
-    code: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Target {
-    target: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Ended {
-    target: String,
-    end: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Attempts {
-    target: String,
-    outcome: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StoreErrors {
-    kind: String,
-}
-
 impl Metrics {
     /// An empty registry with every name in it.
     pub(crate) fn new() -> Self {
@@ -100,6 +62,7 @@ impl Metrics {
             unrouted: Family::default(),
             heartbeats: Family::default(),
             http_requests: Family::default(),
+            connections_closed: Family::default(),
             accepted: Family::default(),
             ended: Family::default(),
             pending: Family::default(),
@@ -118,6 +81,10 @@ impl Metrics {
         metrics.register();
         for kind in StoreError::KINDS {
             metrics.store_errors.get_or_create_owned(&StoreErrors { kind: kind.to_owned() });
+        }
+        for reason in Closing::ALL {
+            let reason = reason.as_str().to_owned();
+            metrics.connections_closed.get_or_create_owned(&ConnectionsClosed { reason });
         }
         metrics
     }
@@ -146,6 +113,11 @@ impl Metrics {
             "http_requests",
             "Requests answered, by path and status code",
             self.http_requests.clone(),
+        );
+        registry.register(
+            "connections_closed",
+            "Connections that the server closed on their peers to keep a bound, by reason",
+            self.connections_closed.clone(),
         );
         registry.register(
             "deliveries_accepted",
@@ -277,6 +249,13 @@ impl Metrics {
     /// A request was answered. `path` is a route's pattern, never what the client wrote.
     pub(crate) fn http_request(&self, path: &str, code: u16) {
         self.http_requests.get_or_create(&HttpRequests { path: path.to_owned(), code }).inc();
+    }
+
+    /// The server closed a connection to keep a bound.
+    pub(crate) fn connection_closed(&self, reason: Closing) {
+        self.connections_closed
+            .get_or_create(&ConnectionsClosed { reason: reason.as_str().to_owned() })
+            .inc();
     }
 
     /// A part was sent through a target's channel.

@@ -121,6 +121,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
             telemetry_path: settings.web.telemetry_path,
             max_requests: settings.web.max_requests,
             exporter_metrics: settings.web.exporter_metrics,
+            lifecycle: settings.web.lifecycle,
             // `bind` leaves the server's limits as they are.
             request_timeout: Limits::default().request_timeout,
         },
@@ -132,6 +133,10 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("collectors: {}", service.collectors().join(", "));
 
+    let server = server.counting_closings_with({
+        let service = Arc::clone(&service);
+        move |reason| service.connection_closed(reason)
+    });
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }
@@ -145,6 +150,8 @@ async fn bind(web: &WebSettings) -> Result<Server, Vec<String>> {
     let mut mistakes = Vec::new();
     let mut config = ServerConfig::listening_on(web.listen.clone());
     config.web_config.clone_from(&web.config_file);
+    config.allowed_sources.clone_from(&web.allowed_sources);
+    config.allowed_hosts.clone_from(&web.allowed_hosts);
     if let Some(Err(error)) = web.config_file.as_deref().map(http_serve::validate) {
         mistakes.push(error.to_string());
         config.web_config = None;

@@ -35,7 +35,7 @@ pub(crate) struct Refused {
     pub(crate) mistakes: Vec<String>,
     /// What was to be served, as far as it could be read, so that its file and ports can be checked too and a second
     /// start finds no further mistake. The list of addresses may be empty.
-    pub(crate) web: Option<WebSettings>,
+    pub(crate) web: Option<Box<WebSettings>>,
 }
 
 /// The resolved command line: past this point no value can be wrong.
@@ -64,7 +64,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let checks = flags.is_on(&CHECK);
     match (flags.mistakes.is_empty(), checks) {
         // A check opens no ports; the exporter that runs here has them.
-        (false, _) => Err(Refused { mistakes: flags.mistakes, web: (!checks).then_some(settings.web) }),
+        (false, _) => {
+            Err(Refused { mistakes: flags.mistakes, web: (!checks).then(|| Box::new(settings.web)) })
+        }
         (true, true) => Ok(Command::Check(settings)),
         (true, false) => Ok(Command::Serve(settings)),
     }

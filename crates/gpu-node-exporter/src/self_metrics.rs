@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http_serve::Closing;
+
 use crate::family::{Family, Labels};
 use crate::scrape::Reading;
 
@@ -19,6 +21,7 @@ pub(crate) use process::ProcessCollector;
 pub(crate) struct SelfMetrics {
     requests: Mutex<BTreeMap<u16, u64>>,
     refused_series: AtomicU64,
+    closed_connections: [AtomicU64; Closing::ALL.len()],
 }
 
 impl SelfMetrics {
@@ -33,7 +36,12 @@ impl SelfMetrics {
         self.refused_series.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// The series about requests.
+    /// The server closed a connection to keep a bound.
+    pub(crate) fn connection_closed(&self, reason: Closing) {
+        self.closed_connections[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The series about requests and connections.
     pub(crate) fn families(&self) -> Vec<Family> {
         let mut requests = Family::counter(
             "gpu_node_exporter_http_requests_total",
@@ -49,7 +57,14 @@ impl SelfMetrics {
             "gpu_node_exporter_refused_series_total",
             "Series left out of a page because an equal one, or a family of another type, was there first, or for a name that no page may hold.",
         );
-        vec![requests, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))]
+        let mut closed = Family::counter(
+            "gpu_node_exporter_connections_closed_total",
+            "Connections that the server closed on their peers to keep a bound, by reason.",
+        );
+        for (reason, count) in Closing::ALL.into_iter().zip(&self.closed_connections) {
+            closed.push(Labels::new([("reason", reason.as_str())]), count.load(Ordering::Relaxed));
+        }
+        vec![requests, closed, refused.with(Labels::NONE, self.refused_series.load(Ordering::Relaxed))]
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, request};
+use http_serve::Closing;
 use http_serve::response::{html, text};
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) max_requests: Option<usize>,
     /// Whether the page shows series about this process itself.
     pub(crate) exporter_metrics: bool,
+    /// Whether the GPUs may be released and acquired.
+    pub(crate) lifecycle: bool,
     /// A page that takes longer is not sent at all.
     pub(crate) request_timeout: Duration,
 }
@@ -70,6 +73,11 @@ impl Service {
         &self.running
     }
 
+    /// The server closed a connection to keep a bound.
+    pub(crate) fn connection_closed(&self, reason: Closing) {
+        self.metrics.connection_closed(reason);
+    }
+
     /// Answers one request; its body is not looked at.
     pub(crate) async fn answer(&self, request: &request::Parts) -> Answer {
         let path = request.uri.path();
@@ -87,6 +95,10 @@ impl Service {
             "/-/gpu/release" | "/-/gpu/acquire" if request.method != Method::POST => {
                 method_not_allowed("POST")
             }
+            "/-/gpu/release" | "/-/gpu/acquire" if !self.settings.lifecycle => text(
+                StatusCode::FORBIDDEN,
+                "releasing and acquiring the GPUs is not enabled (hint: --web.enable-lifecycle)\n",
+            ),
             "/" => html(StatusCode::OK, landing::page(&self.settings.telemetry_path)),
             "/-/healthy" => text(StatusCode::OK, "healthy\n"),
             "/-/ready" => text(StatusCode::OK, "ready\n"),

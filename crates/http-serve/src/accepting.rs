@@ -3,7 +3,7 @@
 //! Owns fairness between listeners, and the pause after an error of the machine (no descriptors, no memory). Leaves out how
 //! many connections may be open, which is `server`'s.
 
-use std::{io, task::Poll, time::Duration};
+use std::{io, net::SocketAddr, task::Poll, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,17 +28,17 @@ impl Accepting {
         Self { listeners, first: 0, not_before: None, pause: Self::FIRST_PAUSE }
     }
 
-    /// The next connection. May be dropped and asked again without losing one.
-    pub(crate) async fn next(&mut self) -> TcpStream {
+    /// The next connection and its peer. May be dropped and asked again without losing one.
+    pub(crate) async fn next(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             if let Some(moment) = self.not_before {
                 sleep_until(moment).await;
                 self.not_before = None;
             }
             match self.accept().await {
-                Ok(stream) => {
+                Ok(accepted) => {
                     self.pause = Self::FIRST_PAUSE;
-                    return stream;
+                    return accepted;
                 }
                 Err(error) if of_the_peer(&error) => {}
                 Err(error) => {
@@ -52,14 +52,14 @@ impl Accepting {
         }
     }
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let count = self.listeners.len();
         self.first = (self.first + 1) % count;
         std::future::poll_fn(|context| {
             let order = (0..count).map(|offset| &self.listeners[(self.first + offset) % count]);
             for listener in order {
                 if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                    return Poll::Ready(accepted.map(|(stream, _peer)| stream));
+                    return Poll::Ready(accepted);
                 }
             }
             Poll::Pending

@@ -1,5 +1,5 @@
-//! The checks a request must pass before its service sees it: rate limit, password, announced size. Also the time limit of
-//! the service and the extra headers of every response.
+//! The checks a request must pass before its service sees it: host, origin, rate limit, password, announced size. Also the time
+//! limit of the service and the extra headers of every response.
 //!
 //! Leaves out how a refusal is worded, which is `refusal`'s.
 
@@ -18,6 +18,8 @@ use tokio::time::timeout;
 use crate::{
     Handler, Limits, Refusal,
     auth::Denied,
+    cross_site,
+    host::{self, AllowedHosts},
     refusal::Wording,
     request::bounded,
     web_config::{Live, WebConfig},
@@ -26,6 +28,7 @@ use crate::{
 /// The checks in front of the service.
 pub(crate) struct Admission {
     web: Live,
+    allowed_hosts: AllowedHosts,
     max_body_bytes: usize,
     request_timeout: Duration,
     wording: Wording,
@@ -35,9 +38,9 @@ pub(crate) struct Admission {
 type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
 
 impl Admission {
-    pub(crate) fn new(limits: &Limits, web: Live, wording: Wording) -> Self {
+    pub(crate) fn new(limits: &Limits, web: Live, allowed_hosts: AllowedHosts, wording: Wording) -> Self {
         let &Limits { max_body_bytes, request_timeout, .. } = limits;
-        Self { web, max_body_bytes, request_timeout, wording }
+        Self { web, allowed_hosts, max_body_bytes, request_timeout, wording }
     }
 
     /// The web-config in force.
@@ -71,11 +74,14 @@ impl Admission {
 
     /// Runs the checks, the cheapest first.
     async fn check(&self, web: &WebConfig, request: &Request<Incoming>) -> Result<(), Refusal> {
+        let (method, headers) = (request.method(), request.headers());
+        let host = host::of_request(request.version(), request.uri(), headers, &self.allowed_hosts)?;
+        cross_site::check(method, host.as_ref(), headers)?;
         if let Some(limit) = &web.rate_limit {
             limit.take(Instant::now()).map_err(Refusal::too_many)?;
         }
         if let Some(users) = &web.users {
-            users.admit(request.headers()).await.map_err(|denied| match denied {
+            users.admit(headers).await.map_err(|denied| match denied {
                 Denied::Unauthorized => Refusal::unauthorized(),
                 Denied::Busy => Refusal::busy(),
             })?;

@@ -32,7 +32,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::activity::{Activity, Observed};
-use crate::{Handler, Limits, admission::Admission, refusal::Wording, web_config::Live};
+use crate::{Handler, Limits, admission::Admission, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -43,8 +43,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, web: Live, wording: Wording) -> Self {
-        Self { admission: Admission::new(&limits, web, wording), limits, full: AtomicBool::new(false) }
+    pub(crate) fn new(limits: Limits, admission: Admission) -> Self {
+        Self { admission, limits, full: AtomicBool::new(false) }
     }
 
     /// Notes whether every connection slot is taken.

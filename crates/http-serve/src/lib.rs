@@ -1,6 +1,6 @@
 //! The HTTP server of both services.
 //!
-//! Owns addresses and listeners, connections and their limits, TLS, client certificates, basic auth
+//! Owns addresses and listeners, who may connect, connections and their limits, TLS, client certificates, basic auth
 //! and response headers in the format of Prometheus' `--web.config.file`, and the graceful stop. Leaves out
 //! routing and everything a path means: a service is a [`tower::Service`], an axum router or a plain function
 //! wrapped by `tower::service_fn`.
@@ -24,10 +24,13 @@
 mod accepting;
 mod admission;
 mod auth;
+mod closing;
 mod connection;
+mod cross_site;
 mod files;
 mod handler;
 mod headers;
+mod host;
 mod limits;
 mod listen;
 mod rate_limit;
@@ -35,6 +38,7 @@ mod refusal;
 mod request;
 pub mod response;
 mod server;
+mod sources;
 mod stop;
 mod tls;
 mod web_config;
@@ -42,11 +46,14 @@ mod web_config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
+pub use closing::Closing;
 pub use handler::Handler;
+pub use host::{AllowedHosts, AllowedHostsError};
 pub use limits::Limits;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};
 pub use refusal::Refusal;
 pub use request::{RequestBody, read_body};
 pub use server::{BindError, Drained, Server, ServerConfig};
+pub use sources::{AllowedSources, AllowedSourcesError};
 pub use stop::{Stop, Stopper};
 pub use web_config::{WebConfigError, validate};

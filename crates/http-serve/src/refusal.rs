@@ -18,7 +18,7 @@ use crate::response;
 /// Why a request is answered without its service.
 #[derive(Debug)]
 pub struct Refusal {
-    /// 401, 413, 429 or 503.
+    /// 400, 401, 403, 413, 429 or 503.
     pub status: StatusCode,
     /// The reason, for the peer to read.
     pub reason: String,
@@ -36,6 +36,16 @@ impl Refusal {
     pub(crate) fn too_many(wait: Duration) -> Self {
         let reason = "more requests than rate_limit allows".to_owned();
         Self::for_now(StatusCode::TOO_MANY_REQUESTS, reason, wait)
+    }
+
+    /// The request does not say which host it is for.
+    pub(crate) fn bad_host(reason: &str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, reason: reason.to_owned(), header: None }
+    }
+
+    /// Nobody may send this request from there.
+    pub(crate) fn forbidden(reason: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, reason: reason.into(), header: None }
     }
 
     /// No user has this name and password.

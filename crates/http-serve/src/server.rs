@@ -9,15 +9,17 @@ use bytes::Bytes;
 use http::{Method, Response, Uri};
 use http_body_util::Full;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
     time::{Instant, timeout},
 };
 
 use crate::{
-    Handler, Limits, Refusal,
+    AllowedHosts, AllowedSources, Closing, Handler, Limits, Refusal,
     accepting::Accepting,
+    admission::Admission,
+    closing::Closings,
     connection::{self, Shared},
     listen::{ListenAddress, ListenError, listen},
     refusal::{self, Wording},
@@ -31,6 +33,10 @@ pub struct ServerConfig {
     pub listen: Vec<ListenAddress>,
     /// A file in Prometheus' web-config format: TLS, basic auth, headers. `None` is plain HTTP for everyone.
     pub web_config: Option<PathBuf>,
+    /// The names this server is reached by; all others are refused. Empty: any.
+    pub allowed_hosts: AllowedHosts,
+    /// The networks whose peers are answered. Empty: everyone.
+    pub allowed_sources: AllowedSources,
     /// The bounds.
     pub limits: Limits,
 }
@@ -38,7 +44,13 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// Plain HTTP on these addresses with the default limits.
     pub fn listening_on(listen: Vec<ListenAddress>) -> Self {
-        Self { listen, web_config: None, limits: Limits::default() }
+        Self {
+            listen,
+            web_config: None,
+            allowed_hosts: AllowedHosts::default(),
+            allowed_sources: AllowedSources::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -66,7 +78,10 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     limits: Limits,
     web: Live,
+    allowed_hosts: AllowedHosts,
+    allowed_sources: AllowedSources,
     wording: Wording,
+    closings: Closings,
 }
 
 /// How a stop went.
@@ -101,7 +116,9 @@ impl Server {
         if !errors.is_empty() {
             return Err(BindError::Listen(errors));
         }
-        Ok(Self { listeners, addresses, limits: config.limits, web, wording: refusal::as_text() })
+        let ServerConfig { limits, allowed_hosts, allowed_sources, .. } = config;
+        let (wording, closings) = (refusal::as_text(), Closings::default());
+        Ok(Self { listeners, addresses, limits, web, allowed_hosts, allowed_sources, wording, closings })
     }
 
     /// Answers refused requests (a wrong password, a body too large, …) with what `wording` returns instead of one line of
@@ -113,6 +130,13 @@ impl Server {
         wording: impl Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         self.wording = Arc::new(wording);
+        self
+    }
+
+    /// Tells `count` of each connection that this server closed on its peer to keep a bound.
+    #[must_use]
+    pub fn counting_closings_with(mut self, count: impl Fn(Closing) + Send + Sync + 'static) -> Self {
+        self.closings = Closings::counted_by(count);
         self
     }
 
@@ -135,10 +159,11 @@ impl Server {
         stop: impl Future<Output = ()>,
         drain_limit: Duration,
     ) -> Drained {
-        let Self { listeners, limits, web, wording, .. } = self;
+        let Self { listeners, limits, web, allowed_hosts, allowed_sources, wording, closings, .. } = self;
         let max_connections = limits.max_connections;
         let (announce, stopping) = watch::channel(false);
-        let shared = Arc::new(Shared::new(limits, web, wording));
+        let shared =
+            Arc::new(Shared::new(limits.clone(), Admission::new(&limits, web, allowed_hosts, wording)));
         let mut connections = JoinSet::new();
         let mut accepting = Accepting::new(listeners);
         let mut full = FullNotice::default();
@@ -150,7 +175,12 @@ impl Server {
                 () = &mut stop => break,
                 never = &mut following => match never {},
                 Some(_ended) = connections.join_next() => shared.set_full(false),
-                stream = accepting.next(), if connections.len() < max_connections => {
+                (stream, peer) = accepting.next(), if connections.len() < max_connections => {
+                    if !allowed_sources.allow(peer.ip()) {
+                        closings.note(Closing::ForeignSource, peer);
+                        turn_away(&stream, &shared, FOREIGN);
+                        continue;
+                    }
                     connections.spawn(connection::serve(
                         stream,
                         handler.clone(),
@@ -180,6 +210,19 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) -> Drained {
     connections.shutdown().await;
     Drained { finished: open - cut, cut }
 }
+
+/// Closes a connection before anything is read from it. Over plain HTTP the peer is told why, as far as the socket takes it at once:
+/// no slot and no time is spent on it.
+fn turn_away(stream: &TcpStream, shared: &Shared, answer: &[u8]) {
+    if shared.web().current().tls.is_none() {
+        // It is closed next, whatever became of it.
+        let _ = stream.try_write(answer);
+    }
+}
+
+const FOREIGN: &[u8] =
+    b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+    this server does not answer your address (hint: the list of allowed sources)\n";
 
 /// Says that every slot is taken, once a minute at most.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The other ends of our services' connections, for tests of any package: who scrapes or posts ([`client`]), what a
+//! The other ends of our services' connections, for tests of any package: who scrapes or posts ([`client`], [`browser`]), what a
 //! scrape answers ([`page`]), and who is called ([`endpoint`], [`robot`]).
 //!
 //! Each works in blocking tests and in asynchronous ones. Leaves out the vendors' rules and the starting of programs,
@@ -9,6 +9,7 @@
     reason = "who calls is a test, which fails with the panic that says why"
 )]
 
+pub mod browser;
 pub mod client;
 pub mod corpus;
 pub mod endpoint;

@@ -60,7 +60,7 @@ fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
         .with("unrouted_alerts", unrouted)
 }
 
-/// A sign of life of one heartbeat. Its body may be anything.
+/// A sign of life of one heartbeat. Its body may be anything of any type: no body makes more of the request than it is without one.
 pub(super) async fn beat(
     State(relay): State<Arc<Relay>>,
     State(bodies): State<Bodies>,
@@ -87,14 +87,15 @@ pub(super) async fn beat(
     }
 }
 
-/// A missing type is taken for JSON, as scripts often leave it out; a wrong one is a mistake that is easily named.
+/// A missing type is refused like a wrong one: a foreign site's page can have its visitor's browser post anything without a type, or as one
+/// of three types of forms, but JSON only after it has asked us (the Fetch standard's preflight), which is answered with 405.
 fn require_plain_json(headers: &HeaderMap) -> Result<(), Answer> {
     let unsupported = |message: &str| Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "error", message);
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(unsupported("the body is compressed (hint: send it without Content-Encoding)"));
     }
-    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let is_json = media_type.eq_ignore_ascii_case("application/json")
         || media_type.to_ascii_lowercase().ends_with("+json");
     if is_json {

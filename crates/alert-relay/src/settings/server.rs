@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_serve::ListenAddress;
+use http_serve::{AllowedHosts, AllowedSources, ListenAddress};
 use settings_document::Section;
 
 use crate::address;
@@ -20,6 +20,10 @@ pub(crate) struct ServerSettings {
     pub(crate) external_url: String,
     /// `web_config_file`: Prometheus' web-config for TLS and basic auth.
     pub(crate) web_config_file: Option<PathBuf>,
+    /// `allowed_sources`: whose connections are answered.
+    pub(crate) allowed_sources: AllowedSources,
+    /// `allowed_hosts`: the names that requests may be for.
+    pub(crate) allowed_hosts: AllowedHosts,
     /// `max_body_bytes`: larger webhooks are refused with 413.
     pub(crate) max_body_bytes: usize,
     /// `drain_timeout`: how long a stop waits for requests and sends under way.
@@ -40,6 +44,10 @@ pub(super) fn read(mut section: Section<'_>) -> ServerSettings {
     if let Some(Err(error)) = web_config_file.as_deref().map(http_serve::validate) {
         section.problem("web_config_file", error.to_string());
     }
+    let allowed_sources =
+        section.texts("allowed_sources").into_iter().filter_map(|item| item.said(str::parse)).collect();
+    let allowed_hosts =
+        section.texts("allowed_hosts").into_iter().filter_map(|item| item.said(str::parse)).collect();
     let max_body_bytes = section.count("max_body_bytes", MOST_BODY_BYTES);
     let drain_timeout = section.duration("drain_timeout");
     section.finish();
@@ -48,6 +56,8 @@ pub(super) fn read(mut section: Section<'_>) -> ServerSettings {
         listen,
         external_url: external_url.unwrap_or_default(),
         web_config_file,
+        allowed_sources,
+        allowed_hosts,
         max_body_bytes: max_body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default(),
         drain_timeout: drain_timeout.unwrap_or_default(),
     }

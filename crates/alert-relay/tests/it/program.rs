@@ -67,6 +67,12 @@ impl Home {
         self.start(relay().env("ALERT_RELAY__SERVER__WEB_CONFIG_FILE", file))
     }
 
+    /// The same with these settings of `server`, from the environment.
+    pub(crate) fn serve_with(&self, server: &[(&str, &str)]) -> Serving {
+        let variables = server.iter().map(|(key, value)| (format!("ALERT_RELAY__SERVER__{key}"), value));
+        self.start(relay().envs(variables))
+    }
+
     fn start(&self, relay: &mut Command) -> Serving {
         let mut child =
             relay.args(["serve", "--config"]).arg(self.settings()).stderr(Stdio::piped()).spawn().unwrap();

@@ -45,6 +45,7 @@ fn bad_input_gets_the_right_status_with_a_reason_and_nothing_is_stored() {
         415,
         "application/json",
     );
+    expect(&request(address, "POST", PATH, &[], &webhook("A")), 415, "application/json");
     expect(
         &request(address, "POST", PATH, &[json, "Content-Encoding: gzip"], &webhook("A")),
         415,

@@ -1,8 +1,9 @@
 //! How the pages are served: `--web.*`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use http_serve::ListenAddress;
+use http_serve::{AllowedHosts, AllowedSources, ListenAddress};
 
 use crate::flags::{Flag, Flags};
 
@@ -16,6 +17,20 @@ static CONFIG_FILE: Flag = Flag::value(
     "",
     "TLS and basic auth, in the format of Prometheus' web configuration",
 );
+static ALLOWED_SOURCES: Flag = Flag::value(
+    "web.allowed-sources",
+    "CIDR,...",
+    "",
+    "Answer only peers of these networks and of loopback. Empty is everyone",
+);
+static ALLOWED_HOSTS: Flag = Flag::value(
+    "web.allowed-hosts",
+    "NAME,...",
+    "",
+    "Answer only requests for these names (without port), `localhost` and IP addresses. Empty is any",
+);
+static ENABLE_LIFECYCLE: Flag =
+    Flag::switch("web.enable-lifecycle", false, "Allow POST /-/gpu/release and /-/gpu/acquire");
 static MAX_REQUESTS: Flag = Flag::value(
     "web.max-requests",
     "NUMBER",
@@ -25,8 +40,16 @@ static MAX_REQUESTS: Flag = Flag::value(
 static DISABLE_EXPORTER_METRICS: Flag =
     Flag::switch("web.disable-exporter-metrics", false, "Leave out the series about this process itself");
 
-pub(super) static FLAGS: [&Flag; 5] =
-    [&LISTEN_ADDRESS, &TELEMETRY_PATH, &CONFIG_FILE, &MAX_REQUESTS, &DISABLE_EXPORTER_METRICS];
+pub(super) static FLAGS: [&Flag; 8] = [
+    &LISTEN_ADDRESS,
+    &TELEMETRY_PATH,
+    &CONFIG_FILE,
+    &ALLOWED_SOURCES,
+    &ALLOWED_HOSTS,
+    &ENABLE_LIFECYCLE,
+    &MAX_REQUESTS,
+    &DISABLE_EXPORTER_METRICS,
+];
 
 /// `--web.*`
 #[derive(Debug)]
@@ -37,6 +60,12 @@ pub(crate) struct WebSettings {
     pub(crate) telemetry_path: String,
     /// Prometheus' web configuration.
     pub(crate) config_file: Option<PathBuf>,
+    /// Whose connections are answered.
+    pub(crate) allowed_sources: AllowedSources,
+    /// The names requests may be for.
+    pub(crate) allowed_hosts: AllowedHosts,
+    /// Whether the GPUs may be released and acquired over HTTP.
+    pub(crate) lifecycle: bool,
     /// Most scrapes at the same time; `None` is no limit.
     pub(crate) max_requests: Option<usize>,
     /// Whether the page shows the series about this process itself.
@@ -60,6 +89,8 @@ impl WebSettings {
                 .mistakes
                 .push(format!("`--web.telemetry-path={telemetry_path}` must begin with a slash {hint}"));
         }
+        let allowed_sources = listed(flags, &ALLOWED_SOURCES);
+        let allowed_hosts = listed(flags, &ALLOWED_HOSTS);
         let max_requests = flags.value(&MAX_REQUESTS);
         let max_requests = max_requests.parse::<usize>().unwrap_or_else(|_| {
             flags.mistakes.push(format!(
@@ -71,8 +102,19 @@ impl WebSettings {
             listen,
             telemetry_path,
             config_file: flags.path_if_any(&CONFIG_FILE),
+            allowed_sources,
+            allowed_hosts,
+            lifecycle: flags.is_on(&ENABLE_LIFECYCLE),
             max_requests: (max_requests > 0).then_some(max_requests),
             exporter_metrics: !flags.is_on(&DISABLE_EXPORTER_METRICS),
         }
     }
+}
+
+/// A flag's list; a mistake in it is added to `flags`.
+fn listed<T: FromStr<Err: std::fmt::Display> + Default>(flags: &mut Flags, flag: &'static Flag) -> T {
+    flags.value(flag).parse().unwrap_or_else(|error| {
+        flags.mistakes.push(format!("--{}: {error}", flag.name));
+        T::default()
+    })
 }

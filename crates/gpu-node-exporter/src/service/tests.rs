@@ -37,6 +37,7 @@ fn service_with(collectors: Vec<Box<dyn Collector>>, max_requests: Option<usize>
         telemetry_path: "/metrics".to_owned(),
         max_requests,
         exporter_metrics: true,
+        lifecycle: true,
         request_timeout: Duration::from_mins(1),
     };
     let collectors = collectors.into_iter().map(|collector| (WaitsFor::Nothing, collector));

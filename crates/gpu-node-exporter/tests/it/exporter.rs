@@ -185,6 +185,11 @@ impl Exporter {
         Page { page, took: asked.elapsed() }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The body of the answer to a request, which must be a 200.
     pub(crate) fn request(&self, method: &str, path: &str) -> String {
         let answer = client::request(self.address, method, path, &[], b"");

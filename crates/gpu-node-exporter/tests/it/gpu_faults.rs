@@ -310,7 +310,7 @@ fn no_probe_outlives_its_exporter() {
 
 #[test]
 fn a_released_driver_is_free_until_it_is_acquired() {
-    let exporter = Exporter::on_scenario(&two_gpus(""), &[]);
+    let exporter = Exporter::on_scenario(&two_gpus(""), &["--web.enable-lifecycle"]);
     exporter.wait_until("both GPUs are up", both_up);
     let probes = exporter.probes();
     exporter.request("POST", "/-/gpu/release");
@@ -331,7 +331,7 @@ fn a_released_driver_is_free_until_it_is_acquired() {
 fn a_probe_in_the_middle_of_a_slow_sweep_leaves_when_asked() {
     let exporter = Exporter::on_scenario(
         "description: test\ndriver: { latency: 30ms }\ngpus: [{ model: h100-sxm, count: 8 }]\n",
-        &[],
+        &["--web.enable-lifecycle"],
     );
     // A sweep takes more than ten seconds.
     exporter.wait_until("it has begun", |page| page.says("gpu_probe_up", &[], 1.0));

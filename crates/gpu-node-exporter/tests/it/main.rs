@@ -1,5 +1,6 @@
 //! The real program from outside; README.md says what belongs here.
 
+mod access;
 mod exporter;
 mod gpu_faults;
 mod nvlink;

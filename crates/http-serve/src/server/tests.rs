@@ -1,3 +1,5 @@
+mod access;
+
 use std::convert::Infallible;
 
 use http::{Request, StatusCode};
