@@ -8,6 +8,7 @@ use std::fmt;
 use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
+mod detached;
 mod entry;
 mod filter;
 mod kept_file;

@@ -1,8 +1,8 @@
 //! When collectors are read: at each scrape, and never longer than the scraper waits.
 //!
 //! Owns what one scrape gets from all collectors. Collectors that wait for the same share a thread, a *worker*
-//! (`scrape/worker.rs`). Workers read at the same time. One that is late costs the `success` of its own collectors and
-//! nothing else: the answer goes out without them. Leaves out what is read, and how it is written.
+//! (`scrape/worker.rs`). Workers read at the same time. A collector that is late costs its own `success` and nothing else:
+//! the answer goes out without it. Leaves out what is read, and how it is written.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::collector::{Collector, WaitsFor};
 
+mod logged;
 mod reading;
 mod worker;
 

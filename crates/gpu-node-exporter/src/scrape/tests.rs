@@ -83,23 +83,24 @@ fn collectors_that_wait_for_the_same_share_a_thread() {
 }
 
 #[tokio::test]
-async fn a_late_worker_delays_one_scrape_and_costs_itself_until_it_returns() {
+async fn a_collector_that_hangs_costs_itself_until_it_returns() {
     let (hangs, entered, let_go) = held("hangs");
     let mut collectors = together(vec![answers("before"), hangs, answers("after")]);
     collectors.push((WaitsFor::FileSystems, answers("other")));
     let scraper = Scraper::start(collectors).unwrap();
 
     // Long enough for the other collectors on a busy machine.
-    let first = read(&scraper, Duration::from_secs(1)).await;
-    assert_eq!(first, [("before", true), ("hangs", false), ("after", false), ("other", true)]);
+    let only_it = [("before", true), ("hangs", false), ("after", true), ("other", true)];
+    assert_eq!(read(&scraper, Duration::from_secs(2)).await, only_it);
     entered.recv().unwrap();
 
-    // The worker is known to be late: nobody waits for it, and no further run is queued.
+    // It is known to be late: nobody waits for it, and it is not asked again.
     backdate(&scraper, LONG);
-    let began = Instant::now();
-    let second = read(&scraper, LONG).await;
-    assert_eq!(second, [("before", false), ("hangs", false), ("after", false), ("other", true)]);
-    assert!(began.elapsed() < LONG / 2, "the scrape waited for a worker known to be late");
+    for _ in 0..3 {
+        let began = Instant::now();
+        assert_eq!(read(&scraper, LONG).await, only_it);
+        assert!(began.elapsed() < LONG / 2, "the scrape waited for a collector known to be late");
+    }
 
     let_go.send(()).unwrap();
     while scraper.workers[0].is_running() {
@@ -107,7 +108,48 @@ async fn a_late_worker_delays_one_scrape_and_costs_itself_until_it_returns() {
     }
     let_go.send(()).unwrap();
     assert!(read(&scraper, LONG).await.iter().all(|(_, success)| *success));
-    assert_eq!(entered.try_iter().count(), 1, "a run of the late worker was queued before it returned");
+    assert_eq!(entered.try_iter().count(), 1, "it was asked again before it returned");
+}
+
+#[tokio::test]
+async fn several_that_hang_cost_themselves() {
+    let (one, _entered_one, let_one_go) = held("one");
+    let (two, _entered_two, let_two_go) = held("two");
+    let scraper = Scraper::start(together(vec![one, answers("between"), two, answers("after")])).unwrap();
+    let only_they = [("one", false), ("between", true), ("two", false), ("after", true)];
+    for _ in 0..2 {
+        assert_eq!(read(&scraper, Duration::from_secs(2)).await, only_they);
+    }
+    // One is back, the other is not.
+    let_two_go.send(()).unwrap();
+    let_two_go.send(()).unwrap();
+    while scraper.workers[0].away() > 1 {
+        tokio::task::yield_now().await;
+    }
+    let one_left = [("one", false), ("between", true), ("two", true), ("after", true)];
+    assert_eq!(read(&scraper, Duration::from_secs(2)).await, one_left);
+    drop(let_one_go);
+}
+
+#[tokio::test]
+async fn a_slow_collector_holds_up_no_other_and_is_waited_for() {
+    let (slow, entered, let_go) = held("slow");
+    let (seen, after_it) = channel();
+    let last = scripted("last", move || {
+        seen.send(()).unwrap();
+        Collected::default()
+    });
+    let scraper = Scraper::start(together(vec![slow, last])).unwrap();
+    let release = async {
+        // The one after it is read while it is being waited for.
+        while after_it.try_recv().is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        entered.recv().unwrap();
+        let_go.send(()).unwrap();
+    };
+    let (readings, ()) = tokio::join!(read(&scraper, LONG), release);
+    assert_eq!(readings, [("slow", true), ("last", true)]);
 }
 
 #[tokio::test]

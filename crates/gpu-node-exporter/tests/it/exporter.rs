@@ -190,6 +190,15 @@ impl Exporter {
         self.address
     }
 
+    /// Fetches the metrics page as a scraper does that waits so many seconds.
+    pub(crate) fn scrape_within(&self, seconds: &str) -> Page {
+        let asked = Instant::now();
+        let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}");
+        let answer = client::request(self.address, "GET", "/metrics", &[&header], b"");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Page { page: test_peers::page::Page(answer.body), took: asked.elapsed() }
+    }
+
     /// The body of the answer to a request, which must be a 200.
     pub(crate) fn request(&self, method: &str, path: &str) -> String {
         let answer = client::request(self.address, method, path, &[], b"");

@@ -3,6 +3,7 @@
 mod access;
 mod exporter;
 mod gpu_faults;
+mod hanging_files;
 mod nvlink;
 mod open_files;
 mod start;

@@ -1,14 +1,16 @@
 //! Disks, from `/proc/diskstats` (see the kernel's `admin-guide/iostats.rst`), with what udev knows about them.
 //!
 //! Owns I/O counters and the info series. Parsed by hand: procfs's type takes a garbled discard column for an absent
-//! one. What is known about each disk is `diskstats/disk.rs`'s, and what udev's database holds `diskstats/udev.rs`'s.
+//! one. What is known about each disk is `diskstats/disk.rs`'s, and what udev's database holds `diskstats/udev.rs`'s. Both
+//! are asked from a thread that can be left behind: a queue's attribute waits while its driver does, and the counters do not.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
-use crate::family::{Family, Kind};
+use crate::family::{Family, Kind, Labels};
 use crate::flags::Flag;
+use crate::host::detached::{Detached, Patience};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
 use crate::host::proc_file::ProcFile;
@@ -36,7 +38,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     flags: &[&EXCLUDE, &INCLUDE],
     new: |flags, root| {
         let filter = Filter::new(flags, &EXCLUDE, &INCLUDE);
-        let shown = Shown { filter, root: root.clone(), disks: HashMap::new() };
+        let shown = Shown::new(filter, root);
         Box::new(DiskCollector { file: ProcFile::new(root, "diskstats"), shown })
     },
 };
@@ -54,8 +56,7 @@ impl Collector for DiskCollector {
     fn collect(&mut self) -> Collected {
         match self.file.read().map_err(Fault::from).and_then(parse) {
             Ok(lines) => {
-                let disks = self.shown.of(&lines);
-                let faults = disks.iter().flat_map(|(_, disk)| &disk.faults).cloned().collect();
+                let (disks, faults) = self.shown.of(&lines);
                 Collected { families: families(&disks), faults }
             }
             Err(fault) => Collected::failed(fault),
@@ -146,45 +147,86 @@ fn parse_line(line: &str) -> Option<Line<'_>> {
 /// The disks of the last reading: the filter is asked, and udev's database read, when a disk is new.
 struct Shown {
     filter: Filter,
-    root: Root,
+    details: Detached<(String, DeviceNumber), Disk>,
     /// `None` for a disk that the filter leaves out.
-    disks: HashMap<String, Option<Disk>>,
+    disks: HashMap<String, Option<Known>>,
 }
 
+/// A disk that is shown.
+struct Known {
+    device: Labels,
+    /// `None` while udev's files or the attributes of its queue do not answer.
+    disk: Option<Disk>,
+}
+
+/// udev's database and sysfs are in memory. Together with the pause after it this is less than a second, after which the
+/// whole collector would count as one that hangs.
+const PATIENCE: Patience = Patience { first: Duration::from_millis(500), next: Duration::from_millis(20) };
+
 impl Shown {
-    /// The lines that pass the filter, each with what is known about its disk.
-    fn of<'a>(&'a mut self, lines: &'a [Line<'_>]) -> Vec<(&'a Line<'a>, &'a Disk)> {
+    fn new(filter: Filter, root: &Root) -> Self {
+        let root = root.clone();
+        let find = move |(device, number): &(String, DeviceNumber)| {
+            Disk::find(&root, device, *number, Instant::now())
+        };
+        Self { filter, details: Detached::new("read-disk", PATIENCE, find), disks: HashMap::new() }
+    }
+
+    /// The lines that pass the filter, each with what is known about its disk, and what could not be read about them.
+    fn of<'a>(&'a mut self, lines: &'a [Line<'_>]) -> (Vec<(&'a Line<'a>, &'a Known)>, Vec<Fault>) {
         let now = Instant::now();
-        self.disks.retain(|device, _| lines.iter().any(|line| line.device == device));
+        let devices: HashSet<&str> = lines.iter().map(|line| line.device).collect();
+        self.disks.retain(|device, _| devices.contains(device.as_str()));
+        self.details.forget(|(device, _)| !devices.contains(device.as_str()));
+        let mut unknown = Vec::new();
         for line in lines {
-            let known = match self.disks.get(line.device) {
-                Some(Some(disk)) => disk.is_known(line.number, now),
-                Some(None) => true,
-                None => false,
-            };
-            if !known {
-                let shown = self.filter.keeps(line.device);
-                let disk = shown.then(|| Disk::find(&self.root, line.device, line.number, now));
-                self.disks.insert(line.device.to_owned(), disk);
+            if !self.disks.contains_key(line.device) {
+                let device = Labels::new([("device", line.device)]);
+                let known = self.filter.keeps(line.device).then_some(Known { device, disk: None });
+                self.disks.insert(line.device.to_owned(), known);
+            }
+            let known = self.disks.get(line.device).and_then(Option::as_ref);
+            if let Some(Known { disk, .. }) = known
+                && !disk.as_ref().is_some_and(|disk| disk.is_known(line.number, now))
+            {
+                unknown.push((line.device.to_owned(), line.number));
             }
         }
+        for ((device, _), disk) in unknown.clone().into_iter().zip(self.details.ask(unknown)) {
+            if let Some(Some(known)) = self.disks.get_mut(&device) {
+                known.disk = disk;
+            }
+        }
+        // Disks are seldom new.
+        self.details.end_idle_thread();
         let shown = lines.iter().filter_map(|line| Some((line, self.disks.get(line.device)?.as_ref()?)));
-        shown.collect()
+        let shown: Vec<_> = shown.collect();
+        let mut faults = Vec::new();
+        for (line, known) in &shown {
+            match &known.disk {
+                Some(disk) => faults.extend(disk.faults.iter().cloned()),
+                None => faults.push(Fault::new(format!(
+                    "what udev and sysfs say about the disk `{}` did not come in time",
+                    line.device
+                ))),
+            }
+        }
+        (shown, faults)
     }
 }
 
-fn families(disks: &[(&Line<'_>, &Disk)]) -> Vec<Family> {
+fn families(disks: &[(&Line<'_>, &Known)]) -> Vec<Family> {
     let mut families = Vec::with_capacity(COLUMNS.len() + 6);
     for (index, column) in COLUMNS.iter().enumerate() {
         let mut family = match column.kind {
             Kind::Gauge => Family::gauge(column.name, column.help),
             _ => Family::counter(column.name, column.help),
         };
-        for (line, disk) in disks.iter().filter(|(line, _)| index < line.columns) {
+        for (line, known) in disks.iter().filter(|(line, _)| index < line.columns) {
             let count = line.counts[index];
             match column.unit {
-                Some(unit) => family.push(disk.device.clone(), count as f64 * unit),
-                None => family.push(disk.device.clone(), count),
+                Some(unit) => family.push(known.device.clone(), count as f64 * unit),
+                None => family.push(known.device.clone(), count),
             }
         }
         families.push(family);
@@ -195,7 +237,8 @@ fn families(disks: &[(&Line<'_>, &Disk)]) -> Vec<Family> {
     let mut device_mapper =
         Family::info("node_disk_device_mapper_info", "The disk as the device mapper knows it; always 1.");
     let mut ata: Vec<Family> = udev::ATA.iter().map(|(_, name, help)| Family::gauge(*name, *help)).collect();
-    for (_, disk) in disks {
+    for (_, known) in disks {
+        let Some(disk) = &known.disk else { continue };
         info.push(disk.info.clone(), 1_u64);
         for (family, labels) in
             [(&mut filesystem, &disk.filesystem), (&mut device_mapper, &disk.device_mapper)]
@@ -206,7 +249,7 @@ fn families(disks: &[(&Line<'_>, &Disk)]) -> Vec<Family> {
         }
         for (name, value) in &disk.ata {
             if let Some(family) = ata.iter_mut().find(|family| family.name == *name) {
-                family.push(disk.device.clone(), *value);
+                family.push(known.device.clone(), *value);
             }
         }
     }
@@ -230,9 +273,8 @@ mod tests {
             udev: "/nonexistent".into(),
         };
         let exclude = regex_lite::Regex::new("^ram").unwrap();
-        let mut shown =
-            Shown { filter: Filter { exclude: Some(exclude), include: None }, root, disks: HashMap::new() };
-        values(&families(&shown.of(&parse(text).unwrap())))
+        let mut shown = Shown::new(Filter { exclude: Some(exclude), include: None }, &root);
+        values(&families(&shown.of(&parse(text).unwrap()).0))
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::host::root::Root;
 use crate::host::sysfs::read_once;
 
 /// Major and minor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DeviceNumber(pub(super) u32, pub(super) u32);
 
 /// A disk's labels change when it is partitioned or formatted; udev is asked again after this long.
@@ -22,7 +22,6 @@ pub(super) struct Disk {
     read_again: Instant,
     /// What udev or sysfs did not let us read.
     pub(super) faults: Vec<Fault>,
-    pub(super) device: Labels,
     pub(super) info: Labels,
     pub(super) filesystem: Option<Labels>,
     pub(super) device_mapper: Option<Labels>,
@@ -63,7 +62,6 @@ impl Disk {
             number,
             read_again: now + READ_AGAIN,
             faults,
-            device: Labels::new([("device", device)]),
             info: Labels::new([
                 label("device", device),
                 label("major", &major.to_string()),
