@@ -120,6 +120,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
         ServiceSettings {
             telemetry_path: settings.web.telemetry_path,
             max_requests: settings.web.max_requests,
+            absent: args::absent_collectors(),
             exporter_metrics: settings.web.exporter_metrics,
             lifecycle: settings.web.lifecycle,
             // `bind` leaves the server's limits as they are.

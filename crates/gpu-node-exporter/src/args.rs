@@ -15,6 +15,7 @@ mod gpu;
 mod node_exporter;
 mod web;
 
+pub(crate) use node_exporter::absent_collectors;
 pub(crate) use web::WebSettings;
 
 /// What the program is asked to do.

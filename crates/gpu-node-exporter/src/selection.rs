@@ -1,6 +1,7 @@
 //! Which collectors one request asks for: `?collect[]=cpu&collect[]=meminfo`, or `?exclude[]=textfile`.
 //!
-//! Owns `node_exporter`'s rules: the two exclude each other, and `collect[]` may only name collectors that run.
+//! Owns `node_exporter`'s rules: the two exclude each other, and `collect[]` may only name collectors that run. Ones that only
+//! `node_exporter` has may be named too: a scrape configuration written for it must not find this target down.
 
 use percent_encoding::percent_decode_str;
 
@@ -16,8 +17,8 @@ pub(crate) enum Selection {
 }
 
 impl Selection {
-    /// Reads the query. The error is a sentence for the answer 400.
-    pub(crate) fn parse(query: &str, running: &[&str]) -> Result<Self, String> {
+    /// Reads the query. `absent` are collectors that may be named and give nothing. The error is a sentence for the answer 400.
+    pub(crate) fn parse(query: &str, running: &[&str], absent: &[&str]) -> Result<Self, String> {
         let (mut only, mut except) = (Vec::new(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -32,7 +33,8 @@ impl Selection {
         if !only.is_empty() && !except.is_empty() {
             return Err("collect[] and exclude[] cannot be combined (hint: use one of them)".to_owned());
         }
-        if let Some(name) = only.iter().find(|name| !running.contains(&name.as_str())) {
+        let is_known = |name: &str| running.contains(&name) || absent.contains(&name);
+        if let Some(name) = only.iter().find(|name| !is_known(name)) {
             let running = running.join(", ");
             return Err(format!(
                 "collect[]={name:?} is unknown or turned off (hint: the running collectors are {running})"
@@ -61,7 +63,7 @@ mod tests {
 
     fn check(query: &str, expected: Result<&[&str], &str>) {
         let running = ["cpu", "loadavg", "meminfo"];
-        let selected = Selection::parse(query, &running)
+        let selected = Selection::parse(query, &running, &["netstat"])
             .map(|selection| running.into_iter().filter(|name| selection.wants(name)).collect::<Vec<_>>());
         match (selected, expected) {
             (Ok(selected), Ok(expected)) => assert_eq!(selected, expected, "{query}"),
@@ -75,6 +77,9 @@ mod tests {
         check("", Ok(&["cpu", "loadavg", "meminfo"]));
         check("collect[]=cpu&collect[]=meminfo", Ok(&["cpu", "meminfo"]));
         check("collect%5B%5D=cpu", Ok(&["cpu"]));
+        check("collect[]=netstat", Ok(&[]));
+        check("collect[]=cpu&collect[]=netstat", Ok(&["cpu"]));
+        check("exclude[]=netstat", Ok(&["cpu", "loadavg", "meminfo"]));
         check("exclude[]=cpu", Ok(&["loadavg", "meminfo"]));
         check("exclude[]=zfs", Ok(&["cpu", "loadavg", "meminfo"]));
         check("name[]=x", Ok(&["cpu", "loadavg", "meminfo"]));

@@ -68,10 +68,14 @@ impl SelfMetrics {
     }
 }
 
-/// Which version this is.
-pub(crate) fn build_info() -> Family {
+/// Which version this is: under its own name, and under `node_exporter`'s, by which its dashboards find their instances.
+pub(crate) fn build_infos() -> [Family; 2] {
     let labels = Labels::new([("version", env!("CARGO_PKG_VERSION"))]);
-    Family::info("gpu_node_exporter_build_info", "The exporter's version; always 1.").with(labels, 1_u64)
+    let infos = [
+        ("gpu_node_exporter_build_info", "The exporter's version; always 1."),
+        ("node_exporter_build_info", "The version of gpu-node-exporter, which serves here; always 1."),
+    ];
+    infos.map(|(name, help)| Family::info(name, help).with(labels.clone(), 1_u64))
 }
 
 /// Whether a user can name this collector, in flags or in `collect[]`. False for the series of this process: as in

@@ -28,6 +28,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) telemetry_path: String,
     /// Most scrapes at the same time; `None` is no limit.
     pub(crate) max_requests: Option<usize>,
+    /// Collectors that a scrape may ask for and that are not in this version.
+    pub(crate) absent: Vec<&'static str>,
     /// Whether the page shows series about this process itself.
     pub(crate) exporter_metrics: bool,
     /// Whether the GPUs may be released and acquired.
@@ -143,7 +145,8 @@ impl Service {
                 format!("{most} scrapes are being answered already (hint: --web.max-requests)\n"),
             );
         };
-        let selection = match Selection::parse(request.uri.query().unwrap_or_default(), &self.running) {
+        let query = request.uri.query().unwrap_or_default();
+        let selection = match Selection::parse(query, &self.running, &self.settings.absent) {
             Ok(selection) => selection,
             Err(reason) => return text(StatusCode::BAD_REQUEST, reason + "\n"),
         };
@@ -153,7 +156,7 @@ impl Service {
 
         let mut sources: Vec<_> = readings.iter().map(|reading| Arc::clone(&reading.families)).collect();
         let mut own = self_metrics::collector_families(&readings);
-        own.push(self_metrics::build_info());
+        own.extend(self_metrics::build_infos());
         if self.settings.exporter_metrics {
             own.extend(self.metrics.families());
         }

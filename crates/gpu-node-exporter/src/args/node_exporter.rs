@@ -235,6 +235,11 @@ fn absent() -> impl Iterator<Item = &'static Peer> {
     DEFAULT.iter().chain(NAMED).filter(|peer| host::COLLECTORS.iter().all(|entry| entry.name != peer.name))
 }
 
+/// The names of its collectors that are not in this version.
+pub(crate) fn absent_collectors() -> Vec<&'static str> {
+    absent().map(|peer| peer.name).collect()
+}
+
 /// Adds the flags that are accepted without effect.
 pub(super) fn add_flags(grammar: &mut Grammar) {
     for peer in absent() {

@@ -57,7 +57,37 @@ fn all_mistakes_at_once() {
 
 #[test]
 fn a_missing_value_is_told() {
-    assert!(mistakes(&["--web.listen-address"]).contains("--web.listen-address"));
+    let check = |written: &[&str], expected: &[&str]| {
+        assert_eq!(mistakes(written).lines().collect::<Vec<_>>(), expected, "{written:?}");
+    };
+    let no_directory =
+        "`--collector.textfile.directory` has no value (hint: write --collector.textfile.directory=VALUE)";
+    let no_address = "`--web.listen-address` has no value (hint: write --web.listen-address=VALUE)";
+    check(&["--web.listen-address"], &[no_address]);
+    check(&["--collector.textfile.directory", "--web.listen-address=127.0.0.1:9100"], &[no_directory]);
+    check(&["--collector.textfile.directory", "--web.listen-address"], &[no_directory, no_address]);
+    check(
+        &["--runtime.gomaxprocs", "--check"],
+        &["`--runtime.gomaxprocs` has no value (hint: write --runtime.gomaxprocs=VALUE)"],
+    );
+    // With an equals sign any value goes.
+    assert_eq!(settings(&["--collector.textfile.directory=--odd"]).warnings, [] as [&str; 0]);
+    assert_eq!(settings(&["--collector.textfile.directory", "-"]).warnings, [] as [&str; 0]);
+    assert_eq!(settings(&["--collector.textfile.directory="]).warnings, [] as [&str; 0]);
+}
+
+#[test]
+fn a_suggestion_is_another_flag_that_is_near() {
+    let check = |written: &str, hint: &str| {
+        let said = mistakes(&[written]);
+        assert!(said.ends_with(&format!("(hint: {hint})")), "{written}: {said}");
+    };
+    check("--no-colector.cpu", "did you mean --no-collector.cpu?");
+    check("--no-web.listen-address", "leave it out, or write --web.listen-address=VALUE");
+    check("--no-web.listen-adress", "--help lists all flags");
+    check("--collector.foo", "--help lists all flags");
+    check("--collector.cpu.infos", "did you mean --collector.cpu.info?");
+    check("--web.lsiten-address=:1", "did you mean --web.listen-address?");
 }
 
 #[test]

@@ -108,10 +108,10 @@ impl Grammar {
     /// Takes out every unknown flag, so that all of them are reported and not only the first.
     fn known_arguments(&self, arguments: Vec<OsString>, mistakes: &mut Vec<String>) -> Vec<OsString> {
         let mut readable = Vec::with_capacity(arguments.len());
-        let mut is_value = false;
-        for argument in arguments {
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy().into_owned();
-            if std::mem::take(&mut is_value) || matches!(text.as_str(), "--help" | "-h" | "--version") {
+            if matches!(text.as_str(), "--help" | "-h" | "--version") {
                 readable.push(argument);
                 continue;
             }
@@ -132,30 +132,54 @@ impl Grammar {
                      (hint: name the address with --web.listen-address)"
                         .to_owned(),
                 ),
-                (None, _) => mistakes.push(self.unknown(name, positive.is_some())),
+                (None, _) if positive.is_some_and(|positive| self.takes_value(positive)) => {
+                    let positive = positive.unwrap_or(name);
+                    mistakes.push(format!(
+                        "`--{name}`: --{positive} takes a value and cannot be turned off (hint: leave it out, or write --{positive}=VALUE)"
+                    ));
+                }
+                (None, _) => mistakes.push(self.unknown(name)),
                 (Some(Takes::Switch { .. }), Some(_)) => mistakes.push(format!(
                     "`--{name}` takes no value (hint: write --{0} or --no-{0})",
                     positive.unwrap_or(name)
                 )),
-                (Some(Takes::Switch { .. }), None) => readable.push(argument),
-                (Some(_), value) => {
-                    is_value = value.is_none();
-                    readable.push(argument);
-                }
+                (Some(Takes::Switch { .. }), None) | (Some(_), Some(_)) => readable.push(argument),
+                // As in node_exporter, the next argument is the value unless it looks like a flag.
+                (Some(_), None) => match arguments.next_if(|next| !looks_like_a_flag(next)) {
+                    Some(value) => readable.extend([argument, value]),
+                    None => mistakes.push(format!("`--{name}` has no value (hint: write --{name}=VALUE)")),
+                },
             }
         }
         readable
     }
 
-    fn unknown(&self, name: &str, negated: bool) -> String {
-        let prefix = if negated { "no-" } else { "" };
-        let bare = if negated { name.trim_start_matches("no-") } else { name };
-        let hint = match nearest(bare, self.known.iter().map(|known| &*known.name)) {
-            Some(near) => format!("did you mean --{prefix}{near}?"),
+    fn takes_value(&self, name: &str) -> bool {
+        self.known.iter().any(|known| known.name == name && !matches!(known.takes, Takes::Switch { .. }))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let bare = name.strip_prefix("no-");
+        let suggestion = match bare {
+            // Only a switch has an opposite.
+            Some(bare) => {
+                let switches = self.known.iter().filter(|known| matches!(known.takes, Takes::Switch { .. }));
+                nearest(bare, switches.map(|known| &*known.name)).map(|near| format!("no-{near}"))
+            }
+            None => nearest(name, self.known.iter().map(|known| &*known.name)).map(str::to_owned),
+        };
+        let hint = match suggestion {
+            Some(near) => format!("did you mean --{near}?"),
             None => "--help lists all flags".to_owned(),
         };
         format!("unknown flag `--{name}` (hint: {hint})")
     }
+}
+
+/// A dash alone is a value (standard input, for many programs).
+fn looks_like_a_flag(argument: &OsString) -> bool {
+    let bytes = argument.as_encoded_bytes();
+    bytes.len() > 1 && bytes.starts_with(b"-")
 }
 
 /// A switch is two arguments; the help shows the one that changes something.
@@ -189,11 +213,24 @@ fn add(command: clap::Command, known: &Known) -> clap::Command {
     }
 }
 
-/// The candidate with the fewest edits from `name`, when they are few enough to be a slip of the hand.
+/// The candidate with the fewest edits from `name`, when they are few enough to be a slip of the hand. What both begin with
+/// says nothing: `collector.foo` is not a slip for `collector.cpu`.
 fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (name.chars().count() / 3).max(1);
-    let distances = candidates.into_iter().map(|candidate| (strsim::levenshtein(name, candidate), candidate));
-    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, candidate)| candidate)
+    let distances = candidates.into_iter().filter_map(|candidate| {
+        let distance = strsim::damerau_levenshtein(name, candidate);
+        let shared = shared_words(name, candidate);
+        let own = name[shared..].chars().count();
+        // Some letters that are missing at the end leave less doubt than others.
+        let most = if own >= 3 && candidate.starts_with(name) { 3 } else { (own / 3).clamp(1, 3) };
+        (distance > 0 && distance <= most).then_some((distance, candidate))
+    });
+    distances.min().map(|(_, candidate)| candidate)
+}
+
+/// How many bytes of whole words, with their dots, both names begin with.
+fn shared_words(one: &str, other: &str) -> usize {
+    let both = one.split_inclusive('.').zip(other.split_inclusive('.'));
+    both.take_while(|(one, other)| one == other).map(|(word, _)| word.len()).sum()
 }
 
 #[cfg(test)]
@@ -228,6 +265,10 @@ mod tests {
         check("web.listen-adress", Some("web.listen-address"));
         check("path.proc", Some("path.procfs"));
         check("collector.cpu.inf", Some("collector.cpu.info"));
+        check("web.listen-address", None);
+        check("collector.foo", None);
+        check("collector.xyz.info", None);
+        check("path.proxy", None);
         check("frobnicate", None);
         check("", None);
     }

@@ -36,6 +36,7 @@ fn service_with(collectors: Vec<Box<dyn Collector>>, max_requests: Option<usize>
     let settings = ServiceSettings {
         telemetry_path: "/metrics".to_owned(),
         max_requests,
+        absent: vec!["netstat"],
         exporter_metrics: true,
         lifecycle: true,
         request_timeout: Duration::from_mins(1),
@@ -73,6 +74,8 @@ async fn each_path_answers() {
         ("/-/ready", 200, "ready"),
         ("/metrics", 200, "fixed_total 7\n"),
         ("/metrics?collect[]=fixed", 200, "fixed_total 7\n"),
+        ("/metrics?collect[]=netstat", 200, "node_exporter_build_info{"),
+        ("/metrics?collect[]=fixed&collect[]=netstat", 200, "fixed_total 7\n"),
         ("/metrics?collect[]=cpu", 400, "the running collectors are fixed"),
         ("/metrics?collect[]=fixed&exclude[]=fixed", 400, "cannot be combined"),
         ("/metric", 404, "metrics are under /metrics"),
@@ -132,6 +135,7 @@ async fn the_page_tells_about_collectors_and_requests() {
         "gpu_node_exporter_http_requests_total{code=\"400\"} 1\n",
         "gpu_node_exporter_http_requests_total{code=\"200\"} 0\n",
         concat!("gpu_node_exporter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
+        concat!("\nnode_exporter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
     ] {
         assert!(body.contains(line), "{line} is not in {body}");
     }
