@@ -125,6 +125,8 @@ pub(crate) fn refusal_banner(refusing: &str, fallback: &str, language: Language)
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::clock::Millis;
     use crate::outbox::testing::{firing, notification};
@@ -145,6 +147,7 @@ mod tests {
                 .collect(),
             attempts: 0,
             is_straggling: false,
+            recipients: BTreeMap::new(),
             payload: bytes::Bytes::new(),
         }
     }

@@ -104,6 +104,20 @@ pub(crate) struct Claim {
     pub(crate) progress: Option<Progress>,
     /// Which channels have refused the last one's message.
     pub(crate) refusals: Refusals,
+    /// What single recipients of a mail know less than the target does.
+    pub(crate) arrears: Arrears,
+}
+
+/// What recipients of a mail have missed of one group, by recipient; oldest first.
+pub(crate) type Arrears = BTreeMap<String, Vec<Missed>>;
+
+/// An alert about which others were sent something that one recipient was not.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Missed {
+    /// As the recipient knows it; `None`: not at all.
+    pub(crate) knew: Option<Alert>,
+    /// As the others know it.
+    pub(crate) now: Alert,
 }
 
 /// One pending delivery.
@@ -123,6 +137,8 @@ pub(crate) struct Pending {
     pub(crate) attempts: u32,
     /// Some recipients have its mail; the others were tried, and are tried again unless something newer comes.
     pub(crate) is_straggling: bool,
+    /// What became of the recipients of its mail.
+    pub(crate) recipients: BTreeMap<String, RecipientStatus>,
     /// The webhook's body.
     pub(crate) payload: Bytes,
 }
@@ -264,6 +280,8 @@ pub(crate) struct Settlement {
     pub(crate) reason: String,
     /// What the target knows now, where that has changed; written in the same transaction.
     pub(crate) ledger: Vec<LedgerEntry>,
+    /// What its recipients have missed now; `None`: as before.
+    pub(crate) arrears: Option<Arrears>,
 }
 
 impl Settlement {

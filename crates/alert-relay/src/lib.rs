@@ -36,6 +36,7 @@ mod recourse;
 mod retry;
 mod schedule;
 
+mod catch_up;
 mod compose;
 mod ledger;
 mod message;

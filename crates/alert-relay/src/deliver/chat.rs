@@ -1,6 +1,6 @@
 //! A message for a chat: its parts belong together and are read by everybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::channel::Part;
 use crate::clock::Millis;
@@ -24,7 +24,7 @@ enum Pass {
 
 /// Sends a message to a chat, in whatever wording it takes. Whether a refused one is put as a bare line is the caller's to decide.
 pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
-    let Sending { delivery, progress, mut message, extent } = sending;
+    let Sending { delivery, progress, mut message, own: _, extent } = sending;
     // What recipients of a mail have under this target's name are no parts of a chat's message.
     let progress = progress.filter(|progress| progress.recipients.is_empty());
     let mut wording = match (extent, progress.map_or(Wording::Normal, |progress| progress.rendering.wording))
@@ -54,7 +54,7 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
                     Wording::Plain => "delivered as plain text",
                     Wording::Bare => "delivered as one line: the channel refuses the text",
                 };
-                return Conclusion::Ended(End::Delivered, reason.to_owned());
+                return Conclusion::Ended(End::Delivered, reason.to_owned(), BTreeMap::new());
             }
             Pass::Reword(next) => {
                 wording = next;

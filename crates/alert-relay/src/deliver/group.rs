@@ -3,19 +3,21 @@
 //! Owns the order of these steps and what is recorded at the end. Leaves out how parts are sent: `chat` where they make one
 //! message, `mail` where each goes to somebody else.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::catch_up::{self, CatchUp, MOST_MISSED};
 use crate::clock::{Millis, whole_millis};
 use crate::compose::{self, Content};
 use crate::deliver::attempt::Sender;
 use crate::deliver::context::Context;
-use crate::deliver::sending::{Conclusion, Sending};
+use crate::deliver::sending::{Conclusion, OwnMessage, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
-use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, Settlement};
+use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, RecipientStatus, Settlement};
 use crate::intake;
 use crate::ledger::{self, Snapshot};
 use crate::memory::Share;
@@ -30,7 +32,10 @@ struct Told<'a> {
     delivery: &'a Pending,
     /// Its webhook.
     newest: &'a Notification,
-    changes: Changes,
+    /// `None`: nothing but to those who have missed earlier mails.
+    changes: Option<Changes>,
+    /// To recipients who have missed earlier mails.
+    own: Vec<CatchUp>,
 }
 
 /// A message that all present channels refuse waits this long for one that is not there at present.
@@ -57,7 +62,8 @@ impl GroupDelivery {
             Ok(notifications) => notifications,
             Err(error) => {
                 let reason = format!("the stored webhook cannot be read: {error}");
-                return self.settle(&claim, delivery, End::Dead, reason, Vec::new()).await;
+                let settlement = self.settlement(delivery, End::Dead, reason);
+                return self.settle_via(self.sender.via.name(), &claim, settlement).await;
             }
         };
         let Some(newest) = notifications.last() else { return };
@@ -73,26 +79,36 @@ impl GroupDelivery {
         if let Some(former) = straggling {
             let until_then = claim.deliveries.iter().take_while(|delivery| delivery.id <= former.id).count();
             let folded = ledger::fold(&claim.ledger, &snapshots[..until_then], send_resolved);
-            let reason = "delivered, but not to all recipients: they get what is newer".to_owned();
-            self.settle(&claim, former, End::Delivered, reason, folded.entries).await;
+            let reason = "delivered, but not to all recipients: they get it with what is newer".to_owned();
+            let via = self.sender.via.name();
+            self.settle_told(via, &claim, former, reason, folded.entries, &former.recipients).await;
             return self.release(context.clock.now()).await;
         }
         let folded = ledger::fold(&claim.ledger, &snapshots, send_resolved);
+        let reachable = self.sender.via.target.channel.recipients();
+        let mut own = catch_up::mails(&claim.ledger, &claim.arrears, &snapshots, send_resolved);
+        for mail in &mut own {
+            mail.recipients.retain(|name| reachable.contains(name));
+        }
+        own.retain(|mail| !mail.recipients.is_empty());
         let changes = match folded.changes {
-            Ok(changes) => changes,
+            Ok(changes) => Some(changes),
+            Err(_) if !own.is_empty() => None,
             Err(suppression) => {
                 let reason = suppression.as_str().to_owned();
-                return self.settle(&claim, delivery, End::Suppressed, reason, folded.entries).await;
+                let settlement = self.settlement(delivery, End::Suppressed, reason);
+                let settlement = Settlement { ledger: folded.entries, ..settlement };
+                return self.settle_via(self.sender.via.name(), &claim, settlement).await;
             }
         };
-        let told = Told { delivery, newest, changes };
+        let told = Told { delivery, newest, changes, own };
         match self.tell(&claim, &told).await {
             // The target knows it only if it was delivered.
-            (via, Conclusion::Ended(End::Delivered, reason)) => {
-                self.settle_via(&via, &claim, delivery, End::Delivered, reason, folded.entries).await;
+            (via, Conclusion::Ended(End::Delivered, reason, recipients)) => {
+                self.settle_told(&via, &claim, delivery, reason, folded.entries, &recipients).await;
             }
-            (via, Conclusion::Ended(end, reason)) => {
-                self.settle_via(&via, &claim, delivery, end, reason, Vec::new()).await;
+            (via, Conclusion::Ended(end, reason, _)) => {
+                self.settle_via(&via, &claim, self.settlement(delivery, end, reason)).await;
             }
             (_, Conclusion::Later(at)) => self.release(at).await,
             (_, Conclusion::Refused(..) | Conclusion::LeaseLost) => {}
@@ -131,13 +147,12 @@ impl GroupDelivery {
                 Recourse::Wait => {
                     return (via, Conclusion::Later(context.clock.now().plus(REFUSED_AGAIN_AFTER)));
                 }
-                Recourse::GiveUp => return (via, Conclusion::Ended(End::Dead, last_words)),
+                Recourse::GiveUp => return (via, Conclusion::Ended(End::Dead, last_words, BTreeMap::new())),
             };
             name.clone_into(&mut via);
             let other = (name != self.sender.via.name()).then(|| self.sender_through(name)).flatten();
             let sender = other.as_ref().unwrap_or(&self.sender);
-            let message = self.compose(claim, told, &sender.via.target, !refusals.is_empty());
-            match self.send(sender, claim, told.delivery, message, extent).await {
+            match self.send(sender, claim, told, extent, !refusals.is_empty()).await {
                 Conclusion::Refused(wording, words) => {
                     refusals.add(&via, wording);
                     let (id, target) = (context.outbox.public_id(told.delivery.id), &claim.key.target);
@@ -163,7 +178,8 @@ impl GroupDelivery {
     fn compose(
         &self,
         claim: &Claim,
-        Told { delivery, newest, changes }: &Told<'_>,
+        Told { delivery, newest, .. }: &Told<'_>,
+        changes: &Changes,
         via: &TargetSettings,
         is_refused: bool,
     ) -> Message {
@@ -187,20 +203,32 @@ impl GroupDelivery {
         &self,
         sender: &Sender,
         claim: &Claim,
-        delivery: &Pending,
-        message: Message,
+        told: &Told<'_>,
         extent: Extent,
+        is_refused: bool,
     ) -> Conclusion {
         // Only what was sent through this channel counts.
         let via = sender.via.name();
         let progress = claim.progress.as_ref().filter(|progress| progress.rendering.via == via);
-        let sending = Sending { delivery, progress, message, extent };
-        let recipients = sender.via.target.channel.recipients();
+        let compose = |changes: &Changes| self.compose(claim, told, changes, &sender.via.target, is_refused);
+        let own = told.own.iter().map(|CatchUp { recipients, changes }| OwnMessage {
+            recipients: recipients.clone(),
+            message: compose(changes),
+        });
+        let own: Vec<OwnMessage> = own.collect();
+        let changes = told.changes.as_ref().or_else(|| told.own.first().map(|mail| &mail.changes));
+        let message = compose(changes.unwrap_or(&Changes::default()));
+        let mut recipients = sender.via.target.channel.recipients();
         if recipients.is_empty() {
-            chat::send(sender, sending).await
-        } else {
-            mail::send(sender, sending, recipients).await
+            return chat::send(sender, Sending { delivery: told.delivery, progress, message, own, extent })
+                .await;
         }
+        if told.changes.is_none() {
+            // The others know all of it.
+            recipients.retain(|name| own.iter().any(|mail| mail.recipients.contains(name)));
+        }
+        mail::send(sender, Sending { delivery: told.delivery, progress, message, own, extent }, recipients)
+            .await
     }
 
     async fn release(&self, at: Millis) {
@@ -208,33 +236,41 @@ impl GroupDelivery {
         context.insist("put a delivery back", &key.target, || context.outbox.release(key, at)).await;
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        delivery: &Pending,
-        end: End,
-        reason: String,
-        ledger: Vec<LedgerEntry>,
-    ) {
-        self.settle_via(self.sender.via.name(), claim, delivery, end, reason, ledger).await;
+    fn settlement(&self, delivery: &Pending, end: End, reason: String) -> Settlement {
+        let key = self.sender.key.clone();
+        Settlement { key, delivery: delivery.id, end, reason, ledger: Vec::new(), arrears: None }
     }
 
-    async fn settle_via(
+    /// Ends what was told, and notes which recipients of a mail it has not reached.
+    async fn settle_told(
         &self,
         via: &str,
         claim: &Claim,
         delivery: &Pending,
-        end: End,
         reason: String,
         ledger: Vec<LedgerEntry>,
+        recipients: &BTreeMap<String, RecipientStatus>,
     ) {
+        let (arrears, forgotten) = catch_up::after(&claim.arrears, &claim.ledger, &ledger, recipients);
+        if forgotten > 0 {
+            let target = &claim.key.target;
+            tracing::error!(
+                %target, group = %claim.key.group, forgotten,
+                "{target}: {forgotten} alerts that recipients have missed are not told them any more: more than {MOST_MISSED} of one group"
+            );
+        }
+        let arrears = (arrears != claim.arrears).then_some(arrears);
+        let settlement = self.settlement(delivery, End::Delivered, reason);
+        self.settle_via(via, claim, Settlement { ledger, arrears, ..settlement }).await;
+    }
+
+    async fn settle_via(&self, via: &str, claim: &Claim, settlement: Settlement) {
         let Sender { key, via: Via { context, .. }, .. } = &self.sender;
-        let settlement = Settlement { key: key.clone(), delivery: delivery.id, end, reason, ledger };
         let settle = || context.outbox.settle(settlement.clone());
         match context.insist("end a delivery", &key.target, settle).await {
             None => {}
             Some(0) => {
-                let (id, target) = (context.outbox.public_id(delivery.id), &key.target);
+                let (id, target) = (context.outbox.public_id(settlement.delivery), &key.target);
                 tracing::warn!(
                     delivery = %id, %target,
                     "delivery {id} to {target}: the claim ran out before its end was noted; it may be sent twice"
@@ -242,7 +278,7 @@ impl GroupDelivery {
             }
             Some(_) => {
                 let now = context.clock.now();
-                if end == End::Delivered {
+                if settlement.end == End::Delivered {
                     // Of the snapshot that waited longest.
                     let oldest = claim.deliveries.iter().map(|delivery| delivery.accepted_at).min();
                     let latency = now.since(oldest.unwrap_or(now)).as_secs_f64();

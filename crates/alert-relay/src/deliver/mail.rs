@@ -1,5 +1,8 @@
 //! A message for people who get a mail each: one mailbox that takes nothing keeps it from nobody else.
 
+use std::collections::BTreeSet;
+
+use crate::channel::Part;
 use crate::clock::Millis;
 use crate::deliver::attempt::{Answer, Sender, Tried};
 use crate::deliver::recipients::{MailState, Recipients};
@@ -40,10 +43,9 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
     let words = pass.content_words.as_ref().or(pass.mailbox_words.as_ref());
     let words = words.map_or(String::new(), |words| format!(": {words}"));
     let of = recipients.len();
+    let delivered = |reason: String| Conclusion::Ended(End::Delivered, reason, recipients.statuses());
     match state {
-        MailState::Over { accepted } if accepted == of => {
-            Conclusion::Ended(End::Delivered, "delivered".to_owned())
-        }
+        MailState::Over { accepted } if accepted == of => delivered("delivered".to_owned()),
         MailState::Over { accepted: 0 } if pass.content_words.is_some() => {
             Conclusion::Refused(Wording::Bare, format!("refused for {of} of {of} recipients{words}"))
         }
@@ -51,11 +53,11 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
         MailState::Over { accepted: 0 } => Conclusion::Later(later),
         MailState::Over { accepted } => {
             let reason = format!("delivered, but refused for {} of {of} recipients{words}", of - accepted);
-            Conclusion::Ended(End::Delivered, reason)
+            delivered(reason)
         }
         MailState::Straggling if is_too_late(sender, &sending) => {
             let reason = format!("delivered, but not to all of {of} recipients{words}");
-            Conclusion::Ended(End::Delivered, reason)
+            delivered(reason)
         }
         MailState::Straggling | MailState::Open => Conclusion::Later(later),
     }
@@ -71,8 +73,11 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
     };
     while !waiting.is_empty() && !pass.is_cut_short {
         let (parts, rendering) = sender.render(&sending.message, wording);
+        let own: Vec<(&BTreeSet<String>, Vec<Part>)> =
+            sending.own.iter().map(|own| (&own.recipients, sender.render(&own.message, wording).0)).collect();
         let mut reworded = Vec::new();
         for name in waiting {
+            let parts = own.iter().find(|(who, _)| who.contains(&name)).map_or(&parts, |(_, parts)| parts);
             let Some(part) = parts.iter().find(|part| part.recipient() == Some(&name)) else { continue };
             let number = recipients.number(&name);
             match sender.attempt(sending.delivery, part, number, &rendering, Some(recipients)).await {

@@ -86,6 +86,12 @@ impl Recipients {
         }
     }
 
+    /// What became of each; who was not tried waits.
+    pub(super) fn statuses(&self) -> BTreeMap<String, RecipientStatus> {
+        let status = |name: &String| self.recipients.get(name).copied().unwrap_or(RecipientStatus::Deferred);
+        self.names.iter().map(|name| (name.clone(), status(name))).collect()
+    }
+
     /// For the store.
     pub(super) fn progress(&self) -> MailProgress {
         MailProgress {

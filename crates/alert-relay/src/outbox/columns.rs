@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::delivery::Missed;
 use crate::message::Wording;
-use crate::notification::Fingerprint;
+use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::routes::Mentions;
 
 /// `what` in the tally, beside the ends.
@@ -57,6 +61,66 @@ pub(super) fn mentions_from_json(text: &str) -> Result<Mentions, sqlx::Error> {
         .into_iter()
         .map(|(name, alerts)| (name, alerts.into_iter().map(Fingerprint).collect()))
         .collect())
+}
+
+/// An alert that a recipient missed, as JSON.
+#[derive(Serialize, Deserialize)]
+struct MissedAlert {
+    knew: Option<StoredAlert>,
+    now: StoredAlert,
+}
+
+/// An alert as JSON; times in milliseconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct StoredAlert {
+    fingerprint: String,
+    is_firing: bool,
+    starts_at: i64,
+    ends_at: Option<i64>,
+    labels: LabelSet,
+    annotations: LabelSet,
+    generator_url: String,
+}
+
+impl StoredAlert {
+    fn of(alert: &Alert) -> Self {
+        Self {
+            fingerprint: alert.fingerprint.0.clone(),
+            is_firing: alert.status == Status::Firing,
+            starts_at: Millis::from(alert.starts_at).0,
+            ends_at: alert.ends_at.map(|at| Millis::from(at).0),
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            generator_url: alert.generator_url.clone(),
+        }
+    }
+
+    fn alert(self) -> Alert {
+        Alert {
+            status: if self.is_firing { Status::Firing } else { Status::Resolved },
+            labels: self.labels,
+            annotations: self.annotations,
+            starts_at: Millis(self.starts_at).timestamp(),
+            ends_at: self.ends_at.map(|at| Millis(at).timestamp()),
+            generator_url: self.generator_url,
+            fingerprint: Fingerprint(self.fingerprint),
+        }
+    }
+}
+
+pub(super) fn missed_to_json(missed: &[Missed]) -> String {
+    let stored = |missed: &Missed| MissedAlert {
+        knew: missed.knew.as_ref().map(StoredAlert::of),
+        now: StoredAlert::of(&missed.now),
+    };
+    to_json(&missed.iter().map(stored).collect::<Vec<_>>())
+}
+
+pub(super) fn missed_from_json(text: &str) -> Result<Vec<Missed>, sqlx::Error> {
+    let stored: Vec<MissedAlert> = from_json(text)?;
+    let missed =
+        |stored: MissedAlert| Missed { knew: stored.knew.map(StoredAlert::alert), now: stored.now.alert() };
+    Ok(stored.into_iter().map(missed).collect())
 }
 
 fn texts(fingerprints: &[Fingerprint]) -> Vec<&str> {

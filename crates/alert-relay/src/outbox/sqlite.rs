@@ -20,6 +20,7 @@ mod connect;
 mod failure;
 mod gathered;
 mod ledger;
+mod missed;
 pub(super) mod ownership;
 pub(super) mod read_only;
 mod readers;

@@ -143,8 +143,14 @@ impl Stage {
 
     pub(super) async fn settle(&self, claim: &Claim, end: End, ledger: Vec<LedgerEntry>) -> u64 {
         let delivery = claim.deliveries.last().unwrap().id;
-        let settlement =
-            Settlement { key: claim.key.clone(), delivery, end, reason: "test".to_owned(), ledger };
+        let settlement = Settlement {
+            key: claim.key.clone(),
+            delivery,
+            end,
+            reason: "test".to_owned(),
+            ledger,
+            arrears: None,
+        };
         self.outbox.settle(settlement).await.unwrap()
     }
 }

@@ -85,7 +85,7 @@ async fn one_mailbox_that_takes_nothing_for_hours_keeps_no_news_from_the_others(
             .collect()
     };
     assert_eq!(of("ann"), ["new a", "new b, still a", "resolved a b"]);
-    assert_eq!(of("bob"), ["new a", "new b, still a", "resolved a b"]);
+    assert_eq!(of("bob"), ["new a", "new a b", "resolved a b"]);
     scene.ends(&[(End::Delivered, 2)]).await;
     is_up(&scene, 1).await;
 
@@ -136,7 +136,7 @@ async fn a_budget_that_ends_in_the_middle_cuts_off_nobody() {
     scene.settled().await;
     assert_eq!(mail.heard_so_far(), ["to ann: new a", "to bob: new a", "to cem: new a", "to bob: new a"]);
     scene.advance(61 * SECOND).await;
-    assert_eq!(mail.heard(6).await[4..], ["to ann: new b, still a", "to bob: new b, still a"]);
+    assert_eq!(mail.heard(6).await[4..], ["to ann: new b, still a", "to bob: new a b"]);
 }
 
 #[tokio::test]
@@ -179,4 +179,44 @@ async fn a_server_that_defers_everybody_fails() {
     mail.heard(6).await;
     scene.settled().await;
     is_up(&scene, 0).await;
+}
+
+/// The input of the fault: told once and missed, the end of an alert was never heard of again.
+#[tokio::test]
+async fn who_missed_a_mail_is_told_it_with_what_is_newer() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.ends(&[(End::Delivered, 1)]).await;
+    mail.reply_to("bob", deferred());
+    scene.accept("group", vec![resolved("a", 10), firing("b", 10)]).await;
+    mail.heard(4).await;
+    scene.settled().await;
+    let scene = scene.restart().await;
+    scene.accept("group", vec![firing("b", 10), firing("c", 10)]).await;
+    scene.settled().await;
+    mail.accept_to("bob");
+    scene.advance(Duration::from_mins(5)).await;
+    scene.ends(&[(End::Delivered, 3)]).await;
+    let heard = mail.heard_so_far();
+    assert!(heard.contains(&"to ann: new c, still b".to_owned()), "{heard:?}");
+    assert_eq!(heard.last().unwrap(), "to bob: new b c, resolved a");
+    // From then on he gets what the others get.
+    scene.accept("group", vec![firing("b", 10), firing("c", 10), firing("d", 10)]).await;
+    scene.ends(&[(End::Delivered, 4)]).await;
+    assert_eq!(mail.heard_so_far()[heard.len()..], ["to ann: new d, still b c", "to bob: new d, still b c"]);
+}
+
+#[tokio::test]
+async fn who_missed_a_mail_hears_of_it_though_it_is_no_news_to_the_others() {
+    let (scene, mail) = scene(&["ann", "bob"]).await;
+    mail.reply_to("bob", no_such_user());
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.accept("group", vec![resolved("a", 10)]).await;
+    scene.ends(&[(End::Delivered, 2)]).await;
+    mail.accept_to("bob");
+    scene.advance(crate::outbox::DEDUP_WINDOW).await;
+    scene.accept("group", vec![resolved("a", 10)]).await;
+    scene.ends(&[(End::Delivered, 3)]).await;
+    assert_eq!(mail.heard_so_far().last().unwrap(), "to bob: resolved a");
+    assert_eq!(mail.heard_so_far().len(), 5, "{:?}", mail.heard_so_far());
 }

@@ -12,6 +12,7 @@ use crate::outbox::arrival::ArrivingDelivery;
 use crate::outbox::columns::{to_json, wording_to_word};
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
+use crate::outbox::sqlite::missed;
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -222,6 +223,9 @@ pub(super) async fn settle(
     gathered.count(&key.target, end.as_str(), older);
 
     ledger::write(connection, key, &settlement.ledger, now).await?;
+    if let Some(arrears) = &settlement.arrears {
+        missed::replace(connection, key, arrears, now).await?;
+    }
     // Alerts that the target knows as firing are kept as long as messages about them go on.
     if settlement.end == End::Delivered {
         sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
@@ -325,6 +329,11 @@ pub(super) async fn prune(
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
          (SELECT target, group_id, fingerprint FROM told WHERE status = 'resolved' AND told_at < $1 ORDER BY told_at LIMIT $2)",
             now.minus(OVER_IS_KEPT),
+        ),
+        (
+            "DELETE FROM missed WHERE (target, group_id, recipient) IN \
+         (SELECT target, group_id, recipient FROM missed WHERE missed_at < $1 ORDER BY missed_at LIMIT $2)",
+            ended_before.minus(FIRING_IS_KEPT_LONGER),
         ),
     ] {
         let done = sqlx::query(statement).bind(before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;

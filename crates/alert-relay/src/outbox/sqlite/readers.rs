@@ -8,8 +8,8 @@ use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
 use crate::clock::Millis;
 use crate::delivery::{
-    Claim, DeliveryKey, DueDelivery, End, PastAttempt, Pending, Progress, Rendering, TargetCount,
-    UrgencyFilter, Waiting,
+    Claim, DeliveryKey, DueDelivery, End, PastAttempt, Pending, Progress, RecipientStatus, Rendering,
+    TargetCount, UrgencyFilter, Waiting,
 };
 use crate::outbox::columns::{
     ACCEPTED, SET_ASIDE, fingerprints_from_json, from_json, mentions_from_json, wording_from_word,
@@ -18,6 +18,7 @@ use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::changes::CLAIM_ROWS;
 use crate::outbox::sqlite::failure::store_error;
 use crate::outbox::sqlite::ledger;
+use crate::outbox::sqlite::missed;
 use crate::recourse::Refusals;
 
 /// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
@@ -96,7 +97,8 @@ impl Readers {
             rows.into_iter().map(|row| pending(&row)).collect::<Result<_, sqlx::Error>>()?;
         let ledger = ledger::read(&self.pool, key, &deliveries).await?;
         let refusals = self.refusals(delivery).await?;
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals }))
+        let arrears = missed::read(&self.pool, key).await?;
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals, arrears }))
     }
 
     /// What the next claim of a queue would take of memory, if nothing more comes.
@@ -153,7 +155,6 @@ impl Readers {
             delivery.try_get("rendered_at")?,
             delivery.try_get("parts")?,
         );
-        let recipients: Option<String> = delivery.try_get("recipients")?;
         let (Some(via), Some(wording), Some(at), Some(parts)) = (via, wording, at, parts) else {
             return Ok(None);
         };
@@ -171,7 +172,7 @@ impl Readers {
         Ok(Some(Progress {
             rendering: Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts },
             done,
-            recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
+            recipients: recipients(delivery)?,
         }))
     }
 
@@ -286,6 +287,11 @@ fn due_delivery(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Erro
     })
 }
 
+fn recipients(row: &SqliteRow) -> Result<BTreeMap<String, RecipientStatus>, sqlx::Error> {
+    let recipients: Option<String> = row.try_get("recipients")?;
+    recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))
+}
+
 fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
     Ok(Pending {
         id: row.try_get("id")?,
@@ -295,6 +301,7 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
         mentions: mentions_from_json(row.try_get("mentions")?)?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
+        recipients: recipients(row)?,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
     })
 }

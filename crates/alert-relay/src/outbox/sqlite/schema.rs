@@ -44,10 +44,11 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 7] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+const MIGRATIONS: [&str; 8] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 7;
+pub(super) const NEWEST: i64 = 8;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -200,6 +201,20 @@ ALTER TABLE deliveries ADD COLUMN
   deaths BIGINT NOT NULL DEFAULT 0  /* how often the relay ended, without a stop, while is_preparing was 1 */;
 ";
 
+/// Somebody who could not be reached with a mail is sent what they missed with the next one.
+const VERSION_8: &str = r"
+CREATE TABLE missed (
+  -- What single recipients of a mail have missed of a group, until a mail reaches them. The target was told it (told).
+  target    TEXT   NOT NULL,
+  group_id  TEXT   NOT NULL,
+  recipient TEXT   NOT NULL,
+  alerts    TEXT   NOT NULL,  -- JSON, oldest first: each alert as the recipient knew it (knew) and as the others know it (now)
+  missed_at BIGINT NOT NULL,
+  PRIMARY KEY (target, group_id, recipient)
+);
+CREATE INDEX missed_by_age ON missed (missed_at);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,7 +272,7 @@ mod tests {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 6);
+        assert_eq!(tables.len(), 7);
         for table in tables {
             let sql: String = table.get("sql");
             assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");
