@@ -4,6 +4,7 @@
 //! becomes of a late one, which is `scrape.rs`'s.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::family::Family;
 
@@ -60,6 +61,14 @@ impl Collected {
     }
 }
 
+impl Collected {
+    /// Adds what another part of the reading gave.
+    pub(crate) fn extend(&mut self, part: Self) {
+        self.families.extend(part.families);
+        self.faults.extend(part.faults);
+    }
+}
+
 impl From<Result<Vec<Family>, Fault>> for Collected {
     fn from(reading: Result<Vec<Family>, Fault>) -> Self {
         match reading {
@@ -70,18 +79,44 @@ impl From<Result<Vec<Family>, Fault>> for Collected {
 }
 
 /// Why a reading, or a part of it, is missing. Its text goes to the log, never into a label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Fault(String);
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    what: String,
+    /// What was found, which may be another text at each reading of one lasting fault.
+    excerpt: Option<String>,
+}
 
 impl Fault {
     /// `what` names the file or call and what was wrong with it.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { what: what.into(), excerpt: None }
+    }
+
+    /// With what was found, which does not make it another fault: a line whose counters move stays one line.
+    pub(crate) fn with_excerpt(what: impl Into<String>, excerpt: String) -> Self {
+        Self { what: what.into(), excerpt: Some(excerpt) }
+    }
+}
+
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        self.what == other.what
+    }
+}
+
+impl Eq for Fault {}
+
+impl Hash for Fault {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.what.hash(state);
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        match &self.excerpt {
+            Some(excerpt) => write!(out, "{}: `{excerpt}`", self.what),
+            None => out.write_str(&self.what),
+        }
     }
 }

@@ -10,8 +10,10 @@ use crate::flags::{Flags, Grammar};
 
 mod detached;
 mod entry;
+mod excerpt;
 mod filter;
 mod kept_file;
+mod lines;
 mod netlink;
 mod proc_file;
 pub(crate) mod root;

@@ -1,16 +1,17 @@
-//! Files that stay open from one scrape to the next.
+//! Files that stay open from one scrape to the next, and how much of a file is read at all.
 //!
 //! Opening a file of sysfs costs ten times as much as reading it again, so files stay open and are read with `pread` from
 //! the start: the kernel makes the text anew at offset 0. How many stay open has a limit; a file beyond it is opened for
 //! each reading. Leaves out where the files are and what their text means.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::utf8::escaped;
 use crate::collector::Fault;
 use crate::descriptors::may_stay_open;
 
@@ -20,7 +21,18 @@ pub(crate) struct KeptFile {
     path: PathBuf,
     file: Option<File>,
     length: Length,
+    /// A file with more bytes is not read.
+    most: usize,
 }
+
+/// A file of `/proc` with a line for each device, mount or CPU: thousands of them fit.
+const MOST_OF_MANY: usize = 4 * 1024 * 1024;
+
+/// A file of `/proc` whose lines are the kernel's own: some kilobytes.
+const MOST_OF_FEW: usize = 64 * 1024;
+
+/// A page, and room for what a test or a driver makes of it.
+const MOST_OF_ATTRIBUTE: usize = 64 * 1024;
 
 /// How long a file's text can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +46,22 @@ enum Length {
 impl KeptFile {
     /// Nothing is opened yet.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, length: Length::Any }
+        Self { path, file: None, length: Length::Any, most: MOST_OF_MANY }
+    }
+
+    /// A file whose length does not follow from what is in the machine.
+    pub(crate) fn of_few_lines(path: PathBuf) -> Self {
+        Self { most: MOST_OF_FEW, ..Self::new(path) }
+    }
+
+    /// A file that may have more bytes than others.
+    pub(crate) fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// An attribute of sysfs, which takes one system call to read instead of two.
     pub(crate) fn attribute(path: PathBuf) -> Self {
-        Self { path, file: None, length: Length::Page }
+        Self { path, file: None, length: Length::Page, most: MOST_OF_ATTRIBUTE }
     }
 
     /// What is wrong with the text that was read, and where it is.
@@ -47,27 +69,35 @@ impl KeptFile {
         Fault::new(format!("{}: {wrong}", self.path.display()))
     }
 
-    /// The whole text as it is now, read into `buffer`.
+    /// The whole text as it is now, read into `buffer`. In a file of many lines, bytes that are not UTF-8 (in the name of a
+    /// device or a mount) are written as `\xff`, so that they cost no other line.
     pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b str, ReadError> {
-        let length =
-            self.fill(&mut buffer.0).map_err(|error| ReadError { path: self.path.clone(), error })?;
-        std::str::from_utf8(&buffer.0[..length]).map_err(|_| ReadError {
-            path: self.path.clone(),
-            error: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),
-        })
+        let Buffer { bytes, escaped: text } = buffer;
+        let length = self.fill(bytes).map_err(|error| ReadError { path: self.path.clone(), error })?;
+        match std::str::from_utf8(&bytes[..length]) {
+            Ok(text) => Ok(text),
+            Err(_) if self.length == Length::Any => {
+                *text = escaped(&bytes[..length]).into_owned();
+                Ok(text)
+            }
+            Err(_) => Err(ReadError {
+                path: self.path.clone(),
+                error: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),
+            }),
+        }
     }
 
     /// A descriptor of a device that went away fails for ever, also when a device of the same name is back: only then
     /// the file is opened anew. Other failures belong to the question (`EINVAL` for the speed of a link that is down).
     fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
         if let Some(file) = &self.file {
-            match fill_from(file, self.length, bytes) {
+            match fill_from(file, self.length, self.most, bytes) {
                 Err(error) if is_gone(&error) => self.file = None,
                 answered => return answered,
             }
         }
         let file = File::open(&self.path)?;
-        let filled = fill_from(&file, self.length, bytes);
+        let filled = fill_from(&file, self.length, self.most, bytes);
         self.file = Some(file).filter(may_stay_open);
         filled
     }
@@ -81,7 +111,7 @@ fn is_gone(error: &io::Error) -> bool {
 /// The first request stays at one page: files under `/proc/sys` were measured to cost more the larger the request is.
 const FIRST_REQUEST: usize = 4096;
 
-fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usize> {
+fn fill_from(file: &File, length: Length, most: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
     if bytes.len() < FIRST_REQUEST {
         bytes.resize(FIRST_REQUEST, 0);
     }
@@ -94,6 +124,9 @@ fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usi
             Ok(0) => return Ok(filled),
             Ok(count) => {
                 filled += count;
+                if filled > most {
+                    return Err(longer_than(most));
+                }
                 if length == Length::Page && filled < bytes.len() {
                     return Ok(filled);
                 }
@@ -104,9 +137,27 @@ fn fill_from(file: &File, length: Length, bytes: &mut Vec<u8>) -> io::Result<usi
     }
 }
 
+fn longer_than(most: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("is longer than {most} bytes and is not read"))
+}
+
+/// A file that is read once and not kept: all of it, unless it is longer than an attribute may be.
+pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST_OF_ATTRIBUTE as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > MOST_OF_ATTRIBUTE { Err(longer_than(MOST_OF_ATTRIBUTE)) } else { Ok(bytes) }
+    };
+    read().map_err(|error| ReadError::new(path, error))
+}
+
 /// The memory for one file's text, used again at every reading.
 #[derive(Debug, Default)]
-pub(crate) struct Buffer(Vec<u8>);
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    /// The text of a file that is not UTF-8.
+    escaped: String,
+}
 
 /// A file that could not be read, by name.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +221,37 @@ mod tests {
         let text = "0123456789".repeat(2_000);
         std::fs::write(&path, &text).unwrap();
         assert_eq!(KeptFile::new(path).read(&mut Buffer::default()).unwrap(), text);
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_told_and_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let check = |mut file: KeptFile, length: usize, most: Option<usize>| {
+            std::fs::write(&path, "x".repeat(length)).unwrap();
+            let read = file.read(&mut Buffer::default()).map(str::len).map_err(|error| error.to_string());
+            let error = |most| format!("{}: is longer than {most} bytes and is not read", path.display());
+            assert_eq!(read, most.map_or(Ok(length), |most| Err(error(most))));
+        };
+        check(KeptFile::new(path.clone()).at_most(9_000), 9_000, None);
+        check(KeptFile::new(path.clone()).at_most(9_000), 9_001, Some(9_000));
+        check(KeptFile::of_few_lines(path.clone()), 64 * 1024 + 1, Some(64 * 1024));
+        check(KeptFile::attribute(path.clone()), 64 * 1024 + 1, Some(64 * 1024));
+        check(KeptFile::new(path.clone()), 4 * 1024 * 1024 + 1, Some(4 * 1024 * 1024));
+        std::fs::write(&path, "x".repeat(64 * 1024)).unwrap();
+        assert_eq!(read_whole(&path).unwrap().len(), 64 * 1024);
+        std::fs::write(&path, "x".repeat(64 * 1024 + 1)).unwrap();
+        assert!(read_whole(&path).unwrap_err().to_string().contains("is longer than"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_text_costs_no_other_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"a\xff 1\nb 2\n").unwrap();
+        let mut buffer = Buffer::default();
+        assert_eq!(KeptFile::new(path.clone()).read(&mut buffer).unwrap(), "a\\xff 1\nb 2\n");
+        assert!(KeptFile::attribute(path).read(&mut buffer).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 
+use super::utf8::escaped;
 use crate::collector::Fault;
 
 /// From `include/uapi/linux/netlink.h`.
@@ -37,6 +38,9 @@ pub(crate) struct Query {
 
 /// The kernel fills at most this much of a datagram in a dump.
 const DATAGRAM: usize = 32 * 1024;
+
+/// The kernel's answers on a machine with ten thousand devices are some 15 MB.
+const MOST_OF_AN_ANSWER: usize = 64 * 1024 * 1024;
 
 /// A socket that is opened at the first query and kept.
 #[derive(Default)]
@@ -65,18 +69,33 @@ impl Socket {
         self.sequence = self.sequence.wrapping_add(1);
         send(&socket, &request(query.request, self.sequence), SendFlags::empty())?;
         self.datagram.resize(DATAGRAM, 0);
-        loop {
-            let (length, whole) = recv(&socket, self.datagram.as_mut_slice(), RecvFlags::TRUNC)?;
-            if whole > length || length == 0 {
-                return Err(io::Error::other("the answer is longer than a datagram of a dump may be"));
-            }
-            let datagram = &self.datagram[..length];
-            let progress =
-                read_datagram(datagram, self.sequence, query.answer, |message| take(&socket, message))?;
-            if progress == Progress::Done {
-                self.open = Some(socket);
-                return Ok(());
-            }
+        let taken = |message: &[u8]| take(&socket, message);
+        receive(&socket, &mut self.datagram, MOST_OF_AN_ANSWER, (self.sequence, query.answer), taken)?;
+        self.open = Some(socket);
+        Ok(())
+    }
+}
+
+/// Gives the messages of an answer of at most `most` bytes to `take`; the answer is known by its sequence number and kind.
+fn receive(
+    socket: &OwnedFd,
+    datagram: &mut [u8],
+    most: usize,
+    (sequence, answer): (u32, u16),
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut received = 0;
+    loop {
+        let (length, whole) = recv(socket, &mut *datagram, RecvFlags::TRUNC)?;
+        if whole > length || length == 0 {
+            return Err(io::Error::other("the answer is longer than a datagram of a dump may be"));
+        }
+        received += length;
+        if received > most {
+            return Err(io::Error::other(format!("the answer is longer than {most} bytes")));
+        }
+        if read_datagram(&datagram[..length], sequence, answer, &mut take)? == Progress::Done {
+            return Ok(());
         }
     }
 }
@@ -152,10 +171,10 @@ fn aligned(length: usize) -> usize {
     length.next_multiple_of(4)
 }
 
-/// A text that ends at its first zero.
+/// A text that ends at its first zero, with each byte that is not UTF-8 as `\xff`.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+    escaped(&bytes[..end]).into_owned()
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -181,6 +200,18 @@ mod tests {
         let read = |sequence| read_datagram(&message, sequence, 16, |_| ());
         assert_eq!(read(7).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert_eq!(read(8).unwrap(), Progress::More);
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_told() {
+        let kinds = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+        let (kernel, ours) = rustix::net::socketpair(kinds.0, kinds.1, kinds.2, None).unwrap();
+        let mut taken = 0;
+        for _ in 0..4 {
+            send(&kernel, &request(16, 7), SendFlags::empty()).unwrap();
+        }
+        let error = receive(&ours, &mut [0; 64], 100, (7, 16), |_| taken += 1).unwrap_err();
+        assert_eq!((error.to_string().as_str(), taken), ("the answer is longer than 100 bytes", 3));
     }
 
     proptest! {

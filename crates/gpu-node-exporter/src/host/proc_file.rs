@@ -16,6 +16,11 @@ impl ProcFile {
         Self { file: KeptFile::new(root.proc.join(path)), buffer: Buffer::default() }
     }
 
+    /// The same, of a file whose length does not follow from what is in the machine.
+    pub(crate) fn of_few_lines(root: &Root, path: &str) -> Self {
+        Self { file: KeptFile::of_few_lines(root.proc.join(path)), buffer: Buffer::default() }
+    }
+
     /// The whole text as it is now.
     pub(crate) fn read(&mut self) -> Result<&str, ReadError> {
         self.file.read(&mut self.buffer)

@@ -5,10 +5,13 @@
 //! that could not be read. A collector adds a table: which file becomes which family. Leaves out what the attributes
 //! mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::kept_file::{Buffer, KeptFile, ReadError};
+use super::excerpt::excerpt;
+use super::kept_file::{Buffer, KeptFile, ReadError, read_whole};
+use super::utf8::escaped;
 use crate::collector::Fault;
 use crate::family::{Family, Kind, Labels};
 
@@ -16,7 +19,7 @@ use crate::family::{Family, Kind, Labels};
 pub(crate) struct Devices<D> {
     directory: PathBuf,
     /// `None` for a device that is not shown.
-    known: BTreeMap<String, Option<D>>,
+    known: BTreeMap<OsString, Option<D>>,
 }
 
 impl<D> Devices<D> {
@@ -26,23 +29,25 @@ impl<D> Devices<D> {
     }
 
     /// The devices that are there now, by name. `open` is asked once for each new device, with its directory and its
-    /// name; `None` leaves it out until it is gone.
+    /// name as a label shows it; `None` leaves it out until it is gone.
     pub(crate) fn find(
         &mut self,
         open: impl Fn(&Path, &str) -> Option<D>,
     ) -> Result<impl Iterator<Item = &mut D>, Fault> {
         let unreadable = |error| ReadError::new(&self.directory, error);
-        let mut names = Vec::new();
+        let mut names = BTreeSet::new();
         for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             // Among the devices may be plain files, such as `bonding_masters`.
             let is_device = entry.file_type().is_ok_and(|kind| !kind.is_file());
-            names.extend(entry.file_name().into_string().ok().filter(|_| is_device));
+            names.extend(Some(entry.file_name()).filter(|_| is_device));
         }
         self.known.retain(|name, _| names.contains(name));
         for name in names {
             let directory = &self.directory;
-            self.known.entry(name).or_insert_with_key(|name| open(&directory.join(name), name));
+            self.known
+                .entry(name)
+                .or_insert_with_key(|name| open(&directory.join(name), &escaped(name.as_encoded_bytes())));
         }
         Ok(self.known.values_mut().flatten())
     }
@@ -134,14 +139,17 @@ fn parse_number(text: &str) -> Result<i64, String> {
         Some(digits) => i64::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("expected a number, found {text:?}"))
+    parsed.map_err(|_| format!("expected a number, found `{}`", excerpt(text)))
 }
 
 /// An attribute that is not read often enough to be kept (topology, labels): its text; `None` where the device has no
 /// answer.
 pub(crate) fn read_once(path: &Path) -> Result<Option<String>, ReadError> {
-    match std::fs::read_to_string(path).map_err(|error| ReadError::new(path, error)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
+    match read_whole(path) {
+        Ok(bytes) => match str::from_utf8(&bytes) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) => Err(ReadError::new(path, std::io::Error::other(error))),
+        },
         Err(error) if error.is_no_answer() => Ok(None),
         Err(error) => Err(error),
     }
@@ -182,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_not_text_are_shown_and_stay_apart() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let root = tempfile::tempdir().unwrap();
+        for name in [b"eth\xfe", b"eth\xff"] {
+            std::fs::create_dir(root.path().join(std::ffi::OsStr::from_bytes(name))).unwrap();
+        }
+        let mut devices = Devices::new(root.path().into());
+        let found = devices.find(|directory, name| Some((directory.is_dir(), name.to_owned()))).unwrap();
+        let found: Vec<_> = found.map(|device| device.clone()).collect();
+        assert_eq!(found, [(true, r"eth\xfe".to_owned()), (true, r"eth\xff".to_owned())]);
+    }
+
+    #[test]
     fn a_directory_that_is_not_there_is_a_fault() {
         let mut devices = Devices::<()>::new("/nonexistent/class".into());
         let fault = devices.find(|_, _| None).err().unwrap();
@@ -206,6 +227,9 @@ mod tests {
     fn numbers_are_decimal_or_hexadecimal() {
         assert_eq!(parse_number("0x1303").unwrap(), 4867);
         assert_eq!(parse_number("-1").unwrap(), -1);
-        check_garbage(parse_number, &["", "0x", "up", "1.5", "99999999999999999999"]);
+        check_garbage(
+            |text| parse_number(text).err().map(Fault::new).into_iter().collect(),
+            &["", "0x", "up", "1.5", "99999999999999999999"],
+        );
     }
 }

@@ -4,13 +4,14 @@
 //! `/proc/cpuinfo`. Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is
 //! offline. Leaves out how frequencies are set, which is `cpufreq`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::lines::{Lines, numbered_lines};
 use crate::host::root::Root;
 
 mod devices;
@@ -53,17 +54,18 @@ impl CpuCollector {
         }
     }
 
-    fn read_times(&mut self) -> Result<(), Fault> {
-        let times = parse(self.stat.read(&mut self.buffer)?)?;
+    fn read_times(&mut self) -> Result<Vec<Fault>, Fault> {
+        let Lines { read: times, faults } = parse(self.stat.read(&mut self.buffer)?);
         let same_cpus = self.times.keys().eq(times.iter().map(|(cpu, _)| cpu));
         if !same_cpus {
-            self.times.retain(|served, _| times.iter().any(|(cpu, _)| cpu == served));
+            let cpus: BTreeSet<u32> = times.iter().map(|(cpu, _)| *cpu).collect();
+            self.times.retain(|served, _| cpus.contains(served));
             self.devices.scan();
         }
         for (cpu, times) in times {
             self.times.entry(cpu).or_insert_with(|| Served::new(cpu)).advance(times);
         }
-        Ok(())
+        Ok(faults)
     }
 }
 
@@ -75,17 +77,15 @@ impl Collector for CpuCollector {
     fn collect(&mut self) -> Collected {
         let mut collected = Collected::default();
         match self.read_times() {
-            Ok(()) => collected.families.extend(time_families(&self.times, self.guest)),
+            Ok(faults) => {
+                collected.families.extend(time_families(&self.times, self.guest));
+                collected.faults.extend(faults);
+            }
             Err(fault) => collected.faults.push(fault),
         }
-        let devices = self.devices.read(&mut self.buffer);
-        collected.families.extend(devices.families);
-        collected.faults.extend(devices.faults);
+        collected.extend(self.devices.read(&mut self.buffer));
         if let Some(info) = &mut self.info {
-            match info.read(&mut self.buffer) {
-                Ok(families) => collected.families.extend(families),
-                Err(fault) => collected.faults.push(fault),
-            }
+            collected.extend(info.read(&mut self.buffer));
         }
         collected
     }
@@ -101,22 +101,11 @@ const IDLE: usize = 3;
 /// Clock ticks since boot, in the order of [`MODES`].
 type Times = [u64; MODES.len()];
 
-fn parse(text: &str) -> Result<Vec<(u32, Times)>, Fault> {
-    let mut cpus = Vec::new();
-    for line in text.lines().filter_map(|line| line.strip_prefix("cpu")) {
-        // The first line, `cpu` without a number, sums up the others.
-        if line.starts_with(' ') {
-            continue;
-        }
-        cpus.push(
-            parse_line(line)
-                .ok_or_else(|| Fault::new(format!("stat: cannot read the line \"cpu{line}\"")))?,
-        );
-    }
-    if cpus.is_empty() {
-        return Err(Fault::new("stat: no line about a CPU"));
-    }
-    Ok(cpus)
+/// The lines `cpuN`; the one without a number sums up the others.
+fn parse(text: &str) -> Lines<(u32, Times)> {
+    let of_cpus =
+        text.lines().enumerate().filter(|(_, line)| line.starts_with("cpu") && !line.starts_with("cpu "));
+    numbered_lines("stat", of_cpus, |line| parse_line(line.strip_prefix("cpu")?))
 }
 
 fn parse_line(line: &str) -> Option<(u32, Times)> {
@@ -193,7 +182,7 @@ mod tests {
     fn keeps_the_numbers_of_the_cpus() {
         let text =
             "cpu  301854 612 111922\ncpu0 44490 19 21045 1087069 220 1 3410 0 2 1\ncpu7 1 2 3 4\nintr 1\n";
-        let cpus = parse(text).unwrap();
+        let cpus = parse(text).read;
         assert_eq!(cpus[0], (0, [44490, 19, 21045, 1_087_069, 220, 1, 3410, 0, 2, 1]));
         assert_eq!(cpus[1], (7, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0]));
         let mut served = Served::new(0);
@@ -218,9 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let Lines { read, faults } = parse("cpu  1\ncpu0 1 2 3 4\ncpu1 1 2 -3 4\ncpu2 1 2 3 4\nintr x\n");
+        assert_eq!(read.iter().map(|(cpu, _)| *cpu).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(faults[0].to_string(), "stat: cannot read line 3: `cpu1 1 2 -3 4`");
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            parse,
+            |text| parse(text).faults,
             &["", "cpu  1 2 3 4", "cpu0", "cpu0 1 2 3", "cpu0 1 2 3 x", "cpux 1 2 3 4", "cpu0 1 2 3 -4"],
         );
     }

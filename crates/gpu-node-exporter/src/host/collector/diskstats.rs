@@ -13,6 +13,7 @@ use crate::flags::Flag;
 use crate::host::detached::{Detached, Patience};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
+use crate::host::lines::{Lines, lines};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
 
@@ -54,12 +55,13 @@ impl Collector for DiskCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        match self.file.read().map_err(Fault::from).and_then(parse) {
-            Ok(lines) => {
-                let (disks, faults) = self.shown.of(&lines);
+        match self.file.read().map(parse) {
+            Ok(Lines { read, mut faults }) => {
+                let (disks, of_disks) = self.shown.of(&read);
+                faults.extend(of_disks);
                 Collected { families: families(&disks), faults }
             }
-            Err(fault) => Collected::failed(fault),
+            Err(error) => Collected::failed(error.into()),
         }
     }
 }
@@ -126,9 +128,8 @@ struct Line<'text> {
     columns: usize,
 }
 
-fn parse(text: &str) -> Result<Vec<Line<'_>>, Fault> {
-    let garbled = |line: &str| Fault::new(format!("diskstats: cannot read the line {line:?}"));
-    text.lines().map(|line| parse_line(line).ok_or_else(|| garbled(line))).collect()
+fn parse(text: &str) -> Lines<Line<'_>> {
+    lines("diskstats", text, parse_line)
 }
 
 fn parse_line(line: &str) -> Option<Line<'_>> {
@@ -274,7 +275,7 @@ mod tests {
         };
         let exclude = regex_lite::Regex::new("^ram").unwrap();
         let mut shown = Shown::new(Filter { exclude: Some(exclude), include: None }, &root);
-        values(&families(&shown.of(&parse(text).unwrap()).0))
+        values(&families(&shown.of(&parse(text).read).0))
     }
 
     #[test]
@@ -299,9 +300,28 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let check = |text: &str, read: usize, fault: &str| {
+            let lines = parse(text);
+            let faults: Vec<_> = lines.faults.iter().map(ToString::to_string).collect();
+            assert_eq!((lines.read.len(), faults), (read, vec![fault.to_owned()]));
+        };
+        check(
+            include_str!("../testdata/odd_lines/diskstats_old_partition_line"),
+            1,
+            "diskstats: cannot read line 2: `   8       1 sda1 1 2 3 4`",
+        );
+        check(
+            include_str!("../testdata/odd_lines/diskstats_nul_padded"),
+            51,
+            &format!("diskstats: cannot read line 52: `{}…`", "\u{fffd}".repeat(60)),
+        );
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| parse(text).map(|_| ()),
+            |text| parse(text).faults,
             &[
                 "\n",
                 "8 0 sda",

@@ -12,6 +12,7 @@ use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
 use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::lines::Lines;
 use crate::host::root::Root;
 
 mod mounts;
@@ -85,11 +86,12 @@ impl FilesystemCollector {
         }
     }
 
-    fn mounts(&mut self) -> Result<Vec<Mount>, Fault> {
-        let mounts = match self.init_mounts.read(&mut self.buffer).map(mounts::parse) {
-            Ok(mounts) => mounts?,
+    fn mounts(&mut self) -> Result<Lines<Mount>, Fault> {
+        let Lines { read: mounts, faults } = match self.init_mounts.read(&mut self.buffer).map(mounts::parse)
+        {
+            Ok(mounts) => mounts,
             // With hidepid PID 1 cannot be seen; this process's own mounts are the next best.
-            Err(_) => mounts::parse(self.own_mounts.read(&mut self.buffer)?)?,
+            Err(_) => mounts::parse(self.own_mounts.read(&mut self.buffer)?),
         };
         let rootfs = self.root.rootfs.to_string_lossy();
         let (mount_points, fs_types, decided) = (&self.mount_points, &self.fs_types, &mut self.decided);
@@ -108,7 +110,7 @@ impl FilesystemCollector {
         }
         // When servers are dead, the machine's own disks are asked before a thread is lost to one.
         shown.sort_by_key(|mount| !mount.device.starts_with("/dev/"));
-        Ok(shown)
+        Ok(Lines { read: shown, faults })
     }
 }
 
@@ -118,7 +120,7 @@ impl Collector for FilesystemCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let mounts = match self.mounts() {
+        let Lines { read: mounts, faults } = match self.mounts() {
             Ok(mounts) => mounts,
             Err(fault) => return Collected::failed(fault),
         };
@@ -128,7 +130,7 @@ impl Collector for FilesystemCollector {
         }
         let paths = mounts.iter().map(|mount| mount.under(&self.root.rootfs)).collect();
         let answers = self.sizes.ask(paths);
-        Collected::complete(families(&mounts, &answers))
+        Collected { families: families(&mounts, &answers), faults }
     }
 }
 
@@ -174,6 +176,8 @@ mod tests {
 
     fn mount(point: &str, read_only: bool) -> Mount {
         Mount {
+            id: 2,
+            parent: 1,
             device: "/dev/sda1".to_owned(),
             point: point.to_owned(),
             fs_type: "ext4".to_owned(),

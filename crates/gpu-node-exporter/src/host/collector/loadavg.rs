@@ -7,6 +7,7 @@ use procfs::{FromRead, LoadAverage};
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
+use crate::host::excerpt::excerpt;
 use crate::host::proc_file::ProcFile;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
@@ -16,7 +17,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(LoadCollector { file: ProcFile::new(root, "loadavg") }),
+    new: |_, root| Box::new(LoadCollector { file: ProcFile::of_few_lines(root, "loadavg") }),
 };
 
 struct LoadCollector {
@@ -35,7 +36,7 @@ impl Collector for LoadCollector {
 
 fn parse(text: &str) -> Result<LoadAverage, Fault> {
     LoadAverage::from_read(text.as_bytes())
-        .map_err(|_| Fault::new(format!("loadavg: expected three averages, found {text:?}")))
+        .map_err(|_| Fault::with_excerpt("loadavg: expected three averages", excerpt(text)))
 }
 
 fn families(load: &LoadAverage) -> Vec<Family> {
@@ -67,6 +68,9 @@ mod tests {
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(parse, &["", "\n", "a b c d e", "0.1 0.2", "0,21 0,37 0,39 1/719 19737"]);
+        check_garbage(
+            |text| parse(text).err().into_iter().collect(),
+            &["", "\n", "a b c d e", "0.1 0.2", "0,21 0,37 0,39 1/719 19737"],
+        );
     }
 }

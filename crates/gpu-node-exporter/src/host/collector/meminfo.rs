@@ -3,9 +3,10 @@
 //! Owns one gauge for each line of the file. Parsed by hand: procfs keeps a fixed list of fields and would lose the
 //! ones newer kernels add. Leaves out the NUMA nodes' own files.
 
-use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
+use crate::host::lines::{Lines, lines};
 use crate::host::proc_file::ProcFile;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
@@ -15,7 +16,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(MemoryCollector { file: ProcFile::new(root, "meminfo") }),
+    new: |_, root| Box::new(MemoryCollector { file: ProcFile::of_few_lines(root, "meminfo") }),
 };
 
 struct MemoryCollector {
@@ -28,22 +29,16 @@ impl Collector for MemoryCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        self.file.read().map_err(Fault::from).and_then(families).into()
+        self.file.read().map_or_else(|error| Collected::failed(error.into()), collected)
     }
 }
 
-fn families(text: &str) -> Result<Vec<Family>, Fault> {
-    let mut families = Vec::with_capacity(64);
-    for line in text.lines() {
-        let field =
-            parse(line).ok_or_else(|| Fault::new(format!("meminfo: cannot read the line {line:?}")))?;
-        families
-            .push(Family::gauge(field.family(), "A field of /proc/meminfo.").with(Labels::NONE, field.value));
-    }
-    if families.is_empty() {
-        return Err(Fault::new("meminfo: the file is empty"));
-    }
-    Ok(families)
+fn collected(text: &str) -> Collected {
+    let Lines { read, faults } = lines("meminfo", text, parse);
+    let family = |field: Field<'_>| {
+        Family::gauge(field.family(), "A field of /proc/meminfo.").with(Labels::NONE, field.value)
+    };
+    Collected { families: read.into_iter().map(family).collect(), faults }
 }
 
 /// One line: `Active(anon):    2068484 kB`.
@@ -85,7 +80,7 @@ mod tests {
     fn names_every_line() {
         let text = "MemTotal:       3742148 kB\nActive(anon):    2068484 kB\nHugePages_Total:       0\n";
         assert_eq!(
-            values(&families(text).unwrap()),
+            values(&collected(text).families),
             [
                 "node_memory_MemTotal_bytes 3831959552",
                 "node_memory_Active_anon_bytes 2118127616",
@@ -95,9 +90,24 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let check = |text: &str, fault: &str| {
+            let collected = collected(text);
+            assert_eq!(collected.families.len(), text.lines().count() - 1);
+            let faults: Vec<_> = collected.faults.iter().map(ToString::to_string).collect();
+            assert_eq!(faults, [fault]);
+        };
+        check(include_str!("../testdata/odd_lines/meminfo_blank_line"), "meminfo: cannot read line 43: ``");
+        check(
+            include_str!("../testdata/odd_lines/meminfo_wrapped_value"),
+            "meminfo: cannot read line 30: `Committed_AS:    18446744073709551604 kB`",
+        );
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            families,
+            |text| collected(text).faults,
             &[
                 "",
                 "MemTotal",

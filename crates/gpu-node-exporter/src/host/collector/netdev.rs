@@ -12,6 +12,7 @@ use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
+use crate::host::lines::Lines;
 use crate::host::netlink::Socket;
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
@@ -95,13 +96,15 @@ impl NetdevCollector {
         }
     }
 
-    fn read(&mut self) -> Result<Vec<Device>, Fault> {
+    fn read(&mut self) -> Result<Lines<Device>, Fault> {
         let mut devices = match &mut self.source {
-            Source::Netlink => return link::devices(&mut self.socket),
-            Source::Proc(file) => proc::parse(file.read()?)?,
+            Source::Netlink => {
+                return link::devices(&mut self.socket).map(|read| Lines { read, faults: Vec::new() });
+            }
+            Source::Proc(file) => proc::parse(file.read()?),
         };
         if self.label_ifalias {
-            self.read_aliases(&mut devices)?;
+            self.read_aliases(&mut devices.read)?;
         }
         Ok(devices)
     }
@@ -153,8 +156,12 @@ impl Collector for NetdevCollector {
 
     fn collect(&mut self) -> Collected {
         let detailed = self.detailed;
-        let counted = self.read().map(|devices| families(&self.shown(devices), detailed));
-        let mut collected = Collected::from(counted);
+        let mut collected = match self.read() {
+            Ok(Lines { read, faults }) => {
+                Collected { families: families(&self.shown(read), detailed), faults }
+            }
+            Err(fault) => Collected::failed(fault),
+        };
         if self.address_info {
             match self.addresses() {
                 Ok(family) => collected.families.push(family),

@@ -66,7 +66,7 @@ const RESOURCES: [Resource; 4] = [
 
 impl PressureCollector {
     fn new(root: &Root) -> Self {
-        let file = |resource: &Resource| KeptFile::new(root.proc.join(resource.file));
+        let file = |resource: &Resource| KeptFile::of_few_lines(root.proc.join(resource.file));
         let resources = RESOURCES.iter().map(|resource| (resource, file(resource)));
         Self { resources: resources.collect(), buffer: Buffer::default() }
     }
@@ -82,11 +82,10 @@ impl Collector for PressureCollector {
         let mut found = false;
         for (resource, file) in &mut self.resources {
             match file.read(&mut self.buffer).map(|text| families(resource, text)) {
-                Ok(Ok(families)) => {
+                Ok(part) => {
                     found = true;
-                    collected.families.extend(families);
+                    collected.extend(part);
                 }
-                Ok(Err(fault)) => collected.faults.push(fault),
                 // Each file came with its own kernel version; irq with 6.1.
                 Err(error) if error.is_absent() => {}
                 Err(error) => collected.faults.push(unreadable(&error)),
@@ -107,14 +106,20 @@ fn unreadable(error: &ReadError) -> Fault {
     Fault::new(format!("{error}{hint}"))
 }
 
-fn families(resource: &Resource, text: &str) -> Result<Vec<Family>, Fault> {
-    let line = |kind: &str, series: Option<(&'static str, &'static str)>| -> Result<_, Fault> {
-        let Some((name, help)) = series else { return Ok(None) };
-        let microseconds = total(text, kind)
-            .ok_or_else(|| Fault::new(format!("{}: no total in a line {kind:?}", resource.file)))?;
-        Ok(Some(Family::counter(name, help).with(Labels::NONE, microseconds as f64 / 1e6)))
-    };
-    Ok([line("some", resource.some)?, line("full", resource.full)?].into_iter().flatten().collect())
+fn families(resource: &Resource, text: &str) -> Collected {
+    let mut collected = Collected::default();
+    for (kind, series) in [("some", resource.some), ("full", resource.full)] {
+        let Some((name, help)) = series else { continue };
+        match total(text, kind) {
+            Some(microseconds) => collected
+                .families
+                .push(Family::counter(name, help).with(Labels::NONE, microseconds as f64 / 1e6)),
+            None => {
+                collected.faults.push(Fault::new(format!("{}: no total in a line {kind:?}", resource.file)));
+            }
+        }
+    }
+    collected
 }
 
 /// Microseconds, from `some avg10=0.00 avg60=0.00 avg300=0.00 total=14036781`.
@@ -133,22 +138,29 @@ mod tests {
         let text =
             "some avg10=0.20 avg60=3.00 avg300=4.95 total=25\nfull avg10=0.1 avg60=0 avg300=0 total=15\n";
         assert_eq!(
-            values(&families(&RESOURCES[1], text).unwrap()),
+            values(&families(&RESOURCES[1], text).families),
             [
                 "node_pressure_io_waiting_seconds_total 0.000025",
                 "node_pressure_io_stalled_seconds_total 0.000015"
             ]
         );
         assert_eq!(
-            values(&families(&RESOURCES[0], text).unwrap()),
+            values(&families(&RESOURCES[0], text).families),
             ["node_pressure_cpu_waiting_seconds_total 0.000025"]
         );
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let Collected { families, faults } = families(&RESOURCES[1], "some total=-1\nfull total=15\n");
+        assert_eq!(values(&families), ["node_pressure_io_stalled_seconds_total 0.000015"]);
+        assert_eq!(faults, [Fault::new("pressure/io: no total in a line \"some\"")]);
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| families(&RESOURCES[1], text),
+            |text| families(&RESOURCES[1], text).faults,
             &[
                 "",
                 "some avg10=0.20 total=25\n",

@@ -2,13 +2,15 @@
 //!
 //! Owns number and size of the objects. Leaves out how slabs are tuned, which only kernels with the old allocator know.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
+use crate::host::excerpt::excerpt;
 use crate::host::filter::Filter;
+use crate::host::lines::{Lines, numbered_lines};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
 
@@ -44,8 +46,10 @@ impl Collector for SlabCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let text = self.file.read().map_err(Fault::from);
-        text.and_then(parse).map(|slabs| families(&slabs, &mut self.shown)).into()
+        match self.file.read().map_err(Fault::from).and_then(parse) {
+            Ok(Lines { read, faults }) => Collected { families: families(&read, &mut self.shown), faults },
+            Err(fault) => Collected::failed(fault),
+        }
     }
 }
 
@@ -66,16 +70,14 @@ const COLUMNS: [(&str, &str); 5] = [
     ("node_slabinfo_pages_per_slab", "Pages of memory in one slab."),
 ];
 
-fn parse(text: &str) -> Result<Vec<Slab<'_>>, Fault> {
-    let mut lines = text.lines();
-    let version = lines.next().unwrap_or_default();
+fn parse(text: &str) -> Result<Lines<Slab<'_>>, Fault> {
+    let version = text.lines().next().unwrap_or_default();
     // The columns have been the same since Linux 2.6.10.
     if !version.starts_with("slabinfo - version: 2.") {
-        return Err(Fault::new(format!("slabinfo: expected version 2, found {version:?}")));
+        return Err(Fault::with_excerpt("slabinfo: expected version 2", excerpt(version)));
     }
-    let garbled = |line: &str| Fault::new(format!("slabinfo: cannot read the line {line:?}"));
-    let slabs = lines.filter(|line| !line.starts_with('#'));
-    slabs.map(|line| parse_line(line).ok_or_else(|| garbled(line))).collect()
+    let slabs = text.lines().enumerate().skip(1).filter(|(_, line)| !line.starts_with('#'));
+    Ok(numbered_lines("slabinfo", slabs, parse_line))
 }
 
 fn parse_line(line: &str) -> Option<Slab<'_>> {
@@ -109,7 +111,8 @@ impl Shown {
 fn families(slabs: &[Slab<'_>], shown: &mut Shown) -> Vec<Family> {
     // Slabs come and go with modules and containers.
     if shown.slabs.len() > slabs.len() {
-        shown.slabs.retain(|name, _| slabs.iter().any(|slab| slab.name == name));
+        let names: HashSet<&str> = slabs.iter().map(|slab| slab.name).collect();
+        shown.slabs.retain(|name, _| names.contains(name.as_str()));
     }
     let mut families = COLUMNS.map(|(name, help)| Family::gauge(name, help));
     for slab in slabs {
@@ -172,15 +175,15 @@ mod tests {
     fn slabs_that_are_gone_are_forgotten() {
         let mut shown = Shown { filter: Filter::default(), slabs: HashMap::new() };
         let text = format!("{HEAD}a 1 1 1 1 1 {TAIL}\nb 1 1 1 1 1 {TAIL}\n");
-        families(&parse(&text).unwrap(), &mut shown);
-        families(&parse(&format!("{HEAD}b 1 1 1 1 1 {TAIL}\n")).unwrap(), &mut shown);
+        families(&parse(&text).unwrap().read, &mut shown);
+        families(&parse(&format!("{HEAD}b 1 1 1 1 1 {TAIL}\n")).unwrap().read, &mut shown);
         assert_eq!(shown.slabs.keys().collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| parse(text).map(|_| ()),
+            |text| parse(text).map_or_else(|fault| vec![fault], |lines| lines.faults),
             &[
                 "",
                 "slabinfo - version: 1.1\n",

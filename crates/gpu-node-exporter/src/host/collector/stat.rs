@@ -3,6 +3,8 @@
 //! Owns everything in that file but the CPU times, which are `cpu`'s. Parsed by hand: procfs's type drops the interrupt
 //! and softirq lines.
 
+use std::collections::HashMap;
+
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
@@ -44,8 +46,10 @@ impl Collector for StatCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let stat = self.file.read().map_err(Fault::from).and_then(parse);
-        stat.map(|stat| families(&stat, self.softirq.then_some(&self.vectors))).into()
+        match self.file.read() {
+            Ok(text) => collected(text, self.softirq.then_some(&self.vectors)),
+            Err(error) => Collected::failed(error.into()),
+        }
     }
 }
 
@@ -53,74 +57,68 @@ impl Collector for StatCollector {
 const VECTORS: [&str; 10] =
     ["hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu"];
 
-/// Counts since boot, but for the two numbers of processes.
-#[derive(Debug)]
-struct Stat {
-    interrupts: u64,
-    context_switches: u64,
-    forks: u64,
-    /// Seconds since 1970.
-    boot_time: u64,
-    running: u64,
-    blocked: u64,
-    softirqs: Option<[u64; VECTORS.len()]>,
+/// A line that begins with this word, and its first number's family.
+struct Field {
+    key: &'static str,
+    family: fn() -> Family,
 }
 
-fn parse(text: &str) -> Result<Stat, Fault> {
-    let first_number = |key: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-            .and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok())
-            .ok_or_else(|| Fault::new(format!("stat: no number after `{key}`")))
-    };
-    Ok(Stat {
-        interrupts: first_number("intr")?,
-        context_switches: first_number("ctxt")?,
-        forks: first_number("processes")?,
-        boot_time: first_number("btime")?,
-        running: first_number("procs_running")?,
-        blocked: first_number("procs_blocked")?,
-        softirqs: text.lines().find_map(|line| line.strip_prefix("softirq ")).map(vectors).transpose()?,
-    })
-}
+const FIELDS: [Field; 6] = [
+    Field { key: "intr", family: || Family::counter("node_intr_total", "Interrupts serviced since boot.") },
+    Field {
+        key: "ctxt",
+        family: || Family::counter("node_context_switches_total", "Context switches since boot."),
+    },
+    Field {
+        key: "processes",
+        family: || Family::counter("node_forks_total", "Processes and threads made since boot."),
+    },
+    Field {
+        key: "btime",
+        family: || Family::gauge("node_boot_time_seconds", "When the machine booted, in seconds since 1970."),
+    },
+    Field {
+        key: "procs_running",
+        family: || Family::gauge("node_procs_running", "Tasks that run or could run."),
+    },
+    Field {
+        key: "procs_blocked",
+        family: || Family::gauge("node_procs_blocked", "Tasks blocked until an I/O completes."),
+    },
+];
 
-/// The line's first number is the sum of the others.
-fn vectors(rest: &str) -> Result<[u64; VECTORS.len()], Fault> {
-    let mut words = rest.split_ascii_whitespace().skip(1);
-    let mut counts = [0; VECTORS.len()];
-    for (count, vector) in counts.iter_mut().zip(VECTORS) {
-        *count = words
-            .next()
-            .and_then(|word| word.parse().ok())
-            .ok_or_else(|| Fault::new(format!("stat: no number for the softirq vector {vector}")))?;
-    }
-    Ok(counts)
-}
-
-fn families(stat: &Stat, vectors: Option<&Vec<Labels>>) -> Vec<Family> {
-    let one = |family: Family, value: u64| family.with(Labels::NONE, value);
-    let mut families = vec![
-        one(Family::counter("node_intr_total", "Interrupts serviced since boot."), stat.interrupts),
-        one(
-            Family::counter("node_context_switches_total", "Context switches since boot."),
-            stat.context_switches,
-        ),
-        one(Family::counter("node_forks_total", "Processes and threads made since boot."), stat.forks),
-        one(
-            Family::gauge("node_boot_time_seconds", "When the machine booted, in seconds since 1970."),
-            stat.boot_time,
-        ),
-        one(Family::gauge("node_procs_running", "Tasks that run or could run."), stat.running),
-        one(Family::gauge("node_procs_blocked", "Tasks blocked until an I/O completes."), stat.blocked),
-    ];
-    if let (Some(labels), Some(counts)) = (vectors, stat.softirqs) {
-        let mut softirqs = Family::counter("node_softirqs_total", "Softirq calls since boot.");
-        for (labels, count) in labels.iter().zip(counts) {
-            softirqs.push(labels.clone(), count);
+/// `vectors` are the labels of the softirqs, if those are wanted.
+fn collected(text: &str, vectors: Option<&Vec<Labels>>) -> Collected {
+    let mut lines: HashMap<&str, &str> = HashMap::with_capacity(8);
+    for (key, rest) in text.lines().filter_map(|line| line.split_once(' ')) {
+        // The lines about CPUs are `cpu`'s.
+        if !key.starts_with("cpu") {
+            lines.entry(key).or_insert(rest);
         }
-        families.push(softirqs);
     }
-    families
+    let mut collected = Collected::default();
+    for Field { key, family } in FIELDS {
+        let first = lines.get(key).and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+        match first {
+            Some(number) => collected.families.push(family().with(Labels::NONE, number)),
+            None => collected.faults.push(Fault::new(format!("stat: no number after `{key}`"))),
+        }
+    }
+    if let (Some(labels), Some(rest)) = (vectors, lines.get("softirq")) {
+        // The line's first number is the sum of the others.
+        let mut words = rest.split_ascii_whitespace().skip(1);
+        let mut softirqs = Family::counter("node_softirqs_total", "Softirq calls since boot.");
+        for (labels, vector) in labels.iter().zip(VECTORS) {
+            match words.next().and_then(|word| word.parse::<u64>().ok()) {
+                Some(count) => softirqs.push(labels.clone(), count),
+                None => collected
+                    .faults
+                    .push(Fault::new(format!("stat: no number for the softirq vector {vector}"))),
+            }
+        }
+        collected.families.push(softirqs);
+    }
+    collected
 }
 
 #[cfg(test)]
@@ -134,8 +132,7 @@ mod tests {
     #[test]
     fn reads_each_line() {
         let labels: Vec<_> = VECTORS.iter().map(|vector| Labels::new([("vector", *vector)])).collect();
-        let families = families(&parse(TEXT).unwrap(), Some(&labels));
-        let lines = values(&families);
+        let lines = values(&collected(TEXT, Some(&labels)).families);
         assert_eq!(
             lines[..6],
             [
@@ -152,9 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let Collected { families, faults } = collected(&TEXT.replace("26442", "-1"), None);
+        assert_eq!(families.len(), FIELDS.len() - 1);
+        assert_eq!(faults, [Fault::new("stat: no number after `processes`")]);
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
+        let labels: Vec<_> = VECTORS.iter().map(|_| Labels::NONE).collect();
         check_garbage(
-            parse,
+            |text| collected(text, Some(&labels)).faults,
             &[
                 "",
                 "intr",

@@ -118,8 +118,8 @@ impl ClockSource {
             let directory = directory.join(format!("clocksource{number}"));
             Self {
                 device: index.to_string(),
-                available: KeptFile::new(directory.join("available_clocksource")),
-                current: KeptFile::new(directory.join("current_clocksource")),
+                available: KeptFile::attribute(directory.join("available_clocksource")),
+                current: KeptFile::attribute(directory.join("current_clocksource")),
             }
         };
         Ok(numbered(directory, "clocksource")?.into_iter().enumerate().map(source).collect())

@@ -6,10 +6,11 @@
 
 use regex_lite::Regex;
 
-use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::Flag;
 use crate::host::entry::Entry;
+use crate::host::lines::{Lines, lines};
 use crate::host::proc_file::ProcFile;
 
 static FIELDS: Flag = Flag::regex(
@@ -27,7 +28,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     flags: &[&FIELDS],
     new: |flags, root| {
         let fields = Fields { include: flags.regex(&FIELDS), decided: Vec::new() };
-        Box::new(VmstatCollector { file: ProcFile::new(root, "vmstat"), fields })
+        Box::new(VmstatCollector { file: ProcFile::of_few_lines(root, "vmstat"), fields })
     },
 };
 
@@ -42,8 +43,10 @@ impl Collector for VmstatCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let text = self.file.read().map_err(Fault::from);
-        text.and_then(|text| families(text, &mut self.fields)).into()
+        match self.file.read() {
+            Ok(text) => collected(text, &mut self.fields),
+            Err(error) => Collected::failed(error.into()),
+        }
     }
 }
 
@@ -69,20 +72,16 @@ impl Fields {
     }
 }
 
-fn families(text: &str, fields: &mut Fields) -> Result<Vec<Family>, Fault> {
+fn collected(text: &str, fields: &mut Fields) -> Collected {
+    let Lines { read, faults } = lines("vmstat", text, parse);
     let mut families = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let (field, value) =
-            parse(line).ok_or_else(|| Fault::new(format!("vmstat: cannot read the line {line:?}")))?;
-        if fields.shows(number, field) {
+    for (place, (field, value)) in read.into_iter().enumerate() {
+        if fields.shows(place, field) {
             let name = format!("node_vmstat_{field}");
             families.push(Family::unknown(name, "A field of /proc/vmstat.").with(Labels::NONE, value));
         }
     }
-    if text.is_empty() {
-        return Err(Fault::new("vmstat: the file is empty"));
-    }
-    Ok(families)
+    Collected { families, faults }
 }
 
 fn parse(line: &str) -> Option<(&str, u64)> {
@@ -104,7 +103,7 @@ mod tests {
     #[test]
     fn shows_the_fields_asked_for_also_when_lines_move() {
         let mut fields = fields("^(oom_kill|pgpg)");
-        let lines = |text: &str, fields: &mut Fields| values(&families(text, fields).unwrap());
+        let lines = |text: &str, fields: &mut Fields| values(&collected(text, fields).families);
         assert_eq!(
             lines("nr_free 3\npgpgin 7\noom_kill 0\n", &mut fields),
             ["node_vmstat_pgpgin 7", "node_vmstat_oom_kill 0"]
@@ -116,9 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let collected = collected("pgpgin 1\npgpgout -1\npswpin 3\n", &mut fields(""));
+        assert_eq!(values(&collected.families), ["node_vmstat_pgpgin 1", "node_vmstat_pswpin 3"]);
+        assert_eq!(collected.faults[0].to_string(), "vmstat: cannot read line 2: `pgpgout -1`");
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| families(text, &mut fields("")),
+            |text| collected(text, &mut fields("")).faults,
             &["", "\n", "pgpgin", "pgpgin x", "pg pgin 1", "pg{} 1", " 1"],
         );
     }

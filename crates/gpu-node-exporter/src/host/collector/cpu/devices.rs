@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::collector::{Collected, Fault};
 use crate::family::{Family, Labels};
+use crate::host::excerpt::excerpt;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
 use crate::host::sysfs::{self, numbered, read_once};
@@ -187,7 +188,7 @@ fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
         match (first.parse::<u32>(), last.parse::<u32>()) {
             // NR_CPUS is at most 8192; a wider range is garbage that must not fill the memory.
             (Ok(first), Ok(last)) if first <= last && last < 65_536 => cpus.extend(first..=last),
-            _ => return Err(Fault::new(format!("cannot read the list of CPUs {:?}", text.trim()))),
+            _ => return Err(Fault::with_excerpt("cannot read the list of CPUs", excerpt(text.trim()))),
         }
     }
     Ok(cpus)
@@ -252,6 +253,9 @@ mod tests {
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(cpu_list, &["a", "3-1", "1-", "0-4294967295", "1;2"]);
+        check_garbage(
+            |text| cpu_list(text).err().into_iter().collect(),
+            &["a", "3-1", "1-", "0-4294967295", "1;2"],
+        );
     }
 }

@@ -5,9 +5,10 @@
 
 use regex_lite::Regex;
 
-use crate::collector::Fault;
+use crate::collector::{Collected, Fault};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
+use crate::host::excerpt::excerpt;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
 
@@ -30,7 +31,8 @@ impl CpuInfo {
     pub(super) fn new(flags: &mut Flags, root: &Root) -> Option<Self> {
         let (words, bugs) = (flags.regex(&FLAGS_INCLUDE), flags.regex(&BUGS_INCLUDE));
         (flags.is_on(&INFO) || words.is_some() || bugs.is_some()).then(|| Self {
-            file: KeptFile::new(root.proc.join("cpuinfo")),
+            // Some two kilobytes for each of up to 8192 CPUs.
+            file: KeptFile::new(root.proc.join("cpuinfo")).at_most(32 * 1024 * 1024),
             flags: words,
             bugs,
             // As in node_exporter, which leaves out all frequencies with its collector for them.
@@ -38,15 +40,19 @@ impl CpuInfo {
         })
     }
 
-    pub(super) fn read(&mut self, buffer: &mut Buffer) -> Result<Vec<Family>, Fault> {
-        let cpus = parse(self.file.read(buffer)?)?;
-        let mut families = vec![info(&cpus)];
+    pub(super) fn read(&mut self, buffer: &mut Buffer) -> Collected {
+        let cpus = match self.file.read(buffer).map_err(Fault::from).and_then(parse) {
+            Ok(cpus) => cpus,
+            Err(fault) => return Collected::failed(fault),
+        };
+        let mut collected = Collected::complete(vec![info(&cpus)]);
         if self.frequency {
-            families.push(frequencies(&cpus)?);
+            collected.extend(frequencies(&cpus));
         }
+        let families = &mut collected.families;
         families.extend(words(&cpus, "flags", "flag", self.flags.as_ref(), "node_cpu_flag_info"));
         families.extend(words(&cpus, "bugs", "bug", self.bugs.as_ref(), "node_cpu_bug_info"));
-        Ok(families)
+        collected
     }
 }
 
@@ -92,19 +98,23 @@ fn info(cpus: &[Paragraph<'_>]) -> Family {
     family
 }
 
-fn frequencies(cpus: &[Paragraph<'_>]) -> Result<Family, Fault> {
+fn frequencies(cpus: &[Paragraph<'_>]) -> Collected {
+    let mut faults = Vec::new();
     let mut family =
         Family::gauge("node_cpu_frequency_hertz", "The CPU's present frequency, from /proc/cpuinfo.");
     for cpu in cpus {
         // Only x86 has it here.
         let Some(megahertz) = cpu.field("cpu MHz") else { continue };
-        let megahertz: f64 =
-            megahertz.parse().map_err(|_| Fault::new(format!("cpuinfo: cpu MHz is {megahertz:?}")))?;
+        let Ok(megahertz) = megahertz.parse::<f64>() else {
+            let cpu = excerpt(cpu.field("processor").unwrap_or(""));
+            faults.push(Fault::with_excerpt(format!("cpuinfo: cpu MHz of {cpu}"), excerpt(megahertz)));
+            continue;
+        };
         let fields = [("core", "core id"), ("cpu", "processor"), ("package", "physical id")];
         let labels = fields.map(|(label, key)| (label, cpu.field(key).unwrap_or("")));
         family.push(Labels::new(labels), megahertz * 1e6);
     }
-    Ok(family)
+    Collected { families: vec![family], faults }
 }
 
 /// The first CPU's words under `key` that the expression matches.
@@ -138,7 +148,7 @@ mod tests {
     #[test]
     fn absent_fields_are_empty_labels_and_no_frequency() {
         let cpus = parse(TEXT).unwrap();
-        let lines = values(&[info(&cpus), frequencies(&cpus).unwrap()]);
+        let lines = values(&[vec![info(&cpus)], frequencies(&cpus).families].concat());
         assert_eq!(
             lines,
             [
@@ -178,7 +188,9 @@ mod tests {
 
     #[test]
     fn garbage_is_a_fault() {
-        check_garbage(|text| parse(text).map(|_| ()), &["", "\n\n", "processor 0", "\u{0}"]);
-        assert!(frequencies(&parse("processor: 0\ncpu MHz: fast\n").unwrap()).is_err());
+        check_garbage(|text| parse(text).err().into_iter().collect(), &["", "\n\n", "processor 0", "\u{0}"]);
+        let text = "processor: 0\ncpu MHz: fast\n\nprocessor: 1\ncpu MHz: 1\n";
+        let Collected { families, faults } = frequencies(&parse(text).unwrap());
+        assert_eq!((families[0].samples.len(), faults.len()), (1, 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::host::kept_file::ReadError;
+use crate::host::kept_file::{ReadError, read_whole};
 
 /// The ATA properties shown, with their families.
 pub(super) const ATA: [(&str, &str, &str); 3] = [
@@ -27,7 +27,7 @@ pub(super) struct Properties(HashMap<String, String>);
 impl Properties {
     pub(super) fn read(directory: &Path, major: u32, minor: u32) -> Result<Self, ReadError> {
         let path = directory.join(format!("b{major}:{minor}"));
-        match std::fs::read(&path).map_err(|error| ReadError::new(path, error)) {
+        match read_whole(&path) {
             Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.is_absent() => Ok(Self::default()),
             Err(error) => Err(error),

@@ -2,13 +2,19 @@
 //!
 //! By hand: procfs's type makes two maps of options for every mount, and a node that runs many containers has thousands.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::collector::Fault;
+use crate::host::lines::{Lines, lines};
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
+    /// The mount's number, and that of the mount it lies on.
+    pub(super) id: u32,
+    pub(super) parent: u32,
     pub(super) device: String,
     pub(super) point: String,
     pub(super) fs_type: String,
@@ -29,25 +35,47 @@ impl Mount {
 
     /// Where this process finds the mount.
     pub(super) fn under(&self, rootfs: &Path) -> PathBuf {
-        rootfs.join(self.point.trim_start_matches('/'))
+        let point = self.point.trim_start_matches('/');
+        if point.contains("\\x") {
+            rootfs.join(OsStr::from_bytes(&bytes_of(point)))
+        } else {
+            rootfs.join(point)
+        }
     }
 }
 
-pub(super) fn parse(text: &str) -> Result<Vec<Mount>, Fault> {
-    let garbled = |line: &str| Fault::new(format!("mountinfo: cannot read the line {line:?}"));
-    let mounts = text.lines().map(|line| parse_line(line).ok_or_else(|| garbled(line)));
-    let mounts: Vec<_> = mounts.collect::<Result<_, _>>()?;
-    if mounts.is_empty() {
-        return Err(Fault::new("mountinfo: no mount in it"));
-    }
-    Ok(mounts)
+/// The mounts that a path leads to: one that another lies on has no size that could be asked for.
+pub(super) fn parse(text: &str) -> Lines<Mount> {
+    let Lines { read, faults } = lines("mountinfo", text, parse_line);
+    Lines { read: visible(read), faults }
+}
+
+/// Without those that are covered: by a mount on their own root, or on a directory above them of the same parent.
+fn visible(mounts: Vec<Mount>) -> Vec<Mount> {
+    let places: HashSet<(u32, &str)> = mounts
+        .iter()
+        .filter(|mount| mount.id != mount.parent)
+        .map(|mount| (mount.parent, mount.point.as_str()))
+        .collect();
+    let is_covered = |mount: &Mount| {
+        let above = mount.point.match_indices('/').map(|(end, _)| &mount.point[..end.max(1)]);
+        places.contains(&(mount.id, mount.point.as_str()))
+            || above
+                .filter(|above| *above != mount.point)
+                .any(|above| places.contains(&(mount.parent, above)))
+    };
+    let covered: Vec<bool> = mounts.iter().map(is_covered).collect();
+    let mut covered = covered.into_iter();
+    let shown = mounts.into_iter().filter(|_| covered.next() == Some(false));
+    shown.collect()
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`; the fields before the dash vary in
 /// number.
 fn parse_line(line: &str) -> Option<Mount> {
     let mut words = line.split(' ');
-    let (major, minor) = words.nth(2)?.split_once(':')?;
+    let (id, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let (major, minor) = words.next()?.split_once(':')?;
     let (_, _): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
     let point = words.nth(1)?;
     let options = words.next()?;
@@ -58,6 +86,8 @@ fn parse_line(line: &str) -> Option<Mount> {
     let read_only = options.split(',').any(|option| option == "ro")
         || super_options.split(',').any(|option| option == "ro" || option == "emergency_ro");
     Some(Mount {
+        id,
+        parent,
         device: device.to_owned(),
         point: unescape(point),
         fs_type: fs_type.to_owned(),
@@ -77,6 +107,26 @@ fn unescape(text: &str) -> String {
     )
 }
 
+/// The bytes of a mount point that is not UTF-8, of which each such byte was read as `\xff`.
+fn bytes_of(point: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(point.len());
+    let mut rest = point;
+    while let Some((before, after)) = rest.split_once("\\x") {
+        bytes.extend(before.bytes());
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        // Of bytes below these a name says what it means: it was a name with a backslash.
+        let Some(byte) = byte.filter(|byte| *byte >= 0x80) else {
+            bytes.extend(b"\\x");
+            rest = after;
+            continue;
+        };
+        bytes.push(byte);
+        rest = &after[2..];
+    }
+    bytes.extend(rest.bytes());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +136,12 @@ mod tests {
     fn reads_a_mount() {
         let text = "36 35 98:0 /mnt1 /my\\040disk rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n\
                     25 1 0:5 / /proc ro - proc proc rw\n26 1 8:1 / /e rw - ext4 /dev/sda1 rw,emergency_ro\n";
-        let mounts = parse(text).unwrap();
+        let mounts = parse(text).read;
         assert_eq!(
             mounts[0],
             Mount {
+                id: 36,
+                parent: 35,
                 device: "/dev/root".to_owned(),
                 point: "/my disk".to_owned(),
                 fs_type: "ext3".to_owned(),
@@ -102,6 +154,58 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_another_lies_on_is_not_shown() {
+        let check = |lines: &[&str], expected: &[&str]| {
+            let text: Vec<_> = lines
+                .iter()
+                .map(|line| {
+                    let [id, parent, device, point] = line.split(' ').collect::<Vec<_>>()[..] else {
+                        panic!("{line}")
+                    };
+                    format!("{id} {parent} {device} / {point} rw - tmpfs tmpfs rw\n")
+                })
+                .collect();
+            let mounts = parse(&text.concat());
+            assert!(mounts.faults.is_empty());
+            let shown: Vec<_> =
+                mounts.read.iter().map(|mount| format!("{} {}", mount.minor, mount.point)).collect();
+            assert_eq!(shown, expected);
+        };
+        // The same file system type twice on one point: the upper one's numbers belong to the size.
+        check(&["1 0 0:1 /", "2 1 0:2 /a", "3 2 0:3 /a"], &["1 /", "3 /a"]);
+        check(&["1 0 0:1 /", "2 1 0:2 /a", "3 2 0:3 /a", "4 3 0:4 /a"], &["1 /", "4 /a"]);
+        // One that is below a directory that was mounted over later.
+        check(&["1 0 0:1 /", "2 1 0:2 /a/b", "3 1 0:3 /a", "4 3 0:4 /a/c"], &["1 /", "3 /a", "4 /a/c"]);
+        check(
+            &["1 1 0:1 /", "2 1 0:2 /a", "3 2 0:3 /a/b", "5 1 0:5 /ab"],
+            &["1 /", "2 /a", "3 /a/b", "5 /ab"],
+        );
+        // A new root over the first one.
+        check(&["1 0 0:1 /", "2 1 0:2 /"], &["2 /"]);
+    }
+
+    #[test]
+    fn a_point_that_is_not_text_is_found() {
+        let point = |escaped: &str| {
+            let mount = parse(&format!("36 35 98:0 / {escaped} rw - ext3 /dev/root rw\n")).read.remove(0);
+            mount.under(Path::new("/host")).into_os_string().into_encoded_bytes()
+        };
+        assert_eq!(point("/a"), b"/host/a");
+        assert_eq!(point(r"/a\xff\xfe/b"), b"/host/a\xff\xfe/b");
+        assert_eq!(point(r"/a\134x41"), br"/host/a\x41");
+    }
+
+    #[test]
+    fn an_odd_line_costs_itself() {
+        let good = "36 35 98:0 / /data rw - ext3 /dev/root rw\n";
+        let Lines { read, faults } = parse(&format!("{good}what\n{good}"));
+        assert_eq!(
+            (read.len(), faults[0].to_string().as_str()),
+            (2, "mountinfo: cannot read line 2: `what`")
+        );
+    }
+
+    #[test]
     fn strips_the_rootfs() {
         for (point, rootfs, expected) in [
             ("/host", "/host", "/"),
@@ -109,8 +213,7 @@ mod tests {
             ("/data", "/host", "/data"),
             ("/a", "/", "/a"),
         ] {
-            let mut mount =
-                parse(&format!("36 35 98:0 / {point} rw - ext3 /dev/root rw\n")).unwrap().remove(0);
+            let mut mount = parse(&format!("36 35 98:0 / {point} rw - ext3 /dev/root rw\n")).read.remove(0);
             mount.strip(rootfs);
             assert_eq!(mount.point, expected, "{point} under {rootfs}");
         }
@@ -119,7 +222,7 @@ mod tests {
     #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            parse,
+            |text| parse(text).faults,
             &[
                 "",
                 "\n",

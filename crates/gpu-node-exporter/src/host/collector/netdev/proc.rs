@@ -3,19 +3,11 @@
 //! By hand: procfs's type calls the columns by other names and gives up on the whole file at the first odd line.
 
 use super::counters::{Counters, Device, PROC};
-use crate::collector::Fault;
+use crate::host::lines::{Lines, numbered_lines};
 
-pub(super) fn parse(text: &str) -> Result<Vec<Device>, Fault> {
+pub(super) fn parse(text: &str) -> Lines<Device> {
     // Two lines of headings.
-    let mut lines = text.lines().skip(2).peekable();
-    if lines.peek().is_none() {
-        return Err(Fault::new("net/dev: no line about a device"));
-    }
-    lines
-        .map(|line| {
-            parse_line(line).ok_or_else(|| Fault::new(format!("net/dev: cannot read the line {line:?}")))
-        })
-        .collect()
+    numbered_lines("net/dev", text.lines().enumerate().skip(2), parse_line)
 }
 
 /// The name may hold colons itself (`eth0:1`), the numbers never.
@@ -43,7 +35,7 @@ mod tests {
 
     #[test]
     fn reads_the_columns() {
-        let devices = parse(&format!("{HEAD}    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\neth0:1:17 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")).unwrap();
+        let devices = parse(&format!("{HEAD}    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\neth0:1:17 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")).read;
         assert_eq!((devices[0].name.as_str(), devices[1].name.as_str()), ("lo", "eth0:1"));
         assert_eq!(devices[1].counters.sum(&["receive_bytes"]), Some(17));
         assert_eq!(devices[1].counters.sum(&["transmit_compressed"]), Some(16));
@@ -51,8 +43,16 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_line_costs_itself() {
+        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16";
+        let Lines { read, faults } = parse(&format!("{HEAD}lo: {numbers}\neth0: 1\neth1: {numbers}\n"));
+        assert_eq!((read[0].name.as_str(), read[1].name.as_str()), ("lo", "eth1"));
+        assert_eq!(faults[0].to_string(), "net/dev: cannot read line 4: `eth0: 1`");
+    }
+
+    #[test]
     fn garbage_is_a_fault() {
-        let parse = |line: &str| parse(&format!("{HEAD}{line}")).map(|_| ());
+        let parse = |line: &str| parse(&format!("{HEAD}{line}")).faults;
         check_garbage(
             parse,
             &[

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::mistake::shortened;
 use crate::family::{Family, Kind, Labels, Number, Sample};
+use crate::host::excerpt::excerpt;
 
 /// Puts the family's samples in order, or says what is wrong with them. Other families stay as they are.
 pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
@@ -22,7 +22,7 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
             let text = sample.labels.iter().find(|(name, _)| *name == bound).map(|(_, value)| value);
             let number = text.unwrap_or_default().parse::<f64>().ok().filter(|number| !number.is_nan());
             number.ok_or_else(|| {
-                format!("a sample of `{}` has no number in the label `{bound}`", shortened(&family.name))
+                format!("a sample of `{}` has no number in the label `{bound}`", excerpt(&family.name))
             })?
         } else {
             f64::INFINITY
@@ -37,7 +37,7 @@ pub(super) fn arrange(family: &mut Family) -> Result<(), String> {
     for samples in &mut sets {
         // Sum and count follow the buckets; the sort is stable, so that they stay in the order of the file.
         samples.sort_by(|(left, a), (right, b)| left.total_cmp(right).then(is_total(a).cmp(&is_total(b))));
-        let name = || shortened(&family.name);
+        let name = || excerpt(&family.name);
         let bounds = || samples.iter().filter(|(_, sample)| !is_total(sample)).map(|(bound, _)| bound);
         // Written differently, `1` and `1.0`, they are one series in OpenMetrics.
         if bounds().zip(bounds().skip(1)).any(|(one, next)| one.total_cmp(next).is_eq()) {

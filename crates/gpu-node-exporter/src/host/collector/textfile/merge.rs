@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::directory::TextFile;
 use super::limits::Limits;
-use super::mistake::shortened;
 use super::series::{Series, is_common, series_of};
 use crate::family::{Family, Labels, Sample};
+use crate::host::excerpt::excerpt;
 
 /// The page's part, and what was left out of it.
 pub(super) struct Merged {
@@ -46,7 +46,7 @@ pub(super) fn merge(files: Vec<TextFile>, limits: &Limits) -> Merged {
             None => mistakes.push(format!(
                 "{}: `{}` is left out, since the text files would take more than {} bytes of the page",
                 paths[files[0]],
-                shortened(&family.name),
+                excerpt(&family.name),
                 limits.page_bytes
             )),
         }
@@ -74,7 +74,7 @@ impl Known {
 
     /// Adds what the last of the files has of this family.
     fn add(&mut self, family: Family, paths: &[String], limits: &Limits) -> Result<(), String> {
-        let name = || shortened(&family.name);
+        let name = || excerpt(&family.name);
         let differs = if family.kind != self.family.kind {
             "another type"
         } else if !family.help.is_empty() && !self.family.help.is_empty() && family.help != self.family.help {

@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-/// So many characters are repeated.
-const LONGEST_QUOTE: usize = 60;
+use crate::host::excerpt::excerpt;
 
 /// A mistake, with the word of the file that it is about.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ impl Mistake {
 
     /// About `word`, which stands between the two.
     pub(super) fn about(before: &'static str, word: &str, after: &'static str) -> Self {
-        Self { before, word: Some(shortened(word)), after, quotes: true }
+        Self { before, word: Some(excerpt(word)), after, quotes: true }
     }
 
     /// The same mistake; whether its word may be repeated.
@@ -43,17 +42,4 @@ impl fmt::Display for Mistake {
             Some(_) => write!(f, "{before}[not shown, since no line before it is of the text format]{after}"),
         }
     }
-}
-
-/// On one line, at most as long as may be repeated.
-pub(super) fn shortened(word: &str) -> String {
-    let mut text: String = word
-        .chars()
-        .take(LONGEST_QUOTE)
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect();
-    if word.chars().nth(LONGEST_QUOTE).is_some() {
-        text.push('…');
-    }
-    text
 }
