@@ -81,9 +81,8 @@ async fn print_mistakes(refused: Refused) -> anyhow::Result<ExitCode> {
 
 async fn print_check(mut settings: Settings) -> anyhow::Result<ExitCode> {
     settings.warnings.extend(raise_limit());
-    let report = check::run(settings).await.context("cannot start the threads that read")?;
-    print(&report.text)?;
-    Ok(if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_complete = check::run(settings, std::io::stdout()).await.context("cannot check")?;
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Before the first file is opened. What to know when it fails; collectors then open files for each reading.

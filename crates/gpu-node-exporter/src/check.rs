@@ -3,7 +3,8 @@
 //! Owns the report on the host's collectors, the web configuration and this process's privileges. Each collector is
 //! read once, as a scrape would. What there is to say about GPUs is the GPU side's.
 
-use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,88 +13,82 @@ use crate::gpu::{self, Verdict};
 use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
 
-/// A report for people, and whether everything that is turned on can be read.
-#[derive(Debug)]
-pub(crate) struct Report {
-    /// Lines, the last one ended.
-    pub(crate) text: String,
-    /// Nothing is missing.
-    pub(crate) complete: bool,
+/// A report for people, written line by line as things become known.
+struct Report<W> {
+    output: W,
+    /// Everything that is turned on can be read.
+    is_complete: bool,
 }
 
 /// A collector that takes longer would miss scrapes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads everything once.
-pub(crate) async fn run(settings: Settings) -> std::io::Result<Report> {
+/// Reads everything once and writes what it finds to `output`. Returns whether everything that is turned on can be read.
+pub(crate) async fn run(settings: Settings, output: impl Write) -> io::Result<bool> {
     let scraper = Scraper::start(settings.host.collectors)?;
     let mut readings = scraper.read(|_| true, Instant::now() + PATIENCE).await;
     readings.sort_by_key(|reading| reading.collector);
-    let mut report = host_report(&settings.host.root, &readings);
+    let mut report = Report { output, is_complete: true };
+    report.host(&settings.host.root, &readings)?;
     for name in settings.host.off {
-        report.line("off", name, "");
+        report.line("off", name, "")?;
     }
     for warning in &settings.warnings {
-        report.line("note", "flags", warning);
+        report.line("note", "flags", warning)?;
     }
     if let Some(file) = &settings.web.config_file {
         match http_serve::validate(file) {
-            Ok(()) => report.line("ok", "web", &format!("{} is valid", file.display())),
-            Err(error) => report.missing("web", &error.to_string()),
+            Ok(()) => report.line("ok", "web", &format!("{} is valid", file.display()))?,
+            Err(error) => report.missing("web", &error.to_string())?,
         }
     }
-    report.text.push_str("GPU:\n");
-    match &settings.gpu {
-        None => report.line("off", "gpu", ""),
-        Some(settings) => {
-            for finding in gpu::check(settings) {
-                match finding.verdict {
-                    Verdict::Good => report.line("ok", "gpu", &finding.text),
-                    Verdict::Lost => report.line("lost", "gpu", &finding.text),
-                    Verdict::Bad => report.missing("gpu", &finding.text),
-                }
+    writeln!(report.output, "GPU:")?;
+    let Some(settings) = &settings.gpu else {
+        report.line("off", "gpu", "")?;
+        return Ok(report.is_complete);
+    };
+    let mut written = Ok(());
+    gpu::check(settings, |finding| {
+        let line = match finding.verdict {
+            Verdict::Good => report.line("ok", "gpu", &finding.text),
+            Verdict::Lost => report.line("lost", "gpu", &finding.text),
+            Verdict::Bad => report.missing("gpu", &finding.text),
+        };
+        written = mem::replace(&mut written, Ok(())).and(line);
+    });
+    written.map(|()| report.is_complete)
+}
+
+impl<W: Write> Report<W> {
+    fn host(&mut self, root: &Root, readings: &[Arc<Reading>]) -> io::Result<()> {
+        let Root { proc, sys, rootfs, udev } = root;
+        let from = [proc, sys, rootfs, udev].map(|path| path.display().to_string()).join(", ");
+        writeln!(self.output, "Host, from {from}:")?;
+        for reading in readings {
+            let series: usize = reading.families.iter().map(|family| family.samples.len()).sum();
+            if reading.success() {
+                self.line("ok", reading.collector, &format!("{series} series"))?;
+            }
+            for fault in &reading.faults {
+                self.missing(reading.collector, &fault.to_string())?;
             }
         }
-    }
-    Ok(report)
-}
-
-fn host_report(root: &Root, readings: &[Arc<Reading>]) -> Report {
-    let Root { proc, sys, rootfs, udev } = root;
-    let mut report = Report { text: String::new(), complete: true };
-    let from = [proc, sys, rootfs, udev].map(|path| path.display().to_string()).join(", ");
-    writeln!(report.text, "Host, from {from}:").expect("writing to a String cannot fail");
-    for reading in readings {
-        let series: usize = reading.families.iter().map(|family| family.samples.len()).sum();
-        if reading.success() {
-            report.line("ok", reading.collector, &format!("{series} series"));
+        if !udev.is_dir() {
+            let text = format!("{} is not there: disks have no model or serial number", udev.display());
+            self.line("note", "diskstats", &text)?;
         }
-        for fault in &reading.faults {
-            report.missing(reading.collector, &fault.to_string());
-        }
+        Ok(())
     }
-    if !udev.is_dir() {
-        report.line(
-            "note",
-            "diskstats",
-            &format!("{} is not there: disks have no model or serial number", udev.display()),
-        );
-    }
-    report
-}
 
-impl Report {
     /// One finding that is no fault.
-    pub(crate) fn line(&mut self, verdict: &str, subject: &str, text: &str) {
-        let line = format!("  {verdict:<8} {subject:<12} {text}");
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
+    fn line(&mut self, verdict: &str, subject: &str, text: &str) -> io::Result<()> {
+        writeln!(self.output, "{}", format!("  {verdict:<8} {subject:<12} {text}").trim_end())
     }
 
     /// One thing that is turned on and cannot be read.
-    pub(crate) fn missing(&mut self, subject: &str, text: &str) {
-        self.complete = false;
-        self.line("missing", subject, text);
+    fn missing(&mut self, subject: &str, text: &str) -> io::Result<()> {
+        self.is_complete = false;
+        self.line("missing", subject, text)
     }
 }
 
@@ -102,7 +97,8 @@ mod tests {
     use super::*;
     use crate::args::{self, Command};
 
-    async fn check(flags: &[&str]) -> Report {
+    /// Whether all could be read, and the report.
+    async fn check(flags: &[&str]) -> (bool, String) {
         let root = format!("{}/src/host/testdata/node_exporter", env!("CARGO_MANIFEST_DIR"));
         let paths = [
             "--check".to_owned(),
@@ -113,23 +109,23 @@ mod tests {
         ];
         let arguments = paths.into_iter().chain(flags.iter().map(ToString::to_string)).map(Into::into);
         let Ok(Command::Check(settings)) = args::parse(arguments) else { panic!("the flags are wrong") };
-        let mut report = run(settings).await.unwrap();
-        report.text = report.text.replace(&root, "ROOT");
-        report
+        let mut report = Vec::new();
+        let is_complete = run(settings, &mut report).await.unwrap();
+        (is_complete, String::from_utf8(report).unwrap().replace(&root, "ROOT"))
     }
 
     #[tokio::test]
     async fn tells_what_can_be_read() {
         // What the machine under the test decides (its devices and mounts) is left out.
-        let report =
+        let (is_complete, report) =
             check(&["--no-collector.netdev", "--no-collector.filesystem", "--no-collector.gpu"]).await;
-        assert!(report.complete);
-        insta::assert_snapshot!(report.text);
+        assert!(is_complete);
+        insta::assert_snapshot!(report);
     }
 
     #[tokio::test]
     async fn tells_what_is_missing() {
-        let report = check(&[
+        let (is_complete, report) = check(&[
             "--collector.disable-defaults",
             "--collector.stat",
             "--collector.pressure",
@@ -140,7 +136,7 @@ mod tests {
             "--web.config.file=/nonexistent/web.yml",
         ])
         .await;
-        assert!(!report.complete);
-        insta::assert_snapshot!(report.text);
+        assert!(!is_complete);
+        insta::assert_snapshot!(report);
     }
 }

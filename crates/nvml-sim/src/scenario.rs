@@ -294,7 +294,7 @@ impl Scenario {
 const TRIGGER_DELAY: Duration = Duration::from_millis(50);
 
 /// More would not fit the PCI bus numbers that are handed out.
-const MAX_GPUS: u64 = 64;
+const MAX_GPUS: u64 = 77;
 
 fn one() -> u32 {
     1

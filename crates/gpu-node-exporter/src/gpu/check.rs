@@ -1,13 +1,18 @@
-//! `--check` for GPUs: what can be read, and what is lost for want of something. Through a probe, like everything.
+//! `--check` for GPUs: what can be read, and what is lost for want of something. Through probes, like everything: one that asks for
+//! the driver's list, then one for each GPU, all at once. Each finding is told as soon as it is known.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use super::driver::Failure;
 use super::expected::{expects_all_pci_gpus_here, is_nothing_expected};
-use super::frame::{Frame, Outcome, Sweep};
+use super::frame::{Frame, Outcome};
 use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
+use super::reading::Reading;
 use super::settings::GpuSettings;
 use super::supervisor::{KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, open_kernel_log};
 
@@ -29,141 +34,190 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-/// Time for the driver to wake all GPUs and answer one sweep.
-const LIMIT: Duration = Duration::from_mins(1);
-
-/// Looks at everything the GPU side needs. Takes up to a minute with a driver that hangs.
-pub(crate) fn check(settings: &GpuSettings) -> Vec<Finding> {
-    let mut findings = match ask(settings) {
-        Ok(frames) => driver_and_gpus(settings, frames),
-        Err(error) => vec![Finding::new(Verdict::Bad, format!("GPU: cannot start the probe: {error}"))],
-    };
-    findings.push(match open_kernel_log(Path::new(KERNEL_LOG)) {
-        Ok(_) => Finding::new(Verdict::Good, format!("XIDs: from the driver and {KERNEL_LOG}")),
-        Err(error) => Finding::new(
-            Verdict::Lost,
-            format!(
-                "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG)"
-            ),
-        ),
+/// Looks at everything the GPU side needs. With a driver that hangs it takes as long as the probe may be silent, and with a GPU that
+/// hangs as long again.
+pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
+    match list(settings, &mut tell) {
+        Ok(Some(count)) => each_gpu(settings, count, &mut tell),
+        Ok(None) => {}
+        Err(error) => tell(Finding::not_started(&error)),
+    }
+    tell(match open_kernel_log(Path::new(KERNEL_LOG)) {
+        Ok(_) => Finding::good(format!("XIDs: from the driver and {KERNEL_LOG}")),
+        Err(error) => Finding::lost(format!(
+            "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG)"
+        )),
     });
-    findings
 }
 
 impl Finding {
-    fn new(verdict: Verdict, text: String) -> Self {
-        Self { verdict, text }
+    fn good(text: String) -> Self {
+        Self { verdict: Verdict::Good, text }
+    }
+
+    fn lost(text: String) -> Self {
+        Self { verdict: Verdict::Lost, text }
+    }
+
+    fn bad(text: String) -> Self {
+        Self { verdict: Verdict::Bad, text }
+    }
+
+    fn not_started(error: &io::Error) -> Self {
+        Self::bad(format!("GPU: cannot start the probe: {error}"))
     }
 }
 
-/// All frames of a probe that sweeps once.
-fn ask(settings: &GpuSettings) -> std::io::Result<Vec<Frame>> {
-    let (sender, output) = mpsc::channel();
-    let once = ProbeSettings {
-        library: settings.library.clone(),
-        sample_interval: settings.sample_interval,
-        skip: Vec::new(),
-        once: true,
-    };
-    let mut probe = Probe::start(Path::new(THIS_PROGRAM), &once, move |heard| sender.send(heard).is_ok())?;
-    let deadline = Instant::now() + LIMIT;
-    let mut frames = Vec::new();
-    while let Ok(ProbeOutput::Frame(frame)) =
-        output.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-    {
-        frames.push(frame);
+/// What the probes write, each with the GPU that it was started for.
+type Outputs = Receiver<(u32, ProbeOutput)>;
+
+/// Probes that sweep once: one for each of these lists of GPUs.
+fn start(
+    settings: &GpuSettings,
+    gpus: impl Iterator<Item = (u32, Vec<u32>)>,
+) -> io::Result<(Probes, Outputs)> {
+    let (sender, outputs) = mpsc::channel();
+    let mut probes = Probes(Vec::new());
+    for (number, gpus) in gpus {
+        let once = ProbeSettings {
+            library: settings.library.clone(),
+            sample_interval: settings.sample_interval,
+            gpus: Some(gpus),
+            once: true,
+        };
+        let sender = sender.clone();
+        let listener = move |heard| sender.send((number, heard)).is_ok();
+        probes.0.push(Probe::start(Path::new(THIS_PROGRAM), &once, listener)?);
     }
-    probe.kill();
-    probe.wait(Duration::from_secs(1));
-    Ok(frames)
+    Ok((probes, outputs))
 }
 
-/// What the frames say. The last one says how far the probe came.
-fn driver_and_gpus(settings: &GpuSettings, frames: Vec<Frame>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut touched = None;
-    for frame in frames {
-        match frame {
-            Frame::Driver(driver) => {
+/// Probes that end with the check.
+struct Probes(Vec<Probe>);
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Probe::kill);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        for probe in &mut self.0 {
+            probe.wait(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+/// What the driver says of itself, and how many GPUs it lists.
+fn list(settings: &GpuSettings, tell: &mut impl FnMut(Finding)) -> io::Result<Option<u32>> {
+    let (_probe, outputs) = start(settings, [(0, Vec::new())].into_iter())?;
+    let deadline = Instant::now() + settings.probe_timeout;
+    loop {
+        match outputs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok((_, ProbeOutput::Frame(Frame::Driver(driver)))) => {
                 let version = driver.version.as_deref().unwrap_or("of unknown version");
-                findings.push(Finding::new(Verdict::Good, format!("GPU: NVIDIA driver {version}")));
+                tell(Finding::good(format!("GPU: NVIDIA driver {version}")));
             }
-            Frame::Failed(failure) => {
-                let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
-                findings.push(if is_nothing_expected(settings, &failure, &pci) {
-                    Finding::new(Verdict::Good, "GPU: no NVIDIA driver and no NVIDIA GPU here".to_owned())
-                } else {
-                    Finding::new(Verdict::Bad, format!("GPU: {}", failure.message))
-                });
-                return findings;
+            Ok((_, ProbeOutput::Frame(Frame::Listed { count }))) => return Ok(Some(count)),
+            Ok((_, ProbeOutput::Frame(Frame::Failed(failure)))) => {
+                tell(no_driver(settings, &failure));
+                return Ok(None);
             }
-            Frame::Touching { gpu } => touched = Some(gpu),
-            Frame::Sweep(sweep) => {
-                findings.extend(gpus(&sweep));
-                if expects_all_pci_gpus_here() {
-                    let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
-                    findings.extend(missing(&sweep, &pci));
-                }
-                return findings;
+            Ok((_, ProbeOutput::Frame(_))) => {}
+            Ok((_, ProbeOutput::Closed { .. })) => {
+                tell(Finding::bad(
+                    "GPU: the driver's library crashes (hint: does `nvidia-smi` work?)".to_owned(),
+                ));
+                return Ok(None);
             }
-            Frame::Xid(_) => {}
+            Err(_) => {
+                let waited = settings.probe_timeout;
+                tell(Finding::bad(format!(
+                    "GPU: the driver does not answer within {waited:?} (hint: see the kernel log for `NVRM`; \
+                     one that takes long to load gets more time by `--gpu.probe-timeout`)"
+                )));
+                return Ok(None);
+            }
         }
     }
-    let text = match touched {
-        Some(gpu) => {
-            format!("GPU: calls to GPU {gpu} do not return, or crash (hint: see the kernel log for `Xid`)")
-        }
-        None => "GPU: the driver does not answer (hint: see the kernel log for `NVRM`)".to_owned(),
-    };
-    findings.push(Finding::new(Verdict::Bad, text));
-    findings
 }
 
-fn gpus(sweep: &Sweep) -> Vec<Finding> {
-    if sweep.gpus.is_empty() {
+fn no_driver(settings: &GpuSettings, failure: &Failure) -> Finding {
+    let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
+    if is_nothing_expected(settings, failure, &pci) {
+        Finding::good("GPU: no NVIDIA driver and no NVIDIA GPU here".to_owned())
+    } else {
+        Finding::bad(format!("GPU: {}", failure.message))
+    }
+}
+
+/// What each GPU says, as it says it; one that hangs holds up no other.
+fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) {
+    if count == 0 {
         let text = "GPU: the driver shows no GPU (hint: in a container, start it with `--gpus all`)";
-        return vec![Finding::new(Verdict::Bad, text.to_owned())];
+        tell(Finding::bad(text.to_owned()));
     }
-    let mut findings = Vec::new();
-    for gpu in &sweep.gpus {
-        match &gpu.outcome {
-            Outcome::Read(reading) => {
-                let name = reading.subjects.identity.name.as_deref().unwrap_or("without a name");
-                let text = format!("GPU {}: {name}, {}", gpu.index, reading.uuid);
-                findings.push(Finding::new(Verdict::Good, text));
-                if !reading.unsupported.is_empty() {
-                    let text =
-                        format!("GPU {}: does not report {}", gpu.index, reading.unsupported.join(", "));
-                    findings.push(Finding::new(Verdict::Lost, text));
+    let (_probes, outputs) = match start(settings, (0..count).map(|gpu| (gpu, vec![gpu]))) {
+        Ok(started) => started,
+        Err(error) => return tell(Finding::not_started(&error)),
+    };
+    let deadline = Instant::now() + settings.probe_timeout;
+    // What a probe says first is what counts.
+    let mut waiting: BTreeSet<u32> = (0..count).collect();
+    let mut addresses = Vec::new();
+    while !waiting.is_empty() {
+        let Ok((gpu, output)) = outputs.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        else {
+            break;
+        };
+        let findings = match output {
+            ProbeOutput::Frame(Frame::Gpu(told)) => match told.outcome {
+                Outcome::Read(reading) => {
+                    addresses.extend(reading.subjects.identity.pci_bus_id.clone());
+                    of_reading(gpu, &reading)
                 }
-                for fault in &reading.faults {
-                    let text = format!("GPU {}: {}: {}", gpu.index, fault.reading, fault.reason.text());
-                    findings.push(Finding::new(Verdict::Bad, text));
-                }
+                Outcome::Failed(reason) => vec![Finding::bad(format!("GPU {gpu}: {}", reason.text()))],
+            },
+            ProbeOutput::Frame(Frame::Failed(failure)) => {
+                vec![Finding::bad(format!("GPU {gpu}: {}", failure.message))]
             }
-            Outcome::Failed(reason) => {
-                findings.push(Finding::new(Verdict::Bad, format!("GPU {}: {}", gpu.index, reason.text())));
+            ProbeOutput::Closed { .. } => {
+                vec![Finding::bad(format!(
+                    "GPU {gpu}: calls to it crash (hint: see the kernel log for `Xid`)"
+                ))]
             }
-            // A check skips none.
-            Outcome::Skipped => {}
+            ProbeOutput::Frame(_) => continue,
+        };
+        if waiting.remove(&gpu) {
+            findings.into_iter().for_each(&mut *tell);
         }
     }
+    for gpu in waiting {
+        tell(Finding::bad(format!(
+            "GPU {gpu}: calls to it do not return within {:?} (hint: see the kernel log for `Xid`; one that has to be woken gets more \
+             time by `--gpu.probe-timeout`)",
+            settings.probe_timeout
+        )));
+    }
+    if expects_all_pci_gpus_here() {
+        let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
+        let nameless = (count as usize).saturating_sub(addresses.len());
+        missing(&addresses, nameless, &pci).into_iter().for_each(tell);
+    }
+}
+
+fn of_reading(gpu: u32, reading: &Reading) -> Vec<Finding> {
+    let name = reading.subjects.identity.name.as_deref().unwrap_or("without a name");
+    let mut findings = vec![Finding::good(format!("GPU {gpu}: {name}, {}", reading.uuid))];
+    if !reading.unsupported.is_empty() {
+        findings
+            .push(Finding::lost(format!("GPU {gpu}: does not report {}", reading.unsupported.join(", "))));
+    }
+    let of_fault = |reading: &str, reason: &str| Finding::bad(format!("GPU {gpu}: {reading}: {reason}"));
+    findings.extend(reading.faults.iter().map(|fault| of_fault(&fault.reading, fault.reason.text())));
     findings
 }
 
-/// GPUs on the bus beyond those that the driver shows. One that failed has no known address, and has a finding already.
-fn missing(sweep: &Sweep, pci: &[PciGpu]) -> Option<Finding> {
-    let (mut addresses, mut nameless) = (Vec::new(), 0);
-    for gpu in &sweep.gpus {
-        match &gpu.outcome {
-            Outcome::Read(reading) => addresses.extend(reading.subjects.identity.pci_bus_id.as_deref()),
-            Outcome::Failed(_) | Outcome::Skipped => nameless += 1,
-        }
-    }
-    let missing: Vec<_> = pci
-        .iter()
-        .filter(|gpu| gpu.is_for_nvidia_driver() && !addresses.contains(&gpu.address.as_str()))
-        .collect();
-    let text = || format!("GPU: {}", pci::not_shown(&missing));
-    (missing.len() > nameless).then(|| Finding::new(Verdict::Bad, text()))
+/// GPUs on the bus beyond those whose addresses are known. So many that failed have no known address, and have a finding already.
+fn missing(addresses: &[String], nameless: usize, pci: &[PciGpu]) -> Option<Finding> {
+    let missing: Vec<_> =
+        pci.iter().filter(|gpu| gpu.is_for_nvidia_driver() && !addresses.contains(&gpu.address)).collect();
+    (missing.len() > nameless).then(|| Finding::bad(format!("GPU: {}", pci::not_shown(&missing))))
 }

@@ -1,37 +1,39 @@
 //! Snapshot → metric families, under our own names. Pure: the present moment is an argument.
 //!
 //! Series carry `gpu` (index) and `uuid` only; what describes a GPU is in `gpu_info`. The one exception is `gpu_up`,
-//! which adds `pci_bus_id`: it must still name the slot when every other series of a lost GPU has stopped, and a GPU
-//! that the driver never showed has no other name. XID series stay for a lost GPU, since they say why.
+//! which adds `pci_bus_id`: it must still name the slot when the readings of a lost GPU have stopped, and a GPU that the driver never
+//! showed has no other name. `gpu_info` stays for a lost GPU, and XID series do, since they say why.
 
 use std::time::Instant;
 
 use super::reading::{self, ShownGpu};
-use super::snapshot::{Gpu, Presence, Snapshot};
+use super::settings::GpuSettings;
+use super::snapshot::{Gpu, Presence, ProbeUsage, Snapshot};
+use super::stale::{age, fresh};
 use super::subject::known_labels;
 use crate::family::{Family, Labels};
 
 /// How to look at a snapshot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(super) struct View<'a> {
     pub(super) now: Instant,
-    /// The last sweep is so old that its values are no longer shown.
-    pub(super) is_stale: bool,
+    /// They say when a reading is too old.
+    pub(super) settings: &'a GpuSettings,
     /// PCI devices that the driver never showed count as GPUs that are down.
     pub(super) expects_all_pci_gpus: bool,
 }
 
 /// All GPU families; empty ones are left to the encoder to drop.
-pub(super) fn families(snapshot: &Snapshot, view: View) -> Vec<Family> {
+pub(super) fn families(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
     let mut families = probe(snapshot, view);
     families.push(up(snapshot, view));
     families.extend(xids(snapshot));
-    if view.is_stale {
-        return families;
-    }
-    let shown = snapshot.gpus.iter().filter_map(|gpu| match &gpu.presence {
-        Presence::Up(reading) => Some(ShownGpu { labels: labels(gpu), reading, sums: &gpu.sums }),
-        _ => None,
+    // While an administrator has the driver, a GPU may become another: its MIG mode, its firmware.
+    let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some() && !snapshot.probe.is_released);
+    families.push(reading::info(named.map(|gpu| (labels(gpu), &gpu.identity))));
+    let shown = snapshot.gpus.iter().filter_map(|gpu| {
+        let reading = fresh(view.settings, gpu, view.now)?;
+        Some(ShownGpu { labels: labels(gpu), reading, sums: &gpu.sums })
     });
     families.extend(reading::families(&shown.collect::<Vec<_>>(), view.now));
     families
@@ -42,20 +44,25 @@ fn labels(gpu: &Gpu) -> Labels {
     Labels::new(index.into_iter().chain(gpu.uuid.clone().map(|uuid| ("uuid", uuid))))
 }
 
-fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
+fn probe(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
     let probe = &snapshot.probe;
     let mut restarts =
         Family::counter("gpu_probe_restarts_total", "Replacements of the probe process, by reason.");
     for (reason, count) in &probe.restarts {
         restarts.push(Labels::new([("reason", reason.label())]), *count);
     }
-    let mut stuck =
-        Family::gauge("gpu_probe_stuck_gpus", "GPUs left alone because calls to them hang or crash.");
+    let mut stuck = Family::gauge(
+        "gpu_probe_stuck_gpus",
+        "GPUs that calls do not return from, or crash on. Each is tried again by a process of its own.",
+    );
     let count = snapshot.gpus.iter().filter(|gpu| matches!(gpu.presence, Presence::Stuck)).count();
     stuck.push(Labels::NONE, count as u64);
-    let mut age = Family::gauge("gpu_snapshot_age_seconds", "Age of the GPU readings shown here.");
-    if let Some(taken_at) = snapshot.taken_at {
-        age.push(Labels::NONE, view.now.saturating_duration_since(taken_at).as_secs_f64());
+    let mut oldest = Family::gauge(
+        "gpu_snapshot_age_seconds",
+        "Age of the oldest GPU reading shown here; the time since a GPU last answered when none is.",
+    );
+    if let Some(age) = age(view.settings, snapshot, view.now) {
+        oldest.push(Labels::NONE, age.as_secs_f64());
     }
     let mut driver = Family::info("gpu_driver_info", "The NVIDIA driver; absent while no probe has one.");
     if let Some(known) = snapshot.driver.as_ref().filter(|_| probe.is_up) {
@@ -66,7 +73,8 @@ fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
         ];
         driver.push(known_labels(&Labels::NONE, versions), 1_u64);
     }
-    vec![
+    let mut families = usage(snapshot.probe.usage);
+    families.extend([
         Family::gauge("gpu_probe_up", "Whether a probe process is running and has a driver.")
             .with(Labels::NONE, probe.is_up),
         Family::gauge(
@@ -81,24 +89,41 @@ fn probe(snapshot: &Snapshot, view: View) -> Vec<Family> {
         .with(Labels::NONE, probe.abandoned as u64),
         restarts,
         stuck,
-        age,
+        oldest,
         driver,
+    ]);
+    families
+}
+
+/// What `process_*` does not hold, since these are processes of their own.
+fn usage(usage: Option<ProbeUsage>) -> Vec<Family> {
+    let Some(usage) = usage else { return Vec::new() };
+    vec![
+        Family::gauge("gpu_probe_processes", "Probe processes; one in quiet times, more while GPUs hang.")
+            .with(Labels::NONE, usage.processes),
+        Family::counter("gpu_probe_cpu_seconds_total", "CPU time that probe processes have used.")
+            .with(Labels::NONE, usage.cpu_seconds),
+        Family::gauge("gpu_probe_resident_memory_bytes", "Memory of the probe processes that is in RAM.")
+            .with(Labels::NONE, usage.resident_bytes),
     ]
 }
 
-fn up(snapshot: &Snapshot, view: View) -> Family {
-    let mut up = Family::gauge("gpu_up", "Whether the GPU answers. A lost one stays at 0 until it returns.");
+fn up(snapshot: &Snapshot, view: View<'_>) -> Family {
+    let mut up = Family::gauge(
+        "gpu_up",
+        "Whether the GPU answered within three sweeps. A lost one stays at 0 until it returns.",
+    );
     // With the driver given away on purpose nothing is known, and nothing is wrong.
     if snapshot.probe.is_released {
         return up;
     }
-    let is_expected = view.expects_all_pci_gpus && snapshot.taken_at.is_some();
+    let is_expected = view.expects_all_pci_gpus && snapshot.is_complete;
     let unseen: Vec<_> = snapshot.never_seen().filter(|_| is_expected).collect();
     // A GPU without a UUID is among those that only the bus lists, and counts once: by its slot.
     let nameless = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_none()).skip(unseen.len());
     let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some());
     for gpu in named.chain(nameless) {
-        let is_up = matches!(gpu.presence, Presence::Up(_)) && !view.is_stale;
+        let is_up = fresh(view.settings, gpu, view.now).is_some();
         up.push(known_labels(&labels(gpu), [("pci_bus_id", gpu.pci_bus_id.as_deref())]), is_up);
     }
     for pci in unseen {

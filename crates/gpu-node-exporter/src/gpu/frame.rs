@@ -3,12 +3,12 @@
 //! Owns the shapes and their wire form. Leaves out where readings come from (`nvml`) and what becomes of them (`snapshot`). Any
 //! bytes decode to a frame or an error; nothing is allocated beyond [`MAX_LENGTH`].
 //!
-//! A frame is four bytes of length (little-endian, version byte included), one byte of version, and JSON. A GPU's reading crosses as
-//! what changed since the sweep before ([`Diff`]), so both ends keep the readings of the last sweep: an end belongs to one probe.
+//! A frame is four bytes of length (little-endian, version byte included), one byte of version, and JSON. Each GPU has a frame of its
+//! own, so that what answers is known before the next GPU is asked. Its reading crosses as what changed since the sweep before
+//! ([`Diff`]), so both ends keep the last reading of each GPU: an end belongs to one probe.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::mem;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,33 +20,31 @@ use super::reading::{Reading, ReadingDelta};
 use super::xid::XidEvent;
 
 /// Both ends are one binary, so another version means a program mix-up, and is refused.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The first sweep over sixteen GPUs needs some 60 KiB; a length beyond this is not a frame.
-pub(crate) const MAX_LENGTH: u32 = 4 << 20;
+/// The first reading of a GPU needs some 4 KiB; a length beyond this is not a frame.
+pub(crate) const MAX_LENGTH: u32 = 1 << 20;
 
 /// One message of the probe. `R` is a GPU's reading: whole, or as it crosses the pipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Frame<R = Arc<Reading>> {
     /// `nvmlInit` answered.
     Driver(Driver),
+    /// The driver lists GPUs with the indices below `count`. Told once, and again when it changes.
+    Listed { count: u32 },
     /// The next call is to this GPU: whom to blame should nothing follow.
     Touching {
         /// NVML's index.
         gpu: u32,
     },
-    /// A complete sweep over all GPUs.
-    Sweep(Sweep<R>),
+    /// A GPU was asked.
+    Gpu(GpuSweep<R>),
+    /// All GPUs of the probe were asked.
+    Swept,
     /// The driver reported an XID.
     Xid(XidEvent),
     /// The probe cannot go on and leaves.
     Failed(Failure),
-}
-
-/// All GPUs of one sweep.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sweep<R = Arc<Reading>> {
-    pub(crate) gpus: Vec<GpuSweep<R>>,
 }
 
 /// One GPU of one sweep.
@@ -63,8 +61,6 @@ pub(crate) enum Outcome<R = Arc<Reading>> {
     Read(R),
     /// It answers no more.
     Failed(FaultReason),
-    /// Left alone, as the exporter asked.
-    Skipped,
 }
 
 /// Why bytes are no frame.
@@ -83,46 +79,48 @@ pub(crate) enum FrameError {
 }
 
 impl<R> Frame<R> {
-    /// The frame with another form of each GPU's reading.
-    fn map<S>(
-        self,
-        mut reading: impl FnMut(u32, R) -> Result<S, FrameError>,
-    ) -> Result<Frame<S>, FrameError> {
-        let mut gpu = |GpuSweep { index, outcome }| {
-            let outcome = match outcome {
-                Outcome::Read(read) => Outcome::Read(reading(index, read)?),
-                Outcome::Failed(reason) => Outcome::Failed(reason),
-                Outcome::Skipped => Outcome::Skipped,
-            };
-            Ok::<_, FrameError>(GpuSweep { index, outcome })
-        };
+    /// The frame with another form of the GPU's reading.
+    fn map<S>(self, reading: impl FnOnce(u32, R) -> Result<S, FrameError>) -> Result<Frame<S>, FrameError> {
         Ok(match self {
             Self::Driver(driver) => Frame::Driver(driver),
+            Self::Listed { count } => Frame::Listed { count },
             Self::Touching { gpu } => Frame::Touching { gpu },
-            Self::Sweep(sweep) => {
-                Frame::Sweep(Sweep { gpus: sweep.gpus.into_iter().map(&mut gpu).collect::<Result<_, _>>()? })
+            Self::Gpu(GpuSweep { index, outcome }) => {
+                let outcome = match outcome {
+                    Outcome::Read(read) => Outcome::Read(reading(index, read)?),
+                    Outcome::Failed(reason) => Outcome::Failed(reason),
+                };
+                Frame::Gpu(GpuSweep { index, outcome })
             }
+            Self::Swept => Frame::Swept,
             Self::Xid(event) => Frame::Xid(event),
             Self::Failed(failure) => Frame::Failed(failure),
         })
     }
+
+    /// The GPU that was asked.
+    fn asked(&self) -> Option<u32> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu.index),
+            _ => None,
+        }
+    }
 }
 
-/// The readings of the last sweep by index. A GPU that did not answer then is sent whole.
+/// The last reading of each GPU, by index. One that did not answer the last time is sent whole.
 #[derive(Debug, Default)]
-struct LastSweep(BTreeMap<u32, Arc<Reading>>);
+struct LastReadings(BTreeMap<u32, Arc<Reading>>);
 
 /// A reading on the pipe; `None` is that nothing changed.
 type Travelling = Option<ReadingDelta>;
 
-impl LastSweep {
+impl LastReadings {
     /// The frame as it crosses the pipe.
     fn pack(&mut self, frame: Frame) -> Result<Frame<Travelling>, FrameError> {
-        let is_sweep = matches!(frame, Frame::Sweep(_));
-        let before = if is_sweep { mem::take(&mut self.0) } else { BTreeMap::new() };
-        let nothing = Reading::default();
+        let before = frame.asked().and_then(|index| self.0.remove(&index));
         frame.map(|index, reading| {
-            let changes = reading.diff(before.get(&index).map_or(&nothing, |before| before));
+            let nothing = Reading::default();
+            let changes = reading.diff(before.as_deref().unwrap_or(&nothing));
             self.0.insert(index, reading);
             Ok(changes)
         })
@@ -130,11 +128,9 @@ impl LastSweep {
 
     /// The frame as it was before it crossed the pipe.
     fn unpack(&mut self, frame: Frame<Travelling>) -> Result<Frame, FrameError> {
-        let is_sweep = matches!(frame, Frame::Sweep(_));
-        let mut before = if is_sweep { mem::take(&mut self.0) } else { BTreeMap::new() };
+        let before = frame.asked().and_then(|index| self.0.remove(&index));
         frame.map(|index, changes| {
-            let known = before.remove(&index);
-            let reading = match (known, changes) {
+            let reading = match (before, changes) {
                 (Some(known), None) => known,
                 (Some(known), Some(changes)) => {
                     let mut reading = (*known).clone();
@@ -158,12 +154,12 @@ impl LastSweep {
 #[derive(Debug)]
 pub(crate) struct FrameWriter<W> {
     output: W,
-    last: LastSweep,
+    last: LastReadings,
 }
 
 impl<W: Write> FrameWriter<W> {
     pub(crate) fn new(output: W) -> Self {
-        Self { output, last: LastSweep::default() }
+        Self { output, last: LastReadings::default() }
     }
 
     /// Writes the frame with one call, so that a reader never sees half of one for longer than that.
@@ -186,12 +182,12 @@ pub(crate) struct FrameReader<R> {
     input: R,
     /// Kept from frame to frame.
     buffer: Vec<u8>,
-    last: LastSweep,
+    last: LastReadings,
 }
 
 impl<R: Read> FrameReader<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), last: LastSweep::default() }
+        Self { input, buffer: Vec::new(), last: LastReadings::default() }
     }
 
     /// Reads the next frame; `None` at the end of the pipe between two frames.

@@ -1,7 +1,7 @@
 //! The child process that talks to the driver: `gpu-node-exporter gpu-probe SETTINGS`.
 //!
-//! Owns the loop of sweeps: announce a GPU, ask it, and after the last write a frame. It may hang or die in any call; the watching
-//! parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
+//! Owns the loop of sweeps: announce a GPU, ask it, write what it said, and so on to the last. It may hang or die in any call; the
+//! watching parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
 
 mod pipe;
 mod reader;
@@ -19,7 +19,7 @@ pub(crate) use self::settings::ProbeSettings;
 use self::xid_thread::XidThread;
 use super::driver::{Failure, FailureReason};
 use super::fault::FaultReason;
-use super::frame::{Frame, GpuSweep, Outcome, Sweep};
+use super::frame::{Frame, Outcome};
 use super::heap;
 use super::nvml::Library;
 use super::settings::longest_gap;
@@ -66,13 +66,20 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         Err(failure) => return leave(output, failure),
     };
     output.write(Frame::Driver(library.driver()))?;
-    let mut reader = Reader::new(longest_gap(settings.sample_interval));
+    let mut sweeps = Sweeps {
+        library: &library,
+        output,
+        settings,
+        reader: Reader::new(longest_gap(settings.sample_interval)),
+        listed: None,
+    };
     if settings.once {
-        return sweep(&library, settings, &mut reader, output).map(drop);
+        let gpus = sweeps.list()?;
+        return sweeps.sweep(&gpus).map(drop);
     }
     thread::scope(|threads| {
         let xids = XidThread::new(threads, settings.sample_interval);
-        sweep_until_asked(&library, settings, output, &mut reader, xids)
+        sweeps.go_on_until_asked(xids)
     })
 }
 
@@ -82,59 +89,76 @@ fn leave<T>(output: &Output, failure: Failure) -> Result<T, End> {
     Err(End::DriverGone)
 }
 
-/// Sweeps until the exporter wants no more.
-fn sweep_until_asked<'scope>(
-    library: &'scope Library,
-    settings: &ProbeSettings,
-    output: &'scope Output,
-    reader: &mut Reader,
-    mut xids: XidThread<'scope, '_>,
-) -> Result<(), End> {
-    let mut next = Instant::now();
-    let count = count(library, output)?;
-    let mut answering = (0..count).filter(|index| !settings.skip.contains(index)).collect();
-    loop {
-        // Registering touches the GPUs too; the end of the sweep ends the watch over both.
-        xids.keep(library, output, &answering)?;
-        answering = sweep(library, settings, reader, output)?;
-        next += settings.sample_interval;
-        let now = Instant::now();
-        // Sweeps that were missed are not made up for.
-        next = next.max(now);
-        if input_closes_within(next - now) {
-            return Err(End::Asked);
-        }
-    }
+/// More GPUs than any machine has: what the driver may make us ask.
+const MOST_GPUS: u32 = 64;
+
+/// The sweeps of one probe.
+struct Sweeps<'a> {
+    library: &'a Library,
+    output: &'a Output,
+    settings: &'a ProbeSettings,
+    reader: Reader,
+    /// How many GPUs the driver listed, as the exporter was told.
+    listed: Option<u32>,
 }
 
-fn count(library: &Library, output: &Output) -> Result<u32, End> {
-    library.count().or_else(|failure| leave(output, failure))
-}
-
-/// One sweep over all GPUs; returns the indices of those that answered.
-fn sweep(
-    library: &Library,
-    settings: &ProbeSettings,
-    reader: &mut Reader,
-    output: &Output,
-) -> Result<BTreeSet<u32>, End> {
-    let mut gpus = Vec::new();
-    for index in 0..count(library, output)? {
-        if settings.skip.contains(&index) {
-            gpus.push(GpuSweep { index, outcome: Outcome::Skipped });
-            continue;
+impl<'a> Sweeps<'a> {
+    /// Sweeps until the exporter wants no more.
+    fn go_on_until_asked<'scope>(&mut self, mut xids: XidThread<'scope, '_>) -> Result<(), End>
+    where
+        'a: 'scope,
+    {
+        let mut next = Instant::now();
+        let mut answering = self.list()?.into_iter().collect();
+        loop {
+            // Registering touches the GPUs too; the end of the sweep ends the watch over both.
+            xids.keep(self.library, self.output, &answering)?;
+            let gpus = self.list()?;
+            answering = self.sweep(&gpus)?;
+            next += self.settings.sample_interval;
+            let now = Instant::now();
+            // Sweeps that were missed are not made up for.
+            next = next.max(now);
+            if input_closes_within(next - now) {
+                return Err(End::Asked);
+            }
         }
-        touch(output, index)?;
-        gpus.push(reader.read(library, index, settings.once));
     }
-    if gpus.iter().any(|gpu| gpu.outcome == Outcome::Failed(FaultReason::DriverGone)) {
-        let message =
-            "the driver was unloaded or replaced while in use (hint: GPUs return once it is loaded again)";
-        let failure = Failure { reason: FailureReason::DriverNotLoaded, message: message.to_owned() };
-        return leave(output, failure);
+
+    /// The GPUs to read, of those that the driver lists now.
+    fn list(&mut self) -> Result<Vec<u32>, End> {
+        let count = self.library.count().or_else(|failure| leave(self.output, failure))?;
+        if count > MOST_GPUS {
+            let message = format!("the driver lists {count} GPUs; more than {MOST_GPUS} are not believed");
+            return leave(self.output, Failure { reason: FailureReason::Other, message });
+        }
+        if self.listed != Some(count) {
+            self.output.write(Frame::Listed { count })?;
+            self.listed = Some(count);
+        }
+        let is_ours = |gpu: &u32| self.settings.gpus.as_ref().is_none_or(|ours| ours.contains(gpu));
+        Ok((0..count).filter(is_ours).collect())
     }
-    let has_answered = |gpu: &&GpuSweep| matches!(gpu.outcome, Outcome::Read(_));
-    let answering = gpus.iter().filter(has_answered).map(|gpu| gpu.index).collect();
-    output.write(Frame::Sweep(Sweep { gpus }))?;
-    Ok(answering)
+
+    /// Asks each of these GPUs; returns those that answered.
+    fn sweep(&mut self, gpus: &[u32]) -> Result<BTreeSet<u32>, End> {
+        let mut answering = BTreeSet::new();
+        for index in gpus {
+            touch(self.output, *index)?;
+            let gpu = self.reader.read(self.library, *index, self.settings.once);
+            match gpu.outcome {
+                Outcome::Failed(FaultReason::DriverGone) => {
+                    let message = "the driver was unloaded or replaced while in use (hint: GPUs return once it is loaded again)";
+                    let failure =
+                        Failure { reason: FailureReason::DriverNotLoaded, message: message.to_owned() };
+                    return leave(self.output, failure);
+                }
+                Outcome::Failed(_) => {}
+                Outcome::Read(_) => drop(answering.insert(*index)),
+            }
+            self.output.write(Frame::Gpu(gpu))?;
+        }
+        self.output.write(Frame::Swept)?;
+        Ok(answering)
+    }
 }

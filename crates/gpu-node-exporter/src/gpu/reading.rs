@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::clocks::Clocks;
 use self::fans::Fans;
 use self::health::Health;
-use self::identity::Identity;
+pub(crate) use self::identity::{Identity, info};
 use self::load::Load;
 use self::memory::Memory;
 use self::nvlink::NvLinks;

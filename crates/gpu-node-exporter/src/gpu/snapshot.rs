@@ -1,19 +1,21 @@
 //! All that is known of the GPUs, from the probe's frames.
 //!
-//! Owns what outlives a probe: GPUs once seen with their last readings and sums, and XID counts. Leaves out metric names
+//! Owns what outlives a probe: GPUs once seen with their last readings and sums, and XID counts. Each GPU is taken in as it answers. Leaves out metric names
 //! (`families`), when readings are too old (`stale`), and the probe's life (`supervisor`).
 
 mod gpu;
 mod xids;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use self::gpu::{Gpu, Presence};
 pub(super) use self::xids::{XidSource, Xids};
 use super::driver::{Driver, Failure};
-use super::frame::{Outcome, Sweep};
+use super::fault::FaultReason;
 use super::pci::{NVIDIA_DRIVER, PciGpu};
+use super::reading::Reading;
 use super::restart::Restart;
 use super::settings::longest_gap;
 
@@ -26,10 +28,12 @@ pub(super) struct Snapshot {
     pub(super) gpus: Vec<Gpu>,
     /// XIDs by GPU UUID.
     pub(super) xids: BTreeMap<String, Xids>,
-    /// When the last complete sweep arrived.
-    pub(super) taken_at: Option<Instant>,
-    /// The driver has been away since then, so the readings of that sweep are out of date, however young they are.
-    pub(super) is_outdated: bool,
+    /// When a GPU last answered.
+    pub(super) heard_at: Option<Instant>,
+    /// Every GPU that the driver lists has answered once, or was found not to.
+    pub(super) is_complete: bool,
+    /// What the driver lists.
+    list: List,
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,
     pub(super) probe: ProbeHealth,
@@ -50,6 +54,28 @@ pub(super) struct ProbeHealth {
     pub(super) abandoned: usize,
     /// Why there is no driver.
     pub(super) failure: Option<Failure>,
+    pub(super) usage: Option<ProbeUsage>,
+}
+
+/// What the probes use of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ProbeUsage {
+    /// Present now, those that cannot be ended among them.
+    pub(super) processes: u64,
+    /// Of all there ever were.
+    pub(super) cpu_seconds: f64,
+    /// Of those present; what they share counts for each.
+    pub(super) resident_bytes: u64,
+}
+
+/// The driver's list of GPUs.
+#[derive(Clone, Debug, Default)]
+struct List {
+    /// How many lists there were before: an index means another GPU in each.
+    number: u64,
+    count: u32,
+    /// The indices of which something is known.
+    heard: BTreeSet<u32>,
 }
 
 impl Snapshot {
@@ -58,48 +84,79 @@ impl Snapshot {
         Self { longest_gap: longest_gap(sample_interval), ..Self::default() }
     }
 
-    /// Takes in a complete sweep that arrived at `now`.
-    pub(super) fn absorb(&mut self, sweep: Sweep, now: Instant) {
-        self.taken_at = Some(now);
-        self.is_outdated = false;
+    /// The driver lists so many GPUs. What was known by index holds no more.
+    pub(super) fn listed(&mut self, count: u32) {
+        self.list = List { number: self.list.number + 1, count, heard: BTreeSet::new() };
+        self.is_complete = false;
         // One that never answered has no name to be remembered by.
         self.gpus.retain(|gpu| gpu.uuid.is_some());
-        let mut present = vec![false; self.gpus.len()];
-        let mut silent = Vec::new();
-        for gpu in sweep.gpus {
-            match gpu.outcome {
-                Outcome::Read(reading) => {
-                    let known = self.gpus.iter().position(|known| known.uuid.as_ref() == Some(&reading.uuid));
-                    let at = known.unwrap_or_else(|| {
-                        self.xids.entry(reading.uuid.clone()).or_default();
-                        self.gpus.push(Gpu::new(gpu.index, Some(reading.uuid.clone())));
-                        present.push(true);
-                        self.gpus.len() - 1
-                    });
-                    present[at] = true;
-                    self.gpus[at].read(gpu.index, reading, now, self.longest_gap);
-                }
-                Outcome::Failed(reason) => silent.push((gpu.index, Presence::Failed(reason))),
-                Outcome::Skipped => silent.push((gpu.index, Presence::Stuck)),
-            }
+        self.look_for_missing();
+    }
+
+    /// The GPU at this index answered at `now`.
+    pub(super) fn read(&mut self, index: u32, reading: Arc<Reading>, now: Instant) {
+        self.heard_at = Some(now);
+        // The GPU without a name had one all the time; and another that was here before is elsewhere now, or gone.
+        self.gpus.retain(|gpu| gpu.uuid.is_some() || gpu.index != index);
+        for other in self.gpus.iter_mut().filter(|gpu| gpu.index == index) {
+            other.list = 0;
         }
-        // One that does not answer is known by the index it last had, unless another has that index now.
-        for (index, presence) in silent {
-            let known = (0..present.len()).find(|at| !present[*at] && self.gpus[*at].index == index);
-            if let Some(at) = known {
-                present[at] = true;
-                self.gpus[at].presence = presence;
-            } else {
-                let mut gpu = Gpu::new(index, None);
-                gpu.presence = presence;
-                self.gpus.push(gpu);
-                present.push(true);
-            }
+        let known = self.gpus.iter().position(|known| known.uuid.as_ref() == Some(&reading.uuid));
+        let at = known.unwrap_or_else(|| {
+            self.xids.entry(reading.uuid.clone()).or_default();
+            self.gpus.push(Gpu::new(index, Some(reading.uuid.clone())));
+            self.gpus.len() - 1
+        });
+        self.gpus[at].list = self.list.number;
+        self.gpus[at].read(index, reading, now, self.longest_gap);
+        self.heard(index);
+    }
+
+    /// The GPU at this index failed when it was asked at `now`.
+    pub(super) fn failed(&mut self, index: u32, reason: FaultReason, now: Instant) {
+        self.heard_at = Some(now);
+        self.has_no_reading(index, Presence::Failed(reason));
+    }
+
+    /// Calls to the GPU at this index do not return, or crash.
+    pub(super) fn stuck(&mut self, index: u32) {
+        self.has_no_reading(index, Presence::Stuck);
+    }
+
+    /// One that does not answer is known by the index it last had, unless another has that index now.
+    fn has_no_reading(&mut self, index: u32, presence: Presence) {
+        let here = |gpu: &&mut Gpu| gpu.index == index;
+        if let Some(gpu) = self.gpus.iter_mut().filter(here).max_by_key(|gpu| gpu.list) {
+            (gpu.presence, gpu.list) = (presence, self.list.number);
+        } else {
+            let mut gpu = Gpu::new(index, None);
+            (gpu.presence, gpu.list) = (presence, self.list.number);
+            self.gpus.push(gpu);
         }
-        for (gpu, _) in self.gpus.iter_mut().zip(&present).filter(|(_, present)| !**present) {
-            gpu.presence = Presence::Missing;
-        }
+        self.heard(index);
+    }
+
+    fn heard(&mut self, index: u32) {
+        self.list.heard.insert(index);
+        self.look_for_missing();
         self.gpus.sort_by(|a, b| (a.index, &a.uuid).cmp(&(b.index, &b.uuid)));
+    }
+
+    /// Once all GPUs on the list are known, those that were known before and are not among them are missing.
+    fn look_for_missing(&mut self) {
+        self.is_complete |= self.list.heard.range(..self.list.count).count() == self.list.count as usize;
+        if self.is_complete {
+            for gpu in self.gpus.iter_mut().filter(|gpu| gpu.list != self.list.number) {
+                gpu.presence = Presence::Missing;
+            }
+        }
+    }
+
+    /// The driver has gone: readings taken before are out of date.
+    pub(super) fn outdate(&mut self) {
+        for gpu in &mut self.gpus {
+            gpu.is_outdated = true;
+        }
     }
 
     /// Takes in an XID; `at` is seconds since 1970.

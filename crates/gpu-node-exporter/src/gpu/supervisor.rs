@@ -1,14 +1,15 @@
-//! Keeps a probe running: starts it, listens to it, and carries out what the [`watch`] decides.
+//! Keeps probes running: starts them, listens to them, and carries out what the [`watch`] decides.
 //!
-//! Owns the thread between the probe and the [`Snapshot`]. Decisions are made in `watch`, processes are held in `probes`, meaning is
+//! Owns the thread between the probes and the [`Snapshot`]. Decisions are made in `watch`, processes are held in `probes`, meaning is
 //! `snapshot`'s. Logs what happens to probes, XIDs, and the faults of the collector, which would else be logged only while somebody
 //! scrapes.
 
 pub(in crate::gpu) mod kernel_log;
+mod limits;
 mod message;
 mod probes;
 mod process;
-mod retrial;
+mod usage;
 mod watch;
 
 use std::io;
@@ -23,18 +24,20 @@ use arc_swap::ArcSwap;
 use tracing::{debug, error, info, warn};
 
 pub(super) use self::kernel_log::{KERNEL_LOG, open as open_kernel_log};
+use self::limits::Limits;
 pub(super) use self::message::Message;
 use self::probes::Probes;
 pub(super) use self::process::{Probe, ProbeOutput, THIS_PROGRAM};
-use self::retrial::Shortfall;
-use self::watch::{Event, Exit, Limits, Order, Watch};
+use self::usage::usage;
+use self::watch::{Event, Exit, Order, Watch};
+use super::driver::Failure;
 use super::expected::is_nothing_expected;
 use super::faults::{COLLECTOR, faults};
-use super::frame::{Frame, Outcome, Sweep};
+use super::frame::{Frame, GpuSweep, Outcome};
 use super::pci;
 use super::restart::Restart;
 use super::settings::GpuSettings;
-use super::snapshot::{ProbeHealth, Snapshot, XidSource};
+use super::snapshot::{ProbeHealth, ProbeUsage, Snapshot, XidSource};
 use super::xid::Class;
 use crate::collector::Fault;
 use crate::fault_log::FaultLog;
@@ -45,11 +48,14 @@ const QUEUE: usize = 16;
 /// How often the PCI bus is looked at.
 const PCI_EVERY: Duration = Duration::from_secs(30);
 
+/// How often the probes' use of the machine is looked at.
+const USAGE_EVERY: Duration = Duration::from_secs(5);
+
 /// How long a fault must be away to be over.
 const FAULT_LASTS: Duration = Duration::from_secs(30);
 
-/// How often processes that were given up are looked after.
-const REAP_EVERY: Duration = Duration::from_secs(1);
+/// How often processes that were sent away are looked after.
+const REAP_EVERY: Duration = Duration::from_millis(100);
 
 /// Starts the supervisor. `program` is the executable that becomes the probe: this very one, except in tests.
 pub(super) fn start(
@@ -69,6 +75,8 @@ pub(super) fn start(
         origin: Instant::now(),
         probes: Probes::new(program, settings, sender.clone()),
         pci_read: None,
+        usage_read: None,
+        usage: None,
         faults: Vec::new(),
         log: FaultLog::new(COLLECTOR),
     };
@@ -93,6 +101,8 @@ struct Supervisor {
     origin: Instant,
     probes: Probes,
     pci_read: Option<Instant>,
+    usage_read: Option<Instant>,
+    usage: Option<ProbeUsage>,
     /// Faults, and when each was last there.
     faults: Vec<(Fault, Instant)>,
     log: FaultLog,
@@ -136,15 +146,14 @@ impl Supervisor {
 
     /// How long to listen before something must be decided or looked at.
     fn longest_wait(&self) -> Duration {
-        let abandoned = self.probes.abandoned();
-        let deadline = self.watch.deadline(abandoned).map(|deadline| deadline.saturating_sub(self.now()));
-        let look = if abandoned == 0 { PCI_EVERY } else { REAP_EVERY };
+        let deadline = self.watch.deadline().map(|deadline| deadline.saturating_sub(self.now()));
+        let look = if self.probes.is_any_leaving() { REAP_EVERY } else { PCI_EVERY };
         deadline.map_or(look, |deadline| deadline.min(look))
     }
 
     fn decide(&mut self) {
         loop {
-            let orders = self.watch.tick(self.now(), self.probes.abandoned());
+            let orders = self.watch.tick(self.now());
             if orders.is_empty() {
                 return;
             }
@@ -155,30 +164,38 @@ impl Supervisor {
     fn carry_out(&mut self, orders: Vec<Order>) {
         for order in orders {
             match order {
-                Order::Start { skip } => {
-                    if self.probes.start(skip).is_err() {
-                        self.report(&Event::NotStarted);
+                Order::Start { probe, gpus } => {
+                    if self.probes.start(probe, gpus).is_err() {
+                        self.report(probe, &Event::NotStarted);
                     }
                 }
-                Order::Stop => self.probes.stop(),
-                Order::Abandon { at } => self.probes.give_up(at),
+                Order::Leave { probe } => self.probes.ask_to_leave(probe),
+                Order::Kill { probe, gpu } => self.probes.kill(probe, gpu),
+                Order::List { count } => {
+                    self.is_changed = true;
+                    self.snapshot.listed(count);
+                }
+                Order::Stuck { gpu } => {
+                    self.is_changed = true;
+                    self.snapshot.stuck(gpu);
+                }
             }
         }
     }
 
     /// Reports to the watch, and does what it says.
-    fn report(&mut self, event: &Event) {
-        let orders = self.watch.on(self.now(), event);
+    fn report(&mut self, probe: u64, event: &Event) {
+        let orders = self.watch.on(self.now(), probe, event);
         self.carry_out(orders);
     }
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Probe(number, output) if self.probes.is_present(number) => match output {
-                ProbeOutput::Frame(frame) => self.take_in(frame),
-                ProbeOutput::Closed { damage } => self.closed(damage),
+            Message::Probe(number, output) if self.probes.is_living(number) => match output {
+                ProbeOutput::Frame(frame) => self.take_in(number, frame),
+                ProbeOutput::Closed { damage } => self.closed(number, damage),
             },
-            // The last words of a probe that was replaced; and the loop ends itself.
+            // The last words of a probe that was sent away; and the loop ends itself.
             Message::Probe(..) | Message::Stop => {}
             Message::KernelXid { slot, code } => {
                 if let Some(uuid) = self.snapshot.uuid_at(&slot) {
@@ -187,68 +204,96 @@ impl Supervisor {
             }
             Message::Release(done) => {
                 info!("releasing the NVIDIA driver");
-                self.snapshot.is_outdated = true;
-                self.report(&Event::Release);
+                self.snapshot.outdate();
+                let orders = self.watch.release();
+                self.carry_out(orders);
+                self.probes.stop();
                 self.note_health();
                 self.publish();
                 // Whoever asked may have gone.
-                let _ = done.send(self.probes.abandoned() == 0);
+                let _ = done.send(self.probes.are_gone());
             }
             Message::Acquire => {
                 info!("acquiring the NVIDIA driver");
-                self.report(&Event::Acquire);
+                self.watch.acquire(self.now());
             }
         }
     }
 
-    fn take_in(&mut self, frame: Frame) {
+    fn take_in(&mut self, probe: u64, frame: Frame) {
         let event = match frame {
+            Frame::Listed { count } => Event::Listed(count),
             Frame::Touching { gpu } => Event::Touching(gpu),
             Frame::Driver(driver) => {
-                info!(version = driver.version.as_deref().unwrap_or("unknown"), "NVIDIA driver is in use");
+                if self.snapshot.driver.as_ref() != Some(&driver) {
+                    info!(
+                        version = driver.version.as_deref().unwrap_or("unknown"),
+                        "NVIDIA driver is in use"
+                    );
+                }
                 self.is_changed = true;
                 self.snapshot.driver = Some(driver);
                 self.snapshot.probe.failure = None;
                 Event::Initialised
             }
-            Frame::Sweep(sweep) => Event::Swept(self.swept(sweep)),
+            Frame::Gpu(gpu) => {
+                let is_read = matches!(gpu.outcome, Outcome::Read(_));
+                self.report(probe, &Event::Told { gpu: gpu.index, is_read });
+                if self.watch.is_reader(probe, gpu.index) {
+                    self.told(gpu);
+                }
+                return;
+            }
+            Frame::Swept => {
+                if self.expects_all_pci_gpus && self.snapshot.is_complete {
+                    let unlisted = self.snapshot.unlisted().map(|pci| pci.address.clone()).collect();
+                    self.watch.unlisted(self.now(), unlisted);
+                }
+                Event::Swept
+            }
             Frame::Xid(event) => {
-                if let Ok(code) = u32::try_from(event.xid) {
+                if let Ok(code) = u32::try_from(event.xid)
+                    && self.hears_xids(probe, &event.uuid)
+                {
                     self.count_xid(&event.uuid, code, XidSource::Driver);
                 }
                 return;
             }
             Frame::Failed(failure) => {
-                let is_news = self.snapshot.probe.failure.as_ref() != Some(&failure);
-                if is_news && is_nothing_expected(&self.settings, &failure, &self.snapshot.pci) {
-                    info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
-                }
-                self.is_changed = true;
-                self.snapshot.driver = None;
-                self.snapshot.is_outdated = true;
-                self.snapshot.probe.failure = Some(failure);
+                self.failed(probe, failure);
                 Event::Failed
             }
         };
-        self.report(&event);
+        self.report(probe, &event);
     }
 
-    /// Takes in a sweep and returns what it did not give.
-    fn swept(&mut self, sweep: Sweep) -> Shortfall {
-        let mut shortfall = Shortfall::default();
-        for gpu in &sweep.gpus {
-            match gpu.outcome {
-                Outcome::Read(_) => {}
-                Outcome::Failed(_) => drop(shortfall.failed.insert(gpu.index)),
-                Outcome::Skipped => drop(shortfall.skipped.insert(gpu.index)),
-            }
+    fn told(&mut self, gpu: GpuSweep) {
+        self.is_changed = true;
+        match gpu.outcome {
+            Outcome::Read(reading) => self.snapshot.read(gpu.index, reading, Instant::now()),
+            Outcome::Failed(reason) => self.snapshot.failed(gpu.index, reason, Instant::now()),
+        }
+    }
+
+    /// A probe has no driver, or lost it. Another may still have it: a new process can fail where an older one works on.
+    fn failed(&mut self, probe: u64, failure: Failure) {
+        if self.watch.is_another_working(probe) {
+            warn!("GPU probe has no driver while another works: {}", failure.message);
+            return;
+        }
+        let is_news = self.snapshot.probe.failure.as_ref() != Some(&failure);
+        if is_news && is_nothing_expected(&self.settings, &failure, &self.snapshot.pci) {
+            info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
         }
         self.is_changed = true;
-        self.snapshot.absorb(sweep, Instant::now());
-        if self.expects_all_pci_gpus {
-            shortfall.unlisted = self.snapshot.unlisted().map(|pci| pci.address.clone()).collect();
-        }
-        shortfall
+        self.snapshot.driver = None;
+        self.snapshot.outdate();
+        self.snapshot.probe.failure = Some(failure);
+    }
+
+    fn hears_xids(&self, probe: u64, uuid: &str) -> bool {
+        let known = self.snapshot.gpus.iter().find(|gpu| gpu.uuid.as_deref() == Some(uuid));
+        known.is_none_or(|gpu| self.watch.hears_xids(probe, gpu.index))
     }
 
     fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
@@ -264,18 +309,24 @@ impl Supervisor {
         }
     }
 
-    /// The probe's pipe has closed: it is gone, or about to be.
-    fn closed(&mut self, damage: Option<String>) {
-        let exit = self.probes.closed(damage).map_or(Exit::Lingering, exit);
+    /// A probe's pipe has closed: it is gone, or about to be.
+    fn closed(&mut self, probe: u64, damage: Option<String>) {
+        let exit = self.probes.closed(probe, damage).map_or(Exit::Lingering, exit);
         if self.snapshot.probe.failure.is_none() {
             warn!(?exit, "GPU probe ended ({exit:?}); it is started again");
         }
-        self.report(&Event::Exited(exit));
+        self.report(probe, &Event::Exited(exit));
     }
 
     /// What has to be looked at now and then.
     fn look_around(&mut self) {
-        self.probes.reap();
+        for gone in self.probes.reap() {
+            self.watch.gone(gone);
+        }
+        if self.usage_read.is_none_or(|read| read.elapsed() >= USAGE_EVERY) {
+            self.usage_read = Some(Instant::now());
+            self.usage = usage(self.probes.pids());
+        }
         if self.pci_read.is_none_or(|read| read.elapsed() >= PCI_EVERY) {
             self.pci_read = Some(Instant::now());
             match pci::gpus(&self.settings.sysfs) {
@@ -291,8 +342,7 @@ impl Supervisor {
     /// Logs faults as they begin and end. Sweeps come every second, so a fault that comes and goes is one fault.
     fn log_faults(&mut self) {
         let now = Instant::now();
-        let waited = now.saturating_duration_since(self.snapshot.taken_at.unwrap_or(self.origin));
-        for fault in faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, waited) {
+        for fault in faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, self.origin, now) {
             match self.faults.iter_mut().find(|(known, _)| *known == fault) {
                 Some((_, seen)) => *seen = now,
                 None => self.faults.push((fault, now)),
@@ -310,6 +360,7 @@ impl Supervisor {
             restarts: Restart::counts(|reason| self.watch.restarts(reason)),
             abandoned: self.probes.abandoned(),
             failure: self.snapshot.probe.failure.clone(),
+            usage: self.usage,
         };
         if health != self.snapshot.probe {
             self.snapshot.probe = health;

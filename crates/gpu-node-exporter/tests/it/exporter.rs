@@ -209,7 +209,13 @@ impl Exporter {
     /// Scrapes until the page is as expected; fails with the last page and the log after [`PATIENCE`].
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_for(PATIENCE, what, is_so)
+    }
+
+    /// The same for what takes a known time that is longer.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, limit: Duration, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
+        let deadline = Instant::now() + limit;
         loop {
             let page = self.scrape();
             if is_so(&page) {

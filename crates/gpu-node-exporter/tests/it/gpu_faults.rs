@@ -47,9 +47,9 @@ fn a_hanging_gpu_costs_itself_and_no_scrape() {
         assert!(page.says("gpu_up", FIRST, 1.0), "the other GPU never flickers: {}", exporter.log());
         let took = page.took;
         assert!(took < healthy + timeout / 2, "no scrape waits for the driver: {took:?}, {healthy:?} before");
-        page.says("gpu_up", SECOND, 0.0)
+        page.value("gpu_probe_stuck_gpus", &[]) == Some(1.0)
     });
-    assert_eq!(page.value("gpu_probe_stuck_gpus", &[]), Some(1.0));
+    assert!(page.says("gpu_up", SECOND, 0.0));
     assert_eq!(restarts(&page, "stuck"), Some(1.0));
     assert_eq!(gpu_success(&page), Some(0.0));
     assert!(page.value("gpu_memory_used_bytes", FIRST).is_some());
@@ -100,6 +100,10 @@ fn a_killed_probe_is_replaced_and_nothing_counted_is_lost() {
     });
     assert!(after.value("gpu_busy_seconds_total", FIRST) >= before.value("gpu_busy_seconds_total", FIRST));
     assert!(counted(&after), "the XID is neither lost nor counted twice");
+    let cpu = |page: &Page| page.value("gpu_probe_cpu_seconds_total", &[]);
+    let usage = exporter.wait_until("the new probe's use is told", |page| cpu(page) > cpu(&before));
+    assert!(usage.value("gpu_probe_processes", &[]) >= Some(1.0));
+    assert!(usage.value("gpu_probe_resident_memory_bytes", &[]) > Some(1e6));
     assert_eq!(gpu_success(&after), Some(1.0));
 }
 
@@ -113,7 +117,9 @@ fn a_lost_gpu_keeps_its_name_and_returns() {
     let named =
         [SECOND[0], r#"uuid="GPU-51b00000-0000-4000-8000-000000000001""#, r#"pci_bus_id="0000:1a:00.0""#];
     assert!(page.says("gpu_up", &named, 0.0), "it is told by name and slot");
-    for name in ["gpu_info", "gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_energy_joules_total"] {
+    let info = [named[1], r#"serial="1650100000001""#];
+    assert!(page.says("gpu_info", &info, 1.0), "its serial number is needed for the return");
+    for name in ["gpu_memory_used_bytes", "gpu_utilization_ratio", "gpu_energy_joules_total"] {
         assert!(page.value(name, SECOND).is_none(), "{name} of a lost GPU stops");
         assert!(page.value(name, FIRST).is_some(), "{name} of the other goes on");
     }
@@ -281,6 +287,17 @@ fn a_driver_that_comes_later_is_taken_up() {
 }
 
 #[test]
+fn more_gpus_than_any_machine_has_are_not_believed() {
+    let scenario = "description: test\ngpus: [{ model: h100-sxm, count: 65 }]\n";
+    let (code, told) = check(scenario, &["--collector.disable-defaults", "--collector.gpu"]);
+    assert!(told.contains("the driver lists 65 GPUs; more than 64 are not believed"), "{told}");
+    assert_eq!(code, Some(1), "{told}");
+    let exporter = Exporter::on_scenario(scenario, &[]);
+    exporter.wait_for_log("the driver lists 65 GPUs");
+    assert_eq!(gpu_success(&exporter.scrape()), Some(0.0));
+}
+
+#[test]
 fn mig_mode_shows_no_utilisation() {
     let exporter = Exporter::on_scenario(
         "description: test\ngpus: [{ model: h100-sxm, mig: true, utilization: { constant: 0.5 } }]\n",
@@ -300,11 +317,11 @@ fn no_probe_outlives_its_exporter() {
         let mut exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=60s"]);
         exporter.wait_until("a probe reads", |page| page.says("gpu_up", FIRST, 1.0));
         trigger.begin();
-        exporter.wait_until("it hangs", |page| page.value("gpu_snapshot_age_seconds", &[]) > Some(0.7));
+        exporter.wait_until("it hangs", |page| page.says("gpu_up", SECOND, 0.0));
         let probes = exporter.probes();
-        assert_eq!(probes.len(), 1);
+        assert_eq!(probes.len(), 2, "one that hangs, and one for the other GPU");
         exporter.end_with(signal);
-        wait_until_gone(probes[0]);
+        probes.into_iter().for_each(wait_until_gone);
     }
 }
 
@@ -355,7 +372,7 @@ fn a_check_fails_on_what_does_not_work() {
     for (driver, incident, reason) in [
         ("init: driver_not_loaded", "", "modprobe nvidia"),
         ("init: ok", "{ gpu: 0, at: 0s, kind: lost }", "GPU 0: fallen off the bus"),
-        ("init: ok", "{ gpu: 0, at: 0s, kind: crash }", "calls to GPU 0 do not return, or crash"),
+        ("init: ok", "{ gpu: 0, at: 0s, kind: crash }", "GPU 0: calls to it crash"),
     ] {
         let scenario = format!(
             "description: test\ndriver: {{ {driver} }}\ngpus: [{{ model: rtx4090 }}]\nincidents: [{incident}]\n"
@@ -364,6 +381,24 @@ fn a_check_fails_on_what_does_not_work() {
         assert!(told.contains(reason), "{driver} {incident}: {told}");
         assert_eq!(code, Some(1), "{told}");
     }
+}
+
+#[test]
+fn a_check_tells_of_the_others_while_a_gpu_hangs() {
+    let began = std::time::Instant::now();
+    let (code, told) = check(include_str!("testdata/hangnow.yaml"), &["--gpu.probe-timeout=3s"]);
+    assert!(told.contains("GPU 0: NVIDIA H100") && told.contains("loadavg"), "{told}");
+    assert!(told.contains("GPU 1: calls to it do not return within 3s"), "{told}");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "it was given three seconds, and would have waited a minute"
+    );
+
+    let scenario = "description: test\ndriver: { init: hang }\ngpus: [{ model: h100-sxm }]\n";
+    let (code, told) = check(scenario, &["--gpu.probe-timeout=1s"]);
+    assert!(told.contains("the driver does not answer within 1s") && told.contains("loadavg"), "{told}");
+    assert_eq!(code, Some(1), "{told}");
 }
 
 #[test]

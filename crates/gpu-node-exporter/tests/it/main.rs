@@ -3,6 +3,7 @@
 mod access;
 mod exporter;
 mod gpu_faults;
+mod gpu_hangs;
 mod hanging_files;
 mod nvlink;
 mod open_files;

@@ -1,6 +1,7 @@
 //! Golden pages: every name, label and unit of the contract, and what is left out when.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -8,7 +9,6 @@ use crate::family::Number;
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
 use crate::gpu::fault::FaultReason;
-use crate::gpu::frame::{GpuSweep, Outcome, Sweep};
 use crate::gpu::pci::PciGpu;
 use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
@@ -30,11 +30,8 @@ fn nothing(index: u32) -> Reading {
     Reading { uuid: format!("GPU-{index}"), ..Reading::default() }
 }
 
-fn read(index: u32, reading: Reading) -> GpuSweep {
-    GpuSweep { index, outcome: Outcome::Read(Arc::new(reading)) }
-}
-
-fn snapshot(sweeps: Vec<Vec<GpuSweep>>, start: Instant) -> Snapshot {
+/// A snapshot after these sweeps, a second apart, in which GPUs said this.
+fn snapshot(sweeps: Vec<Vec<(u32, Reading)>>, start: Instant) -> Snapshot {
     let driver = Driver {
         version: Some("570.86.15".to_owned()),
         nvml_version: Some("12.570.86.15".to_owned()),
@@ -44,18 +41,31 @@ fn snapshot(sweeps: Vec<Vec<GpuSweep>>, start: Instant) -> Snapshot {
     snapshot.driver = Some(driver);
     snapshot.probe.is_up = true;
     snapshot.probe.restarts = Restart::counts(|reason| u64::from(reason == Restart::Stuck));
+    snapshot.listed(u32::try_from(sweeps[0].len()).expect("a few"));
     for (gpus, second) in sweeps.into_iter().zip(0..) {
-        snapshot.absorb(Sweep { gpus }, start + Duration::from_secs(second));
+        for (index, reading) in gpus {
+            snapshot.read(index, Arc::new(reading), start + Duration::from_secs(second));
+        }
     }
     snapshot
 }
 
-fn view(start: Instant) -> View {
-    View { now: start + Duration::from_secs(3), is_stale: false, expects_all_pci_gpus: true }
+fn settings() -> &'static GpuSettings {
+    static SETTINGS: LazyLock<GpuSettings> = LazyLock::new(|| GpuSettings {
+        library: None,
+        sample_interval: Duration::from_secs(1),
+        probe_timeout: Duration::from_secs(5),
+        sysfs: PathBuf::from("/sys"),
+    });
+    &SETTINGS
+}
+
+fn view(start: Instant) -> View<'static> {
+    View { now: start + Duration::from_secs(3), settings: settings(), expects_all_pci_gpus: true }
 }
 
 /// One line a sample, without the zeros of XID codes that never came.
-fn page(snapshot: &Snapshot, view: View) -> String {
+fn page(snapshot: &Snapshot, view: View<'_>) -> String {
     let mut page = String::new();
     for family in families(snapshot, view) {
         for sample in family.samples {
@@ -76,27 +86,28 @@ fn page(snapshot: &Snapshot, view: View) -> String {
 #[test]
 fn everything_has_its_name_and_unit() {
     let start = Instant::now();
-    let mut snapshot = snapshot(vec![vec![read(0, everything(0))], vec![read(0, everything(0))]], start);
+    let mut snapshot = snapshot(vec![vec![(0, everything(0))], vec![(0, everything(0))]], start);
     snapshot.count_xid("GPU-0", 79, XidSource::Driver, 1_700_000_000.5);
+    snapshot.probe.usage = Some(ProbeUsage { processes: 1, cpu_seconds: 2.5, resident_bytes: 9 << 20 });
     insta::assert_snapshot!(page(&snapshot, view(start)));
 }
 
 #[test]
 fn what_is_not_said_is_not_shown() {
     let start = Instant::now();
-    let snapshot = snapshot(vec![vec![read(0, nothing(0))], vec![read(0, nothing(0))]], start);
+    let snapshot = snapshot(vec![vec![(0, nothing(0))], vec![(0, nothing(0))]], start);
     insta::assert_snapshot!(page(&snapshot, view(start)));
 }
 
 #[test]
 fn lost_and_unseen_gpus_are_down_and_say_nothing_else() {
     let start = Instant::now();
-    let lost = GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) };
-    let skipped = GpuSweep { index: 2, outcome: Outcome::Skipped };
-    let mut snapshot = snapshot(
-        vec![vec![read(0, nothing(0)), read(1, everything(1))], vec![read(0, nothing(0)), lost, skipped]],
-        start,
-    );
+    let mut snapshot =
+        snapshot(vec![vec![(0, nothing(0)), (1, everything(1))], vec![(0, nothing(0))]], start);
+    snapshot.listed(3);
+    snapshot.read(0, Arc::new(nothing(0)), start + Duration::from_secs(1));
+    snapshot.failed(1, FaultReason::Lost, start);
+    snapshot.stuck(2);
     snapshot.pci = vec![PciGpu { address: "0000:aa:00.0".to_owned(), driver: Some("nvidia".to_owned()) }];
     insta::assert_snapshot!(page(&snapshot, view(start)));
     let visible = View { expects_all_pci_gpus: false, ..view(start) };
@@ -106,8 +117,11 @@ fn lost_and_unseen_gpus_are_down_and_say_nothing_else() {
 #[test]
 fn a_gpu_without_a_name_is_counted_once() {
     let start = Instant::now();
-    let skipped = |index| GpuSweep { index, outcome: Outcome::Skipped };
-    let mut snapshot = snapshot(vec![vec![read(0, everything(0)), skipped(1), skipped(2)]], start);
+    let mut snapshot = snapshot(vec![vec![(0, everything(0))]], start);
+    snapshot.listed(3);
+    snapshot.read(0, Arc::new(everything(0)), start);
+    snapshot.stuck(1);
+    snapshot.stuck(2);
     let device = |address: &str| PciGpu { address: address.to_owned(), driver: Some("nvidia".to_owned()) };
     let known = r#"gpu_up{gpu="0",uuid="GPU-0",pci_bus_id="0000:07:00.0"} 1"#;
     for (unseen, down) in [
@@ -132,7 +146,7 @@ fn a_gpu_without_a_name_is_counted_once() {
 #[test]
 fn the_driver_is_told_while_a_probe_has_it() {
     let start = Instant::now();
-    let mut snapshot = snapshot(vec![vec![read(0, nothing(0))]], start);
+    let mut snapshot = snapshot(vec![vec![(0, nothing(0))]], start);
     assert!(page(&snapshot, view(start)).contains("gpu_driver_info{"));
     snapshot.probe.is_up = false;
     assert!(!page(&snapshot, view(start)).contains("gpu_driver_info{"));
@@ -141,23 +155,26 @@ fn the_driver_is_told_while_a_probe_has_it() {
 #[test]
 fn old_readings_are_not_shown_as_new() {
     let start = Instant::now();
-    let mut snapshot = snapshot(vec![vec![read(0, everything(0))]], start);
-    let late = View { now: start + Duration::from_mins(1), is_stale: true, expects_all_pci_gpus: true };
+    let mut snapshot = snapshot(vec![vec![(0, everything(0))]], start);
+    let late = View { now: start + Duration::from_mins(1), ..view(start) };
     let told = page(&snapshot, late);
     assert!(told.contains(r#"gpu_up{gpu="0",uuid="GPU-0",pci_bus_id="0000:07:00.0"} 0"#), "{told}");
     assert!(told.contains("gpu_snapshot_age_seconds{} 60.0"), "{told}");
-    assert!(!told.contains("gpu_memory") && !told.contains("gpu_info"), "{told}");
+    assert!(told.contains("gpu_info{") && !told.contains("gpu_memory"), "{told}");
 
     snapshot.probe.is_released = true;
     let told = page(&snapshot, late);
-    assert!(!told.contains("gpu_up"), "nobody knows, and nothing is wrong: {told}");
+    assert!(
+        !told.contains("gpu_up") && !told.contains("gpu_info"),
+        "nobody knows, and nothing is wrong: {told}"
+    );
     assert!(told.contains("gpu_probe_released{} 1"), "{told}");
 }
 
 #[test]
 fn names_are_unique_and_counters_are_named_as_such() {
     let start = Instant::now();
-    let snapshot = snapshot(vec![vec![read(0, everything(0))], vec![read(0, everything(0))]], start);
+    let snapshot = snapshot(vec![vec![(0, everything(0))], vec![(0, everything(0))]], start);
     let families = families(&snapshot, view(start));
     let mut names: Vec<_> = families.iter().map(|family| family.name.as_ref()).collect();
     names.sort_unstable();

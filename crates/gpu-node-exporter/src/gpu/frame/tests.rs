@@ -15,15 +15,12 @@ fn reading(uuid: &str, watts: f64) -> Arc<Reading> {
     Arc::new(Reading { uuid: uuid.to_owned(), subjects, ..Reading::default() })
 }
 
-fn sweep(gpus: Vec<Outcome>) -> Frame {
-    let gpus = (0..).zip(gpus).map(|(index, outcome)| GpuSweep { index, outcome }).collect();
-    Frame::Sweep(Sweep { gpus })
+fn asked(index: u32, outcome: Outcome) -> Frame {
+    Frame::Gpu(GpuSweep { index, outcome })
 }
 
-/// Three GPUs: one that answers, one that fell off the bus, one that was left alone.
-fn three() -> Frame {
-    let lost = Outcome::Failed(FaultReason::Lost);
-    sweep(vec![Outcome::Read(reading("GPU-1", 401.25)), lost, Outcome::Skipped])
+fn read(index: u32, uuid: &str, watts: f64) -> Frame {
+    asked(index, Outcome::Read(reading(uuid, watts)))
 }
 
 fn bytes(frames: &[Frame]) -> Vec<u8> {
@@ -48,23 +45,28 @@ fn read_all(input: &[u8]) -> (Vec<Frame>, Option<FrameError>) {
 #[test]
 fn what_is_written_is_read() {
     let frames = [
-        three(),
-        Frame::Touching { gpu: 7 },
+        Frame::Listed { count: 2 },
+        Frame::Touching { gpu: 0 },
+        read(0, "GPU-1", 401.25),
+        asked(1, Outcome::Failed(FaultReason::Lost)),
+        Frame::Swept,
         Frame::Xid(XidEvent { uuid: "GPU-1".into(), xid: 79 }),
-        three(),
-        sweep(vec![Outcome::Read(reading("GPU-1", 350.0)), Outcome::Read(reading("GPU-2", 350.0))]),
+        read(0, "GPU-1", 350.0),
+        read(1, "GPU-2", 350.0),
         // Another GPU has the index now, and the one before does not answer.
-        sweep(vec![Outcome::Read(reading("GPU-2", 350.0)), Outcome::Failed(FaultReason::Timeout)]),
-        sweep(vec![Outcome::Read(reading("GPU-2", 350.0)), Outcome::Read(reading("GPU-1", 350.0))]),
+        read(0, "GPU-2", 350.0),
+        asked(1, Outcome::Failed(FaultReason::Timeout)),
+        read(0, "GPU-2", 350.0),
+        read(1, "GPU-1", 350.0),
     ];
-    let (read, error) = read_all(&bytes(&frames));
+    let (told, error) = read_all(&bytes(&frames));
     assert!(error.is_none(), "{error:?}");
-    assert_eq!(read, frames);
+    assert_eq!(told, frames);
 }
 
 #[test]
 fn what_stays_the_same_is_written_once() {
-    let sent = |watts| sweep(vec![Outcome::Read(reading("GPU-1", watts))]);
+    let sent = |watts| read(0, "GPU-1", watts);
     let text = |frames: &[Frame], skipped: &[Frame]| {
         String::from_utf8(bytes(frames)[bytes(skipped).len() + 5..].to_vec()).expect("JSON")
     };
@@ -72,17 +74,17 @@ fn what_stays_the_same_is_written_once() {
     assert!(first.contains("GPU-1") && first.contains("H100") && !first.contains("null"), "{first}");
     assert_eq!(
         text(&[sent(400.0), sent(401.5)], &[sent(400.0)]),
-        r#"{"Sweep":{"gpus":[{"index":0,"outcome":{"Read":{"subjects":{"power":{"usage":401.5}}}}}]}}"#
+        r#"{"Gpu":{"index":0,"outcome":{"Read":{"subjects":{"power":{"usage":401.5}}}}}}"#
     );
     assert_eq!(
         text(&[sent(400.0), sent(400.0)], &[sent(400.0)]),
-        r#"{"Sweep":{"gpus":[{"index":0,"outcome":{"Read":null}}]}}"#
+        r#"{"Gpu":{"index":0,"outcome":{"Read":null}}}"#
     );
 }
 
 #[test]
 fn changes_of_an_unknown_gpu_are_refused() {
-    let frames = [three(), three()];
+    let frames = [read(0, "GPU-1", 401.25), read(0, "GPU-1", 401.25)];
     let pipe = bytes(&frames);
     let second = &pipe[bytes(&frames[..1]).len()..];
     assert!(matches!(read_all(second).1, Some(FrameError::NothingBefore(0))));
@@ -90,9 +92,9 @@ fn changes_of_an_unknown_gpu_are_refused() {
 
 #[test]
 fn a_frame_of_another_version_is_refused() {
-    let mut bytes = bytes(&[three()]);
+    let mut bytes = bytes(&[read(0, "GPU-1", 401.25)]);
     bytes[4] = VERSION + 1;
-    assert!(matches!(read_all(&bytes).1, Some(FrameError::Version(3))));
+    assert!(matches!(read_all(&bytes).1, Some(FrameError::Version(4))));
 }
 
 #[test]
@@ -119,7 +121,7 @@ proptest! {
 
     #[test]
     fn a_damaged_frame_is_a_frame_or_an_error(at in 0..400_usize, with: u8) {
-        let mut input = bytes(&[three(), three()]);
+        let mut input = bytes(&[read(0, "GPU-1", 401.25), read(0, "GPU-1", 350.0)]);
         let at = at % input.len();
         input[at] = with;
         read_all(&input);

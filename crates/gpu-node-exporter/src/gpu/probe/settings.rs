@@ -11,8 +11,8 @@ pub(crate) struct ProbeSettings {
     /// The driver library; `None` is the system's.
     pub(crate) library: Option<PathBuf>,
     pub(crate) sample_interval: Duration,
-    /// Indices of GPUs to leave alone.
-    pub(crate) skip: Vec<u32>,
+    /// Indices of the GPUs to read; `None` is all that the driver lists.
+    pub(crate) gpus: Option<Vec<u32>>,
     /// One sweep that lists what is unsupported, for `--check`.
     pub(crate) once: bool,
 }

@@ -1,6 +1,6 @@
 //! Who a GPU is: constant while the driver is loaded.
 
-use crate::family::Family;
+use crate::family::{Family, Labels};
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Device};
 use crate::gpu::pci;
@@ -44,23 +44,31 @@ impl Subject for Identity {
         })
     }
 
-    fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let mut info = Family::info("gpu_info", "What a GPU is; join on `uuid`.");
-        for gpu in gpus {
-            let known = gpu.reading;
-            let minor = known.minor_number.map(|minor| minor.to_string());
-            let more = [
-                ("name", known.name.as_deref()),
-                ("pci_bus_id", known.pci_bus_id.as_deref()),
-                ("brand", known.brand.as_deref()),
-                ("architecture", known.architecture.as_deref()),
-                ("compute_capability", known.compute_capability.as_deref()),
-                ("serial", known.serial.as_deref()),
-                ("vbios_version", known.vbios_version.as_deref()),
-                ("minor_number", minor.as_deref()),
-            ];
-            info.push(known_labels(gpu.labels, more), 1_u64);
-        }
-        vec![info]
+    /// None here: [`info`] shows it, for GPUs that do not answer too.
+    fn families(_gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        Vec::new()
     }
+}
+
+/// What each GPU is, by what it said when it last answered.
+pub(crate) fn info<'a>(gpus: impl Iterator<Item = (Labels, &'a Identity)>) -> Family {
+    let mut info = Family::info(
+        "gpu_info",
+        "What a GPU is; join on `uuid`. Stays for one that is lost: its serial number is wanted when it is replaced.",
+    );
+    for (labels, known) in gpus {
+        let minor = known.minor_number.map(|minor| minor.to_string());
+        let more = [
+            ("name", known.name.as_deref()),
+            ("pci_bus_id", known.pci_bus_id.as_deref()),
+            ("brand", known.brand.as_deref()),
+            ("architecture", known.architecture.as_deref()),
+            ("compute_capability", known.compute_capability.as_deref()),
+            ("serial", known.serial.as_deref()),
+            ("vbios_version", known.vbios_version.as_deref()),
+            ("minor_number", minor.as_deref()),
+        ];
+        info.push(known_labels(&labels, more), 1_u64);
+    }
+    info
 }

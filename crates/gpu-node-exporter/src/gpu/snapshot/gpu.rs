@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gpu::fault::FaultReason;
-use crate::gpu::reading::{Reading, Sums};
+use crate::gpu::reading::{Identity, Reading, Sums};
 use crate::gpu::subject::Step;
 
 /// One GPU once seen.
@@ -18,17 +18,26 @@ pub(crate) struct Gpu {
     pub(crate) pci_bus_id: Option<String>,
     pub(crate) presence: Presence,
     pub(crate) sums: Sums,
-    read_at: Option<Instant>,
+    /// Who it was when it last answered.
+    pub(crate) identity: Identity,
+    /// When its last reading arrived.
+    pub(crate) read_at: Option<Instant>,
+    /// The time between its last two readings; zero until there are two.
+    pub(crate) pace: Duration,
+    /// The driver has been away since its last reading, which is out of date, however young it is.
+    pub(super) is_outdated: bool,
+    /// The number of the driver's list in which it last was.
+    pub(super) list: u64,
 }
 
 /// Whether a GPU takes part.
 #[derive(Clone, Debug)]
 pub(crate) enum Presence {
-    /// It answered in the last sweep.
+    /// It answered when it was last asked.
     Up(Arc<Reading>),
     /// It answers no more.
     Failed(FaultReason),
-    /// It is skipped, since a call to it never returned or crashed.
+    /// A call to it did not return, or crashed.
     Stuck,
     /// The driver no longer lists it.
     Missing,
@@ -40,7 +49,7 @@ impl Presence {
         match self {
             Self::Up(_) => None,
             Self::Failed(reason) => Some(reason.text()),
-            Self::Stuck => Some("stuck in the driver, left alone for now"),
+            Self::Stuck => Some("stuck in the driver, tried again now and then"),
             Self::Missing => Some("no longer listed by the driver"),
         }
     }
@@ -54,15 +63,27 @@ impl Gpu {
             pci_bus_id: None,
             presence: Presence::Missing,
             sums: Sums::default(),
+            identity: Identity::default(),
             read_at: None,
+            pace: Duration::ZERO,
+            is_outdated: false,
+            list: 0,
         }
     }
 
-    /// Takes in what it said in a sweep that arrived at `now`. A gap longer than `longest_gap` adds nothing to the sums.
+    /// Whether the driver that gave the last reading is still there.
+    pub(crate) fn is_current(&self) -> bool {
+        !self.is_outdated
+    }
+
+    /// Takes in what it said, as it arrived at `now`. A gap longer than `longest_gap` adds nothing to the sums.
     pub(super) fn read(&mut self, index: u32, reading: Arc<Reading>, now: Instant, longest_gap: Duration) {
         self.index = index;
         self.pci_bus_id.clone_from(&reading.subjects.identity.pci_bus_id);
+        self.identity.clone_from(&reading.subjects.identity);
         let gap = self.read_at.map(|before| now.saturating_duration_since(before));
+        self.pace = gap.unwrap_or_default();
+        self.is_outdated = false;
         let gap = gap.filter(|gap| *gap <= longest_gap).unwrap_or_default();
         reading.subjects.add_to(&mut self.sums, Step { now, gap });
         self.read_at = Some(now);

@@ -1,17 +1,29 @@
 //! What sweeps make of the snapshot.
 
-use std::sync::Arc;
-
 use super::xids::MAX_XID_CODES;
 use super::*;
-use crate::gpu::fault::FaultReason;
-use crate::gpu::frame::GpuSweep;
-use crate::gpu::reading::Reading;
 
-fn read(index: u32, uuid: &str) -> GpuSweep {
-    let mut reading = Reading { uuid: uuid.to_owned(), ..Reading::default() };
-    reading.subjects.identity.pci_bus_id = Some(format!("0000:{index:02x}:00.0"));
-    GpuSweep { index, outcome: Outcome::Read(Arc::new(reading)) }
+/// What becomes known of one GPU.
+#[derive(Clone)]
+enum News {
+    Read(u32, &'static str),
+    Lost(u32),
+    Stuck(u32),
+}
+use News::{Lost, Read, Stuck};
+
+impl News {
+    fn reach(&self, snapshot: &mut Snapshot) {
+        match self {
+            Read(index, uuid) => {
+                let mut reading = Reading { uuid: (*uuid).to_owned(), ..Reading::default() };
+                reading.subjects.identity.pci_bus_id = Some(format!("0000:{index:02x}:00.0"));
+                snapshot.read(*index, Arc::new(reading), Instant::now());
+            }
+            Lost(index) => snapshot.failed(*index, FaultReason::Lost, Instant::now()),
+            Stuck(index) => snapshot.stuck(*index),
+        }
+    }
 }
 
 fn seen(snapshot: &Snapshot) -> Vec<String> {
@@ -22,50 +34,77 @@ fn seen(snapshot: &Snapshot) -> Vec<String> {
     snapshot.gpus.iter().map(line).collect()
 }
 
-fn after(sweeps: Vec<Vec<GpuSweep>>) -> Snapshot {
+/// The snapshot after the driver listed GPUs several times, each time with this news of them.
+fn after(lists: &[&[News]]) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    for gpus in sweeps {
-        snapshot.absorb(Sweep { gpus }, Instant::now());
+    for news in lists {
+        let indices: BTreeSet<u32> = news
+            .iter()
+            .map(|news| match news {
+                Read(index, _) | Lost(index) | Stuck(index) => *index,
+            })
+            .collect();
+        snapshot.listed(u32::try_from(indices.len()).expect("a few"));
+        news.iter().for_each(|news| news.reach(&mut snapshot));
     }
     snapshot
 }
 
 #[test]
 fn a_lost_gpu_is_remembered_by_its_name_and_returns() {
-    let lost = GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) };
-    let snapshot = after(vec![vec![read(0, "A"), read(1, "B")], vec![read(0, "A"), lost]]);
+    let mut snapshot = after(&[&[Read(0, "A"), Read(1, "B"), Lost(1)]]);
     assert_eq!(seen(&snapshot), ["0 A up", "1 B fallen off the bus"]);
     assert_eq!(snapshot.gpus[1].pci_bus_id.as_deref(), Some("0000:01:00.0"));
-
-    let mut snapshot = snapshot;
-    snapshot.absorb(Sweep { gpus: vec![read(0, "A"), read(1, "B")] }, Instant::now());
+    Read(1, "B").reach(&mut snapshot);
     assert_eq!(seen(&snapshot), ["0 A up", "1 B up"]);
 }
 
 #[test]
 fn a_gpu_that_is_no_longer_listed_is_missing_even_if_others_move_up() {
-    let snapshot =
-        after(vec![vec![read(0, "A"), read(1, "B"), read(2, "C")], vec![read(0, "A"), read(1, "C")]]);
+    let before = [Read(0, "A"), Read(1, "B"), Read(2, "C")];
+    let mut snapshot = after(&[&before]);
+    snapshot.listed(2);
+    Read(0, "A").reach(&mut snapshot);
+    assert_eq!(seen(&snapshot), ["0 A up", "1 B up", "2 C up"], "nobody knows yet which one is missing");
+    Read(1, "C").reach(&mut snapshot);
     assert_eq!(seen(&snapshot), ["0 A up", "1 B no longer listed by the driver", "1 C up"]);
+    assert_eq!(
+        seen(&after(&[&before, &[Read(0, "A"), Lost(1)]])),
+        ["0 A up", "1 B fallen off the bus", "2 C no longer listed by the driver"]
+    );
+    assert_eq!(seen(&after(&[&[Read(0, "A")], &[]])), ["0 A no longer listed by the driver"]);
+}
+
+#[test]
+fn an_index_that_has_another_gpu_says_nothing_of_the_one_before() {
+    let snapshot = after(&[&[Read(0, "A"), Read(1, "B")], &[Read(0, "B"), Stuck(0), Lost(1)]]);
+    assert_eq!(
+        seen(&snapshot),
+        [
+            "0 A no longer listed by the driver",
+            "0 B stuck in the driver, tried again now and then",
+            "1 ? fallen off the bus"
+        ]
+    );
 }
 
 #[test]
 fn a_gpu_that_never_answered_is_shown_while_it_is_tried() {
-    let skipped = || GpuSweep { index: 1, outcome: Outcome::Skipped };
-    let snapshot = after(vec![vec![read(0, "A"), skipped()], vec![read(0, "A"), skipped()]]);
-    assert_eq!(seen(&snapshot), ["0 A up", "1 ? stuck in the driver, left alone for now"]);
-    assert_eq!(seen(&after(vec![vec![skipped()], vec![read(1, "B")]])), ["1 B up"]);
+    let mut snapshot = after(&[&[Read(0, "A"), Stuck(1)]]);
+    assert_eq!(seen(&snapshot), ["0 A up", "1 ? stuck in the driver, tried again now and then"]);
+    Read(1, "B").reach(&mut snapshot);
+    assert_eq!(seen(&snapshot), ["0 A up", "1 B up"]);
 }
 
 #[test]
 fn devices_on_the_bus_that_the_driver_never_showed_are_named() {
-    let mut snapshot = after(vec![vec![read(0x17, "A")]]);
+    let mut snapshot = after(&[&[Read(0, "A")]]);
     let device = |address: &str, driver: Option<&str>| PciGpu {
         address: address.to_owned(),
         driver: driver.map(str::to_owned),
     };
     snapshot.pci = vec![
-        device("0000:17:00.0", Some("nvidia")),
+        device("0000:00:00.0", Some("nvidia")),
         device("0000:1a:00.0", None),
         device("0000:1d:00.0", Some("vfio-pci")),
     ];
@@ -77,8 +116,8 @@ fn devices_on_the_bus_that_the_driver_never_showed_are_named() {
 fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
     let device =
         |address: &str, driver: &str| PciGpu { address: address.to_owned(), driver: Some(driver.to_owned()) };
-    let unlisted = |sweeps| {
-        let mut snapshot = after(sweeps);
+    let unlisted = |lists: &[&[News]]| {
+        let mut snapshot = after(lists);
         snapshot.pci = vec![
             device("0000:00:00.0", "nvidia"),
             device("0000:01:00.0", "nvidia"),
@@ -86,21 +125,20 @@ fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
         ];
         snapshot.unlisted().map(|pci| pci.address.clone()).collect::<Vec<_>>()
     };
-    let failed = || GpuSweep { index: 1, outcome: Outcome::Failed(FaultReason::Lost) };
-    assert_eq!(unlisted(vec![vec![read(0, "A")]]), ["0000:01:00.0"]);
+    assert_eq!(unlisted(&[&[Read(0, "A")]]), ["0000:01:00.0"]);
     assert_eq!(
-        unlisted(vec![vec![read(0, "A"), read(1, "B")], vec![read(0, "A")]]),
+        unlisted(&[&[Read(0, "A"), Read(1, "B")], &[Read(0, "A")]]),
         ["0000:01:00.0"],
         "though it was there before"
     );
-    for listed in [vec![read(0, "A"), read(1, "B")], vec![read(0, "A"), failed()]] {
-        assert_eq!(unlisted(vec![listed]), [""; 0]);
+    for listed in [[Read(0, "A"), Read(1, "B")], [Read(0, "A"), Lost(1)]] {
+        assert_eq!(unlisted(&[&listed]), [""; 0]);
     }
 }
 
 #[test]
 fn xids_of_two_sources_are_not_added_up() {
-    let mut snapshot = after(vec![vec![read(0, "A")]]);
+    let mut snapshot = after(&[&[Read(0, "A")]]);
     assert_eq!(snapshot.uuid_at("0000:00:00").as_deref(), Some("A"));
     snapshot.count_xid("A", 79, XidSource::Driver, 10.0);
     snapshot.count_xid("A", 79, XidSource::KernelLog, 10.5);

@@ -1,154 +1,124 @@
-//! When to start, give up and replace a probe: the watchdog's decisions, without clock, process or pipe.
+//! Which probe reads which GPU, and when a probe is started, given up or sent away: the decisions, without clock, process or pipe.
 //!
-//! Time is a [`Duration`] since an origin the caller chooses. The caller reports what it sees and carries out the
-//! returned orders; all limits are in [`Limits`]. Which GPUs are left alone, and until when, is
-//! [`retrial`](super::retrial)'s.
+//! In quiet times one probe reads all GPUs. The rules for the rest:
+//!
+//! 1. A call that keeps the probe's other GPUs waiting beyond [`Limits::patience`] costs its own GPU alone: the others get a probe
+//!    each, all at once, so that any number of GPUs that hang is found in the time of one.
+//! 2. A GPU that is silent for the time-out is stuck. Its process is killed, and it is tried again in a process of its own, less
+//!    and less often. The others are not touched by that.
+//! 3. A GPU passes to a newer probe when that one has read it, never before. A probe that has no GPU left leaves.
+//! 4. GPUs that have answered apart for a while share one probe again.
+//! 5. A GPU whose process cannot be killed gets no other until that one is gone.
+//!
+//! So there are at most two processes for each GPU (its reader, and one that tries or is to take over), and those that hang in the
+//! driver itself ([`MOST_HANGING`]). Time is a [`Duration`] since an origin the caller chooses. The caller reports what it sees and
+//! carries out the orders. What the clock alone decides is in `clock`.
 
-use std::collections::BTreeMap;
+mod clock;
+mod event;
+mod gpu;
+mod probe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Duration;
 
-use super::retrial::{Retrials, Shortfall, doubling};
+pub(super) use self::event::{Event, Exit, Order};
+use self::gpu::Gpu;
+use self::probe::{Probe, Standing, State};
+use super::limits::{FIRST_PAUSE, Limits, pause};
 use crate::gpu::restart::Restart;
 
-/// The limits a probe is held to.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    /// How long one GPU may be silent.
-    pub(super) probe_timeout: Duration,
-    /// How long the driver, and each GPU before the first sweep is complete, may be silent: the driver initialises a GPU
-    /// when it is first touched, which takes seconds where it has to be woken.
-    pub(super) start_timeout: Duration,
-    /// The pause between sweeps.
-    pub(super) sample_interval: Duration,
-    /// The pause before a GPU is first tried again. A try can cost the other GPUs a start time-out.
-    first_retrial: Duration,
-}
+/// Processes that hang in the driver itself, not in a call to a GPU, and cannot be killed. More of them would not learn more, so no
+/// other is started before one is gone.
+const MOST_HANGING: usize = 4;
 
-impl Limits {
-    pub(super) fn new(probe_timeout: Duration, sample_interval: Duration) -> Self {
-        Self {
-            probe_timeout,
-            start_timeout: probe_timeout * 6,
-            sample_interval,
-            first_retrial: probe_timeout * 12,
-        }
-    }
-}
-
-/// Starts that took too long in a row raise the limit up to so many times: a machine may be slower than we thought.
-const MOST_START_TIMEOUTS: u32 = 4;
-
-/// Processes that were given up and have not gone yet. In uninterruptible sleep they can't be killed; more of them
-/// would not learn more.
-const MAX_ABANDONED: usize = 4;
-
-/// Crashes in a row in calls to the same GPU before it is skipped.
+/// Crashes in a row in calls to the same GPU before it counts as stuck.
 const CRASHES_TO_SKIP: u32 = 2;
 
-/// A probe that worked this long has proven itself: the next failure starts from the first pause.
+/// After this long without a failure, the next one is the first again.
 const PROVEN: Duration = Duration::from_mins(1);
 
-/// Pauses before a probe is started again, by failures in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_mins(1);
-
-/// What the caller saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    /// The driver is initialised.
-    Initialised,
-    /// The probe is about to ask this GPU.
-    Touching(u32),
-    /// A sweep is complete but for these.
-    Swept(Shortfall),
-    /// The probe said why it can't go on.
-    Failed,
-    /// The probe is gone.
-    Exited(Exit),
-    /// No process could be started.
-    NotStarted,
-    /// An administrator wants the driver free.
-    Release,
-    /// An administrator gives it back.
-    Acquire,
-}
-
-/// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exit {
-    Code(i32),
-    Signal(i32),
-    /// Its pipe closed but the process stays: stuck on its way out.
-    Lingering,
-}
-
-/// What the caller is to do, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Start a probe that leaves these GPUs alone.
-    Start { skip: Vec<u32> },
-    /// Ask the probe to leave, and see that it does.
-    Stop,
-    /// Kill the probe and stop waiting for it; `at` is the GPU that did not answer.
-    Abandon { at: Option<u32> },
-}
-
-/// What the watchdog is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// To start a probe.
-    Paused { until: Duration },
-    /// For the driver to initialise.
-    Starting { since: Duration },
-    /// For a GPU to answer.
-    Touching { gpu: u32, since: Duration },
-    /// For the next sweep.
-    Resting { since: Duration },
-    /// For an administrator.
-    Released,
-}
-
-/// The watchdog.
+/// The watch.
 #[derive(Debug)]
 pub(super) struct Watch {
     limits: Limits,
-    state: State,
-    retrials: Retrials,
-    /// Failures in a row of probes as a whole.
+    /// An administrator has the driver.
+    is_released: bool,
+    /// While no GPU is listed: when a probe for all of them is started.
+    starts_at: Duration,
+    /// By number; those that were killed or asked to leave are no longer here.
+    probes: BTreeMap<u64, Probe>,
+    /// Those that the driver lists, by index.
+    gpus: BTreeMap<u32, Gpu>,
+    /// Probes that left us in the middle of a call and are not gone yet, with the GPU that was called; `None` is the driver.
+    hanging: BTreeMap<u64, Option<u32>>,
+    unlisted: Unlisted,
+    /// The number of the probe started last.
+    last_probe: u64,
+    /// Ends of probes in a row, and when the last one was.
     failures: u32,
-    /// Probes in a row that were given up before their first sweep was complete.
+    failed_at: Duration,
+    /// Probes in a row that the driver kept waiting for too long.
     slow_starts: u32,
-    /// When the present probe completed its first sweep.
-    working_since: Option<Duration>,
-    /// The GPU that was asked at the last crashes, and how many there were in a row.
-    suspect: Option<(u32, u32)>,
-    /// The probe gave its reason before it ended; its exit says nothing more.
-    has_failed: bool,
     restarts: BTreeMap<Restart, u64>,
+    orders: Vec<Order>,
+}
+
+/// GPUs on the PCI bus that the driver should list and does not. It lists those that were there when it was initialised, so now and
+/// then a new process is asked for its list.
+#[derive(Debug, Default)]
+struct Unlisted {
+    addresses: BTreeSet<String>,
+    failures: u32,
+    due: Duration,
 }
 
 impl Watch {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
-            retrials: Retrials::new(limits.first_retrial),
             limits,
-            state: State::Paused { until: Duration::ZERO },
+            is_released: false,
+            starts_at: Duration::ZERO,
+            probes: BTreeMap::new(),
+            gpus: BTreeMap::new(),
+            hanging: BTreeMap::new(),
+            unlisted: Unlisted::default(),
+            last_probe: 0,
             failures: 0,
+            failed_at: Duration::ZERO,
             slow_starts: 0,
-            working_since: None,
-            suspect: None,
-            has_failed: false,
             restarts: BTreeMap::new(),
+            orders: Vec::new(),
         }
     }
 
     pub(super) fn is_released(&self) -> bool {
-        self.state == State::Released
+        self.is_released
     }
 
-    /// True once the driver has initialised, while the probe is asking or resting.
+    /// True while a probe has initialised the driver.
     pub(super) fn is_working(&self) -> bool {
-        matches!(self.state, State::Touching { .. } | State::Resting { .. })
+        self.probes.values().any(|probe| !matches!(probe.state, State::Starting { .. }))
+    }
+
+    /// Whether another probe than this one has the driver.
+    pub(super) fn is_another_working(&self, probe: u64) -> bool {
+        let works = |(number, other): (&u64, &Probe)| {
+            *number != probe && !other.has_failed() && !matches!(other.state, State::Starting { .. })
+        };
+        self.probes.iter().any(works)
+    }
+
+    /// Whether what this probe says of the GPU counts.
+    pub(super) fn is_reader(&self, probe: u64, gpu: u32) -> bool {
+        self.gpus.get(&gpu).is_some_and(|known| known.reader == Some(probe))
+    }
+
+    /// Whether an XID that this probe heard counts. Several may be registered for a GPU; the one that has read it last is.
+    pub(super) fn hears_xids(&self, probe: u64, gpu: u32) -> bool {
+        let Some(reader) = self.gpus.get(&gpu).and_then(|known| known.reader) else { return true };
+        reader == probe || self.probes.get(&reader).is_none_or(|reader| !reader.has_answered)
     }
 
     /// Probes replaced so far.
@@ -156,167 +126,217 @@ impl Watch {
         self.restarts.get(&reason).copied().unwrap_or(0)
     }
 
-    /// When [`Watch::tick`] next has something to decide; `None` is "not before something happens".
-    pub(super) fn deadline(&self, abandoned: usize) -> Option<Duration> {
-        match self.state {
-            State::Paused { .. } if abandoned >= MAX_ABANDONED => None,
-            State::Paused { until } => Some(until),
-            State::Resting { .. } if abandoned == 0 => {
-                self.overdue_at().into_iter().chain(self.retrials.next()).min()
-            }
-            _ => self.overdue_at(),
+    /// An administrator wants the driver free.
+    pub(super) fn release(&mut self) -> Vec<Order> {
+        self.is_released = true;
+        self.leave_all();
+        mem::take(&mut self.orders)
+    }
+
+    /// An administrator gives the driver back, and has done something about the GPUs: all get a new chance.
+    pub(super) fn acquire(&mut self, now: Duration) {
+        if mem::take(&mut self.is_released) {
+            (self.starts_at, self.failures, self.unlisted) = (now, 0, Unlisted::default());
         }
     }
 
-    /// When the probe will have been silent for too long.
-    fn overdue_at(&self) -> Option<Duration> {
-        let limit = if self.working_since.is_some() {
-            self.limits.probe_timeout
-        } else {
-            doubling(
-                self.limits.start_timeout,
-                self.limits.start_timeout * MOST_START_TIMEOUTS,
-                self.slow_starts + 1,
-            )
-        };
-        match self.state {
-            State::Starting { since } | State::Touching { since, .. } => Some(since + limit),
-            State::Resting { since } => Some(since + self.limits.sample_interval + limit),
-            State::Paused { .. } | State::Released => None,
+    /// These PCI addresses have GPUs that the driver does not list.
+    pub(super) fn unlisted(&mut self, now: Duration, addresses: BTreeSet<String>) {
+        if addresses != self.unlisted.addresses {
+            self.unlisted = Unlisted { addresses, failures: 1, due: now + self.limits.retrial(1) };
         }
     }
 
-    /// Takes note of what happened at `now`.
-    pub(super) fn on(&mut self, now: Duration, event: &Event) -> Vec<Order> {
-        match (event, self.state) {
-            (Event::Release, State::Released) => Vec::new(),
-            (Event::Release, state) => {
-                self.state = State::Released;
-                if matches!(state, State::Paused { .. }) { Vec::new() } else { vec![Order::Stop] }
-            }
-            (Event::Acquire, State::Released) => {
-                // The administrator has done something about the GPUs: all get a new chance.
-                self.retrials.clear();
-                self.failures = 0;
-                self.pause(now, Duration::ZERO);
-                Vec::new()
-            }
-            (Event::Acquire, _) | (_, State::Released) => Vec::new(),
-            (Event::Initialised, _) => {
-                self.state = State::Resting { since: now };
-                Vec::new()
-            }
-            (Event::Touching(gpu), _) => {
-                self.state = State::Touching { gpu: *gpu, since: now };
-                Vec::new()
-            }
-            (Event::Swept(shortfall), _) => {
-                self.state = State::Resting { since: now };
-                self.retrials.settle(now, shortfall);
-                self.suspect = None;
-                self.slow_starts = 0;
-                let working_since = *self.working_since.get_or_insert(now);
-                if now.saturating_sub(working_since) >= PROVEN {
-                    self.failures = 0;
+    /// A process that was killed or asked to leave is gone.
+    pub(super) fn gone(&mut self, probe: u64) {
+        self.hanging.remove(&probe);
+    }
+
+    /// Takes note of what a probe did. What one says that was sent away counts no more.
+    pub(super) fn on(&mut self, now: Duration, probe: u64, event: &Event) -> Vec<Order> {
+        if let Some(speaker) = self.probes.get_mut(&probe) {
+            match event {
+                Event::Initialised => speaker.state = State::Resting { since: now },
+                Event::Listed(count) => self.listed(now, probe, *count),
+                Event::Touching(gpu) => {
+                    let is_back = speaker.is_stalled() && speaker.touched() != Some(*gpu);
+                    speaker.state = State::Touching { gpu: *gpu, since: now };
+                    if is_back {
+                        self.replace_stalled(now, probe);
+                    }
                 }
-                Vec::new()
+                Event::Told { gpu, is_read } => {
+                    speaker.state = State::Resting { since: now };
+                    speaker.has_answered |= is_read;
+                    if speaker.is_stalled() {
+                        self.replace_stalled(now, probe);
+                    } else if speaker.gpus.contains(gpu) {
+                        self.told(now, probe, *gpu, *is_read);
+                    }
+                }
+                Event::Swept => {
+                    speaker.state = State::Resting { since: now };
+                    self.slow_starts = 0;
+                }
+                Event::Failed => speaker.standing = Standing::Failed,
+                Event::Exited(exit) => self.exited(now, probe, *exit),
+                Event::NotStarted => self.exited(now, probe, Exit::Code(1)),
             }
-            (Event::Failed, _) => {
-                self.has_failed = true;
-                Vec::new()
+        }
+        mem::take(&mut self.orders)
+    }
+
+    fn listed(&mut self, now: Duration, probe: u64, count: u32) {
+        let is_news = self.gpus.keys().copied().ne(0..count);
+        let Some(speaker) = self.probes.get_mut(&probe) else { return };
+        if speaker.takes_all {
+            if is_news || count == 0 {
+                speaker.gpus = (0..count).collect();
+                self.gpus = (0..count).map(|gpu| (gpu, Gpu::read_by(probe))).collect();
+                self.orders.push(Order::List { count });
+                let others: Vec<_> = self.probes.keys().copied().filter(|other| *other != probe).collect();
+                for other in others {
+                    self.leave(other);
+                }
             }
-            (Event::Exited(exit), state) => {
-                self.exited(now, *exit, state);
-                Vec::new()
+        } else if is_news {
+            // A GPU was added or has gone. The others have other indices now, so all begin anew.
+            self.leave_all();
+            self.starts_at = now;
+        } else if speaker.gpus.is_empty() {
+            // It was asked for its list only.
+            self.leave(probe);
+        }
+    }
+
+    fn told(&mut self, now: Duration, probe: u64, gpu: u32, is_read: bool) {
+        let Some(known) = self.gpus.get_mut(&gpu) else { return };
+        if is_read {
+            let before = known.reader.replace(probe);
+            if known.state != gpu::State::Answers {
+                known.state = gpu::State::Answers;
+                known.wait(now, &self.limits);
             }
-            (Event::NotStarted, _) => {
-                self.fail(now, Restart::Exit);
-                Vec::new()
+            known.crashes = 0;
+            if let Some(before) = before.filter(|before| *before != probe) {
+                self.take_from(before, gpu);
+            }
+            if now.saturating_sub(self.failed_at) >= PROVEN {
+                self.failures = 0;
+            }
+        } else if known.reader != Some(probe) {
+            // A new process sees no more than the one before it.
+            self.take_from(probe, gpu);
+        } else if known.state != gpu::State::Fails {
+            known.state = gpu::State::Fails;
+            known.fail(now, &self.limits);
+        }
+    }
+
+    /// The GPU is no longer this probe's.
+    fn take_from(&mut self, probe: u64, gpu: u32) {
+        if let Some(other) = self.probes.get_mut(&probe) {
+            other.gpus.remove(&gpu);
+            if other.gpus.is_empty() {
+                self.leave(probe);
             }
         }
     }
 
-    fn exited(&mut self, now: Duration, exit: Exit, state: State) {
+    /// A probe goes on that had to give up its other GPUs, and would ask for all of them again.
+    fn replace_stalled(&mut self, now: Duration, probe: u64) {
+        for known in self.gpus.values_mut().filter(|known| known.reader == Some(probe)) {
+            known.reader = None;
+            known.due = now;
+        }
+        self.leave(probe);
+    }
+
+    fn exited(&mut self, now: Duration, probe: u64, exit: Exit) {
         const SIGKILL: i32 = 9;
+        let Some(gone) = self.probes.remove(&probe) else { return };
         let reason = match exit {
-            _ if self.has_failed => Restart::Driver,
+            _ if gone.has_failed() => Restart::Driver,
             Exit::Signal(SIGKILL) => Restart::Killed,
             Exit::Signal(_) => Restart::Crash,
             Exit::Code(_) => Restart::Exit,
             Exit::Lingering => Restart::Stuck,
         };
-        if let (Restart::Crash, State::Touching { gpu, .. }) = (reason, state) {
-            let crashes = match self.suspect {
-                Some((suspect, crashes)) if suspect == gpu => crashes + 1,
-                _ => 1,
-            };
-            self.suspect = Some((gpu, crashes));
-            // A GPU on trial is skipped at its first crash.
-            if crashes >= CRASHES_TO_SKIP || self.retrials.is_suspect(gpu) {
-                self.leave_alone(now, gpu);
-            }
-        }
-        self.fail(now, reason);
-    }
-
-    /// Decides what the clock alone decides. `abandoned` processes are still there.
-    pub(super) fn tick(&mut self, now: Duration, abandoned: usize) -> Vec<Order> {
-        // While a process hangs in the driver, a retrial would only add another.
-        let may_retry = abandoned == 0;
-        match self.state {
-            State::Paused { until } if now >= until && abandoned < MAX_ABANDONED => {
-                self.state = State::Starting { since: now };
-                self.working_since = None;
-                self.has_failed = false;
-                let skip = self.retrials.skipped(now, !may_retry);
-                if may_retry {
-                    self.retrials.begin(now);
-                }
-                vec![Order::Start { skip }]
-            }
-            state if self.overdue_at().is_some_and(|at| now >= at) => vec![self.give_up(now, state)],
-            State::Resting { .. } if may_retry && self.retrials.next().is_some_and(|at| now >= at) => {
-                self.count(Restart::Retrial);
-                self.pause(now, Duration::ZERO);
-                vec![Order::Stop]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The probe was silent for too long.
-    fn give_up(&mut self, now: Duration, state: State) -> Order {
-        if self.working_since.is_none() {
-            self.slow_starts += 1;
-        }
-        let State::Touching { gpu, .. } = state else {
-            self.fail(now, Restart::Stuck);
-            return Order::Abandon { at: None };
-        };
-        self.leave_alone(now, gpu);
-        self.count(Restart::Stuck);
-        // The others wait no longer than they have to.
-        self.pause(now, Duration::ZERO);
-        Order::Abandon { at: Some(gpu) }
-    }
-
-    fn leave_alone(&mut self, now: Duration, gpu: u32) {
-        self.retrials.silent(now, gpu);
-        self.suspect = None;
-    }
-
-    fn fail(&mut self, now: Duration, reason: Restart) {
-        self.failures += 1;
         self.count(reason);
-        self.pause(now, doubling(FIRST_PAUSE, LAST_PAUSE, self.failures));
+        let start = now + self.pause(now, gone.has_answered);
+        if reason == Restart::Driver && !self.is_another_working(probe) {
+            // Nobody has the driver any more.
+            self.leave_all();
+        }
+        self.starts_at = start;
+        let suspect = gone.touched().filter(|gpu| reason == Restart::Crash && self.is_reader(probe, *gpu));
+        self.set_free(now, probe, &gone.gpus, start);
+        if let Some((index, known)) = suspect.and_then(|gpu| Some((gpu, self.gpus.get_mut(&gpu)?))) {
+            known.is_apart = true;
+            known.crashes += 1;
+            known.due = now + FIRST_PAUSE;
+            // A GPU on trial counts as stuck at its first crash.
+            if known.crashes >= CRASHES_TO_SKIP || known.state == gpu::State::Stuck {
+                known.fail(now, &self.limits);
+                known.state = gpu::State::Stuck;
+                self.orders.push(Order::Stuck { gpu: index });
+            }
+        }
+    }
+
+    /// A probe that had these GPUs is no more. Those that it read get another at `start`.
+    fn set_free(&mut self, now: Duration, probe: u64, gpus: &BTreeSet<u32>, start: Duration) {
+        for gpu in gpus {
+            let Some(known) = self.gpus.get_mut(gpu) else { continue };
+            if known.reader == Some(probe) {
+                (known.reader, known.due) = (None, start);
+            } else {
+                // It was to pass to this probe, and stays with its own for now.
+                known.is_apart = true;
+                known.wait(now, &self.limits);
+            }
+        }
+    }
+
+    /// The pause after a probe that ended.
+    fn pause(&mut self, now: Duration, has_answered: bool) -> Duration {
+        self.failures += 1;
+        self.failed_at = now;
+        pause(self.failures, has_answered)
+    }
+
+    fn start(&mut self, now: Duration, gpus: Option<Vec<u32>>) {
+        self.last_probe += 1;
+        self.probes.insert(self.last_probe, Probe::started(now, gpus.as_deref()));
+        self.orders.push(Order::Start { probe: self.last_probe, gpus });
+    }
+
+    fn leave(&mut self, probe: u64) {
+        if let Some(leaving) = self.probes.remove(&probe) {
+            if let Some(gpu) = leaving.touched() {
+                self.hanging.insert(probe, Some(gpu));
+            }
+            self.orders.push(Order::Leave { probe });
+        }
+    }
+
+    fn leave_all(&mut self) {
+        let all: Vec<_> = self.probes.keys().copied().collect();
+        for probe in all {
+            self.leave(probe);
+        }
+        self.gpus.clear();
+    }
+
+    fn kill(&mut self, probe: u64, gpu: Option<u32>) {
+        self.probes.remove(&probe);
+        self.hanging.insert(probe, gpu);
+        self.count(Restart::Stuck);
+        self.orders.push(Order::Kill { probe, gpu });
     }
 
     fn count(&mut self, reason: Restart) {
         *self.restarts.entry(reason).or_insert(0) += 1;
-    }
-
-    fn pause(&mut self, now: Duration, pause: Duration) {
-        self.state = State::Paused { until: now + pause };
     }
 }
 

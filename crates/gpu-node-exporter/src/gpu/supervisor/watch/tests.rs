@@ -1,3 +1,7 @@
+//! The watch alone, told what probes do; and with a simulated machine of GPUs that hang.
+
+mod hangs;
+
 use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -11,203 +15,322 @@ fn watch() -> Watch {
     Watch::new(Limits::new(TIMEOUT, INTERVAL))
 }
 
-/// A round that gave everything.
-fn swept() -> Event {
-    Event::Swept(Shortfall::default())
+fn start(probe: u64, gpus: &[u32]) -> Order {
+    Order::Start { probe, gpus: Some(gpus.to_vec()) }
 }
 
-fn swept_without(gpu: u32) -> Event {
-    Event::Swept(Shortfall { skipped: [gpu].into(), ..Shortfall::default() })
+impl Watch {
+    /// A sweep of this probe over these GPUs, all of which answer.
+    fn sweep(&mut self, now: Duration, probe: u64, gpus: &[u32]) -> Vec<Order> {
+        let mut orders = Vec::new();
+        for gpu in gpus {
+            orders.extend(self.on(now, probe, &Event::Touching(*gpu)));
+            orders.extend(self.on(now, probe, &Event::Told { gpu: *gpu, is_read: true }));
+        }
+        orders.extend(self.on(now, probe, &Event::Swept));
+        orders
+    }
+
+    /// This probe initialises, finds so many GPUs, and reads these.
+    fn begin(&mut self, now: Duration, probe: u64, count: u32, gpus: &[u32]) -> Vec<Order> {
+        let mut orders = self.on(now, probe, &Event::Initialised);
+        orders.extend(self.on(now, probe, &Event::Listed(count)));
+        orders.extend(self.sweep(now, probe, gpus));
+        orders
+    }
 }
 
-/// A watch whose probe was started at 0 and has completed a sweep.
+/// A watch whose first probe was started at 0 and has read three GPUs.
 fn working() -> Watch {
     let mut watch = watch();
-    assert_eq!(watch.tick(seconds(0), 0), [Order::Start { skip: vec![] }]);
-    for event in [Event::Initialised, Event::Touching(0), Event::Touching(1), swept()] {
-        assert_eq!(watch.on(seconds(0), &event), []);
+    assert_eq!(watch.tick(seconds(0)), [Order::Start { probe: 1, gpus: None }]);
+    assert_eq!(watch.begin(seconds(0), 1, 3, &[0, 1, 2]), [Order::List { count: 3 }]);
+    assert_eq!(watch.tick(seconds(0)), []);
+    watch
+}
+
+/// A watch that found GPU 1 stuck at second 6. The others have a probe each, 2 and 3.
+fn hung() -> Watch {
+    let mut watch = working();
+    let half = Duration::from_millis(500);
+    watch.on(seconds(1), 1, &Event::Touching(1));
+    assert_eq!(watch.deadline(), Some(seconds(1) + half));
+    assert_eq!(watch.tick(seconds(1) + half), [start(2, &[0]), start(3, &[2])], "no other GPU waits for it");
+    for (probe, gpu) in [(2, 0), (3, 2)] {
+        assert_eq!(watch.begin(seconds(2), probe, 3, &[gpu]), []);
+        watch.sweep(seconds(6), probe, &[gpu]);
     }
-    watch
-}
-
-/// A watch that leaves GPU 1 alone since second 6, with a retrial due at second 66.
-fn skipping() -> Watch {
-    let mut watch = working();
-    watch.on(seconds(1), &Event::Touching(1));
-    assert_eq!(watch.tick(seconds(6), 0), [Order::Abandon { at: Some(1) }]);
-    assert_eq!(watch.tick(seconds(6), 1), [Order::Start { skip: vec![1] }], "at once");
-    watch.on(seconds(6), &Event::Initialised);
-    watch.on(seconds(6), &swept_without(1));
-    watch
-}
-
-#[test]
-fn a_silent_gpu_is_skipped_and_tried_again_later() {
-    let mut watch = working();
-    watch.on(seconds(1), &Event::Touching(0));
-    watch.on(seconds(4), &Event::Touching(1));
-    assert_eq!(watch.tick(seconds(8), 0), [], "GPU 1 has had four seconds");
-
-    let mut watch = skipping();
+    assert_eq!(
+        watch.tick(seconds(6)),
+        [Order::Stuck { gpu: 1 }, Order::Kill { probe: 1, gpu: Some(1) }],
+        "the call has had its time"
+    );
     assert_eq!(watch.restarts(Restart::Stuck), 1);
-    watch.on(seconds(66), &swept_without(1));
-    assert_eq!(watch.tick(seconds(66), 1), [], "no retrial while the first process hangs");
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
-    watch.on(seconds(67), &Event::Touching(1));
-    assert_eq!(watch.tick(seconds(97), 0), [Order::Abandon { at: Some(1) }], "it was given time to wake");
-    assert_eq!(watch.tick(seconds(97), 1), [Order::Start { skip: vec![1] }]);
-    watch.on(seconds(98), &swept_without(1));
-    assert_eq!(watch.deadline(0), Some(seconds(98) + INTERVAL + TIMEOUT));
-    watch.on(seconds(216), &swept_without(1));
-    assert_eq!(watch.deadline(0), Some(seconds(97 + 120)), "twice as long the second time");
+    watch
 }
 
 #[test]
-fn a_gpu_that_answers_again_is_free() {
-    let mut watch = skipping();
-    watch.on(seconds(66), &swept_without(1));
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
-    watch.on(seconds(67), &swept());
-    assert_eq!(watch.deadline(0), Some(seconds(67) + INTERVAL + TIMEOUT), "nothing is left to try");
+fn a_stuck_gpu_is_tried_again_by_a_process_of_its_own() {
+    let mut watch = hung();
+    let sweep_others = |watch: &mut Watch, now| {
+        watch.sweep(now, 2, &[0]);
+        watch.sweep(now, 3, &[2]);
+    };
+    sweep_others(&mut watch, seconds(66));
+    assert!(!watch.tick(seconds(66)).contains(&start(4, &[1])), "not while the first process hangs");
+    watch.gone(1);
+    let orders = watch.tick(seconds(66));
+    assert!(
+        orders.iter().any(|order| matches!(order, Order::Start { gpus: Some(gpus), .. } if gpus == &[1]))
+    );
+    assert_eq!(watch.restarts(Restart::Retrial), 1);
 }
 
 #[test]
-fn a_trial_does_not_end_itself() {
-    let mut watch = skipping();
-    watch.on(seconds(66), &swept_without(1));
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Stop]);
-    assert_eq!(watch.tick(seconds(66), 0), [Order::Start { skip: vec![] }]);
-    watch.on(seconds(67), &Event::Initialised);
-    assert_eq!(watch.tick(seconds(67), 0), [], "before the first GPU is touched");
-}
-
-#[test]
-fn a_gpu_that_is_no_longer_listed_is_not_tried_for_ever() {
-    let mut watch = skipping();
-    for now in (7..1000).map(seconds) {
-        watch.on(now, &swept());
-        assert_eq!(watch.tick(now, 0), []);
+fn a_try_that_hangs_touches_no_other_and_the_next_waits_longer() {
+    let mut watch = hung();
+    watch.gone(1);
+    // The others share a probe again.
+    watch.sweep(seconds(62), 2, &[0]);
+    watch.sweep(seconds(62), 3, &[2]);
+    assert_eq!(watch.tick(seconds(62)), [start(4, &[0, 2])]);
+    assert_eq!(
+        watch.begin(seconds(62), 4, 3, &[0, 2]),
+        [Order::Leave { probe: 2 }, Order::Leave { probe: 3 }]
+    );
+    let mut events = Vec::new();
+    for second in 63..400 {
+        watch.sweep(seconds(second), 4, &[0, 2]);
+        for order in watch.tick(seconds(second)) {
+            match order {
+                Order::Start { probe, gpus } => {
+                    assert_eq!(gpus, Some(vec![1]));
+                    watch.on(seconds(second), probe, &Event::Initialised);
+                    watch.on(seconds(second), probe, &Event::Touching(1));
+                    events.push(("start", second));
+                }
+                Order::Kill { probe, gpu } => {
+                    assert_eq!(gpu, Some(1));
+                    watch.gone(probe);
+                    events.push(("kill", second));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
+    // It is given time to wake, more each time; and each pause is twice as long.
+    assert_eq!(events, [("start", 66), ("kill", 96), ("start", 216), ("kill", 276)]);
+}
+
+#[test]
+fn a_gpu_that_is_only_slow_is_read_apart_for_a_while() {
+    let mut watch = working();
+    watch.on(seconds(1), 1, &Event::Touching(1));
+    assert_eq!(watch.tick(seconds(3)), [start(2, &[0]), start(3, &[2])]);
+    let back = Event::Told { gpu: 1, is_read: true };
+    assert_eq!(watch.on(seconds(4), 1, &back), [Order::Leave { probe: 1 }], "it would ask for all again");
+    assert_eq!(watch.tick(seconds(4)), [start(4, &[1])]);
+    for (probe, gpu) in [(2, 0), (3, 2), (4, 1)] {
+        watch.begin(seconds(4), probe, 3, &[gpu]);
+        watch.sweep(seconds(64), probe, &[gpu]);
+    }
+    assert_eq!(watch.restarts(Restart::Stuck), 0);
+    assert_eq!(watch.tick(seconds(64)), [start(5, &[0, 1, 2])]);
+    assert_eq!(
+        watch.begin(seconds(64), 5, 3, &[0, 1, 2]),
+        [2, 4, 3].map(|probe| Order::Leave { probe }),
+        "each passes over when it was read"
+    );
+    assert_eq!(watch.tick(seconds(65)), []);
+}
+
+#[test]
+fn what_a_probe_says_of_a_gpu_that_is_not_its_own_counts_for_nothing() {
+    let mut watch = working();
+    watch.on(seconds(1), 1, &Event::Touching(1));
+    watch.tick(seconds(2));
+    assert!(watch.is_reader(1, 1) && !watch.is_reader(1, 0), "GPU 0 has another reader since");
+    assert!(watch.hears_xids(1, 0), "which has not read it yet");
+    watch.begin(seconds(2), 2, 3, &[0]);
+    assert!(!watch.hears_xids(1, 0) && watch.hears_xids(2, 0));
 }
 
 #[test]
 fn a_gpu_that_fails_is_looked_at_by_a_new_process_now_and_then() {
     let mut watch = working();
-    let failed = || Event::Swept(Shortfall { failed: [1].into(), ..Shortfall::default() });
+    let failed = Event::Told { gpu: 1, is_read: false };
     let mut retrials = Vec::new();
     for second in 1..1000 {
-        watch.on(seconds(second), &failed());
-        while let [order] = &watch.tick(seconds(second), 0)[..] {
-            if let Order::Start { skip } = order {
-                assert_eq!(skip, &[0; 0], "it answers, so it is asked");
-                retrials.push(second);
-                watch.on(seconds(second), &failed());
-            }
+        let now = seconds(second);
+        watch.sweep(now, 1, &[0, 2]);
+        watch.on(now, 1, &failed);
+        for order in watch.tick(now) {
+            let Order::Start { probe, gpus } = order else { panic!("{order:?}") };
+            assert_eq!(gpus, Some(vec![1]));
+            retrials.push(second);
+            watch.on(now, probe, &Event::Initialised);
+            assert_eq!(watch.on(now, probe, &failed), [Order::Leave { probe }], "it sees no more");
         }
+        assert!(watch.is_reader(1, 1));
     }
     assert_eq!(retrials, [61, 181, 421, 901]);
     assert_eq!(watch.restarts(Restart::Retrial), 4);
 }
 
 #[test]
-fn a_gpu_is_given_time_to_wake_before_the_first_round() {
-    let mut watch = watch();
-    let mut now = seconds(0);
-    let mut limits = Vec::new();
-    for gpu in 0..4 {
-        assert!(matches!(watch.tick(now, 0)[..], [Order::Start { .. }]));
-        watch.on(now, &Event::Initialised);
-        watch.on(now, &Event::Touching(gpu));
-        let limit = watch.deadline(0).expect("it is watched").saturating_sub(now);
-        limits.push(limit.as_secs());
-        now += limit;
-        assert_eq!(watch.tick(now, 0), [Order::Abandon { at: Some(gpu) }]);
-    }
-    assert_eq!(limits, [30, 60, 120, 120], "longer after each start that took too long");
+fn a_gpu_that_a_new_process_sees_again_is_read_by_that_one() {
+    let mut watch = working();
+    watch.on(seconds(1), 1, &Event::Told { gpu: 1, is_read: false });
+    watch.sweep(seconds(61), 1, &[0, 2]);
+    assert_eq!(watch.tick(seconds(61)), [start(2, &[1])]);
+    assert_eq!(watch.begin(seconds(62), 2, 3, &[1]), []);
+    assert!(watch.is_reader(2, 1) && watch.is_reader(1, 0));
+}
 
-    watch.tick(now, 0);
-    watch.on(now, &swept());
-    watch.on(now, &Event::Touching(4));
-    assert_eq!(watch.deadline(0), Some(now + TIMEOUT), "by now it is awake");
+#[test]
+fn a_process_that_lists_other_gpus_makes_all_begin_anew() {
+    let mut watch = working();
+    watch.unlisted(seconds(1), BTreeSet::from(["0000:17:00.0".to_owned()]));
+    watch.sweep(seconds(61), 1, &[0, 1, 2]);
+    assert_eq!(watch.tick(seconds(61)), [start(2, &[])]);
+    watch.on(seconds(61), 2, &Event::Initialised);
+    assert_eq!(watch.on(seconds(61), 2, &Event::Listed(3)), [Order::Leave { probe: 2 }], "nothing new");
+
+    watch.sweep(seconds(181), 1, &[0, 1, 2]);
+    assert_eq!(watch.tick(seconds(181)), [start(3, &[])], "twice as long the second time");
+    watch.on(seconds(181), 3, &Event::Initialised);
+    let all_leave = [1, 3].map(|probe| Order::Leave { probe });
+    assert_eq!(watch.on(seconds(181), 3, &Event::Listed(4)), all_leave);
+    assert_eq!(watch.tick(seconds(181)), [Order::Start { probe: 4, gpus: None }]);
+    assert_eq!(watch.begin(seconds(182), 4, 4, &[0, 1, 2, 3]), [Order::List { count: 4 }]);
+
+    watch.unlisted(seconds(183), BTreeSet::new());
+    watch.sweep(seconds(999), 4, &[0, 1, 2, 3]);
+    assert_eq!(watch.tick(seconds(999)), [], "nothing is left to look for");
+}
+
+#[test]
+fn a_driver_without_gpus_is_watched_all_the_same() {
+    let mut watch = watch();
+    watch.tick(seconds(0));
+    assert_eq!(watch.begin(seconds(0), 1, 0, &[]), [Order::List { count: 0 }]);
+    assert_eq!(watch.tick(seconds(1)), []);
+    assert!(watch.is_working());
+    watch.on(seconds(1), 1, &Event::Exited(Exit::Code(1)));
+    assert_eq!(watch.tick(seconds(2)), [Order::Start { probe: 2, gpus: None }]);
 }
 
 #[test]
 fn one_crash_is_bad_luck_and_two_are_the_gpus() {
     let mut watch = working();
-    watch.on(seconds(1), &Event::Touching(1));
-    watch.on(seconds(1), &Event::Exited(Exit::Signal(11)));
-    assert_eq!(watch.tick(seconds(1), 0), []);
-    assert_eq!(watch.tick(seconds(2), 0), [Order::Start { skip: vec![] }], "after a pause");
-    watch.on(seconds(2), &Event::Touching(1));
-    watch.on(seconds(2), &Event::Exited(Exit::Signal(11)));
-    assert_eq!(watch.tick(seconds(4), 0), [Order::Start { skip: vec![1] }], "after twice the pause");
+    watch.on(seconds(100), 1, &Event::Touching(1));
+    watch.on(seconds(100), 1, &Event::Exited(Exit::Signal(11)));
+    assert_eq!(watch.tick(seconds(100)), [start(2, &[0, 2])], "the others do not wait");
+    watch.begin(seconds(100), 2, 3, &[0, 2]);
+    assert_eq!(watch.tick(seconds(101)), [start(3, &[1])], "after a pause");
+    watch.on(seconds(101), 3, &Event::Touching(1));
+    assert_eq!(watch.on(seconds(101), 3, &Event::Exited(Exit::Signal(11))), [Order::Stuck { gpu: 1 }]);
     assert_eq!(watch.restarts(Restart::Crash), 2);
+    watch.sweep(seconds(161), 2, &[0, 2]);
+    assert_eq!(watch.tick(seconds(161)), [start(4, &[1])]);
+    watch.on(seconds(161), 4, &Event::Touching(1));
+    watch.on(seconds(161), 4, &Event::Exited(Exit::Signal(11)));
+    watch.sweep(seconds(280), 2, &[0, 2]);
+    assert_eq!(watch.tick(seconds(280)), [], "one crash on trial is enough");
 }
 
 #[test]
-fn a_kill_from_outside_blames_no_gpu() {
+fn a_kill_from_outside_blames_no_gpu_and_costs_little_time() {
     let mut watch = working();
-    for round in 0..5 {
-        let now = seconds(100 * (round + 1));
-        watch.on(now, &Event::Touching(1));
-        watch.on(now, &Event::Exited(Exit::Signal(9)));
-        assert_eq!(watch.tick(now + LAST_PAUSE, 0), [Order::Start { skip: vec![] }]);
+    let (mut now, mut pauses) = (seconds(0), Vec::new());
+    for probe in 1..6 {
+        watch.on(now, probe, &Event::Touching(1));
+        watch.on(now, probe, &Event::Exited(Exit::Signal(9)));
+        let next = watch.deadline().expect("a pause ends");
+        pauses.push(next.saturating_sub(now).as_secs());
+        now = next;
+        assert_eq!(watch.tick(now), [start(probe + 1, &[0, 1, 2])]);
+        watch.begin(now, probe + 1, 3, &[0, 1, 2]);
     }
+    assert_eq!(pauses, [0, 1, 2, 4, 4]);
     assert_eq!(watch.restarts(Restart::Killed), 5);
+
+    now += PROVEN;
+    watch.sweep(now, 6, &[0, 1, 2]);
+    watch.on(now, 6, &Event::Exited(Exit::Signal(9)));
+    assert_eq!(watch.deadline(), Some(now), "it had proven itself");
 }
 
 #[test]
-fn pauses_double_to_a_limit_and_a_proven_probe_resets_them() {
+fn without_a_driver_probes_are_started_less_and_less_often() {
     let mut watch = watch();
-    let mut now = seconds(0);
-    let mut pauses = Vec::new();
-    for _ in 0..8 {
-        assert!(matches!(watch.tick(now, 0)[..], [Order::Start { .. }]));
-        watch.on(now, &Event::Failed);
-        watch.on(now, &Event::Exited(Exit::Code(0)));
-        let next = watch.deadline(0).expect("a pause ends");
+    let (mut now, mut pauses) = (seconds(0), Vec::new());
+    for probe in 1..9 {
+        assert_eq!(watch.tick(now), [Order::Start { probe, gpus: None }]);
+        watch.on(now, probe, &Event::Failed);
+        watch.on(now, probe, &Event::Exited(Exit::Code(0)));
+        let next = watch.deadline().expect("a pause ends");
         pauses.push(next.saturating_sub(now).as_secs());
         now = next;
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     assert_eq!(watch.restarts(Restart::Driver), 8);
-
-    watch.tick(now, 0);
-    watch.on(now, &swept());
-    watch.on(now + PROVEN, &swept());
-    watch.on(now + PROVEN, &Event::Exited(Exit::Code(1)));
-    assert_eq!(watch.deadline(0), Some(now + PROVEN + FIRST_PAUSE));
 }
 
 #[test]
-fn initialising_may_take_longer_than_a_gpu() {
-    let mut watch = watch();
-    watch.tick(seconds(0), 0);
-    assert_eq!(watch.deadline(0), Some(TIMEOUT * 6));
-    assert!(!watch.is_working());
-    assert_eq!(watch.tick(TIMEOUT * 6, 0), [Order::Abandon { at: None }]);
-    assert_eq!(watch.tick(TIMEOUT * 7, 0), [Order::Start { skip: vec![] }], "no GPU is to blame");
+fn a_new_process_that_has_no_driver_leaves_the_others_alone() {
+    let mut watch = hung();
+    watch.gone(1);
+    watch.sweep(seconds(66), 2, &[0]);
+    watch.sweep(seconds(66), 3, &[2]);
+    watch.tick(seconds(66));
+    let tried = (4..6).find(|probe| watch.is_reader(*probe, 1)).expect("GPU 1 is tried");
+    watch.on(seconds(66), tried, &Event::Failed);
+    watch.on(seconds(66), tried, &Event::Exited(Exit::Code(0)));
+    assert!(watch.is_reader(2, 0) && watch.is_reader(3, 2));
+
+    for probe in watch.probes.keys().copied().collect::<Vec<_>>() {
+        watch.on(seconds(67), probe, &Event::Failed);
+        watch.on(seconds(67), probe, &Event::Exited(Exit::Code(0)));
+    }
+    assert!(watch.gpus.is_empty(), "nobody has the driver any more");
+    let start = watch.deadline().expect("a pause ends");
+    assert!(matches!(watch.tick(start)[..], [Order::Start { gpus: None, .. }]));
 }
 
 #[test]
-fn abandoned_processes_are_bounded() {
+fn initialising_may_take_longer_than_a_gpu_and_blames_none() {
     let mut watch = watch();
-    assert_eq!(watch.tick(seconds(0), MAX_ABANDONED), []);
-    assert_eq!(watch.deadline(MAX_ABANDONED), None);
-    assert_eq!(watch.tick(seconds(1), MAX_ABANDONED - 1), [Order::Start { skip: vec![] }]);
+    let (mut now, mut limits) = (seconds(0), Vec::new());
+    for probe in 1..5 {
+        assert_eq!(watch.tick(now), [Order::Start { probe, gpus: None }]);
+        assert!(!watch.is_working());
+        let limit = watch.deadline().expect("it is watched").saturating_sub(now);
+        limits.push(limit.as_secs());
+        now += limit;
+        assert_eq!(watch.tick(now), [Order::Kill { probe, gpu: None }]);
+        now = watch.deadline().unwrap_or(now);
+    }
+    assert_eq!(limits, [30, 60, 120, 120], "longer after each start that took too long");
+    assert_eq!(watch.tick(now + seconds(999)), [], "four processes that cannot be killed are enough");
+    watch.gone(1);
+    assert_eq!(watch.tick(now + seconds(999)), [Order::Start { probe: 5, gpus: None }]);
 }
 
 #[test]
 fn released_means_no_probe_until_acquired() {
-    let mut watch = working();
-    watch.on(seconds(1), &Event::Touching(1));
-    assert_eq!(watch.tick(seconds(6), 0), [Order::Abandon { at: Some(1) }]);
-    assert_eq!(watch.on(seconds(6), &Event::Release), [], "there is no probe to stop");
-    assert_eq!((watch.tick(seconds(999), 0), watch.deadline(0)), (vec![], None));
-    assert_eq!(watch.on(seconds(999), &Event::Release), []);
-    watch.on(seconds(999), &Event::Acquire);
-    assert_eq!(watch.tick(seconds(999), 0), [Order::Start { skip: vec![] }], "all GPUs get a new chance");
-    assert_eq!(watch.on(seconds(1000), &Event::Release), [Order::Stop]);
+    let mut watch = hung();
+    let mut left = watch.release();
+    left.retain(|order| !matches!(order, Order::Leave { .. }));
+    assert_eq!((left, watch.is_released()), (vec![], true));
+    assert_eq!((watch.tick(seconds(999)), watch.deadline()), (vec![], None));
+    assert_eq!(watch.release(), []);
+    watch.acquire(seconds(999));
+    assert_eq!(
+        watch.tick(seconds(999)),
+        [Order::Start { probe: 4, gpus: None }],
+        "all GPUs get a new chance, whatever still hangs"
+    );
+    watch.acquire(seconds(1000));
+    assert_eq!(watch.release(), [Order::Leave { probe: 4 }]);
 }
