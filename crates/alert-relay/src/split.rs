@@ -43,9 +43,6 @@ pub(crate) fn pack(
     language: Language,
 ) -> Packed {
     let mut is_whole = draft.left_out == 0;
-    // Room for the longest counter is kept in every part, and so is room for the end: which part is the last is only known
-    // when all are packed.
-    let heading = markup.heading(&draft.title, " (99/99)");
     let quarter = limits.cost_limit / 4;
     let mut fitted = |text: &str, limit: usize| match cut_to(text, limit, limits.cost, markup) {
         Some(shorter) => {
@@ -54,28 +51,34 @@ pub(crate) fn pack(
         }
         None => text.to_owned(),
     };
-    let banner =
-        draft.banner.as_ref().map_or(String::new(), |text| markup.banner(&fitted(text, quarter / 4)));
-    let header = fitted(&draft.header, quarter);
-    let footer = fitted(&draft.footer, quarter);
-    let total = draft.blocks.len() + draft.left_out;
-    let ending = [missing(total, draft, markup, language), footer.clone()];
-    let of = |text: &String| {
+    let of = |text: &str| {
         if text.is_empty() { 0 } else { (limits.cost)(text) + (limits.cost)(limits.separator) }
     };
-    let fixed = of(&heading) + ending.iter().map(of).sum::<usize>();
+    // Room for the longest counter is kept in every part, and so is room for the end: which part is the last is only known
+    // when all are packed. Each of these has its own bound, so that together they leave room for alerts.
+    let title = title_within(&draft.title, quarter, limits, markup);
+    let total = draft.blocks.len() + draft.left_out;
+    let footer = fitted(&draft.footer, quarter / 2);
+    let fixed = of(&markup.heading(&title, LONGEST_COUNTER))
+        + of(&missing(total, draft, quarter, limits, markup, language))
+        + of(&footer);
     let space = limits.cost_limit.saturating_sub(fixed);
 
     let mut packed: Vec<Vec<String>> = vec![Vec::new()];
     let mut left = space;
+    let mention = whole_words(mention, space / 4, limits);
+    let banner = draft.banner.as_ref().map_or(String::new(), |text| {
+        let frame = (limits.cost)(&markup.banner(""));
+        markup.banner_of(&fitted(&markup.escape(text), (space / 8).saturating_sub(frame)))
+    });
+    let header = fitted(&draft.header, space / 4);
+    left = left.saturating_sub(of(&mention));
     for text in [&banner, &header] {
         if !text.is_empty() {
             left = left.saturating_sub(of(text));
             packed[0].push(text.clone());
         }
     }
-    let mention = mention.to_owned();
-    left = left.saturating_sub(of(&mention));
 
     let mut shown = 0;
     for block in &draft.blocks {
@@ -103,9 +106,9 @@ pub(crate) fn pack(
     let last = count - 1;
     let parts = packed.into_iter().enumerate().map(|(index, mut texts)| {
         let counter = if count == 1 { String::new() } else { format!(" ({}/{count})", index + 1) };
-        texts.insert(0, markup.heading(&draft.title, &counter));
+        texts.insert(0, markup.heading(&title, &counter));
         if index == last && shown < total {
-            texts.push(missing(total - shown, draft, markup, language));
+            texts.push(missing(total - shown, draft, quarter, limits, markup, language));
         }
         if index == last {
             texts.push(footer.clone());
@@ -120,16 +123,46 @@ pub(crate) fn pack(
     Packed { parts, is_whole: is_whole && shown == total }
 }
 
+/// The longest that stands behind a title.
+const LONGEST_COUNTER: &str = " (99/99)";
+
+/// The title, shorter where its heading with the longest counter would cost more than this.
+fn title_within(title: &str, limit: usize, limits: PartLimits, markup: Markup) -> String {
+    let cost = |title: &str| (limits.cost)(&markup.heading(title, LONGEST_COUNTER));
+    if cost(title) <= limit {
+        return title.to_owned();
+    }
+    let mut shorter: String = title.chars().collect();
+    while cost(&format!("{shorter}…")) > limit && shorter.pop().is_some() {}
+    shorter + "…"
+}
+
+/// The words from the beginning that cost at most this: half a mention mentions nobody, or somebody else.
+fn whole_words(text: &str, limit: usize, limits: PartLimits) -> String {
+    let mut end = text.len();
+    while (limits.cost)(&text[..end]) > limit {
+        end = text[..end].rfind(' ').unwrap_or(0);
+    }
+    text[..end].to_owned()
+}
+
 /// The line that says how many alerts are not shown, and where they are.
-fn missing(count: usize, draft: &Draft, markup: Markup, language: Language) -> String {
+fn missing(
+    count: usize,
+    draft: &Draft,
+    limit: usize,
+    limits: PartLimits,
+    markup: Markup,
+    language: Language,
+) -> String {
     if count == 0 {
         return String::new();
     }
     let says = markup.remark(&markup.escape(&words::left_out(count, language)));
+    let link = markup.link(words::see_all(language), &draft.see_all);
+    let both = format!("{says} {link}");
     // An address that is long itself would take the place of alerts.
-    let link = if draft.see_all.len() > 300 { "" } else { &draft.see_all };
-    let link = markup.link(words::see_all(language), link);
-    if link.is_empty() { says } else { format!("{says} {link}") }
+    if link.is_empty() || (limits.cost)(&both) > limit { says } else { both }
 }
 
 #[cfg(test)]
@@ -181,13 +214,13 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_with_a_link() {
-        let block = "x".repeat(60);
+        let block = "x".repeat(80);
         let draft = Draft {
             see_all: "https://am/#/alerts".to_owned(),
             left_out: 2,
             ..draft(&[&block, &block, &block])
         };
-        let packed = packed(&draft, limits(140, 2));
+        let packed = packed(&draft, limits(200, 2));
         assert_eq!(packed.parts.len(), 2);
         assert!(!packed.is_whole);
         assert!(
@@ -204,6 +237,32 @@ mod tests {
         assert!(!packed.is_whole);
         assert!(packed.parts[0].contains("\n\na\n\nF x"), "{:?}", packed.parts);
         assert!(packed.parts[0].len() < 200, "{:?}", packed.parts);
+    }
+
+    #[test]
+    fn everything_at_its_longest_leaves_room_for_an_alert() {
+        let draft = Draft {
+            title: "\u{8b66}".repeat(150),
+            banner: Some("b".repeat(900)),
+            header: "h".repeat(900),
+            footer: "f".repeat(900),
+            see_all: format!("https://am/{}", "x".repeat(280)),
+            left_out: 3,
+            ..draft(&["an alert of its own", &"x".repeat(3_000)])
+        };
+        let mention =
+            (0..30).map(|n| format!("<@person-with-a-long-name-{n}>")).collect::<Vec<_>>().join(" ");
+        for markup in [Markup::DingTalk, Markup::Wecom, Markup::Plain] {
+            let packed = pack(&draft, &mention, limits(2_000, 4), markup, Language::ZhCn);
+            assert!(packed.parts[0].contains("an alert of its own"), "{:?}", packed.parts);
+            for part in &packed.parts {
+                assert!(part.len() <= 2_000, "{} bytes", part.len());
+                for called in part.split("<@").skip(1) {
+                    let name = called.split_once('>').expect("a mention is whole").0;
+                    assert!(name.starts_with("person-with-a-long-name-"), "{part}");
+                }
+            }
+        }
     }
 
     fn json_cost(text: &str) -> usize {

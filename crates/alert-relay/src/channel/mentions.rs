@@ -6,7 +6,7 @@
 use crate::message::Message;
 use crate::people::Person;
 
-/// People mentioned in one message.
+/// People mentioned in one message; how many more there are is written behind them.
 const MOST: usize = 20;
 
 /// The mentions of one message.
@@ -18,6 +18,8 @@ pub(super) struct Mentions {
     pub(super) mobiles: Vec<String>,
     /// The user id `@all`.
     pub(super) everyone: bool,
+    /// How many people more would have been mentioned.
+    left_out: usize,
 }
 
 impl Mentions {
@@ -27,6 +29,7 @@ impl Mentions {
         if message.changes.new.is_empty() {
             return mentions;
         }
+        mentions.left_out = message.mentions.len().saturating_sub(MOST);
         for person in message.mentions.iter().take(MOST) {
             match (user(person), &person.mobile) {
                 (Some("@all"), _) => mentions.everyone = true,
@@ -36,5 +39,11 @@ impl Mentions {
             }
         }
         mentions
+    }
+
+    /// What is mentioned in the text, with how many are not: `@a @b …+3`.
+    pub(super) fn in_text(&self, names: impl Iterator<Item = String>) -> String {
+        let rest = (self.left_out > 0).then(|| format!("…+{}", self.left_out));
+        names.chain(rest).collect::<Vec<_>>().join(" ")
     }
 }

@@ -13,6 +13,7 @@ use crate::channel::testing::{
     DINGTALK_URL, SECRETS, WECOM_URL, all, dingtalk, email, email_to, open, target, wecom,
 };
 use crate::message::{Changes, Message, Wording, sample};
+use crate::notification::Alert;
 use crate::people::Person;
 
 /// The samples people look at, with what a delivery adds to them.
@@ -162,6 +163,47 @@ fn a_storm_is_told_in_short_before_anything_is_left_out() {
     assert_eq!(parts, 4);
     assert!(last.contains(&format!("…另有 {} 条未列出", 400 - lines)), "{lines} lines, {last}");
     assert!(last.contains("查看全部"), "{last}");
+}
+
+#[test]
+fn what_burns_comes_before_thousands_that_are_over() {
+    let firing = sample::named("firing").expect("a sample").changes.new.remove(0);
+    let numbered = |word: &str, count: usize| -> Vec<Alert> {
+        let of = |n| {
+            let mut alert = firing.clone();
+            let labels = [("alertname", "NodeDown".to_owned()), ("instance", format!("{word}-{n}:9100"))];
+            alert.labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            alert
+        };
+        (0..count).map(of).collect()
+    };
+    let changes =
+        Changes { still: numbered("burns", 10), resolved: numbered("over", 1_990), ..Changes::default() };
+    let message = Message { changes, ..sample::named("mixed").expect("a sample") };
+    for (name, section) in all() {
+        let parts = open(&section).render(&message, Wording::Normal);
+        let first = parts[0].preview();
+        for n in 0..10 {
+            assert!(first.contains(&format!("burns-{n}")), "{name} does not say burns-{n}: {first}");
+        }
+        let title = first.lines().find(|line| line.contains('🔵')).unwrap_or_default();
+        assert!(name == "webhook" || (title.contains("burns-") && !title.contains("over-")), "{title}");
+    }
+}
+
+#[test]
+fn mentions_that_are_left_out_are_counted() {
+    let person = |n| Person {
+        wecom: Some(format!("wecom{n}")),
+        dingtalk: Some(format!("ding{n}")),
+        ..Person::default()
+    };
+    let mentions: Vec<_> = (0..25).map(person).collect();
+    let message = Message { mentions, ..sample::named("firing").expect("a sample") };
+    for section in [dingtalk(DINGTALK_URL), wecom(WECOM_URL)] {
+        let first = open(&section).render(&message, Wording::Normal)[0].preview();
+        assert!(first.contains("…+5"), "{first}");
+    }
 }
 
 #[test]

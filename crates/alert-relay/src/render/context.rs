@@ -13,7 +13,7 @@ use minijinja::value::{Enumerator, Object, Value};
 use crate::message::{Changes, Language, Message};
 use crate::notification::{Alert, LabelSet};
 use crate::render::change::Change;
-use crate::render::labels::{place, place_label, shown_labels};
+use crate::render::labels::{Distinction, place_label};
 use crate::render::{address, clean, words};
 use crate::severity::Severity;
 
@@ -60,22 +60,28 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let listed = list(message);
     let left_out = listed.len().saturating_sub(MAX_ALERTS);
     let listed = &listed[..listed.len() - left_out];
+    let among = Distinction::among(listed.iter().map(|listed| listed.alert));
 
-    let focus: Vec<&Listed<'_>> = if message.changes.is_repeat() {
-        listed.iter().collect()
-    } else {
-        listed.iter().filter(|listed| listed.change != Change::Still).collect()
-    };
-    let names = distinct(focus.iter().map(|listed| listed.alert.label("alertname")));
-    let places = distinct(focus.iter().map(|listed| place(listed.alert)));
+    let titled = Titled::of(message);
+    let focus = || listed.iter().filter(|listed| titled.includes(listed.change));
+    let names = distinct(focus().map(|listed| listed.alert.label("alertname")));
+    let places = distinct(focus().map(|listed| among.place(listed.alert)));
     // What the title says is not said again.
-    let titled =
-        if places.len() == 1 { focus.first().and_then(|listed| place_label(listed.alert)) } else { None };
+    let said =
+        if places.len() == 1 { focus().next().and_then(|listed| place_label(listed.alert)) } else { None };
     let shared = if listed.len() > 1 { shared_labels(listed) } else { LabelSet::new() };
-    let common = shown_labels(&shared, titled);
+    let common = among.shown(&shared, said);
 
-    let writer =
-        Writer { message, language, detail, common: &common, names: names.len(), places: places.len() };
+    let writer = Writer {
+        message,
+        language,
+        detail,
+        among: &among,
+        titled,
+        common: &common,
+        names: names.len(),
+        places: places.len(),
+    };
     let alerts: Vec<Value> = listed.iter().map(|listed| writer.alert(listed)).collect();
     let of = |change: Change| -> Vec<Value> {
         listed
@@ -138,24 +144,52 @@ struct Listed<'a> {
     change: Change,
 }
 
-/// The alerts in the order of their urgency: what is new before what is over before what is known; the worst and the oldest
-/// first in each.
+/// Alerts of each kind that come before the rest of any: in a message of thousands all kinds are seen.
+const FIRST_OF_EACH: usize = 20;
+
+/// The alerts in the order of their urgency: what burns before what is over, what is new before what is known; the worst and the oldest
+/// first in each. Messages are cut from the end.
 fn list(message: &Message) -> Vec<Listed<'_>> {
     let changes = &message.changes;
     let lists = [
         (Change::New, &changes.new),
+        (Change::Still, &changes.still),
         (Change::Resolved, &changes.resolved),
         (Change::Vanished, &changes.vanished),
-        (Change::Still, &changes.still),
     ];
-    let mut listed = Vec::new();
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
     for (change, alerts) in lists {
         let mut alerts: Vec<&Alert> = alerts.iter().collect();
         alerts
             .sort_by_key(|alert| (std::cmp::Reverse(Severity::of(alert.label("severity"))), alert.starts_at));
-        listed.extend(alerts.into_iter().map(|alert| Listed { alert, change }));
+        let mut alerts = alerts.into_iter().map(|alert| Listed { alert, change });
+        first.extend(alerts.by_ref().take(FIRST_OF_EACH));
+        rest.extend(alerts);
     }
-    listed
+    first.extend(rest);
+    first
+}
+
+/// Which alerts the title names: the new ones; else those that burn and are known; else those that are over.
+#[derive(Clone, Copy)]
+struct Titled {
+    new: bool,
+    still: bool,
+}
+
+impl Titled {
+    fn of(message: &Message) -> Self {
+        let changes = &message.changes;
+        Self { new: !changes.new.is_empty(), still: !changes.still.is_empty() }
+    }
+
+    fn includes(self, change: Change) -> bool {
+        match change {
+            Change::New => true,
+            Change::Still => !self.new,
+            Change::Resolved | Change::Vanished => !self.new && !self.still,
+        }
+    }
 }
 
 /// The first of these annotations that says something. Rules may bring a text in several languages (`summary`, `summary_en`):
@@ -177,6 +211,8 @@ struct Writer<'a> {
     message: &'a Message,
     language: Language,
     detail: Detail,
+    among: &'a Distinction,
+    titled: Titled,
     /// Labels the header shows once for all.
     common: &'a [(&'a str, &'a str)],
     /// How many alert names and places the message has: a single one is in the title and not repeated.
@@ -196,7 +232,7 @@ impl Writer<'_> {
         let value = annotation(&VALUE_ANNOTATIONS)
             .map(|value| clean::line(value, detail.label))
             .filter(|value| !says(&summary, value) && !says(&description, value));
-        let own = shown_labels(&alert.labels, place_label(alert));
+        let own = self.among.shown(&alert.labels, place_label(alert));
         let own: Vec<_> = own.into_iter().filter(|pair| !self.common.contains(pair)).collect();
         let end = alert.ends_at.unwrap_or(message.now);
         let moment = |at| words::moment(at, message.now, &message.time_zone);
@@ -205,7 +241,7 @@ impl Writer<'_> {
             status => alert.status.as_str(),
             is_brief => detail.is_brief || (change == Change::Still && !message.changes.is_repeat()),
             name => clean::line(alert.label("alertname"), detail.label),
-            place => clean::line(place(alert), detail.label),
+            place => clean::line(self.among.place(alert), detail.label),
             headline => self.headline(alert, change),
             severity => clean::line(alert.label("severity"), detail.label),
             icon => change.icon(alert.label("severity")),
@@ -233,10 +269,9 @@ impl Writer<'_> {
 
     /// What distinguishes this alert from the others of the message: the name and the place, unless the title says them for all.
     fn headline(&self, alert: &Alert, change: Change) -> String {
-        // A known alert beside new ones may be another one than the title names.
-        let is_apart = change == Change::Still && !self.message.changes.is_repeat();
+        let is_apart = !self.titled.includes(change);
         let name = if self.names > 1 || is_apart { alert.label("alertname") } else { "" };
-        let place = if self.places > 1 || is_apart { place(alert) } else { "" };
+        let place = if self.places > 1 || is_apart { self.among.place(alert) } else { "" };
         let text = match (name.is_empty(), place.is_empty()) {
             (false, false) => format!("{name} @ {place}"),
             (true, false) => place.to_owned(),
@@ -300,15 +335,15 @@ fn pairs(shown: &[(&str, &str)], detail: Detail) -> Vec<Value> {
 }
 
 fn labels(set: &LabelSet, detail: Detail) -> Value {
-    TextMap::value(set.iter().map(|(name, value)| (name.to_owned(), clean::line(value, detail.label))))
+    TextMap::value(
+        set.iter().map(|(name, value)| (clean::line(name, detail.label), clean::line(value, detail.label))),
+    )
 }
 
 fn annotations(set: &LabelSet, detail: Detail) -> Value {
-    TextMap::value(
-        set.iter().map(|(name, value)| {
-            (name.to_owned(), clean::text(value, detail.description.max(detail.summary)))
-        }),
-    )
+    TextMap::value(set.iter().map(|(name, value)| {
+        (clean::line(name, detail.label), clean::text(value, detail.description.max(detail.summary)))
+    }))
 }
 
 /// A map whose missing keys are empty strings, as in Alertmanager's own templates: `{{ alert.labels.pod }}` is right for an

@@ -77,9 +77,7 @@ pub(crate) fn environment(markup: Markup, language: Language) -> Environment<'st
             .collect();
         Ok(safe(fields?.join(" · ")))
     });
-    environment.add_function("severity_word", move |severity: String| {
-        words::severity(&severity, language).to_owned()
-    });
+    environment.add_function("severity_word", move |severity: String| words::severity(&severity, language));
     environment.add_filter("date", date);
     let files = [("layout", include_str!("../../templates/layout.j2")), ("text", text), ("html", html)];
     let built_in = if markup == Markup::Html { html } else { text };

@@ -88,7 +88,11 @@ impl Markup {
 
     /// A warning above the text.
     pub(crate) fn banner(self, text: &str) -> String {
-        let text = self.escape(text);
+        self.banner_of(&self.escape(text))
+    }
+
+    /// The same of a text that is in this dialect already.
+    pub(crate) fn banner_of(self, text: &str) -> String {
         match self {
             Self::Plain => format!("⚠️ {text}"),
             Self::DingTalk | Self::Wecom => format!("> ⚠️ {text}"),

@@ -39,14 +39,23 @@ pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     at.strftime(form).to_string()
 }
 
-/// A severity in the reader's language; other words than the customary ones stay as they are.
-pub(crate) fn severity(word: &str, language: Language) -> &str {
-    match (language, word) {
-        (Language::ZhCn, "critical") => "严重",
-        (Language::ZhCn, "error") => "错误",
-        (Language::ZhCn, "warning") => "警告",
-        (Language::ZhCn, "info") => "提示",
-        _ => word,
+/// A severity in the reader's language: the customary words in any case; levels as `P1` with what they stand for; others as they are.
+pub(crate) fn severity(word: &str, language: Language) -> String {
+    if language == Language::En {
+        return word.to_owned();
+    }
+    let lower = word.to_ascii_lowercase();
+    match lower.as_str() {
+        "critical" | "emergency" | "fatal" | "disaster" | "page" => "严重".to_owned(),
+        "error" => "错误".to_owned(),
+        "warning" | "warn" => "警告".to_owned(),
+        "major" | "high" => "重要".to_owned(),
+        "minor" | "low" => "次要".to_owned(),
+        "info" | "information" | "notice" => "提示".to_owned(),
+        "none" => "无".to_owned(),
+        "p0" => format!("{word} 严重"),
+        "p1" => format!("{word} 警告"),
+        _ => word.to_owned(),
     }
 }
 
@@ -133,6 +142,21 @@ mod tests {
         );
         let hostile = bare(&sample::named("hostile").expect("a sample"), Language::En);
         assert!(hostile.is_ascii() && !hostile.contains(['<', '[', '*', '\n']), "{hostile}");
+    }
+
+    #[test]
+    fn customary_severities_are_translated_in_any_case() {
+        let check = |word: &str, expected: &str| {
+            assert_eq!(severity(word, Language::ZhCn), expected);
+            assert_eq!(severity(word, Language::En), word);
+        };
+        check("critical", "严重");
+        check("Critical", "严重");
+        check("WARN", "警告");
+        check("P0", "P0 严重");
+        check("p1", "p1 警告");
+        check("sev-3", "sev-3");
+        check("", "");
     }
 
     #[test]

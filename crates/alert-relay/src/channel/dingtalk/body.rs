@@ -56,8 +56,7 @@ fn body(wording: Wording, title: &str, text: &str, mentions: &Mentions) -> Strin
 
 /// The names of those who are mentioned, for the text: a robot mentions only whom the text names.
 fn names(mentions: &Mentions) -> String {
-    let names = mentions.users.iter().chain(&mentions.mobiles).map(|name| format!("@{name}"));
-    names.collect::<Vec<_>>().join(" ")
+    mentions.in_text(mentions.users.iter().chain(&mentions.mobiles).map(|name| format!("@{name}")))
 }
 
 /// A single line feed is no line break in `DingTalk`'s markdown; two spaces before it make one.

@@ -29,20 +29,7 @@ pub(in crate::channel) fn classify(reply: &Reply) -> Outcome {
         90_030 => {
             retry(Reason::Throttled, Some(QUOTA_PAUSE), "the organisation's quota of robot calls is used up")
         }
-        310_000 if words.contains("keyword") => misconfigured(
-            Reason::Refused,
-            "the robot demands a keyword: put it into a `template`, or use a signature (加签)",
-        ),
-        310_000 if words.contains("timestamp") || words.contains("expire") => {
-            misconfigured(Reason::Refused, "the signature's time is refused: check this machine's clock")
-        }
-        310_000 if words.contains("sign") => {
-            misconfigured(Reason::Refused, "check `secret`: the robot's signing secret, beginning with SEC")
-        }
-        310_000 if words.contains("whitelist") || words.contains("ip") => {
-            misconfigured(Reason::Refused, "add this machine's public address to the robot's address list")
-        }
-        310_000 => misconfigured(Reason::Refused, "the robot's security settings refuse us"),
+        310_000 => misconfigured(Reason::Refused, security_hint(&words)),
         300_001 if words.contains("null") || words.contains("title") || words.contains("text") => {
             rejected(Reason::Content)
         }
@@ -58,6 +45,34 @@ pub(in crate::channel) fn classify(reply: &Reply) -> Outcome {
         430_101..=430_104 => rejected(Reason::Content),
         460_101 | 101_002 => Outcome::TooLarge { detail: verdict.detail("") },
         _ => retry(Reason::UnknownCode, None, ""),
+    }
+}
+
+const SIGNATURE: &str = "check `secret`: the robot's signing secret, beginning with SEC";
+
+/// What to do about 310000, whose text says which of the robot's checks failed, in English (`keywords not in content`) or in Chinese
+/// (`description:关键词不匹配;solution:…`, `错误描述:关键词不匹配`). Only the description counts: a solution may name the other checks.
+fn security_hint(words: &str) -> &'static str {
+    let described = words.split([';', '；']).next().unwrap_or_default();
+    // Whole words: "description" has "ip" in it, and "assigned" has "sign".
+    let says = |wanted: &[&str]| {
+        described.split(|symbol: char| !symbol.is_ascii_alphanumeric()).any(|word| wanted.contains(&word))
+    };
+    if says(&["keyword", "keywords"]) || described.contains("关键词") {
+        "the robot demands a keyword: put it into a `template`, or use a signature (加签)"
+    } else if described.contains("签名不匹配") {
+        SIGNATURE
+    } else if says(&["timestamp", "expire", "expired"])
+        || described.contains("时间戳")
+        || described.contains("过期")
+    {
+        "the signature's time is refused: check this machine's clock"
+    } else if says(&["sign", "signature"]) || described.contains("签名") || described.contains("加签") {
+        SIGNATURE
+    } else if says(&["whitelist", "ip", "ips"]) || described.contains("白名单") {
+        "add this machine's public address to the robot's address list"
+    } else {
+        "the robot's security settings refuse us: see keyword, signature and addresses there"
     }
 }
 
@@ -148,6 +163,30 @@ mod tests {
             detail,
             "errcode 310000: sign not match (hint: check `secret`: the robot's signing secret, beginning with SEC)"
         );
+    }
+
+    /// Texts as they were answered over the years.
+    #[test]
+    fn a_failed_check_is_told_from_the_others() {
+        let check = |words: &str, expected: &str| {
+            let hint = security_hint(&words.to_lowercase());
+            assert!(hint.contains(expected), "{words}: {hint}");
+        };
+        check("keywords not in content", "keyword");
+        check("sign not match", "secret");
+        check("ip 1.2.3.4 not in whitelist", "address list");
+        check("invalid timestamp", "clock");
+        check(
+            "description:关键词不匹配;solution:请联系群管理员查看此机器人的关键词，并在发送的信息中包含此关键词;",
+            "keyword",
+        );
+        check(
+            "description:机器人发送签名不匹配，请确认签名和生成签名的时间戳必须都放在调用的网址中;solution:请确认",
+            "secret",
+        );
+        check("错误描述:关键词不匹配;解决方案:请联系群管理员", "keyword");
+        check("description:来源IP地址不在白名单中;solution:请确认发送消息来源IP地址", "address list");
+        check("description: assigned elsewhere", "security settings");
     }
 
     proptest! {

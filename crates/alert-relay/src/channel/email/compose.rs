@@ -33,9 +33,11 @@ pub(crate) fn compose(
     }
 }
 
-/// A header is one line: labels are written by strangers.
+/// A header is one line: labels are written by strangers. What looks like an encoded word (RFC 2047) would be decoded by who reads it;
+/// with a character of no width in it, it is none, and is itself encoded.
 fn one_line(value: &str) -> String {
-    value.split(|c: char| c.is_control()).filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(" ")
+    let pieces = value.split(|c: char| c.is_control()).filter(|piece| !piece.is_empty());
+    pieces.collect::<Vec<_>>().join(" ").replace("=?", "=\u{2060}?")
 }
 
 /// `Auto-Submitted: auto-generated` (RFC 3834): no out-of-office answers, please.
@@ -53,5 +55,17 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_subject_is_decoded_or_ends_it() {
+        assert_eq!(one_line("a\r\nBcc: x@example.com"), "a Bcc: x@example.com");
+        assert_eq!(one_line("=?utf-8?q?x?= fires"), "=\u{2060}?utf-8?q?x?= fires");
+        assert_eq!(one_line("a = b? c"), "a = b? c");
     }
 }

@@ -86,7 +86,7 @@ fn taken_apart(text: &str) -> String {
 
 /// User ids as markdown mentions.
 fn names(mentions: &Mentions) -> String {
-    mentions.users.iter().map(|id| format!("<@{id}>")).collect::<Vec<_>>().join(" ")
+    mentions.in_text(mentions.users.iter().map(|id| format!("<@{id}>")))
 }
 
 /// Whether somebody is mentioned whom markdown can't mention.
