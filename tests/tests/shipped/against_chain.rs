@@ -14,17 +14,23 @@ use serde_json::Value;
 
 use crate::{dashboards, files, promql, rules};
 
-/// Not ours, or not there until an operator provides it: engines, a calendar, thresholds of single GPUs.
+/// Not there until an operator provides it: a calendar with the time it was written, thresholds of single GPUs.
 const FROM_OUTSIDE: [&str; 4] = [
-    "vllm:cache_config_info",
-    "sglang:max_total_num_tokens",
     "gpumon_calendar_workday",
+    "gpumon:calendar_fresh:bool",
     "gpumon_gpu_memory_threshold_override_ratio",
+    "node_textfile_mtime_seconds",
 ];
 
-/// Series that exist once something has gone wrong.
-const ONLY_IN_TROUBLE: [&str; 3] =
-    ["gpu_xid_errors_total", "gpu_xid_last_timestamp_seconds", "gpu:xid_application_errors:total"];
+/// Series that exist once something has gone wrong, or, as memory that grows, while something happens.
+const ONLY_IN_TROUBLE: [&str; 6] = [
+    "ALERTS",
+    "gpu_xid_errors_total",
+    "gpu_xid_last_timestamp_seconds",
+    "gpu:xid_application_errors:total",
+    "gpu:last_lost:timestamp_seconds",
+    "gpu:memory_growing:bytes",
+];
 
 /// What alerts select and this machine or these minutes do not have.
 const NOT_HERE: [&str; 1] = ["up{job=\"inference\"}"];

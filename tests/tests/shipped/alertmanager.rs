@@ -27,11 +27,14 @@ fn alerts_go_where_they_are_meant_to() {
     };
     check(&["alertname=Watchdog", "severity=none"], "relay-heartbeat");
     check(&["alertname=GpuLost", "severity=critical", "node=a", "gpu=0"], "relay");
-    check(&["alertname=HostCpuHigh", "severity=warning", "node=a"], "relay");
+    check(&["alertname=HostCpuHigh", "severity=info", "node=a"], "relay");
     check(&["alertname=HostRebooted", "severity=info", "node=a"], "relay");
     check(&["alertname=RelayDeadLetters", "severity=critical"], "relay-trouble");
     check(&["alertname=AlertmanagerNotificationsFailing", "severity=critical"], "relay-trouble");
-    check(&["alertname=TargetDown", "severity=warning", "job=alert-relay"], "relay-trouble");
+    check(&["alertname=RelayDown", "severity=critical", "job=alert-relay"], "relay-trouble");
+    check(&["alertname=RelayQueueStranded", "severity=critical", "target=ops"], "relay-trouble");
+    check(&["alertname=CalendarUnusable", "severity=warning"], "relay");
+    check(&["alertname=GpuDriverReleased", "severity=warning", "node=a"], "relay");
     check(&["alertname=TargetDown", "severity=warning", "job=prometheus"], "relay");
     check(&["alertname=Anything", "severity=none"], "nobody");
     check(&["alertname=SomebodyElses"], "relay");
@@ -70,7 +73,7 @@ fn inhibition_demands_the_node_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 6] = [
+const EXPLAINED: [[&str; 3]; 8] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
@@ -100,6 +103,16 @@ const EXPLAINED: [[&str; 3]; 6] = [
         "alertname=HostDiskAlmostFull node=i mountpoint=/full severity=critical scope=host",
         "alertname=HostDiskAlmostFull node=i mountpoint=/full severity=warning scope=host",
         "alertname=HostDiskAlmostFull node=i mountpoint=/low severity=warning scope=host",
+    ],
+    [
+        "alertname=HostDiskFillingFast node=j mountpoint=/full severity=critical scope=host",
+        "alertname=HostDiskAlmostFull node=j mountpoint=/full severity=critical scope=host",
+        "alertname=HostDiskFillingUp node=j mountpoint=/low severity=critical scope=host",
+    ],
+    [
+        "alertname=GpuMemoryHeadroomLow node=k gpu=0 severity=critical scope=gpu",
+        "alertname=GpuMemoryCreep node=k gpu=0 severity=warning scope=gpu",
+        "alertname=GpuMemoryCreep node=k gpu=1 severity=warning scope=gpu",
     ],
 ];
 

@@ -1,6 +1,6 @@
 //! The shipped files, read and parsed, and the programs that judge them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use e2e::programs;
@@ -53,10 +53,4 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
 /// The values of a list; empty when there is none.
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// The file's name without folder and extensions: `gpu` of `rules/gpu.rules.yml`.
-pub(crate) fn stem(file: &str) -> &str {
-    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
-    name.split('.').next().unwrap_or(name)
 }
