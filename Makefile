@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench fuzz gpu-check install-deps install-cargo-deny install-cargo-machete release
+.PHONY: help demo up test lint mutants bench fuzz gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
@@ -33,6 +33,9 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 	cargo machete
 	promtool check rules --lint-fatal rules/*.rules.yml
 	promtool test rules rules/*.test.yml
+
+mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host: those rules)
+	cargo run --quiet --release -p e2e --bin mutants -- $(ONLY)
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
 	@target/release/bench $(ONLY)

@@ -2,14 +2,14 @@
 # Installs what a make target needs from Debian's packages: only what is missing, and nothing when nothing is. Says so when
 # what is there is too old.
 #
-# usage: debian-packages.sh up|demo|test|bench|gpu-check|all
+# usage: debian-packages.sh up|demo|test|mutants|bench|gpu-check|all
 set -euo pipefail
 
 # what is looked for      its package               the targets that need it
 needs="
-command:cc                gcc                       up demo test bench gpu-check
-header:stdlib.h           libc6-dev                 up demo test bench gpu-check
-command:prometheus        prometheus                up demo test bench
+command:cc                gcc                       up demo test mutants bench gpu-check
+header:stdlib.h           libc6-dev                 up demo test mutants bench gpu-check
+command:prometheus        prometheus                up demo test mutants bench
 command:prometheus-alertmanager prometheus-alertmanager up demo test bench
 python:aiosmtpd           python3-aiosmtpd          demo test
 python:prometheus_client  python3-prometheus-client test
@@ -26,9 +26,9 @@ prometheus-alertmanager 0.25
 "
 target=${1-}
 case $target in
-  up | demo | test | bench | gpu-check | all) ;;
+  up | demo | test | mutants | bench | gpu-check | all) ;;
   *)
-    echo 'usage: debian-packages.sh up|demo|test|bench|gpu-check|all' >&2
+    echo 'usage: debian-packages.sh up|demo|test|mutants|bench|gpu-check|all' >&2
     exit 2
     ;;
 esac

@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod http;
 pub mod incident;
+pub mod mutation;
 pub mod ports;
 pub mod process;
 pub mod programs;

@@ -16,6 +16,8 @@ mod examples;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod preflight;
 #[cfg(test)]
 mod promql;

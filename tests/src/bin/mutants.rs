@@ -1,0 +1,48 @@
+//! `make mutants`: changes the shipped rules in every small way there is, and says which changes the rules' tests do not notice.
+//!
+//! A word after the program's name keeps it to the rules that begin so: `mutants Host`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::mutation::mutant::{self, EQUIVALENT, Mutant};
+use e2e::mutation::report::Report;
+use e2e::mutation::trial::{Control, Trials};
+use e2e::programs;
+
+fn main() -> ExitCode {
+    let beginning = std::env::args().nth(1).unwrap_or_default();
+    match judge(&beginning) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nobody to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the tests notice enough.
+fn judge(beginning: &str) -> Result<bool> {
+    let trials = Trials::of(&programs::checkout().join("rules"))?;
+    let mut all: Vec<Mutant> = Vec::new();
+    for file in trials.rules() {
+        all.extend(mutant::all(file)?);
+    }
+    for (name, _) in EQUIVALENT {
+        ensure!(
+            all.iter().any(|mutant| mutant.name == *name),
+            "the list of equivalent mutants has `{name}`, which is none"
+        );
+    }
+    all.retain(|mutant| mutant.rule.starts_with(beginning));
+    ensure!(!all.is_empty(), "no rule begins with `{beginning}`");
+    let control = if beginning.is_empty() { Control::All } else { Control::FirstOfEach };
+    trials.check(&all, control)?;
+    let noticed = trials.run_all(&all)?;
+    let report = Report::new(&all, &noticed);
+    writeln!(std::io::stdout(), "{report}").context("failed to print")?;
+    Ok(report.is_good())
+}
