@@ -5,6 +5,7 @@
 mod clock;
 mod heap;
 mod memory;
+mod privacy;
 
 mod args;
 mod commands;

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     attempt_seconds: Family<Target, Histogram>,
     latency_seconds: Family<Target, Histogram>,
     set_aside: Family<Target, Counter>,
+    stranded: Family<Target, Gauge<i64, AtomicI64>>,
     budget_waits: Family<Target, Counter>,
     fallbacks: Family<Target, Counter>,
     up: Family<Target, Gauge<i64, AtomicI64>>,
@@ -71,6 +72,7 @@ impl Metrics {
             attempt_seconds: Family::new_with_constructor(attempt_buckets),
             latency_seconds: Family::new_with_constructor(latency_buckets),
             set_aside: Family::default(),
+            stranded: Family::default(),
             budget_waits: Family::default(),
             fallbacks: Family::default(),
             up: Family::default(),
@@ -157,6 +159,11 @@ impl Metrics {
             "deliveries_set_aside",
             "Deliveries given up because the relay ended twice while it prepared them, over the life of the store",
             self.set_aside.clone(),
+        );
+        registry.register(
+            "deliveries_stranded",
+            "Deliveries that wait for a target that is not in the settings; absent while there are none",
+            self.stranded.clone(),
         );
         registry.register(
             "budget_waits",
@@ -315,6 +322,15 @@ impl Metrics {
         // 0 when nothing waits: here that is the truth, not a missing reading.
         let age = count.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
         self.oldest.get_or_create(&target).set(age);
+    }
+
+    /// What waits for targets that are not in the settings.
+    pub(crate) fn stranded(&self, waiting: &BTreeMap<String, u64>) {
+        self.stranded.clear();
+        for (name, count) in waiting {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.stranded.get_or_create_owned(&Target { target: name.clone() }).set(count);
+        }
     }
 
     /// Accepted deliveries less ended and pending ones, over all targets.

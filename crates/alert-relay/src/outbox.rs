@@ -174,6 +174,12 @@ impl Outbox {
         self.store.writer.hasten(target.to_owned(), self.clock.now()).await
     }
 
+    /// Moves what waits for a target, and what it was told, to the target that takes its place; what is being sent stays until it is put
+    /// back. Returns how many deliveries moved.
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<u64, StoreError> {
+        self.store.writer.rename(from.to_owned(), to.to_owned(), self.clock.now()).await
+    }
+
     /// Deletes up to a batch of what ended before `ended_before`. Returns how many rows went; 0 means that nothing is left to
     /// prune.
     pub(crate) async fn prune(&self, ended_before: Millis) -> Result<u64, StoreError> {

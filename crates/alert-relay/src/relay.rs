@@ -23,10 +23,12 @@ use crate::settings::Settings;
 
 pub(crate) use crate::relay::accept::{Receipt, Refusal};
 pub(crate) use crate::relay::heartbeat::Beat;
+use crate::relay::removed::RemovedReceivers;
 
 mod accept;
 mod heartbeat;
 mod reload;
+mod removed;
 mod send_test;
 
 /// One relay, shared by all requests.
@@ -38,6 +40,7 @@ pub(crate) struct Relay {
     /// Until the stop. Held during a reload, so that two of them end with the newer file.
     deliverer: Mutex<Option<Deliverer>>,
     heartbeats: Heartbeats,
+    removed: RemovedReceivers,
 }
 
 /// What a relay works with.
@@ -66,6 +69,7 @@ impl Relay {
             parts,
             deliverer: Mutex::new(Some(deliverer)),
             heartbeats,
+            removed: RemovedReceivers::default(),
         }
     }
 

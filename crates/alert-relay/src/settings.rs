@@ -26,6 +26,7 @@ mod layers;
 mod names;
 mod person;
 mod receiver;
+pub(crate) mod removal;
 mod server;
 mod store;
 mod target;
@@ -186,6 +187,7 @@ fn read(
     let prometheus_url = read_url(&mut root, "prometheus");
     let people = root.named_sections("people").into_iter().map(person::read).collect();
     let mut fallbacks = Fallbacks::new();
+    let mut former = BTreeMap::new();
     let context = Context {
         language: language.unwrap_or_default(),
         forced_language,
@@ -195,7 +197,7 @@ fn read(
     let targets = root
         .named_sections("targets")
         .into_iter()
-        .filter_map(|entry| target::read(entry, &context, &mut fallbacks))
+        .filter_map(|entry| target::read(entry, &context, &mut fallbacks, &mut former))
         .map(|target| (target.name.clone(), target))
         .collect();
     fallback::refuse_loops(&root, &fallbacks);

@@ -5,14 +5,12 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::{Client, Proxy, Url, redirect};
-use rustls::ClientConfig;
 use settings_document::Secret;
 
 use crate::channel::kind::Setup;
@@ -59,17 +57,9 @@ impl Outgoing {
             // `HTTPS_PROXY` and its like are for the world outside.
             builder = builder.no_proxy();
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())
-            .and_then(|tls| {
-                let tls = tls.with_root_certificates(setup.roots.store()).with_no_client_auth();
-                builder
-                    .tls_backend_preconfigured(tls)
-                    .build()
-                    .map_err(|error| error.without_url().to_string())
-            });
+        let client = setup.roots.https().and_then(|tls| {
+            builder.tls_backend_preconfigured(tls).build().map_err(|error| error.without_url().to_string())
+        });
         match client {
             Ok(client) => Some(Self { client, secrets }),
             Err(error) => {

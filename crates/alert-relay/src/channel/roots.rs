@@ -2,22 +2,38 @@
 //! serves images without CA files.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
-/// The authorities, read once for all channels and only if one of them needs them.
+/// The authorities, read once for all channels and only if one of them needs them; and what HTTPS makes of them, once for all targets:
+/// half a megabyte.
 #[derive(Debug, Default)]
-pub(crate) struct Roots(OnceCell<Vec<CertificateDer<'static>>>);
+pub(crate) struct Roots {
+    system: OnceCell<Vec<CertificateDer<'static>>>,
+    https: OnceCell<Result<ClientConfig, String>>,
+}
 
 impl Roots {
     /// The system's authorities (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured); empty in an image without any.
     pub(super) fn system(&self) -> &[CertificateDer<'static>] {
-        self.0.get_or_init(|| rustls_native_certs::load_native_certs().certs)
+        self.system.get_or_init(|| rustls_native_certs::load_native_certs().certs)
+    }
+
+    /// How HTTPS targets are talked to.
+    pub(super) fn https(&self) -> Result<ClientConfig, String> {
+        let make = || {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let builder = builder.map_err(|error| error.to_string())?;
+            Ok(builder.with_root_certificates(self.store()).with_no_client_auth())
+        };
+        self.https.get_or_init(make).clone()
     }
 
     /// What HTTPS targets trust.
-    pub(super) fn store(&self) -> RootCertStore {
+    fn store(&self) -> RootCertStore {
         let mut store = RootCertStore::empty();
         // A system's bundle may hold certificates rustls can't parse; the others count.
         store.add_parsable_certificates(self.system().iter().cloned());

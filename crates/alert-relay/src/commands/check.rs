@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::commands::preflight;
-use crate::settings::{DEFAULT, Settings};
+use crate::outbox::ReadOnlyOutbox;
+use crate::settings::{DEFAULT, Settings, removal};
 
 /// `check`
 #[derive(Debug, clap::Args)]
@@ -30,7 +33,30 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     println!("{}: good: {}", file.display(), summary(&settings));
+    for warning in stranded(&settings)? {
+        println!("{}: warning: {warning}", file.display());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What waits in the store for targets that these settings do not have. Where no store can be read there is nothing to say.
+fn stranded(settings: &Settings) -> anyhow::Result<Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let waiting = runtime.block_on(async {
+        let mut reading = ReadOnlyOutbox::open(&settings.store).await.ok()?;
+        reading.waiting().await.ok()
+    });
+    let waiting = waiting.unwrap_or_default();
+    let sentence = |(target, waiting): (&str, u64)| {
+        format!(
+            "{waiting} waiting for `{target}`, which is not in these settings: they would be told to nobody, and a reload is refused (hint: {})",
+            removal::how_to_move(target)
+        )
+    };
+    Ok(removal::stranded(settings, &waiting).map(sentence).collect())
 }
 
 fn summary(settings: &Settings) -> String {

@@ -18,6 +18,10 @@ use crate::settings::Settings;
 pub(crate) struct ReloadArgs {
     #[command(flatten)]
     settings: SettingsFile,
+
+    /// Take the settings also if they take away all receivers, targets or heartbeats, or targets for which deliveries wait
+    #[arg(long)]
+    force: bool,
 }
 
 /// Exit code 0 when the new settings are in force, 1 when no relay could be asked, 2 when the settings have mistakes.
@@ -28,12 +32,13 @@ pub(crate) fn run(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => (Some(settings.store.path), Vec::new()),
         Err(rejected) => (rejected.store, rejected.problems),
     };
+    let path = if args.force { "/-/reload?force=true" } else { "/-/reload" };
     let Some(store) = store else { return Ok(refuse_settings(&mistakes)) };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let answer = runtime.block_on(running_relay::ask(&store, "/-/reload", "nothing was reloaded"))?;
+    let answer = runtime.block_on(running_relay::ask(&store, path, "nothing was reloaded"))?;
     match answer {
         Some(answer) if answer.status == StatusCode::BAD_REQUEST => {
             Ok(refuse(&running_relay::lines(&answer)))

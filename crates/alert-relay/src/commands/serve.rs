@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::app;
 use crate::commands::preflight;
 use crate::commands::settings_file::SettingsFile;
-use crate::heap;
+use crate::{heap, privacy};
 
 /// `serve`
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     heap::keep_small();
+    privacy::keep();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

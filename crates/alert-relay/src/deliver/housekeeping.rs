@@ -1,7 +1,9 @@
 //! Regular work beside delivering: the audit, giving up what is too old, pruning what is over, closing what has vanished.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
@@ -9,25 +11,30 @@ use crate::clock::whole_millis;
 use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
 use crate::deliver::targets::Targets;
+use crate::delivery::TargetCount;
 use crate::health::Health;
 use crate::outbox::StoreError;
+use crate::settings::removal;
 
 /// Its task; stops when dropped.
 #[derive(Debug)]
 pub(super) struct Housekeeping {
     task: JoinHandle<()>,
+    adopted: Arc<Notify>,
     targets: Arc<Mutex<Arc<Targets>>>,
 }
 
 impl Housekeeping {
     pub(super) fn start(context: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
         let targets = Arc::new(Mutex::new(targets));
-        let round = Round { context, audit, targets: Arc::clone(&targets) };
-        Self { task: tokio::spawn(round.repeat()), targets }
+        let round = Round { context, audit, targets: Arc::clone(&targets), stranded: BTreeMap::new() };
+        let adopted = Arc::<Notify>::default();
+        Self { task: tokio::spawn(round.repeat(Arc::clone(&adopted))), adopted, targets }
     }
 
     pub(super) fn adopt(&self, targets: Arc<Targets>) {
         *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets;
+        self.adopted.notify_one();
     }
 
     /// Returns once there are no more rounds: the store is closed, or a fault of ours has ended them.
@@ -50,14 +57,17 @@ struct Round {
     context: Arc<Context>,
     audit: Arc<Audit>,
     targets: Arc<Mutex<Arc<Targets>>>,
+    /// Deliveries that waited in the round before for a target that is not in the settings.
+    stranded: BTreeMap<String, u64>,
 }
 
 /// Transactions of pruning in one round: few enough to let webhooks through. After a storm it takes some rounds.
 const PRUNE_BATCHES: usize = 20;
 
 impl Round {
-    async fn repeat(self) {
-        let Context { clock, pace, observer, .. } = &*self.context;
+    async fn repeat(mut self, adopted: Arc<Notify>) {
+        let context = Arc::clone(&self.context);
+        let Context { clock, pace, observer, .. } = &*context;
         loop {
             let targets = Arc::clone(&self.targets.lock().unwrap_or_else(PoisonError::into_inner));
             match self.once(&targets).await {
@@ -69,12 +79,17 @@ impl Round {
             }
             let next_at = clock.now().plus(pace.housekeeping);
             observer.saw(Step::HousekeepingEnded { next_at });
-            clock.sleep_until(next_at).await;
+            tokio::select! {
+                () = clock.sleep_until(next_at) => {}
+                () = adopted.notified() => {}
+            }
         }
     }
 
-    async fn once(&self, targets: &Targets) -> Result<(), StoreError> {
+    async fn once(&mut self, targets: &Targets) -> Result<(), StoreError> {
+        self.follow_names(targets).await?;
         let counts = self.audit.check().await?;
+        self.note_stranded(targets, &counts);
         for (target, _) in counts.iter().filter(|(_, count)| count.pending > 0) {
             self.give_up(target).await?;
         }
@@ -91,6 +106,38 @@ impl Round {
             }
         }
         Ok(())
+    }
+
+    /// Moves what waits for a name that is gone to the target that takes its place.
+    async fn follow_names(&self, targets: &Targets) -> Result<(), StoreError> {
+        for (from, to) in &targets.former {
+            let moved = self.context.outbox.rename(from, to).await?;
+            if moved > 0 {
+                tracing::info!(target = %to, %from, moved, "{moved} deliveries that waited for {from} wait for {to} now (`was`)");
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits for a target that the settings do not have is told to nobody: said when that begins or grows, and kept in a metric.
+    fn note_stranded(&mut self, targets: &Targets, counts: &BTreeMap<String, TargetCount>) {
+        let is_gone = |name: &String| !targets.by_name.contains_key(name);
+        let stranded: BTreeMap<String, u64> = counts
+            .iter()
+            .filter(|(name, count)| count.pending > 0 && is_gone(name))
+            .map(|(name, count)| (name.clone(), count.pending))
+            .collect();
+        for (target, pending) in &stranded {
+            if self.stranded.get(target).is_none_or(|before| before < pending) {
+                let hint = removal::how_to_move(target);
+                tracing::error!(
+                    %target, pending,
+                    "{pending} deliveries wait for {target}, which is not in the settings: they are told to nobody, and given up in the end (hint: {hint})"
+                );
+            }
+        }
+        self.context.metrics.stranded(&stranded);
+        self.stranded = stranded;
     }
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {

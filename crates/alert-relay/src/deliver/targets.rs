@@ -14,6 +14,8 @@ pub(super) struct Targets {
     pub(super) receivers: Vec<String>,
     /// Of every message.
     pub(super) defaults: MessageDefaults,
+    /// Names that are gone, and the targets that take their place.
+    pub(super) former: BTreeMap<String, String>,
     /// What has ended is kept for so long.
     pub(super) retention: Duration,
 }
@@ -30,6 +32,11 @@ impl Targets {
                 .collect(),
             receivers: settings.receivers.keys().cloned().collect(),
             defaults: MessageDefaults::new(settings),
+            former: settings
+                .targets
+                .values()
+                .filter_map(|target| Some((target.was.clone()?, target.name.clone())))
+                .collect(),
             // Budgets are counted from what is kept.
             retention: longest_window.unwrap_or_default().max(settings.store.retention),
         }

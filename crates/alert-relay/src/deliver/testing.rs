@@ -47,6 +47,7 @@ pub(super) fn target(name: &str, script: &Script) -> TargetSettings {
         budget: Budget { sends: 100, window: Duration::from_mins(1) },
         channel: script.channel(),
         fallback: None,
+        was: None,
         language: Language::ZhCn,
         send_resolved: true,
         timeout: Duration::from_millis(500),

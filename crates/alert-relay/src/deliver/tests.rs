@@ -14,6 +14,7 @@ use crate::settings::TargetSettings;
 mod budget;
 mod interruption;
 mod mails;
+mod names;
 mod news;
 mod refusals;
 mod trouble;

@@ -29,9 +29,14 @@ pub(super) fn page(
             heartbeat(name, entry, last_beats.get(name).copied().flatten(), &settings.time_zone)
         })
         .collect();
+    let gone = |(name, count): (&String, &TargetCount)| {
+        let is_stranded = count.pending > 0 && !settings.targets.contains_key(name);
+        is_stranded.then(|| context! { name, pending => count.pending })
+    };
+    let stranded: Vec<Value> = counts.into_iter().flatten().filter_map(gone).collect();
     environment.render_str(
         include_str!("landing.html"),
-        context! { version => env!("CARGO_PKG_VERSION"), receivers, targets, heartbeats },
+        context! { version => env!("CARGO_PKG_VERSION"), receivers, targets, stranded, heartbeats },
     )
 }
 

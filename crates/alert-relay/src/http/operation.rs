@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
 use tracing::warn;
 
 use crate::http::answer::Answer;
@@ -32,16 +33,24 @@ pub(super) async fn ready(State(relay): State<Arc<Relay>>) -> Answer {
     }
 }
 
+/// How to reload.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reload {
+    /// `?force=true`: also if that takes away what is in use.
+    #[serde(default)]
+    force: bool,
+}
+
 /// `/-/reload`: every mistake of the new settings, or they are in force.
-pub(super) async fn reload(State(relay): State<Arc<Relay>>) -> Answer {
-    match relay.reload().await {
+pub(super) async fn reload(State(relay): State<Arc<Relay>>, Query(how): Query<Reload>) -> Answer {
+    match relay.reload(how.force).await {
         Ok(()) => Answer::new(StatusCode::OK, "reloaded", "the new settings are in force"),
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Answer::new(
                 StatusCode::BAD_REQUEST,
                 "error",
-                "the settings have mistakes; the old ones stay in force",
+                "the new settings are refused; the old ones stay in force",
             )
             .with("problems", problems)
         }

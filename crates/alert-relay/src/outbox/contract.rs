@@ -6,6 +6,7 @@ mod accepting;
 mod claiming;
 mod ending;
 mod reading;
+mod renaming;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {

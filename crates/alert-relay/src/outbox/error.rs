@@ -44,6 +44,15 @@ pub(crate) enum StoreError {
         /// `SQLite`'s or the system's words.
         detail: String,
     },
+    /// A file of the store was deleted or replaced while the relay runs.
+    #[error(
+        "the store's file `{}` was deleted or replaced: what is stored now would be gone after a stop (hint: put nothing in its place; once \
+         nothing is pending, restart the relay)", path.display()
+    )]
+    Gone {
+        /// Which.
+        path: PathBuf,
+    },
     /// Another relay has the file.
     #[error("the store `{}` is in use by another alert-relay (hint: stop it, or give this one its own `store.url`)", path.display())]
     InUse {
@@ -76,12 +85,13 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
-    pub(crate) const KINDS: [&str; 10] = [
+    pub(crate) const KINDS: [&str; 11] = [
         "full",
         "read_only",
         "locked",
         "damaged",
         "cannot_open",
+        "gone",
         "in_use",
         "too_new",
         "overloaded",
@@ -97,6 +107,7 @@ impl StoreError {
             Self::Locked { .. } => "locked",
             Self::Damaged { .. } => "damaged",
             Self::CannotOpen { .. } => "cannot_open",
+            Self::Gone { .. } => "gone",
             Self::InUse { .. } => "in_use",
             Self::TooNew { .. } => "too_new",
             Self::Overloaded => "overloaded",

@@ -1,6 +1,8 @@
 //! Reading a store beside the relay that owns it: no lock, no take-over, no change.
 //!
-//! Owns what may be asked this way, which are stories. Whatever wants to change something asks the running relay.
+//! Owns what may be asked this way: stories, and what waits. Whatever wants to change something asks the running relay.
+
+use std::collections::BTreeMap;
 
 use crate::delivery::PublicId;
 use crate::notification::Fingerprint;
@@ -27,6 +29,11 @@ impl ReadOnlyOutbox {
             return Err(ReadError::AnotherStore { tag: self.store.tag().to_owned() });
         }
         self.store.story(id.number()).await
+    }
+
+    /// How many deliveries wait for each target.
+    pub(crate) async fn waiting(&mut self) -> Result<BTreeMap<String, u64>, ReadError> {
+        self.store.waiting().await
     }
 
     /// Which of the newest deliveries hold an alert, and where no route wanted it.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::clock::Millis;
 use crate::delivery::SetAside;
 use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::open_files::OpenFiles;
 use crate::outbox::sqlite::ownership::{Ownership, TakenOver};
 use crate::outbox::sqlite::readers::Readers;
 use crate::outbox::sqlite::writer::Writer;
@@ -21,9 +22,11 @@ mod failure;
 mod gathered;
 mod ledger;
 mod missed;
+mod open_files;
 pub(super) mod ownership;
 pub(super) mod read_only;
 mod readers;
+mod renaming;
 mod rows;
 mod schema;
 mod stories;
@@ -57,7 +60,8 @@ impl Sqlite {
         let readers = Readers { pool: connect::reading(path).await? };
         let owner = format!("pid {} since {now}", std::process::id());
         Ok(Self {
-            writer: Writer::start(connection, owner.clone()),
+            // It is there now, as is its log: something was written.
+            writer: Writer::start(connection, owner.clone(), OpenFiles::of(path)),
             readers,
             tag: tag.into(),
             owner,

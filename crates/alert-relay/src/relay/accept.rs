@@ -33,6 +33,9 @@ pub(crate) enum Refusal {
     /// A name that the settings do not have; the text lists those they have.
     #[error("{0}")]
     Unknown(String),
+    /// A receiver that the settings had a moment ago, or any receiver while they have none: the sender should try again.
+    #[error("{0}")]
+    Removed(String),
     /// A body that can never be accepted.
     #[error(transparent)]
     Body(#[from] IntakeError),
@@ -51,14 +54,14 @@ impl Relay {
         if settings.receivers.contains_key(receiver) {
             return Ok(());
         }
-        Err(unknown_receiver(&settings, receiver))
+        Err(self.unknown_receiver(&settings, receiver))
     }
 
     /// Accepts one webhook for `receiver`. `Ok` means that it is on disk.
     pub(crate) async fn accept(&self, receiver: &str, body: Bytes) -> Result<Receipt, Refusal> {
         let settings = self.settings();
         let routing =
-            settings.receivers.get(receiver).ok_or_else(|| unknown_receiver(&settings, receiver))?;
+            settings.receivers.get(receiver).ok_or_else(|| self.unknown_receiver(&settings, receiver))?;
         let room = self.parts.memory.accepting.take(body.len() as u64);
         let _share = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| Refusal::Busy)?;
         let notification = intake::parse(&body)?;
@@ -91,14 +94,22 @@ impl Relay {
         Ok(Receipt { alerts, unrouted, acceptance })
     }
 
+    /// Who has just lost its receiver, or posts to a relay that has none, is not told to give up.
+    fn unknown_receiver(&self, settings: &Settings, receiver: &str) -> Refusal {
+        let known = settings.receivers.keys().map(String::as_str).collect();
+        let message = no_such("receiver", receiver, &known);
+        if self.removed.contains(receiver, self.parts.clock.now()) {
+            Refusal::Removed(format!("{message}; a reload has just removed it, so try again"))
+        } else if settings.receivers.is_empty() {
+            Refusal::Removed(format!("{message}; the settings name none at all, so try again"))
+        } else {
+            Refusal::Unknown(message)
+        }
+    }
+
     /// Makes it durable. An error is counted.
     pub(super) async fn store(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
         let stored = self.parts.outbox.accept(accepted).await;
         stored.inspect_err(|error| self.parts.metrics.store_error(error))
     }
-}
-
-fn unknown_receiver(settings: &Settings, receiver: &str) -> Refusal {
-    let known = settings.receivers.keys().map(String::as_str).collect();
-    Refusal::Unknown(no_such("receiver", receiver, &known))
 }

@@ -8,15 +8,17 @@ use tokio::task::JoinError;
 use tracing::{info, warn};
 
 use crate::relay::Relay;
-use crate::settings::{Problem, Settings};
+use crate::settings::{Problem, Settings, removal};
 
 impl Relay {
     /// Reads the settings file again. With mistakes in it nothing changes, and all of them are logged and returned. Once begun
     /// it goes on to its end, also if whoever asked for it does not wait: half of the relay under new settings would be worse
     /// than either.
-    pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), Vec<Problem>> {
+    ///
+    /// Nothing changes either if the new settings take away what is in use ([`removal`]), unless this `is_forced`.
+    pub(crate) async fn reload(self: &Arc<Self>, is_forced: bool) -> Result<(), Vec<Problem>> {
         let relay = Arc::clone(self);
-        let reloaded = tokio::spawn(async move { relay.try_reload().await }).await;
+        let reloaded = tokio::spawn(async move { relay.try_reload(is_forced).await }).await;
         let reloaded = reloaded.unwrap_or_else(|panicked| Err(vec![self.cannot_reload(&panicked)]));
         for problem in reloaded.as_ref().err().into_iter().flatten() {
             warn!("reload refused: {problem}");
@@ -24,7 +26,7 @@ impl Relay {
         reloaded
     }
 
-    async fn try_reload(&self) -> Result<(), Vec<Problem>> {
+    async fn try_reload(&self, is_forced: bool) -> Result<(), Vec<Problem>> {
         let deliverer = self.deliverer.lock().await;
         let file = self.file.clone();
         // Reads files, which may be on a slow disk.
@@ -33,17 +35,44 @@ impl Relay {
             Ok(loaded) => loaded.map_err(|rejected| rejected.problems)?,
             Err(panicked) => return Err(vec![self.cannot_reload(&panicked)]),
         };
+        let losses = self.losses(&settings).await;
+        if is_forced {
+            for loss in losses {
+                warn!("the reload is forced: {loss}");
+            }
+        } else if !losses.is_empty() {
+            let refused = |loss| {
+                let message =
+                    format!("{loss}; `alert-relay reload --force` takes these settings all the same");
+                Problem::of_file(&self.file, None, message)
+            };
+            return Err(losses.into_iter().map(refused).collect());
+        }
         for key in settings.needs_restart(&self.settings()) {
             warn!(key, "`{key}` has changed and needs a restart");
         }
         if let Some(deliverer) = deliverer.as_ref() {
             deliverer.reload(&settings).await;
         }
-        self.heartbeats.configure(&settings.heartbeats, self.parts.clock.now());
+        let now = self.parts.clock.now();
+        self.heartbeats.configure(&settings.heartbeats, now);
+        for receiver in self.removed.note(&self.settings(), &settings, now) {
+            warn!(
+                receiver,
+                "the receiver `{receiver}` is gone: webhooks for it are answered 503 for an hour, so that Alertmanager tries again, and 404 then"
+            );
+        }
         self.settings.store(Arc::new(settings));
         let file = self.file.display();
         info!(%file, "settings reloaded from {file}");
         Ok(())
+    }
+
+    /// What the new settings would take away. A store that cannot be asked strands nothing that is known.
+    async fn losses(&self, settings: &Settings) -> Vec<String> {
+        let counts = self.parts.outbox.counts().await.unwrap_or_default();
+        let waiting = counts.into_iter().map(|(target, count)| (target, count.pending)).collect();
+        removal::losses(&self.settings(), settings, &waiting)
     }
 
     fn cannot_reload(&self, panicked: &JoinError) -> Problem {
@@ -54,7 +83,7 @@ impl Relay {
     pub(crate) async fn reload_on(self: &Arc<Self>, mut hangup: Signal) -> Infallible {
         while hangup.recv().await.is_some() {
             // What was wrong is in the log.
-            let _ = self.reload().await;
+            let _ = self.reload(false).await;
         }
         // No more signals can come.
         std::future::pending().await

@@ -1,5 +1,6 @@
 //! `targets:`, the chats, mailboxes and webhooks that messages are sent to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct TargetSettings {
     pub(crate) budget: Budget,
     /// `fallback`: another target that gets the messages while this one is dead.
     pub(crate) fallback: Option<String>,
+    /// `was`: the name of a target that is gone; what waits for it, and what it was told, becomes this one's.
+    pub(crate) was: Option<String>,
     /// `language`
     pub(crate) language: Language,
     /// `send_resolved`
@@ -46,6 +49,7 @@ pub(super) fn read(
     (name, mut section): (&str, Section<'_>),
     context: &Context<'_>,
     fallbacks: &mut Fallbacks,
+    former: &mut BTreeMap<String, String>,
 ) -> Option<TargetSettings> {
     let kinds = given_kinds(&mut section);
     let budget = section.parsed("budget", "sends in a window such as `20/1m`", str::parse);
@@ -55,6 +59,18 @@ pub(super) fn read(
             section.problem("fallback", no_such("target", fallback, &context.names.targets));
         }
         fallbacks.insert(name.to_owned(), fallback.to_owned());
+    }
+    let was = section.text("was");
+    if let Some(was) = was {
+        if context.names.targets.contains(was) {
+            section.problem("was", format!("`{was}` is a target: expected the name of one that is gone"));
+        }
+        if let Some(other) = former.insert(was.to_owned(), name.to_owned()) {
+            section.problem(
+                "was",
+                format!("`{was}` has become `{other}` already: its messages can move to one target"),
+            );
+        }
     }
     let own_language = section.parsed("language", LANGUAGES, parse_language);
     let language = context.forced_language.or(own_language).unwrap_or(context.language);
@@ -88,6 +104,7 @@ pub(super) fn read(
         channel,
         budget: budget.unwrap_or(kind.budget),
         fallback: fallback.map(str::to_owned),
+        was: was.map(str::to_owned),
         language,
         send_resolved: send_resolved.unwrap_or(true),
         timeout: timeout.unwrap_or(kind.timeout),

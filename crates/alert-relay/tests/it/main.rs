@@ -25,6 +25,8 @@ mod settings;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]
+mod store_files;
+#[cfg(test)]
 mod webhook;
 
 #[cfg(test)]

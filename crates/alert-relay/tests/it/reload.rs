@@ -105,3 +105,71 @@ fn what_needs_a_restart_is_said() {
     assert_eq!(request(serving.address, "POST", "/-/reload", &[], b"").status, 200);
     serving.wait_for("`server.listen` has changed and needs a restart");
 }
+
+/// An empty file is a good file, and so is one that was cut off between two sections.
+#[test]
+fn a_file_that_takes_everything_away_is_refused_unless_forced_and_then_senders_try_again() {
+    let robot = Robot::start();
+    let home = Home::new(&to_robot(&robot.url()));
+    let whole = std::fs::read_to_string(home.settings()).unwrap();
+    let serving = home.serve();
+    let send = |receiver: &str| {
+        let path = format!("/api/v1/alerts/{receiver}");
+        post_json(serving.address, &path, &webhook("Alert")).status
+    };
+    let reload = |path: &str| request(serving.address, "POST", path, &[], b"");
+    let head = &whole[..whole.find("targets:").unwrap()];
+    for cut in [head, &whole[..whole.find("receivers:").unwrap()]] {
+        std::fs::write(home.settings(), cut).unwrap();
+        let answer = reload("/-/reload");
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(
+            answer.body.contains("`receivers` has become empty") && answer.body.contains("--force"),
+            "{answer:?}"
+        );
+        serving.signal("HUP");
+        serving.wait_for("`receivers` has become empty");
+    }
+    assert_eq!(send("ops"), 200);
+    robot.next().accept();
+    assert_eq!(send("never"), 404);
+
+    assert_eq!(reload("/-/reload?force=true").status, 200);
+    serving.wait_for("the receiver `ops` is gone");
+    assert_eq!((send("ops"), send("never")), (503, 503));
+    std::fs::write(home.settings(), whole.replace("ops:", "renamed:")).unwrap();
+    assert_eq!(reload("/-/reload").status, 200);
+    assert_eq!((send("ops"), send("never")), (503, 404));
+    std::fs::write(home.settings(), &whole).unwrap();
+    assert_eq!(reload("/-/reload").status, 200);
+    assert_eq!(send("ops"), 200);
+}
+
+#[test]
+fn a_reload_strands_no_delivery_unless_it_says_where_they_go() {
+    let robot = Robot::start();
+    let home = Home::new(&to_robot(&robot.url()));
+    let serving = home.serve();
+    assert_eq!(post_json(serving.address, "/api/v1/alerts/ops", &webhook("Waiting")).status, 200);
+    robot.next().answer(r#"{"errcode":-1,"errmsg":"system busy"}"#);
+    serving.wait_for("an attempt failed");
+    let renamed = to_robot(&robot.url()).replace("chat", "room");
+    home.write(&renamed);
+    let reload = || request(serving.address, "POST", "/-/reload", &[], b"");
+    let answer = reload();
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(
+        answer.body.contains("wait for the target `chat`") && answer.body.contains("`was: chat`"),
+        "{answer:?}"
+    );
+    let check = home.run("check");
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success(), "{said}");
+    assert!(said.contains("warning: 1 waiting for `chat`") && said.contains("`was: chat`"), "{said}");
+
+    home.write(&renamed.replace("room: {", "room: { was: chat,"));
+    assert_eq!(reload().status, 200);
+    let moved = robot.next();
+    assert!(moved.body.contains("Waiting"), "{}", moved.body);
+    moved.accept();
+}

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 
 use crate::outbox::error::StoreError;
@@ -18,7 +20,9 @@ const READERS: u32 = 3;
 
 /// The connection of the one writer. Makes the file if it is not there.
 pub(super) async fn writing(path: &Path) -> Result<SqliteConnection, StoreError> {
-    options(path).create_if_missing(true).connect().await.map_err(|error| open_error(path, &error))
+    // In force for files that are made by it; an older one stays as large as it was, unless somebody runs VACUUM.
+    let options = options(path).create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental);
+    options.connect().await.map_err(|error| open_error(path, &error))
 }
 
 /// The owner's connections that only read.

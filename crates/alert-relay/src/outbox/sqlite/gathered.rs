@@ -68,6 +68,13 @@ impl Gathered {
         }
     }
 
+    /// This many deliveries that one target was to get are another's now.
+    pub(super) fn moved(&mut self, from: &str, to: &str, deliveries: u64) {
+        let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
+        *self.tally.entry((from.to_owned(), ACCEPTED)).or_insert(0) -= deliveries;
+        *self.tally.entry((to.to_owned(), ACCEPTED)).or_insert(0) += deliveries;
+    }
+
     /// Writes it all.
     pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         for rows in in_statements(&self.deliveries) {

@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteRow;
@@ -31,7 +32,15 @@ impl Ownership {
             path: path.to_owned(),
             detail: error.to_string(),
         };
-        let lock = File::create(lock_path(path)).map_err(cannot_open)?;
+        // Not through a link, which might lead to another file of ours; and nothing is ever in it that could be truncated.
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(lock_path(path))
+            .map_err(cannot_open)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),

@@ -1,5 +1,6 @@
 //! The file opened for reading only, also while its owner writes: in WAL mode neither waits for the other.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +44,15 @@ impl ReadOnly {
     pub(in crate::outbox) async fn story(&mut self, number: i64) -> Result<Option<Story>, ReadError> {
         let story = stories::story(&mut self.connection, &self.tag, number).await;
         Ok(story.map_err(|error| store_error(&error))?)
+    }
+
+    pub(in crate::outbox) async fn waiting(&mut self) -> Result<BTreeMap<String, u64>, ReadError> {
+        let rows: Result<Vec<(String, i64)>, _> =
+            sqlx::query_as("SELECT target, COUNT(*) FROM deliveries WHERE state = 'pending' GROUP BY target")
+                .fetch_all(&mut self.connection)
+                .await;
+        let rows = rows.map_err(|error| store_error(&error))?;
+        Ok(rows.into_iter().map(|(target, count)| (target, u64::try_from(count).unwrap_or(0))).collect())
     }
 
     pub(in crate::outbox) async fn sightings(&mut self, of: &Fingerprint) -> Result<Sightings, ReadError> {

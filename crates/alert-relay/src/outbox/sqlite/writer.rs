@@ -18,6 +18,8 @@ use crate::outbox::sqlite::accept::accept;
 use crate::outbox::sqlite::changes;
 use crate::outbox::sqlite::failure::store_error;
 use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::sqlite::open_files::OpenFiles;
+use crate::outbox::sqlite::renaming;
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -53,6 +55,7 @@ enum Request {
     Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
     Hasten(Order<(String, Millis), ()>),
+    Rename(Order<(String, String, Millis), u64>),
     Prune(Order<(Millis, Millis), u64>),
     Ping(Order<Millis, ()>),
     #[cfg(test)]
@@ -61,12 +64,12 @@ enum Request {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection, owner: String) -> Self {
+    pub(super) fn start(connection: SqliteConnection, owner: String, files: OpenFiles) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let batches = Arc::default();
         let arrived = Arc::default();
         tokio::spawn(
-            Loop { connection, owner, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
+            Loop { connection, owner, files, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
                 .run(requests),
         );
         Self { queue, batches, arrived }
@@ -158,6 +161,15 @@ impl Writer {
         self.ask(Request::Hasten, (target, now)).await
     }
 
+    pub(in crate::outbox) async fn rename(
+        &self,
+        from: String,
+        to: String,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        self.ask(Request::Rename, (from, to, now)).await
+    }
+
     pub(in crate::outbox) async fn prune(
         &self,
         ended_before: Millis,
@@ -196,6 +208,7 @@ impl Writer {
 struct Loop {
     connection: SqliteConnection,
     owner: String,
+    files: OpenFiles,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
 }
@@ -212,6 +225,13 @@ impl Loop {
                     closers.push(order);
                 } else {
                     batch.push(request);
+                }
+            }
+            if let Some(gone) = self.files.gone() {
+                // What is in the open file is still delivered.
+                let error = StoreError::Gone { path: gone.to_owned() };
+                for request in batch.extract_if(.., |request| request.is_promise()) {
+                    request.finish(&Err(error.clone()));
                 }
             }
             if !batch.is_empty() {
@@ -253,10 +273,9 @@ impl Loop {
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
             let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
-        } else if batch
-            .iter()
-            .any(|request| matches!(request, Request::Accept(_) | Request::AddEmptyDelivery(_)))
-        {
+        } else if batch.iter().any(|request| {
+            matches!(request, Request::Accept(_) | Request::AddEmptyDelivery(_) | Request::Rename(_))
+        }) {
             self.arrived.notify_one();
         }
         result.map_err(|error| store_error(&error))
@@ -295,6 +314,11 @@ impl Loop {
 const KEPT_BATCH_SIZES: usize = 65_536;
 
 impl Request {
+    /// Whether its answer says that something is, or would be, kept.
+    fn is_promise(&self) -> bool {
+        matches!(self, Self::Accept(_) | Self::Ping(_))
+    }
+
     async fn apply(
         &mut self,
         connection: &mut SqliteConnection,
@@ -337,6 +361,10 @@ impl Request {
                 let (target, now) = &order.ask;
                 order.answer = Some(changes::hasten(connection, target, *now).await?);
             }
+            Self::Rename(order) => {
+                let (from, to, now) = &order.ask;
+                order.answer = Some(renaming::rename(connection, from, to, *now, gathered).await?);
+            }
             Self::Prune(order) => {
                 let (before, now) = order.ask;
                 order.answer = Some(changes::prune(connection, before, now).await?);
@@ -365,6 +393,7 @@ impl Request {
             Self::Release(order) => order.finish(outcome),
             Self::GiveUp(order) => order.finish(outcome),
             Self::Hasten(order) => order.finish(outcome),
+            Self::Rename(order) => order.finish(outcome),
             Self::Prune(order) => order.finish(outcome),
             Self::Ping(order) => order.finish(outcome),
             #[cfg(test)]

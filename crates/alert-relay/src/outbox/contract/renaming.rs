@@ -1,0 +1,61 @@
+//! Renaming: what waits for a target, and what it was told, goes to the one that takes its place.
+
+use std::collections::BTreeMap;
+
+use crate::delivery::{End, LedgerEntry};
+use crate::outbox::contract::on_every_store;
+use crate::outbox::testing::{LEASE, accepted, firing, ids};
+
+#[tokio::test]
+async fn what_waits_and_what_was_told_moves_and_what_is_being_sent_follows() {
+    on_every_store(async |stage| {
+        for group in ["told", "sending", "waiting"] {
+            stage.outbox.accept(accepted(group, vec![firing("a", 10)], &["old", "other"])).await.unwrap();
+        }
+        let told = stage.claim_only("old").await.unwrap();
+        let sent = LedgerEntry { alert: firing("a", 10) };
+        stage.settle(&told, End::Delivered, vec![sent]).await;
+        let sending = stage.claim_only("old").await.unwrap();
+
+        assert_eq!(stage.outbox.rename("old", "new").await.unwrap(), 1);
+        assert_eq!(ids(&stage.claim_only("new").await.unwrap()), [5]);
+        // The group that was told goes on under the new name.
+        stage.outbox.accept(accepted("told", vec![firing("b", 10)], &["new"])).await.unwrap();
+        let next = stage.claim_only("new").await.unwrap();
+        assert_eq!(
+            next.ledger.iter().map(|entry| entry.alert.fingerprint.0.as_str()).collect::<Vec<_>>(),
+            ["a"]
+        );
+
+        stage.outbox.release(&sending.key, stage.clock.now()).await.unwrap();
+        assert_eq!(stage.outbox.rename("old", "new").await.unwrap(), 1);
+        assert_eq!(stage.outbox.rename("old", "new").await.unwrap(), 0);
+        let (old, new) = (stage.counts("old").await, stage.counts("new").await);
+        assert_eq!((old.accepted, old.pending, new.accepted, new.pending), (1, 0, 3, 3));
+        assert_eq!(old.ended, BTreeMap::from([(End::Delivered, 1)]));
+        for count in [old, new] {
+            assert_eq!(crate::audit::imbalance(&count), 0, "{count:?}");
+        }
+        assert_eq!(stage.counts("other").await.pending, 3);
+        stage.clock.advance(LEASE);
+        assert!(stage.claim_only("old").await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_new_name_was_told_already_stays() {
+    on_every_store(async |stage| {
+        for (target, start) in [("old", 10), ("new", 20)] {
+            stage.outbox.accept(accepted("group", vec![firing("a", start)], &[target])).await.unwrap();
+            let claim = stage.claim_only(target).await.unwrap();
+            let sent = LedgerEntry { alert: firing("a", start) };
+            stage.settle(&claim, End::Delivered, vec![sent]).await;
+        }
+        stage.outbox.rename("old", "new").await.unwrap();
+        stage.outbox.accept(accepted("group", vec![firing("b", 10)], &["new"])).await.unwrap();
+        let claim = stage.claim_only("new").await.unwrap();
+        assert_eq!(claim.ledger.iter().map(|entry| &entry.alert).collect::<Vec<_>>(), [&firing("a", 20)]);
+    })
+    .await;
+}
