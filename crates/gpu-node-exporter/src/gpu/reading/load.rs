@@ -2,7 +2,9 @@
 
 mod busy_time;
 
-use self::busy_time::busy_time;
+use std::time::SystemTime;
+
+use self::busy_time::{Place, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Device};
@@ -28,8 +30,7 @@ readings! {
 #[derive(Default)]
 pub(crate) struct Kept {
     mig_enabled: Cached<Option<bool>>,
-    /// Time of the newest utilisation sample taken, microseconds since 1970.
-    newest_sample: Option<u64>,
+    samples: Place,
 }
 
 impl Subject for Load {
@@ -48,8 +49,9 @@ impl Subject for Load {
         let rates = ask.ask("utilisation", Device::utilization_rates);
         let encoder = ask.ask("encoder", Device::encoder_utilization);
         let decoder = ask.ask("decoder", Device::decoder_utilization);
-        let (newest, longest_gap) = (&mut kept.newest_sample, ask.moment().longest_gap);
-        let busy = ask.ask("utilisation samples", |device| busy_time(device, newest, longest_gap));
+        let (place, moment) = (&mut kept.samples, ask.moment());
+        let busy =
+            ask.ask("utilisation samples", |device| busy_time(device, place, moment, SystemTime::now()));
         Self {
             utilization: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.gpu)),
             memory_controller: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.memory)),

@@ -1,32 +1,75 @@
 //! Busy time from the driver's own ring of utilisation samples, so that nothing is missed between two sweeps.
+//!
+//! The samples carry the machine's time of day. When that is set, samples from before and after it do not go together: the place in the
+//! ring is looked for anew, and the caller fills in that one sweep.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::gpu::nvml::enum_wrappers::device::Sampling;
 use crate::gpu::nvml::enums::device::SampleValue;
-use crate::gpu::nvml::{Device, NvmlError};
+use crate::gpu::nvml::{Device, Moment, NvmlError};
 use crate::units::{Ratio, Seconds};
+
+/// The place in the ring of samples that the last sweep came to.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// Time of the newest sample taken, microseconds since 1970.
+    newest: Option<u64>,
+    /// The last sweep by a clock that nobody sets, and by the time of day.
+    looked: Option<(Instant, SystemTime)>,
+}
+
+/// The time of day may be off from the time that has passed by so much before it counts as set, and a sample be so much younger.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+impl Place {
+    /// Forgets the place if the time of day was set since the last sweep.
+    fn look(&mut self, now: Instant, time_of_day: SystemTime) {
+        let Some((then, time_then)) = self.looked.replace((now, time_of_day)) else { return };
+        let passed = now.saturating_duration_since(then);
+        let is_set = match time_of_day.duration_since(time_then) {
+            Ok(elapsed) => elapsed.abs_diff(passed) > TOLERANCE,
+            Err(back) => back.duration() + passed > TOLERANCE,
+        };
+        if is_set {
+            self.newest = None;
+        }
+    }
+}
 
 /// Busy time between the newest sample of the last sweep and the newest now. `None` on the first sweep, which only
 /// finds its place in the ring. An idle GPU may have no samples at all (`NotFound`): that is no busy time.
 pub(super) fn busy_time(
     device: &Device<'_>,
-    newest: &mut Option<u64>,
-    longest_gap: Duration,
+    place: &mut Place,
+    moment: Moment,
+    time_of_day: SystemTime,
 ) -> Result<Option<Seconds>, NvmlError> {
-    let samples = match device.samples(Sampling::GpuUtilization, *newest) {
+    place.look(moment.now, time_of_day);
+    let samples = match device.samples(Sampling::GpuUtilization, place.newest) {
         Ok(samples) => samples,
-        Err(NvmlError::NotFound) => return Ok(newest.map(|_| Seconds(0.0))),
+        Err(NvmlError::NotFound) => return Ok(place.newest.map(|_| Seconds(0.0))),
         Err(error) => return Err(error),
     };
     let samples = samples.iter().filter_map(|sample| match sample.value {
         SampleValue::U32(percent) => Some((sample.timestamp, percent)),
         _ => None,
     });
-    let start = *newest;
-    let (busy, end) = integrate(start, samples, longest_gap);
-    *newest = end;
+    let start = place.newest;
+    let (busy, end) = integrate(start, of_this_time(samples, time_of_day), moment.longest_gap);
+    place.newest = end;
     Ok(start.map(|_| busy))
+}
+
+/// The samples in the order of their times, without those from before the time of day was set back.
+fn of_this_time(
+    samples: impl Iterator<Item = (u64, u32)>,
+    time_of_day: SystemTime,
+) -> impl Iterator<Item = (u64, u32)> {
+    let latest = time_of_day.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO) + TOLERANCE;
+    let mut samples: Vec<_> = samples.filter(|(time, _)| u128::from(*time) <= latest.as_micros()).collect();
+    samples.sort_unstable();
+    samples.into_iter()
 }
 
 /// Samples further apart than this have a hole between them: the ring holds some seconds, and a sweep may come later.
@@ -61,6 +104,44 @@ fn integrate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A ring of samples as the driver keeps it, half busy, while the time of day is set by `set` seconds in the tenth sweep. Returns
+    /// what each sweep but the first gave.
+    fn sweeps_around(set: i64) -> Vec<Option<f64>> {
+        let (start, second) = (Instant::now(), Duration::from_secs);
+        let day = UNIX_EPOCH + second(1_700_000_000);
+        let (mut place, mut ring, mut sums) = (Place::default(), Vec::new(), Vec::new());
+        for sweep in 0..20 {
+            let set = if sweep < 10 { 0 } else { set };
+            let time =
+                if set < 0 { day - second(set.unsigned_abs()) } else { day + second(set.unsigned_abs()) };
+            let time = time + second(sweep);
+            let micros =
+                u64::try_from(time.duration_since(UNIX_EPOCH).expect("later").as_micros()).expect("small");
+            ring.push((micros, 50));
+            place.look(start + second(sweep), time);
+            // As the driver answers: what is newer than the caller's newest, by time.
+            let newest = place.newest;
+            let newer = ring.iter().copied().filter(|(at, _)| newest.is_none_or(|newest| *at > newest));
+            let (Seconds(busy), end) = integrate(newest, of_this_time(newer, time), Duration::from_mins(2));
+            place.newest = end;
+            sums.push(newest.map(|_| busy));
+        }
+        sums.split_off(1)
+    }
+
+    #[test]
+    fn the_time_of_day_may_be_set_by_any_time() {
+        let half = Some(0.5);
+        assert_eq!(sweeps_around(0), [half; 19]);
+        for set in [-3600, -7, 30, 86_400] {
+            let sums = sweeps_around(set);
+            let holes: Vec<_> = (0..19).filter(|sweep| sums[*sweep].is_none()).collect();
+            assert_eq!(holes, [9], "{set}: the sweep after it finds its place anew");
+            let sum: f64 = sums.iter().flatten().sum();
+            assert!((8.0..=9.5).contains(&sum), "{set}: {sum}");
+        }
+    }
 
     #[test]
     fn samples_are_integrated_from_where_the_last_sweep_ended() {
