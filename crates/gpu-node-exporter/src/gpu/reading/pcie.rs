@@ -24,24 +24,24 @@ impl Subject for Pcie {
     type Sums = ();
 
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
-        kept.seldom(ask, |ask| {
-            let [transmitted, received] = ask.fields(
-                "PCIe byte counters",
-                [
-                    Field::new("PCIe bytes transmitted", field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES),
-                    Field::new("PCIe bytes received", field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES),
-                ],
-            );
-            Self {
-                transmitted: transmitted.map(Bytes),
-                received: received.map(Bytes),
-                replays: ask.ask("PCIe replays", Device::pcie_replay_counter),
-                generation: ask.ask("PCIe generation", Device::current_pcie_link_gen),
-                width: ask.ask("PCIe width", Device::current_pcie_link_width),
-                max_generation: ask.ask("maximum PCIe generation", Device::max_pcie_link_gen),
-                max_width: ask.ask("maximum PCIe width", Device::max_pcie_link_width),
-            }
-        })
+        // Counters that grow all the time are read in each sweep: an older one would make a constant rate look like waves.
+        let [transmitted, received] = ask.fields(
+            "PCIe byte counters",
+            [
+                Field::new("PCIe bytes transmitted", field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES),
+                Field::new("PCIe bytes received", field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES),
+            ],
+        );
+        let seldom = kept.seldom(ask, |ask| Self {
+            transmitted: None,
+            received: None,
+            replays: ask.ask("PCIe replays", Device::pcie_replay_counter),
+            generation: ask.ask("PCIe generation", Device::current_pcie_link_gen),
+            width: ask.ask("PCIe width", Device::current_pcie_link_width),
+            max_generation: ask.ask("maximum PCIe generation", Device::max_pcie_link_gen),
+            max_width: ask.ask("maximum PCIe width", Device::max_pcie_link_width),
+        });
+        Self { transmitted: transmitted.map(Bytes), received: received.map(Bytes), ..seldom }
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
