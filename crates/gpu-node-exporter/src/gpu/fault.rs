@@ -19,6 +19,10 @@ pub(crate) enum FaultReason {
     /// The driver went away under the probe.
     DriverGone,
     Timeout,
+    /// The driver gave it before, and says now that there is no such thing.
+    NotSupported,
+    /// The driver gave it before, and refuses it now.
+    NoPermission,
     /// An answer that can't be: a text that is no text, a number outside its meaning.
     BadAnswer,
     Unknown,
@@ -32,6 +36,8 @@ impl FaultReason {
             Self::ResetRequired => "needs a reset",
             Self::DriverGone => "the driver was unloaded",
             Self::Timeout => "timed out",
+            Self::NotSupported => "no longer supported, as the driver says",
+            Self::NoPermission => "no permission any more",
             Self::BadAnswer => "returned an invalid value",
             Self::Unknown => "unknown error",
         }

@@ -9,12 +9,14 @@ mod cached;
 mod events;
 mod library;
 pub(crate) mod raw;
+mod support;
 
 pub(crate) use nvml_wrapper::error::NvmlError;
 pub(crate) use nvml_wrapper::sys_exports::field_id;
 pub(crate) use nvml_wrapper::{Device, enum_wrappers, enums};
 
-pub(crate) use self::ask::{Ask, Field, Moment, Unsupported};
+pub(crate) use self::ask::{Ask, Field, Moment};
 pub(crate) use self::cached::Cached;
 pub(crate) use self::events::XidEvents;
 pub(crate) use self::library::Library;
+pub(crate) use self::support::Support;

@@ -10,6 +10,7 @@ mod xid_thread;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -66,11 +67,12 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         Err(failure) => return leave(output, failure),
     };
     output.write(Frame::Driver(library.driver()))?;
+    let xids_heard = Arc::default();
     let mut sweeps = Sweeps {
         library: &library,
         output,
         settings,
-        reader: Reader::new(longest_gap(settings.sample_interval)),
+        reader: Reader::new(longest_gap(settings.sample_interval), Arc::clone(&xids_heard)),
         listed: None,
     };
     if settings.once {
@@ -78,7 +80,7 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         return sweeps.sweep(&gpus).map(drop);
     }
     thread::scope(|threads| {
-        let xids = XidThread::new(threads, settings.sample_interval);
+        let xids = XidThread::new(threads, settings.sample_interval, xids_heard);
         sweeps.go_on_until_asked(xids)
     })
 }

@@ -231,6 +231,56 @@ fn a_reading_that_fails_for_a_time_is_a_hole() {
     assert!(page.value("gpu_info", &[SECOND[0], r#"name="NVIDIA H100"#]).is_some());
 }
 
+/// The calls of `err.yaml` that were given and are refused for a time, begun by a file and not by the clock.
+#[test]
+fn a_reading_that_is_refused_for_a_time_is_a_fault_and_returns() {
+    let trigger = Trigger::new();
+    let file = format!("trigger: {}", trigger.path().display());
+    let scenario = include_str!("testdata/err.yaml")
+        .replace("at: 5s, until: 15s", &file)
+        .replace("at: 18s, until: 25s", &file);
+    let exporter = Exporter::on_scenario(&scenario, &[]);
+    let temperature = |page: &Page| page.value("gpu_temperature_celsius", &[FIRST[0], r#"sensor="gpu""#]);
+    let has_both =
+        |page: &Page| page.value("gpu_memory_used_bytes", FIRST).is_some() && temperature(page).is_some();
+    let before = exporter.wait_until("both are read", has_both);
+    assert_eq!(gpu_success(&before), Some(1.0), "{}", exporter.log());
+    trigger.begin();
+    let page = exporter.wait_until("both are refused", |page| {
+        page.value("gpu_memory_used_bytes", FIRST).is_none() && temperature(page).is_none()
+    });
+    assert_eq!(gpu_success(&page), Some(0.0));
+    exporter.wait_for_log("memory: no permission any more");
+    exporter.wait_for_log("no longer supported, as the driver says");
+    trigger.end();
+    let page = exporter.wait_until("both return", |page| has_both(page) && gpu_success(page) == Some(1.0));
+    assert_eq!(
+        page.value("gpu_memory_used_bytes", FIRST),
+        before.value("gpu_memory_used_bytes", FIRST),
+        "no other call takes its place"
+    );
+}
+
+/// What changes all the time is as old as the page says.
+#[test]
+fn pcie_counters_grow_as_the_others_do() {
+    let exporter = Exporter::on_scenario(&two_gpus(""), &[]);
+    let of = |page: &Page, name: &str| page.value(name, FIRST).expect("it is shown");
+    let mut before = exporter
+        .wait_until("the GPU is busy", |page| page.value("gpu_busy_seconds_total", FIRST) > Some(0.0));
+    for _ in 0..3 {
+        let start = of(&before, "gpu_busy_seconds_total");
+        let page = exporter.wait_until("it was busy for another second", |page| {
+            page.value("gpu_busy_seconds_total", FIRST) > Some(start + 1.0)
+        });
+        let grown = |name| of(&page, name) - of(&before, name);
+        // nvml-sim sends two gigabytes in each busy second.
+        let ratio = grown("gpu_pcie_transmit_bytes_total") / grown("gpu_busy_seconds_total") / 2e9;
+        assert!((0.7..1.3).contains(&ratio), "{ratio}");
+        before = page;
+    }
+}
+
 /// What is asked every few seconds only fails, all the same, in between.
 #[test]
 fn a_lasting_fault_is_told_once() {

@@ -7,8 +7,8 @@ use crate::gpu::fault::FaultReason;
 /// The three things a driver can say.
 pub(super) enum Answer<T> {
     Value(T),
-    /// This GPU, driver or user will not get it; asking again is of no use until the driver is loaded anew.
-    Unsupported,
+    /// This GPU, driver or user does not get it. The reason is a fault where it was had before.
+    Unsupported(FaultReason),
     Fault(FaultReason),
 }
 
@@ -30,11 +30,13 @@ impl<T> From<Result<T, NvmlError>> for Answer<T> {
             | NvmlError::FailedToLoadSymbol(_)
             | NvmlError::FunctionNotFound
             | NvmlError::InvalidArg
-            | NvmlError::NoPermission
-            | NvmlError::VgpuEccNotSupported => Self::Unsupported,
+            | NvmlError::VgpuEccNotSupported => Self::Unsupported(FaultReason::NotSupported),
+            NvmlError::NoPermission => Self::Unsupported(FaultReason::NoPermission),
             // A call of another age (`ARGUMENT_VERSION_MISMATCH`, `DEPRECATED`), or a value newer than the wrapper, such
             // as a new architecture: the wrapper has one error for both.
-            NvmlError::UnexpectedVariant(code) if !PASSING.contains(&code) => Self::Unsupported,
+            NvmlError::UnexpectedVariant(code) if !PASSING.contains(&code) => {
+                Self::Unsupported(FaultReason::NotSupported)
+            }
             other => Self::Fault(reason(&other)),
         }
     }
@@ -61,7 +63,8 @@ mod tests {
     fn sorted(error: NvmlError) -> &'static str {
         match Answer::<()>::from(Err(error)) {
             Answer::Value(()) => "value",
-            Answer::Unsupported => "unsupported",
+            Answer::Unsupported(FaultReason::NoPermission) => "no permission",
+            Answer::Unsupported(_) => "unsupported",
             Answer::Fault(reason) => reason.text(),
         }
     }
@@ -69,6 +72,7 @@ mod tests {
     #[test]
     fn errors_are_sorted() {
         assert_eq!(sorted(NvmlError::NotSupported), "unsupported");
+        assert_eq!(sorted(NvmlError::NoPermission), "no permission");
         assert_eq!(sorted(NvmlError::FailedToLoadSymbol("x".to_owned())), "unsupported");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(25)), "unsupported");
         assert_eq!(sorted(NvmlError::UnexpectedVariant(26)), "unsupported");

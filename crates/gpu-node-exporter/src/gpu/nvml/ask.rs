@@ -1,6 +1,5 @@
-//! Asking one GPU for many readings: what it lacks is not asked again, and what fails is noted by name.
+//! Asking one GPU for many readings: what it lacks is not asked for each time, and what fails is noted by name.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use nvml_wrapper::Device;
@@ -10,17 +9,16 @@ use nvml_wrapper::structs::device::FieldId;
 
 use super::answer::Answer;
 use super::raw;
+use super::support::Support;
 use crate::gpu::fault::{FaultReason, ReadingFault};
-
-/// Names of readings that a GPU, its driver or this user does not get.
-pub(crate) type Unsupported = BTreeSet<String>;
 
 /// When a GPU is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) now: Instant,
-    /// How often the GPU was seen not to answer: what was kept from before the last time holds no more.
-    pub(crate) losses: u32,
+    /// How often the GPU was seen not to answer, or the driver reported an event: what was kept from before the last one may hold no
+    /// more.
+    pub(crate) events: u32,
     /// Time without readings beyond this is not filled in.
     pub(crate) longest_gap: Duration,
 }
@@ -28,16 +26,25 @@ pub(crate) struct Moment {
 /// Asks a GPU, skipping what it is known not to have and giving up once it is lost.
 pub(crate) struct Ask<'a, D = Device<'a>> {
     device: &'a D,
-    unsupported: &'a mut Unsupported,
+    support: &'a mut Support,
     moment: Moment,
     faults: Vec<ReadingFault>,
     /// Why the GPU as a whole does not answer.
     gone: Option<FaultReason>,
+    /// How many of the questions so far the GPU has no answer to.
+    refusals: usize,
     /// Whether the present question is asked in each sweep, or now and then only.
     is_of_now: bool,
     /// Whether anything that is asked in each sweep was answered, and why the first of it was not.
     has_answered: bool,
     first_fault: Option<FaultReason>,
+}
+
+/// What some questions got no answer to.
+pub(super) struct Missing {
+    pub(super) faults: Vec<ReadingFault>,
+    /// Something was refused.
+    pub(super) is_refused: bool,
 }
 
 /// A field of `nvmlDeviceGetFieldValues`.
@@ -59,13 +66,14 @@ impl<'a> Field<'a> {
 }
 
 impl<'a, D> Ask<'a, D> {
-    pub(crate) fn new(device: &'a D, unsupported: &'a mut Unsupported, moment: Moment) -> Self {
+    pub(crate) fn new(device: &'a D, support: &'a mut Support, moment: Moment) -> Self {
         Self {
             device,
-            unsupported,
+            support,
             moment,
             faults: Vec::new(),
             gone: None,
+            refusals: 0,
             is_of_now: true,
             has_answered: false,
             first_fault: None,
@@ -76,7 +84,7 @@ impl<'a, D> Ask<'a, D> {
         self.moment
     }
 
-    /// Asks for a reading under its own name: two readings of one name would share the verdict "not supported".
+    /// Asks for a reading under its own name: two readings of one name would share what is known of it.
     pub(crate) fn ask<T>(
         &mut self,
         reading: &str,
@@ -87,57 +95,70 @@ impl<'a, D> Ask<'a, D> {
         value
     }
 
-    /// Asks for what a part of the GPU has that may be off: what it lacks then it may have the next time.
+    /// Asks for what a part of the GPU has that may be off: what it lacks then it may have the next time, and that is no loss.
     fn ask_each_time<T>(
         &mut self,
         reading: &str,
         call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
     ) -> Option<T> {
         let value = self.ask(reading, call);
-        self.unsupported.remove(reading);
+        self.support.forget(reading);
         value
     }
 
     /// Asks for several readings with one call, each of which may still have failed: success says nothing of the GPU.
     fn batch<T>(&mut self, reading: &str, call: impl FnOnce(&'a D) -> Result<T, NvmlError>) -> Option<T> {
-        if self.gone.is_some() || self.lacks(reading) {
+        if self.gone.is_some() {
+            return None;
+        }
+        if self.lacks(reading) {
+            self.refusals += 1;
             return None;
         }
         match Answer::from(call(self.device)) {
-            Answer::Value(value) => return Some(value),
-            Answer::Unsupported => {
-                self.unsupported.insert(reading.to_owned());
+            Answer::Value(value) => {
+                self.support.answered(reading);
+                return Some(value);
+            }
+            Answer::Unsupported(reason) => {
+                if self.support.refused(reading, self.moment.now, self.moment.events) {
+                    self.fail(reading, reason);
+                } else {
+                    self.refusals += 1;
+                }
             }
             Answer::Fault(
                 reason @ (FaultReason::Lost | FaultReason::ResetRequired | FaultReason::DriverGone),
             ) => {
                 self.gone = Some(reason);
             }
-            Answer::Fault(reason) => {
-                if self.is_of_now {
-                    self.first_fault.get_or_insert(reason);
-                }
-                self.faults.push(ReadingFault { reading: reading.to_owned(), reason });
-            }
+            Answer::Fault(reason) => self.fail(reading, reason),
         }
         None
     }
 
-    /// Whether the GPU is known not to have this reading; one that failed this time may come the next.
+    fn fail(&mut self, reading: &str, reason: FaultReason) {
+        if self.is_of_now {
+            self.first_fault.get_or_insert(reason);
+        }
+        self.faults.push(ReadingFault { reading: reading.to_owned(), reason });
+    }
+
+    /// Whether the GPU does not have this reading and never had; one that failed this time may come the next.
     pub(crate) fn lacks(&self, reading: &str) -> bool {
-        self.unsupported.contains(reading)
+        self.support.is_refused(reading, self.moment.now, self.moment.events)
     }
 
     /// Runs `read`, which asks now and then only, so that its answers do not show whether the GPU answers in each sweep. Returns what
-    /// failed beside the value; `None` for a GPU that is lost.
-    pub(super) fn now_and_then<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> (T, Option<Vec<ReadingFault>>) {
-        let (was_of_now, before) = (std::mem::replace(&mut self.is_of_now, false), self.faults.len());
+    /// is missing beside the value; `None` for a GPU that is lost.
+    pub(super) fn now_and_then<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> (T, Option<Missing>) {
+        let was_of_now = std::mem::replace(&mut self.is_of_now, false);
+        let (faults, refusals) = (self.faults.len(), self.refusals);
         let value = read(self);
         self.is_of_now = was_of_now;
-        (value, self.gone.is_none().then(|| self.faults[before..].to_vec()))
+        let missing =
+            || Missing { faults: self.faults[faults..].to_vec(), is_refused: self.refusals > refusals };
+        (value, self.gone.is_none().then(missing))
     }
 
     /// Notes faults that last until their readings are asked for again.
@@ -200,14 +221,14 @@ mod tests {
     use super::*;
 
     fn moment() -> Moment {
-        Moment { now: Instant::now(), losses: 0, longest_gap: Duration::from_mins(1) }
+        Moment { now: Instant::now(), events: 0, longest_gap: Duration::from_mins(1) }
     }
 
     #[test]
     fn what_is_not_supported_is_asked_once_and_what_fails_each_time() {
-        let mut unsupported = Unsupported::new();
+        let mut support = Support::default();
         for sweep in 0..3 {
-            let mut ask = Ask::new(&(), &mut unsupported, moment());
+            let mut ask = Ask::new(&(), &mut support, moment());
             let mut asked = Vec::new();
             let mut call = |name: &'static str, answer: Result<u32, NvmlError>| {
                 ask.ask(name, |()| {
@@ -229,32 +250,52 @@ mod tests {
 
     #[test]
     fn what_a_part_lacks_while_it_is_off_is_asked_for_again() {
-        let mut unsupported = Unsupported::new();
+        let mut support = Support::default();
         for answer in [Ok(3), Err(NvmlError::NotSupported), Ok(5)] {
-            let mut ask = Ask::new(&(), &mut unsupported, moment());
+            let mut ask = Ask::new(&(), &mut support, moment());
             let expected = answer.as_ref().ok().copied();
             assert_eq!(ask.ask_each_time("bytes of a link", |()| answer), expected);
             assert_eq!(ask.into_faults(), Ok(Vec::new()), "and it is no fault");
         }
-        assert!(unsupported.is_empty());
+        assert_eq!(support.refusals().count(), 0);
+    }
+
+    #[test]
+    fn what_was_there_and_is_refused_is_a_fault_and_asked_for_each_time() {
+        let mut support = Support::default();
+        for (answer, expected) in [
+            (Ok(7), Ok(vec![])),
+            (Err(NvmlError::NoPermission), Ok(vec![FaultReason::NoPermission])),
+            (Err(NvmlError::NotSupported), Ok(vec![FaultReason::NotSupported])),
+            (Ok(8), Ok(vec![])),
+        ] {
+            let mut ask = Ask::new(&(), &mut support, moment());
+            ask.ask("power", |()| Ok(1));
+            let value = answer.as_ref().ok().copied();
+            assert_eq!(ask.ask("memory", |()| answer), value);
+            assert!(!ask.lacks("memory"), "nothing else takes its place");
+            let reasons =
+                ask.into_faults().map(|faults| faults.into_iter().map(|fault| fault.reason).collect());
+            assert_eq!(reasons, expected);
+        }
     }
 
     #[test]
     fn a_gpu_that_fails_each_call_does_not_answer() {
         let unknown = |(): &()| Err::<u32, _>(NvmlError::Unknown);
-        let mut unsupported = Unsupported::new();
-        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        let mut support = Support::default();
+        let mut ask = Ask::new(&(), &mut support, moment());
         ask.ask("power", unknown);
         ask.batch("throttle times", |()| Ok(0));
         ask.now_and_then(|ask| ask.ask("fans", |()| Ok(0)));
         assert_eq!(ask.into_faults(), Err(FaultReason::Unknown));
 
-        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        let mut ask = Ask::new(&(), &mut support, moment());
         ask.ask("power", unknown);
         ask.ask("clock", |()| Ok(1));
         assert_eq!(ask.into_faults().map(|faults| faults.len()), Ok(1));
 
-        let mut ask = Ask::new(&(), &mut unsupported, moment());
+        let mut ask = Ask::new(&(), &mut support, moment());
         ask.ask("power", |()| Err::<u32, _>(NvmlError::GpuLost));
         assert_eq!(
             ask.ask("clock", |()| -> Result<u32, _> { unreachable!("a lost GPU is left alone") }),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::gpu::fault::FaultReason;
 use crate::gpu::frame::{GpuSweep, Outcome};
-use crate::gpu::nvml::{Ask, Library, Moment, Unsupported};
+use crate::gpu::nvml::{Ask, Library, Moment, Support};
 use crate::gpu::reading::{Kept, Reading, Subjects};
 
 /// Reads GPUs, and keeps from sweep to sweep what need not be asked again.
@@ -15,20 +16,22 @@ pub(super) struct Reader {
     gpus: BTreeMap<String, KnownGpu>,
     /// Time without readings beyond this is not filled in.
     longest_gap: Duration,
+    /// XIDs so far, whichever GPU had them: what an event changes is looked at anew.
+    xids: Arc<AtomicU32>,
 }
 
 /// One GPU that was asked before.
 #[derive(Default)]
 struct KnownGpu {
-    unsupported: Unsupported,
+    support: Support,
     /// How often it was found not to answer.
     losses: u32,
     kept: Kept,
 }
 
 impl Reader {
-    pub(super) fn new(longest_gap: Duration) -> Self {
-        Self { gpus: BTreeMap::new(), longest_gap }
+    pub(super) fn new(longest_gap: Duration, xids: Arc<AtomicU32>) -> Self {
+        Self { gpus: BTreeMap::new(), longest_gap, xids }
     }
 
     /// Asks the GPU at this index. `lists_unsupported` adds the names of what it does not have.
@@ -48,12 +51,13 @@ impl Reader {
     ) -> Result<Reading, FaultReason> {
         let (device, uuid) = library.gpu(index)?;
         let gpu = self.gpus.entry(uuid.clone()).or_default();
-        let moment = Moment { now: Instant::now(), losses: gpu.losses, longest_gap: self.longest_gap };
-        let mut ask = Ask::new(&device, &mut gpu.unsupported, moment);
+        let events = gpu.losses.wrapping_add(self.xids.load(Ordering::Relaxed));
+        let moment = Moment { now: Instant::now(), events, longest_gap: self.longest_gap };
+        let mut ask = Ask::new(&device, &mut gpu.support, moment);
         let subjects = Subjects::read(&mut ask, &mut gpu.kept);
         let faults = ask.into_faults().inspect_err(|_| gpu.losses = gpu.losses.wrapping_add(1))?;
         let unsupported =
-            if lists_unsupported { gpu.unsupported.iter().cloned().collect() } else { Vec::new() };
+            if lists_unsupported { gpu.support.refusals().map(str::to_owned).collect() } else { Vec::new() };
         Ok(Reading { uuid, subjects, faults, unsupported })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ pub(super) struct XidThread<'scope, 'env> {
     /// When it was last started, or could not be.
     tried: Option<Instant>,
     retry: Duration,
+    /// XIDs so far.
+    heard: Arc<AtomicU32>,
 }
 
 /// A lost GPU ends the wait for all, so it is begun again; but not in each sweep, since it may fail again at once.
@@ -33,8 +35,14 @@ const XID_RETRY: Duration = Duration::from_secs(10);
 const XID_RETRY_SWEEPS: u32 = 10;
 
 impl<'scope, 'env> XidThread<'scope, 'env> {
-    pub(super) fn new(scope: &'scope thread::Scope<'scope, 'env>, sample_interval: Duration) -> Self {
+    /// None yet. `heard` counts the XIDs.
+    pub(super) fn new(
+        scope: &'scope thread::Scope<'scope, 'env>,
+        sample_interval: Duration,
+        heard: Arc<AtomicU32>,
+    ) -> Self {
         Self {
+            heard,
             scope,
             running: None,
             stop: Arc::default(),
@@ -68,9 +76,14 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
             return Ok(());
         };
         self.stop = Arc::default();
-        let stop = Arc::clone(&self.stop);
+        let (stop, heard) = (Arc::clone(&self.stop), Arc::clone(&self.heard));
         // A broken pipe is seen by the main thread, within one interval.
-        let wait = move || events.wait(&stop, |event| drop(output.write(Frame::Xid(event))));
+        let wait = move || {
+            events.wait(&stop, |event| {
+                heard.fetch_add(1, Ordering::Relaxed);
+                drop(output.write(Frame::Xid(event)));
+            });
+        };
         let thread = thread::Builder::new().name("xid".to_owned()).stack_size(XID_THREAD_STACK);
         self.running = thread.spawn_scoped(self.scope, wait).ok();
         Ok(())
