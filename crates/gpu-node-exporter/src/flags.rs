@@ -4,6 +4,7 @@
 //! be written at all. Knows no flag but one and no collector: whoever has flags declares each as a [`Flag`] and asks for
 //! its value with it, so that its name stands in one place.
 
+mod expression;
 mod flag;
 mod grammar;
 mod values;

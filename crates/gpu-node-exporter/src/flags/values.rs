@@ -10,6 +10,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use regex_lite::Regex;
 
+use super::expression::expression;
 use super::flag::{DISABLE_DEFAULTS, Flag, Takes};
 
 /// What was written on the command line, and what is wrong or should be known about it so far.
@@ -76,16 +77,12 @@ impl Flags {
         if text.is_empty() {
             return None;
         }
-        match Regex::new(&text) {
-            Ok(regex) => Some(regex),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let name = flag.name;
+        let name = flag.name;
+        expression(&text)
+            .map_err(|reason| {
                 self.mistakes.push(format!("`--{name}={text}` is not a regular expression: {reason}"));
-                None
-            }
-        }
+            })
+            .ok()
     }
 
     /// A length of time, written with its unit; one second when what was written is wrong.
