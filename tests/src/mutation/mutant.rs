@@ -14,10 +14,20 @@ use super::expression::changes;
 use super::rules::{RuleFile, name};
 
 /// Mutants that behave as the rule does, by name, with the reason: no test can tell the two apart.
-pub const EQUIVALENT: &[(&str, &str)] = &[(
-    "GpuTemperatureNearSlowdown (warning): 0 → 1, place 2",
-    "a GPU of 85 °C with a limit between 0 and 1 °C fires by the other half of the `or`",
-)];
+pub const EQUIVALENT: &[(&str, &str)] = &[
+    (
+        "GpuTemperatureNearSlowdown (warning): 0 → 1, place 2",
+        "a GPU of 85 °C with a limit between 0 and 1 °C fires by the other half of the `or`",
+    ),
+    ("HostDiskFillingUp (warning): < → <=, place 2", NEVER_EXACT),
+    ("HostDiskFillingUp (warning): > → >=", NEVER_EXACT),
+    ("HostDiskFillingUp (critical): < → <=, place 2", NEVER_EXACT),
+    ("HostDiskFillingUp (critical): > → >=", NEVER_EXACT),
+    ("HostDiskFillingFast (critical): < → <=, place 2", NEVER_EXACT),
+    ("HostDiskFillingFast (critical): < → <=, place 3", NEVER_EXACT),
+];
+const NEVER_EXACT: &str =
+    "a forecast, and the share that a line explains, are rounded: none is exactly the limit";
 
 /// A rule with one change.
 #[derive(Clone, Debug)]
