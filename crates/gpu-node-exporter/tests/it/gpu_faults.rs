@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::exporter::{Exporter, Page, Trigger, check, no_driver, sysfs, wait_until_gone};
+use crate::exporter::{Exporter, Page, Trigger, no_driver, sysfs, wait_until_gone};
 
 const FIRST: &[&str] = &[r#"gpu="0""#];
 const SECOND: &[&str] = &[r#"gpu="1""#];
@@ -337,17 +337,6 @@ fn a_driver_that_comes_later_is_taken_up() {
 }
 
 #[test]
-fn more_gpus_than_any_machine_has_are_not_believed() {
-    let scenario = "description: test\ngpus: [{ model: h100-sxm, count: 65 }]\n";
-    let (code, told) = check(scenario, &["--collector.disable-defaults", "--collector.gpu"]);
-    assert!(told.contains("the driver lists 65 GPUs; more than 64 are not believed"), "{told}");
-    assert_eq!(code, Some(1), "{told}");
-    let exporter = Exporter::on_scenario(scenario, &[]);
-    exporter.wait_for_log("the driver lists 65 GPUs");
-    assert_eq!(gpu_success(&exporter.scrape()), Some(0.0));
-}
-
-#[test]
 fn mig_mode_shows_no_utilisation() {
     let exporter = Exporter::on_scenario(
         "description: test\ngpus: [{ model: h100-sxm, mig: true, utilization: { constant: 0.5 } }]\n",
@@ -405,61 +394,4 @@ fn a_probe_in_the_middle_of_a_slow_sweep_leaves_when_asked() {
     exporter.request("POST", "/-/gpu/release");
     assert_eq!(exporter.probes(), []);
     assert!(!exporter.log().contains("it is killed"), "{}", exporter.log());
-}
-
-#[test]
-fn a_check_tells_what_each_gpu_does_not_report() {
-    let (code, told) =
-        check("description: test\ngpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n", &[]);
-    assert!(told.contains("NVIDIA driver 570.86.15 (simulated)"), "{told}");
-    assert!(told.contains("GPU 0: NVIDIA GeForce RTX 4090 (simulated), GPU-51b00000"), "{told}");
-    assert!(told.contains("does not report") && told.contains("memory temperature"), "{told}");
-    assert_eq!(code, Some(0), "{told}");
-}
-
-#[test]
-fn a_check_fails_on_what_does_not_work() {
-    for (driver, incident, reason) in [
-        ("init: driver_not_loaded", "", "modprobe nvidia"),
-        ("init: ok", "{ gpu: 0, at: 0s, kind: lost }", "GPU 0: fallen off the bus"),
-        ("init: ok", "{ gpu: 0, at: 0s, kind: crash }", "GPU 0: calls to it crash"),
-    ] {
-        let scenario = format!(
-            "description: test\ndriver: {{ {driver} }}\ngpus: [{{ model: rtx4090 }}]\nincidents: [{incident}]\n"
-        );
-        let (code, told) = check(&scenario, &[]);
-        assert!(told.contains(reason), "{driver} {incident}: {told}");
-        assert_eq!(code, Some(1), "{told}");
-    }
-}
-
-#[test]
-fn a_check_tells_of_the_others_while_a_gpu_hangs() {
-    let began = std::time::Instant::now();
-    let (code, told) = check(include_str!("testdata/hangnow.yaml"), &["--gpu.probe-timeout=3s"]);
-    assert!(told.contains("GPU 0: NVIDIA H100") && told.contains("loadavg"), "{told}");
-    assert!(told.contains("GPU 1: calls to it do not return within 3s"), "{told}");
-    assert_eq!(code, Some(1), "{told}");
-    assert!(
-        began.elapsed() < Duration::from_secs(30),
-        "it was given three seconds, and would have waited a minute"
-    );
-
-    let scenario = "description: test\ndriver: { init: hang }\ngpus: [{ model: h100-sxm }]\n";
-    let (code, told) = check(scenario, &["--gpu.probe-timeout=1s"]);
-    assert!(told.contains("the driver does not answer within 1s") && told.contains("loadavg"), "{told}");
-    assert_eq!(code, Some(1), "{told}");
-}
-
-#[test]
-fn a_check_misses_a_gpu_that_is_on_the_bus() {
-    let sysfs = sysfs(&["0000:17:00.0", "0000:1a:00.0"]);
-    let path = format!("--path.sysfs={}", sysfs.path().display());
-    let only_gpus = ["--collector.disable-defaults", "--collector.gpu", &path];
-    for (count, code) in [(1, Some(1)), (2, Some(0))] {
-        let scenario = format!("description: test\ngpus: [{{ model: h100-sxm, count: {count} }}]\n");
-        let (left_with, told) = check(&scenario, &only_gpus);
-        assert_eq!(left_with, code, "{told}");
-        assert_eq!(told.contains("0000:1a:00.0"), count == 1, "{told}");
-    }
 }

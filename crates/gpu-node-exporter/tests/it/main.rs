@@ -2,6 +2,7 @@
 
 mod access;
 mod exporter;
+mod gpu_check;
 mod gpu_faults;
 mod gpu_hangs;
 mod hanging_files;
