@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Millis;
 use crate::delivery::{Arrears, LedgerEntry, Missed, RecipientStatus};
-use crate::ledger::{self, Snapshot};
+use crate::ledger::{self, Snapshot, Terms};
 use crate::message::Changes;
 use crate::notification::Alert;
+use crate::sender::Sender;
 
 /// Alerts of one group that a recipient can catch up on. A mailbox that is dead for good would gather them for months.
 pub(crate) const MOST_MISSED: usize = 200;
@@ -29,13 +31,13 @@ pub(crate) fn mails(
     known: &[LedgerEntry],
     arrears: &Arrears,
     snapshots: &[Snapshot],
-    send_resolved: bool,
+    terms: Terms<'_>,
 ) -> Vec<CatchUp> {
     let mut mails: Vec<(&[Missed], CatchUp)> = Vec::new();
     for (recipient, missed) in arrears.iter().filter(|(_, missed)| !missed.is_empty()) {
         if let Some((_, mail)) = mails.iter_mut().find(|(same, _)| *same == missed.as_slice()) {
             mail.recipients.insert(recipient.clone());
-        } else if let Ok(changes) = changes(known, missed, snapshots, send_resolved) {
+        } else if let Ok(changes) = changes(known, missed, snapshots, terms) {
             mails.push((missed, CatchUp { recipients: BTreeSet::from([recipient.clone()]), changes }));
         }
     }
@@ -47,7 +49,7 @@ fn changes(
     known: &[LedgerEntry],
     missed: &[Missed],
     snapshots: &[Snapshot],
-    send_resolved: bool,
+    terms: Terms<'_>,
 ) -> Result<Changes, ledger::Suppression> {
     let missed_of: BTreeMap<&str, &Missed> =
         missed.iter().map(|missed| (missed.now.fingerprint.0.as_str(), missed)).collect();
@@ -55,16 +57,34 @@ fn changes(
         .iter()
         .filter(|entry| !missed_of.contains_key(entry.alert.fingerprint.0.as_str()))
         .cloned()
-        .chain(missed.iter().filter_map(|missed| missed.knew.clone()).map(|alert| LedgerEntry { alert }))
+        .chain(missed.iter().filter_map(|missed| missed.knew.clone()).map(LedgerEntry::new))
         .collect();
-    let told_to_others = Snapshot {
-        alerts: missed.iter().map(|missed| missed.now.clone()).collect(),
+    let tellers: BTreeMap<&str, &BTreeMap<String, Millis>> =
+        known.iter().map(|entry| (entry.alert.fingerprint.0.as_str(), &entry.tellers)).collect();
+    let mut told_to_others: BTreeMap<&str, Vec<Alert>> = BTreeMap::new();
+    for Missed { now, .. } in missed {
+        let mut by: Vec<&str> = Vec::new();
+        by.extend(
+            tellers.get(now.fingerprint.0.as_str()).into_iter().flat_map(|by| by.keys().map(String::as_str)),
+        );
+        if by.is_empty() {
+            by.push("");
+        }
+        for teller in by {
+            told_to_others.entry(teller).or_default().push(now.clone());
+        }
+    }
+    let told_to_others = told_to_others.into_iter().map(|(teller, alerts)| Snapshot {
+        alerts,
         outside_hours: Vec::new(),
         // It says nothing of the alerts that were not missed.
         is_truncated: true,
-    };
-    let snapshots: Vec<Snapshot> = std::iter::once(told_to_others).chain(snapshots.iter().cloned()).collect();
-    ledger::fold(&own, &snapshots, send_resolved).changes
+        is_revision: false,
+        sender: Sender { name: teller.to_owned(), ..Sender::default() },
+        accepted_at: Millis(0),
+    });
+    let snapshots: Vec<Snapshot> = told_to_others.chain(snapshots.iter().cloned()).collect();
+    ledger::fold(&own, &snapshots, terms).changes
 }
 
 /// Who has missed what once a mail is over. `known` is what the target knew before it and `told` what has changed since then;
@@ -91,10 +111,11 @@ pub(crate) fn after(
             .map(|(index, missed)| (missed.now.fingerprint.0.clone(), index))
             .collect();
         let mut missed = missed;
-        for LedgerEntry { alert } in told {
+        for LedgerEntry { alert, .. } in told {
+            let is_known = before.get(alert.fingerprint.0.as_str()).is_some_and(|before| *before == alert);
             if let Some(index) = place.get(&alert.fingerprint.0) {
                 missed[*index].now = alert.clone();
-            } else {
+            } else if !is_known {
                 place.insert(alert.fingerprint.0.clone(), missed.len());
                 let knew = before.get(alert.fingerprint.0.as_str()).map(|alert| (*alert).clone());
                 missed.push(Missed { knew, now: alert.clone() });
@@ -116,11 +137,18 @@ mod tests {
     use crate::outbox::testing::{firing, resolved};
 
     fn snapshot(alerts: Vec<Alert>) -> Snapshot {
-        Snapshot { alerts, outside_hours: Vec::new(), is_truncated: false }
+        Snapshot {
+            alerts,
+            outside_hours: Vec::new(),
+            is_truncated: false,
+            is_revision: false,
+            sender: Sender::default(),
+            accepted_at: Millis(0),
+        }
     }
 
     fn entries(alerts: Vec<Alert>) -> Vec<LedgerEntry> {
-        alerts.into_iter().map(|alert| LedgerEntry { alert }).collect()
+        alerts.into_iter().map(LedgerEntry::new).collect()
     }
 
     fn names(alerts: &[Alert]) -> String {
@@ -128,7 +156,7 @@ mod tests {
     }
 
     fn said(changes: &Changes) -> String {
-        let Changes { new, still, resolved, vanished } = changes;
+        let Changes { new, still, resolved, vanished, .. } = changes;
         [("new", new), ("still", still), ("resolved", resolved), ("vanished", vanished)]
             .into_iter()
             .filter(|(_, alerts)| !alerts.is_empty())
@@ -146,10 +174,11 @@ mod tests {
         let mut known: Vec<LedgerEntry> = Vec::new();
         let mut arrears = Arrears::new();
         let mut said_to_bob = None;
+        let terms = Terms { send_resolved, senders: &BTreeSet::new(), now: Millis(0) };
         for alerts in snapshots {
             let snapshots = [snapshot(alerts)];
-            let own = mails(&known, &arrears, &snapshots, send_resolved);
-            let told = ledger::fold(&known, &snapshots, send_resolved);
+            let own = mails(&known, &arrears, &snapshots, terms);
+            let told = ledger::fold(&known, &snapshots, terms);
             let own = own.iter().find(|mail| mail.recipients.contains("bob")).map(|mail| said(&mail.changes));
             said_to_bob = own.or_else(|| told.changes.ok().map(|changes| said(&changes)));
             arrears = after(&arrears, &known, &told.entries, &statuses).0;
@@ -196,7 +225,8 @@ mod tests {
             &entries(vec![firing("a", 10)]),
             &BTreeMap::from([deferred("bob"), deferred("cem")]),
         );
-        let same = mails(&[], &arrears, &[snapshot(vec![firing("a", 10)])], true);
+        let terms = Terms { send_resolved: true, senders: &BTreeSet::new(), now: Millis(0) };
+        let same = mails(&[], &arrears, &[snapshot(vec![firing("a", 10)])], terms);
         assert_eq!(same.len(), 1, "who missed the same gets the same mail: {same:?}");
         let reached = BTreeMap::from([("bob".to_owned(), RecipientStatus::Accepted)]);
         let (arrears, _) = after(&arrears, &[], &[], &reached);

@@ -148,6 +148,8 @@ mod tests {
             attempts: 0,
             is_straggling: false,
             recipients: BTreeMap::new(),
+            is_revision: false,
+            sender: crate::sender::Sender::default(),
             payload: bytes::Bytes::new(),
         }
     }

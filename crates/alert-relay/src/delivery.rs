@@ -10,6 +10,7 @@ use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::recourse::Refusals;
 use crate::routes::{Mentions, Planned};
+use crate::sender::Sender;
 
 pub(crate) use crate::delivery::public_id::PublicId;
 
@@ -28,6 +29,8 @@ pub(crate) struct Accepted {
     pub(crate) deliveries: Vec<Planned>,
     /// Alerts that no route matches: stored and sent to nobody.
     pub(crate) unrouted: Vec<Fingerprint>,
+    /// Who posted it.
+    pub(crate) sender: Sender,
 }
 
 /// What became of an [`Accepted`]: either way it is on disk.
@@ -57,7 +60,7 @@ pub(crate) enum Acceptance {
 pub(crate) struct DeliveryKey {
     /// The target's name.
     pub(crate) target: String,
-    /// The hash of endpoint, receiver and group key.
+    /// The hash of endpoint, receiver, group key and, if it has one, the sender's `source`.
     pub(crate) group: String,
 }
 
@@ -100,6 +103,8 @@ pub(crate) struct Claim {
     pub(crate) deliveries: Vec<Pending>,
     /// What the target knows of this group's alerts: those that fire, and those of the deliveries.
     pub(crate) ledger: Vec<LedgerEntry>,
+    /// Who has posted a snapshot of this group and was heard lately: tellers whose word still counts.
+    pub(crate) senders: BTreeSet<String>,
     /// How far the last one's message has come; `None`: it was not tried before.
     pub(crate) progress: Option<Progress>,
     /// Which channels have refused the last one's message.
@@ -139,6 +144,10 @@ pub(crate) struct Pending {
     pub(crate) is_straggling: bool,
     /// What became of the recipients of its mail.
     pub(crate) recipients: BTreeMap<String, RecipientStatus>,
+    /// Brings no snapshot of its own: what the target knows is to be looked at once more.
+    pub(crate) is_revision: bool,
+    /// Who posted the webhook.
+    pub(crate) sender: Sender,
     /// The webhook's body.
     pub(crate) payload: Bytes,
 }
@@ -196,11 +205,33 @@ pub(crate) struct Rendering {
     pub(crate) parts: u32,
 }
 
-/// What a target was last sent of one alert.
+/// What a target was last sent of one alert, and who said so.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LedgerEntry {
     /// The alert as it was sent; its status is the one the target knows.
     pub(crate) alert: Alert,
+    /// Who says that it fires, and since when for each. Empty for what an older version wrote, which did not note it.
+    pub(crate) tellers: BTreeMap<String, Millis>,
+    /// Who said that it is over, and when; somebody else may still report it. `None`: nobody did, or an older version wrote it.
+    pub(crate) ended: Option<Ended>,
+    /// Somebody else than who ended it still says that it fires: it is taken for stale until then.
+    pub(crate) held_until: Option<Millis>,
+}
+
+/// Who said that an alert is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// As [`Sender::process`] has it.
+    pub(crate) by: String,
+    /// When the target knew.
+    pub(crate) at: Millis,
+}
+
+impl LedgerEntry {
+    /// An alert of which it is not known who told it.
+    pub(crate) fn new(alert: Alert) -> Self {
+        Self { alert, tellers: BTreeMap::new(), ended: None, held_until: None }
+    }
 }
 
 /// One try to send one part.
@@ -295,6 +326,28 @@ impl Settlement {
             }
         }
     }
+}
+
+/// A queue whose ledger has a firing alert although a sender's newest snapshot has none for the target, at any hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Vanished {
+    /// Which.
+    pub(crate) key: DeliveryKey,
+    /// The snapshot.
+    pub(crate) notification: i64,
+}
+
+/// A sender that was not heard for so long that what it said fires counts no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// The group it spoke of.
+    pub(crate) group: String,
+    /// As [`Sender::teller`] has it.
+    pub(crate) sender: String,
+    /// When it was last heard.
+    pub(crate) heard_at: Millis,
+    /// Targets that know of something firing in that group, which is looked at once more.
+    pub(crate) targets: Vec<String>,
 }
 
 /// A delivery that was given up.

@@ -8,47 +8,18 @@
 //! waiting is sent as resolved, so that nothing that happened is missed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::clock::Millis;
-use crate::delivery::{LedgerEntry, Pending};
+use crate::delivery::LedgerEntry;
+use crate::ledger::history::{History, NOBODY_KNOWN, State};
 use crate::message::Changes;
-use crate::notification::{Alert, Fingerprint, Notification, Status};
+use crate::notification::{Alert, Fingerprint, Status};
 
-/// One waiting snapshot, cut down to the alerts of the target.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshot {
-    /// The target's alerts in Alertmanager's order.
-    pub(crate) alerts: Vec<Alert>,
-    /// Alerts outside the target's hours: not sent as new, and not taken for vanished. The end of one that was sent as firing, or is
-    /// about to be, is still sent.
-    pub(crate) outside_hours: Vec<Alert>,
-    /// Alertmanager left some out: an alert that is missing here may still fire.
-    pub(crate) is_truncated: bool,
-}
+pub(crate) use crate::ledger::snapshot::Snapshot;
 
-impl Snapshot {
-    /// What a delivery's target is shown of a notification: its own alerts.
-    pub(crate) fn of(notification: &Notification, delivery: &Pending) -> Self {
-        let only = |names: &[Fingerprint]| -> Vec<Alert> {
-            let names: BTreeSet<&Fingerprint> = names.iter().collect();
-            notification.alerts.iter().filter(|alert| names.contains(&alert.fingerprint)).cloned().collect()
-        };
-        Self {
-            alerts: only(&delivery.alerts),
-            outside_hours: only(&delivery.outside_hours),
-            is_truncated: notification.truncated_alerts > 0,
-        }
-    }
-
-    /// A notification all of whose alerts are the target's.
-    pub(crate) fn whole(notification: &Notification) -> Self {
-        Self {
-            alerts: notification.alerts.clone(),
-            outside_hours: Vec::new(),
-            is_truncated: notification.truncated_alerts > 0,
-        }
-    }
-}
+mod history;
+mod snapshot;
 
 /// The content of the next message, and the ledger after it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,166 +31,203 @@ pub(crate) struct Folded {
 }
 
 /// Why a delivery is suppressed: there is nothing to send to its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Suppression {
     /// All of it was sent already, and no alert fires of which to remind the target.
     NothingNew,
     /// Beside alerts that it knows there are only resolved ones, and the target has `send_resolved: false`.
     OnlyEnds,
-    /// Only alerts outside the target's hours, and none whose end is to be sent.
-    OutsideHours,
+    /// Nothing to send in the target's hours, and this many alerts outside of them.
+    OutsideHours(usize),
+    /// Ends of alerts that another sender still reports as firing.
+    StillReported(String),
+    /// Alerts that another sender has called over a moment ago.
+    Held(Millis),
 }
 
-impl Suppression {
-    /// The reason for which a delivery is suppressed, as the store and the log have it.
-    pub(crate) fn as_str(self) -> &'static str {
+/// The reason for which a delivery is suppressed, as the store and the log have it.
+impl fmt::Display for Suppression {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingNew => "nothing new to tell",
-            Self::OnlyEnds => "nothing but ends of alerts, and the target has `send_resolved: false`",
-            Self::OutsideHours => "nothing in the target's hours: all alerts are outside of `active`",
+            Self::NothingNew => out.write_str("nothing new to tell"),
+            Self::OnlyEnds => {
+                out.write_str("nothing but ends of alerts, and the target has `send_resolved: false`")
+            }
+            Self::OutsideHours(alerts) => {
+                write!(out, "nothing in the target's hours: {alerts} outside of `active`")
+            }
+            Self::StillReported(teller) => {
+                write!(out, "ended for this sender, and still reported as firing by {teller}")
+            }
+            Self::Held(until) => write!(
+                out,
+                "another sender has reported the end of this: told at {until} if it is still reported as firing then"
+            ),
         }
     }
 }
 
+/// What the comparison depends on beside what is compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    /// Without it the end of an alert goes into the ledger but not into the message; if nothing else is new, there is nothing to
+    /// send.
+    pub(crate) send_resolved: bool,
+    /// Who is still heard of the group: what others once told counts no more.
+    pub(crate) senders: &'a BTreeSet<String>,
+    /// What was held back until now or earlier is told.
+    pub(crate) now: Millis,
+}
+
 /// Folds the waiting snapshots, oldest first, over what the target knows.
-///
-/// Without `send_resolved` the end of an alert goes into the ledger but not into the message; if nothing else is new, there is
-/// nothing to send.
-pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
+pub(crate) fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], terms: Terms<'_>) -> Folded {
     let Some(newest) = snapshots.last() else {
         return Folded { changes: Err(Suppression::NothingNew), entries: Vec::new() };
     };
-    let mut histories: BTreeMap<&Fingerprint, History<'_>> =
-        known.iter().map(|entry| (&entry.alert.fingerprint, History::known(&entry.alert))).collect();
-    for snapshot in snapshots {
+    let histories = follow(known, snapshots, terms);
+    let mut said = Said::default();
+    // In the order of the newest snapshot, then what is no longer in it.
+    let mut rest = histories;
+    for alert in newest.alerts.iter().chain(&newest.outside_hours) {
+        if let Some(history) = rest.remove(&alert.fingerprint) {
+            said.add(&history, true, terms.send_resolved);
+        }
+    }
+    for history in rest.into_values() {
+        said.add(&history, false, terms.send_resolved);
+    }
+    let changes = said.suppression(newest).map_or(Ok(said.changes), Err);
+    Folded { changes, entries: said.entries }
+}
+
+/// Each alert's way. Whoever speaks says which alerts fire for it, so what it said before and says no more is over for it; each
+/// such word is looked at once, so that the work grows with the number of alerts in all snapshots.
+fn follow<'a>(
+    known: &'a [LedgerEntry],
+    snapshots: &'a [Snapshot],
+    terms: Terms<'a>,
+) -> BTreeMap<&'a Fingerprint, History<'a>> {
+    let speaks = |snapshot: &&Snapshot| !snapshot.is_revision;
+    let speakers: BTreeSet<&str> =
+        snapshots.iter().filter(speaks).map(|snapshot| snapshot.sender.teller()).collect();
+    let is_heard =
+        |name: &str| name == NOBODY_KNOWN || terms.senders.contains(name) || speakers.contains(name);
+    let mut histories: BTreeMap<&Fingerprint, History<'_>> = BTreeMap::new();
+    let mut telling: BTreeMap<&str, BTreeSet<&Fingerprint>> = BTreeMap::new();
+    for entry in known {
+        let history = History::known(entry, is_heard);
+        for teller in history.tellers.keys() {
+            telling.entry(teller).or_default().insert(&entry.alert.fingerprint);
+        }
+        histories.insert(&entry.alert.fingerprint, history);
+    }
+    for snapshot in snapshots.iter().filter(speaks) {
+        let teller = snapshot.sender.teller();
         for alert in &snapshot.alerts {
-            histories.entry(&alert.fingerprint).or_default().seen(alert);
+            histories.entry(&alert.fingerprint).or_default().seen(alert, snapshot);
         }
         for alert in &snapshot.outside_hours {
             if let Some(history) = histories.get_mut(&alert.fingerprint) {
-                history.seen_outside_hours(alert);
+                history.seen_outside_hours(alert, snapshot);
             }
         }
         let present: BTreeSet<&Fingerprint> =
             snapshot.alerts.iter().chain(&snapshot.outside_hours).map(|alert| &alert.fingerprint).collect();
-        for (_, history) in histories.iter_mut().filter(|(name, _)| !present.contains(*name)) {
-            history.missed(snapshot.is_truncated);
+        if !snapshot.is_truncated {
+            let mut before = telling.remove(teller).unwrap_or_default();
+            before.extend(telling.remove(NOBODY_KNOWN).unwrap_or_default());
+            for name in before.difference(&present) {
+                if let Some(history) = histories.get_mut(name) {
+                    history.missed(teller);
+                }
+            }
         }
+        telling.entry(teller).or_default().extend(present);
     }
+    for history in histories.values_mut() {
+        history.finish(terms.now);
+    }
+    histories
+}
 
-    let mut changes = Changes::default();
-    let mut after = Vec::new();
-    let mut is_unsaid = false;
-    // In the order of the newest snapshot, then what is no longer in it.
-    let mut in_order: Vec<History<'_>> =
-        newest.alerts.iter().filter_map(|alert| histories.remove(&alert.fingerprint)).collect();
-    in_order.extend(histories.into_values());
-    for history in in_order {
-        match history.state {
-            // Cut off by Alertmanager, it is among the number that the message gives for those.
-            State::Firing(_) if history.is_known && history.is_cut_off => {}
-            State::Firing(alert) if history.is_known => changes.still.push(alert.clone()),
+/// What is said, while alert after alert is added.
+#[derive(Default)]
+struct Said {
+    changes: Changes,
+    entries: Vec<LedgerEntry>,
+    /// Something has ended, which the target does not want to know.
+    is_unsaid: bool,
+    still_reported_by: Option<String>,
+    held_until: Option<Millis>,
+}
+
+impl Said {
+    fn add(&mut self, history: &History<'_>, is_in_newest: bool, send_resolved: bool) {
+        let over = |alert: &Alert| Alert { status: Status::Resolved, ..alert.clone() };
+        let (list, alert): (fn(&mut Changes) -> &mut Vec<Alert>, Alert) = match history.state {
+            State::Unheard => return,
+            State::Over(alert) => {
+                self.held_until = self.held_until.max(history.held_until);
+                self.entries.extend(history.entry_after(alert));
+                return;
+            }
+            State::Firing(alert) if history.is_known => {
+                if history.is_still_reported {
+                    self.still_reported_by = history.tellers.keys().next().map(|name| (*name).to_owned());
+                }
+                self.entries.extend(history.entry_after(alert));
+                // What the newest snapshot does not have was cut off by Alertmanager, or is another sender's: this message is not
+                // about it.
+                if is_in_newest {
+                    self.changes.still.push(alert.clone());
+                }
+                return;
+            }
             State::Firing(alert) => {
-                changes.new.push(alert.clone());
-                after.push(alert.clone());
+                (|changes| &mut changes.new, Alert { status: Status::Firing, ends_at: None, ..alert.clone() })
             }
             State::Resolved(alert) => {
-                after.push(alert.clone());
-                is_unsaid |= !send_resolved;
-                changes.resolved.extend(send_resolved.then(|| alert.clone()));
+                self.held_until = self.held_until.max(history.held_until);
+                (|changes| &mut changes.resolved, over(alert))
             }
-            State::Vanished(alert) => {
-                after.push(Alert { status: Status::Resolved, ..alert.clone() });
-                is_unsaid |= !send_resolved;
-                changes.vanished.extend(send_resolved.then(|| alert.clone()));
-            }
-            State::Unheard | State::Over(_) => {}
+            State::Vanished(alert) => (|changes| &mut changes.vanished, alert.clone()),
+        };
+        let is_over = !matches!(history.state, State::Firing(_));
+        let after = if is_over { over(&alert) } else { alert.clone() };
+        self.entries.extend(history.entry_after(&after));
+        if is_over && !send_resolved {
+            self.is_unsaid = true;
+            return;
         }
+        if let Some(episodes) = history.episodes.filter(|episodes| episodes.count > 1) {
+            self.changes.flapped.insert(alert.fingerprint.clone(), episodes);
+        }
+        list(&mut self.changes).push(alert);
     }
 
-    // The webhook came because of an end, and this target wants none; it knows the rest.
-    let is_old_news = is_unsaid && changes.is_repeat();
-    // Known alerts alone are worth a reminder, if they are in their hours.
-    let reminds = newest.alerts.iter().any(|alert| alert.status == Status::Firing);
-    let is_empty = changes.is_repeat() && !(changes.is_firing() && reminds);
-    let changes = match (is_old_news, is_empty) {
-        (true, _) => Err(Suppression::OnlyEnds),
-        (false, true) if newest.alerts.is_empty() && !newest.outside_hours.is_empty() => {
-            Err(Suppression::OutsideHours)
+    /// Why there is nothing to send, if so.
+    fn suppression(&self, newest: &Snapshot) -> Option<Suppression> {
+        // The webhook came because of an end, and this target wants none; it knows the rest.
+        if self.is_unsaid && self.changes.is_repeat() {
+            return Some(Suppression::OnlyEnds);
         }
-        (false, true) => Err(Suppression::NothingNew),
-        (false, false) => Ok(changes),
-    };
-    Folded { changes, entries: after.into_iter().map(|alert| LedgerEntry { alert }).collect() }
-}
-
-/// One alert's way through the waiting snapshots.
-#[derive(Default)]
-struct History<'a> {
-    state: State<'a>,
-    /// The target knows that this episode fires.
-    is_known: bool,
-    /// The newest snapshot does not have it, but was truncated.
-    is_cut_off: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-enum State<'a> {
-    /// Not mentioned so far.
-    #[default]
-    Unheard,
-    /// The target knows that it is over.
-    Over(&'a Alert),
-    /// It fires.
-    Firing(&'a Alert),
-    /// It ended while waiting.
-    Resolved(&'a Alert),
-    /// It was firing, and then it was gone.
-    Vanished(&'a Alert),
-}
-
-impl<'a> History<'a> {
-    fn known(alert: &'a Alert) -> Self {
-        match alert.status {
-            Status::Firing => Self { state: State::Firing(alert), is_known: true, is_cut_off: false },
-            Status::Resolved => Self { state: State::Over(alert), is_known: false, is_cut_off: false },
+        // Known alerts alone are worth a reminder, if they are in their hours.
+        let reminds = newest.alerts.iter().any(|alert| alert.status == Status::Firing);
+        if !self.changes.is_repeat() || self.changes.is_firing() && reminds {
+            return None;
         }
-    }
-
-    fn seen(&mut self, alert: &'a Alert) {
-        self.is_cut_off = false;
-        // An earlier start is the same episode, seen first by another Prometheus.
-        let is_later = |before: &Alert| Millis::from(alert.starts_at) > Millis::from(before.starts_at);
-        match (alert.status, self.state) {
-            (Status::Firing, State::Firing(before) | State::Vanished(before)) => {
-                self.is_known &= !is_later(before);
-                self.state = State::Firing(alert);
-            }
-            (Status::Firing, State::Unheard | State::Over(_) | State::Resolved(_)) => {
-                self.state = State::Firing(alert);
-            }
-            (Status::Resolved, State::Over(before)) if !is_later(before) => {}
-            // Also if the target was never sent that it fired: it may know it from before this store was made.
-            (Status::Resolved, _) => {
-                self.is_known = false;
-                self.state = State::Resolved(alert);
-            }
+        if let Some(until) = self.held_until {
+            return Some(Suppression::Held(until));
         }
-    }
-
-    fn seen_outside_hours(&mut self, alert: &'a Alert) {
-        self.is_cut_off = false;
-        if let (Status::Resolved, State::Firing(_)) = (alert.status, self.state) {
-            self.seen(alert);
+        if let Some(teller) = &self.still_reported_by {
+            return Some(Suppression::StillReported(teller.clone()));
         }
-    }
-
-    /// A snapshot does not have it. What Alertmanager cut off may still fire.
-    fn missed(&mut self, is_truncated: bool) {
-        self.is_cut_off = is_truncated;
-        if let (State::Firing(alert), false) = (self.state, is_truncated) {
-            self.state = State::Vanished(alert);
-        }
+        let outside_hours = newest.outside_hours.len();
+        Some(if outside_hours > 0 {
+            Suppression::OutsideHours(outside_hours)
+        } else {
+            Suppression::NothingNew
+        })
     }
 }
 

@@ -20,6 +20,8 @@ mod settings;
 
 mod intake;
 mod notification;
+mod offload;
+mod sender;
 mod severity;
 
 mod calendar;

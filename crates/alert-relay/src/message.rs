@@ -2,10 +2,12 @@
 //!
 //! Owns the type. Leaves out how it is made (`compose`), words and layout (`render`, `templates/`) and sizes (`split`).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::notification::{Alert, GroupKey, LabelSet};
+use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet};
 use crate::people::Person;
 
 pub(crate) use crate::message::wording::Wording;
@@ -58,6 +60,17 @@ pub(crate) struct Changes {
     /// This chat knows it as firing, and it is no longer in the group, never reported as resolved: silenced, inhibited, or the route
     /// changed.
     pub(crate) vanished: Vec<Alert>,
+    /// Alerts of these lists that began to fire more than once since the chat last heard of them.
+    pub(crate) flapped: BTreeMap<Fingerprint, Episodes>,
+}
+
+/// How often an alert began to fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Episodes {
+    /// So many times.
+    pub(crate) count: u32,
+    /// When the first of them began.
+    pub(crate) since: Timestamp,
 }
 
 impl Changes {

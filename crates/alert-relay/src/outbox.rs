@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
-    Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, PastAttempt,
-    PublicId, SetAside, Settlement, TargetCount, UrgencyFilter, Waiting,
+    Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, Forgotten,
+    PastAttempt, PublicId, SetAside, Settlement, TargetCount, UrgencyFilter, Vanished, Waiting,
 };
+use crate::offload::offload;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::sqlite::{Sqlite, ownership};
 use crate::settings::StoreSettings;
@@ -61,9 +62,9 @@ impl Outbox {
     /// Makes a notification and its deliveries durable. Returns after the COMMIT; an error means that nothing is stored, and
     /// that the sender should try again (503).
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
-        let arrival = Arrival::new(&accepted, self.clock.now());
-        // What is written is the body; what was read in it is not needed while it waits for the disk.
-        drop(accepted);
+        let now = self.clock.now();
+        // What is written is the body; what was read in it is gone once the arrival is made, and not held while it waits for the disk.
+        let arrival = offload(accepted.payload.len(), move || Arrival::new(&accepted, now)).await;
         self.store.writer.accept(arrival).await
     }
 
@@ -72,15 +73,31 @@ impl Outbox {
         self.store.writer.arrived().await;
     }
 
-    /// Queues whose ledger has a firing alert although the group's newest snapshot has none for the target, at any hour.
+    /// Queues whose ledger has a firing alert although a sender's newest snapshot has none for the target, at any hour.
     /// Only snapshots accepted later than this count: of older ones it is no longer known which targets had a delivery.
-    pub(crate) async fn vanished(&self, accepted_after: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+    pub(crate) async fn vanished(&self, accepted_after: Millis) -> Result<Vec<Vanished>, StoreError> {
         self.store.readers.vanished(accepted_after).await
     }
 
-    /// Adds an empty delivery of the newest snapshot, so that the target is sent what has vanished.
-    pub(crate) async fn add_empty_delivery(&self, key: DeliveryKey) -> Result<(), StoreError> {
-        self.store.writer.add_empty_delivery(key, self.clock.now()).await
+    /// Adds an empty delivery of that snapshot, so that the target is sent what has vanished.
+    pub(crate) async fn add_empty_delivery(&self, vanished: Vanished) -> Result<(), StoreError> {
+        self.store.writer.add_empty_delivery(vanished, self.clock.now()).await
+    }
+
+    /// Some of the queues in which something was held back until `until` or earlier.
+    pub(crate) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        self.store.readers.held(until).await
+    }
+
+    /// Adds a delivery that has looked at once more what a queue's target knows.
+    pub(crate) async fn add_revision(&self, key: DeliveryKey) -> Result<(), StoreError> {
+        self.store.writer.add_revision(key, self.clock.now()).await
+    }
+
+    /// Forgets some of the senders that were not heard since `heard_before`: what they said fires counts no more. What a target
+    /// knows only from them is looked at once more.
+    pub(crate) async fn forget_senders(&self, heard_before: Millis) -> Result<Vec<Forgotten>, StoreError> {
+        self.store.writer.forget_senders(heard_before, self.clock.now()).await
     }
 
     /// The name outside of this store of the delivery with this number.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::clock::Millis;
 use crate::compose::{Content, MessageDefaults, compose};
-use crate::ledger::{Snapshot, fold};
+use crate::ledger::{Snapshot, Terms, fold};
 use crate::message::{Changes, Language, Links, Message, sample};
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
 use crate::settings::{Settings, TargetSettings};
@@ -19,7 +20,9 @@ pub(crate) fn of_webhook(
     target: &TargetSettings,
     at: Timestamp,
 ) -> Message {
-    let changes = fold(&[], &[Snapshot::whole(notification)], target.send_resolved).changes;
+    let senders = BTreeSet::new();
+    let terms = Terms { send_resolved: target.send_resolved, senders: &senders, now: Millis::from(at) };
+    let changes = fold(&[], &[Snapshot::whole(notification)], terms).changes;
     let content = Content {
         delivery: "preview".to_owned(),
         newest: notification,

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 
-pub(crate) use crate::relay::accept::{Receipt, Refusal};
+pub(crate) use crate::relay::accept::{Posted, Receipt, Refusal};
 pub(crate) use crate::relay::heartbeat::Beat;
 use crate::relay::removed::RemovedReceivers;
 

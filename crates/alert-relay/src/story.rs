@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::delivery::{End, PublicId, RecipientStatus, Rendering};
 use crate::notification::{Fingerprint, GroupKey};
 use crate::routes::Mentions;
+use crate::sender::Sender;
 
 /// One delivery, from its webhook to its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +56,8 @@ pub(crate) struct Received {
     pub(crate) endpoint: String,
     /// The receiver's name in Alertmanager.
     pub(crate) receiver: String,
+    /// Who posted it.
+    pub(crate) sender: Sender,
     /// Which group it is a snapshot of.
     pub(crate) group_key: GroupKey,
     /// The notification of which this is a copy.

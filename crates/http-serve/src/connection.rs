@@ -8,6 +8,7 @@ mod activity;
 use std::{
     convert::Infallible,
     io,
+    net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
@@ -32,7 +33,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::activity::{Activity, Observed};
-use crate::{Handler, Limits, admission::Admission, web_config::Live};
+use crate::{Handler, Limits, PeerAddress, admission::Admission, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -95,8 +96,9 @@ pub(crate) async fn serve<H: Handler>(
 ) {
     // Responses leave in one write: waiting for more to send only adds 40 ms. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr().ok();
     match shared.web().current().tls.clone() {
-        None => exchange(stream, Protocol::Http1, handler, shared, stopping).await,
+        None => exchange(stream, peer, Protocol::Http1, handler, shared, stopping).await,
         Some(config) => {
             let handshake = timeout(shared.limits.handshake_timeout, handshake(stream, config));
             let mut stopped = stopping.clone();
@@ -105,7 +107,9 @@ pub(crate) async fn serve<H: Handler>(
                 _ = stopped.wait_for(|stop| *stop) => return,
             };
             match encrypted {
-                Ok(Ok((stream, protocol))) => exchange(stream, protocol, handler, shared, stopping).await,
+                Ok(Ok((stream, protocol))) => {
+                    exchange(stream, peer, protocol, handler, shared, stopping).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
             }
@@ -142,6 +146,7 @@ const NOT_HTTPS: &[u8] =
 /// Requests and responses over an open stream, encrypted or not.
 async fn exchange<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Option<SocketAddr>,
     protocol: Protocol,
     handler: H,
     shared: Arc<Shared>,
@@ -150,7 +155,11 @@ async fn exchange<H: Handler>(
     let activity = Activity::start(protocol == Protocol::Http1);
     let service = service_fn({
         let (activity, shared) = (activity.clone(), Arc::clone(&shared));
-        move |request: Request<Incoming>| {
+        move |mut request: Request<Incoming>| {
+            // The socket is closed already if it does not say.
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(PeerAddress(peer));
+            }
             let in_flight = activity.request_starts();
             let (handler, shared) = (handler.clone(), Arc::clone(&shared));
             async move {

@@ -52,7 +52,7 @@ pub use host::{AllowedHosts, AllowedHostsError};
 pub use limits::Limits;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};
 pub use refusal::Refusal;
-pub use request::{RequestBody, read_body};
+pub use request::{PeerAddress, RequestBody, read_body};
 pub use server::{BindError, Drained, Server, ServerConfig};
 pub use sources::{AllowedSources, AllowedSourcesError};
 pub use stop::{Stop, Stopper};

@@ -5,6 +5,7 @@
 //! and is read before the answer is sent.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -22,6 +23,10 @@ use crate::response;
 /// The body a service receives. Reading past `Limits::max_body_bytes` is an error
 /// ([`http_body_util::LengthLimitError`], which axum's extractors answer with 413).
 pub type RequestBody = Limited<ServiceBody>;
+
+/// Where a request's connection came from: an extension of the request. Behind a proxy it is the proxy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
 
 /// How much of what a service left unread is taken off the connection, and for how long.
 const UNREAD_BYTES: usize = 64 * 1024 * 1024;

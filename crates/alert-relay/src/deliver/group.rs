@@ -19,7 +19,7 @@ use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
 use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, RecipientStatus, Settlement};
 use crate::intake;
-use crate::ledger::{self, Snapshot};
+use crate::ledger::{self, Snapshot, Terms};
 use crate::memory::Share;
 use crate::message::{Changes, Message};
 use crate::notification::Notification;
@@ -73,20 +73,24 @@ impl GroupDelivery {
             .map(|(notification, delivery)| Snapshot::of(notification, delivery))
             .collect();
 
-        let send_resolved = self.target.send_resolved;
+        let terms = Terms {
+            send_resolved: self.target.send_resolved,
+            senders: &claim.senders,
+            now: context.clock.now(),
+        };
         // Some have this mail, the others could not be reached with it, and now there is something newer: that is for everybody.
         let straggling = claim.deliveries.iter().rev().skip(1).find(|delivery| delivery.is_straggling);
         if let Some(former) = straggling {
             let until_then = claim.deliveries.iter().take_while(|delivery| delivery.id <= former.id).count();
-            let folded = ledger::fold(&claim.ledger, &snapshots[..until_then], send_resolved);
+            let folded = ledger::fold(&claim.ledger, &snapshots[..until_then], terms);
             let reason = "delivered, but not to all recipients: they get it with what is newer".to_owned();
             let via = self.sender.via.name();
             self.settle_told(via, &claim, former, reason, folded.entries, &former.recipients).await;
             return self.release(context.clock.now()).await;
         }
-        let folded = ledger::fold(&claim.ledger, &snapshots, send_resolved);
+        let folded = ledger::fold(&claim.ledger, &snapshots, terms);
         let reachable = self.sender.via.target.channel.recipients();
-        let mut own = catch_up::mails(&claim.ledger, &claim.arrears, &snapshots, send_resolved);
+        let mut own = catch_up::mails(&claim.ledger, &claim.arrears, &snapshots, terms);
         for mail in &mut own {
             mail.recipients.retain(|name| reachable.contains(name));
         }
@@ -95,7 +99,7 @@ impl GroupDelivery {
             Ok(changes) => Some(changes),
             Err(_) if !own.is_empty() => None,
             Err(suppression) => {
-                let reason = suppression.as_str().to_owned();
+                let reason = suppression.to_string();
                 let settlement = self.settlement(delivery, End::Suppressed, reason);
                 let settlement = Settlement { ledger: folded.entries, ..settlement };
                 return self.settle_via(self.sender.via.name(), &claim, settlement).await;

@@ -11,7 +11,7 @@ use crate::clock::whole_millis;
 use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
 use crate::deliver::targets::Targets;
-use crate::delivery::TargetCount;
+use crate::delivery::{DeliveryKey, Forgotten, TargetCount};
 use crate::health::Health;
 use crate::outbox::StoreError;
 use crate::settings::removal;
@@ -99,10 +99,35 @@ impl Round {
                 break;
             }
         }
-        for key in self.context.outbox.vanished(over).await? {
-            // A target that has left the settings is sent nothing.
-            if targets.by_name.contains_key(&key.target) {
-                self.context.outbox.add_empty_delivery(key).await?;
+        // A target that has left the settings is sent nothing.
+        let is_there = |key: &DeliveryKey| targets.by_name.contains_key(&key.target);
+        for vanished in self.context.outbox.vanished(over).await? {
+            if is_there(&vanished.key) {
+                self.context.outbox.add_empty_delivery(vanished).await?;
+            }
+        }
+        for key in self.context.outbox.held(self.context.clock.now()).await?.into_iter().filter(is_there) {
+            self.context.outbox.add_revision(key).await?;
+        }
+        self.forget_senders().await
+    }
+
+    /// Who has fallen silent for good keeps no alert firing. After a start everybody gets a while to be heard again: for as long as
+    /// the relay was away nobody could be.
+    async fn forget_senders(&self) -> Result<(), StoreError> {
+        let Context { outbox, clock, pace, .. } = &*self.context;
+        if clock.passed() < pace.settle_in {
+            return Ok(());
+        }
+        for forgotten in outbox.forget_senders(clock.now().minus(pace.silent_for)).await? {
+            let Forgotten { group, sender, heard_at, targets } = forgotten;
+            if !targets.is_empty() {
+                let targets = targets.join(", ");
+                tracing::warn!(
+                    %group, %sender, %heard_at, %targets,
+                    "{sender} has posted nothing of the alert group {group} since {heard_at}: what fires there for it alone is told \
+                     as no longer reported to {targets}"
+                );
             }
         }
         Ok(())

@@ -24,6 +24,11 @@ pub(crate) struct Pace {
     pub(crate) hold_for: Duration,
     /// Between two rounds of the housekeeping.
     pub(crate) housekeeping: Duration,
+    /// Who has posted nothing of a group for this long reports nothing of it any more. Alertmanager repeats what fires within its
+    /// `--data.retention` of 120 hours, however long `repeat_interval` is.
+    pub(crate) silent_for: Duration,
+    /// After a start nobody counts as silent for this long. Alertmanager repeats what it could not post within `group_interval`.
+    pub(crate) settle_in: Duration,
 }
 
 impl Default for Pace {
@@ -37,6 +42,8 @@ impl Default for Pace {
             give_up_after: hours(24),
             hold_for: hours(7 * 24),
             housekeeping: Duration::from_secs(15),
+            silent_for: hours(126),
+            settle_in: hours(1),
         }
     }
 }

@@ -17,4 +17,5 @@ mod mails;
 mod names;
 mod news;
 mod refusals;
+mod senders;
 mod trouble;

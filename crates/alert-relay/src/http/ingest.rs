@@ -3,30 +3,39 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use http_serve::PeerAddress;
+use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::delivery::Acceptance;
 use crate::http::answer::Answer;
 use crate::http::bodies::Bodies;
-use crate::relay::{Beat, Receipt, Relay};
+use crate::relay::{Beat, Posted, Receipt, Relay};
+use crate::sender;
 
 /// A webhook of Alertmanager: 200 once it is on disk.
 pub(super) async fn accept(
     State(relay): State<Arc<Relay>>,
     State(bodies): State<Bodies>,
     Path(receiver): Path<String>,
+    query: Result<Query<PostQuery>, QueryRejection>,
+    peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let answer = async {
         relay.require_receiver(&receiver)?;
         require_plain_json(&headers)?;
+        let source = named_source(query)?;
+        let address = peer.map(|Extension(PeerAddress(address))| address.ip());
         let body = bodies.read(body).await?;
-        relay.accept(&receiver, body.bytes.clone()).await.map_err(Answer::from)
+        let posted = Posted { source, address, body: body.bytes.clone() };
+        relay.accept(&receiver, posted).await.map_err(Answer::from)
     };
     match answer.await {
         Ok(receipt) => accepted(&receiver, &receipt).into_response(),
@@ -38,13 +47,34 @@ pub(super) async fn accept(
     }
 }
 
+/// What may stand behind the `?` of a webhook's URL; anything else is let through.
+#[derive(Debug, Deserialize)]
+pub(super) struct PostQuery {
+    source: Option<String>,
+}
+
+fn named_source(query: Result<Query<PostQuery>, QueryRejection>) -> Result<Option<String>, Answer> {
+    let bad = |reason: String| Answer::new(StatusCode::BAD_REQUEST, "error", reason);
+    let Query(PostQuery { source }) = query.map_err(|rejection| bad(rejection.body_text()))?;
+    source.map(sender::source).transpose().map_err(|error| bad(error.to_string()))
+}
+
 fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
-    let Receipt { alerts, unrouted, ref acceptance } = *receipt;
+    let Receipt { alerts, unrouted, ref sender, ref acceptance } = *receipt;
+    let sender = sender.teller();
     let (word, deliveries, notification) = match *acceptance {
         Acceptance::Stored { notification, deliveries } => ("accepted", deliveries, notification),
         Acceptance::Duplicate { notification, .. } => ("suppressed", 0, notification),
     };
-    info!(receiver, notification, alerts, deliveries, unrouted, "{word} a webhook for `{receiver}`");
+    info!(
+        receiver,
+        notification,
+        sender,
+        alerts,
+        deliveries,
+        unrouted,
+        "{word} a webhook for `{receiver}` from {sender}: {alerts} alerts for {deliveries} targets"
+    );
     let message = match (acceptance, deliveries) {
         (Acceptance::Duplicate { of, .. }, _) => {
             format!("the same as notification {of}, which is stored already")

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outbox::testing::{firing, resolved};
+use crate::sender::Sender;
+
+mod senders;
 
 /// `a10` fires since second 10, `-a10` is resolved; `?a10` is outside of its hours; a snapshot that ends in `~` was truncated by Alertmanager.
 fn alerts(text: &str) -> Vec<Alert> {
@@ -19,7 +22,7 @@ fn alerts(text: &str) -> Vec<Alert> {
 }
 
 fn entries(text: &str) -> Vec<LedgerEntry> {
-    alerts(text).into_iter().map(|alert| LedgerEntry { alert }).collect()
+    alerts(text).into_iter().map(LedgerEntry::new).collect()
 }
 
 fn snapshot(text: &str) -> Snapshot {
@@ -29,7 +32,16 @@ fn snapshot(text: &str) -> Snapshot {
         alerts: alerts(&loud.join(" ")),
         outside_hours: alerts(&outside_hours.join(" ").replace('?', "")),
         is_truncated: text.contains('~'),
+        sender: Sender::default(),
+        accepted_at: Millis(0),
+        is_revision: false,
     }
+}
+
+/// What a single sender says, folded at the beginning of time.
+fn fold(known: &[LedgerEntry], snapshots: &[Snapshot], send_resolved: bool) -> Folded {
+    let senders = BTreeSet::new();
+    super::fold(known, snapshots, Terms { send_resolved, senders: &senders, now: Millis(0) })
 }
 
 fn names<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> String {
@@ -167,7 +179,7 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
         2 => (any::<bool>(), 1..4_i64, prop::bool::weighted(0.3)).prop_map(Some),
     ];
     (proptest::collection::vec(entry, 4), prop::bool::weighted(0.1)).prop_map(|(entries, is_truncated)| {
-        let mut snapshot = Snapshot { alerts: Vec::new(), outside_hours: Vec::new(), is_truncated };
+        let mut snapshot = Snapshot { is_truncated, ..snapshot("") };
         for (entry, name) in entries.into_iter().zip(["a", "b", "c", "d"]) {
             let Some((is_firing, start, is_outside_hours)) = entry else { continue };
             let alert = if is_firing { firing(name, start * 10) } else { resolved(name, start * 10) };
@@ -206,8 +218,9 @@ fn why_there_is_nothing_to_say_is_known() {
     check("a10 b10", &["-a10 b10"], false, Suppression::OnlyEnds);
     check("a10", &[""], false, Suppression::OnlyEnds);
     check("", &["-a10"], false, Suppression::OnlyEnds);
-    check("", &["?a10"], true, Suppression::OutsideHours);
-    check("a10", &["?a10"], true, Suppression::OutsideHours);
+    check("", &["?a10"], true, Suppression::OutsideHours(1));
+    check("a10", &["?a10"], true, Suppression::OutsideHours(1));
+    check("-b10", &["-b10 ?a10"], true, Suppression::OutsideHours(1));
 }
 
 proptest! {

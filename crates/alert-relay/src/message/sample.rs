@@ -49,6 +49,7 @@ pub(crate) fn named(name: &str) -> Option<Message> {
             still: vec![hostile(Status::Firing)],
             resolved: vec![ended(hostile(Status::Resolved), 1)],
             vanished: vec![hostile(Status::Firing)],
+            ..Changes::default()
         },
         _ => return None,
     };

@@ -10,6 +10,7 @@ use crate::delivery::Accepted;
 use crate::notification::{Notification, Status};
 use crate::outbox::columns::{fingerprints_to_json, mentions_to_json, to_json};
 use crate::routes::Planned;
+use crate::sender::Sender;
 use crate::severity::Severity;
 
 /// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
@@ -24,6 +25,7 @@ pub(super) struct Arrival {
     pub(super) receiver: String,
     pub(super) group_id: String,
     pub(super) group_key: String,
+    pub(super) sender: Sender,
     pub(super) dedup_key: String,
     /// Alertmanager says that it repeats itself on purpose: never a duplicate.
     pub(super) is_declared_repeat: bool,
@@ -46,18 +48,21 @@ pub(super) struct ArrivingDelivery {
     /// JSON list of routes.
     pub(super) routes: String,
     pub(super) is_urgent: bool,
+    /// Brings no snapshot.
+    pub(super) is_revision: bool,
 }
 
 impl Arrival {
     pub(super) fn new(accepted: &Accepted, at: Millis) -> Self {
         let notification = &accepted.notification;
-        let group_id = group_id(&accepted.endpoint, notification);
+        let group_id = group_id(&accepted.endpoint, notification, &accepted.sender);
         Self {
             endpoint: accepted.endpoint.clone(),
             receiver: notification.receiver.clone(),
             dedup_key: dedup_key(&group_id, notification),
             group_id,
             group_key: notification.group_key.0.clone(),
+            sender: accepted.sender.clone(),
             is_declared_repeat: notification.is_declared_repeat,
             at,
             payload: accepted.payload.clone(),
@@ -78,6 +83,13 @@ impl ArrivingDelivery {
         Self::of(&planned, false)
     }
 
+    /// A delivery that only has what the target knows looked at once more.
+    pub(super) fn revision(target: &str) -> Self {
+        let routes = vec!["looked at again by the relay".to_owned()];
+        let planned = Planned { target: target.to_owned(), routes, ..Planned::default() };
+        Self { is_revision: true, ..Self::of(&planned, false) }
+    }
+
     fn new(planned: &Planned, notification: &Notification) -> Self {
         let is_urgent = notification.alerts.iter().any(|alert| {
             alert.status == Status::Firing
@@ -95,14 +107,17 @@ impl ArrivingDelivery {
             mentions: mentions_to_json(&planned.mentions),
             routes: to_json(&planned.routes),
             is_urgent,
+            is_revision: false,
         }
     }
 }
 
-/// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers: so the endpoint and the
-/// receiver belong to it.
-fn group_id(endpoint: &str, notification: &Notification) -> String {
-    hash([endpoint.as_bytes(), notification.receiver.as_bytes(), notification.group_key.0.as_bytes()])
+/// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers and by clusters that do not
+/// know each other: so the endpoint, the receiver and the cluster's name belong to it. A cluster without a name shares the group
+/// with others: its `externalURL` may be that of one peer among several, whose snapshots are of one and the same group.
+fn group_id(endpoint: &str, notification: &Notification, sender: &Sender) -> String {
+    let group = [endpoint, &notification.receiver, &notification.group_key.0];
+    hash(group.into_iter().chain(sender.source.as_deref()).map(str::as_bytes))
 }
 
 /// Equal for the copies that cluster peers send (they differ in `externalURL` and perhaps in annotations) and for nothing else.
@@ -142,7 +157,7 @@ mod tests {
     use crate::outbox::testing::{alert, firing, notification, resolved};
 
     fn key(notification: &Notification) -> String {
-        dedup_key(&group_id("ops", notification), notification)
+        dedup_key(&group_id("ops", notification, &Sender::default()), notification)
     }
 
     #[test]
@@ -167,7 +182,9 @@ mod tests {
         ] {
             assert_ne!(key(&base), key(&other), "{other:?}");
         }
-        assert_ne!(key(&base), dedup_key(&group_id("another endpoint", &base), &base));
+        assert_ne!(key(&base), dedup_key(&group_id("another endpoint", &base, &Sender::default()), &base));
+        let named = Sender::new(Some("sh".to_owned()), "", None);
+        assert_ne!(key(&base), dedup_key(&group_id("ops", &base, &named), &base));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod claiming;
 mod ending;
 mod reading;
 mod renaming;
+mod senders;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {

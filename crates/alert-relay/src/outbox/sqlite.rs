@@ -27,8 +27,11 @@ pub(super) mod ownership;
 pub(super) mod read_only;
 mod readers;
 mod renaming;
+mod request;
+mod revisions;
 mod rows;
 mod schema;
+mod senders;
 mod stories;
 mod writer;
 

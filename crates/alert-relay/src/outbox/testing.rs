@@ -17,6 +17,7 @@ use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, 
 use crate::outbox::error::ReadError;
 use crate::outbox::{Outbox, ReadOnlyOutbox};
 use crate::routes::Planned;
+use crate::sender::Sender;
 use crate::settings::StoreSettings;
 
 pub(crate) fn alert(fingerprint: &str, start: i64) -> Alert {
@@ -182,7 +183,8 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
         })
         .collect();
     let payload = crate::intake::write(&notification);
-    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries, unrouted: Vec::new() }
+    let sender = Sender::new(None, &notification.external_url, None);
+    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries, unrouted: Vec::new(), sender }
 }
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {

@@ -1,15 +1,19 @@
 //! Accepting: parse, route, make durable, and only then say yes.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::warn;
 
+use crate::clock::Millis;
 use crate::delivery::{Acceptance, Accepted};
 use crate::intake::{self, IntakeError, MOST_ALERTS};
+use crate::offload::offload;
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::routes;
+use crate::sender::Sender;
 use crate::settings::{Settings, no_such};
 
 /// What became of a webhook that was accepted.
@@ -19,6 +23,8 @@ pub(crate) struct Receipt {
     pub(crate) alerts: usize,
     /// How many of them no route matches.
     pub(crate) unrouted: usize,
+    /// Who posted it.
+    pub(crate) sender: Sender,
     /// What the store did.
     pub(crate) acceptance: Acceptance,
 }
@@ -26,6 +32,17 @@ pub(crate) struct Receipt {
 /// How long a large webhook waits for its turn: long enough for some others, short enough for Alertmanager to try again within its
 /// `group_interval`.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A webhook as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Posted {
+    /// `source` in the URL, which [`sender::source`](crate::sender::source) has checked.
+    pub(crate) source: Option<String>,
+    /// Where the connection came from.
+    pub(crate) address: Option<IpAddr>,
+    /// Alertmanager's JSON, if it is any.
+    pub(crate) body: Bytes,
+}
 
 /// Why a webhook was not accepted. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
@@ -58,18 +75,19 @@ impl Relay {
     }
 
     /// Accepts one webhook for `receiver`. `Ok` means that it is on disk.
-    pub(crate) async fn accept(&self, receiver: &str, body: Bytes) -> Result<Receipt, Refusal> {
+    pub(crate) async fn accept(&self, receiver: &str, posted: Posted) -> Result<Receipt, Refusal> {
         let settings = self.settings();
-        let routing =
-            settings.receivers.get(receiver).ok_or_else(|| self.unknown_receiver(&settings, receiver))?;
-        let room = self.parts.memory.accepting.take(body.len() as u64);
+        if !settings.receivers.contains_key(receiver) {
+            return Err(self.unknown_receiver(&settings, receiver));
+        }
+        let room = self.parts.memory.accepting.take(posted.body.len() as u64);
         let _share = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| Refusal::Busy)?;
-        let notification = intake::parse(&body)?;
-        let now = self.parts.clock.now().timestamp();
-        let plan = routes::plan(routing, &notification, now, &settings.time_zone);
-        let (alerts, unrouted) = (notification.alerts.len(), plan.unrouted.len());
-        if alerts >= MOST_ALERTS && notification.truncated_alerts > 0 {
-            let left_out = notification.truncated_alerts;
+        let (endpoint, now) = (receiver.to_owned(), self.parts.clock.now());
+        let accepted = offload(posted.body.len(), move || prepare(&settings, endpoint, posted, now)).await?;
+        let (alerts, unrouted) = (accepted.notification.alerts.len(), accepted.unrouted.len());
+        let sender = accepted.sender.clone();
+        let left_out = accepted.notification.truncated_alerts;
+        if alerts >= MOST_ALERTS && left_out > 0 {
             warn!(
                 receiver,
                 left_out,
@@ -77,21 +95,13 @@ impl Relay {
                  (hint: `group_by` in Alertmanager makes smaller groups)"
             );
         }
-        let acceptance = self
-            .store(Accepted {
-                endpoint: receiver.to_owned(),
-                notification,
-                payload: body,
-                deliveries: plan.deliveries,
-                unrouted: plan.unrouted,
-            })
-            .await?;
+        let acceptance = self.store(accepted).await?;
         let metrics = &self.parts.metrics;
         metrics.notification(receiver, matches!(acceptance, Acceptance::Duplicate { .. }));
         if unrouted > 0 {
             metrics.unrouted_alerts(receiver, unrouted);
         }
-        Ok(Receipt { alerts, unrouted, acceptance })
+        Ok(Receipt { alerts, unrouted, sender, acceptance })
     }
 
     /// Who has just lost its receiver, or posts to a relay that has none, is not told to give up.
@@ -112,4 +122,23 @@ impl Relay {
         let stored = self.parts.outbox.accept(accepted).await;
         stored.inspect_err(|error| self.parts.metrics.store_error(error))
     }
+}
+
+/// Reads and routes a webhook. Its receiver is in the settings.
+fn prepare(settings: &Settings, endpoint: String, posted: Posted, now: Millis) -> Result<Accepted, Refusal> {
+    let Posted { source, address, body } = posted;
+    let notification = intake::parse(&body)?;
+    let routing = settings.receivers.get(&endpoint).ok_or_else(|| {
+        let known = settings.receivers.keys().map(String::as_str).collect();
+        Refusal::Unknown(no_such("receiver", &endpoint, &known))
+    })?;
+    let plan = routes::plan(routing, &notification, now.timestamp(), &settings.time_zone);
+    Ok(Accepted {
+        sender: Sender::new(source, &notification.external_url, address),
+        endpoint,
+        notification,
+        payload: body,
+        deliveries: plan.deliveries,
+        unrouted: plan.unrouted,
+    })
 }

@@ -12,6 +12,7 @@ use crate::notification::Status;
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::relay::accept::Refusal;
+use crate::sender::Sender;
 use crate::settings::no_such;
 
 /// What could not be stored for a heartbeat is tried again after this long.
@@ -93,7 +94,8 @@ impl Relay {
         let payload = intake::write(&notification);
         // No receiver can have this name: a name has no slash.
         let endpoint = format!("heartbeats/{}", due.name);
-        self.store(Accepted { endpoint, notification, payload, deliveries, unrouted: Vec::new() }).await?;
+        let (unrouted, sender) = (Vec::new(), Sender::default());
+        self.store(Accepted { endpoint, notification, payload, deliveries, unrouted, sender }).await?;
         Ok(())
     }
 }

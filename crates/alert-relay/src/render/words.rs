@@ -86,7 +86,7 @@ pub(crate) fn template_failed(file: &str, error: &str, language: Language) -> St
 /// What is left to say where a channel refuses the text however it is put: how many alerts, how bad, where to look. Nothing of a
 /// label or an annotation is in it: one of those is what is refused.
 pub(crate) fn bare(message: &Message, language: Language) -> String {
-    let Changes { new, still, resolved, vanished } = &message.changes;
+    let Changes { new, still, resolved, vanished, .. } = &message.changes;
     let firing = new.iter().chain(still);
     let critical =
         firing.clone().filter(|alert| Severity::of(alert.label("severity")) == Severity::Critical).count();

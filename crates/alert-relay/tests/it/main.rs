@@ -21,6 +21,8 @@ mod reload;
 #[cfg(test)]
 mod send_test;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod stop;

@@ -4,19 +4,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::{Connection, Executor};
 
-use crate::client::get;
+use crate::client::{get, post_json};
 use crate::program::Home;
 use crate::robot::Robot;
 
-const STORE: &str = include_str!("testdata/store-of-version-5.sql");
+const VERSION_5: &str = include_str!("testdata/store-of-version-5.sql");
+const BEFORE_SENDERS: &str = include_str!("testdata/store-before-senders.sql");
 
 /// Puts the old store into a home, as if it had been written just now: what is too old would be given up or deleted.
-fn put_into(home: &Home) {
+fn put_into(home: &Home, dump: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let url = format!("sqlite://{}?mode=rwc", home.path().join("relay.db").display());
         let mut store = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        store.execute(STORE).await.unwrap();
+        store.execute(dump).await.unwrap();
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
         let newest: i64 = sqlx::query_scalar("SELECT MAX(accepted_at) FROM notifications")
             .fetch_one(&mut store)
@@ -45,7 +46,7 @@ fn what_an_earlier_version_left_is_delivered_and_explained() {
          receivers: {{ ops: {{ routes: [{{ targets: [later] }}] }} }}\n",
         robot.url()
     ));
-    put_into(&home);
+    put_into(&home, VERSION_5);
     let (code, said) = home.explain("b12021-1");
     assert_eq!(code, Some(1), "{said}");
     assert!(
@@ -123,5 +124,50 @@ fn what_an_earlier_version_left_is_delivered_and_explained() {
         for part in expected {
             assert!(said.contains(part), "{what} does not say {part:?}:\n{said}");
         }
+    }
+}
+
+/// A webhook: `NodeDown` fires for these nodes.
+fn node_down(external_url: &str, nodes: &[&str]) -> Vec<u8> {
+    let alert = |node: &&str| {
+        format!(
+            r#"{{"status":"firing","labels":{{"alertname":"NodeDown","severity":"critical","team":"chat","instance":"{node}"}},
+            "startsAt":"2026-11-28T20:00:00Z"}}"#
+        )
+    };
+    let alerts: Vec<String> = nodes.iter().map(alert).collect();
+    format!(
+        r#"{{"receiver":"ops","groupKey":"{{}}:{{alertname=\"NodeDown\"}}","externalURL":"{external_url}","alerts":[{}]}}"#,
+        alerts.join(",")
+    )
+    .into_bytes()
+}
+
+#[test]
+fn what_fired_before_senders_were_known_fires_on() {
+    let robot = Robot::start();
+    let url = robot.url();
+    let home = Home::new(&format!(
+        "targets:\n  later: {{ dingtalk: {{ webhook_url: '{url}' }} }}\n  chat: {{ dingtalk: {{ webhook_url: '{url}' }} }}\n\
+         receivers: {{ ops: {{ routes: [{{ matchers: ['team=\"chat\"'], targets: [chat] }}] }} }}\n"
+    ));
+    put_into(&home, BEFORE_SENDERS);
+    let serving = home.serve();
+    let pending = robot.next();
+    assert!(pending.body.contains("LinkDown"), "{}", pending.body);
+    pending.accept();
+    serving.wait_for("4b0655-3 to later ended: delivered");
+    for (external_url, nodes, new) in [
+        ("http://am-1:9093", &["node-1", "node-3"][..], "node-3"),
+        ("http://am-2:9093", &["node-5"][..], "node-5"),
+        ("http://am-1:9093", &["node-1", "node-3", "node-6"][..], "node-6"),
+    ] {
+        let answer = post_json(serving.address, "/api/v1/alerts/ops", &node_down(external_url, nodes));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let message = robot.next();
+        assert!(message.body.contains(new), "{new}: {}", message.body);
+        assert!(!message.body.contains("longer"), "{new}: {}", message.body);
+        message.accept();
+        serving.wait_for("to chat ended: delivered");
     }
 }

@@ -75,7 +75,7 @@ fn without_words(message: &Message) -> Message {
         };
         alerts.iter().map(strip).collect()
     };
-    let Changes { new, still, resolved, vanished } = &message.changes;
+    let Changes { new, still, resolved, vanished, flapped } = &message.changes;
     Message {
         group_key: GroupKey(String::new()),
         group_labels: LabelSet::new(),
@@ -86,6 +86,7 @@ fn without_words(message: &Message) -> Message {
             still: strip(still),
             resolved: strip(resolved),
             vanished: strip(vanished),
+            flapped: flapped.clone(),
         },
         ..message.clone()
     }

@@ -12,6 +12,7 @@ use crate::delivery::{End, RecipientStatus};
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, LabelSet};
 use crate::render::clean;
+use crate::sender::Sender;
 use crate::story::{Attempt, DeliveryStatus, Sightings, Story};
 
 /// Alerts or recipients that are listed; the rest is a number.
@@ -40,6 +41,7 @@ pub(super) fn of_delivery(
             clean(&received.receiver)
         ),
     );
+    page.line("Sender", &sender(&received.sender));
     page.line("Group", &clean(&received.group_key.0));
     page.alerts(story, alerts);
     page.routes(story.routes.as_deref());
@@ -252,6 +254,18 @@ impl Page<'_> {
             }
         }
     }
+}
+
+fn sender(sender: &Sender) -> String {
+    if sender.name.is_empty() {
+        return "not recorded: the relay itself, or an older version stored it".to_owned();
+    }
+    let source = sender.source.as_deref().map_or_else(String::new, |source| format!(", source `{source}`"));
+    let address = match sender.address.as_str() {
+        "" => String::new(),
+        address => format!(" at {address}"),
+    };
+    clean(&format!("{}{address}{source}", sender.name))
 }
 
 fn word(status: &DeliveryStatus) -> &'static str {

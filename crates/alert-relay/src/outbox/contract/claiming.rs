@@ -186,7 +186,7 @@ async fn a_claim_says_before_what_it_takes_of_memory() {
         let waiting = async || stage.outbox.waiting(&key).await.unwrap();
         assert_eq!(waiting().await, Waiting { webhooks: 9 << 20, ledger: 0, has_ended_a_process: false });
         let claim = stage.claim_only("chat").await.unwrap();
-        let mut sent = LedgerEntry { alert: firing("a", 10) };
+        let mut sent = LedgerEntry::new(firing("a", 10));
         sent.alert.annotations.insert("summary".to_owned(), "x".repeat(5_000));
         stage.settle(&claim, End::Delivered, vec![sent]).await;
         let next = waiting().await;

@@ -17,7 +17,7 @@ async fn an_end_tells_and_takes_the_older_ones_along() {
         // Not claimed, so it has to stay.
         stage.outbox.accept(accepted("group", vec![resolved("b", 10)], &["chat"])).await.unwrap();
         stage.attempt(&claim, 1, 1, true).await;
-        let mut sent = LedgerEntry { alert: firing("b", 10) };
+        let mut sent = LedgerEntry::new(firing("b", 10));
         sent.alert.annotations.insert("summary".to_owned(), "磁盘 \"满\"".to_owned());
         assert_eq!(stage.settle(&claim, End::Delivered, vec![sent.clone()]).await, 2);
 
@@ -52,10 +52,7 @@ async fn a_late_verdict_without_the_lease_changes_nothing() {
         let claim = stage.claim_only("chat").await.unwrap();
         stage.outbox.release(&claim.key, stage.clock.now()).await.unwrap();
         assert_eq!(stage.outbox.begin_attempt(start(1, 1, 1), LEASE).await.unwrap(), None);
-        assert_eq!(
-            stage.settle(&claim, End::Delivered, vec![LedgerEntry { alert: firing("a", 10) }]).await,
-            0
-        );
+        assert_eq!(stage.settle(&claim, End::Delivered, vec![LedgerEntry::new(firing("a", 10))]).await, 0);
         assert!(stage.claim_only("chat").await.unwrap().ledger.is_empty());
     })
     .await;
@@ -117,7 +114,7 @@ async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
 #[tokio::test]
 async fn what_a_target_was_told_is_remembered_long_after_the_delivery() {
     on_every_store(async |mut stage| {
-        let sent = LedgerEntry { alert: firing("a", 10) };
+        let sent = LedgerEntry::new(firing("a", 10));
         for (months, expected) in [(0, vec![sent.clone()]), (3, vec![sent.clone()]), (4, vec![])] {
             if months == 0 {
                 stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
@@ -139,8 +136,8 @@ async fn a_claim_reads_what_fires_and_what_its_webhooks_name() {
     on_every_store(async |stage| {
         stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
         let claim = stage.claim_only("chat").await.unwrap();
-        let entry = |alert| LedgerEntry { alert };
-        let over = |name: &str| LedgerEntry { alert: Alert { ends_at: None, ..resolved(name, 10) } };
+        let entry = LedgerEntry::new;
+        let over = |name: &str| LedgerEntry::new(Alert { ends_at: None, ..resolved(name, 10) });
         let known = vec![entry(firing("a", 10)), over("b"), over("c"), over("d"), entry(firing("e", 10))];
         stage.settle(&claim, End::Delivered, known).await;
         stage.outbox.accept(accepted("group", vec![resolved("c", 10)], &["chat"])).await.unwrap();
@@ -159,8 +156,8 @@ async fn what_is_over_is_remembered_for_a_day_and_what_fires_for_months() {
     on_every_store(async |stage| {
         stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
         let claim = stage.claim_only("chat").await.unwrap();
-        let entry = |alert| LedgerEntry { alert };
-        let over = LedgerEntry { alert: Alert { ends_at: None, ..resolved("b", 10) } };
+        let entry = LedgerEntry::new;
+        let over = LedgerEntry::new(Alert { ends_at: None, ..resolved("b", 10) });
         stage.settle(&claim, End::Suppressed, vec![entry(firing("a", 10)), over.clone()]).await;
         for (hours, expected) in [(23, vec![entry(firing("a", 10)), over]), (2, vec![entry(firing("a", 10))])]
         {

@@ -29,6 +29,7 @@ async fn a_delivery_is_told_while_its_owner_works_on_it() {
         stage.outbox.accept(webhook.clone()).await.unwrap();
         let waiting = story(&stage, 1).await;
         assert_eq!(waiting.received.payload.as_ref(), Some(&webhook.payload));
+        assert_eq!(waiting.received.sender, webhook.sender);
         assert_eq!((waiting.received.at, waiting.received.endpoint.as_str()), (stage.clock.now(), "ops"));
         assert_eq!(waiting.routes.as_deref(), Some(webhook.deliveries[0].routes.as_slice()));
         assert_eq!((waiting.alerts, waiting.outside_hours), (vec![fingerprint("a")], vec![fingerprint("b")]));

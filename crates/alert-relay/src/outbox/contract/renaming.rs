@@ -13,7 +13,7 @@ async fn what_waits_and_what_was_told_moves_and_what_is_being_sent_follows() {
             stage.outbox.accept(accepted(group, vec![firing("a", 10)], &["old", "other"])).await.unwrap();
         }
         let told = stage.claim_only("old").await.unwrap();
-        let sent = LedgerEntry { alert: firing("a", 10) };
+        let sent = LedgerEntry::new(firing("a", 10));
         stage.settle(&told, End::Delivered, vec![sent]).await;
         let sending = stage.claim_only("old").await.unwrap();
 
@@ -49,7 +49,7 @@ async fn what_the_new_name_was_told_already_stays() {
         for (target, start) in [("old", 10), ("new", 20)] {
             stage.outbox.accept(accepted("group", vec![firing("a", start)], &[target])).await.unwrap();
             let claim = stage.claim_only(target).await.unwrap();
-            let sent = LedgerEntry { alert: firing("a", start) };
+            let sent = LedgerEntry::new(firing("a", start));
             stage.settle(&claim, End::Delivered, vec![sent]).await;
         }
         stage.outbox.rename("old", "new").await.unwrap();

@@ -11,6 +11,7 @@ use crate::delivery::Acceptance;
 use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::rows::{in_statements, parameters};
+use crate::outbox::sqlite::senders;
 
 /// Stores the arrivals and says what became of each, in their order.
 pub(super) async fn accept(
@@ -26,6 +27,12 @@ pub(super) async fn accept(
             let originals: Vec<Option<i64>> =
                 chunk.iter().map(|arrival| original_of(arrival, newest.get(&arrival.group_id))).collect();
             let numbers = insert(connection, &chunk, &originals).await?;
+            let newest: Vec<Option<i64>> = chunk
+                .iter()
+                .zip(&originals)
+                .map(|(arrival, original)| original.or_else(|| numbers.get(&arrival.group_id).copied()))
+                .collect();
+            senders::note(connection, &chunk, &newest).await?;
             for ((place, arrival), original) in places.iter().zip(chunk).zip(originals) {
                 let Some(notification) = numbers.get(&arrival.group_id).copied() else {
                     return Err(sqlx::Error::RowNotFound);
@@ -114,9 +121,9 @@ async fn insert(
     originals: &[Option<i64>],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
     let sql = format!(
-        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload, unrouted) \
-         VALUES {} RETURNING id, group_id",
-        parameters(arrivals.len(), 9)
+        "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload, unrouted, \
+         source, sender, address) VALUES {} RETURNING id, group_id",
+        parameters(arrivals.len(), 12)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for (arrival, original) in arrivals.iter().zip(originals) {
@@ -129,7 +136,10 @@ async fn insert(
             .bind(original)
             .bind(arrival.at.0)
             .bind(original.is_none().then_some(arrival.payload.as_ref()))
-            .bind(&arrival.unrouted);
+            .bind(&arrival.unrouted)
+            .bind(&arrival.sender.source)
+            .bind(&arrival.sender.name)
+            .bind(&arrival.sender.address);
     }
     let rows = query.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("group_id")?, row.try_get("id")?))).collect()

@@ -8,7 +8,6 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
-use crate::outbox::arrival::ArrivingDelivery;
 use crate::outbox::columns::{to_json, wording_to_word};
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
@@ -20,29 +19,6 @@ const PRUNE_ROWS: i64 = 500;
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
 pub(super) const CLAIM_ROWS: i64 = 512;
-
-/// An empty delivery of a group's newest snapshot, unless the target has a delivery of it.
-pub(super) async fn add_empty_delivery(
-    connection: &mut SqliteConnection,
-    key: &DeliveryKey,
-    now: Millis,
-    gathered: &mut Gathered,
-) -> Result<(), sqlx::Error> {
-    let newest: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM notifications WHERE id = ( \
-           SELECT MAX(id) FROM notifications WHERE group_id = $1 AND duplicate_of IS NULL) \
-         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2)",
-    )
-    .bind(&key.group)
-    .bind(&key.target)
-    .fetch_optional(connection)
-    .await?;
-    if let Some(notification) = newest {
-        let share = ArrivingDelivery::empty(&key.target);
-        gathered.share(notification, &key.group, share, now);
-    }
-    Ok(())
-}
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,

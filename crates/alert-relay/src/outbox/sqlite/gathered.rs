@@ -98,8 +98,8 @@ impl Gathered {
 async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
-         next_at, ended_at, end_reason, routes) VALUES {}",
-        parameters(rows.len(), 13)
+         next_at, ended_at, end_reason, routes, is_revision) VALUES {}",
+        parameters(rows.len(), 14)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in rows {
@@ -122,7 +122,8 @@ async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Resu
             .bind(DUE_AT_ONCE.0)
             .bind(ended_at)
             .bind(reason)
-            .bind(&delivery.routes);
+            .bind(&delivery.routes)
+            .bind(i64::from(delivery.is_revision));
     }
     query.execute(connection).await?;
     Ok(())

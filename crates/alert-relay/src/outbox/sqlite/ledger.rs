@@ -3,14 +3,14 @@
 //! A group may have had any number of alerts, and its next webhook may hold one. So a claim reads what can matter to it: the alerts that
 //! the target knows as firing, and of those that are over the ones that its webhooks name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 
 use crate::clock::Millis;
-use crate::delivery::{DeliveryKey, LedgerEntry, Pending};
+use crate::delivery::{DeliveryKey, Ended, LedgerEntry, Pending};
 use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::columns::{from_json, to_json};
 use crate::outbox::sqlite::rows::{in_statements, parameters, parameters_from};
@@ -27,6 +27,9 @@ const MOST_ADDRESS_BYTES: usize = 2 * 1024;
 
 /// Bytes of firing alerts that one claim reads. What is beyond is read without labels and annotations: known, and told as a number.
 const MOST_READ_BYTES: usize = 8 * 1024 * 1024;
+
+/// What an entry is made of.
+const COLUMNS: &str = "fingerprint, status, starts_at, labels, annotations, generator_url, told_at, ends_at, tellers, ended_by, held_until";
 
 /// Rows read at a time.
 const PAGE: i64 = 512;
@@ -46,6 +49,7 @@ pub(super) async fn read(
     claimed: &[Pending],
 ) -> Result<Vec<LedgerEntry>, sqlx::Error> {
     let mut entries = firing(pool, key).await?;
+    entries.extend(held(pool, key).await?);
     let named = claimed.iter().flat_map(|delivery| delivery.alerts.iter().chain(&delivery.outside_hours));
     let mut named: BTreeSet<&str> = named.map(|fingerprint| fingerprint.0.as_str()).collect();
     for entry in &entries {
@@ -54,8 +58,7 @@ pub(super) async fn read(
     let named: Vec<&str> = named.into_iter().collect();
     for names in in_statements(&named) {
         let sql = format!(
-            "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
-             WHERE target = $1 AND group_id = $2 AND fingerprint IN {}",
+            "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND fingerprint IN {}",
             parameters_from(3, names.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group);
@@ -72,16 +75,17 @@ async fn firing(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>
     let mut entries = Vec::new();
     let (mut bytes, mut last) = (0, String::new());
     loop {
-        let rows = sqlx::query(
-            "SELECT fingerprint, status, starts_at, labels, annotations, generator_url FROM told \
-             WHERE target = $1 AND group_id = $2 AND status = 'firing' AND fingerprint > $3 ORDER BY fingerprint LIMIT $4",
-        )
-        .bind(&key.target)
-        .bind(&key.group)
-        .bind(&last)
-        .bind(PAGE)
-        .fetch_all(pool)
-        .await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM told \
+             WHERE target = $1 AND group_id = $2 AND status = 'firing' AND fingerprint > $3 ORDER BY fingerprint LIMIT $4"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(&key.target)
+            .bind(&key.group)
+            .bind(&last)
+            .bind(PAGE)
+            .fetch_all(pool)
+            .await?;
         for row in &rows {
             entries.push(entry(row, bytes <= MOST_READ_BYTES)?);
             bytes += text_bytes(row)?;
@@ -91,6 +95,16 @@ async fn firing(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>
             None => return Ok(entries),
         }
     }
+}
+
+/// What is over for one sender and not for another: few, and to be looked at although no webhook names them.
+async fn held(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND held_until IS NOT NULL AND status = 'resolved' LIMIT $3"
+    );
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group).bind(PAGE).fetch_all(pool).await?;
+    rows.iter().map(|row| entry(row, true)).collect()
 }
 
 fn text_bytes(row: &SqliteRow) -> Result<usize, sqlx::Error> {
@@ -117,13 +131,20 @@ fn entry(row: &SqliteRow, is_whole: bool) -> Result<LedgerEntry, sqlx::Error> {
         _ => Status::Resolved,
     };
     let set = |column: &str| if is_whole { from_json(row.try_get(column)?) } else { Ok(LabelSet::new()) };
+    let tellers: Option<&str> = row.try_get("tellers")?;
+    let tellers: BTreeMap<String, i64> = tellers.map_or(Ok(BTreeMap::new()), from_json)?;
+    let ended_by: Option<String> = row.try_get("ended_by")?;
+    let at = Millis(row.try_get("told_at")?);
     Ok(LedgerEntry {
+        tellers: tellers.into_iter().map(|(name, since)| (name, Millis(since))).collect(),
+        ended: ended_by.map(|by| Ended { by, at }),
+        held_until: row.try_get::<Option<i64>, _>("held_until")?.map(Millis),
         alert: Alert {
             status,
             labels: set("labels")?,
             annotations: set("annotations")?,
             starts_at: Millis(row.try_get("starts_at")?).timestamp(),
-            ends_at: None,
+            ends_at: row.try_get::<Option<i64>, _>("ends_at")?.map(|end| Millis(end).timestamp()),
             generator_url: if is_whole { row.try_get("generator_url")? } else { String::new() },
             fingerprint: Fingerprint(row.try_get("fingerprint")?),
         },
@@ -137,16 +158,23 @@ pub(super) async fn write(
     entries: &[LedgerEntry],
     now: Millis,
 ) -> Result<(), sqlx::Error> {
+    // An entry that was read without labels (there is too much to read) says nothing of them.
     for entries in in_statements(entries) {
         let sql = format!(
-            "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at) VALUES {} \
+            "INSERT INTO told (target, group_id, fingerprint, status, starts_at, labels, annotations, generator_url, told_at, \
+               ends_at, tellers, ended_by, held_until) VALUES {} \
              ON CONFLICT (target, group_id, fingerprint) DO UPDATE SET status = excluded.status, starts_at = excluded.starts_at, \
-             labels = excluded.labels, annotations = excluded.annotations, generator_url = excluded.generator_url, \
-             told_at = excluded.told_at",
-            parameters(entries.len(), 9)
+             labels = CASE excluded.labels WHEN '{{}}' THEN told.labels ELSE excluded.labels END, \
+             annotations = CASE excluded.labels WHEN '{{}}' THEN told.annotations ELSE excluded.annotations END, \
+             generator_url = CASE excluded.labels WHEN '{{}}' THEN told.generator_url ELSE excluded.generator_url END, \
+             told_at = excluded.told_at, ends_at = excluded.ends_at, tellers = excluded.tellers, ended_by = excluded.ended_by, \
+             held_until = excluded.held_until",
+            parameters(entries.len(), 13)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        for LedgerEntry { alert } in entries {
+        for LedgerEntry { alert, tellers, ended, held_until } in entries {
+            let since: BTreeMap<&str, i64> =
+                tellers.iter().map(|(name, since)| (name.as_str(), since.0)).collect();
             let address = &alert.generator_url;
             query = query
                 .bind(&key.target)
@@ -157,7 +185,11 @@ pub(super) async fn write(
                 .bind(to_json(&kept(&alert.labels)))
                 .bind(to_json(&kept(&alert.annotations)))
                 .bind(if address.len() > MOST_ADDRESS_BYTES { "" } else { address })
-                .bind(now.0);
+                .bind(now.0)
+                .bind(alert.ends_at.map(|end| Millis::from(end).0))
+                .bind((!since.is_empty()).then(|| to_json(&since)))
+                .bind(ended.as_ref().map(|ended| &ended.by))
+                .bind(held_until.map(|until| until.0));
         }
         query.execute(&mut *connection).await?;
     }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use crate::clock::Millis;
 use crate::delivery::{
     Claim, DeliveryKey, DueDelivery, End, PastAttempt, Pending, Progress, RecipientStatus, Rendering,
-    TargetCount, UrgencyFilter, Waiting,
+    TargetCount, UrgencyFilter, Vanished, Waiting,
 };
 use crate::outbox::columns::{
     ACCEPTED, SET_ASIDE, fingerprints_from_json, from_json, mentions_from_json, wording_from_word,
@@ -20,6 +20,7 @@ use crate::outbox::sqlite::failure::store_error;
 use crate::outbox::sqlite::ledger;
 use crate::outbox::sqlite::missed;
 use crate::recourse::Refusals;
+use crate::sender::Sender;
 
 /// Bytes of their webhooks that one claim takes at most, but for the first: all of them are read and parsed at a time.
 const CLAIM_BYTES: u64 = 8 * 1024 * 1024;
@@ -80,7 +81,7 @@ impl Readers {
     async fn read_claim(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, \
-               recipients, is_straggling, payload \
+               recipients, is_straggling, is_revision, source, sender, address, payload \
              FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
              WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
         )
@@ -98,7 +99,12 @@ impl Readers {
         let ledger = ledger::read(&self.pool, key, &deliveries).await?;
         let refusals = self.refusals(delivery).await?;
         let arrears = missed::read(&self.pool, key).await?;
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, progress, refusals, arrears }))
+        let senders: Vec<String> = sqlx::query_scalar("SELECT sender FROM senders WHERE group_id = $1")
+            .bind(&key.group)
+            .fetch_all(&self.pool)
+            .await?;
+        let senders = senders.into_iter().collect();
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, senders, progress, refusals, arrears }))
     }
 
     /// What the next claim of a queue would take of memory, if nothing more comes.
@@ -233,21 +239,28 @@ impl Readers {
     pub(in crate::outbox) async fn vanished(
         &self,
         accepted_after: Millis,
-    ) -> Result<Vec<DeliveryKey>, StoreError> {
+    ) -> Result<Vec<Vanished>, StoreError> {
         let rows = sqlx::query(
-            "SELECT known.target, known.group_id \
+            "SELECT known.target, known.group_id, newest.id \
              FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
-             JOIN notifications AS newest ON newest.id = ( \
-               SELECT MAX(id) FROM notifications WHERE group_id = known.group_id AND duplicate_of IS NULL) \
+             JOIN senders ON senders.group_id = known.group_id \
+             JOIN notifications AS newest ON newest.id = senders.notification \
              WHERE newest.accepted_at > $1 AND NOT EXISTS ( \
                SELECT 1 FROM deliveries WHERE deliveries.notification = newest.id AND deliveries.target = known.target)",
         )
         .bind(accepted_after.0)
         .fetch_all(&self.pool)
         .await;
-        let key = |row: &SqliteRow| {
-            Ok(DeliveryKey { target: row.try_get("target")?, group: row.try_get("group_id")? })
-        };
+        let vanished = |row: &SqliteRow| Ok(Vanished { key: key(row)?, notification: row.try_get("id")? });
+        rows.and_then(|rows| rows.iter().map(vanished).collect()).map_err(|error| store_error(&error))
+    }
+
+    pub(in crate::outbox) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 LIMIT $2")
+            .bind(until.0)
+            .bind(HELD_ROWS)
+            .fetch_all(&self.pool)
+            .await;
         rows.and_then(|rows| rows.iter().map(key).collect()).map_err(|error| store_error(&error))
     }
 
@@ -280,6 +293,13 @@ fn pending_of(urgency: UrgencyFilter) -> &'static str {
     }
 }
 
+/// Queues of which one round looks at what was held back.
+const HELD_ROWS: i64 = 100;
+
+fn key(row: &SqliteRow) -> Result<DeliveryKey, sqlx::Error> {
+    Ok(DeliveryKey { target: row.try_get("target")?, group: row.try_get("group_id")? })
+}
+
 fn due_delivery(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Error> {
     Ok(DueDelivery {
         key: DeliveryKey { target: target.to_owned(), group: row.try_get("group_id")? },
@@ -302,7 +322,18 @@ fn pending(row: &SqliteRow) -> Result<Pending, sqlx::Error> {
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
         recipients: recipients(row)?,
+        is_revision: row.try_get::<i64, _>("is_revision")? > 0,
+        sender: sender(row)?,
         payload: Bytes::from(row.try_get::<Vec<u8>, _>("payload")?),
+    })
+}
+
+/// Columns that are NULL were written by a version that did not have them.
+pub(super) fn sender(row: &SqliteRow) -> Result<Sender, sqlx::Error> {
+    Ok(Sender {
+        source: row.try_get("source")?,
+        name: row.try_get::<Option<String>, _>("sender")?.unwrap_or_default(),
+        address: row.try_get::<Option<String>, _>("address")?.unwrap_or_default(),
     })
 }
 

@@ -44,11 +44,11 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 8] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
+const MIGRATIONS: [&str; 9] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 8;
+pub(super) const NEWEST: i64 = 9;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -215,6 +215,41 @@ CREATE TABLE missed (
 CREATE INDEX missed_by_age ON missed (missed_at);
 ";
 
+/// Who says what: several senders may speak of one group.
+const VERSION_9: &str = r"
+ALTER TABLE notifications ADD COLUMN
+  source TEXT  /* source= in the URL it was posted to; NULL: none, or stored before version 9 */;
+ALTER TABLE notifications ADD COLUMN
+  sender TEXT  /* externalURL, or the address it came from; NULL: stored before version 9 */;
+ALTER TABLE notifications ADD COLUMN
+  address TEXT  /* where the connection came from; NULL: stored before version 9 */;
+ALTER TABLE deliveries ADD COLUMN
+  is_revision BIGINT NOT NULL DEFAULT 0  /* 1: brings no snapshot; what the target knows is looked at once more */;
+
+CREATE TABLE senders (
+  -- Who posts the snapshots of a group. An alert that one no longer reports may fire for another; who is not heard for five days
+  -- reports nothing any more.
+  group_id     TEXT   NOT NULL,  -- as in notifications
+  sender       TEXT   NOT NULL,  -- source, else sender in notifications; '' for those before version 9
+  notification BIGINT NOT NULL,  -- its newest snapshot
+  heard_at     BIGINT NOT NULL,
+  PRIMARY KEY (group_id, sender)
+) WITHOUT ROWID;
+CREATE INDEX senders_by_age ON senders (heard_at);
+INSERT INTO senders (group_id, sender, notification, heard_at)
+  SELECT group_id, '', MAX(id), MAX(accepted_at) FROM notifications WHERE duplicate_of IS NULL GROUP BY group_id;
+
+ALTER TABLE told ADD COLUMN
+  ends_at BIGINT  /* when it ended, as the webhook said; NULL: it fires, or that is not known */;
+ALTER TABLE told ADD COLUMN
+  tellers TEXT  /* JSON: who says that it fires, and since when for each; NULL: nobody, or written before version 9 */;
+ALTER TABLE told ADD COLUMN
+  ended_by TEXT  /* who said that it is over: source, sender and address; NULL: nobody did */;
+ALTER TABLE told ADD COLUMN
+  held_until BIGINT  /* somebody else still says that it fires: taken for stale until then */;
+CREATE INDEX told_held ON told (target, group_id, held_until) WHERE held_until IS NOT NULL;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +307,7 @@ mod tests {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 7);
+        assert_eq!(tables.len(), 8);
         for table in tables {
             let sql: String = table.get("sql");
             assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");

@@ -13,6 +13,7 @@ use crate::notification::{Fingerprint, GroupKey};
 use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
 };
+use crate::outbox::sqlite::readers::sender;
 use crate::story::{
     Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Story, Unrouted,
 };
@@ -32,7 +33,7 @@ pub(super) async fn story(
         "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, \
            parts_done, recipients, is_straggling, ended_at, end_reason, superseded_by, \
            received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
-           received.group_key, received.duplicate_of, COALESCE(received.payload, original.payload) AS payload \
+           received.source, received.sender, received.address, received.group_key, received.duplicate_of, COALESCE(received.payload, original.payload) AS payload \
          FROM deliveries JOIN notifications AS received ON received.id = deliveries.notification \
          LEFT JOIN notifications AS original ON original.id = received.duplicate_of WHERE deliveries.id = $1",
     )
@@ -74,6 +75,7 @@ fn tell(
             at: Millis(row.try_get("received_at")?),
             endpoint: row.try_get("endpoint")?,
             receiver: row.try_get("receiver")?,
+            sender: sender(row)?,
             group_key: GroupKey(row.try_get("group_key")?),
             duplicate_of: row.try_get("duplicate_of")?,
             payload: row.try_get::<Option<Vec<u8>>, _>("payload")?.map(Bytes::from),

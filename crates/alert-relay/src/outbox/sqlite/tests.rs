@@ -239,7 +239,7 @@ async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a
 async fn a_ledger_has_a_bounded_number_of_rows_and_forgets_what_is_over_first() {
     let stage = Stage::new().await;
     let entries = |range: std::ops::Range<usize>, alert: fn(&str, i64) -> Alert| -> Vec<LedgerEntry> {
-        range.map(|number| LedgerEntry { alert: alert(&format!("{number:06}"), 10) }).collect()
+        range.map(|number| LedgerEntry::new(alert(&format!("{number:06}"), 10))).collect()
     };
     let rows = async |status: &'static str| -> i64 {
         let url = format!("sqlite://{}", settings(stage.directory.path()).path.display());
@@ -270,7 +270,7 @@ async fn of_a_ledger_of_megabytes_every_alert_is_known_and_a_bounded_part_is_hel
         alert.labels.insert("text".to_owned(), "x".repeat(8_000));
         alert.annotations.insert("text".to_owned(), "x".repeat(100_000));
         alert.annotations.insert("summary".to_owned(), "y".repeat(8_000));
-        LedgerEntry { alert }
+        LedgerEntry::new(alert)
     };
     stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
     let claim = stage.claim_only("chat").await.unwrap();

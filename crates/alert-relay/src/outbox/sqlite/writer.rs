@@ -11,15 +11,16 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Millis;
-use crate::delivery::{Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Settlement};
+use crate::delivery::{
+    Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
+};
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::accept::accept;
-use crate::outbox::sqlite::changes;
 use crate::outbox::sqlite::failure::store_error;
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::open_files::OpenFiles;
-use crate::outbox::sqlite::renaming;
+use crate::outbox::sqlite::request::{Order, Request};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -34,33 +35,6 @@ pub(in crate::outbox) struct Writer {
     queue: mpsc::Sender<Request>,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
-}
-
-/// What is asked, what came of it, and who waits for it.
-#[derive(Debug)]
-struct Order<A, T> {
-    ask: A,
-    answer: Option<T>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-#[derive(Debug)]
-enum Request {
-    Accept(Order<Arrival, Acceptance>),
-    AddEmptyDelivery(Order<(DeliveryKey, Millis), ()>),
-    Claim(Order<(DeliveryKey, Millis, Millis, u64), bool>),
-    BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
-    EndAttempt(Order<(AttemptEnd, Millis), ()>),
-    Settle(Order<(Settlement, Millis), u64>),
-    Release(Order<(DeliveryKey, Millis), ()>),
-    GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
-    Hasten(Order<(String, Millis), ()>),
-    Rename(Order<(String, String, Millis), u64>),
-    Prune(Order<(Millis, Millis), u64>),
-    Ping(Order<Millis, ()>),
-    #[cfg(test)]
-    Statement(Order<&'static str, ()>),
-    Close(Order<(), ()>),
 }
 
 impl Writer {
@@ -98,10 +72,26 @@ impl Writer {
 
     pub(in crate::outbox) async fn add_empty_delivery(
         &self,
+        vanished: Vanished,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::AddEmptyDelivery, (vanished, now)).await
+    }
+
+    pub(in crate::outbox) async fn add_revision(
+        &self,
         key: DeliveryKey,
         now: Millis,
     ) -> Result<(), StoreError> {
-        self.ask(Request::AddEmptyDelivery, (key, now)).await
+        self.ask(Request::AddRevision, (key, now)).await
+    }
+
+    pub(in crate::outbox) async fn forget_senders(
+        &self,
+        heard_before: Millis,
+        now: Millis,
+    ) -> Result<Vec<Forgotten>, StoreError> {
+        self.ask(Request::ForgetSenders, (heard_before, now)).await
     }
 
     pub(in crate::outbox) async fn claim(
@@ -273,9 +263,7 @@ impl Loop {
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
             let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
-        } else if batch.iter().any(|request| {
-            matches!(request, Request::Accept(_) | Request::AddEmptyDelivery(_) | Request::Rename(_))
-        }) {
+        } else if batch.iter().any(Request::may_add_deliveries) {
             self.arrived.notify_one();
         }
         result.map_err(|error| store_error(&error))
@@ -312,104 +300,3 @@ impl Loop {
 }
 
 const KEPT_BATCH_SIZES: usize = 65_536;
-
-impl Request {
-    /// Whether its answer says that something is, or would be, kept.
-    fn is_promise(&self) -> bool {
-        matches!(self, Self::Accept(_) | Self::Ping(_))
-    }
-
-    async fn apply(
-        &mut self,
-        connection: &mut SqliteConnection,
-        owner: &str,
-        gathered: &mut Gathered,
-    ) -> Result<(), sqlx::Error> {
-        match self {
-            // All of a transaction together: see `apply` of the loop.
-            Self::Accept(_) => {}
-            Self::AddEmptyDelivery(order) => {
-                let (key, now) = &order.ask;
-                order.answer = Some(changes::add_empty_delivery(connection, key, *now, gathered).await?);
-            }
-            Self::Claim(order) => {
-                let (key, now, until, bytes) = &order.ask;
-                order.answer = Some(changes::claim(connection, owner, key, *now, *until, *bytes).await?);
-            }
-            Self::BeginAttempt(order) => {
-                let (start, now, until) = &order.ask;
-                order.answer = Some(changes::begin_attempt(connection, owner, start, *now, *until).await?);
-            }
-            Self::EndAttempt(order) => {
-                let (end, now) = &order.ask;
-                order.answer = Some(changes::end_attempt(connection, end, *now).await?);
-            }
-            Self::Settle(order) => {
-                let (settlement, now) = &order.ask;
-                order.answer = Some(changes::settle(connection, owner, settlement, *now, gathered).await?);
-            }
-            Self::Release(order) => {
-                let (key, next_at) = &order.ask;
-                order.answer = Some(changes::release(connection, owner, key, *next_at).await?);
-            }
-            Self::GiveUp(order) => {
-                let (target, before, reason, now) = &order.ask;
-                order.answer =
-                    Some(changes::give_up(connection, target, *before, reason, *now, gathered).await?);
-            }
-            Self::Hasten(order) => {
-                let (target, now) = &order.ask;
-                order.answer = Some(changes::hasten(connection, target, *now).await?);
-            }
-            Self::Rename(order) => {
-                let (from, to, now) = &order.ask;
-                order.answer = Some(renaming::rename(connection, from, to, *now, gathered).await?);
-            }
-            Self::Prune(order) => {
-                let (before, now) = order.ask;
-                order.answer = Some(changes::prune(connection, before, now).await?);
-            }
-            Self::Ping(order) => order.answer = Some(changes::ping(connection, order.ask).await?),
-            #[cfg(test)]
-            Self::Statement(order) => {
-                sqlx::raw_sql(order.ask).execute(connection).await?;
-                order.answer = Some(());
-            }
-            Self::Close(order) => order.answer = Some(()),
-        }
-        Ok(())
-    }
-
-    /// Answers who waits. Whoever has gone meanwhile does not change that it is done.
-    fn finish(self, outcome: &Result<(), StoreError>) {
-        let outcome = outcome.clone();
-        match self {
-            Self::Accept(order) => order.finish(outcome),
-            Self::AddEmptyDelivery(order) => order.finish(outcome),
-            Self::Claim(order) => order.finish(outcome),
-            Self::BeginAttempt(order) => order.finish(outcome),
-            Self::EndAttempt(order) => order.finish(outcome),
-            Self::Settle(order) => order.finish(outcome),
-            Self::Release(order) => order.finish(outcome),
-            Self::GiveUp(order) => order.finish(outcome),
-            Self::Hasten(order) => order.finish(outcome),
-            Self::Rename(order) => order.finish(outcome),
-            Self::Prune(order) => order.finish(outcome),
-            Self::Ping(order) => order.finish(outcome),
-            #[cfg(test)]
-            Self::Statement(order) => order.finish(outcome),
-            Self::Close(order) => order.finish(outcome),
-        }
-    }
-}
-
-impl<A, T> Order<A, T> {
-    fn finish(self, outcome: Result<(), StoreError>) {
-        let result = outcome.and_then(|()| {
-            self.answer.ok_or_else(|| StoreError::Failed {
-                detail: "a request was committed without an answer".to_owned(),
-            })
-        });
-        let _gone = self.reply.send(result);
-    }
-}

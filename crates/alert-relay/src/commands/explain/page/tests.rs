@@ -6,6 +6,7 @@ use super::*;
 use crate::delivery::{PublicId, Rendering};
 use crate::notification::GroupKey;
 use crate::outbox::testing::firing;
+use crate::sender::Sender;
 use crate::story::{Received, Sighting, Unrouted};
 
 const HOUR: i64 = 3_600_000;
@@ -45,6 +46,7 @@ fn delivered() -> Story {
             at: Millis(HOUR),
             endpoint: "ops".to_owned(),
             receiver: "ops".to_owned(),
+            sender: Sender::new(Some("sh".to_owned()), "http://am-1:9093", Some([10, 0, 0, 7].into())),
             group_key: GroupKey("{}:{alertname=\"a\"}".to_owned()),
             duplicate_of: None,
             payload: None,

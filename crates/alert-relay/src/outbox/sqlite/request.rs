@@ -1,0 +1,165 @@
+//! What the writer is asked: which statements a request is, and whom to answer.
+
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use crate::clock::Millis;
+use crate::delivery::{
+    Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
+};
+use crate::outbox::arrival::Arrival;
+use crate::outbox::error::StoreError;
+use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::sqlite::{changes, renaming, revisions, senders};
+
+/// What is asked, what came of it, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Order<A, T> {
+    pub(super) ask: A,
+    pub(super) answer: Option<T>,
+    pub(super) reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Request {
+    Accept(Order<Arrival, Acceptance>),
+    AddEmptyDelivery(Order<(Vanished, Millis), ()>),
+    AddRevision(Order<(DeliveryKey, Millis), ()>),
+    ForgetSenders(Order<(Millis, Millis), Vec<Forgotten>>),
+    Claim(Order<(DeliveryKey, Millis, Millis, u64), bool>),
+    BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
+    EndAttempt(Order<(AttemptEnd, Millis), ()>),
+    Settle(Order<(Settlement, Millis), u64>),
+    Release(Order<(DeliveryKey, Millis), ()>),
+    GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
+    Hasten(Order<(String, Millis), ()>),
+    Rename(Order<(String, String, Millis), u64>),
+    Prune(Order<(Millis, Millis), u64>),
+    Ping(Order<Millis, ()>),
+    #[cfg(test)]
+    Statement(Order<&'static str, ()>),
+    Close(Order<(), ()>),
+}
+
+impl Request {
+    /// Whether its answer says that something is, or would be, kept.
+    pub(super) fn is_promise(&self) -> bool {
+        matches!(self, Self::Accept(_) | Self::Ping(_))
+    }
+
+    pub(super) fn may_add_deliveries(&self) -> bool {
+        matches!(
+            self,
+            Self::Accept(_)
+                | Self::AddEmptyDelivery(_)
+                | Self::AddRevision(_)
+                | Self::ForgetSenders(_)
+                | Self::Rename(_)
+        )
+    }
+
+    pub(super) async fn apply(
+        &mut self,
+        connection: &mut SqliteConnection,
+        owner: &str,
+        gathered: &mut Gathered,
+    ) -> Result<(), sqlx::Error> {
+        match self {
+            // All of a transaction together: see `apply` of the loop.
+            Self::Accept(_) => {}
+            Self::AddEmptyDelivery(order) => {
+                let (vanished, now) = &order.ask;
+                order.answer =
+                    Some(revisions::add_empty_delivery(connection, vanished, *now, gathered).await?);
+            }
+            Self::AddRevision(order) => {
+                let (key, now) = &order.ask;
+                order.answer = Some(revisions::add_revision(connection, key, *now, gathered).await?);
+            }
+            Self::ForgetSenders(order) => {
+                let (before, now) = &order.ask;
+                order.answer = Some(senders::forget(connection, *before, *now, gathered).await?);
+            }
+            Self::Claim(order) => {
+                let (key, now, until, bytes) = &order.ask;
+                order.answer = Some(changes::claim(connection, owner, key, *now, *until, *bytes).await?);
+            }
+            Self::BeginAttempt(order) => {
+                let (start, now, until) = &order.ask;
+                order.answer = Some(changes::begin_attempt(connection, owner, start, *now, *until).await?);
+            }
+            Self::EndAttempt(order) => {
+                let (end, now) = &order.ask;
+                order.answer = Some(changes::end_attempt(connection, end, *now).await?);
+            }
+            Self::Settle(order) => {
+                let (settlement, now) = &order.ask;
+                order.answer = Some(changes::settle(connection, owner, settlement, *now, gathered).await?);
+            }
+            Self::Release(order) => {
+                let (key, next_at) = &order.ask;
+                order.answer = Some(changes::release(connection, owner, key, *next_at).await?);
+            }
+            Self::GiveUp(order) => {
+                let (target, before, reason, now) = &order.ask;
+                order.answer =
+                    Some(changes::give_up(connection, target, *before, reason, *now, gathered).await?);
+            }
+            Self::Hasten(order) => {
+                let (target, now) = &order.ask;
+                order.answer = Some(changes::hasten(connection, target, *now).await?);
+            }
+            Self::Rename(order) => {
+                let (from, to, now) = &order.ask;
+                order.answer = Some(renaming::rename(connection, from, to, *now, gathered).await?);
+            }
+            Self::Prune(order) => {
+                let (before, now) = order.ask;
+                order.answer = Some(changes::prune(connection, before, now).await?);
+            }
+            Self::Ping(order) => order.answer = Some(changes::ping(connection, order.ask).await?),
+            #[cfg(test)]
+            Self::Statement(order) => {
+                sqlx::raw_sql(order.ask).execute(connection).await?;
+                order.answer = Some(());
+            }
+            Self::Close(order) => order.answer = Some(()),
+        }
+        Ok(())
+    }
+
+    /// Answers who waits. Whoever has gone meanwhile does not change that it is done.
+    pub(super) fn finish(self, outcome: &Result<(), StoreError>) {
+        let outcome = outcome.clone();
+        match self {
+            Self::Accept(order) => order.finish(outcome),
+            Self::AddEmptyDelivery(order) => order.finish(outcome),
+            Self::AddRevision(order) => order.finish(outcome),
+            Self::ForgetSenders(order) => order.finish(outcome),
+            Self::Claim(order) => order.finish(outcome),
+            Self::BeginAttempt(order) => order.finish(outcome),
+            Self::EndAttempt(order) => order.finish(outcome),
+            Self::Settle(order) => order.finish(outcome),
+            Self::Release(order) => order.finish(outcome),
+            Self::GiveUp(order) => order.finish(outcome),
+            Self::Hasten(order) => order.finish(outcome),
+            Self::Rename(order) => order.finish(outcome),
+            Self::Prune(order) => order.finish(outcome),
+            Self::Ping(order) => order.finish(outcome),
+            #[cfg(test)]
+            Self::Statement(order) => order.finish(outcome),
+            Self::Close(order) => order.finish(outcome),
+        }
+    }
+}
+
+impl<A, T> Order<A, T> {
+    pub(super) fn finish(self, outcome: Result<(), StoreError>) {
+        let result = outcome.and_then(|()| {
+            self.answer.ok_or_else(|| StoreError::Failed {
+                detail: "a request was committed without an answer".to_owned(),
+            })
+        });
+        let _gone = self.reply.send(result);
+    }
+}

@@ -1,0 +1,100 @@
+//! Who posts the snapshots of each group, and when each was last heard.
+//!
+//! An alert fires as long as anybody who is heard says so (`ledger`), so nobody may be listed for ever: who falls silent is
+//! forgotten ([`forget`]), and of more than [`MAX_SENDERS`] in one group who was not heard for longest.
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::clock::Millis;
+use crate::delivery::{DeliveryKey, Forgotten};
+use crate::outbox::arrival::Arrival;
+use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::sqlite::revisions;
+use crate::outbox::sqlite::rows::parameters;
+
+/// Senders of one group. Clusters that do not know each other and are more than that have to name themselves by a `source`.
+const MAX_SENDERS: i64 = 64;
+
+/// Senders that one transaction forgets.
+const FORGET_ROWS: i64 = 100;
+
+/// Notes that the senders of these arrivals are heard; `newest` is the newest snapshot of each. No two arrivals are of one group.
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    arrivals: &[&Arrival],
+    newest: &[Option<i64>],
+) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "INSERT INTO senders (group_id, sender, notification, heard_at) VALUES {} \
+         ON CONFLICT (group_id, sender) DO UPDATE SET notification = excluded.notification, heard_at = excluded.heard_at \
+         RETURNING group_id, (SELECT COUNT(*) FROM senders AS others WHERE others.group_id = senders.group_id) AS count",
+        parameters(arrivals.len(), 4)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (arrival, newest) in arrivals.iter().zip(newest) {
+        query = query.bind(&arrival.group_id).bind(arrival.sender.teller()).bind(newest).bind(arrival.at.0);
+    }
+    for row in query.fetch_all(&mut *connection).await? {
+        if row.try_get::<i64, _>("count")? > MAX_SENDERS {
+            make_room(connection, row.try_get("group_id")?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn make_room(connection: &mut SqliteConnection, group_id: String) -> Result<(), sqlx::Error> {
+    let forgotten: Vec<String> = sqlx::query_scalar(
+        "DELETE FROM senders WHERE group_id = $1 AND sender NOT IN ( \
+           SELECT sender FROM senders WHERE group_id = $1 ORDER BY heard_at DESC, notification DESC LIMIT $2) RETURNING sender",
+    )
+    .bind(&group_id)
+    .bind(MAX_SENDERS)
+    .fetch_all(connection)
+    .await?;
+    for sender in forgotten {
+        tracing::warn!(
+            group = %group_id, %sender,
+            "more than {MAX_SENDERS} senders post the same alert group: {sender} was not heard for longest, and what it says fires \
+             counts no more until it posts again (hint: post to …?source=NAME, one name for each cluster)"
+        );
+    }
+    Ok(())
+}
+
+/// Forgets who was not heard since `heard_before`, and has the targets looked at that may know of something only they told.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    heard_before: Millis,
+    now: Millis,
+    gathered: &mut Gathered,
+) -> Result<Vec<Forgotten>, sqlx::Error> {
+    let rows = sqlx::query(
+        "DELETE FROM senders WHERE (group_id, sender) IN ( \
+           SELECT group_id, sender FROM senders WHERE heard_at < $1 ORDER BY heard_at LIMIT $2) \
+         RETURNING group_id, sender, heard_at",
+    )
+    .bind(heard_before.0)
+    .bind(FORGET_ROWS)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut forgotten = Vec::new();
+    for row in &rows {
+        let group: String = row.try_get("group_id")?;
+        let targets: Vec<String> =
+            sqlx::query_scalar("SELECT DISTINCT target FROM told WHERE status = 'firing' AND group_id = $1")
+                .bind(&group)
+                .fetch_all(&mut *connection)
+                .await?;
+        for target in &targets {
+            let key = DeliveryKey { target: target.clone(), group: group.clone() };
+            revisions::add_revision(connection, &key, now, gathered).await?;
+        }
+        forgotten.push(Forgotten {
+            group,
+            sender: row.try_get("sender")?,
+            heard_at: Millis(row.try_get("heard_at")?),
+            targets,
+        });
+    }
+    Ok(forgotten)
+}
