@@ -225,7 +225,8 @@ impl<'a> Section<'a> {
                     Ok(value) => value,
                     Err(error) => {
                         // The path is not shown: a secret is easily put under the key of its file.
-                        self.problem(file_key, format!("cannot read the file it names: {error}"));
+                        let hint = reader_hint(&error);
+                        self.problem(file_key, format!("cannot read the file it names: {error}{hint}"));
                         return None;
                     }
                 }
@@ -339,7 +340,18 @@ fn table<'a>(reading: &'a Reading, path: String, value: &'a Value) -> Option<Sec
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {
-    format!("cannot read `{}`: {error}", path.display())
+    format!("cannot read `{}`: {error}{}", path.display(), reader_hint(error))
+}
+
+/// Who it is that may not read a file: in a container, or under systemd, that is not who has made it.
+fn reader_hint(error: &std::io::Error) -> String {
+    if error.kind() != std::io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let user = rustix::process::geteuid();
+    format!(
+        " (hint: user {user}, as which this runs, has to be able to read it; `chown {user}` gives it to that user)"
+    )
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
     tell(match open_kernel_log(Path::new(KERNEL_LOG)) {
         Ok(_) => Finding::good(format!("XIDs: from the driver and {KERNEL_LOG}")),
         Err(error) => Finding::lost(format!(
-            "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG)"
+            "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG, or set kernel.dmesg_restrict=0 on the host)"
         )),
     });
 }

@@ -59,3 +59,14 @@ fn empty_text_gives_nothing_and_is_known() {
     check(&["a: x", "b: ''"], get, "true", &[]);
     check(&["b: 0"], get, "true", &[]);
 }
+
+/// The user is told by number: the names of a container's or a service's users are not those of who reads the message.
+#[test]
+fn who_may_not_read_a_file_is_told_who_that_is() {
+    let user = rustix::process::geteuid();
+    let told = cannot_read(Path::new("secrets/x"), &std::io::ErrorKind::PermissionDenied.into());
+    assert!(told.starts_with("cannot read `secrets/x`: permission denied (hint: user "), "{told}");
+    assert!(told.contains(&format!("`chown {user}`")), "{told}");
+    let missing = cannot_read(Path::new("secrets/x"), &std::io::ErrorKind::NotFound.into());
+    assert!(!missing.contains("hint"), "{missing}");
+}

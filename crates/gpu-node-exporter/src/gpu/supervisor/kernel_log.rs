@@ -28,7 +28,7 @@ pub(super) fn follow(on_xid: impl Fn(&str, u32) -> bool + Send + 'static) {
         Ok(log) => log,
         Err(error) => {
             debug!(
-                "XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG)"
+                "XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG, or kernel.dmesg_restrict=0)"
             );
             return;
         }
