@@ -15,8 +15,10 @@ python:aiosmtpd           python3-aiosmtpd          demo test
 python:prometheus_client  python3-prometheus-client test
 command:prometheus-node-exporter prometheus-node-exporter bench
 command:sqlite3           sqlite3                   test bench
-command:curl              curl                      gpu-check
-command:pgrep             procps                    gpu-check
+command:systemd-analyze   systemd                   test
+command:ip                iproute2                  test
+command:curl              curl                      test gpu-check
+command:pgrep             procps                    test gpu-check
 command:awk               mawk                      gpu-check
 "
 # The oldest that read the shipped files: keep_firing_for in rules, location in time intervals.

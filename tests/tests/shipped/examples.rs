@@ -4,33 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use e2e::chain::parts;
+use e2e::chain::{examples, parts};
 use e2e::ports::Port;
 use e2e::{http, programs};
 
 use crate::files::{path, run, text};
 
-/// The file with its examples as settings: a comment that begins with a key, an item or a lone word, and what hangs below it.
+/// The file with its examples as settings.
 fn with_examples(file: &str) -> String {
-    let mut lines = Vec::new();
-    let mut is_example = false;
-    for line in text(file).lines() {
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let comment = line.trim_start().strip_prefix("# ");
-        is_example =
-            comment.is_some_and(|words| begins_a_setting(words) || (is_example && words.starts_with(' ')));
-        lines.push(
-            comment
-                .filter(|_| is_example)
-                .map_or_else(|| line.to_owned(), |words| format!("{indent}{words}")),
-        );
-    }
-    lines.join("\n") + "\n"
-}
-
-fn begins_a_setting(words: &str) -> bool {
-    let first = words.split(' ').next().unwrap_or_default();
-    ["-", "{"].contains(&first) || first == words || (!first.is_empty() && first.ends_with(':'))
+    examples::with_examples(&text(file))
 }
 
 fn save(folder: &Path, file: &str, content: &str) -> String {
@@ -52,7 +34,7 @@ async fn the_relays_targets_routes_and_people() {
     let data = tempfile::tempdir().unwrap();
     let port = Port::free().unwrap();
     let settings = with_examples("deploy/alert-relay/relay.yml")
-        .replace(":8060\"", &format!("{}\"", port.address()))
+        .replace("127.0.0.1:8060", &port.address().to_string())
         .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
     let file = save(data.path(), "relay.yml", &settings);
     for (secret, content) in [
@@ -96,7 +78,7 @@ async fn each_target_alone() {
         let data = tempfile::tempdir().unwrap();
         let port = Port::free().unwrap();
         let settings = with_one_target(target)
-            .replace(":8060\"", &format!("{}\"", port.address()))
+            .replace("127.0.0.1:8060", &port.address().to_string())
             .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
         let file = save(data.path(), "relay.yml", &settings);
         for secret in secrets {
@@ -120,7 +102,7 @@ async fn the_query_for_what_was_given_up() {
     let data = tempfile::tempdir().unwrap();
     let port = Port::free().unwrap();
     let settings = text("deploy/alert-relay/relay.yml")
-        .replace(":8060\"", &format!("{}\"", port.address()))
+        .replace("127.0.0.1:8060", &port.address().to_string())
         .replace("sqlite:///var/lib/alert-relay", &format!("sqlite://{}", data.path().display()));
     let file = save(data.path(), "relay.yml", &settings);
     let mut relay = parts::relay(Path::new(&file)).unwrap().start(data.path()).unwrap();

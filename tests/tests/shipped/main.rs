@@ -23,3 +23,5 @@ mod preflight;
 mod promql;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod systemd;
