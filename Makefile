@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint mutants bench fuzz gpu-check install-deps install-cargo-deny install-cargo-machete release
+.PHONY: help demo up test lint mutants bench fuzz compose-test gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
@@ -13,7 +13,7 @@ SECONDS_EACH := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
 OURS := -p gpu-node-exporter -p alert-relay -p nvml-sim -p e2e
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo release ## The whole chain with simulated GPUs: an incident, and the messages it sends (ONCE=1: ends by itself)
 	@target/release/demo $(if $(ONCE),--once)
@@ -42,6 +42,9 @@ bench: packages-bench release ## Exporter and relay measured side by side with D
 
 fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)
 	@fuzz/run.sh '$(SECONDS_EACH)' $(TARGETS)
+
+compose-test: ## The compose file under this machine's Docker engine: health, reloads, crashes
+	@tests/compose-test.sh
 
 gpu-check: packages-gpu-check ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
 	cargo build --release -p gpu-node-exporter

@@ -3,10 +3,12 @@
 //! Owns what is started, in which order, and how it stops. The end-to-end tests, `make demo` and `make up` differ in the
 //! [`Plan`] only.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::http;
 use crate::process::{Launch, Process};
@@ -16,10 +18,14 @@ use crate::wait::until;
 pub mod addresses;
 pub mod channels;
 pub mod derived;
+pub mod examples;
+mod follow;
 pub mod parts;
+mod relay_command;
 
 use addresses::Addresses;
 use channels::Channels;
+use derived::{Derived, Source};
 use parts::Gpus;
 
 /// How long a part may take to answer for the first time: long enough for a debug build on a busy machine.
@@ -32,6 +38,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(45);
 pub struct Plan {
     /// Where everything that is written goes: settings, data, logs.
     pub data: PathBuf,
+    /// The folder with `deploy/` and `rules/`: the checkout, or a copy of it.
+    pub files: PathBuf,
     /// Who listens where.
     pub addresses: Addresses,
     /// What the exporter reads.
@@ -44,17 +52,42 @@ pub struct Plan {
     pub channels: Option<Channels>,
 }
 
+/// One program of the chain. In the order of the data, so that readers end before what they read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Prometheus.
+    Prometheus,
+    /// Alertmanager.
+    Alertmanager,
+    /// alert-relay.
+    Relay,
+    /// gpu-node-exporter.
+    Exporter,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prometheus => "Prometheus",
+            Self::Alertmanager => "Alertmanager",
+            Self::Relay => "alert-relay",
+            Self::Exporter => "gpu-node-exporter",
+        })
+    }
+}
+
 /// A chain that runs. Dropping it ends all of it at once; [`Chain::stop`] lets each part finish.
 #[derive(Debug)]
 pub struct Chain {
     /// Who listens where.
     pub addresses: Addresses,
-    data: PathBuf,
-    // In the order of the data, so that dropping ends the readers before what they read.
-    prometheus: Process,
-    alertmanager: Process,
-    relay: Process,
-    exporter: Process,
+    source: Source,
+    gpus: Gpus,
+    /// The files that it runs with.
+    derived: Derived,
+    /// The last that were looked at; they may have mistakes.
+    seen: Derived,
+    processes: BTreeMap<Part, Process>,
 }
 
 impl Chain {
@@ -62,43 +95,101 @@ impl Chain {
     ///
     /// Errors name the part that failed, with the end of its log.
     pub async fn start(plan: Plan) -> Result<Self> {
-        let files = derived::write(&plan)?;
-        let Plan { data, addresses, gpus, .. } = plan;
-        let (logs, client) = (data.join("logs"), http::client()?);
-        let ready = async |mut part: Process, url: String| -> Result<Process> {
-            part.ready(&client, &url, START_LIMIT).await?;
-            Ok(part)
-        };
+        let Plan { data, files, addresses, gpus, pace, node, channels } = plan;
+        let source = Source { data, files, pace, node, channels };
+        let derived = Derived::of(&source, &addresses)?;
+        derived.write(&source)?;
+        let mut chain =
+            Self { seen: derived.clone(), addresses, source, gpus, derived, processes: BTreeMap::new() };
+        // The exporter last: a simulated incident begins with it, and nobody must miss its beginning.
+        for part in [Part::Relay, Part::Alertmanager, Part::Prometheus, Part::Exporter] {
+            chain.begin(part).await?;
+        }
+        Ok(chain)
+    }
 
-        let relay = ready(parts::relay(&files.relay)?.start(&logs)?, addresses.relay_url("/-/ready")).await?;
-        let alertmanager = parts::alertmanager(&files.alertmanager, &data, &addresses)?.start(&logs)?;
-        let alertmanager = ready(alertmanager, addresses.alertmanager_url("/-/ready")).await?;
-        let prometheus = parts::prometheus(&files.prometheus, &data, &addresses)?.start(&logs)?;
-        let prometheus = ready(prometheus, addresses.prometheus_url("/-/ready")).await?;
-        // Last: a simulated incident begins with the exporter, and nobody must miss its beginning.
-        let textfiles = data.join("textfile");
-        std::fs::create_dir_all(&textfiles)
-            .with_context(|| format!("failed to make {}", textfiles.display()))?;
-        let exporter = parts::exporter(addresses.exporter.address(), &gpus)?;
-        let exporter = parts::shipped_flags(&textfiles).iter().fold(exporter, Launch::arg).start(&logs)?;
-        let exporter = ready(exporter, addresses.exporter_url("/-/healthy")).await?;
-        Ok(Self { addresses, data, prometheus, alertmanager, relay, exporter })
+    /// Starts one part, which must not run, and waits until it answers.
+    pub async fn begin(&mut self, part: Part) -> Result<()> {
+        let (data, addresses, files) = (&self.source.data, &self.addresses, self.derived.files(&self.source));
+        let (launch, url) = match part {
+            Part::Relay => {
+                let relay = &self.derived.relay;
+                let launch = parts::relay(&relay.file)?;
+                let launch =
+                    relay.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+                (launch, addresses.relay_url("/-/ready"))
+            }
+            Part::Alertmanager => {
+                let launch = parts::alertmanager(&files.alertmanager, data, addresses)?;
+                (launch, addresses.alertmanager_url("/-/ready"))
+            }
+            Part::Prometheus => {
+                let launch = parts::prometheus(&files.prometheus, data, addresses)?;
+                (launch, addresses.prometheus_url("/-/ready"))
+            }
+            Part::Exporter => {
+                let textfiles = self.textfiles();
+                std::fs::create_dir_all(&textfiles)
+                    .with_context(|| format!("failed to make {}", textfiles.display()))?;
+                let launch = parts::exporter(addresses.exporter.address(), &self.gpus)?;
+                let launch = parts::shipped_flags(&textfiles).iter().fold(launch, Launch::arg);
+                (launch, addresses.exporter_url("/-/healthy"))
+            }
+        };
+        let mut process = launch.start(&data.join("logs"))?;
+        process.ready(&http::client()?, &url, START_LIMIT).await?;
+        self.processes.insert(part, process);
+        Ok(())
     }
 
     /// Where everything that is written goes.
     pub fn data(&self) -> &Path {
-        &self.data
+        &self.source.data
+    }
+
+    /// Where the exporter reads the calendar and thresholds.
+    pub fn textfiles(&self) -> PathBuf {
+        self.source.data.join("textfile")
+    }
+
+    /// The relay's settings file, for a test that changes it.
+    pub fn relay_settings(&self) -> &Path {
+        &self.derived.relay.file
+    }
+
+    /// A part that runs.
+    pub fn process(&mut self, part: Part) -> Result<&mut Process> {
+        self.processes.get_mut(&part).with_context(|| format!("{part} does not run"))
+    }
+
+    /// `kill -9` for one part.
+    pub fn kill(&mut self, part: Part) {
+        // Dropping it kills it.
+        drop(self.processes.remove(&part));
+    }
+
+    /// The parts that have ended by themselves since this was last asked, and how.
+    pub fn ended(&mut self) -> Vec<(Part, String)> {
+        let ended: Vec<_> = self
+            .processes
+            .iter_mut()
+            .filter_map(|(part, process)| Some((*part, process.obituary()?)))
+            .collect();
+        for (part, _) in &ended {
+            self.processes.remove(part);
+        }
+        ended
     }
 
     /// Waits until a part ends by itself, and says which, with the end of its log.
     pub async fn broken(&mut self) -> anyhow::Error {
-        let parts = [&mut self.prometheus, &mut self.alertmanager, &mut self.relay, &mut self.exporter];
-        parts::first_ended(parts).await
+        let ended = until("a part to end", Duration::MAX, async || self.ended().into_iter().next()).await;
+        ended.map_or_else(|error| error, |(_, obituary)| anyhow!(obituary))
     }
 
     /// Stops the parts against the direction of the data, so that nobody calls one that is gone.
     pub async fn stop(self) -> Result<()> {
-        for part in [self.prometheus, self.alertmanager, self.relay, self.exporter] {
+        for part in self.processes.into_values() {
             part.stop(STOP_LIMIT).await?;
         }
         Ok(())
@@ -113,6 +204,6 @@ impl Chain {
             (!up.is_empty()).then_some(())
         })
         .await
-        .with_context(|| format!("(hint: the logs are in {})", self.data.join("logs").display()))
+        .with_context(|| format!("(hint: the logs are in {})", self.source.data.join("logs").display()))
     }
 }

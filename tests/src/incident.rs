@@ -53,6 +53,7 @@ impl Recipients {
     pub fn plan(&self, data: &Path, addresses: Addresses) -> Result<Plan> {
         Ok(Plan {
             data: data.to_path_buf(),
+            files: programs::checkout().to_path_buf(),
             addresses,
             gpus: Gpus::Simulated { scenario: scenario(data)?, age: Duration::ZERO },
             pace: PACE,

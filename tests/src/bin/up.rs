@@ -1,14 +1,17 @@
 //! `make up`: the whole chain natively, for real use, in the foreground until Ctrl-C.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use e2e::chain::addresses::Addresses;
 use e2e::chain::parts::Gpus;
-use e2e::chain::{Chain, Plan};
+use e2e::chain::{Chain, Part, Plan};
 use e2e::terminal::Terminal;
 use e2e::wait::until;
 use e2e::{http, programs, stop};
@@ -18,6 +21,10 @@ use yaml_serde::{Mapping, Value};
 const FIRST_READINGS_LIMIT: Duration = Duration::from_mins(1);
 /// How long the first scrape may take; Prometheus scrapes every 15 seconds.
 const FIRST_SCRAPE_LIMIT: Duration = Duration::from_mins(1);
+/// How often the edited files and the programs are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a program that ended by itself stays down: the first time, and at most.
+const REST: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1)];
 
 /// Exporter, Prometheus, Alertmanager and relay on this machine, with the settings in deploy/.
 #[derive(Parser)]
@@ -25,6 +32,9 @@ struct Arguments {
     /// The folder for metrics, silences, deliveries and logs.
     #[arg(long, default_value = "./data")]
     data: PathBuf,
+    /// The folder with deploy/ and rules/.
+    #[arg(long, default_value_os = programs::checkout().as_os_str())]
+    files: PathBuf,
 }
 
 #[tokio::main]
@@ -42,15 +52,24 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
     let made = std::fs::create_dir_all(&arguments.data).and_then(|()| arguments.data.canonicalize());
     let data = made.with_context(|| format!("failed to make the folder {}", arguments.data.display()))?;
+    let files = arguments.files.canonicalize();
+    let files = files.with_context(|| format!("there is no folder {}", arguments.files.display()))?;
+    let mut lock = lock(&data)?;
     terminal.say("starting exporter, relay, Alertmanager and Prometheus");
+    let addresses = Addresses::usual()?;
+    let written = lock
+        .set_len(0)
+        .and_then(|()| write!(lock, "process {}\n{}", std::process::id(), addresses.listing()));
+    written.context("failed to write the lock file")?;
     let plan =
-        Plan { data, addresses: Addresses::usual()?, gpus: Gpus::Real, pace: 1, node: None, channels: None };
+        Plan { data, files: files.clone(), addresses, gpus: Gpus::Real, pace: 1, node: None, channels: None };
     let mut chain = tokio::select! {
         chain = Chain::start(plan) => chain?,
         asked = stop::asked() => return asked,
     };
+    let deploy = files.join("deploy");
     let outcome = tokio::select! {
-        outcome = serve(terminal, &mut chain) => outcome,
+        outcome = serve(terminal, &mut chain, &deploy) => outcome,
         asked = stop::asked() => asked,
     };
     terminal.say("stopping");
@@ -59,13 +78,36 @@ async fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
     Ok(())
 }
 
-/// Says what runs, then waits for something to break.
-async fn serve(terminal: &Terminal, chain: &mut Chain) -> Result<()> {
-    let deploy = programs::checkout().join("deploy").canonicalize()?;
+/// Keeps a second start from using the same data on other ports; let go of when this program ends, however it ends.
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("up.lock");
+    let opened = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+    let mut file = opened.with_context(|| format!("failed to open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let mut runs = String::new();
+            // What it says is a help; that it is locked is enough.
+            let _ = file.read_to_string(&mut runs);
+            bail!("`make up` runs already with the data in {}: {runs}", data.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("failed to lock {}", path.display()))
+        }
+    }
+}
+
+/// Says what runs, then keeps it running: files that people edit are taken up, and a program that ends is started again.
+async fn serve(terminal: &Terminal, chain: &mut Chain, deploy: &Path) -> Result<()> {
+    let command = chain.write_relay_command()?;
     terminal.say("everything runs:");
     terminal.show(&chain.addresses.listing());
     terminal.show(&format!("  data, logs    {}\n", chain.data().display()));
-    terminal.show(&format!("  settings      {} (read at the start)\n\n", deploy.display()));
+    terminal.show(&format!(
+        "  settings      {}, rules beside it: changes are taken up as they are saved\n",
+        deploy.display()
+    ));
+    terminal.show(&format!("  relay.yml     {0} check, then {0} reload\n\n", command.display()));
     terminal.say(&gpus(chain).await?);
     let relay = deploy.join("alert-relay");
     let settings: Value = yaml_serde::from_str(&std::fs::read_to_string(relay.join("relay.yml"))?)?;
@@ -78,7 +120,46 @@ async fn serve(terminal: &Terminal, chain: &mut Chain) -> Result<()> {
     }
     chain.scraped(FIRST_SCRAPE_LIMIT).await?;
     terminal.say("Prometheus has scraped this machine; Ctrl-C stops everything");
-    Err(chain.broken().await)
+    keep(terminal, chain).await
+}
+
+/// Runs until it is cancelled.
+async fn keep(terminal: &Terminal, chain: &mut Chain) -> Result<()> {
+    let mut down: BTreeMap<Part, (Instant, Duration)> = BTreeMap::new();
+    let mut rests: BTreeMap<Part, Duration> = BTreeMap::new();
+    let mut complaint = String::new();
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tick.tick().await;
+        for (part, obituary) in chain.ended() {
+            let rest = rests.get(&part).copied().unwrap_or(REST[0]);
+            terminal.say(&format!("{obituary}\n{part} is started again in {rest:?}"));
+            down.insert(part, (Instant::now() + rest, rest));
+        }
+        let due: Vec<Part> =
+            down.iter().filter(|(_, (at, _))| *at <= Instant::now()).map(|(part, _)| *part).collect();
+        for part in due {
+            let rest = down.remove(&part).map_or(REST[0], |(_, rest)| (rest * 2).min(REST[1]));
+            rests.insert(part, rest);
+            match chain.begin(part).await {
+                Ok(()) => terminal.say(&format!("{part} runs again")),
+                Err(error) => {
+                    terminal.say(&format!("{error:#}\n{part} is started again in {rest:?}"));
+                    down.insert(part, (Instant::now() + rest, rest));
+                }
+            }
+        }
+        let news = chain
+            .follow()
+            .await
+            .unwrap_or_else(|error| vec![format!("cannot look at the settings: {error:#}")]);
+        // A file that cannot be read is told once, not every second.
+        for line in news.iter().filter(|line| **line != complaint) {
+            terminal.say(line);
+        }
+        complaint =
+            news.into_iter().next_back().filter(|line| line.starts_with("cannot look")).unwrap_or_default();
+    }
 }
 
 /// What the exporter sees of GPUs, for the person who expects to see theirs; said once the driver has answered or failed.

@@ -1,81 +1,155 @@
 //! The files the chain runs with: those in `deploy/` and `rules/`, with the addresses of this chain in place of the
 //! shipped ones.
 //!
-//! There is no second copy of any setting. A replacement that no longer finds its place is an error: the shipped file
-//! has changed and this one must follow.
+//! There is no second copy of any setting: what people edit is what is derived from. A word that they have replaced by their own
+//! stays theirs; that the shipped files have each word is a test's to hold.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use yaml_serde::Value;
 
-use crate::chain::Plan;
-use crate::programs;
+use crate::chain::addresses::Addresses;
+use crate::chain::channels::Channels;
 use crate::time_lapse;
+
+/// What the files are derived from, besides the addresses.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) data: PathBuf,
+    pub(crate) files: PathBuf,
+    pub(crate) pace: u32,
+    pub(crate) node: Option<String>,
+    pub(crate) channels: Option<Channels>,
+}
+
+/// Files by their paths in the checkout, with what stands in them.
+pub(crate) type Texts = Vec<(String, String)>;
+
+/// The settings of all parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Derived {
+    /// Prometheus' own file first, then its targets and rules.
+    pub(crate) prometheus: Texts,
+    /// Alertmanager's one file.
+    pub(crate) alertmanager: Texts,
+    /// How the relay is started.
+    pub(crate) relay: RelaySettings,
+}
+
+/// The relay's file, and what the environment lays over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RelaySettings {
+    pub(crate) file: PathBuf,
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// What is to be written to `file`; `None` when it is the one that people edit.
+    text: Option<String>,
+}
 
 /// Where the written files are.
 pub(crate) struct Files {
     pub(crate) prometheus: PathBuf,
     pub(crate) alertmanager: PathBuf,
-    pub(crate) relay: PathBuf,
 }
 
-/// Writes the settings of all parts under `<data>/config`, laid out as in the checkout, so that relative paths hold.
-pub(crate) fn write(plan: &Plan) -> Result<Files> {
-    let folder = plan.data.join("config");
-    let files = Files {
-        prometheus: folder.join("deploy/prometheus/prometheus.yml"),
-        alertmanager: folder.join("deploy/alertmanager/alertmanager.yml"),
-        relay: folder.join("deploy/alert-relay/relay.yml"),
-    };
-    // Left-overs of an earlier run would be read too: rules are found by a pattern.
-    match std::fs::remove_dir_all(&folder) {
+const PROMETHEUS: &str = "deploy/prometheus/prometheus.yml";
+const NODES: &str = "deploy/prometheus/targets/nodes.yml";
+const INFERENCE: &str = "deploy/prometheus/targets/inference.yml";
+const ALERTMANAGER: &str = "deploy/alertmanager/alertmanager.yml";
+const RELAY: &str = "deploy/alert-relay/relay.yml";
+
+impl Derived {
+    /// What the files under `deploy/` and `rules/` come to now.
+    pub(crate) fn of(source: &Source, addresses: &Addresses) -> Result<Self> {
+        Ok(Self {
+            prometheus: prometheus(source, addresses)?,
+            alertmanager: vec![(ALERTMANAGER.to_owned(), alertmanager(source, addresses)?)],
+            relay: relay(source, addresses)?,
+        })
+    }
+
+    /// Where [`write`](Self::write) puts them.
+    pub(crate) fn files(&self, source: &Source) -> Files {
+        let folder = config(source);
+        Files { prometheus: folder.join(PROMETHEUS), alertmanager: folder.join(ALERTMANAGER) }
+    }
+
+    /// Writes everything under `<data>/config`, laid out as in the checkout, so that relative paths hold.
+    pub(crate) fn write(&self, source: &Source) -> Result<()> {
+        let folder = config(source);
+        replace(&folder, &[self.prometheus.as_slice(), self.alertmanager.as_slice()].concat())?;
+        let store = source.data.join("alert-relay");
+        std::fs::create_dir_all(&store).with_context(|| format!("failed to make {}", store.display()))?;
+        let Some(text) = &self.relay.text else { return Ok(()) };
+        save(&self.relay.file, text)
+    }
+}
+
+impl RelaySettings {
+    /// A file that people edit, under this environment.
+    pub(crate) fn edited(file: PathBuf, environment: Vec<(&'static str, String)>) -> Self {
+        Self { file, environment, text: None }
+    }
+}
+
+/// Where the chain's files are written.
+pub(crate) fn config(source: &Source) -> PathBuf {
+    source.data.join("config")
+}
+
+/// Makes these the only files of a folder: rules are found by a pattern, and what an earlier run left behind would be read too.
+pub(crate) fn replace(folder: &Path, texts: &[(String, String)]) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("failed to empty {}", folder.display()));
         }
         _ => {}
     }
-    write_prometheus(plan, &folder)?;
-    let alertmanager = shipped("deploy/alertmanager/alertmanager.yml")?
-        .with("alert-relay:8060", &plan.addresses.relay.address().to_string())?;
-    save(&files.alertmanager, &alertmanager.faster(plan.pace)?)?;
-    save(&files.relay, &relay(plan)?)?;
-    // Paths in relay.yml start at the file: its secrets stay where they are.
-    let secrets = programs::checkout().join("deploy/alert-relay/secrets");
-    std::os::unix::fs::symlink(&secrets, folder.join("deploy/alert-relay/secrets"))
-        .with_context(|| format!("failed to link {}", secrets.display()))?;
-    Ok(files)
+    texts.iter().try_for_each(|(file, text)| save(&folder.join(file), text))
 }
 
-fn write_prometheus(plan: &Plan, folder: &Path) -> Result<()> {
-    let addresses = &plan.addresses;
-    let prometheus = shipped("deploy/prometheus/prometheus.yml")?
-        .with("alertmanager:9093", &addresses.alertmanager.address().to_string())?
-        .with("alert-relay:8060", &addresses.relay.address().to_string())?
-        .with("localhost:9090", &addresses.prometheus.address().to_string())?
-        // There is no Grafana here: messages then have no link to it.
-        .with("grafana: http://localhost:3000", "grafana: \"\"")?;
-    save(&folder.join(&prometheus.file), &prometheus.faster(plan.pace)?)?;
-
-    let mut nodes = shipped("deploy/prometheus/targets/nodes.yml")?
-        .with("this-machine:9100", &addresses.exporter.address().to_string())?;
-    if let Some(node) = &plan.node {
-        nodes = nodes.with("node: this-machine", &format!("node: {node}"))?;
-    }
-    save(&folder.join(&nodes.file), &nodes.text)?;
-    let inference = shipped("deploy/prometheus/targets/inference.yml")?;
-    save(&folder.join(&inference.file), &inference.text)?;
-
-    for file in rule_files()? {
-        let rules = shipped(&file)?;
-        save(&folder.join(&file), &rules.faster(plan.pace)?)?;
+/// Writes these over those that are there, and removes rules that are gone.
+pub(crate) fn update(folder: &Path, texts: &[(String, String)]) -> Result<()> {
+    texts.iter().try_for_each(|(file, text)| save(&folder.join(file), text))?;
+    let rules = folder.join("rules");
+    let listed = std::fs::read_dir(&rules).with_context(|| format!("failed to list {}", rules.display()))?;
+    for entry in listed {
+        let name = format!("rules/{}", entry?.file_name().to_string_lossy());
+        if !texts.iter().any(|(file, _)| *file == name) {
+            let gone = folder.join(name);
+            std::fs::remove_file(&gone).with_context(|| format!("failed to remove {}", gone.display()))?;
+        }
     }
     Ok(())
 }
 
+fn prometheus(source: &Source, addresses: &Addresses) -> Result<Texts> {
+    let prometheus = shipped(source, PROMETHEUS)?
+        .with("alertmanager:9093", &addresses.alertmanager.address().to_string())
+        .with("alert-relay:8060", &addresses.relay.address().to_string())
+        .with("localhost:9090", &addresses.prometheus.address().to_string())
+        // There is no Grafana here: messages then have no link to it.
+        .with("grafana: http://localhost:3000", "grafana: \"\"");
+    let mut nodes =
+        shipped(source, NODES)?.with("this-machine:9100", &addresses.exporter.address().to_string());
+    if let Some(node) = &source.node {
+        nodes = nodes.with("node: this-machine", &format!("node: {node}"));
+    }
+    let mut texts = vec![
+        (PROMETHEUS.to_owned(), prometheus.faster(source.pace)?),
+        (NODES.to_owned(), nodes.text),
+        (INFERENCE.to_owned(), shipped(source, INFERENCE)?.text),
+    ];
+    for file in rule_files(source)? {
+        let rules = shipped(source, &file)?.faster(source.pace)?;
+        texts.push((file, rules));
+    }
+    Ok(texts)
+}
+
 /// `rules/*.rules.yml`, by their paths in the checkout.
-fn rule_files() -> Result<Vec<String>> {
-    let folder = programs::checkout().join("rules");
+fn rule_files(source: &Source) -> Result<Vec<String>> {
+    let folder = source.files.join("rules");
     let names = || -> std::io::Result<Vec<String>> {
         std::fs::read_dir(&folder)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -88,29 +162,45 @@ fn rule_files() -> Result<Vec<String>> {
     Ok(names.iter().map(|name| format!("rules/{name}")).collect())
 }
 
-fn relay(plan: &Plan) -> Result<String> {
-    let addresses = &plan.addresses;
-    let store = plan.data.join("alert-relay");
-    std::fs::create_dir_all(&store).with_context(|| format!("failed to make {}", store.display()))?;
-    let settings = shipped("deploy/alert-relay/relay.yml")?
-        .with("\":8060\"", &format!("\"{}\"", addresses.relay.address()))?
-        .with("localhost:8060", &addresses.relay.address().to_string())?
-        .with("sqlite:///var/lib/alert-relay/", &format!("sqlite://{}/", store.display()))?;
-    let Some(channels) = &plan.channels else { return Ok(settings.text) };
-    let mut tree: Value = yaml_serde::from_str(&settings.text)?;
-    channels.put_into(&mut tree).context("failed to put other targets into deploy/alert-relay/relay.yml")?;
-    Ok(yaml_serde::to_string(&tree)?)
+fn alertmanager(source: &Source, addresses: &Addresses) -> Result<String> {
+    let relay = addresses.relay.address().to_string();
+    let mut shipped = shipped(source, ALERTMANAGER)?.with("alert-relay:8060", &relay);
+    if let Some(channels) = &source.channels {
+        shipped.text = channels.put_mailbox_into(&shipped.text)?;
+    }
+    shipped.faster(source.pace)
+}
+
+fn relay(source: &Source, addresses: &Addresses) -> Result<RelaySettings> {
+    let edited = source.files.join(RELAY);
+    let mut environment = vec![
+        ("ALERT_RELAY__SERVER__LISTEN", addresses.relay.address().to_string()),
+        (
+            "ALERT_RELAY__STORE__URL",
+            format!("sqlite://{}/relay.db", source.data.join("alert-relay").display()),
+        ),
+    ];
+    // Who has set it knows better, as long as the port is the usual one.
+    if addresses.relay.address().port() != 8060 {
+        environment.push(("ALERT_RELAY__SERVER__EXTERNAL_URL", addresses.relay_url("")));
+    }
+    let Some(channels) = &source.channels else {
+        return Ok(RelaySettings::edited(edited, environment));
+    };
+    let mut tree: Value = yaml_serde::from_str(&shipped(source, RELAY)?.text)?;
+    channels.put_into(&mut tree).with_context(|| format!("failed to put other targets into {RELAY}"))?;
+    let file = config(source).join(RELAY);
+    Ok(RelaySettings { file, environment, text: Some(yaml_serde::to_string(&tree)?) })
 }
 
 /// A file of the checkout on its way to this chain.
 struct Shipped {
-    /// Its path in the checkout.
     file: String,
     text: String,
 }
 
-fn shipped(file: &str) -> Result<Shipped> {
-    let path = programs::checkout().join(file);
+fn shipped(source: &Source, file: &str) -> Result<Shipped> {
+    let path = source.files.join(file);
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     Ok(Shipped { file: file.to_owned(), text })
@@ -118,13 +208,8 @@ fn shipped(file: &str) -> Result<Shipped> {
 
 impl Shipped {
     /// With every `from` replaced.
-    fn with(self, from: &str, to: &str) -> Result<Self> {
-        ensure!(
-            self.text.contains(from),
-            "{} no longer contains `{from}`\n(hint: tests/src/chain/derived.rs must follow it)",
-            self.file
-        );
-        Ok(Self { text: self.text.replace(from, to), ..self })
+    fn with(self, from: &str, to: &str) -> Self {
+        Self { text: self.text.replace(from, to), ..self }
     }
 
     /// With every waiting time divided; untouched, comments included, at the shipped pace.
@@ -142,4 +227,30 @@ fn save(path: &Path, text: &str) -> Result<()> {
         std::fs::write(path, text)
     };
     written().with_context(|| format!("failed to write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs;
+
+    /// Every word that is replaced, and the shipped file that has it.
+    const REPLACED: [(&str, &str); 7] = [
+        (PROMETHEUS, "alertmanager:9093"),
+        (PROMETHEUS, "alert-relay:8060"),
+        (PROMETHEUS, "localhost:9090"),
+        (PROMETHEUS, "grafana: http://localhost:3000"),
+        (NODES, "this-machine:9100"),
+        (NODES, "node: this-machine"),
+        (ALERTMANAGER, "alert-relay:8060"),
+    ];
+
+    /// A word that has gone would leave the chain with the shipped address, where nobody listens.
+    #[test]
+    fn the_shipped_files_have_every_word_that_is_replaced() {
+        for (file, word) in REPLACED {
+            let text = std::fs::read_to_string(programs::checkout().join(file)).unwrap();
+            assert!(text.contains(word), "{file} no longer contains `{word}`: derived.rs must follow it");
+        }
+    }
 }

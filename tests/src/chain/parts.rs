@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 
 use crate::chain::addresses::Addresses;
-use crate::process::{Launch, Process};
+use crate::process::Launch;
 use crate::programs;
-use crate::wait;
 
 /// What the exporter reads GPUs from.
 #[derive(Clone, Debug)]
@@ -80,14 +79,5 @@ pub fn prometheus(config: &Path, data: &Path, addresses: &Addresses) -> Result<L
         .arg("--storage.tsdb.retention.size=20GB")
         .arg(format!("--web.listen-address={}", addresses.prometheus.address()))
         .arg(format!("--web.external-url={}", addresses.prometheus_url("")))
-        .arg(format!("--web.user-assets={}", programs::checkout().join("rules").display()))
-        .arg("--web.enable-lifecycle"))
-}
-
-/// Waits until one of these ends by itself, and says which and how.
-pub(crate) async fn first_ended<const N: usize>(mut parts: [&mut Process; N]) -> anyhow::Error {
-    let never = Duration::MAX;
-    let ended =
-        wait::until("a part to end", never, async || parts.iter_mut().find_map(|part| part.obituary())).await;
-    ended.map_or_else(|error| error, |obituary| anyhow!(obituary))
+        .arg(format!("--web.user-assets={}", programs::checkout().join("rules").display())))
 }

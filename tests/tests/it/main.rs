@@ -29,3 +29,5 @@ mod relay_input;
 mod robot_limits;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod up;
