@@ -35,6 +35,13 @@ class Mailbox:
         return f"250 2.0.0 Ok: queued as {name}"
 
 
+class Session(SMTP):
+    """One session, which asks for name and password in the words that clients of other servers wait for (Alertmanager does)."""
+
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
+
+
 def login_check(user, password):
     """An authenticator that knows one user."""
 
@@ -56,7 +63,7 @@ async def serve(options):
     implicit = options.tls == "implicit"
 
     def session():
-        return SMTP(
+        return Session(
             mailbox,
             hostname="mail.test",
             authenticator=login_check(options.user, options.password),

@@ -12,6 +12,8 @@ mod relay_fixture;
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod documented_commands;
+#[cfg(test)]
 mod exporter_input;
 #[cfg(test)]
 mod exposition;
@@ -22,11 +24,15 @@ mod mail;
 #[cfg(test)]
 mod module_order;
 #[cfg(test)]
+mod neighbour;
+#[cfg(test)]
 mod relay_durability;
 #[cfg(test)]
 mod relay_input;
 #[cfg(test)]
 mod robot_limits;
+#[cfg(test)]
+mod silence;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -119,6 +119,9 @@ fn nothing_is_published_beyond_this_machine() {
     }
     let exporter = yaml("docker-compose.yml")["services"]["gpu-node-exporter"]["command"].to_string();
     assert!(exporter.contains("--web.listen-address=${EXPORTER_LISTEN:-172.30.98.1:9100}"), "{exporter}");
+    // it::neighbour shows what this keeps out.
+    assert!(exporter.contains("--web.allowed-sources="), "{exporter}");
+    assert!(!exporter.contains("--web.enable-lifecycle"), "{exporter}");
 }
 
 #[test]
