@@ -110,7 +110,7 @@ impl Chain {
 
     /// Starts one part, which must not run, and waits until it answers.
     pub async fn begin(&mut self, part: Part) -> Result<()> {
-        let (data, addresses, files) = (&self.source.data, &self.addresses, self.derived.files(&self.source));
+        let (data, addresses, files) = (&self.source.data, &self.addresses, derived::files(&self.source));
         let (launch, url) = match part {
             Part::Relay => {
                 let relay = &self.derived.relay;

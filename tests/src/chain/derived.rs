@@ -68,12 +68,6 @@ impl Derived {
         })
     }
 
-    /// Where [`write`](Self::write) puts them.
-    pub(crate) fn files(&self, source: &Source) -> Files {
-        let folder = config(source);
-        Files { prometheus: folder.join(PROMETHEUS), alertmanager: folder.join(ALERTMANAGER) }
-    }
-
     /// Writes everything under `<data>/config`, laid out as in the checkout, so that relative paths hold.
     pub(crate) fn write(&self, source: &Source) -> Result<()> {
         let folder = config(source);
@@ -95,6 +89,12 @@ impl RelaySettings {
 /// Where the chain's files are written.
 pub(crate) fn config(source: &Source) -> PathBuf {
     source.data.join("config")
+}
+
+/// Where Prometheus and Alertmanager find theirs.
+pub(crate) fn files(source: &Source) -> Files {
+    let folder = config(source);
+    Files { prometheus: folder.join(PROMETHEUS), alertmanager: folder.join(ALERTMANAGER) }
 }
 
 /// Makes these the only files of a folder: rules are found by a pattern, and what an earlier run left behind would be read too.

@@ -80,7 +80,7 @@ impl Chain {
         let folder = tempfile::tempdir_in(self.data()).context("failed to make a folder")?;
         let texts = [next.prometheus.as_slice(), next.alertmanager.as_slice()].concat();
         derived::replace(folder.path(), &texts)?;
-        let file = of(&next.files(&self.source)).strip_prefix(derived::config(&self.source))?.to_owned();
+        let file = of(&derived::files(&self.source)).strip_prefix(derived::config(&self.source))?.to_owned();
         let output = Command::new(programs::debian(checker)?)
             .args(arguments)
             .arg(folder.path().join(file))

@@ -24,8 +24,8 @@ impl Chain {
 }
 
 fn script(program: &Path, relay: &RelaySettings) -> String {
-    let variables: String =
-        relay.environment.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+    let exports = |(name, value): &(&str, String)| format!("export {name}={}\n", quoted(value));
+    let variables = relay.environment.iter().map(exports).collect::<Vec<_>>().concat();
     format!(
         "#!/bin/sh\n# usage: relay check|reload|send-test TARGET|explain ID|... — alert-relay with the settings that `make up` runs with, which\n\
          # wrote this file.\n{variables}exec {} \"$@\" --config {}\n",

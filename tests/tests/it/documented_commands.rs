@@ -75,7 +75,7 @@ fn blocks(page: &str) -> Vec<String> {
         match (line.strip_prefix("```"), open.as_mut()) {
             (Some(language), None) => open = Some((language.is_empty(), String::new())),
             (Some(_), Some(_)) => {
-                blocks.extend(open.take().filter(|(plain, _)| *plain).map(|(_, text)| text))
+                blocks.extend(open.take().filter(|(plain, _)| *plain).map(|(_, text)| text));
             }
             (None, Some((_, text))) => {
                 text.push_str(line);

@@ -20,7 +20,7 @@ use e2e::incident::Recipients;
 use e2e::programs;
 use e2e::wait::until;
 
-/// The shipped waiting times divided by this: three minutes for `TargetDown` become six seconds.
+/// The shipped waiting times divided by this: two minutes for `RelayDown` become four seconds.
 const PACE: u32 = 30;
 /// From the break to the message. Times of rules and groups are some ten seconds; the rest is a busy machine.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -74,7 +74,7 @@ async fn a_dead_relay() {
     let recipients = Recipients::start(data.path()).await.unwrap();
     let mut chain = chain(&recipients, data.path()).await;
     chain.kill(Part::Relay);
-    mailed(&chain, &recipients, TROUBLE_MAILBOX, "TargetDown").await;
+    mailed(&chain, &recipients, TROUBLE_MAILBOX, "RelayDown").await;
 }
 
 #[tokio::test]
