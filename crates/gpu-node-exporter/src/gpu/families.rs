@@ -2,7 +2,7 @@
 //!
 //! Series carry `gpu` (index) and `uuid` only; what describes a GPU is in `gpu_info`. The one exception is `gpu_up`,
 //! which adds `pci_bus_id`: it must still name the slot when the readings of a lost GPU have stopped, and a GPU that the driver never
-//! showed has no other name. `gpu_info` stays for a lost GPU, and XID series do, since they say why.
+//! showed has no other name, also for its XIDs. `gpu_info` stays for a lost GPU, and XID series do, since they say why.
 
 use std::time::Instant;
 
@@ -144,6 +144,15 @@ fn xids(snapshot: &Snapshot) -> [Family; 2] {
             if let Some(at) = xid.last {
                 last.push(labels.clone(), at);
             }
+            count.push(labels, xid.total());
+        }
+    }
+    // Of a GPU without a name there is nothing to see until something happened.
+    for (slot, xids) in &snapshot.nameless_xids {
+        for (code, xid) in xids.iter() {
+            let Some(at) = xid.last else { continue };
+            let labels = Labels::new([("pci_bus_id", format!("{slot}.0")), ("xid", code.to_string())]);
+            last.push(labels.clone(), at);
             count.push(labels, xid.total());
         }
     }

@@ -19,6 +19,9 @@ use super::reading::Reading;
 use super::restart::Restart;
 use super::settings::longest_gap;
 
+/// More addresses than a machine has slots for are somebody's mistake.
+const MAX_SLOTS: usize = 64;
+
 /// Everything a scrape can show of the GPUs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
@@ -28,6 +31,8 @@ pub(super) struct Snapshot {
     pub(super) gpus: Vec<Gpu>,
     /// XIDs by GPU UUID.
     pub(super) xids: BTreeMap<String, Xids>,
+    /// XIDs by PCI address without function, of GPUs that never told their UUID: one that does not come up at boot has nothing else.
+    pub(super) nameless_xids: BTreeMap<String, Xids>,
     /// When a GPU last answered.
     pub(super) heard_at: Option<Instant>,
     /// Every GPU that the driver lists has answered once, or was found not to.
@@ -109,6 +114,7 @@ impl Snapshot {
         });
         self.gpus[at].list = self.list.number;
         self.gpus[at].read(index, reading, now, self.longest_gap);
+        self.name_xids(at);
         self.heard(index);
     }
 
@@ -159,20 +165,29 @@ impl Snapshot {
         }
     }
 
-    /// Takes in an XID; `at` is seconds since 1970.
+    /// Takes in an XID of a GPU with this UUID; `at` is seconds since 1970.
     pub(super) fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource, at: f64) {
         self.xids.entry(uuid.to_owned()).or_default().count(code, source, at);
     }
 
+    /// Takes in an XID of a GPU at a PCI address without function (`0000:17:00`) that has told no UUID yet.
+    pub(super) fn count_nameless_xid(&mut self, slot: &str, code: u32, at: f64) {
+        if self.nameless_xids.len() < MAX_SLOTS || self.nameless_xids.contains_key(slot) {
+            self.nameless_xids.entry(slot.to_owned()).or_default().count(code, XidSource::KernelLog, at);
+        }
+    }
+
+    /// What was counted at this GPU's address is its own, now that its UUID is known.
+    fn name_xids(&mut self, at: usize) {
+        let (Some(uuid), Some(slot)) = (&self.gpus[at].uuid, self.gpus[at].slot()) else { return };
+        if let Some(earlier) = self.nameless_xids.remove(slot) {
+            self.xids.entry(uuid.clone()).or_default().add(&earlier);
+        }
+    }
+
     /// The UUID of the GPU at a PCI address without function (`0000:17:00`).
     pub(super) fn uuid_at(&self, slot: &str) -> Option<String> {
-        let is_there = |gpu: &&Gpu| {
-            gpu.pci_bus_id
-                .as_deref()
-                .and_then(|id| id.rsplit_once('.'))
-                .is_some_and(|(known, _)| known == slot)
-        };
-        self.gpus.iter().find(is_there)?.uuid.clone()
+        self.gpus.iter().find(|gpu| gpu.slot() == Some(slot))?.uuid.clone()
     }
 
     /// PCI devices that the NVIDIA driver has taken and does not list, as far as the GPUs without a name are not these.

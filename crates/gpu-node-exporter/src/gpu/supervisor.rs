@@ -11,6 +11,7 @@ mod probes;
 mod process;
 mod usage;
 mod watch;
+mod xid_log;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use self::probes::Probes;
 pub(super) use self::process::{Probe, ProbeOutput, THIS_PROGRAM};
 use self::usage::usage;
 use self::watch::{Event, Exit, Order, Watch};
+use self::xid_log::XidLog;
 use super::driver::Failure;
 use super::expected::is_nothing_expected;
 use super::faults::{COLLECTOR, faults};
@@ -79,6 +81,7 @@ pub(super) fn start(
         usage: None,
         faults: Vec::new(),
         log: FaultLog::new(COLLECTOR),
+        xid_log: XidLog::default(),
     };
     let kernel_xids = sender.clone();
     kernel_log::follow(move |slot, code| {
@@ -106,6 +109,7 @@ struct Supervisor {
     /// Faults, and when each was last there.
     faults: Vec<(Fault, Instant)>,
     log: FaultLog,
+    xid_log: XidLog,
 }
 
 impl Supervisor {
@@ -198,8 +202,12 @@ impl Supervisor {
             // The last words of a probe that was sent away; and the loop ends itself.
             Message::Probe(..) | Message::Stop => {}
             Message::KernelXid { slot, code } => {
+                self.is_changed = true;
                 if let Some(uuid) = self.snapshot.uuid_at(&slot) {
                     self.count_xid(&uuid, code, XidSource::KernelLog);
+                } else {
+                    self.snapshot.count_nameless_xid(&slot, code, seconds_since_1970());
+                    self.log_xid(&slot, code);
                 }
             }
             Message::Release(done) => {
@@ -297,15 +305,21 @@ impl Supervisor {
     }
 
     fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64();
         self.is_changed = true;
-        self.snapshot.count_xid(uuid, code, source, at);
+        self.snapshot.count_xid(uuid, code, source, seconds_since_1970());
+        self.log_xid(uuid, code);
+    }
+
+    /// `of` is the GPU's UUID, or its PCI address.
+    fn log_xid(&mut self, of: &str, code: u32) {
+        let Some(unsaid) = self.xid_log.note(of, code, Instant::now()) else { return };
+        let before = if unsaid == 0 { String::new() } else { format!(", and {unsaid} times before") };
         match Class::of(code) {
             Class::Fatal => {
-                error!(uuid, xid = code, ?source, "XID {code} on {uuid}: reset, reboot or repair needed");
+                error!(gpu = of, xid = code, "XID {code} on {of}{before}: reset, reboot or repair needed");
             }
-            Class::Warning => warn!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
-            Class::Info => info!(uuid, xid = code, ?source, "XID {code} on {uuid}"),
+            Class::Warning => warn!(gpu = of, xid = code, "XID {code} on {of}{before}"),
+            Class::Info => info!(gpu = of, xid = code, "XID {code} on {of}{before}"),
         }
     }
 
@@ -373,6 +387,10 @@ impl Supervisor {
         self.is_changed = false;
         self.published.store(Arc::new(self.snapshot.clone()));
     }
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
 fn exit(status: ExitStatus) -> Exit {

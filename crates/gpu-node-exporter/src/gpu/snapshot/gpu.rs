@@ -71,6 +71,11 @@ impl Gpu {
         }
     }
 
+    /// Its PCI address without function (`0000:17:00`).
+    pub(super) fn slot(&self) -> Option<&str> {
+        Some(self.pci_bus_id.as_deref()?.rsplit_once('.')?.0)
+    }
+
     /// Whether the driver that gave the last reading is still there.
     pub(crate) fn is_current(&self) -> bool {
         !self.is_outdated

@@ -136,6 +136,27 @@ fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
     }
 }
 
+/// At boot a GPU's firmware may time out (119, 120) before the driver ever told its UUID.
+#[test]
+fn xids_of_a_gpu_without_a_name_are_kept_until_it_has_one() {
+    let mut snapshot = after(&[]);
+    snapshot.count_nameless_xid("0000:00:00", 119, 10.0);
+    snapshot.count_nameless_xid("0000:00:00", 119, 11.0);
+    snapshot.count_nameless_xid("0000:99:00", 79, 12.0);
+    let of = |xids: &Xids, code| {
+        xids.iter().find(|(known, _)| *known == code).map(|(_, xid)| (xid.total(), xid.last))
+    };
+    assert_eq!(of(&snapshot.nameless_xids["0000:00:00"], 119), Some((2, Some(11.0))));
+    snapshot.listed(1);
+    Read(0, "A").reach(&mut snapshot);
+    assert_eq!(of(&snapshot.xids["A"], 119), Some((2, Some(11.0))));
+    assert_eq!(snapshot.nameless_xids.keys().collect::<Vec<_>>(), ["0000:99:00"]);
+    for slot in 0..1_000 {
+        snapshot.count_nameless_xid(&format!("0000:{slot:x}:00"), 79, 1.0);
+    }
+    assert_eq!(snapshot.nameless_xids.len(), MAX_SLOTS);
+}
+
 #[test]
 fn xids_of_two_sources_are_not_added_up() {
     let mut snapshot = after(&[&[Read(0, "A")]]);

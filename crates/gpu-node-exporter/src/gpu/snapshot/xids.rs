@@ -47,6 +47,19 @@ impl Xids {
         count.last = Some(at);
     }
 
+    /// Takes in what was counted before it was known whose it is.
+    pub(super) fn add(&mut self, earlier: &Self) {
+        for (code, more) in &earlier.0 {
+            if more.last.is_none() {
+                continue;
+            }
+            let count = self.0.entry(*code).or_default();
+            count.from_driver += more.from_driver;
+            count.from_kernel_log += more.from_kernel_log;
+            count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &XidCount)> {
         self.0.iter().map(|(code, count)| (*code, count))
     }

@@ -1,0 +1,70 @@
+//! Which XIDs get a line in the log: the first of each code and GPU, then one a minute with how many there were (pure).
+//!
+//! A GPU in trouble can report thousands a second. The counters have all of them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// One line of each code and GPU in this time.
+const EVERY: Duration = Duration::from_mins(1);
+
+/// Codes and GPUs kept in mind. Beyond them the oldest is forgotten, and may be logged sooner.
+const MOST: usize = 1_024;
+
+/// What was logged.
+#[derive(Debug, Default)]
+pub(super) struct XidLog(BTreeMap<(String, u32), Said>);
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    /// How many came since.
+    unsaid: u64,
+}
+
+impl XidLog {
+    /// One more XID; `of` says which GPU. Whether it is to be logged, with how many were not since the line before.
+    pub(super) fn note(&mut self, of: &str, code: u32, now: Instant) -> Option<u64> {
+        let key = (of.to_owned(), code);
+        if let Some(said) = self.0.get_mut(&key) {
+            if now.saturating_duration_since(said.at) < EVERY {
+                said.unsaid += 1;
+                return None;
+            }
+            said.at = now;
+            return Some(std::mem::take(&mut said.unsaid));
+        }
+        if self.0.len() >= MOST
+            && let Some(oldest) = self.0.iter().min_by_key(|(_, said)| said.at).map(|(key, _)| key.clone())
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert(key, Said { at: now, unsaid: 0 });
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_thousand_are_a_few_lines_that_say_how_many() {
+        let (mut log, start) = (XidLog::default(), Instant::now());
+        let lines: Vec<u64> = (0..20_000)
+            .filter_map(|n| log.note("GPU-1", 31, start + Duration::from_millis(n * 10)))
+            .collect();
+        assert_eq!(lines, [0, 5_999, 5_999, 5_999]);
+        assert_eq!(log.note("GPU-2", 31, start), Some(0));
+        assert_eq!(log.note("GPU-1", 79, start), Some(0));
+    }
+
+    #[test]
+    fn what_is_kept_in_mind_is_bounded() {
+        let (mut log, start) = (XidLog::default(), Instant::now());
+        for code in 0..5_000 {
+            assert_eq!(log.note("GPU-1", code, start), Some(0));
+        }
+        assert_eq!(log.0.len(), MOST);
+    }
+}
