@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Milliseconds since 1970-01-01T00:00:00Z: the store's unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,37 @@ impl Millis {
         let limit = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Timestamp::from_millisecond(self.0).unwrap_or(limit)
     }
+}
+
+/// A point in elapsed time: milliseconds since the relay's clock was made, whatever the wall clock was set to meanwhile. Time during which
+/// the machine was suspended counts (`CLOCK_BOOTTIME`). Earlier points are negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Moment(pub(crate) i64);
+
+impl Moment {
+    /// This long after; stays at the end of time rather than wrap.
+    pub(crate) fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// This long before.
+    pub(crate) fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// What both clocks show: the wall clock's time, and how long the relay has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// For people, the store and the vendors.
+    pub(crate) wall: Millis,
+    /// As [`Clock::passed`]: for how long something has lasted.
+    pub(crate) passed: Duration,
 }
 
 impl From<Timestamp> for Millis {
@@ -62,8 +94,8 @@ pub(crate) struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// Since when it runs.
-    System(Instant),
+    /// Since when it runs, by the clock that stands still while the machine is suspended and by the one that does not.
+    System { started: Instant, booted: Duration },
     #[cfg(test)]
     Manual(std::sync::Arc<Manual>),
 }
@@ -85,18 +117,20 @@ struct Hands {
     shown: i64,
     /// How much time has passed, whatever it was set to.
     passed: Duration,
+    /// For how much of it the machine was suspended.
+    suspended: Duration,
 }
 
 impl Clock {
     /// The system's wall clock. Not a monotonic one: signatures and people need real time, and it survives a restart.
     pub(crate) fn system() -> Self {
-        Self(Source::System(Instant::now()))
+        Self(Source::System { started: Instant::now(), booted: since_boot() })
     }
 
     /// Now.
     pub(crate) fn now(&self) -> Millis {
         match &self.0 {
-            Source::System(_) => {
+            Source::System { .. } => {
                 // A machine that believes it is before 1970 gets 1970: every wait is then over at once, none is endless.
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
                 Millis(millis(since))
@@ -106,13 +140,38 @@ impl Clock {
         }
     }
 
-    /// How much time has passed since this clock was made, whatever it was set to meanwhile.
+    /// How much time has passed since this clock was made, whatever it was set to meanwhile. Without the time during which the machine was
+    /// suspended (`CLOCK_MONOTONIC`): nothing was tried and nothing could be heard then.
     pub(crate) fn passed(&self) -> Duration {
         match &self.0 {
-            Source::System(since) => since.elapsed(),
+            Source::System { started, .. } => started.elapsed(),
             #[cfg(test)]
             Source::Manual(clock) => clock.hands.borrow().passed,
         }
+    }
+
+    /// The present moment in elapsed time: for how often a robot was used and how long it is to be left alone, which goes on while the
+    /// machine is suspended.
+    pub(crate) fn elapsed(&self) -> Moment {
+        match &self.0 {
+            Source::System { booted, .. } => Moment(millis(since_boot().saturating_sub(*booted))),
+            #[cfg(test)]
+            Source::Manual(clock) => {
+                let hands = *clock.hands.borrow();
+                Moment(millis(hands.passed + hands.suspended))
+            }
+        }
+    }
+
+    /// What the wall clock will show at this moment, unless it is set before.
+    pub(crate) fn wall_at(&self, moment: Moment) -> Millis {
+        let (now, elapsed) = (self.now(), self.elapsed());
+        now.plus(moment.since(elapsed)).minus(elapsed.since(moment))
+    }
+
+    /// What it shows, and how much time has passed.
+    pub(crate) fn reading(&self) -> Now {
+        Now { wall: self.now(), passed: self.passed() }
     }
 
     /// Returns once it is `at` or later, or once as much time has passed as there was left when this was called: a clock that
@@ -120,7 +179,7 @@ impl Clock {
     pub(crate) async fn sleep_until(&self, at: Millis) {
         let end = self.passed().saturating_add(at.since(self.now()));
         match &self.0 {
-            Source::System(_) => loop {
+            Source::System { .. } => loop {
                 let left = at.since(self.now()).min(end.saturating_sub(self.passed()));
                 if left.is_zero() {
                     return;
@@ -141,6 +200,12 @@ impl Clock {
     }
 }
 
+/// How long ago the machine was started, suspended or not.
+fn since_boot() -> Duration {
+    let at = clock_gettime(ClockId::Boottime);
+    Duration::try_from(at).unwrap_or_default()
+}
+
 /// The longest uninterrupted sleep.
 const SLICE: Duration = Duration::from_secs(10);
 
@@ -148,7 +213,8 @@ const SLICE: Duration = Duration::from_secs(10);
 impl Clock {
     /// A clock that stands at `start` until it is turned.
     pub(crate) fn manual(start: Timestamp) -> Self {
-        let hands = Hands { shown: start.as_millisecond(), passed: Duration::ZERO };
+        let hands =
+            Hands { shown: start.as_millisecond(), passed: Duration::ZERO, suspended: Duration::ZERO };
         let manual = Manual {
             hands: tokio::sync::watch::Sender::new(hands),
             sleepers: tokio::sync::watch::Sender::default(),
@@ -179,13 +245,26 @@ impl Clock {
         self.turn(|hands| hands.shown -= millis(span));
     }
 
+    /// Sets a manual clock forward; no time passes.
+    pub(crate) fn set_forward(&self, span: Duration) {
+        self.turn(|hands| hands.shown += millis(span));
+    }
+
+    /// Time that passes while the machine is suspended, and with it the relay.
+    pub(crate) fn suspend(&self, span: Duration) {
+        self.turn(|hands| {
+            hands.shown += millis(span);
+            hands.suspended += span;
+        });
+    }
+
     fn turn(&self, change: impl FnOnce(&mut Hands)) {
         self.by_hand().hands.send_modify(change);
     }
 
     fn by_hand(&self) -> &Manual {
         match &self.0 {
-            Source::System(_) => panic!("the system's clock is not ours to turn"),
+            Source::System { .. } => panic!("the system's clock is not ours to turn"),
             Source::Manual(clock) => clock,
         }
     }
@@ -248,6 +327,20 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_millis(1));
         sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn elapsed_time_heeds_no_setting_of_the_clock() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(1));
+        clock.set_forward(Duration::from_hours(1));
+        clock.suspend(Duration::from_secs(2));
+        clock.set_back(Duration::from_hours(2));
+        assert_eq!((clock.passed(), clock.elapsed()), (Duration::from_secs(1), Moment(3_000)));
+        let in_a_second = clock.wall_at(clock.elapsed().plus(Duration::from_secs(1)));
+        assert_eq!(in_a_second, clock.now().plus(Duration::from_secs(1)));
+        let system = Clock::system();
+        assert!(system.elapsed() < Moment(60_000) && system.elapsed() >= Moment(0));
     }
 
     #[tokio::test]

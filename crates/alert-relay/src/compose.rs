@@ -123,6 +123,14 @@ pub(crate) fn refusal_banner(refusing: &str, fallback: &str, language: Language)
     }
 }
 
+/// The banner of a message that may have arrived before.
+pub(crate) fn repeat_banner(language: Language) -> &'static str {
+    match language {
+        Language::ZhCn => "上一次发送没有收到结果，本条可能重复",
+        Language::En => "No answer came when this was sent before: it may be a repeat",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -4,8 +4,8 @@
 //! once), `chat` and `mail` (all parts of a message), `group` (a message from its claim to its end), `dispatcher` (what begins when).
 //! Everything that is decided is asked of pure modules; everything that must not be forgotten is in the `outbox`.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use crate::deliver::context::Context;
 use crate::deliver::dispatcher::{Control, Dispatcher};
 use crate::deliver::state::DeliveryState;
 use crate::deliver::targets::Targets;
+use crate::deliver::tried::Tried;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
@@ -41,6 +42,7 @@ mod sending;
 mod state;
 mod targets;
 mod test_message;
+mod tried;
 mod via;
 
 /// The running deliverer.
@@ -83,7 +85,7 @@ impl Deliverer {
         let targets = Arc::new(Targets::new(settings));
         let Parts { outbox, metrics, audit, clock, memory, pace, observer } = parts;
         let now = clock.now();
-        let began_at = now.minus(clock.passed());
+        let tried = Mutex::new(Tried::new(clock.reading()));
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
         let longest = targets.by_name.values().map(|target| target.budget.window).max();
         state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
@@ -97,9 +99,10 @@ impl Deliverer {
             jitter: Jitter::new(),
             observer,
             is_stopping: AtomicBool::new(false),
+            tried,
         });
         let (control, orders) = mpsc::channel(CONTROLS);
-        let dispatcher = Dispatcher::new(context, audit, targets, began_at);
+        let dispatcher = Dispatcher::new(context, audit, targets);
         Ok(Self { control, task: tokio::spawn(dispatcher.run(orders)) })
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct DueDelivery {
     pub(crate) key: DeliveryKey,
     /// A delivery in it holds a firing critical alert.
     pub(crate) is_urgent: bool,
+    /// When the first such delivery was accepted.
+    pub(crate) urgent_since: Option<Millis>,
 }
 
 /// What the next claim of a queue would hold in memory.
@@ -109,6 +111,9 @@ pub(crate) struct Claim {
     pub(crate) progress: Option<Progress>,
     /// Which channels have refused the last one's message.
     pub(crate) refusals: Refusals,
+    /// Through which targets' channels a message of these deliveries may have arrived, since nobody knows what came of it, with the last
+    /// such delivery.
+    pub(crate) unknown: BTreeMap<String, i64>,
     /// What single recipients of a mail know less than the target does.
     pub(crate) arrears: Arrears,
 }

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Millis;
+use crate::clock::Moment;
 use crate::retry::Backoff;
 
 /// How a target has answered lately.
@@ -23,21 +23,21 @@ pub(crate) enum Health {
     /// It could not be reached or was busy, this often in a row.
     Failing {
         /// Since the first failure.
-        since: Millis,
+        since: Moment,
         /// In a row.
         failures: u32,
         /// Not to be asked before.
-        probe_at: Millis,
+        probe_at: Moment,
     },
     /// It said that it will take nothing: a revoked robot, a refused login. Its queue is kept; it is asked now and then
     /// whether somebody has put it right.
     Misconfigured {
         /// Since the first such answer.
-        since: Millis,
+        since: Moment,
         /// In a row.
         failures: u32,
         /// Not to be asked before.
-        probe_at: Millis,
+        probe_at: Moment,
     },
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum Permit {
     /// Send one message and see (half open).
     Probe,
     /// Nothing before this time (open).
-    NotBefore(Millis),
+    NotBefore(Moment),
     /// Nothing before the probe under way has been answered (half open).
     Waiting,
 }
@@ -74,7 +74,7 @@ impl Default for Patience {
         let seconds = Duration::from_secs;
         Self {
             chance_failures: 2,
-            failing: Backoff { first: seconds(2), cap: seconds(60) },
+            failing: Backoff { first: seconds(2), cap: seconds(30) },
             misconfigured: Backoff { first: seconds(30), cap: seconds(300) },
             failing_until_dead: seconds(300),
             misconfigured_until_dead: seconds(60),
@@ -84,7 +84,7 @@ impl Default for Patience {
 
 impl Health {
     /// After a failure that may pass. A misconfigured target stays so: not reaching it proves nothing.
-    pub(crate) fn failed(self, now: Millis, patience: &Patience, random: f64) -> Self {
+    pub(crate) fn failed(self, now: Moment, patience: &Patience, random: f64) -> Self {
         match self {
             Self::Misconfigured { .. } => self.misconfigured(now, patience, random),
             Self::Up => Self::Failing {
@@ -104,7 +104,7 @@ impl Health {
     }
 
     /// After the target said that it will take nothing.
-    pub(crate) fn misconfigured(self, now: Millis, patience: &Patience, random: f64) -> Self {
+    pub(crate) fn misconfigured(self, now: Moment, patience: &Patience, random: f64) -> Self {
         let (since, failures) = match self {
             Self::Misconfigured { since, failures, .. } => (since, failures.saturating_add(1)),
             Self::Up | Self::Failing { .. } => (now, 1),
@@ -116,21 +116,8 @@ impl Health {
         }
     }
 
-    /// After the clock was set back by this much.
-    pub(crate) fn set_back(self, by: Duration) -> Self {
-        match self {
-            Self::Up => Self::Up,
-            Self::Failing { since, failures, probe_at } => {
-                Self::Failing { since: since.minus(by), failures, probe_at: probe_at.minus(by) }
-            }
-            Self::Misconfigured { since, failures, probe_at } => {
-                Self::Misconfigured { since: since.minus(by), failures, probe_at: probe_at.minus(by) }
-            }
-        }
-    }
-
     /// What may go out now, with this many deliveries under way.
-    pub(crate) fn permit(self, now: Millis, under_way: u32, patience: &Patience) -> Permit {
+    pub(crate) fn permit(self, now: Moment, under_way: u32, patience: &Patience) -> Permit {
         match self {
             Self::Up => Permit::Send,
             Self::Failing { failures, .. } if failures <= patience.chance_failures => Permit::Send,
@@ -156,12 +143,12 @@ impl Health {
     }
 
     /// Out of order for so long that its fallback is used.
-    pub(crate) fn is_dead(self, now: Millis, patience: &Patience) -> bool {
+    pub(crate) fn is_dead(self, now: Moment, patience: &Patience) -> bool {
         self.dies_at(patience).is_some_and(|at| at <= now)
     }
 
     /// When its fallback is used, unless it recovers before.
-    pub(crate) fn dies_at(self, patience: &Patience) -> Option<Millis> {
+    pub(crate) fn dies_at(self, patience: &Patience) -> Option<Moment> {
         match self {
             Self::Up => None,
             Self::Failing { since, .. } => Some(since.plus(patience.failing_until_dead)),
@@ -180,7 +167,7 @@ mod tests {
 
     fn after(events: &[(i64, &str)]) -> Health {
         events.iter().fold(Health::Up, |health, (second, event)| {
-            let now = Millis(second * 1_000);
+            let now = Moment(second * 1_000);
             match *event {
                 "worked" => Health::Up,
                 "failed" => health.failed(now, &patience(), 1.0),
@@ -193,7 +180,7 @@ mod tests {
     fn check(events: &[(i64, &str)], at: i64, under_way: u32, expected: Permit) {
         let health = after(events);
         assert_eq!(
-            health.permit(Millis(at * 1_000), under_way, &patience()),
+            health.permit(Moment(at * 1_000), under_way, &patience()),
             expected,
             "{events:?} at {at}: {health:?}"
         );
@@ -205,7 +192,7 @@ mod tests {
         check(&[(0, "failed")], 0, 0, Permit::Send);
         check(&[(0, "failed"), (0, "failed")], 0, 3, Permit::Send);
         let series = [(0, "failed"), (0, "failed"), (0, "failed")];
-        check(&series, 0, 0, Permit::NotBefore(Millis(8_000)));
+        check(&series, 0, 0, Permit::NotBefore(Moment(8_000)));
         check(&series, 8, 1, Permit::Waiting);
         check(&series, 8, 0, Permit::Probe);
         check(&[(0, "failed"), (0, "failed"), (0, "failed"), (8, "worked")], 8, 5, Permit::Send);
@@ -213,11 +200,11 @@ mod tests {
 
     #[test]
     fn a_misconfigured_target_is_asked_now_and_then() {
-        check(&[(0, "wrong")], 0, 0, Permit::NotBefore(Millis(30_000)));
+        check(&[(0, "wrong")], 0, 0, Permit::NotBefore(Moment(30_000)));
         check(&[(0, "wrong")], 30, 0, Permit::Probe);
-        check(&[(0, "wrong"), (30, "wrong")], 30, 0, Permit::NotBefore(Millis(90_000)));
+        check(&[(0, "wrong"), (30, "wrong")], 30, 0, Permit::NotBefore(Moment(90_000)));
         // Unreachable meanwhile: still misconfigured.
-        check(&[(0, "wrong"), (30, "failed")], 30, 0, Permit::NotBefore(Millis(90_000)));
+        check(&[(0, "wrong"), (30, "failed")], 30, 0, Permit::NotBefore(Moment(90_000)));
         check(&[(0, "wrong"), (30, "worked")], 30, 0, Permit::Send);
     }
 
@@ -225,7 +212,7 @@ mod tests {
     fn it_is_dead_after_a_stated_time_and_alive_after_one_success() {
         let check = |events: &[(i64, &str)], at: i64, expected: bool| {
             assert_eq!(
-                after(events).is_dead(Millis(at * 1_000), &patience()),
+                after(events).is_dead(Moment(at * 1_000), &patience()),
                 expected,
                 "{events:?} at {at}"
             );

@@ -3,6 +3,9 @@
 //! Owns what was heard when, and the words of the alarm. Leaves out sending it: an alarm is a notification like any other
 //! and goes through the store. What was heard is kept in memory only. After a start each heartbeat has a full
 //! `expect_every` to be heard; the first beat then also closes an alarm that an earlier run may have sent.
+//!
+//! A silence is measured by what has passed while the relay ran: a wall clock that is set, or a machine that was suspended, makes nobody
+//! silent.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Now};
 use crate::intake;
 use crate::message::Language;
 use crate::notification::{Alert, GroupKey, LabelSet, Notification, Status};
@@ -38,13 +41,13 @@ pub(crate) struct Due {
 
 impl Heartbeats {
     /// Takes over the settings' heartbeats: new ones are watched from `now` on, known ones keep what was heard.
-    pub(crate) fn configure(&self, settings: &BTreeMap<String, HeartbeatSettings>, now: Millis) {
+    pub(crate) fn configure(&self, settings: &BTreeMap<String, HeartbeatSettings>, now: Now) {
         let mut watches = self.lock();
         watches.retain(|name, _| settings.contains_key(name));
         for (name, heartbeat) in settings {
             let watch = watches.entry(name.clone()).or_insert_with(|| Watch {
                 expect_every: heartbeat.expect_every,
-                watched_since: now,
+                watched_since: now.passed,
                 last_beat: None,
                 state: State::Unknown,
             });
@@ -55,7 +58,7 @@ impl Heartbeats {
     }
 
     /// Notes a sign of life. `false`: there is no such heartbeat.
-    pub(crate) fn beat(&self, name: &str, now: Millis) -> bool {
+    pub(crate) fn beat(&self, name: &str, now: Now) -> bool {
         let is_known = self.lock().get_mut(name).map(|watch| watch.last_beat = Some(now)).is_some();
         if is_known {
             self.changed.notify_one();
@@ -64,19 +67,18 @@ impl Heartbeats {
     }
 
     /// What is to be sent now. Stays due until [`stored`](Self::stored).
-    pub(crate) fn due(&self, now: Millis) -> Vec<Due> {
-        let mut watches = self.lock();
-        watches.values_mut().for_each(|watch| watch.nothing_is_later_than(now));
+    pub(crate) fn due(&self, now: Now) -> Vec<Due> {
+        let watches = self.lock();
         let due =
             |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), change: watch.change(now)? });
         watches.iter().filter_map(due).collect()
     }
 
     /// Notes that `due` is in the store.
-    pub(crate) fn stored(&self, due: &Due, now: Millis) {
+    pub(crate) fn stored(&self, due: &Due, now: Now) {
         if let Some(watch) = self.lock().get_mut(&due.name) {
             watch.state = match due.change {
-                HeartbeatChange::Silent { since } => State::Alarmed { since, stored_at: now },
+                HeartbeatChange::Silent { since } => State::Alarmed { since, stored_at: now.passed },
                 HeartbeatChange::Back { .. } | HeartbeatChange::FirstHeard => State::Heard,
             };
         }
@@ -84,11 +86,14 @@ impl Heartbeats {
 
     /// When each heartbeat was last heard since the start of this process, for the metrics and the page.
     pub(crate) fn last_beats(&self) -> BTreeMap<String, Option<Millis>> {
-        self.lock().iter().map(|(name, watch)| (name.clone(), watch.last_beat)).collect()
+        self.lock()
+            .iter()
+            .map(|(name, watch)| (name.clone(), watch.last_beat.map(|beat| beat.wall)))
+            .collect()
     }
 
-    /// The next moment at which something becomes due by time alone; `None` while there is no heartbeat.
-    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+    /// When something becomes due by time alone, as [`Now::passed`] will be then; `None` while there is no heartbeat.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
         self.lock().values().map(Watch::deadline).min()
     }
 
@@ -107,8 +112,9 @@ impl Heartbeats {
 #[derive(Clone, Debug)]
 struct Watch {
     expect_every: Duration,
-    watched_since: Millis,
-    last_beat: Option<Millis>,
+    /// As [`Now::passed`] was then.
+    watched_since: Duration,
+    last_beat: Option<Now>,
     state: State,
 }
 
@@ -120,7 +126,7 @@ enum State {
     /// That it is heard, or nothing was ever wrong.
     Heard,
     /// That it is silent.
-    Alarmed { since: Millis, stored_at: Millis },
+    Alarmed { since: Millis, stored_at: Duration },
 }
 
 /// What the targets should be sent.
@@ -135,39 +141,30 @@ enum HeartbeatChange {
 }
 
 impl Watch {
-    /// When the silence becomes too long.
-    fn silent_from(&self) -> Millis {
-        self.last_beat.unwrap_or(self.watched_since).plus(self.expect_every)
+    /// When the silence becomes too long, as [`Now::passed`] is then.
+    fn silent_from(&self) -> Duration {
+        self.last_beat.map_or(self.watched_since, |beat| beat.passed).saturating_add(self.expect_every)
     }
 
-    fn change(&self, now: Millis) -> Option<HeartbeatChange> {
-        let is_silent = now >= self.silent_from();
-        match self.state {
-            State::Unknown | State::Heard if is_silent => {
-                Some(HeartbeatChange::Silent { since: self.silent_from() })
+    fn change(&self, now: Now) -> Option<HeartbeatChange> {
+        let silent_for = now.passed.checked_sub(self.silent_from());
+        match (self.state, silent_for) {
+            (State::Unknown | State::Heard, Some(silent_for)) => {
+                Some(HeartbeatChange::Silent { since: now.wall.minus(silent_for) })
             }
-            State::Unknown => self.last_beat.map(|_| HeartbeatChange::FirstHeard),
-            State::Heard => None,
-            State::Alarmed { since, .. } if !is_silent => Some(HeartbeatChange::Back { since }),
-            State::Alarmed { since, stored_at } => {
-                (now >= stored_at.plus(REMIND_AFTER)).then_some(HeartbeatChange::Silent { since })
-            }
+            (State::Unknown, None) => self.last_beat.map(|_| HeartbeatChange::FirstHeard),
+            (State::Heard, None) => None,
+            (State::Alarmed { since, .. }, None) => Some(HeartbeatChange::Back { since }),
+            (State::Alarmed { since, stored_at }, Some(_)) => (now.passed
+                >= stored_at.saturating_add(REMIND_AFTER))
+            .then_some(HeartbeatChange::Silent { since }),
         }
     }
 
-    /// A clock that was set back must not make a silence begin in the future: what happened "later" happened now.
-    fn nothing_is_later_than(&mut self, now: Millis) {
-        self.watched_since = self.watched_since.min(now);
-        self.last_beat = self.last_beat.map(|beat| beat.min(now));
-        if let State::Alarmed { stored_at, .. } = &mut self.state {
-            *stored_at = (*stored_at).min(now);
-        }
-    }
-
-    fn deadline(&self) -> Millis {
+    fn deadline(&self) -> Duration {
         match self.state {
             State::Unknown | State::Heard => self.silent_from(),
-            State::Alarmed { stored_at, .. } => stored_at.plus(REMIND_AFTER),
+            State::Alarmed { stored_at, .. } => stored_at.saturating_add(REMIND_AFTER),
         }
     }
 }
@@ -259,13 +256,19 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
+    /// This many minutes after the start, by a wall clock that nobody sets.
+    fn at(minute: u64) -> Now {
+        let passed = Duration::from_mins(minute);
+        Now { wall: Millis(0).plus(passed), passed }
+    }
+
     fn heartbeats() -> Heartbeats {
         let heartbeats = Heartbeats::default();
-        configure(&heartbeats, &["watchdog"], Millis(0));
+        configure(&heartbeats, &["watchdog"], at(0));
         heartbeats
     }
 
-    fn configure(heartbeats: &Heartbeats, names: &[&str], now: Millis) {
+    fn configure(heartbeats: &Heartbeats, names: &[&str], now: Now) {
         let settings =
             HeartbeatSettings { expect_every: Duration::from_mins(2), targets: vec!["mail".to_owned()] };
         let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
@@ -273,8 +276,8 @@ mod tests {
     }
 
     /// Tells whatever is due at `minute` and returns it.
-    fn tell(heartbeats: &Heartbeats, minute: i64) -> Option<HeartbeatChange> {
-        let now = Millis(minute * MINUTE);
+    fn tell(heartbeats: &Heartbeats, minute: u64) -> Option<HeartbeatChange> {
+        let now = at(minute);
         let due = heartbeats.due(now);
         for due in &due {
             heartbeats.stored(due, now);
@@ -286,13 +289,13 @@ mod tests {
     fn silence_alarms_once_and_the_return_ends_it() {
         let heartbeats = heartbeats();
         let silent = HeartbeatChange::Silent { since: Millis(3 * MINUTE) };
-        assert!(heartbeats.beat("watchdog", Millis(MINUTE)));
+        assert!(heartbeats.beat("watchdog", at(1)));
         assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::FirstHeard));
         assert_eq!(tell(&heartbeats, 2), None);
-        assert_eq!(heartbeats.next_deadline(), Some(Millis(3 * MINUTE)));
+        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
         assert_eq!(tell(&heartbeats, 3), Some(silent));
         assert_eq!(tell(&heartbeats, 4), None);
-        heartbeats.beat("watchdog", Millis(5 * MINUTE));
+        heartbeats.beat("watchdog", at(5));
         assert_eq!(tell(&heartbeats, 5), Some(HeartbeatChange::Back { since: Millis(3 * MINUTE) }));
         assert_eq!(tell(&heartbeats, 6), None);
         assert_eq!(tell(&heartbeats, 7), Some(HeartbeatChange::Silent { since: Millis(7 * MINUTE) }));
@@ -310,39 +313,44 @@ mod tests {
         let heartbeats = heartbeats();
         let silent = Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
         assert_eq!(tell(&heartbeats, 2), silent);
-        assert_eq!(heartbeats.next_deadline(), Some(Millis(242 * MINUTE)));
+        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(242)));
         assert_eq!(tell(&heartbeats, 241), None);
         assert_eq!(tell(&heartbeats, 242), silent);
     }
 
     #[test]
-    fn a_clock_set_back_delays_an_alarm_by_one_interval_at_most() {
-        let heartbeats = heartbeats();
-        heartbeats.beat("watchdog", Millis(600 * MINUTE));
-        assert_eq!(tell(&heartbeats, 60), Some(HeartbeatChange::FirstHeard));
-        assert_eq!(heartbeats.next_deadline(), Some(Millis(62 * MINUTE)));
-        assert_eq!(tell(&heartbeats, 62), Some(HeartbeatChange::Silent { since: Millis(62 * MINUTE) }));
+    fn a_wall_clock_that_is_set_makes_nobody_silent_and_keeps_nobody_heard() {
+        for set_to in [0, 1_000_000] {
+            let heartbeats = heartbeats();
+            heartbeats.beat("watchdog", at(60));
+            assert_eq!(tell(&heartbeats, 60), Some(HeartbeatChange::FirstHeard));
+            let set = |minute| Now { wall: Millis(set_to * MINUTE), ..at(minute) };
+            assert_eq!(heartbeats.due(set(61)), []);
+            let due = heartbeats.due(set(63));
+            let since = Millis((set_to - 1) * MINUTE);
+            assert_eq!(due[0].change, HeartbeatChange::Silent { since }, "the clock shows {set_to} min");
+        }
     }
 
     #[test]
     fn what_could_not_be_stored_stays_due() {
         let heartbeats = heartbeats();
-        let due = heartbeats.due(Millis(2 * MINUTE));
-        assert_eq!(heartbeats.due(Millis(2 * MINUTE)), due);
+        let due = heartbeats.due(at(2));
+        assert_eq!(heartbeats.due(at(2)), due);
         assert_eq!(due.len(), 1);
     }
 
     #[test]
     fn new_settings_keep_what_was_heard() {
         let heartbeats = heartbeats();
-        heartbeats.beat("watchdog", Millis(MINUTE));
-        configure(&heartbeats, &["watchdog", "other"], Millis(2 * MINUTE));
+        heartbeats.beat("watchdog", at(1));
+        configure(&heartbeats, &["watchdog", "other"], at(2));
         assert_eq!(heartbeats.last_beats()["watchdog"], Some(Millis(MINUTE)));
         assert_eq!(heartbeats.last_beats()["other"], None);
-        assert_eq!(heartbeats.next_deadline(), Some(Millis(3 * MINUTE)));
-        configure(&heartbeats, &["other"], Millis(2 * MINUTE));
-        assert!(!heartbeats.beat("watchdog", Millis(2 * MINUTE)));
-        assert_eq!(heartbeats.next_deadline(), Some(Millis(4 * MINUTE)));
+        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
+        configure(&heartbeats, &["other"], at(2));
+        assert!(!heartbeats.beat("watchdog", at(2)));
+        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(4)));
     }
 
     #[test]

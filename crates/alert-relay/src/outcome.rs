@@ -63,6 +63,11 @@ impl Outcome {
         }
     }
 
+    /// Whether nobody knows what came of it: it was sent, and no verdict was heard. A further attempt may be a copy.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Retry { reason: Reason::Timeout | Reason::BrokenReply, .. })
+    }
+
     /// The channel's own words.
     pub(crate) fn detail(&self) -> &str {
         match self {
@@ -78,7 +83,7 @@ impl Outcome {
 /// Why an attempt failed: the value of the metric label `reason`, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {
-    /// Could not connect: refused, DNS, TLS.
+    /// Could not connect: refused, DNS, TLS, no answer before the message was sent.
     Connect,
     /// No answer in time; the message may or may not have arrived.
     Timeout,

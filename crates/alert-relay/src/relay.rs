@@ -62,7 +62,7 @@ impl Relay {
     /// A relay under `settings`, which were read from `file`.
     pub(crate) fn new(file: &Path, settings: Settings, parts: Parts, deliverer: Deliverer) -> Self {
         let heartbeats = Heartbeats::default();
-        heartbeats.configure(&settings.heartbeats, parts.clock.now());
+        heartbeats.configure(&settings.heartbeats, parts.clock.reading());
         Self {
             file: file.to_owned(),
             settings: ArcSwap::from_pointee(settings),

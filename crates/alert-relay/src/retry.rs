@@ -35,7 +35,13 @@ pub(crate) fn next(
         Outcome::Delivered { .. } => Next::GoOn,
         // Who names a time means all that we send: a vendor's limit, a gateway's ban.
         Outcome::Retry { after: Some(after), .. } => Next::Pause((*after).clamp(MIN_PAUSE, MAX_PAUSE)),
-        Outcome::Retry { reason: Reason::Throttled, after: None, .. } => Next::Pause(UNSTATED_PAUSE),
+        Outcome::Retry { reason: Reason::Throttled | Reason::UnprovenReply, after: None, .. } => {
+            Next::Wait(ODD_REPLY.delay(attempts, random))
+        }
+        // Never less than half of it: a short one would be one more copy.
+        _ if outcome.may_have_arrived() => {
+            Next::Wait(UNKNOWN_OUTCOME.delay(attempts, f64::midpoint(1.0, random)))
+        }
         Outcome::Retry { after: None, .. } => Next::Wait(backoff.delay(attempts, random)),
         Outcome::TooLarge { .. } => match wording {
             Wording::Normal => Next::Reword(Wording::Smaller),
@@ -53,11 +59,13 @@ pub(crate) fn next(
     }
 }
 
-/// A throttled robot that does not say for how long: the usual window of the vendors' limits.
-const UNSTATED_PAUSE: Duration = Duration::from_mins(1);
+/// After a reply that proves nothing and names no time. What it is about is not known, so it is asked again soon.
+const ODD_REPLY: Backoff = Backoff { first: Duration::from_secs(2), cap: Duration::from_secs(30) };
+/// After an attempt of which nobody knows whether it has arrived: each further one may be a copy that rings phones again.
+const UNKNOWN_OUTCOME: Backoff = Backoff { first: Duration::from_mins(1), cap: Duration::from_mins(10) };
 /// A demand is followed within reason: a vendor's mistake must neither make us hammer nor silence a target for a day.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-const MAX_PAUSE: Duration = Duration::from_hours(1);
+pub(crate) const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// Exponential, capped, with full jitter: a delay anywhere between a floor and the current ceiling, so that targets that
 /// failed at the same time do not all retry at the same time.
@@ -74,7 +82,7 @@ impl Backoff {
     pub(crate) fn delay(self, failures: u32, random: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let ceiling = self.first.saturating_mul(1 << doublings).min(self.cap);
-        ceiling.mul_f64(random.clamp(0.0, 1.0)).max(self.first.min(self.cap) / 8)
+        ceiling.mul_f64(random.clamp(0.0, 1.0)).max(self.first.min(self.cap) / 2)
     }
 }
 
@@ -122,7 +130,11 @@ mod tests {
         check(retry(Reason::Busy, Some(30)), Wording::Normal, Next::Pause(seconds(30)));
         check(retry(Reason::UnprovenReply, Some(300)), Wording::Normal, Next::Pause(seconds(300)));
         check(retry(Reason::Throttled, Some(600)), Wording::Normal, Next::Pause(seconds(600)));
-        check(retry(Reason::Throttled, None), Wording::Normal, Next::Pause(seconds(60)));
+        check(retry(Reason::Throttled, None), Wording::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::UnprovenReply, None), Wording::Normal, Next::Wait(seconds(2)));
+        check(retry(Reason::Timeout, None), Wording::Normal, Next::Wait(seconds(60)));
+        check(retry(Reason::BrokenReply, None), Wording::Normal, Next::Wait(seconds(60)));
+        check(retry(Reason::Timeout, Some(7)), Wording::Normal, Next::Pause(seconds(7)));
         check(retry(Reason::Throttled, Some(0)), Wording::Normal, Next::Pause(seconds(1)));
         check(retry(Reason::Throttled, Some(999_999)), Wording::Normal, Next::Pause(seconds(3600)));
         check(too_large(), Wording::Normal, Next::Reword(Wording::Smaller));
@@ -138,11 +150,32 @@ mod tests {
         check(wrong(), Wording::Plain, Next::Hold);
     }
 
+    #[test]
+    fn an_odd_reply_is_asked_again_within_one_to_thirty_seconds_and_an_unknown_outcome_later() {
+        let delay = |reason, attempts, random| match next(
+            &retry(reason, None),
+            Wording::Normal,
+            attempts,
+            BACKOFF,
+            random,
+        ) {
+            Next::Wait(span) => span.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [1, 2, 3, 5, 99].map(|attempts| delay(Reason::UnprovenReply, attempts, 1.0)),
+            [2, 4, 8, 30, 30]
+        );
+        assert_eq!(delay(Reason::UnprovenReply, 99, 0.0), 1);
+        assert_eq!([1, 2, 5, 99].map(|attempts| delay(Reason::Timeout, attempts, 1.0)), [60, 120, 600, 600]);
+        assert_eq!([1, 2, 3].map(|attempts| delay(Reason::BrokenReply, attempts, 0.0)), [30, 60, 120]);
+    }
+
     proptest! {
         #[test]
         fn a_delay_is_never_too_short_nor_too_long(failures in any::<u32>(), random in -1.0..2.0_f64) {
             let delay = BACKOFF.delay(failures, random);
-            prop_assert!(delay >= Duration::from_millis(250), "{:?}", delay);
+            prop_assert!(delay >= Duration::from_secs(1), "{:?}", delay);
             prop_assert!(delay <= BACKOFF.cap, "{:?}", delay);
         }
 

@@ -12,9 +12,10 @@
 //! Merging needs no decision here: a group that waits gathers snapshots, and whoever claims it takes all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::budget::{Budgets, Wait};
-use crate::clock::Millis;
+use crate::clock::{Millis, Moment};
 use crate::delivery::{DeliveryKey, DueDelivery};
 use crate::health::{Health, Patience, Permit};
 
@@ -44,11 +45,27 @@ pub(crate) struct Capacity {
     pub(crate) is_probe: bool,
     /// Through its fallback's channel.
     pub(crate) fallback: Option<(String, Starts)>,
+    /// Through its fallback's channel, for critical alerts that have waited too long for a target that is not dead yet.
+    pub(crate) late: Option<Late>,
     /// Its robot's budget is used up for now.
     pub(crate) is_spent: bool,
     /// When this changes by the clock alone.
-    pub(crate) wake_at: Option<Millis>,
+    pub(crate) wake_at: Option<Moment>,
 }
+
+/// What a fallback may send of critical alerts that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// The fallback.
+    pub(crate) via: String,
+    /// How many groups.
+    pub(crate) starts: u32,
+    /// The robot asked for so long a pause that they would wait too long: nothing is gained by waiting for that.
+    pub(crate) is_certain: bool,
+}
+
+/// A critical alert that was not sent for this long, for whatever reason, is sent by the fallback.
+pub(crate) const LATE_AFTER: Duration = Duration::from_mins(1);
 
 /// How many groups may begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +79,8 @@ pub(crate) struct Starts {
 impl Capacity {
     /// How many groups may begin, through any channel.
     pub(crate) fn all(&self) -> u32 {
-        self.own.all + self.fallback.as_ref().map_or(0, |(_, starts)| starts.all)
+        let late = self.late.as_ref().map_or(0, |late| late.starts);
+        self.own.all + self.fallback.as_ref().map_or(0, |(_, starts)| starts.all) + late
     }
 
     /// How many of them need not be urgent.
@@ -77,7 +95,7 @@ pub(crate) fn capacity(
     targets: &BTreeMap<String, TargetState>,
     budgets: &mut Budgets,
     patience: &Patience,
-    now: Millis,
+    now: Moment,
 ) -> Capacity {
     let Some(target) = targets.get(name) else { return Capacity::default() };
     let mut capacity = Capacity::default();
@@ -96,15 +114,25 @@ pub(crate) fn capacity(
             let starts = starts(fallback, budgets, now, &mut capacity);
             capacity.fallback = Some((name.to_owned(), starts));
         }
-    } else if let Some(at) = target.health.dies_at(patience) {
+        return capacity;
+    }
+    if let Some(at) = target.health.dies_at(patience) {
         earlier(&mut capacity.wake_at, at);
+    }
+    if (capacity.own.all == 0 || target.health != Health::Up)
+        && let Some((name, fallback)) = fallback_for(name, targets, budgets, patience, now)
+    {
+        let starts = starts(fallback, budgets, now, &mut Capacity::default()).all;
+        let pause = budgets.paused_until(&target.robot);
+        let is_certain = pause.is_some_and(|until| until > now.plus(LATE_AFTER));
+        capacity.late = Some(Late { via: name.to_owned(), starts, is_certain });
     }
     capacity
 }
 
 /// Whether a target's robot asked for silence for longer than a failing target is waited for: a robot muted for sending too fast,
 /// a quota used up. It works, but nothing gets through.
-pub(crate) fn is_silenced(target: &TargetState, budgets: &Budgets, patience: &Patience, now: Millis) -> bool {
+pub(crate) fn is_silenced(target: &TargetState, budgets: &Budgets, patience: &Patience, now: Moment) -> bool {
     let too_long = now.plus(patience.failing_until_dead);
     budgets.paused_until(&target.robot).is_some_and(|until| until > too_long)
 }
@@ -115,7 +143,7 @@ fn fallback_for<'a>(
     targets: &'a BTreeMap<String, TargetState>,
     budgets: &Budgets,
     patience: &Patience,
-    now: Millis,
+    now: Moment,
 ) -> Option<(&'a str, &'a TargetState)> {
     let mut fallbacks = chain(dead, targets).skip(1);
     fallbacks.find(|(_, target)| takes_messages(target, budgets, patience, now))
@@ -137,13 +165,13 @@ pub(crate) fn takes_messages(
     target: &TargetState,
     budgets: &Budgets,
     patience: &Patience,
-    now: Millis,
+    now: Moment,
 ) -> bool {
     target.health.permit(now, target.under_way, patience) == Permit::Send
         && !is_silenced(target, budgets, patience, now)
 }
 
-fn starts(target: &TargetState, budgets: &mut Budgets, now: Millis, capacity: &mut Capacity) -> Starts {
+fn starts(target: &TargetState, budgets: &mut Budgets, now: Moment, capacity: &mut Capacity) -> Starts {
     let at_once = AT_ONCE.saturating_sub(target.under_way);
     if at_once == 0 {
         return Starts::default();
@@ -160,19 +188,20 @@ fn starts(target: &TargetState, budgets: &mut Budgets, now: Millis, capacity: &m
     Starts { all: remaining(true), ordinary: remaining(false) }
 }
 
-fn earlier(wake_at: &mut Option<Millis>, at: Millis) {
+fn earlier(wake_at: &mut Option<Moment>, at: Moment) {
     *wake_at = Some(wake_at.map_or(at, |other| other.min(at)));
 }
 
 /// Which group goes through whose channel. `due` comes begun first, then urgent, then oldest, and keeps that order.
 ///
-/// A dead target's fallback gets the first ones; the probe is the last of them, or the only one there is: it may have to wait
+/// Critical alerts that have waited too long go through the fallback. A dead target's fallback gets the first ones; the probe is the last of them, or the only one there is: it may have to wait
 /// for a time-out.
 pub(crate) fn pick(
     name: &str,
     capacity: &Capacity,
     due: Vec<DueDelivery>,
     busy: &BTreeSet<DeliveryKey>,
+    now: Millis,
 ) -> Vec<(DeliveryKey, String)> {
     let mut waiting: Vec<DueDelivery> = due.into_iter().filter(|due| !busy.contains(&due.key)).collect();
     let mut picked = Vec::new();
@@ -181,6 +210,18 @@ pub(crate) fn pick(
         if let Some(last) = last {
             picked.push((waiting.remove(last).key, name.to_owned()));
         }
+    }
+    if let Some(Late { via, starts, is_certain }) = &capacity.late {
+        let mut starts = *starts;
+        waiting.retain(|due| {
+            let is_late = due.urgent_since.is_some_and(|since| now.since(since) >= LATE_AFTER);
+            let may = starts > 0 && due.is_urgent && (is_late || *is_certain);
+            if may {
+                starts -= 1;
+                picked.push((due.key.clone(), via.clone()));
+            }
+            !may
+        });
     }
     let mut fill = |mut starts: Starts, via: &str| {
         waiting.retain(|due| {
@@ -204,19 +245,18 @@ pub(crate) fn pick(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::budget::Budget;
 
-    const NOW: Millis = Millis(1_000_000);
+    const NOW: Moment = Moment(1_000_000);
+    const WALL: Millis = Millis(5_000_000);
 
     fn state(health: Health, fallback: Option<&str>) -> TargetState {
         TargetState { robot: String::new(), fallback: fallback.map(str::to_owned), health, under_way: 0 }
     }
 
     fn dead() -> Health {
-        Health::Misconfigured { since: Millis(0), failures: 9, probe_at: NOW.plus(Duration::from_secs(7)) }
+        Health::Misconfigured { since: Moment(0), failures: 9, probe_at: NOW.plus(Duration::from_secs(7)) }
     }
 
     fn targets(list: Vec<(&str, TargetState)>) -> BTreeMap<String, TargetState> {
@@ -246,13 +286,19 @@ mod tests {
     fn due(groups: &str) -> Vec<DueDelivery> {
         groups
             .split_whitespace()
-            .map(|group| DueDelivery { key: key(group), is_urgent: group.ends_with('!') })
+            .map(|group| {
+                let is_urgent = group.contains('!');
+                // `a!30` has waited for 30 s.
+                let waited = group.split_once('!').and_then(|(_, waited)| waited.parse().ok());
+                let since = WALL.minus(Duration::from_secs(waited.unwrap_or(0)));
+                DueDelivery { key: key(group), is_urgent, urgent_since: is_urgent.then_some(since) }
+            })
             .collect()
     }
 
     fn picked(capacity: &Capacity, groups: &str, busy: &[&str]) -> Vec<String> {
         let busy = busy.iter().map(|group| key(group)).collect();
-        pick("chat", capacity, due(groups), &busy)
+        pick("chat", capacity, due(groups), &busy, WALL)
             .into_iter()
             .map(|(key, via)| format!("{} by {via}", key.group))
             .collect()
@@ -279,14 +325,14 @@ mod tests {
     fn an_empty_budget_says_when_it_refills() {
         let all = targets(vec![("chat", state(Health::Up, None))]);
         let mut budgets = budgets(&all, 1);
-        budgets.remember("robot of chat", Millis(NOW.0 - 10_000));
+        budgets.remember("robot of chat", Moment(NOW.0 - 10_000));
         let capacity = of("chat", &all, &mut budgets);
-        assert_eq!((capacity.all(), capacity.wake_at), (0, Some(Millis(NOW.0 + 50_001))));
+        assert_eq!((capacity.all(), capacity.wake_at), (0, Some(Moment(NOW.0 + 50_001))));
     }
 
     #[test]
     fn a_dead_target_has_its_fallback_used_and_is_probed() {
-        let ill = Health::Misconfigured { since: Millis(0), failures: 9, probe_at: NOW };
+        let ill = Health::Misconfigured { since: Moment(0), failures: 9, probe_at: NOW };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
         let capacity = of("chat", &all, &mut budgets(&all, 20));
         assert_eq!(capacity.fallback, Some(("mail".to_owned(), Starts { all: 4, ordinary: 4 })));
@@ -326,6 +372,30 @@ mod tests {
     }
 
     #[test]
+    fn a_critical_alert_that_waits_for_a_minute_is_sent_by_the_fallback() {
+        let failing = Health::Failing { since: NOW, failures: 3, probe_at: NOW.plus(Duration::from_secs(7)) };
+        let check = |health: Health, pause: u64, spent: bool, groups: &str, expected: &[&str]| {
+            let all = targets(vec![("chat", state(health, Some("mail"))), ("mail", state(Health::Up, None))]);
+            let mut budgets = budgets(&all, 4);
+            if pause > 0 {
+                budgets.pause("robot of chat", NOW.plus(Duration::from_secs(pause)));
+            }
+            while spent && budgets.reserve("robot of chat", true, NOW).is_ok() {}
+            let capacity = of("chat", &all, &mut budgets);
+            assert_eq!(picked(&capacity, groups, &[]), expected, "{health:?} {pause} {spent} {groups}");
+        };
+        check(Health::Up, 0, false, "a!99", &["a!99 by chat"]);
+        check(failing, 0, false, "a!59 b!60 c", &["b!60 by mail"]);
+        check(Health::Up, 0, true, "a!59 b!60 c", &["b!60 by mail"]);
+        check(Health::Up, 59, false, "a!0 b!60 c", &["b!60 by mail"]);
+        // It is known that it would wait too long.
+        check(Health::Up, 61, false, "a!0 b", &["a!0 by mail"]);
+        // A target that fails now and then is not asked a third time for what is late.
+        let once = Health::Failing { since: NOW, failures: 1, probe_at: NOW };
+        check(once, 0, false, "a!0 b!60", &["b!60 by mail", "a!0 by chat"]);
+    }
+
+    #[test]
     fn the_first_living_fallback_is_used_and_circles_end() {
         let all = targets(vec![
             ("chat", state(dead(), Some("other"))),
@@ -346,7 +416,7 @@ mod tests {
             Health::Misconfigured { since: NOW, failures: 1, probe_at: NOW.plus(Duration::from_secs(999)) };
         let all = targets(vec![("chat", state(ill, Some("mail"))), ("mail", state(Health::Up, None))]);
         let capacity = of("chat", &all, &mut budgets(&all, 20));
-        assert_eq!((capacity.all(), capacity.wake_at), (0, Some(NOW.plus(Duration::from_mins(1)))));
+        assert_eq!((capacity.own.all, capacity.wake_at), (0, Some(NOW.plus(Duration::from_mins(1)))));
     }
 
     #[test]

@@ -94,10 +94,10 @@ impl Outgoing {
 
     /// A failure on the way. Whether the message arrived is unknown unless no connection was made.
     fn failed(&self, error: reqwest::Error) -> Outcome {
-        let reason = if error.is_timeout() {
-            Reason::Timeout
-        } else if error.is_connect() {
+        let reason = if error.is_connect() {
             Reason::Connect
+        } else if error.is_timeout() {
+            Reason::Timeout
         } else {
             Reason::BrokenReply
         };

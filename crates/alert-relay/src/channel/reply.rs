@@ -13,11 +13,11 @@ use crate::outcome::{Outcome, Reason};
 /// What the record keeps of an answer, in bytes.
 const RECORD_LIMIT: usize = 2_000;
 
-/// How long a vendor's gateway is left alone after it answered without a verdict (`DingTalk` bans an address for 5 minutes).
-const GATEWAY_PAUSE: Duration = Duration::from_mins(5);
-
-/// Longest pause a reply can ask for; longer ones are cut to this.
+/// Longest pause a reply without a verdict can ask for; longer ones are cut to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+
+/// Shortest pause that counts as one.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// One HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,30 +46,33 @@ impl Reply {
         format!("HTTP {}: {}", self.status, line[..end].trim())
     }
 
-    /// The outcome of an answer without a verdict: nothing is proven, so the message stays.
+    /// The outcome of an answer without a verdict: nothing is proven, so the message stays. Only a time that is named is a demand to be left
+    /// alone; a page where JSON should be, or a bare 429, is a failure like others.
     pub(super) fn unproven(&self) -> Outcome {
         let detail = self.excerpt();
+        let within_reason = |asked: Duration| asked.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         match self.status {
             413 => Outcome::TooLarge { detail },
             429 => {
-                let asked = self.retry_after.unwrap_or(GATEWAY_PAUSE).clamp(GATEWAY_PAUSE, LONGEST_PAUSE);
-                Outcome::Retry { reason: Reason::Throttled, after: Some(asked), detail }
+                let after = self.retry_after.map(within_reason);
+                Outcome::Retry { reason: Reason::Throttled, after, detail }
             }
             500.. => Outcome::Retry { reason: Reason::Busy, after: None, detail },
-            _ => Outcome::Retry { reason: Reason::UnprovenReply, after: self.gateway_pause(), detail },
+            _ => {
+                let after = self.ban().map(within_reason);
+                Outcome::Retry { reason: Reason::UnprovenReply, after, detail }
+            }
         }
     }
 
-    /// `{"status":1111,"wait":5,…}` asks for minutes; a page where JSON should be is a gateway's refusal too. A redirect is
-    /// neither.
-    fn gateway_pause(&self) -> Option<Duration> {
+    /// `{"status":1111,"wait":5,…}`: `DingTalk`'s gateway bans this address for so many minutes. A redirect is none.
+    fn ban(&self) -> Option<Duration> {
         if self.status != 200 {
             return None;
         }
-        let body: Option<Value> = serde_json::from_str(&self.body).ok();
-        let minutes = body.as_ref().and_then(|body| body.get("wait")).and_then(Value::as_u64);
-        let asked = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
-        Some(asked.unwrap_or(GATEWAY_PAUSE).clamp(GATEWAY_PAUSE, LONGEST_PAUSE))
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let minutes = body.get("wait")?.as_u64()?;
+        Some(Duration::from_secs(minutes.saturating_mul(60)))
     }
 }
 
@@ -131,8 +134,11 @@ mod tests {
             else {
                 panic!("429 is a retry")
             };
-            after.unwrap().as_secs()
+            after.map(|after| after.as_secs())
         };
-        assert_eq!([None, Some(1), Some(900), Some(999_999)].map(after), [300, 300, 900, 1_800]);
+        assert_eq!(
+            [None, Some(0), Some(7), Some(900), Some(999_999)].map(after),
+            [None, Some(1), Some(7), Some(900), Some(1_800)]
+        );
     }
 }

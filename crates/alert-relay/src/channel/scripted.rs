@@ -225,6 +225,9 @@ fn text(message: &Message, wording: Wording) -> String {
         Wording::Plain => text.push_str(" [plain]"),
         Wording::Bare => text.push_str(" [bare]"),
     }
+    for person in &message.mentions {
+        text.push_str(&format!(" @{}", person.name));
+    }
     match &message.banner {
         None => text,
         Some(banner) => format!("{banner} | {text}"),

@@ -17,6 +17,7 @@ use crate::delivery::{AttemptEnd, AttemptStart, DeliveryKey, Pending, PublicId, 
 use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
+use crate::schedule::LATE_AFTER;
 
 /// Sends what one group has for one target, through one channel.
 pub(super) struct Sender {
@@ -77,7 +78,7 @@ impl Sender {
             Err(wait) => {
                 context.metrics.budget_wait(&self.key.target);
                 return Tried::NotBefore(match wait {
-                    Wait::Until(at) => at,
+                    Wait::Until(at) => context.clock.wall_at(at),
                     Wait::ForReply => context.clock.now().plus(BUSY_ROBOT),
                 });
             }
@@ -168,14 +169,27 @@ impl Sender {
     }
 
     /// When to come back after an answer that may be another one then. A robot's pause and a target's circuit breaker hold a message
-    /// back for as long as it takes, and not from a fallback; so nothing is added where a fallback is used.
-    pub(super) fn come_back_at(&self, Answer { next, at, .. }: &Answer) -> Millis {
-        if let Next::Wait(span) = next
-            && !self.has_fallback()
-        {
-            return at.plus(*span);
+    /// back for as long as it takes, and not from a fallback; so nothing is added where a fallback is used, and what is critical comes back
+    /// when a fallback may send it at the latest.
+    pub(super) fn come_back_at(&self, delivery: &Pending, Answer { next, at, .. }: &Answer) -> Millis {
+        match next {
+            Next::Wait(span) if !self.has_fallback() => {
+                let again_at = at.plus(*span);
+                if self.is_urgent && self.may_be_late() {
+                    let late_at = delivery.accepted_at.plus(LATE_AFTER);
+                    return again_at.min(late_at.max(at.plus(LEAST_WAIT)));
+                }
+                again_at
+            }
+            _ => *at,
         }
-        *at
+    }
+
+    /// Whether a fallback would send what waits here for too long.
+    fn may_be_late(&self) -> bool {
+        let target = &self.key.target;
+        let mut channels = self.via.context.state.channels(target, self.via.name()).into_iter();
+        self.via.name() == target && channels.any(|channel| channel.is_ready && channel.name != *target)
     }
 
     /// Whether the target's fallback is used now. A fallback that fails itself has none here.
@@ -183,6 +197,9 @@ impl Sender {
         self.via.name() == self.key.target && self.via.context.state.has_fallback(&self.key.target)
     }
 }
+
+/// Between two tries of what a fallback may send already.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Between two tries while all attempts that the robot's budget allows are under way.
 const BUSY_ROBOT: Duration = Duration::from_millis(200);

@@ -98,7 +98,7 @@ async fn pass(
                 answer.outcome.detail().clone_into(&mut last_words);
             }
             Next::Wait(_) | Next::Pause(_) | Next::Hold => {
-                return Pass::Later(sender.come_back_at(&answer));
+                return Pass::Later(sender.come_back_at(delivery, &answer));
             }
         }
     }

@@ -2,14 +2,15 @@
 //! housekeeping.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::deliver::observer::Observer;
 use crate::deliver::pace::Pace;
 use crate::deliver::state::DeliveryState;
+use crate::deliver::tried::Tried;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, StoreError};
@@ -27,6 +28,7 @@ pub(super) struct Context {
     pub(super) jitter: Jitter,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) is_stopping: AtomicBool,
+    pub(super) tried: Mutex<Tried>,
 }
 
 impl Context {
@@ -47,6 +49,14 @@ impl Context {
             }
             self.clock.sleep_until(self.clock.now().plus(STORE_RETRY)).await;
         }
+    }
+
+    /// What was accepted before this has been tried for as long as `span` at least.
+    pub(super) fn accepted_before(&self, span: Duration) -> Millis {
+        let now = self.clock.reading();
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.note(now);
+        tried.accepted_before(now.wall, span)
     }
 
     /// Counts and logs a request that the store did not take.

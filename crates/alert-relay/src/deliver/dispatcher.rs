@@ -3,9 +3,9 @@
 //! Owns when it looks, how many deliveries are under way, the reload and the stop. Leaves out the choice (`schedule`), what becomes of a
 //! delivery once begun (`group`), and everything that must outlive the process (`outbox`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,7 @@ use crate::deliver::test_message;
 use crate::deliver::via::Via;
 use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
 use crate::outbox::StoreError;
-use crate::schedule;
+use crate::schedule::{self, LATE_AFTER};
 use crate::settings::no_such;
 use crate::test_report::{TestRefusal, TestReport};
 
@@ -45,24 +45,16 @@ pub(super) struct Dispatcher {
     under_way: JoinSet<()>,
     /// Targets that have something to send and no budget: counted when they begin to wait.
     spent: BTreeSet<String>,
-    /// When the clock was made, by its own account: earlier once it is set back.
-    began_at: Millis,
 }
 
 impl Dispatcher {
-    pub(super) fn new(
-        context: Arc<Context>,
-        audit: Arc<Audit>,
-        targets: Arc<Targets>,
-        began_at: Millis,
-    ) -> Self {
+    pub(super) fn new(context: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
         let mut dispatcher = Self {
             housekeeping: Housekeeping::start(Arc::clone(&context), audit, Arc::clone(&targets)),
             context,
             targets: Arc::clone(&targets),
             under_way: JoinSet::new(),
             spent: BTreeSet::new(),
-            began_at,
         };
         dispatcher.adopt(targets);
         dispatcher
@@ -129,19 +121,21 @@ impl Dispatcher {
         self.begin_due().await
     }
 
-    /// Waits are kept as the times at which they end. Once the clock is set back those are further away than was meant.
+    /// The next tries stand in the store by the wall clock. Once that is set back they are further away than was meant.
     async fn heed_clock(&mut self) -> Result<(), StoreError> {
-        let began_at = self.context.clock.now().minus(self.context.clock.passed());
-        let back = self.began_at.since(began_at);
-        if back >= CLOCK_STEP {
+        let now = self.context.clock.reading();
+        let back = {
+            let mut tried = self.context.tried.lock().unwrap_or_else(PoisonError::into_inner);
+            tried.note(now);
+            tried.take_back()
+        };
+        if let Some(back) = back {
             let back_ms = whole_millis(back);
             tracing::warn!(back_ms, "the clock was set back by {back_ms} ms: what waits is tried again now");
             for name in self.targets.by_name.keys() {
                 self.context.outbox.hasten(name).await?;
             }
-            self.context.state.set_back(back);
         }
-        self.began_at = began_at;
         Ok(())
     }
 
@@ -152,8 +146,11 @@ impl Dispatcher {
             let capacity = self.context.state.capacity(name);
             let now = self.context.clock.now();
             self.note_spent(name, capacity.is_spent && capacity.ordinary() == 0, now).await?;
-            wake_at = sooner(wake_at, capacity.wake_at);
+            wake_at = sooner(wake_at, capacity.wake_at.map(|at| self.context.clock.wall_at(at)));
             if capacity.all() == 0 {
+                let waits = capacity.is_spent
+                    && !self.context.outbox.due(name, UrgencyFilter::Urgent, now, 1).await?.is_empty();
+                self.context.state.urgent_waits(name, waits);
                 continue;
             }
             let busy: BTreeSet<DeliveryKey> =
@@ -165,11 +162,19 @@ impl Dispatcher {
                 .saturating_add(LOOK_AHEAD);
             let urgency = if capacity.ordinary() == 0 { UrgencyFilter::Urgent } else { UrgencyFilter::Any };
             let due = self.context.outbox.due(name, urgency, now, limit).await?;
-            let urgent: BTreeSet<DeliveryKey> =
-                due.iter().filter(|due| due.is_urgent).map(|due: &DueDelivery| due.key.clone()).collect();
-            for (key, via) in schedule::pick(name, &capacity, due, &busy) {
-                let is_urgent = urgent.contains(&key);
+            let mut urgent: BTreeMap<DeliveryKey, Option<Millis>> = due
+                .iter()
+                .filter(|due| due.is_urgent && !busy.contains(&due.key))
+                .map(|due: &DueDelivery| (due.key.clone(), due.urgent_since))
+                .collect();
+            for (key, via) in schedule::pick(name, &capacity, due, &busy, now) {
+                let is_urgent = urgent.remove(&key).is_some();
                 self.begin(&targets, key, &via, is_urgent);
+            }
+            self.context.state.urgent_waits(name, !urgent.is_empty());
+            if capacity.late.is_some() {
+                let late_at = urgent.into_values().flatten().map(|since| since.plus(LATE_AFTER)).min();
+                wake_at = sooner(wake_at, late_at.filter(|at| *at > now));
             }
             wake_at = sooner(wake_at, self.context.outbox.next_due(name, urgency, now).await?);
         }
@@ -246,9 +251,6 @@ impl Dispatcher {
 
 /// While something waits the clock is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
-
-/// A clock set back by less than this prolongs no wait by an amount that matters.
-const CLOCK_STEP: Duration = Duration::from_secs(5);
 
 /// Groups looked at beyond those that may begin.
 const LOOK_AHEAD: u32 = 16;

@@ -3,7 +3,7 @@
 //! Owns the order of these steps and what is recorded at the end. Leaves out how parts are sent: `chat` where they make one
 //! message, `mail` where each goes to somebody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::intake;
 use crate::ledger::{self, Snapshot, Terms};
 use crate::memory::Share;
 use crate::message::{Changes, Message};
-use crate::notification::Notification;
+use crate::notification::{Alert, Fingerprint, Notification};
 use crate::recourse::{self, Extent, Recourse, Refusals};
 use crate::settings::TargetSettings;
 
@@ -36,6 +36,21 @@ struct Told<'a> {
     changes: Option<Changes>,
     /// To recipients who have missed earlier mails.
     own: Vec<CatchUp>,
+}
+
+/// The alerts of a message that this channel may have taken before, without an answer. None where the parts that are left belong to those
+/// that have arrived, and of a mail: its copy has the same Message-ID.
+fn may_have_seen<'a>(claim: &'a Claim, via: &TargetSettings) -> BTreeSet<&'a Fingerprint> {
+    let has_arrived_in_part = claim
+        .progress
+        .as_ref()
+        .is_some_and(|progress| progress.rendering.via == via.name && !progress.done.is_empty());
+    if has_arrived_in_part || !via.channel.recipients().is_empty() {
+        return BTreeSet::new();
+    }
+    let Some(last) = claim.unknown.get(&via.name) else { return BTreeSet::new() };
+    let sent = claim.deliveries.iter().take_while(|delivery| delivery.id <= *last);
+    sent.flat_map(|delivery| &delivery.alerts).collect()
 }
 
 /// A message that all present channels refuse waits this long for one that is not there at present.
@@ -189,16 +204,23 @@ impl GroupDelivery {
     ) -> Message {
         let own = &claim.key.target;
         let Context { outbox, clock, .. } = &*self.sender.via.context;
+        let by_other = (via.name != *own).then(|| {
+            let banner = if is_refused { compose::refusal_banner } else { compose::fallback_banner };
+            banner(own, &via.name, via.language)
+        });
+        // Who may have seen it is told so, and not called again.
+        let seen = may_have_seen(claim, via);
+        let repeat = (!seen.is_empty()).then(|| compose::repeat_banner(via.language).to_owned());
+        let banners: Vec<String> = by_other.into_iter().chain(repeat).collect();
+        let unseen: Vec<Alert> =
+            changes.new.iter().filter(|alert| !seen.contains(&alert.fingerprint)).cloned().collect();
         let content = Content {
             delivery: outbox.public_id(delivery.id).to_string(),
             newest,
             snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
-            mentions: compose::to_mention(&claim.deliveries, &changes.new),
+            mentions: compose::to_mention(&claim.deliveries, &unseen),
             changes: changes.clone(),
-            banner: (via.name != *own).then(|| {
-                let banner = if is_refused { compose::refusal_banner } else { compose::fallback_banner };
-                banner(own, &via.name, via.language)
-            }),
+            banner: (!banners.is_empty()).then(|| banners.join(" · ")),
         };
         compose::compose(&self.targets.defaults, content, clock.now().timestamp())
     }

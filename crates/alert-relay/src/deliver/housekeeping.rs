@@ -167,6 +167,10 @@ impl Round {
 
     async fn give_up(&self, target: &str) -> Result<(), StoreError> {
         let Context { outbox, clock, pace, state, .. } = &*self.context;
+        // What waited while the relay did not run gets its chance first.
+        if clock.passed() < pace.least_tried {
+            return Ok(());
+        }
         let now = clock.now();
         // A queue that was kept while the target was in trouble gets its chance after it.
         let is_in_order = state.in_order_for(target) >= pace.give_up_after;
@@ -176,7 +180,7 @@ impl Round {
             Some(Health::Up | Health::Failing { .. }) => "could not be brought for too long",
             None => "the target is no longer in the settings",
         };
-        for dead in outbox.give_up(target, now.minus(patience), reason).await? {
+        for dead in outbox.give_up(target, self.context.accepted_before(patience), reason).await? {
             let id = outbox.public_id(dead.id);
             tracing::error!(
                 delivery = %id,

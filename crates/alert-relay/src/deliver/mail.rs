@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::deliver::attempt::{Answer, Sender, Tried};
 use crate::deliver::recipients::{MailState, Recipients};
 use crate::deliver::sending::{Conclusion, Sending};
-use crate::delivery::End;
+use crate::delivery::{End, Pending};
 use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::recourse::Extent;
@@ -86,7 +86,7 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
                     reworded.push(name);
                     pass.content_words = Some(outcome.detail().to_owned());
                 }
-                Tried::Answered(answer) => add(sender, &mut pass, &answer),
+                Tried::Answered(answer) => add(sender, sending.delivery, &mut pass, &answer),
                 Tried::NotBefore(at) => {
                     pass.later = Some(at);
                     pass.is_cut_short = true;
@@ -107,7 +107,7 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
     Some(pass)
 }
 
-fn add(sender: &Sender, pass: &mut Pass, answer: &Answer) {
+fn add(sender: &Sender, delivery: &Pending, pass: &mut Pass, answer: &Answer) {
     match &answer.outcome {
         Outcome::Rejected { reason: Reason::Mailbox, detail }
         | Outcome::Retry { reason: Reason::Mailbox, detail, .. } => {
@@ -119,7 +119,7 @@ fn add(sender: &Sender, pass: &mut Pass, answer: &Answer) {
         Outcome::Delivered { .. } | Outcome::Misconfigured { .. } | Outcome::Retry { .. } => {}
     }
     if let Next::Wait(_) | Next::Pause(_) | Next::Hold = answer.next {
-        let at = sender.come_back_at(answer);
+        let at = sender.come_back_at(delivery, answer);
         let may_be_other_for_others = matches!(
             answer.outcome,
             Outcome::Retry { reason: Reason::Mailbox | Reason::Busy | Reason::UnknownCode, after: None, .. }
@@ -146,5 +146,6 @@ async fn judge(sender: &Sender, state: MailState, pass: &Pass) {
 }
 
 fn is_too_late(sender: &Sender, sending: &Sending<'_>) -> bool {
-    sender.via.context.clock.now().since(sending.delivery.accepted_at) >= sender.via.context.pace.straggle_for
+    let context = &sender.via.context;
+    sending.delivery.accepted_at <= context.accepted_before(context.pace.straggle_for)
 }

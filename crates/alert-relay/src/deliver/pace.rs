@@ -22,6 +22,8 @@ pub(crate) struct Pace {
     /// A delivery is dead after this long, whatever happened. A target that is misconfigured needs a person: over a weekend and a
     /// holiday.
     pub(crate) hold_for: Duration,
+    /// No delivery is dead for its age before the relay has run for this long.
+    pub(crate) least_tried: Duration,
     /// Between two rounds of the housekeeping.
     pub(crate) housekeeping: Duration,
     /// Who has posted nothing of a group for this long reports nothing of it any more. Alertmanager repeats what fires within its
@@ -41,6 +43,7 @@ impl Default for Pace {
             straggle_for: hours(12),
             give_up_after: hours(24),
             hold_for: hours(7 * 24),
+            least_tried: hours(1),
             housekeeping: Duration::from_secs(15),
             silent_for: hours(126),
             settle_in: hours(1),

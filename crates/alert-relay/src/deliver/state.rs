@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::budget::{Budgets, Wait};
-use crate::clock::{Clock, Millis};
+use crate::clock::{Clock, Moment};
 use crate::deliver::targets::Targets;
 use crate::delivery::{DeliveryKey, PastAttempt};
 use crate::health::{Health, Patience};
 use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Reason};
 use crate::recourse::Channel;
-use crate::retry::Next;
+use crate::retry::{MAX_PAUSE, Next};
 use crate::schedule::{self, Capacity, TargetState};
 
 /// One for the dispatcher and the deliveries under way.
@@ -22,7 +22,8 @@ use crate::schedule::{self, Capacity, TargetState};
 pub(super) struct DeliveryState {
     inner: Arc<Mutex<Inner>>,
     clock: Clock,
-    started_at: Millis,
+    /// As [`Clock::passed`] was at the start.
+    started: Duration,
     patience: Patience,
     metrics: Arc<Metrics>,
 }
@@ -33,7 +34,8 @@ struct Inner {
     targets: BTreeMap<String, TargetState>,
     busy: BTreeSet<DeliveryKey>,
     /// When a target that refused everything was put right, when it came into the settings, or when it left them.
-    in_order_since: BTreeMap<String, Millis>,
+    /// As [`Clock::passed`] was then.
+    in_order_since: BTreeMap<String, Duration>,
 }
 
 /// What an outcome did to a target's health.
@@ -53,7 +55,7 @@ pub(super) enum HealthChange {
 
 impl Inner {
     /// Whether messages go to a target freely.
-    fn is_up(&self, target: &str, patience: &Patience, now: Millis) -> bool {
+    fn is_up(&self, target: &str, patience: &Patience, now: Moment) -> bool {
         self.targets.get(target).is_some_and(|target| {
             target.health.is_up(patience) && !schedule::is_silenced(target, &self.budgets, patience, now)
         })
@@ -62,7 +64,7 @@ impl Inner {
 
 impl DeliveryState {
     pub(super) fn new(clock: Clock, patience: Patience, metrics: Arc<Metrics>) -> Self {
-        Self { inner: Arc::default(), started_at: clock.now(), clock, patience, metrics }
+        Self { inner: Arc::default(), started: clock.passed(), clock, patience, metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -70,30 +72,31 @@ impl DeliveryState {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Loads attempts and pauses of earlier processes from the store.
+    /// Loads attempts and pauses of earlier processes from the store, by what the wall clock says of their age.
     pub(super) fn remember(&self, attempts: &[PastAttempt]) {
-        let now = self.clock.now();
+        let (wall, now) = (self.clock.now(), self.clock.elapsed());
         let mut inner = self.lock();
         for attempt in attempts {
-            // By a clock that was set back while we were away, it ended just now at the latest.
-            let ahead = attempt.ended_at.since(now);
-            inner.budgets.remember(&attempt.robot, attempt.ended_at.minus(ahead));
+            // By a clock that was set back while we were away it ends in the future: it ended just now at the latest.
+            let ended_at = now.minus(wall.since(attempt.ended_at));
+            inner.budgets.remember(&attempt.robot, ended_at);
             if let Some(until) = attempt.pause_until {
-                inner.budgets.pause(&attempt.robot, until.minus(ahead));
+                let pause = until.since(attempt.ended_at).min(MAX_PAUSE);
+                inner.budgets.pause(&attempt.robot, ended_at.plus(pause));
             }
         }
     }
 
     /// Takes over new settings; health and budgets spent stay.
     pub(super) fn adopt(&self, new: &Targets) {
-        let now = self.clock.now();
+        let passed = self.clock.passed();
         let Inner { budgets, targets, in_order_since, .. } = &mut *self.lock();
         budgets.begin_reload();
         targets.retain(|name, _| {
             let stays = new.by_name.contains_key(name);
             if !stays {
                 self.metrics.target_gone(name);
-                in_order_since.insert(name.clone(), now);
+                in_order_since.insert(name.clone(), passed);
             }
             stays
         });
@@ -109,31 +112,30 @@ impl DeliveryState {
             // Another robot, or new settings for one that was wrong: it deserves a fresh start.
             if state.robot != robot || matches!(state.health, Health::Misconfigured { .. }) {
                 state.health = Health::Up;
-                in_order_since.insert(name.clone(), now);
+                in_order_since.insert(name.clone(), passed);
             }
             robot.clone_into(&mut state.robot);
             state.fallback.clone_from(&target.fallback);
         }
     }
 
-    /// The clock was set back by this much: what waits for a time waits no longer than it would have.
-    pub(super) fn set_back(&self, by: Duration) {
-        let Inner { budgets, targets, .. } = &mut *self.lock();
-        budgets.set_back(by);
-        for state in targets.values_mut() {
-            state.health = state.health.set_back(by);
-        }
-    }
-
     /// How much may be sent for a target now. Also brings its metric up to date, since a silence ends by the clock alone.
     pub(super) fn capacity(&self, target: &str) -> Capacity {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let mut inner = self.lock();
         if inner.targets.contains_key(target) {
             self.metrics.target_up(target, inner.is_up(target, &self.patience, now));
         }
         let Inner { budgets, targets, .. } = &mut *inner;
         schedule::capacity(target, targets, budgets, &self.patience, now)
+    }
+
+    /// Whether critical alerts wait for a target's robot: then more of its budget is kept for them.
+    pub(super) fn urgent_waits(&self, target: &str, waits: bool) {
+        let Inner { budgets, targets, .. } = &mut *self.lock();
+        if let Some(state) = targets.get(target) {
+            budgets.urgent_waits(&state.robot, target, waits);
+        }
     }
 
     /// What is being sent.
@@ -153,8 +155,8 @@ impl DeliveryState {
 
     /// Reserves one attempt of a robot's budget, or says when to ask again.
     pub(super) fn reserve(&self, robot: &str, is_urgent: bool) -> Result<Reservation, Wait> {
-        self.lock().budgets.reserve(robot, is_urgent, self.clock.now())?;
-        Ok(Reservation { state: self.clone(), robot: robot.to_owned(), is_used: false })
+        self.lock().budgets.reserve(robot, is_urgent, self.clock.elapsed())?;
+        Ok(Reservation { state: self.clone(), robot: robot.to_owned(), is_urgent, is_used: false })
     }
 
     /// Notes what an attempt says about the target behind the channel.
@@ -166,7 +168,7 @@ impl DeliveryState {
         next: &Next,
         random: f64,
     ) -> HealthChange {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let mut inner = self.lock();
         let was_up = inner.is_up(via, &self.patience, now);
         if let Next::Pause(span) = next {
@@ -175,11 +177,12 @@ impl DeliveryState {
         let Inner { targets, in_order_since, .. } = &mut *inner;
         let Some(target) = targets.get_mut(via) else { return HealthChange::None };
         if let Health::Misconfigured { .. } = target.health {
-            in_order_since.insert(via.to_owned(), now);
+            in_order_since.insert(via.to_owned(), self.clock.passed());
         }
         target.health = match outcome {
-            // Throttled, it works and only wants less. And one mailbox says nothing of the others.
-            Outcome::Retry { reason: Reason::Throttled | Reason::Mailbox, .. }
+            // Throttled for a stated time, it works and only wants less. And one mailbox says nothing of the others.
+            Outcome::Retry { reason: Reason::Throttled, after: Some(_), .. }
+            | Outcome::Retry { reason: Reason::Mailbox, .. }
             | Outcome::Rejected { reason: Reason::Mailbox, .. } => target.health,
             Outcome::Retry { .. } => target.health.failed(now, &self.patience, random),
             Outcome::Misconfigured { .. } => target.health.misconfigured(now, &self.patience, random),
@@ -201,7 +204,7 @@ impl DeliveryState {
     /// The channels of a target's message that goes through `via`: that one and its fallbacks, and, where `via` is a fallback itself, the
     /// ones before it, which were not asked.
     pub(super) fn channels(&self, target: &str, via: &str) -> Vec<Channel> {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let Inner { budgets, targets, .. } = &*self.lock();
         let mut channels: Vec<Channel> = schedule::chain(target, targets)
             .map(|(name, state)| {
@@ -224,12 +227,11 @@ impl DeliveryState {
     /// How long a target has been able to take messages; zero while it is misconfigured; counted anew when it enters or leaves the
     /// settings, gets another robot, or at a start.
     pub(super) fn in_order_for(&self, target: &str) -> Duration {
-        let now = self.clock.now();
         let inner = self.lock();
         if let Some(TargetState { health: Health::Misconfigured { .. }, .. }) = inner.targets.get(target) {
             return Duration::ZERO;
         }
-        now.since(inner.in_order_since.get(target).copied().unwrap_or(self.started_at))
+        self.clock.passed().saturating_sub(inner.in_order_since.get(target).copied().unwrap_or(self.started))
     }
 
     /// How a target has answered lately; `None` if the settings do not have it.
@@ -261,6 +263,7 @@ impl Drop for UnderWay {
 pub(super) struct Reservation {
     state: DeliveryState,
     robot: String,
+    is_urgent: bool,
     is_used: bool,
 }
 
@@ -273,12 +276,12 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let now: Millis = self.state.clock.now();
+        let now: Moment = self.state.clock.elapsed();
         let mut inner = self.state.lock();
         if self.is_used {
             inner.budgets.ended(&self.robot, now);
         } else {
-            inner.budgets.cancel(&self.robot);
+            inner.budgets.cancel(&self.robot, self.is_urgent);
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn send(via: &Via, defaults: &MessageDefaults) -> TestReport {
             Err(wait) => {
                 via.context.metrics.budget_wait(via.name());
                 let wait = match wait {
-                    Wait::Until(at) => at.since(via.context.clock.now()),
+                    Wait::Until(at) => at.since(via.context.clock.elapsed()),
                     Wait::ForReply => Duration::ZERO,
                 };
                 tested.push(TestedPart::NotBefore(wait));

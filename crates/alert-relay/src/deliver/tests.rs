@@ -12,6 +12,7 @@ use crate::outcome::{Outcome, Reason};
 use crate::settings::TargetSettings;
 
 mod budget;
+mod clock;
 mod interruption;
 mod mails;
 mod names;
@@ -19,3 +20,4 @@ mod news;
 mod refusals;
 mod senders;
 mod trouble;
+mod unknown;

@@ -36,9 +36,9 @@ impl Via {
     /// attempt is cut short: the robot may have seen the message.
     pub(super) async fn send(&self, part: &Part, name: &str, mut reservation: Reservation) -> Sent {
         reservation.used();
-        let began = self.context.clock.now();
+        let (wall, began) = (self.context.clock.now(), self.context.clock.elapsed());
         let stamp = Stamp {
-            at: UNIX_EPOCH.checked_add(began.since(Millis(0))).unwrap_or_else(SystemTime::now),
+            at: UNIX_EPOCH.checked_add(wall.since(Millis(0))).unwrap_or_else(SystemTime::now),
             delivery: name,
         };
         // The channel has its own time-out; this one is for the case that it does not keep it.
@@ -53,7 +53,7 @@ impl Via {
         };
         drop(reservation);
         let at = self.context.clock.now();
-        let took = at.since(began);
+        let took = self.context.clock.elapsed().since(began);
         self.context.metrics.attempt(self.name(), &outcome, took.as_secs_f64());
         Sent { outcome, at, took }
     }

@@ -47,7 +47,7 @@ impl Relay {
         if has_ended {
             return Ok(Beat::Ended);
         }
-        self.heartbeats.beat(name, self.parts.clock.now());
+        self.heartbeats.beat(name, self.parts.clock.reading());
         Ok(Beat::Heard)
     }
 
@@ -55,19 +55,22 @@ impl Relay {
     pub(crate) async fn watch_heartbeats(&self) -> Infallible {
         loop {
             let mut again = None;
-            let now = self.parts.clock.now();
+            let now = self.parts.clock.reading();
             for due in self.heartbeats.due(now) {
                 match self.send_alarm(&due).await {
                     Ok(()) => self.heartbeats.stored(&due, now),
                     Err(error) => {
                         error!(heartbeat = due.name, %error, "cannot store the alarm of heartbeat `{}`, and tries again: {error}", due.name);
-                        again = Some(now.plus(STORE_AGAIN_AFTER));
+                        again = Some(now.passed.saturating_add(STORE_AGAIN_AFTER));
                     }
                 }
             }
             let deadline = async {
                 match again.or_else(|| self.heartbeats.next_deadline()) {
-                    Some(at) => self.parts.clock.sleep_until(at).await,
+                    Some(at) => {
+                        let left = at.saturating_sub(self.parts.clock.passed());
+                        self.parts.clock.sleep_until(self.parts.clock.now().plus(left)).await;
+                    }
                     None => std::future::pending().await,
                 }
             };

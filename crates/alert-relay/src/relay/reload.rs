@@ -54,9 +54,9 @@ impl Relay {
         if let Some(deliverer) = deliverer.as_ref() {
             deliverer.reload(&settings).await;
         }
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.reading();
         self.heartbeats.configure(&settings.heartbeats, now);
-        for receiver in self.removed.note(&self.settings(), &settings, now) {
+        for receiver in self.removed.note(&self.settings(), &settings, now.wall) {
             warn!(
                 receiver,
                 "the receiver `{receiver}` is gone: webhooks for it are answered 503 for an hour, so that Alertmanager tries again, and 404 then"

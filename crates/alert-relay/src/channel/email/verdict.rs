@@ -74,8 +74,8 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
 /// The verdict on a server that did not answer a step in time.
 pub(super) fn of_silence(step: Step, limit: Duration) -> Outcome {
     let (reason, before) = match step {
-        Step::Session => (Reason::Timeout, "no greeting and login"),
-        Step::Sender => (Reason::Timeout, "no answer to MAIL FROM"),
+        Step::Session => (Reason::Connect, "no greeting and login"),
+        Step::Sender => (Reason::Connect, "no answer to MAIL FROM"),
         // Some servers ask the recipient's own before they answer.
         Step::Recipient => (Reason::Mailbox, "no answer to RCPT TO"),
         Step::Content => (Reason::Timeout, "the mail may have been taken, no answer"),

@@ -41,7 +41,9 @@ async fn a_stop_waits_for_what_is_under_way_only_so_long_and_loses_nothing() {
     assert_eq!(cut_short, 1);
     let stage = scene.stage.reopen().await;
     let scene = Scene::start(stage, scene.settings, scene.chat).await;
-    assert_eq!(scene.chat.heard(2).await, ["new a", "new a"]);
+    // It may have arrived: the copy says so.
+    let heard = scene.chat.heard(2).await;
+    assert!(heard[0] == "new a" && heard[1].ends_with("可能重复 | new a"), "{heard:?}");
     scene.ends(&[(End::Delivered, 1)]).await;
     assert_eq!(scene.deliverer.stop(SECOND).await, 0);
 }

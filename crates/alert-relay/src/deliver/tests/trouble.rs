@@ -68,6 +68,62 @@ async fn a_gateway_that_bans_us_is_left_alone_by_all_groups() {
     scene.ends(&[(End::Delivered, 2)]).await;
 }
 
+fn critical(name: &str) -> crate::notification::Alert {
+    let mut alert = firing(name, 10);
+    alert.labels.insert("severity".to_owned(), "critical".to_owned());
+    alert
+}
+
+/// A page where JSON should be.
+fn odd() -> Reply {
+    let detail = "HTTP 200: <html>".to_owned();
+    verdict(Outcome::Retry { reason: Reason::UnprovenReply, after: None, detail })
+}
+
+#[tokio::test]
+async fn one_odd_reply_silences_nobody() {
+    let scene = Scene::new().await;
+    scene.chat.reply([odd()]);
+    scene.accept("one", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.accept("two", vec![firing("b", 10)]).await;
+    scene.chat.heard(2).await;
+    scene.advance(3 * SECOND).await;
+    scene.ends(&[(End::Delivered, 2)]).await;
+}
+
+#[tokio::test]
+async fn a_critical_alert_that_a_target_does_not_take_for_a_minute_is_sent_by_the_fallback() {
+    let (scene, mail) = with_fallback().await;
+    scene.chat.reply((0..1_000).map(|_| odd()));
+    scene.accept("fire", vec![critical("fire")]).await;
+    scene.accept("warning", vec![firing("a", 10)]).await;
+    scene.chat.heard(2).await;
+    for _ in 0..58 {
+        scene.advance(SECOND).await;
+    }
+    assert!(mail.heard_so_far().is_empty(), "the fallback speaks too early");
+    for _ in 0..5 {
+        scene.advance(SECOND).await;
+    }
+    let heard = mail.heard(1).await;
+    assert!(heard.len() == 1 && heard[0].ends_with("| new fire"), "{heard:?}");
+    scene.ends(&[(End::Delivered, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_robot_that_asks_for_minutes_keeps_no_critical_alert_from_the_fallback() {
+    let (scene, mail) = with_fallback().await;
+    scene.chat.reply([throttled(120)]);
+    scene.accept("warning", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.accept("fire", vec![critical("fire")]).await;
+    assert!(mail.heard(1).await[0].ends_with("| new fire"), "{:?}", mail.heard_so_far());
+    scene.advance(121 * SECOND).await;
+    scene.ends(&[(End::Delivered, 2)]).await;
+    assert_eq!(scene.chat.heard_so_far(), ["new a", "new a"]);
+}
+
 #[tokio::test]
 async fn a_target_that_refuses_everything_keeps_its_queue_and_its_fallback_speaks() {
     let (scene, mail) = with_fallback().await;

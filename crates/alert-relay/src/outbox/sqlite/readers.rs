@@ -98,13 +98,14 @@ impl Readers {
             rows.into_iter().map(|row| pending(&row)).collect::<Result<_, sqlx::Error>>()?;
         let ledger = ledger::read(&self.pool, key, &deliveries).await?;
         let refusals = self.refusals(delivery).await?;
+        let unknown = self.unknown(key, owner).await?;
         let arrears = missed::read(&self.pool, key).await?;
         let senders: Vec<String> = sqlx::query_scalar("SELECT sender FROM senders WHERE group_id = $1")
             .bind(&key.group)
             .fetch_all(&self.pool)
             .await?;
         let senders = senders.into_iter().collect();
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, senders, progress, refusals, arrears }))
+        Ok(Some(Claim { key: key.clone(), deliveries, ledger, senders, progress, refusals, unknown, arrears }))
     }
 
     /// What the next claim of a queue would take of memory, if nothing more comes.
@@ -136,6 +137,21 @@ impl Readers {
             ledger: ledger::weight(&self.pool, key).await?,
             has_ended_a_process: rows.iter().any(|(_, deaths)| *deaths > 0),
         })
+    }
+
+    /// Through whom messages of the claimed deliveries were sent of which nobody knows whether they arrived.
+    async fn unknown(&self, key: &DeliveryKey, owner: &str) -> Result<BTreeMap<String, i64>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT via, MAX(delivery) AS last FROM attempts WHERE delivery IN ( \
+               SELECT id FROM deliveries WHERE target = $1 AND group_id = $2 AND state = 'pending' AND lease_owner = $3) \
+             AND (outcome = 'unknown' OR (outcome = 'retry' AND reason IN ('timeout', 'broken_reply'))) GROUP BY via",
+        )
+        .bind(&key.target)
+        .bind(&key.group)
+        .bind(owner)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("via")?, row.try_get("last")?))).collect()
     }
 
     /// Who has refused the text of this delivery; a mailbox that takes nothing says nothing of the text.
@@ -273,7 +289,7 @@ impl Readers {
 /// alone.
 fn due_deliveries(urgency: UrgencyFilter) -> String {
     format!(
-        "SELECT group_id, MAX(is_urgent) AS urgent FROM deliveries WHERE {} GROUP BY group_id \
+        "SELECT group_id, MAX(is_urgent) AS urgent, MIN(CASE WHEN is_urgent = 1 THEN accepted_at END) AS urgent_since FROM deliveries WHERE {} GROUP BY group_id \
          HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
            AND COALESCE(MAX(lease_until), 0) <= $2 \
          ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
@@ -304,6 +320,7 @@ fn due_delivery(target: &str, row: &SqliteRow) -> Result<DueDelivery, sqlx::Erro
     Ok(DueDelivery {
         key: DeliveryKey { target: target.to_owned(), group: row.try_get("group_id")? },
         is_urgent: row.try_get::<i64, _>("urgent")? > 0,
+        urgent_since: row.try_get::<Option<i64>, _>("urgent_since")?.map(Millis),
     })
 }
 
