@@ -27,7 +27,9 @@ mod compose;
 mod mail;
 mod server;
 mod settings;
+mod starttls;
 mod verdict;
+mod wire;
 
 /// `email:`
 pub(super) const KIND: Kind = Kind {

@@ -7,9 +7,12 @@ use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::{Client, Proxy, Url, redirect};
 use settings_document::Secret;
 
@@ -36,6 +39,18 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Builds the client for calls to `url` and its like, and blacks `secrets` out of every answer. A mistake is noted at the target.
     pub(super) fn open(url: &Url, mut secrets: Vec<Secret>, setup: &Setup<'_>) -> Option<Self> {
+        secrets.extend(login_in(url));
+        if let Some(proxy) = setup.proxy {
+            if url.scheme() == "http" {
+                setup.target.problem(
+                    "proxy",
+                    "this target's address is http: the proxy, and whoever sees the way to it, would read its token (hint: leave `proxy` out)",
+                );
+                return None;
+            }
+            secrets.extend(Url::parse(proxy.reveal().trim()).iter().flat_map(login_in));
+        }
+        let mut secrets: Vec<Secret> = secrets.iter().flat_map(forms).collect();
         secrets.retain(|secret| secret.reveal().len() >= SHORTEST_SECRET);
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
         let mut builder = Client::builder()
@@ -150,6 +165,43 @@ pub(super) fn secrets_in(url: &Url) -> Vec<Secret> {
     secrets.extend(url.query().map(Secret::new));
     secrets.extend(url.path_segments().and_then(|mut path| path.next_back()).map(Secret::new));
     secrets
+}
+
+/// The login in an address: the password, and the pair as a header carries it; both also as they stand in the address.
+fn login_in(url: &Url) -> Vec<Secret> {
+    let Some(password) = url.password() else { return Vec::new() };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pair = |username: &str, password: &str| format!("{username}:{password}");
+    [
+        pair(&decoded(url.username()), &decoded(password)),
+        pair(url.username(), password),
+        decoded(password),
+        password.to_owned(),
+    ]
+    .into_iter()
+    .map(Secret::new)
+    .collect()
+}
+
+/// A secret as a page may repeat it: as it is, percent-encoded or decoded, and in base64, as a header `Authorization: Basic` has it; and what
+/// such a header says in clear.
+fn forms(secret: &Secret) -> Vec<Secret> {
+    let text = secret.reveal();
+    let mut forms = vec![
+        text.to_owned(),
+        percent_decode_str(text).decode_utf8_lossy().into_owned(),
+        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
+        STANDARD_NO_PAD.encode(text),
+        URL_SAFE_NO_PAD.encode(text),
+    ];
+    let login = text.strip_prefix("Basic ").and_then(|login| STANDARD.decode(login.trim()).ok());
+    if let Some(login) = login.and_then(|login| String::from_utf8(login).ok()) {
+        forms.extend(login.split_once(':').map(|(_, password)| password.to_owned()));
+        forms.push(login);
+    }
+    forms.sort_unstable();
+    forms.dedup();
+    forms.into_iter().map(Secret::new).collect()
 }
 
 fn is_loopback(host: &str) -> bool {

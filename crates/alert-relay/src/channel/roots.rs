@@ -17,7 +17,7 @@ pub(crate) struct Roots {
 
 impl Roots {
     /// The system's authorities (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured); empty in an image without any.
-    pub(super) fn system(&self) -> &[CertificateDer<'static>] {
+    fn system(&self) -> &[CertificateDer<'static>] {
         self.system.get_or_init(|| rustls_native_certs::load_native_certs().certs)
     }
 
@@ -32,8 +32,8 @@ impl Roots {
         self.https.get_or_init(make).clone()
     }
 
-    /// What HTTPS targets trust.
-    fn store(&self) -> RootCertStore {
+    /// What they trust, for who trusts somebody besides.
+    pub(super) fn store(&self) -> RootCertStore {
         let mut store = RootCertStore::empty();
         // A system's bundle may hold certificates rustls can't parse; the others count.
         store.add_parsable_certificates(self.system().iter().cloned());

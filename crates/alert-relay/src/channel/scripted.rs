@@ -226,7 +226,8 @@ fn text(message: &Message, wording: Wording) -> String {
         Wording::Bare => text.push_str(" [bare]"),
     }
     for person in &message.mentions {
-        text.push_str(&format!(" @{}", person.name));
+        text.push_str(" @");
+        text.push_str(&person.name);
     }
     match &message.banner {
         None => text,

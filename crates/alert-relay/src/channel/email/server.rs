@@ -7,18 +7,27 @@
 //! and is sent again. Here the verdict stands once it was heard, and QUIT has a short limit of its own.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Message;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use settings_document::Secret;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::channel::email::starttls::{self, PlainError};
 use crate::channel::email::verdict::{self, Step};
+use crate::channel::email::wire::Wire;
 use crate::outcome::Outcome;
 
 /// A mail server, and how to talk to it.
@@ -58,9 +67,9 @@ pub(super) enum Security {
     /// Not at all.
     None,
     /// By `STARTTLS`, or the mail is not sent.
-    StartTls(TlsParameters),
+    StartTls(Arc<ClientConfig>),
     /// From the first byte.
-    Implicit(TlsParameters),
+    Implicit(Arc<ClientConfig>),
 }
 
 impl fmt::Debug for Security {
@@ -103,7 +112,8 @@ impl Server {
         let conversation = self.converse(mail, &mut connection, &mut step);
         let outcome = match tokio::time::timeout(self.timeout, conversation).await {
             Ok(Ok(response)) => verdict::of_response(&response),
-            Ok(Err(error)) => verdict::of_error(step, &error),
+            Ok(Err(Failure::Smtp(error))) => verdict::of_error(step, &error),
+            Ok(Err(Failure::Plain(error))) => verdict::of_plain_error(&error),
             // In the middle of a conversation nobody waits for a goodbye.
             Err(_elapsed) => return verdict::of_silence(step, self.timeout),
         };
@@ -119,7 +129,7 @@ impl Server {
         mail: &Message,
         connection: &mut Option<AsyncSmtpConnection>,
         step: &mut Step,
-    ) -> Result<Response, smtp::Error> {
+    ) -> Result<Response, Failure> {
         let connection = connection.insert(self.connect().await?);
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
@@ -140,21 +150,58 @@ impl Server {
         }
         *step = Step::Content;
         connection.command(Data).await?;
-        connection.message(&mail.formatted()).await
+        Ok(connection.message(&mail.formatted()).await?)
     }
 
     /// A connection that is as secure as it has to be, or none: after a failed handshake there is nobody to say goodbye to.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
-        let implicit = match &self.security {
-            Security::Implicit(parameters) => Some(parameters.clone()),
-            Security::StartTls(_) | Security::None => None,
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let peer = tcp.peer_addr()?;
+        let stream: Box<dyn AsyncTokioStream> = match &self.security {
+            Security::None => Box::new(Wire::new(tcp, peer)),
+            Security::Implicit(config) => Box::new(Wire::new(self.handshake(config, tcp).await?, peer)),
+            Security::StartTls(config) => {
+                let mut plain = Wire::new(tcp, peer);
+                let ready = starttls::negotiate(&mut plain, &self.hello).await?;
+                let (tcp, said) = plain.into_stream();
+                let tls = self.handshake(config, tcp).await?;
+                Box::new(Wire::after_starttls(tls, peer, said, ready))
+            }
         };
-        let (address, limit) = ((self.host.as_str(), self.port), Some(self.timeout));
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, implicit, None).await?;
-        if let Security::StartTls(parameters) = &self.security {
-            connection.starttls(parameters.clone(), &self.hello).await?;
-        }
-        Ok(connection)
+        Ok(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?)
+    }
+
+    async fn handshake(
+        &self,
+        config: &Arc<ClientConfig>,
+        tcp: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
+    }
+}
+
+/// Why a conversation did not come to its end.
+enum Failure {
+    /// Before it was as secure as it has to be.
+    Plain(PlainError),
+    Smtp(smtp::Error),
+}
+
+impl From<smtp::Error> for Failure {
+    fn from(error: smtp::Error) -> Self {
+        Self::Smtp(error)
+    }
+}
+
+impl From<PlainError> for Failure {
+    fn from(error: PlainError) -> Self {
+        Self::Plain(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Plain(error.into())
     }
 }

@@ -1,9 +1,10 @@
 //! The keys under `email:`, in Alertmanager's words where it has the same key.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use lettre::message::Mailbox;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use settings_document::Section;
@@ -71,16 +72,16 @@ pub(super) fn read(mut section: Section<'_>, setup: &Setup<'_>) -> Option<Settin
     let login = read_login(&mut section);
     let tls = section.parsed("tls", "`implicit`, `starttls` or `none`", parse_tls);
     let ca_file = section.readable_file("ca_file");
-    let security = smarthost.as_ref().and_then(|Smarthost { host, port }| {
-        let parameters = || {
-            tls_parameters(host, ca_file.as_deref(), setup.roots)
+    let security = smarthost.as_ref().and_then(|Smarthost { port, .. }| {
+        let config = || {
+            client_config(ca_file.as_deref(), setup.roots)
                 .map_err(|wrong| section.problem("ca_file", wrong))
                 .ok()
         };
         Some(match tls.unwrap_or_else(|| default_tls(*port)) {
             MailTls::None => Security::None,
-            MailTls::StartTls => Security::StartTls(parameters()?),
-            MailTls::Implicit => Security::Implicit(parameters()?),
+            MailTls::StartTls => Security::StartTls(config()?),
+            MailTls::Implicit => Security::Implicit(config()?),
         })
     });
     section.finish();
@@ -94,36 +95,26 @@ fn default_tls(port: u16) -> MailTls {
 }
 
 /// Whom to trust: the public authorities and those of `ca_file`.
-fn tls_parameters(host: &str, ca_file: Option<&Path>, roots: &Roots) -> Result<TlsParameters, String> {
-    let system = roots.system();
-    let mut builder = TlsParameters::builder(host.to_owned());
-    builder = builder.certificate_store(if system.is_empty() {
-        CertificateStore::WebpkiRoots
-    } else {
-        CertificateStore::None
-    });
-    for certificate in system {
-        // A system's bundle may hold certificates rustls can't parse; the others count.
-        if let Ok(certificate) = Certificate::from_der(certificate.to_vec()) {
-            builder = builder.add_root_certificate(certificate);
-        }
+fn client_config(ca_file: Option<&Path>, roots: &Roots) -> Result<Arc<ClientConfig>, String> {
+    let cannot = |error: String| format!("can't set up TLS: {error}");
+    let Some(path) = ca_file else { return roots.https().map(Arc::new).map_err(cannot) };
+    let wrong = |wrong: String| format!("`{}`: {wrong}", path.display());
+    let mut store = roots.store();
+    for authority in read_authorities(path).map_err(wrong)? {
+        store.add(authority).map_err(|error| wrong(error.to_string()))?;
     }
-    if let Some(path) = ca_file {
-        for certificate in read_authorities(path).map_err(|wrong| format!("`{}`: {wrong}", path.display()))? {
-            builder = builder.add_root_certificate(certificate);
-        }
-    }
-    builder.build().map_err(|error| format!("can't set up TLS: {error}"))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| cannot(error.to_string()))?;
+    Ok(Arc::new(builder.with_root_certificates(store).with_no_client_auth()))
 }
 
-fn read_authorities(path: &Path) -> Result<Vec<Certificate>, String> {
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .map(|der| {
-            Certificate::from_der(der.map_err(|error| error.to_string())?.to_vec())
-                .map_err(|error| error.to_string())
-        })
-        .collect::<Result<_, String>>()?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
     if certificates.is_empty() {
         return Err("holds no certificate (hint: a PEM file with BEGIN CERTIFICATE is expected)".to_owned());
     }

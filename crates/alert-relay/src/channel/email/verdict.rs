@@ -9,8 +9,10 @@
 use std::time::Duration;
 
 use lettre::transport::smtp;
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
 
+use crate::channel::email::starttls::PlainError;
+use crate::channel::email::wire::TooMuch;
 use crate::outcome::{Outcome, Reason};
 
 /// How far a conversation has come: what the next answer is about.
@@ -59,6 +61,8 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
             Step::Session | Step::Sender => Reason::Busy,
             Step::Recipient | Step::Content => Reason::Mailbox,
         }
+    } else if TooMuch::is_cause_of(error) {
+        Reason::BrokenReply
     } else if error.is_timeout() {
         Reason::Timeout
     } else if error.is_response() {
@@ -69,6 +73,29 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
         Reason::Connect
     };
     Outcome::Retry { reason, after: None, detail }
+}
+
+/// The verdict on a conversation that ended before it was as secure as it has to be.
+pub(super) fn of_plain_error(error: &PlainError) -> Outcome {
+    let detail = line(&error.to_string());
+    match error {
+        PlainError::Refused(response)
+            if response.code().severity == Severity::PermanentNegativeCompletion =>
+        {
+            refused(Step::Session, u16::from(response.code()), detail)
+        }
+        PlainError::Refused(_) => Outcome::Retry { reason: Reason::Busy, after: None, detail },
+        PlainError::NotOffered => {
+            let detail = format!("{detail} (hint: check `tls` against what the server offers)");
+            Outcome::Misconfigured { reason: Reason::Refused, detail }
+        }
+        PlainError::Unasked(..) => Outcome::Misconfigured { reason: Reason::Refused, detail },
+        PlainError::Garbled => Outcome::Retry { reason: Reason::BrokenReply, after: None, detail },
+        PlainError::Io(cause) => {
+            let reason = if TooMuch::is_cause_of(cause) { Reason::BrokenReply } else { Reason::Connect };
+            Outcome::Retry { reason, after: None, detail }
+        }
+    }
 }
 
 /// The verdict on a server that did not answer a step in time.

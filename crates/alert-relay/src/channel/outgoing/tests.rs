@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::channel::Channel;
 use crate::channel::part::Stamp;
-use crate::channel::testing::{dingtalk, open};
+use crate::channel::testing::{dingtalk, open, target};
 use crate::message::{Wording, sample};
 use crate::outcome::{Outcome, Reason};
 
@@ -63,6 +63,9 @@ impl Drop for Server {
 fn is_complete(request: &[u8]) -> bool {
     let request = String::from_utf8_lossy(request);
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    if head.starts_with("CONNECT") {
+        return true;
+    }
     let length = head
         .lines()
         .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
@@ -177,15 +180,35 @@ async fn a_host_that_does_not_speak_tls_is_no_connection() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_and_its_password_not_shown() {
-    let mut proxy = Server::answering(answer("200 OK", r#"{"errcode":0,"errmsg":"ok"}"#)).await;
-    let robot = dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1");
+async fn a_proxy_is_asked_for_a_tunnel_and_its_password_not_shown() {
+    let mut proxy = Server::answering("HTTP/1.1 502 no\r\ncontent-length: 0\r\n\r\n").await;
+    let robot = dingtalk("https://robot.example/robot/send?access_token=dingtalk-token-1");
     let channel =
         open(&format!("{robot}, timeout: 500ms, proxy: 'http://user:proxy-password-1@{}'", proxy.address));
-    assert!(matches!(send(&*channel).await, Outcome::Delivered { .. }));
-    let request = (&mut proxy.request).await.unwrap();
-    assert!(request.starts_with("POST http://127.0.0.1:1/robot/send?"), "{request}");
-    drop(proxy);
     let outcome = send(&*channel).await;
+    let request = (&mut proxy.request).await.unwrap();
+    assert!(request.starts_with("CONNECT robot.example:443"), "{request}");
+    assert!(!request.contains(TOKEN), "{request}");
     assert!(!format!("{outcome:?} {channel:?}").contains("proxy-password-1"), "{outcome:?}");
+}
+
+#[test]
+fn a_robot_on_http_is_not_called_through_a_proxy_that_would_read_its_token() {
+    let robot = dingtalk("http://127.0.0.1:1/robot/send?access_token=dingtalk-token-1");
+    let error = target(&format!("{robot}, proxy: 'http://user:proxy-password-1@127.0.0.1:2'")).unwrap_err();
+    assert!(error.starts_with("relay.yml:1: targets.ops.proxy: this target's address is http"), "{error}");
+    assert!(!error.contains("password-1") && !error.contains(TOKEN), "{error}");
+}
+
+/// An error page that shows the request's headers: `Authorization: Basic` and base64 of `hook:robot password-1`.
+#[tokio::test]
+async fn a_login_that_is_repeated_is_blacked_out_however_it_is_encoded() {
+    let body = "Authorization: Basic aG9vazpyb2JvdCBwYXNzd29yZC0x, hook:robot password-1, hook:robot%20password-1, \
+                robot%20password%2D1, cm9ib3QgcGFzc3dvcmQtMQ==";
+    let server = Server::answering(answer("200 OK", body)).await;
+    let url = format!("http://hook:robot%20password-1@{}/robot/send?access_token={TOKEN}", server.address);
+    let outcome = format!("{:?}", attempt(&url).await);
+    for form in ["password", "aG9vazpyb2JvdCBwYXNzd29yZC0x", "cm9ib3QgcGFzc3dvcmQtMQ"] {
+        assert!(!outcome.contains(form), "{outcome}");
+    }
 }

@@ -105,7 +105,16 @@ impl Readers {
             .fetch_all(&self.pool)
             .await?;
         let senders = senders.into_iter().collect();
-        Ok(Some(Claim { key: key.clone(), deliveries, ledger, senders, progress, refusals, unknown, arrears }))
+        Ok(Some(Claim {
+            key: key.clone(),
+            deliveries,
+            ledger,
+            senders,
+            progress,
+            refusals,
+            unknown,
+            arrears,
+        }))
     }
 
     /// What the next claim of a queue would take of memory, if nothing more comes.
