@@ -1,0 +1,204 @@
+//! Windows by hand: what a robot may be sent, and when.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ROBOT: &str = "0123456789abcdef";
+
+fn budgets(sends: u32) -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.allow(ROBOT, Budget { sends, window: Duration::from_mins(1) });
+    budgets
+}
+
+fn send(budgets: &mut Budgets, is_urgent: bool, at: i64) -> Result<(), Wait> {
+    budgets.reserve(ROBOT, is_urgent, Moment(at))?;
+    budgets.ended(ROBOT, Moment(at));
+    Ok(())
+}
+
+#[test]
+fn reads_sends_and_window() {
+    let check = |text: &str, expected| assert_eq!(text.parse::<Budget>(), expected, "{text}");
+    let budget = |sends, seconds| Ok(Budget { sends, window: Duration::from_secs(seconds) });
+    check("20/1m", budget(20, 60));
+    check(" 5 / 10s ", budget(5, 10));
+    check("1/1h 30m", budget(1, 5400));
+    check("20", Err(BudgetError::NoSlash));
+    check("0/1m", Err(BudgetError::Sends));
+    check("-3/1m", Err(BudgetError::Sends));
+    check("20/m", Err(BudgetError::Window));
+    check("20/0s", Err(BudgetError::Window));
+}
+
+#[test]
+fn twenty_a_minute_is_twenty_in_any_minute() {
+    let mut budgets = budgets(20);
+    for number in 0..20 {
+        assert_eq!(send(&mut budgets, true, number * 100), Ok(()), "send {number}");
+    }
+    assert_eq!(send(&mut budgets, true, 2_000), Err(Wait::Until(Moment(60_001))));
+    assert_eq!(send(&mut budgets, true, 60_000), Err(Wait::Until(Moment(60_001))));
+    assert_eq!(send(&mut budgets, true, 60_001), Ok(()));
+    assert_eq!(send(&mut budgets, true, 60_002), Err(Wait::Until(Moment(60_101))));
+}
+
+/// Sends what is not urgent as soon as it may, from `now` on, until `count` are sent; returns when each was.
+fn send_as_they_may(budgets: &mut Budgets, count: usize, mut now: i64) -> Vec<i64> {
+    let mut sent = Vec::new();
+    while sent.len() < count {
+        match send(budgets, false, now) {
+            Ok(()) => sent.push(now),
+            Err(Wait::Until(Moment(at))) => now = at,
+            Err(Wait::ForReply) => panic!("nothing is under way"),
+        }
+    }
+    sent
+}
+
+#[test]
+fn the_last_sends_are_kept_for_critical_alerts() {
+    let mut budgets = budgets(20);
+    let last = *send_as_they_may(&mut budgets, 18, 0).last().unwrap();
+    assert_eq!(send(&mut budgets, false, last + 4_000), Err(Wait::Until(Moment(60_001))));
+    assert_eq!(budgets.remaining(ROBOT, true, Moment(last)), Ok(2));
+    assert_eq!(send(&mut budgets, true, last), Ok(()));
+    assert_eq!(send(&mut budgets, true, last), Ok(()));
+    assert_eq!(send(&mut budgets, true, last), Err(Wait::Until(Moment(60_001))));
+}
+
+#[test]
+fn what_is_not_urgent_goes_out_in_a_burst_and_then_evenly() {
+    let check = |sends: u32, burst: usize, interval: i64| {
+        let sent = send_as_they_may(&mut budgets(sends), burst + 3, 0);
+        let expected: Vec<i64> = (0..=3).map(|number| number * interval).collect();
+        assert!(sent[..burst].iter().all(|at| *at == 0), "{sends}: {sent:?}");
+        for (at, expected) in sent[burst - 1..].iter().zip(expected) {
+            assert!((at - expected).abs() < 10, "{sends}: {sent:?}");
+        }
+    };
+    check(18, 4, 3_750);
+    check(60, 15, 1_034);
+    check(9, 4, 8_571);
+    // It comes back with the time that nothing is sent.
+    let mut budgets = budgets(18);
+    send_as_they_may(&mut budgets, 4, 0);
+    assert_eq!(budgets.remaining(ROBOT, false, Moment(7_500)), Ok(2));
+    budgets.reserve(ROBOT, false, Moment(7_500)).unwrap();
+    budgets.cancel(ROBOT, false);
+    assert_eq!(budgets.remaining(ROBOT, false, Moment(7_500)), Ok(2));
+}
+
+#[test]
+fn while_something_urgent_waits_half_of_the_budget_is_kept_for_it() {
+    let mut budgets = budgets(18);
+    let last = *send_as_they_may(&mut budgets, 8, 0).last().unwrap();
+    budgets.urgent_waits(ROBOT, "chat", true);
+    assert_eq!(budgets.remaining(ROBOT, false, Moment(last + 3_751)), Ok(1));
+    send_as_they_may(&mut budgets, 1, last + 3_751);
+    assert_eq!(budgets.remaining(ROBOT, false, Moment(last + 20_000)), Err(Wait::Until(Moment(60_001))));
+    budgets.urgent_waits(ROBOT, "chat", false);
+    assert!(budgets.remaining(ROBOT, false, Moment(last + 20_000)).is_ok());
+}
+
+/// 120 warnings wait for the robot when six critical alerts come, at any moment of the following two minutes. Two of them find what is kept
+/// for them; the others wait for what was sent a window ago to leave it: four intervals of 3.75 s, and three for the burst.
+#[test]
+fn six_critical_alerts_after_a_storm_of_warnings_wait_for_seven_intervals_at_most() {
+    const STEP: i64 = 25;
+    for came_at in (0..120_000).step_by(1_475) {
+        let mut budgets = budgets(18);
+        let mut critical = 6;
+        let mut now = 0;
+        while critical > 0 {
+            let waits = now >= came_at;
+            budgets.urgent_waits(ROBOT, "chat", waits);
+            while waits && critical > 0 && send(&mut budgets, true, now).is_ok() {
+                critical -= 1;
+            }
+            while send(&mut budgets, false, now).is_ok() {}
+            now += STEP;
+        }
+        let waited = now - STEP - came_at;
+        assert!(waited <= 7 * 3_750 + 2 * STEP, "came at {came_at} ms, waited for {waited} ms");
+    }
+}
+
+#[test]
+fn a_small_budget_keeps_nothing_back_and_always_lets_one_through() {
+    for sends in 0..4 {
+        assert_eq!(send(&mut budgets(sends), false, 0), Ok(()), "budget of {sends}");
+    }
+}
+
+#[test]
+fn what_is_under_way_counts() {
+    let mut budgets = budgets(1);
+    budgets.reserve(ROBOT, true, Moment(0)).unwrap();
+    assert_eq!(budgets.reserve(ROBOT, true, Moment(999_999)), Err(Wait::ForReply));
+    budgets.ended(ROBOT, Moment(1_000_000));
+    assert_eq!(budgets.reserve(ROBOT, true, Moment(1_000_000)), Err(Wait::Until(Moment(1_060_001))));
+    assert_eq!(budgets.reserve(ROBOT, true, Moment(1_060_001)), Ok(()));
+    budgets.cancel(ROBOT, true);
+    assert_eq!(budgets.reserve(ROBOT, true, Moment(1_060_001)), Ok(()));
+}
+
+#[test]
+fn a_pause_silences_the_robot_and_survives_a_shorter_one() {
+    let mut budgets = budgets(20);
+    budgets.pause(ROBOT, Moment(600_000));
+    budgets.pause(ROBOT, Moment(1_000));
+    assert_eq!(send(&mut budgets, true, 599_999), Err(Wait::Until(Moment(600_000))));
+    assert_eq!(send(&mut budgets, true, 600_000), Ok(()));
+}
+
+#[test]
+fn a_restart_remembers() {
+    let mut budgets = budgets(1);
+    budgets.remember(ROBOT, Moment(30_000));
+    assert_eq!(send(&mut budgets, true, 31_000), Err(Wait::Until(Moment(90_001))));
+}
+
+#[test]
+fn targets_with_one_robot_share_the_smaller_budget_and_a_reload_forgets_only_budgets() {
+    let mut budgets = budgets(20);
+    budgets.allow(ROBOT, Budget { sends: 1, window: Duration::from_mins(1) });
+    assert_eq!(send(&mut budgets, true, 0), Ok(()));
+    assert_eq!(send(&mut budgets, true, 1), Err(Wait::Until(Moment(60_001))));
+    budgets.begin_reload();
+    budgets.allow(ROBOT, Budget { sends: 2, window: Duration::from_mins(1) });
+    assert_eq!(send(&mut budgets, true, 2), Ok(()));
+    assert_eq!(send(&mut budgets, true, 3), Err(Wait::Until(Moment(60_001))));
+}
+
+proptest! {
+    /// The vendor sees each message at any moment between its start and its reply.
+    #[test]
+    fn no_window_of_the_vendor_ever_holds_more_than_the_budget(
+        sends in 1..8_u32,
+        steps in proptest::collection::vec((0..2_000_i64, 0..10_000_i64, 0..=100_i64, any::<bool>()), 1..200),
+    ) {
+        let mut budgets = budgets(sends);
+        let mut now = 0;
+        let mut under_way: Vec<i64> = Vec::new();
+        let mut arrivals: Vec<i64> = Vec::new();
+        for (pause, length, moment, is_urgent) in steps {
+            now += pause;
+            under_way.sort_unstable();
+            while under_way.first().is_some_and(|end| *end <= now) {
+                let end = under_way.remove(0);
+                budgets.ended(ROBOT, Moment(end));
+            }
+            if budgets.reserve(ROBOT, is_urgent, Moment(now)).is_ok() {
+                under_way.push(now + length);
+                arrivals.push(now + length * moment / 100);
+            }
+        }
+        arrivals.sort_unstable();
+        for (index, first) in arrivals.iter().enumerate() {
+            let within = arrivals[index..].iter().take_while(|at| **at - first <= 60_000).count();
+            prop_assert!(within <= sends as usize, "{within} arrivals in the minute from {first}, budget {sends}");
+        }
+    }
+}
