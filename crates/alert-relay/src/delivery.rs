@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::message::Wording;
-use crate::notification::{Alert, Fingerprint, Notification};
+use crate::notification::{Alert, Fingerprint, GroupKey, Notification};
 use crate::recourse::Refusals;
 use crate::routes::{Mentions, Planned};
 use crate::sender::Sender;
 
+pub(crate) use crate::delivery::ledger_entry::{Ended, LedgerEntry};
 pub(crate) use crate::delivery::public_id::PublicId;
 
+mod ledger_entry;
 mod public_id;
 
 /// One webhook, parsed and routed, ready to be made durable.
@@ -210,35 +212,6 @@ pub(crate) struct Rendering {
     pub(crate) parts: u32,
 }
 
-/// What a target was last sent of one alert, and who said so.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LedgerEntry {
-    /// The alert as it was sent; its status is the one the target knows.
-    pub(crate) alert: Alert,
-    /// Who says that it fires, and since when for each. Empty for what an older version wrote, which did not note it.
-    pub(crate) tellers: BTreeMap<String, Millis>,
-    /// Who said that it is over, and when; somebody else may still report it. `None`: nobody did, or an older version wrote it.
-    pub(crate) ended: Option<Ended>,
-    /// Somebody else than who ended it still says that it fires: it is taken for stale until then.
-    pub(crate) held_until: Option<Millis>,
-}
-
-/// Who said that an alert is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    /// As [`Sender::process`] has it.
-    pub(crate) by: String,
-    /// When the target knew.
-    pub(crate) at: Millis,
-}
-
-impl LedgerEntry {
-    /// An alert of which it is not known who told it.
-    pub(crate) fn new(alert: Alert) -> Self {
-        Self { alert, tellers: BTreeMap::new(), ended: None, held_until: None }
-    }
-}
-
 /// One try to send one part.
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptStart {
@@ -362,6 +335,8 @@ pub(crate) struct Abandoned {
     pub(crate) id: i64,
     /// Its group.
     pub(crate) group: String,
+    /// Alertmanager's name of the group.
+    pub(crate) group_key: GroupKey,
     /// When its notification was accepted.
     pub(crate) accepted_at: Millis,
     /// Attempts made.

@@ -4,7 +4,7 @@
 //! Fields nobody here knows are let through, since new versions of Alertmanager add some. The format:
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -77,6 +77,12 @@ pub(crate) enum IntakeError {
          (hint: point Prometheus at Alertmanager, and Alertmanager's webhook_config here)"
     )]
     Array,
+    /// What a robot of DingTalk or WeCom is sent.
+    #[error(
+        "the body is a message for a robot (it has `msgtype`): this address takes Alertmanager's webhook and writes the message itself \
+         (hint: post the message to the robot, or let Alertmanager's webhook_config post here)"
+    )]
+    RobotMessage,
     /// JSON of another shape.
     #[error(
         "the body is not as in Alertmanager's webhook, version 4: {place}: {message} \
@@ -105,6 +111,9 @@ fn refusal(body: &[u8], error: &serde_json::Error) -> IntakeError {
     if first == Some(&b'[') {
         return IntakeError::Array;
     }
+    if serde_json::from_slice::<RobotMessage>(body).is_ok() {
+        return IntakeError::RobotMessage;
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let located = serde_path_to_error::deserialize::<_, Body>(&mut reader).err();
     let path = located.as_ref().map_or_else(String::new, |located| located.path().to_string());
@@ -115,6 +124,13 @@ fn refusal(body: &[u8], error: &serde_json::Error) -> IntakeError {
         // Invalid UTF-8 inside of a string, which `IgnoredAny` skips.
         _ => IntakeError::NotJson(message),
     }
+}
+
+/// What every robot's body has, and no webhook of Alertmanager.
+#[derive(Debug, Deserialize)]
+struct RobotMessage {
+    #[serde(rename = "msgtype")]
+    _msgtype: String,
 }
 
 /// A message may quote what it found, which may be megabytes.
@@ -226,10 +242,8 @@ struct BodyAlert {
 
 impl Body {
     fn into_notification(self) -> Notification {
-        let mut seen = BTreeSet::new();
-        let BodyAlerts { kept: mut alerts, left_out, .. } = self.alerts;
-        // One alert is one thing: a second entry for the same labels could only contradict the first.
-        alerts.retain(|alert| seen.insert(alert.fingerprint.clone()));
+        let BodyAlerts { kept, left_out, .. } = self.alerts;
+        let alerts = distinct(kept);
         let group_key = self.group_key.filter(|key| !key.is_empty()).unwrap_or_else(|| {
             // Alertmanager's own form for a group of the root route.
             format!("{{}}:{:?}", self.group_labels)
@@ -248,13 +262,37 @@ impl Body {
     }
 }
 
+/// One alert is one thing. Two with the same labels are one: that it fires is what counts. Two with the same fingerprint and other labels
+/// are two, of a sender that makes its fingerprints in some way of its own: the second gets one of ours.
+fn distinct(alerts: Vec<Alert>) -> Vec<Alert> {
+    let mut places: HashMap<Fingerprint, usize> = HashMap::with_capacity(alerts.len());
+    let mut distinct: Vec<Alert> = Vec::with_capacity(alerts.len());
+    for mut alert in alerts {
+        let is_same = |place: &usize, alert: &Alert| distinct[*place].labels == alert.labels;
+        if places.get(&alert.fingerprint).is_some_and(|place| !is_same(place, &alert)) {
+            alert.fingerprint = fingerprint(&alert.labels);
+        }
+        match places.get(&alert.fingerprint) {
+            None => {
+                places.insert(alert.fingerprint.clone(), distinct.len());
+                distinct.push(alert);
+            }
+            Some(place) if alert.status == Status::Firing && distinct[*place].status == Status::Resolved => {
+                distinct[*place] = alert;
+            }
+            Some(_) => {}
+        }
+    }
+    distinct
+}
+
+/// Bytes of a fingerprint from outside; Alertmanager's have 16. It is stored with every delivery.
+const MOST_FINGERPRINT_BYTES: usize = 64;
+
 impl BodyAlert {
     fn into_alert(self) -> Alert {
-        let fingerprint = if self.fingerprint.is_empty() {
-            fingerprint(&self.labels)
-        } else {
-            Fingerprint(self.fingerprint)
-        };
+        let is_usable = !self.fingerprint.is_empty() && self.fingerprint.len() <= MOST_FINGERPRINT_BYTES;
+        let fingerprint = if is_usable { Fingerprint(self.fingerprint) } else { fingerprint(&self.labels) };
         Alert {
             status: self.status,
             // While it fires an end is a guess about the future at best.

@@ -45,6 +45,7 @@ mod ledger;
 mod message;
 mod render;
 mod split;
+mod subject;
 
 mod channel;
 mod outcome;

@@ -50,7 +50,15 @@ pub(crate) struct Alert {
     pub(crate) fingerprint: Fingerprint,
 }
 
+/// Nothing that fires today began earlier: Go's zero time, or the beginning of Unix time, from a sender that does not know.
+const NO_START_BEFORE: Timestamp = Timestamp::constant(946_684_800, 0);
+
 impl Alert {
+    /// When it began to fire; `None`: the sender does not know.
+    pub(crate) fn known_start(&self) -> Option<Timestamp> {
+        Some(self.starts_at).filter(|start| *start >= NO_START_BEFORE)
+    }
+
     /// A label's value, or the empty string as in Alertmanager's own templates.
     pub(crate) fn label(&self, name: &str) -> &str {
         self.labels.get(name).unwrap_or_default()

@@ -163,6 +163,11 @@ people:
     #[test]
     fn nobody_takes_a_test_for_an_incident() {
         let defaults = MessageDefaults::new(&settings());
-        insta::assert_snapshot!(shown(&test(&defaults, "chat", Language::En, Timestamp::UNIX_EPOCH)));
+        insta::assert_snapshot!(shown(&test(
+            &defaults,
+            "chat",
+            Language::En,
+            Timestamp::constant(946_684_800, 0)
+        )));
     }
 }

@@ -25,6 +25,7 @@ mod environment;
 pub(crate) mod json;
 mod labels;
 pub(crate) mod markup;
+mod times;
 pub(crate) mod words;
 
 /// A message in words, still in pieces: [`split`](crate::split) packs them into parts.

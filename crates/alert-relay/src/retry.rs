@@ -1,5 +1,6 @@
 //! What follows an attempt: when to try again, how to put it differently, when to give up (pure).
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,21 @@ pub(crate) enum Next {
     Hold,
     /// This message will not be accepted from this channel in any form, or its recipient will not.
     GiveUp,
+}
+
+/// For the log.
+impl fmt::Display for Next {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |span: &Duration| format!("{:.1} s", span.as_secs_f64());
+        match self {
+            Self::GoOn => out.write_str("go on"),
+            Self::Wait(span) => write!(out, "again in {}", seconds(span)),
+            Self::Pause(span) => write!(out, "nothing to this robot for {}", seconds(span)),
+            Self::Reword(_) => out.write_str("put differently at once"),
+            Self::Hold => out.write_str("kept until the target is put right"),
+            Self::GiveUp => out.write_str("given up"),
+        }
+    }
 }
 
 /// Decides by the outcome, how the message was put, how often it was tried, and a random number from 0 to 1.

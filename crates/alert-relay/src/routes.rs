@@ -2,7 +2,7 @@
 //!
 //! Owns matching and merging. Leaves out what a target was sent before: that is the ledger's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -125,7 +125,8 @@ impl<'n> Share<'n> {
     }
 
     fn into_planned(mut self, target: &str) -> Planned {
-        self.outside_hours.retain(|alert| !self.active.iter().any(|active| std::ptr::eq(*active, *alert)));
+        let active: HashSet<&Fingerprint> = self.active.iter().map(|alert| &alert.fingerprint).collect();
+        self.outside_hours.retain(|alert| !active.contains(&alert.fingerprint));
         let fingerprints =
             |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| alert.fingerprint.clone()).collect();
         Planned {

@@ -162,7 +162,7 @@ impl Sender {
             part = number,
             recipient = part.recipient(),
             reason,
-            next = ?next,
+            %next,
             duration_ms = whole_millis(took),
             "delivery {id} to {target}: an attempt failed: {reason} ({detail})"
         );

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -206,7 +206,12 @@ impl Dispatcher {
         let Ok(reservation) = via.reserve(is_urgent) else { return };
         let token = self.context.state.begin_delivery(&key, via.name());
         let sender = Sender { key, via, is_urgent, first: Mutex::new(Some(reservation)) };
-        let delivery = GroupDelivery { sender, targets: Arc::clone(targets), target: Arc::clone(target) };
+        let delivery = GroupDelivery {
+            sender,
+            targets: Arc::clone(targets),
+            target: Arc::clone(target),
+            alerts: OnceLock::new(),
+        };
         self.under_way.spawn(async move {
             let _token = token;
             delivery.run().await;

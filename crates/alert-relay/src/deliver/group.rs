@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::catch_up::{self, CatchUp, MOST_MISSED};
@@ -25,6 +25,7 @@ use crate::message::{Changes, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::recourse::{self, Extent, Recourse, Refusals};
 use crate::settings::TargetSettings;
+use crate::subject;
 
 /// What is to be told.
 struct Told<'a> {
@@ -62,6 +63,14 @@ pub(super) struct GroupDelivery {
     pub(super) targets: Arc<Targets>,
     /// Whose alerts these are; `sender.via` may be its fallback.
     pub(super) target: Arc<TargetSettings>,
+    /// What it is about, for the log, once that was read.
+    pub(super) alerts: OnceLock<String>,
+}
+
+/// The names of the target's own alerts, or, of a snapshot that has none for it any more, of all.
+fn about(snapshots: &[Snapshot], newest: &Notification) -> String {
+    let own = snapshots.iter().rev().find(|snapshot| !snapshot.alerts.is_empty());
+    subject::names(own.map_or(&newest.alerts, |snapshot| &snapshot.alerts))
 }
 
 impl GroupDelivery {
@@ -87,6 +96,8 @@ impl GroupDelivery {
             .zip(&claim.deliveries)
             .map(|(notification, delivery)| Snapshot::of(notification, delivery))
             .collect();
+        // A group is claimed once a run, so that it is noted once.
+        let _noted = self.alerts.set(about(&snapshots, newest));
 
         let terms = Terms {
             send_resolved: self.target.send_resolved,
@@ -328,13 +339,14 @@ impl GroupDelivery {
                 (settlement.end, settlement.reason.as_str())
             };
             let id = context.outbox.public_id(delivery.id);
+            let alerts = self.alerts.get().map_or("alerts that cannot be read", String::as_str);
             let (target, group) = (&key.target, &key.group);
             let (is_dead, end, attempts_before) = (end == End::Dead, end.as_str(), delivery.attempts);
             let duration_ms = whole_millis(now.since(delivery.accepted_at));
             if is_dead {
-                tracing::error!(delivery = %id, %target, %via, %group, end, reason, attempts_before, duration_ms, "delivery {id} to {target} ended: {end} ({reason})");
+                tracing::error!(delivery = %id, %target, %via, %group, alerts, end, reason, attempts_before, duration_ms, "delivery {id} to {target} ended: {end} ({reason}), about {alerts}");
             } else {
-                tracing::info!(delivery = %id, %target, %via, %group, end, reason, attempts_before, duration_ms, "delivery {id} to {target} ended: {end} ({reason})");
+                tracing::info!(delivery = %id, %target, %via, %group, alerts, end, reason, attempts_before, duration_ms, "delivery {id} to {target} ended: {end} ({reason}), about {alerts}");
             }
         }
     }

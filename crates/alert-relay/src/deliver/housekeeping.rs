@@ -14,6 +14,7 @@ use crate::deliver::targets::Targets;
 use crate::delivery::{DeliveryKey, Forgotten, TargetCount};
 use crate::health::Health;
 use crate::outbox::StoreError;
+use crate::render::clean;
 use crate::settings::removal;
 
 /// Its task; stops when dropped.
@@ -190,7 +191,8 @@ impl Round {
                 reason,
                 attempts_before = dead.attempts,
                 duration_ms = whole_millis(now.since(dead.accepted_at)),
-                "delivery {id} to {target} ended: dead ({reason})"
+                "delivery {id} to {target} ended: dead ({reason}), about {}",
+                clean::line(&dead.group_key.0, 200)
             );
         }
         Ok(())

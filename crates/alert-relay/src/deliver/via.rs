@@ -67,6 +67,7 @@ impl Via {
     /// What follows when the target's health changes.
     pub(super) async fn after(&self, change: HealthChange, outcome: &Outcome) {
         let target = self.name();
+        let (reason, detail) = (outcome.reason().map_or(outcome.as_str(), Reason::as_str), outcome.detail());
         match change {
             HealthChange::None => {}
             HealthChange::Fails => tracing::error!(
@@ -75,13 +76,13 @@ impl Via {
             ),
             HealthChange::Refuses => tracing::error!(
                 %target,
-                reason = ?outcome,
+                reason, detail,
                 "{target} refuses everything: its messages wait (hint: correct its address or secret and reload; \
                  `alert-relay send-test {target}` shows the channel's answer)"
             ),
             HealthChange::Silenced => tracing::error!(
                 %target,
-                reason = ?outcome,
+                reason, detail,
                 "{target}: the robot asked for a pause of more than five minutes: messages go to the fallback, or wait where there is none"
             ),
             HealthChange::Recovered => {

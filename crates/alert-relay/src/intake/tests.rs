@@ -87,6 +87,31 @@ fn one_alert_told_twice_counts_once() {
 }
 
 #[test]
+fn two_alerts_with_one_fingerprint_are_two() {
+    let notification = read(include_str!("testdata/equal_fingerprints.json"));
+    let [first, second] = notification.alerts.as_slice() else { panic!("{:?}", notification.alerts) };
+    assert_eq!((first.label("instance"), second.label("instance")), ("a", "b"));
+    assert_eq!(first.fingerprint.0, "1");
+    assert_eq!(second.fingerprint, fingerprint(&second.labels));
+}
+
+#[test]
+fn of_one_alert_told_as_firing_and_as_resolved_the_firing_counts() {
+    let both = changed(FIRING, |json| {
+        let mut over = json["alerts"][0].clone();
+        over["status"] = "resolved".into();
+        json["alerts"].as_array_mut().unwrap().insert(0, over);
+    });
+    assert_eq!(read(&both), read(FIRING));
+}
+
+#[test]
+fn a_fingerprint_that_is_none_is_replaced() {
+    let long = changed(FIRING, |json| json["alerts"][0]["fingerprint"] = "f".repeat(65).into());
+    assert_eq!(read(&long), read(FIRING));
+}
+
+#[test]
 fn a_huge_group_key_is_taken_as_it_is() {
     let key = "x".repeat(1 << 20);
     let body = changed(FIRING, |json| json["groupKey"] = key.clone().into());
@@ -118,6 +143,7 @@ fn a_refusal_says_what_and_where() {
         "null",
         "{}",
         "{\"alerts\":[]}",
+        "{\"msgtype\":\"markdown\",\"markdown\":{\"title\":\"t\",\"text\":\"x\"}}",
     ] {
         writeln!(answers, "{body:?}\n  {}", refused(body)).unwrap();
     }

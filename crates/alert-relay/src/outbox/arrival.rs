@@ -1,5 +1,6 @@
 //! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::delivery::Accepted;
-use crate::notification::{Notification, Status};
+use crate::notification::{Alert, Fingerprint, Notification, Status};
 use crate::outbox::columns::{fingerprints_to_json, mentions_to_json, to_json};
 use crate::routes::Planned;
 use crate::sender::Sender;
@@ -56,6 +57,7 @@ impl Arrival {
     pub(super) fn new(accepted: &Accepted, at: Millis) -> Self {
         let notification = &accepted.notification;
         let group_id = group_id(&accepted.endpoint, notification, &accepted.sender);
+        let urgent = urgent(notification);
         Self {
             endpoint: accepted.endpoint.clone(),
             receiver: notification.receiver.clone(),
@@ -70,7 +72,7 @@ impl Arrival {
             deliveries: accepted
                 .deliveries
                 .iter()
-                .map(|planned| ArrivingDelivery::new(planned, notification))
+                .map(|planned| ArrivingDelivery::new(planned, &urgent))
                 .collect(),
         }
     }
@@ -90,13 +92,8 @@ impl ArrivingDelivery {
         Self { is_revision: true, ..Self::of(&planned, false) }
     }
 
-    fn new(planned: &Planned, notification: &Notification) -> Self {
-        let is_urgent = notification.alerts.iter().any(|alert| {
-            alert.status == Status::Firing
-                && Severity::of(alert.label("severity")) == Severity::Critical
-                && planned.alerts.contains(&alert.fingerprint)
-        });
-        Self::of(planned, is_urgent)
+    fn new(planned: &Planned, urgent: &HashSet<&Fingerprint>) -> Self {
+        Self::of(planned, planned.alerts.iter().any(|alert| urgent.contains(alert)))
     }
 
     fn of(planned: &Planned, is_urgent: bool) -> Self {
@@ -110,6 +107,14 @@ impl ArrivingDelivery {
             is_revision: false,
         }
     }
+}
+
+/// The firing critical alerts.
+fn urgent(notification: &Notification) -> HashSet<&Fingerprint> {
+    let is_urgent = |alert: &&Alert| {
+        alert.status == Status::Firing && Severity::of(alert.label("severity")) == Severity::Critical
+    };
+    notification.alerts.iter().filter(is_urgent).map(|alert| &alert.fingerprint).collect()
 }
 
 /// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers and by clusters that do not
@@ -204,7 +209,8 @@ mod tests {
                 alerts: vec![alert("a", 1).fingerprint],
                 ..Planned::default()
             };
-            assert_eq!(ArrivingDelivery::new(&planned, &notification("group", alerts)).is_urgent, expected);
+            let notification = notification("group", alerts);
+            assert_eq!(ArrivingDelivery::new(&planned, &urgent(&notification)).is_urgent, expected);
         };
         check(vec![critical(firing("a", 1))], true);
         let mut page = firing("a", 1);

@@ -1,5 +1,6 @@
 //! Accepting: parse, route, make durable, and only then say yes.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use tracing::warn;
 use crate::clock::Millis;
 use crate::delivery::{Acceptance, Accepted};
 use crate::intake::{self, IntakeError, MOST_ALERTS};
+use crate::notification::Fingerprint;
 use crate::offload::offload;
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::routes;
 use crate::sender::Sender;
 use crate::settings::{Settings, no_such};
+use crate::subject;
 
 /// What became of a webhook that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ impl Relay {
         let accepted = offload(posted.body.len(), move || prepare(&settings, endpoint, posted, now)).await?;
         let (alerts, unrouted) = (accepted.notification.alerts.len(), accepted.unrouted.len());
         let sender = accepted.sender.clone();
+        let nobodys = nobodys_alerts(&accepted);
         let left_out = accepted.notification.truncated_alerts;
         if alerts >= MOST_ALERTS && left_out > 0 {
             warn!(
@@ -100,6 +104,12 @@ impl Relay {
         metrics.notification(receiver, matches!(acceptance, Acceptance::Duplicate { .. }));
         if unrouted > 0 {
             metrics.unrouted_alerts(receiver, unrouted);
+            warn!(
+                receiver,
+                unrouted,
+                "{unrouted} alerts for `{receiver}` match no route and are told to nobody: {nobodys} \
+                 (hint: a last route without matchers takes everything)"
+            );
         }
         Ok(Receipt { alerts, unrouted, sender, acceptance })
     }
@@ -122,6 +132,13 @@ impl Relay {
         let stored = self.parts.outbox.accept(accepted).await;
         stored.inspect_err(|error| self.parts.metrics.store_error(error))
     }
+}
+
+/// The alerts that no route wants, for the log.
+fn nobodys_alerts(accepted: &Accepted) -> String {
+    let unrouted: HashSet<&Fingerprint> = accepted.unrouted.iter().collect();
+    let alerts = accepted.notification.alerts.iter().filter(|alert| unrouted.contains(&alert.fingerprint));
+    subject::labels(alerts.collect::<Vec<_>>().into_iter())
 }
 
 /// Reads and routes a webhook. Its receiver is in the settings.

@@ -1,5 +1,6 @@
 //! Why an alert is in the message: with its severity this decides its sign and its colour (pure).
 
+use crate::message::Message;
 use crate::severity::Severity;
 
 /// Why an alert is in the message: the lists of [`Changes`](crate::message::Changes).
@@ -49,9 +50,24 @@ impl Change {
     }
 }
 
+/// The sign of the whole message. Nothing looks good while Alertmanager has left alerts out: they may fire.
+pub(super) fn group_icon(message: &Message, severity: &str) -> &'static str {
+    let changes = &message.changes;
+    let looks = if changes.is_firing() {
+        Change::New
+    } else if changes.resolved.is_empty() || message.truncated_alerts > 0 {
+        Change::Vanished
+    } else {
+        Change::Resolved
+    };
+    looks.icon(severity)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake;
+    use crate::message::{Changes, sample};
 
     #[test]
     fn what_is_worse_looks_worse() {
@@ -61,5 +77,15 @@ mod tests {
         check(Change::New, "", "🔵");
         check(Change::Resolved, "critical", "✅");
         check(Change::Vanished, "critical", "⚪");
+    }
+
+    #[test]
+    fn nothing_looks_good_while_alerts_are_left_out() {
+        let webhook = include_str!("testdata/truncated.json").replace("\"firing\"", "\"resolved\"");
+        let notification = intake::parse(webhook.as_bytes()).unwrap();
+        let mut message = sample::message(Changes { resolved: notification.alerts, ..Changes::default() });
+        assert_eq!(group_icon(&message, ""), "✅");
+        message.truncated_alerts = notification.truncated_alerts;
+        assert_eq!(group_icon(&message, ""), "⚪");
     }
 }

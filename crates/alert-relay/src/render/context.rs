@@ -10,11 +10,11 @@ use std::sync::Arc;
 use minijinja::context;
 use minijinja::value::{Enumerator, Object, Value};
 
-use crate::message::{Changes, Language, Message};
+use crate::message::{Language, Message};
 use crate::notification::{Alert, LabelSet};
 use crate::render::change::Change;
 use crate::render::labels::{Distinction, place_label};
-use crate::render::{address, clean, words};
+use crate::render::{address, change, clean, times};
 use crate::severity::Severity;
 
 /// How much of every value is shown. A message too large for its channel is written again in less detail before any alert is
@@ -97,7 +97,6 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
     let firing = changes.new.iter().chain(&changes.still);
     let severity =
         firing.map(|alert| alert.label("severity")).max_by_key(|word| Severity::of(word)).unwrap_or("");
-    let longest = listed.iter().map(|listed| listed.alert.starts_at).min();
 
     let value = context! {
         alerts,
@@ -113,8 +112,8 @@ pub(crate) fn context(message: &Message, language: Language, detail: Detail) -> 
         },
         is_repeat => changes.is_repeat(),
         is_firing => changes.is_firing(),
-        lasted => longest.map_or(String::new(), |start| words::duration(message.now.duration_since(start), language)),
-        icon => group_icon(changes, severity),
+        lasted => times::longest(listed.iter().map(|listed| listed.alert), message, language),
+        icon => change::group_icon(message, severity),
         severity => clean::line(severity, detail.label),
         name => clean::line(&summed(&names), 120),
         place => clean::line(&summed(&places), 80),
@@ -234,8 +233,6 @@ impl Writer<'_> {
             .filter(|value| !says(&summary, value) && !says(&description, value));
         let own = self.among.shown(&alert.labels, place_label(alert));
         let own: Vec<_> = own.into_iter().filter(|pair| !self.common.contains(pair)).collect();
-        let end = alert.ends_at.unwrap_or(message.now);
-        let moment = |at| words::moment(at, message.now, &message.time_zone);
         context! {
             change => change.as_str(),
             status => alert.status.as_str(),
@@ -249,9 +246,10 @@ impl Writer<'_> {
             description => if description == summary { String::new() } else { description },
             summary,
             value => value.unwrap_or_default(),
-            since => moment(alert.starts_at),
-            until => alert.ends_at.map_or(String::new(), moment),
-            lasted => words::duration(end.duration_since(alert.starts_at), self.language),
+            since => times::since(alert, message, self.language),
+            until => times::until(alert, message, self.language),
+            lasted => times::lasted(alert, message, self.language),
+            flapped => times::flapped(alert, message, self.language),
             starts_at => alert.starts_at.to_string(),
             ends_at => alert.ends_at.map_or(String::new(), |at| at.to_string()),
             labels => labels(&alert.labels, detail),
@@ -310,18 +308,6 @@ fn summed(values: &[&str]) -> String {
         [first, second, rest @ ..] if rest.len() > 1 => format!("{first}, {second} +{}", rest.len()),
         all => all.join(", "),
     }
-}
-
-/// The sign of the whole message.
-fn group_icon(changes: &Changes, severity: &str) -> &'static str {
-    let looks = if changes.is_firing() {
-        Change::New
-    } else if changes.resolved.is_empty() {
-        Change::Vanished
-    } else {
-        Change::Resolved
-    };
-    looks.icon(severity)
 }
 
 fn pairs(shown: &[(&str, &str)], detail: Detail) -> Vec<Value> {

@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
+use crate::notification::GroupKey;
 use crate::outbox::columns::{to_json, wording_to_word};
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
@@ -244,7 +245,8 @@ pub(super) async fn give_up(
     let rows = sqlx::query(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
          WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
-         RETURNING id, group_id, accepted_at, attempts",
+         RETURNING id, group_id, (SELECT group_key FROM notifications WHERE id = deliveries.notification) AS group_key, \
+           accepted_at, attempts",
     )
     .bind(now.0)
     .bind(reason)
@@ -257,6 +259,7 @@ pub(super) async fn give_up(
         Ok(Abandoned {
             id: row.try_get("id")?,
             group: row.try_get("group_id")?,
+            group_key: GroupKey(row.try_get::<Option<String>, _>("group_key")?.unwrap_or_default()),
             accepted_at: Millis(row.try_get("accepted_at")?),
             attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         })
