@@ -1,22 +1,19 @@
-//! The checks a request must pass before its service sees it: host, origin, rate limit, password, announced size. Also the time
+//! The checks a request must pass before its service sees it: host, origin, length of the path, rate limit, password, announced size. Also the time
 //! limit of the service and the extra headers of every response.
 //!
 //! Leaves out how a refusal is worded, which is `refusal`'s.
 
-use std::{
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Handler, Limits, Refusal,
+    Handler, Limits, Peer, Refusal,
     auth::Denied,
     cross_site,
     host::{self, AllowedHosts},
@@ -29,6 +26,7 @@ use crate::{
 pub(crate) struct Admission {
     web: Live,
     allowed_hosts: AllowedHosts,
+    max_target_bytes: usize,
     max_body_bytes: usize,
     request_timeout: Duration,
     wording: Wording,
@@ -39,8 +37,8 @@ type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
 
 impl Admission {
     pub(crate) fn new(limits: &Limits, web: Live, allowed_hosts: AllowedHosts, wording: Wording) -> Self {
-        let &Limits { max_body_bytes, request_timeout, .. } = limits;
-        Self { web, allowed_hosts, max_body_bytes, request_timeout, wording }
+        let &Limits { max_target_bytes, max_body_bytes, request_timeout, .. } = limits;
+        Self { web, allowed_hosts, max_target_bytes, max_body_bytes, request_timeout, wording }
     }
 
     /// The web-config in force.
@@ -49,13 +47,21 @@ impl Admission {
     }
 
     /// Answers a request, by the service if it passes.
-    pub(crate) async fn answer<H: Handler>(&self, handler: H, request: Request<Incoming>) -> Answer<H::Body> {
+    pub(crate) async fn answer<H: Handler>(
+        &self,
+        handler: H,
+        peer: Peer,
+        request: Request<Incoming>,
+    ) -> Answer<H::Body> {
+        let deadline = Instant::now() + self.request_timeout;
         let web = self.web.current();
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let checked = self.check(&web, &request).await;
+        // A password may have to wait in turn to be compared.
+        let checked = timeout_at(deadline, self.check(&web, peer, &request)).await;
+        let checked = checked.unwrap_or_else(|_elapsed| Err(Refusal::busy()));
         let (request, unread) = bounded(request, self.max_body_bytes);
         let answered = match checked {
-            Ok(()) => timeout(self.request_timeout, handler.handle(request))
+            Ok(()) => timeout_at(deadline, handler.handle(request))
                 .await
                 .map_err(|_elapsed| Refusal::not_in_time(self.request_timeout)),
             Err(refusal) => {
@@ -73,15 +79,19 @@ impl Admission {
     }
 
     /// Runs the checks, the cheapest first.
-    async fn check(&self, web: &WebConfig, request: &Request<Incoming>) -> Result<(), Refusal> {
+    async fn check(&self, web: &WebConfig, peer: Peer, request: &Request<Incoming>) -> Result<(), Refusal> {
         let (method, headers) = (request.method(), request.headers());
         let host = host::of_request(request.version(), request.uri(), headers, &self.allowed_hosts)?;
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > self.max_target_bytes {
+            return Err(Refusal::target_too_long(target, self.max_target_bytes));
+        }
         cross_site::check(method, host.as_ref(), headers)?;
         if let Some(limit) = &web.rate_limit {
-            limit.take(Instant::now()).map_err(Refusal::too_many)?;
+            limit.take(Instant::now().into_std()).map_err(Refusal::too_many)?;
         }
         if let Some(users) = &web.users {
-            users.admit(headers).await.map_err(|denied| match denied {
+            users.admit(headers, peer).await.map_err(|denied| match denied {
                 Denied::Unauthorized => Refusal::unauthorized(),
                 Denied::Busy => Refusal::busy(),
             })?;

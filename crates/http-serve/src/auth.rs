@@ -1,13 +1,14 @@
 //! `basic_auth_users`: names with the bcrypt hash of their password.
 //!
-//! One comparison runs at a time, on a thread of its own, so that many guesses take one core and no thread that serves.
-//! The queue for it is bounded ([`QUEUE`]); a request beyond it is answered 503. An unknown name is compared as well, with a
-//! hash that no password has, so that the time of an answer does not tell which names exist.
+//! One comparison runs at a time, on a thread of its own, so that many guesses take one core and no thread that serves. Requests wait in
+//! turn (`auth::line`). An unknown name is compared as well, with a hash that no password has, and a cheap hash is compared until it has
+//! cost what the dearest one does, so that the time of an answer does not tell which names exist.
 
 use std::{
     collections::{HashMap, HashSet},
+    io,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -15,18 +16,22 @@ use bcrypt::HashParts;
 use http::{HeaderMap, header::AUTHORIZATION};
 use settings_document::Section;
 use sha2::{Digest as _, Sha256};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::oneshot;
+
+use self::line::{Line, Told, Turn};
+use crate::Peer;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod line;
 
 /// The users, and which passwords were found right or wrong.
 pub(crate) struct Users {
     hashes: HashMap<String, String>,
-    /// The hash an unknown name is compared with.
-    stand_in: String,
+    /// The highest cost of a hash, which every comparison comes to.
+    cost: u32,
     compare: Compare,
-    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
-    /// One permit for each request that compares or waits to.
-    queue: Semaphore,
-    verdicts: Mutex<Verdicts>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 /// Why a request is refused.
@@ -34,8 +39,17 @@ pub(crate) struct Users {
 pub(crate) enum Denied {
     /// No user has this name and password.
     Unauthorized,
-    /// Not compared: the queue is full.
+    /// It could not be compared.
     Busy,
+}
+
+/// What requests and the thread that compares have in common.
+#[derive(Default)]
+struct Shared {
+    verdicts: Verdicts,
+    line: Line<Comparison, oneshot::Sender<bool>>,
+    /// A thread compares what is in the line.
+    comparing: bool,
 }
 
 /// Earlier answers, by the digest of name and password.
@@ -47,6 +61,16 @@ struct Verdicts {
     wrong: HashSet<Digest>,
 }
 
+/// A password to compare.
+struct Comparison {
+    credentials: Credentials,
+    digest: Digest,
+    /// The hash of the name's user.
+    hash: Option<String>,
+    /// What the comparison is to cost.
+    cost: u32,
+}
+
 type Digest = [u8; 32];
 
 /// Whether a password has a hash. It is given from outside so that a test can count the comparisons.
@@ -54,8 +78,8 @@ type Compare = Arc<dyn Fn(&[u8], &str) -> bool + Send + Sync>;
 
 const WRONG_KEPT: usize = 256;
 
-/// Requests that compare or wait to. A full queue takes about two seconds with the hashes that `htpasswd -BC 10` makes.
-const QUEUE: usize = 32;
+/// The costs that are accepted. Each step doubles the time; at 16 a comparison takes some four seconds.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 
 struct Credentials {
     name: String,
@@ -68,68 +92,137 @@ impl Users {
         let mut hashes = HashMap::new();
         let mut highest_cost = None;
         for (name, hash) in file.named_texts_or_numbers("basic_auth_users") {
-            match HashParts::from_str(&hash.text) {
-                Ok(parts) => highest_cost = highest_cost.max(Some(parts.get_cost())),
+            match HashParts::from_str(&hash.text).map(|parts| parts.get_cost()) {
+                Ok(cost) if COSTS.contains(&cost) => highest_cost = highest_cost.max(Some(cost)),
+                Ok(cost) => hash.problem(format!(
+                    "a bcrypt hash of cost {cost}, while {} to {} are accepted (hint: `htpasswd -nBC 10 NAME`; each step doubles the time of a comparison)",
+                    COSTS.start(),
+                    COSTS.end(),
+                )),
                 Err(_) => hash.problem(
                     "expected a bcrypt hash (hint: `htpasswd -nBC 10 NAME` makes one, write what follows the colon)",
                 ),
             }
             hashes.insert(name.to_owned(), hash.text.into_owned());
         }
-        // 22 characters of salt, 31 of digest: well formed, and the digest of no password anyone knows.
-        let stand_in = format!("$2b${:02}${}", highest_cost?, ".".repeat(22 + 31));
         Some(Self {
             hashes,
-            stand_in,
+            cost: highest_cost?,
             compare: Arc::new(|password, hash| matches!(bcrypt::verify(password, hash), Ok(true))),
-            one_at_a_time: Arc::default(),
-            queue: Semaphore::new(QUEUE),
-            verdicts: Mutex::default(),
+            shared: Arc::default(),
         })
     }
 
     /// Keeps what was found right under hashes that are still the same.
     pub(crate) fn remember_from(&mut self, old: &Self) {
-        let mut right = old.verdicts().right.clone();
+        let mut right = old.shared().verdicts.right.clone();
         right.retain(|name, _| self.hashes.get(name) == old.hashes.get(name));
-        self.verdicts.get_mut().unwrap_or_else(PoisonError::into_inner).right = right;
+        self.shared().verdicts.right = right;
     }
 
-    /// Accepts a request that carries a name and its password.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Denied> {
+    /// Accepts a request that carries a name and its password. Waits in turn, for as long as it is polled.
+    pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Peer) -> Result<(), Denied> {
         let credentials = Credentials::of(headers).ok_or(Denied::Unauthorized)?;
-        if self.are_right(credentials).await? { Ok(()) } else { Err(Denied::Unauthorized) }
+        if self.are_right(credentials, peer).await? { Ok(()) } else { Err(Denied::Unauthorized) }
     }
 
-    async fn are_right(&self, credentials: Credentials) -> Result<bool, Denied> {
+    async fn are_right(&self, credentials: Credentials, peer: Peer) -> Result<bool, Denied> {
         let digest = credentials.digest();
-        if let Some(right) = self.verdicts().of(&credentials.name, &digest) {
-            return Ok(right);
+        let (tell, told) = oneshot::channel();
+        {
+            let mut shared = self.shared();
+            if let Some(right) = shared.verdicts.of(&credentials.name, &digest) {
+                return Ok(right);
+            }
+            let hash = self.hashes.get(&credentials.name).cloned();
+            let is_user = hash.is_some();
+            shared.line.join(peer, is_user, Comparison { credentials, digest, hash, cost: self.cost }, tell);
+            if !shared.comparing {
+                self.start_comparing().map_err(|_no_thread| Denied::Busy)?;
+                shared.comparing = true;
+            }
         }
-        let _permit = self.queue.try_acquire().map_err(|_full| Denied::Busy)?;
-        // The guard goes along: a peer that hangs up must not let a second comparison start beside the first.
-        let guard = Arc::clone(&self.one_at_a_time).lock_owned().await;
-        // A request that waited for the same comparison finds its result here.
-        if let Some(right) = self.verdicts().of(&credentials.name, &digest) {
-            return Ok(right);
-        }
-        let Credentials { name, password } = credentials;
-        let known = self.hashes.get(&name);
-        let hash = known.unwrap_or(&self.stand_in).clone();
-        let compare = Arc::clone(&self.compare);
-        let compared = spawn_blocking(move || {
-            let equal = compare(&password, &hash);
-            drop(guard);
-            equal
-        });
-        let right = matches!(compared.await, Ok(true)) && known.is_some();
-        self.verdicts().remember(name, digest, right);
-        Ok(right)
+        told.await.map_err(|_not_compared| Denied::Busy)
     }
 
-    fn verdicts(&self) -> std::sync::MutexGuard<'_, Verdicts> {
-        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Compares what is in the line until it is empty.
+    fn start_comparing(&self) -> io::Result<()> {
+        let (shared, compare) = (Arc::clone(&self.shared), Arc::clone(&self.compare));
+        std::thread::Builder::new().name("passwords".to_owned()).spawn(move || {
+            let _unless_panicking = Comparing(Arc::clone(&shared));
+            loop {
+                let mut locked = lock(&shared);
+                let Some(turn) = locked.line.next(oneshot::Sender::is_closed) else {
+                    locked.comparing = false;
+                    return;
+                };
+                let Turn { job, peer, user, is_gone } = turn;
+                // A request that waited for the same comparison finds its result here.
+                let known = locked.verdicts.of(&job.credentials.name, &job.digest);
+                drop(locked);
+                let right = known.unwrap_or_else(|| !is_gone && job.is_right(&compare));
+                let mut locked = lock(&shared);
+                if known.is_none() && !is_gone {
+                    locked.verdicts.remember(job.credentials.name, job.digest, right);
+                }
+                let Told { right, wrong } = locked.line.made(peer, user, right);
+                drop(locked);
+                // Who has hung up hears nothing.
+                if let Some(tell) = right {
+                    let _ = tell.send(true);
+                }
+                for tell in wrong {
+                    let _ = tell.send(false);
+                }
+            }
+        })?;
+        Ok(())
     }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+}
+
+/// A thread that compares. Should it panic, nobody waits for it any longer.
+struct Comparing(Arc<Mutex<Shared>>);
+
+impl Drop for Comparing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut shared = lock(&self.0);
+            shared.comparing = false;
+            shared.line = Line::default();
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Comparison {
+    /// Compares, and takes as long whatever the name: a hash of a lower cost is followed by others that make up for it, since each cost
+    /// takes as long as all lower ones and the lowest once more.
+    fn is_right(&self, compare: &Compare) -> bool {
+        let password = &self.credentials.password;
+        let own =
+            self.hash.as_ref().and_then(|hash| Some((hash, HashParts::from_str(hash).ok()?.get_cost())));
+        let Some((hash, cost)) = own else {
+            compare(password, &stand_in(self.cost));
+            return false;
+        };
+        let right = compare(password, hash);
+        for cost in cost..self.cost {
+            compare(password, &stand_in(cost));
+        }
+        right
+    }
+}
+
+/// 22 characters of salt, 31 of digest: well formed, and the digest of no password anyone knows.
+fn stand_in(cost: u32) -> String {
+    format!("$2b${cost:02}${}", ".".repeat(22 + 31))
 }
 
 impl Verdicts {
@@ -176,124 +269,5 @@ impl Credentials {
     }
 }
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
-
 #[cfg(test)]
-mod tests {
-    use std::{
-        collections::BTreeMap,
-        path::Path,
-        task::{Context, Waker},
-    };
-
-    use settings_document::{Document, Reading};
-
-    use super::*;
-
-    fn users(cost: u32) -> Users {
-        with_hash(&bcrypt::hash("right", cost).unwrap())
-    }
-
-    fn with_hash(hash: &str) -> Users {
-        let document = Document::parse(&format!("basic_auth_users: {{alice: '{hash}'}}"), |_| true);
-        let reading = Reading::new(Path::new("web.yml"), document.lines, document.mistakes, BTreeMap::new());
-        let users = Users::read(&mut Section::root(&reading, &document.values)).unwrap();
-        assert_eq!(reading.into_problems(), []);
-        users
-    }
-
-    fn header(credentials: &str) -> HeaderMap {
-        let encoded = STANDARD.encode(credentials);
-        HeaderMap::from_iter([(AUTHORIZATION, format!("Basic {encoded}").parse().unwrap())])
-    }
-
-    #[tokio::test]
-    async fn only_a_name_with_its_password_comes_in() {
-        let users = users(4);
-        // Twice: the second time from memory.
-        for _ in 0..2 {
-            assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
-            for wrong in ["alice:wrong", "alice:", "bob:right", "alice", ":right", "alice:right:more", ""] {
-                assert_eq!(users.admit(&header(wrong)).await, Err(Denied::Unauthorized), "{wrong}");
-            }
-            assert_eq!(users.admit(&HeaderMap::new()).await, Err(Denied::Unauthorized));
-        }
-        let other = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
-        for garbage in ["Bearer abc", "Basic", "Basic !!!!", "Basic /w=="] {
-            assert_eq!(users.admit(&other(garbage)).await, Err(Denied::Unauthorized), "{garbage}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_unknown_name_costs_what_a_wrong_password_does() {
-        let mut users = users(5);
-        let costs = Arc::new(Mutex::new(Vec::new()));
-        users.compare = Arc::new({
-            let costs = Arc::clone(&costs);
-            move |password, hash| {
-                // A hash that is not well formed is refused before anything is calculated.
-                let equal = bcrypt::verify(password, hash).unwrap();
-                costs.lock().unwrap().push(HashParts::from_str(hash).unwrap().get_cost());
-                equal
-            }
-        });
-        for (name, costs_so_far) in [("alice", 1), ("nobody", 2), ("somebody", 3)] {
-            users.admit(&header(&format!("{name}:wrong"))).await.unwrap_err();
-            assert_eq!(*costs.lock().unwrap(), vec![5; costs_so_far], "{name}");
-        }
-    }
-
-    #[tokio::test]
-    async fn more_guesses_than_the_queue_takes_are_to_come_again() {
-        let users = users(4);
-        // While one comparison goes on, nobody else gets further than the queue.
-        let comparing = Arc::clone(&users.one_at_a_time).lock_owned().await;
-        let guesses: Vec<_> = (0..QUEUE).map(|guess| header(&format!("alice:{guess}"))).collect();
-        let mut waiting: Vec<_> = guesses.iter().map(|guess| Box::pin(users.admit(guess))).collect();
-        for waiter in &mut waiting {
-            assert!(waiter.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        }
-        assert_eq!(users.admit(&header("alice:right")).await, Err(Denied::Busy));
-        drop(comparing);
-        for waiter in waiting {
-            assert_eq!(waiter.await, Err(Denied::Unauthorized));
-        }
-        assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
-        // What is known needs no place.
-        users.queue.close();
-        assert_eq!(users.admit(&header("alice:right")).await, Ok(()));
-        assert_eq!(users.admit(&header("alice:0")).await, Err(Denied::Unauthorized));
-    }
-
-    #[tokio::test]
-    async fn a_new_file_keeps_what_is_known_of_the_same_hashes() {
-        let hash = bcrypt::hash("right", 4).unwrap();
-        let old = with_hash(&hash);
-        assert_eq!(old.admit(&header("alice:right")).await, Ok(()));
-        let known = async |hash: &str| {
-            let mut new = with_hash(hash);
-            new.remember_from(&old);
-            new.queue.close();
-            new.admit(&header("alice:right")).await
-        };
-        assert_eq!(known(&hash).await, Ok(()));
-        assert_eq!(known(&bcrypt::hash("right", 4).unwrap()).await, Err(Denied::Busy));
-    }
-
-    #[test]
-    fn wrong_guesses_are_forgotten_in_time_and_right_ones_are_not() {
-        let mut verdicts = Verdicts::default();
-        let mut remember = |digest, right| verdicts.remember("alice".to_owned(), digest, right);
-        remember([0xff; 32], true);
-        for guess in 0..u8::MAX {
-            remember([guess; 32], false);
-            remember([guess; 32].map(|byte| byte ^ 1), false);
-        }
-        remember([0xaa; 32], false);
-        assert!(verdicts.wrong.len() <= WRONG_KEPT);
-        assert_eq!(verdicts.of("alice", &[0xff; 32]), Some(true));
-        assert_eq!(verdicts.of("bob", &[0xff; 32]), None);
-        assert_eq!(verdicts.of("alice", &[0xaa; 32]), Some(false));
-    }
-}
+mod tests;

@@ -1,31 +1,38 @@
 //! Connections that a server closes on their peers to keep a bound: why, and who is told.
 //!
 //! Owns the reasons, the counts' names, and the log lines, of which a flood gets one a minute for each reason. Leaves out what the
-//! bounds are, which stands in `limits` and `sources`.
+//! bounds are, which stands in `limits`, `sources` and `slots`.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use crate::peer::Peer;
+
 /// Why a connection was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
     /// Its peer's address is in none of the allowed networks.
     ForeignSource,
+    /// Its peer has more connections than one peer may.
+    PeerFull,
+    /// Every slot was taken, and it had waited longest for its next request.
+    Displaced,
 }
 
 impl Closing {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [Self; 1] = [Self::ForeignSource];
+    pub const ALL: [Self; 3] = [Self::ForeignSource, Self::PeerFull, Self::Displaced];
 
     /// The reason in one word, for a metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ForeignSource => "foreign_source",
+            Self::PeerFull => "peer_full",
+            Self::Displaced => "displaced",
         }
     }
 
@@ -33,6 +40,8 @@ impl Closing {
     const fn in_words(self) -> &'static str {
         match self {
             Self::ForeignSource => "its address is in none of the allowed networks",
+            Self::PeerFull => "it has more connections than one peer may have",
+            Self::Displaced => "every slot is taken, and it waited longest for its next request",
         }
     }
 }
@@ -68,15 +77,15 @@ impl Closings {
     }
 
     /// One more connection is closed.
-    pub(crate) fn note(&self, reason: Closing, peer: SocketAddr) {
+    pub(crate) fn note(&self, reason: Closing, peer: Peer) {
         (self.count)(reason);
         if let Some(unsaid) = self.to_say(reason, Instant::now()) {
-            let (address, word) = (peer.ip().to_canonical(), reason.as_str());
+            let word = reason.as_str();
             let more = match unsaid {
                 0 => String::new(),
                 more => format!("; {more} more for this reason since the last such line"),
             };
-            tracing::warn!(%address, reason = word, "closed a connection of {address}: {}{more}", reason.in_words());
+            tracing::warn!(%peer, reason = word, "closed a connection of {peer}: {}{more}", reason.in_words());
         }
     }
 

@@ -4,18 +4,11 @@
 //! are `admission`'s. A peer that stalls costs its own connection slot for a bounded time and nothing else.
 
 mod activity;
+mod observed;
+mod sending;
+mod unreadable;
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
@@ -32,37 +25,24 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use self::activity::{Activity, Observed};
-use crate::{Handler, Limits, PeerAddress, admission::Admission, web_config::Live};
+pub(crate) use self::activity::Activity;
+use self::observed::Observed;
+use crate::{Handler, Limits, Peer, PeerAddress, admission::Admission, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
     limits: Limits,
     admission: Admission,
-    /// Every connection slot is taken.
-    full: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits, admission: Admission) -> Self {
-        Self { admission, limits, full: AtomicBool::new(false) }
-    }
-
-    /// Notes whether every connection slot is taken.
-    pub(crate) fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Relaxed);
+        Self { limits, admission }
     }
 
     /// How long a connection may stay open with nothing in flight.
     fn idle_timeout(&self, draining: bool) -> Duration {
-        if draining {
-            IDLE_WHILE_DRAINING
-        } else if self.full.load(Ordering::Relaxed) {
-            // Others wait for a slot: an idle connection is closed sooner.
-            self.limits.header_timeout.min(self.limits.idle_timeout)
-        } else {
-            self.limits.idle_timeout
-        }
+        if draining { IDLE_WHILE_DRAINING } else { self.limits.idle_timeout }
     }
 
     /// The web-config in force.
@@ -79,7 +59,10 @@ enum Protocol {
 }
 
 /// Requests that one HTTP/2 connection may have in flight.
-const STREAMS: u32 = 100;
+const STREAMS: u32 = 16;
+
+/// Bytes of one HTTP/2 response that wait for the connection.
+const UNSENT_BYTES: usize = 64 * 1024;
 
 /// Bytes of a request's head: enough for a browser's cookies.
 pub(crate) const HEAD_BYTES: u32 = 64 * 1024;
@@ -90,15 +73,16 @@ const IDLE_WHILE_DRAINING: Duration = Duration::from_millis(100);
 /// Serves one accepted connection to its end.
 pub(crate) async fn serve<H: Handler>(
     stream: TcpStream,
+    address: SocketAddr,
+    activity: Activity,
     handler: H,
     shared: Arc<Shared>,
     stopping: watch::Receiver<bool>,
 ) {
     // Responses leave in one write: waiting for more to send only adds 40 ms. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr().ok();
     match shared.web().current().tls.clone() {
-        None => exchange(stream, peer, Protocol::Http1, handler, shared, stopping).await,
+        None => exchange(stream, address, Protocol::Http1, activity, handler, shared, stopping).await,
         Some(config) => {
             let handshake = timeout(shared.limits.handshake_timeout, handshake(stream, config));
             let mut stopped = stopping.clone();
@@ -108,7 +92,7 @@ pub(crate) async fn serve<H: Handler>(
             };
             match encrypted {
                 Ok(Ok((stream, protocol))) => {
-                    exchange(stream, peer, protocol, handler, shared, stopping).await;
+                    exchange(stream, address, protocol, activity, handler, shared, stopping).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
@@ -146,31 +130,33 @@ const NOT_HTTPS: &[u8] =
 /// Requests and responses over an open stream, encrypted or not.
 async fn exchange<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Option<SocketAddr>,
+    address: SocketAddr,
     protocol: Protocol,
+    activity: Activity,
     handler: H,
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let activity = Activity::start(protocol == Protocol::Http1);
+    activity.connected(protocol == Protocol::Http1);
     let service = service_fn({
         let (activity, shared) = (activity.clone(), Arc::clone(&shared));
         move |mut request: Request<Incoming>| {
-            // The socket is closed already if it does not say.
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(PeerAddress(peer));
-            }
+            request.extensions_mut().insert(PeerAddress(address));
             let in_flight = activity.request_starts();
             let (handler, shared) = (handler.clone(), Arc::clone(&shared));
             async move {
-                let response = shared.admission.answer(handler, request).await;
-                Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
+                let response = shared.admission.answer(handler, Peer::at(address.ip()), request).await;
+                let body = |body| match protocol {
+                    Protocol::Http1 => in_flight.until_sent(body),
+                    Protocol::Http2 => in_flight.until_sent_in_pieces(body),
+                };
+                Ok::<_, Infallible>(response.map(body))
             }
         }
     });
     let limits = &shared.limits;
     let builder = builder(protocol);
-    let stream = TokioIo::new(Observed::new(stream, activity.clone()));
+    let stream = TokioIo::new(Observed::new(stream, activity.clone(), protocol == Protocol::Http1));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut draining = false;
     loop {
@@ -206,6 +192,61 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
     };
     // hyper's own timer can't tell a late head from an idle connection: `activity` bounds each by its own limit.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES as usize);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
     builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(UNSENT_BYTES)
+        .max_header_list_size(HEAD_BYTES);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Response, StatusCode};
+    use http_body_util::{BodyExt as _, Empty, Full};
+    use hyper::client::conn::http2;
+    use tokio::{sync::Notify, time::advance};
+
+    use super::*;
+    use crate::{AllowedHosts, RequestBody, refusal, response};
+
+    /// `/large` has more bytes than any window here.
+    async fn by_path(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let body = if request.uri().path() == "/large" { vec![b'x'; 200_000] } else { b"small".to_vec() };
+        Ok(response::text(StatusCode::OK, body))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_stream_ends_its_connection_whatever_else_is_asked() {
+        let (ours, theirs) = tokio::io::duplex(1024 * 1024);
+        let limits = Limits::default();
+        let admission =
+            Admission::new(&limits, Live::load(None).unwrap(), AllowedHosts::default(), refusal::as_text());
+        let shared = Arc::new(Shared::new(limits.clone(), admission));
+        let (_announce, stopping) = watch::channel(false);
+        let activity = Activity::start(false, Arc::new(Notify::new()));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let service = tower::service_fn(by_path);
+        let served =
+            tokio::spawn(exchange(ours, address, Protocol::Http2, activity, service, shared, stopping));
+        let mut client = http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(100).timer(TokioTimer::new());
+        let (mut sender, connection) = client.handshake(TokioIo::new(theirs)).await.unwrap();
+        tokio::spawn(connection);
+        let ask = |path| Request::get(format!("https://a{path}")).body(Empty::<Bytes>::new()).unwrap();
+        // Its body is not read, so its stream has no window after the first 100 bytes.
+        let stalled = sender.send_request(ask("/large")).await.unwrap();
+        let mut asked = Duration::ZERO;
+        while asked < limits.request_timeout + limits.write_timeout {
+            assert!(!served.is_finished(), "closed after {asked:?}");
+            let small = sender.send_request(ask("/")).await.unwrap();
+            assert_eq!(small.into_body().collect().await.unwrap().to_bytes(), "small");
+            advance(Duration::from_secs(10)).await;
+            asked += Duration::from_secs(10);
+        }
+        timeout(Duration::from_secs(20), served).await.expect("closed in time").unwrap();
+        drop(stalled);
+    }
 }

@@ -24,6 +24,7 @@
 mod accepting;
 mod admission;
 mod auth;
+mod body_room;
 mod closing;
 mod connection;
 mod cross_site;
@@ -33,11 +34,13 @@ mod headers;
 mod host;
 mod limits;
 mod listen;
+mod peer;
 mod rate_limit;
 mod refusal;
 mod request;
 pub mod response;
 mod server;
+mod slots;
 mod sources;
 mod stop;
 mod tls;
@@ -46,11 +49,13 @@ mod web_config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
+pub use body_room::{BodyError, BodyRoom, HeldBody, SMALL_BYTES};
 pub use closing::Closing;
 pub use handler::Handler;
 pub use host::{AllowedHosts, AllowedHostsError};
 pub use limits::Limits;
 pub use listen::{ListenAddress, ListenAddressError, ListenError};
+pub use peer::Peer;
 pub use refusal::Refusal;
 pub use request::{PeerAddress, RequestBody, read_body};
 pub use server::{BindError, Drained, Server, ServerConfig};

@@ -5,9 +5,13 @@ use std::time::Duration;
 /// How much one peer, and all peers together, may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open connections over all listeners. More wait in the kernel's queue until one closes; meanwhile a connection may be
-    /// idle for `header_timeout` only, so that unused connections are closed for those that wait.
+    /// Open connections over all listeners. For one more the connection is closed that has waited longest for its next request, of the
+    /// peer that has the most; while all are busy, new ones wait in the kernel's queue.
     pub max_connections: usize,
+    /// Open connections of one peer. For one more its own is closed that has waited longest; while all are busy, it is answered 503.
+    pub max_connections_of_one_peer: usize,
+    /// Bytes of a request's target, its path and query; beyond it the answer is 414.
+    pub max_target_bytes: usize,
     /// Bytes of a request's body; beyond it the answer is 413.
     pub max_body_bytes: usize,
     /// From the accepted connection to the end of the TLS handshake.
@@ -27,6 +31,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 512,
+            max_connections_of_one_peer: 128,
+            max_target_bytes: 8 * 1024,
             max_body_bytes: 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),

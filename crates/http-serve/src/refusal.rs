@@ -18,7 +18,7 @@ use crate::response;
 /// Why a request is answered without its service.
 #[derive(Debug)]
 pub struct Refusal {
-    /// 400, 401, 403, 413, 429 or 503.
+    /// 400, 401, 403, 413, 414, 429 or 503.
     pub status: StatusCode,
     /// The reason, for the peer to read.
     pub reason: String,
@@ -58,6 +58,12 @@ impl Refusal {
     pub(crate) fn busy() -> Self {
         let reason = "too many passwords wait to be compared".to_owned();
         Self::for_now(StatusCode::SERVICE_UNAVAILABLE, reason, RETRY_LATER)
+    }
+
+    /// The request's path and query have more bytes than are accepted.
+    pub(crate) fn target_too_long(bytes: usize, most: usize) -> Self {
+        let reason = format!("the path and query have {bytes} bytes, this server accepts at most {most}");
+        Self { status: StatusCode::URI_TOO_LONG, reason, header: None }
     }
 
     /// The body has more bytes than are accepted.

@@ -10,19 +10,20 @@ use http::{Method, Response, Uri};
 use http_body_util::Full;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, timeout},
 };
 
 use crate::{
-    AllowedHosts, AllowedSources, Closing, Handler, Limits, Refusal,
+    AllowedHosts, AllowedSources, Closing, Handler, Limits, Peer, Refusal,
     accepting::Accepting,
     admission::Admission,
     closing::Closings,
-    connection::{self, Shared},
+    connection::{self, Activity, Shared},
     listen::{ListenAddress, ListenError, listen},
     refusal::{self, Wording},
+    slots::{Room, Slots},
     web_config::{Live, WebConfigError},
 };
 
@@ -166,6 +167,10 @@ impl Server {
             Arc::new(Shared::new(limits.clone(), Admission::new(&limits, web, allowed_hosts, wording)));
         let mut connections = JoinSet::new();
         let mut accepting = Accepting::new(listeners);
+        let mut slots = Slots::new(&limits);
+        let is_free = Arc::new(Notify::new());
+        // Accepted, and not served before there is a slot.
+        let mut next: Option<(TcpStream, SocketAddr)> = None;
         let mut full = FullNotice::default();
         let mut stop = pin!(stop);
         let mut following = pin!(shared.web().follow());
@@ -174,26 +179,47 @@ impl Server {
                 biased;
                 () = &mut stop => break,
                 never = &mut following => match never {},
-                Some(_ended) = connections.join_next() => shared.set_full(false),
-                (stream, peer) = accepting.next(), if connections.len() < max_connections => {
-                    if !allowed_sources.allow(peer.ip()) {
-                        closings.note(Closing::ForeignSource, peer);
+                Some(ended) = connections.join_next_with_id() => {
+                    slots.ended(ended.map_or_else(|failed| failed.id(), |(id, ())| id));
+                }
+                () = is_free.notified(), if next.is_some() => {}
+                (stream, address) = accepting.next(), if next.is_none() => {
+                    if allowed_sources.allow(address.ip()) {
+                        next = Some((stream, address));
+                    } else {
+                        closings.note(Closing::ForeignSource, Peer::at(address.ip()));
                         turn_away(&stream, &shared, FOREIGN);
-                        continue;
-                    }
-                    connections.spawn(connection::serve(
-                        stream,
-                        handler.clone(),
-                        Arc::clone(&shared),
-                        stopping.clone(),
-                    ));
-                    if connections.len() == max_connections {
-                        shared.set_full(true);
-                        full.say(max_connections);
                     }
                 }
             }
+            let Some((stream, address)) = next.take() else { continue };
+            let peer = Peer::at(address.ip());
+            match slots.make_room(peer, |reason, peer| closings.note(reason, peer)) {
+                Room::Free => {
+                    let activity = Activity::start(true, Arc::clone(&is_free));
+                    let handler = handler.clone();
+                    let served = connection::serve(
+                        stream,
+                        address,
+                        activity.clone(),
+                        handler,
+                        Arc::clone(&shared),
+                        stopping.clone(),
+                    );
+                    slots.opened(peer, activity, connections.spawn(served));
+                }
+                Room::PeerFull => {
+                    closings.note(Closing::PeerFull, peer);
+                    turn_away(&stream, &shared, PEER_FULL);
+                }
+                // Tried again when a connection ends or has nothing under way.
+                Room::Full => {
+                    full.say(max_connections);
+                    next = Some((stream, address));
+                }
+            }
         }
+        drop(next);
         drop(accepting);
         announce.send_replace(true);
         drain(connections, drain_limit).await
@@ -224,6 +250,9 @@ const FOREIGN: &[u8] =
     b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
     this server does not answer your address (hint: the list of allowed sources)\n";
 
+const PEER_FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\r\nyour address has as many connections as one peer may have\n";
+
 /// Says that every slot is taken, once a minute at most.
 #[derive(Default)]
 struct FullNotice {
@@ -234,7 +263,10 @@ impl FullNotice {
     fn say(&mut self, max_connections: usize) {
         if self.last.is_none_or(|last| last.elapsed() >= Duration::from_mins(1)) {
             self.last = Some(Instant::now());
-            tracing::warn!(max_connections, "every connection slot is taken; new peers wait");
+            tracing::warn!(
+                max_connections,
+                "every connection slot is taken by a request under way; new peers wait"
+            );
         }
     }
 }

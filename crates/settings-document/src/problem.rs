@@ -33,6 +33,12 @@ impl Problem {
         Self { place: Place::Environment(variable.to_owned()), key: key.to_owned(), message: message.into() }
     }
 
+    /// Where it is and which key it is about, without what was found there: for people who may not read the settings.
+    pub fn whereabouts(&self) -> String {
+        let place = self.place.to_string();
+        if self.key.is_empty() { place } else { format!("{place}: {}", self.key) }
+    }
+
     /// A mistake that concerns the file as a whole: it cannot be read, or it is not YAML from `line` on.
     pub fn of_file(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
         Self { place: Place::File(file.to_owned(), line), key: String::new(), message: message.into() }
@@ -41,14 +47,16 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File(file, None) => write!(out, "{}: ", file.display())?,
-            Place::File(file, Some(line)) => write!(out, "{}:{line}: ", file.display())?,
-            Place::Environment(variable) => write!(out, "environment variable {variable}: ")?,
+        write!(out, "{}: {}", self.whereabouts(), self.message)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file, None) => write!(out, "{}", file.display()),
+            Self::File(file, Some(line)) => write!(out, "{}:{line}", file.display()),
+            Self::Environment(variable) => write!(out, "environment variable {variable}"),
         }
-        if !self.key.is_empty() {
-            write!(out, "{}: ", self.key)?;
-        }
-        out.write_str(&self.message)
     }
 }

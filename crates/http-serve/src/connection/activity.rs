@@ -1,35 +1,33 @@
 //! Activity timeouts: what a connection is doing, since when, and when that has taken too long.
 //!
-//! One small state per connection. It changes with the bytes that pass ([`Observed`]) and with requests that start and
+//! One small state per connection. It changes with the bytes that pass (`observed`) and with requests that start and
 //! end ([`InFlight`]). The connection asks it from time to time whether a time limit has passed, so that no timer is set
 //! per request.
 
 use std::{
-    io::{self, IoSlice},
-    pin::Pin,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::Limits;
 
 /// The state of one connection. Clones are the same connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Activity(Arc<Mutex<State>>);
+pub(crate) struct Activity {
+    state: Arc<Mutex<State>>,
+    is_free: Arc<Notify>,
+}
 
 #[derive(Debug)]
 struct State {
-    /// Requests that started and whose response is not handed over yet.
-    in_flight: usize,
-    /// The last start or end of a request.
+    /// When each request started whose response is not handed over yet, by a number that grows: the first is the oldest.
+    in_flight: BTreeMap<u64, Instant>,
+    /// The number of the next request.
+    next: u64,
+    /// The last end of a request.
     since: Instant,
     /// A request's head began to arrive and is not complete.
     head_since: Option<Instant>,
@@ -42,12 +40,15 @@ struct State {
 impl State {
     /// When the time limit of what the connection does now passes, and the reason to close it then.
     fn deadline(&self, limits: &Limits, idle: Duration) -> (Instant, &'static str) {
-        if let Some(since) = self.stalled_since {
-            return (since + limits.write_timeout, "the peer does not read");
-        }
-        if self.in_flight > 0 {
-            // The request itself is bounded by its own time-out; this bounds a body that nobody takes.
-            return (self.since + limits.request_timeout + limits.write_timeout, "the response is not taken");
+        let stalled =
+            self.stalled_since.map(|since| (since + limits.write_timeout, "the peer does not read"));
+        // A request itself is bounded by its own time-out; this bounds a body that nobody takes. A later request of the same connection
+        // does not renew it.
+        let oldest = self.in_flight.first_key_value().map(|(_, start)| {
+            (*start + limits.request_timeout + limits.write_timeout, "the response is not taken")
+        });
+        if let Some(nearest) = [stalled, oldest].into_iter().flatten().min_by_key(|(deadline, _)| *deadline) {
+            return nearest;
         }
         if let Some(since) = self.head_since {
             return (since + limits.header_timeout, "the request's head does not arrive");
@@ -57,16 +58,32 @@ impl State {
 }
 
 impl Activity {
-    /// A new connection: its first head is due from now on.
-    pub(crate) fn start(bytes_begin_a_head: bool) -> Self {
+    /// A new connection: its first head is due from now on. `is_free` is notified whenever it has nothing in flight any more.
+    pub(crate) fn start(bytes_begin_a_head: bool, is_free: Arc<Notify>) -> Self {
         let now = Instant::now();
-        Self(Arc::new(Mutex::new(State {
-            in_flight: 0,
+        let state = State {
+            in_flight: BTreeMap::new(),
+            next: 0,
             since: now,
             head_since: Some(now),
             stalled_since: None,
             bytes_begin_a_head,
-        })))
+        };
+        Self { state: Arc::new(Mutex::new(state)), is_free }
+    }
+
+    /// The handshake is over; the first head is due from now on.
+    pub(crate) fn connected(&self, bytes_begin_a_head: bool) {
+        let mut state = self.state();
+        state.head_since = Some(Instant::now());
+        state.bytes_begin_a_head = bytes_begin_a_head;
+    }
+
+    /// Since when the connection has waited for its next request; `None` while one is in flight or its response is being sent.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let is_waiting = state.in_flight.is_empty() && state.stalled_since.is_none();
+        is_waiting.then(|| state.head_since.unwrap_or(state.since))
     }
 
     /// Why the connection must be closed now, if it must, when it may be `idle` for so long.
@@ -86,150 +103,50 @@ impl Activity {
     /// A request's head is complete.
     pub(crate) fn request_starts(&self) -> InFlight {
         let mut state = self.state();
-        state.in_flight += 1;
-        state.since = Instant::now();
+        let number = state.next;
+        state.next += 1;
+        state.in_flight.insert(number, Instant::now());
         state.head_since = None;
         drop(state);
-        InFlight(self.clone())
+        InFlight { activity: self.clone(), number }
     }
 
-    fn bytes_arrived(&self) {
+    pub(super) fn bytes_arrived(&self) {
         let mut state = self.state();
-        if state.bytes_begin_a_head && state.in_flight == 0 && state.head_since.is_none() {
+        if state.bytes_begin_a_head && state.in_flight.is_empty() && state.head_since.is_none() {
             state.head_since = Some(Instant::now());
         }
     }
 
-    fn peer_takes_nothing(&self) {
+    pub(super) fn peer_takes_nothing(&self) {
         self.state().stalled_since.get_or_insert_with(Instant::now);
     }
 
-    fn all_taken(&self) {
+    pub(super) fn all_taken(&self) {
         self.state().stalled_since = None;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole after each line, so a poisoned state is still a true one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request that is being answered. Its end is when this is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Activity);
-
-impl InFlight {
-    /// Keeps the request in flight until its response's body was handed over or dropped.
-    pub(crate) fn until_sent<B>(self, body: B) -> Sending<B> {
-        Sending { body, _in_flight: self }
-    }
+pub(crate) struct InFlight {
+    activity: Activity,
+    number: u64,
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.in_flight -= 1;
+        let mut state = self.activity.state();
+        state.in_flight.remove(&self.number);
         state.since = Instant::now();
-    }
-}
-
-/// A response's body whose request is in flight as long as it exists.
-#[derive(Debug)]
-pub(crate) struct Sending<B> {
-    body: B,
-    _in_flight: InFlight,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Sending<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A stream that notes in [`Activity`] what passes.
-#[derive(Debug)]
-pub(crate) struct Observed<T> {
-    stream: T,
-    activity: Activity,
-}
-
-impl<T> Observed<T> {
-    pub(crate) fn new(stream: T, activity: Activity) -> Self {
-        Self { stream, activity }
-    }
-
-    fn writing<R>(&self, polled: Poll<R>) -> Poll<R> {
-        if polled.is_pending() {
-            self.activity.peer_takes_nothing();
+        if state.in_flight.is_empty() {
+            self.activity.is_free.notify_one();
         }
-        polled
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.bytes_arrived();
-        }
-        polled
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Observed<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.writing(polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.writing(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    /// hyper flushes once everything it has is written, so a flush that ends means that the peer took it all.
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(context);
-        if polled.is_ready() {
-            self.activity.all_taken();
-        }
-        self.writing(polled)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.writing(polled)
     }
 }
 
@@ -259,13 +176,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_peer_must_speak() {
-        let activity = Activity::start(true);
+        let activity = Activity::start(true, Arc::default());
         check(&activity, SECOND, "the request's head does not arrive").await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn between_requests_a_peer_may_be_idle_until_a_head_begins() {
-        let activity = Activity::start(true);
+        let activity = Activity::start(true, Arc::default());
         drop(activity.request_starts());
         check(&activity, IDLE, "idle").await;
         drop(activity.request_starts());
@@ -275,7 +192,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn frames_of_http2_begin_no_head() {
-        let activity = Activity::start(false);
+        let activity = Activity::start(false, Arc::default());
         drop(activity.request_starts());
         activity.bytes_arrived();
         check(&activity, IDLE, "idle").await;
@@ -283,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_response_is_taken_in_time() {
-        let activity = Activity::start(true);
+        let activity = Activity::start(true, Arc::default());
         let in_flight = activity.request_starts();
         check(&activity, 6 * SECOND, "the response is not taken").await;
         drop(in_flight);
@@ -293,5 +210,31 @@ mod tests {
         check(&activity, SECOND, "the peer does not read").await;
         activity.all_taken();
         assert_eq!(activity.expired(&limits(), IDLE), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_request_does_not_renew_an_older_ones_deadline() {
+        let activity = Activity::start(false, Arc::default());
+        let older = activity.request_starts();
+        tokio::time::advance(5 * SECOND).await;
+        let later = activity.request_starts();
+        check(&activity, SECOND, "the response is not taken").await;
+        drop(older);
+        assert_eq!(activity.expired(&limits(), IDLE), None);
+        drop(later);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_connection_without_a_request_waits() {
+        let activity = Activity::start(true, Arc::default());
+        let start = Instant::now();
+        assert_eq!(activity.waits_since(), Some(start));
+        let in_flight = activity.request_starts();
+        assert_eq!(activity.waits_since(), None);
+        tokio::time::advance(SECOND).await;
+        drop(in_flight);
+        assert_eq!(activity.waits_since(), Some(start + SECOND));
+        activity.peer_takes_nothing();
+        assert_eq!(activity.waits_since(), None, "it sends a response");
     }
 }

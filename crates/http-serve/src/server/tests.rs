@@ -1,4 +1,5 @@
 mod access;
+mod slots;
 
 use std::convert::Infallible;
 
@@ -141,6 +142,28 @@ async fn a_head_that_never_ends_costs_its_own_connection() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_is_told_so() {
+    let running = start(Limits::default(), TIMEOUT, tower::service_fn(echo)).await;
+    for (bytes, status, reason) in [
+        ("BREW\r\n\r\n".to_owned(), "400", "this is no request of HTTP/1.1\n"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)), "414", "the path and query are longer"),
+        (format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(200_000)), "431", "the headers are longer"),
+    ] {
+        let answer = converse(running.address, bytes.as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+        assert!(answer.contains(reason), "{answer}");
+    }
+    // HTTP/2 without having asked: told in its own frames.
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut answer = Vec::new();
+    timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.expect("closed in time").unwrap();
+    assert_eq!(answer[..4], [0, 0, 0, 4], "SETTINGS come first");
+    assert_eq!((answer[12], answer[25]), (7, 13), "GOAWAY with HTTP_1_1_REQUIRED");
+    assert!(answer.ends_with(b"speak HTTP/1.1 on this port"));
+}
+
+#[tokio::test]
 async fn garbage_is_answered_400_or_closed() {
     let running = start(Limits::default(), TIMEOUT, tower::service_fn(echo)).await;
     let answer = converse(running.address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n").await;
@@ -183,42 +206,6 @@ async fn a_service_may_word_refusals_itself() {
         answer.ends_with("POST /a?b 413: the body has 4 bytes, this server accepts at most 3"),
         "{answer}"
     );
-}
-
-#[tokio::test]
-async fn peers_beyond_the_limit_wait_for_a_free_slot() {
-    let running =
-        start(Limits { max_connections: 2, ..Limits::default() }, TIMEOUT, tower::service_fn(echo)).await;
-    let mut holders = Vec::new();
-    for _ in 0..2 {
-        let mut holder = TcpStream::connect(running.address).await.unwrap();
-        round_trip(&mut holder).await;
-        holders.push(holder);
-    }
-    let mut third = TcpStream::connect(running.address).await.unwrap();
-    third.write_all(LAST_GET).await.unwrap();
-    // All run on this one thread: while a holder is answered, the server could have accepted the third as well.
-    for _ in 0..3 {
-        round_trip(&mut holders[0]).await;
-    }
-    let mut first = [0];
-    let nothing = third.try_read(&mut first).expect_err("the third is not served while both slots are taken");
-    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
-    drop(holders.pop());
-    timeout(TIMEOUT, third.read(&mut first)).await.expect("served once a slot is free").unwrap();
-    assert_eq!(first, *b"H");
-}
-
-#[tokio::test]
-async fn a_connection_that_nobody_uses_makes_room() {
-    let limits =
-        Limits { header_timeout: Duration::from_millis(100), max_connections: 1, ..Limits::default() };
-    let running = start(limits, TIMEOUT, tower::service_fn(echo)).await;
-    let mut idle = TcpStream::connect(running.address).await.unwrap();
-    round_trip(&mut idle).await;
-    // Long before the idle time-out.
-    assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
-    timeout(TIMEOUT, idle.read_to_end(&mut Vec::new())).await.expect("closed").unwrap();
 }
 
 #[tokio::test]

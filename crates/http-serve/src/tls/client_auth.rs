@@ -66,6 +66,14 @@ pub(super) fn read(
         );
         return None;
     }
+    if !needs_authorities && !allowed_names.is_empty() {
+        section.problem(
+            "client_allowed_sans",
+            "nobody verifies the certificates whose names these are, and anyone can make one with any name \
+             (hint: `client_auth_type: RequireAndVerifyClientCert`)",
+        );
+        return None;
+    }
     let any = |mandatory| Arc::new(AnyCertificate { mandatory, provider: Arc::clone(provider) });
     let verifier: Arc<dyn ClientCertVerifier> = match policy {
         Policy::NoClientCert => Arc::new(NoClientAuth),

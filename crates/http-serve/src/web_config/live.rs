@@ -190,11 +190,12 @@ mod tests {
         // alice:right
         let alice =
             HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Basic YWxpY2U6cmlnaHQ="))]);
-        live.current().users.as_ref().unwrap().admit(&alice).await.unwrap();
+        let peer = crate::Peer::at([192, 0, 2, 1].into());
+        live.current().users.as_ref().unwrap().admit(&alice, peer).await.unwrap();
         live.replace(read(&path).config.unwrap()).unwrap();
         // What is known is answered at once, what must be compared is not.
         let now = live.current();
-        let again = pin!(now.users.as_ref().unwrap().admit(&alice));
+        let again = pin!(now.users.as_ref().unwrap().admit(&alice, peer));
         assert_eq!(again.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())));
     }
 }

@@ -35,6 +35,8 @@ async fn requests_are_looked_at_before_the_service_sees_them() {
         ("GET / HTTP/1.1\r\nHost: relay.example\r\nHost: relay.example\r\n", "400"),
         ("GET / HTTP/1.1\r\nHost: evil.example\r\n", "403"),
         ("GET http://evil.example/ HTTP/1.1\r\nHost: relay.example\r\n", "400"),
+        (&format!("GET /{} HTTP/1.1\r\nHost: relay.example\r\n", "a".repeat(8_192)), "414"),
+        (&format!("GET /{} HTTP/1.1\r\nHost: relay.example\r\n", "a".repeat(8_191)), "200"),
         ("POST / HTTP/1.1\r\nHost: relay.example\r\nOrigin: http://relay.example\r\n", "200"),
         ("POST / HTTP/1.1\r\nHost: relay.example\r\nOrigin: http://evil.example\r\n", "403"),
         ("POST / HTTP/1.1\r\nHost: relay.example\r\nSec-Fetch-Site: cross-site\r\n", "403"),
