@@ -33,6 +33,7 @@ impl PageWriter {
         let body = page.encode(format, self.last_size.load(Ordering::Relaxed) * 9 / 8);
         self.last_size.store(body.len(), Ordering::Relaxed);
         let mut answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
+        answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
         let body = if accepts_gzip(value(header::ACCEPT_ENCODING)) {
             answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             gzip(body.as_bytes())
@@ -66,6 +67,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         let answer = PageWriter::default().answer(&page, &headers);
         let content_type = answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        assert_eq!(answer.headers()[header::VARY], "Accept, Accept-Encoding");
         let encoding = answer.headers().get(header::CONTENT_ENCODING).cloned();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let mut text = String::new();

@@ -4,6 +4,7 @@
 //! (`answer`), and sockets, TLS and passwords, which are http-serve's.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, request};
 use http_serve::Closing;
 use http_serve::response::{html, text};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::answer::{Answer, PageWriter};
 use crate::exposition::{Page, Refused};
@@ -117,24 +118,27 @@ impl Service {
     async fn release_gpu(&self) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
         // It waits for the probe to leave.
-        match tokio::task::spawn_blocking(move || gpu.release()).await {
-            Ok(true) => text(
+        match apart(move || gpu.release()).await {
+            Ok(Some(true)) => text(
                 StatusCode::OK,
                 "the driver is free (hint: POST /-/gpu/acquire to read the GPUs again)\n",
             ),
-            Ok(false) | Err(_) => text(
+            Ok(Some(false) | None) => text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the probe did not leave the driver in time (hint: a call may hang in the driver; see the log)\n",
             ),
+            Err(error) => no_thread(&error),
         }
     }
 
     async fn acquire_gpu(&self) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
         // It waits for a place in the supervisor's queue; the supervisor may be busy ending a probe.
-        // Should that be cut short, the program is ending.
-        let _ = tokio::task::spawn_blocking(move || gpu.acquire()).await;
-        text(StatusCode::OK, "the GPUs are read again\n")
+        match apart(move || gpu.acquire()).await {
+            // Should it be cut short, the program is ending.
+            Ok(_) => text(StatusCode::OK, "the GPUs are read again\n"),
+            Err(error) => no_thread(&error),
+        }
     }
 
     async fn metrics_page(&self, request: &request::Parts) -> Answer {
@@ -223,6 +227,22 @@ fn time_limit(headers: &HeaderMap, longest: Duration) -> Duration {
         }
         _ => DEFAULT_TIME_LIMIT,
     }
+}
+
+/// Runs what waits on a thread of its own, and gives its result unless it panics. `Err`: there can be no more threads now.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<Option<T>> {
+    let (tell, told) = oneshot::channel();
+    // Nobody waits for it when the peer has hung up.
+    std::thread::Builder::new().name("gpu-lifecycle".to_owned()).spawn(move || drop(tell.send(work())))?;
+    Ok(told.await.ok())
+}
+
+fn no_thread(error: &io::Error) -> Answer {
+    tracing::warn!(%error, "cannot start a thread to release or acquire the GPUs: {error}");
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("cannot start a thread for it: {error} (hint: try again)\n"),
+    )
 }
 
 fn no_gpu() -> Answer {
