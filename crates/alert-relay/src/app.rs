@@ -130,13 +130,20 @@ async fn unless_stopping<T>(stop: &Stop, fault: impl Future<Output = T>) -> T {
     }
 }
 
+/// The longest path with the longest name of a receiver has a hundred bytes; a name that is refused is logged.
+const LONGEST_TARGET: usize = 512;
+
 fn server_config(settings: &ServerSettings) -> ServerConfig {
     ServerConfig {
         listen: settings.listen.clone(),
         web_config: settings.web_config_file.clone(),
         allowed_hosts: settings.allowed_hosts.clone(),
         allowed_sources: settings.allowed_sources.clone(),
-        limits: Limits { max_body_bytes: settings.max_body_bytes, ..Limits::default() },
+        limits: Limits {
+            max_body_bytes: settings.max_body_bytes,
+            max_target_bytes: LONGEST_TARGET,
+            ..Limits::default()
+        },
     }
 }
 

@@ -12,14 +12,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http_body_util::Full;
+use http_serve::BodyRoom;
 use tracing::{debug, warn};
 
 use crate::http::answer::Answer;
-use crate::http::bodies::Bodies;
 use crate::relay::Relay;
 
 mod answer;
-mod bodies;
 mod ingest;
 mod landing;
 mod operation;
@@ -27,7 +26,7 @@ mod targets;
 
 /// All paths.
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
-    let bodies = Bodies::new(relay.settings().server.max_body_bytes);
+    let bodies = BodyRoom::new(relay.settings().server.max_body_bytes);
     Router::new()
         .route("/", get(operation::landing_page))
         .route("/api/v1/alerts/{receiver}", post(ingest::accept))
@@ -49,7 +48,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 pub(crate) fn control_router(relay: Arc<Relay>) -> Router {
     Router::new()
         .route(TEST_PATH, post(targets::test))
-        .route(RELOAD_PATH, post(operation::reload))
+        .route(RELOAD_PATH, post(operation::reload_by_command))
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
         .with_state(relay)
 }
@@ -61,7 +60,7 @@ const RELOAD_PATH: &str = "/-/reload";
 #[derive(Clone, Debug)]
 struct Shared {
     relay: Arc<Relay>,
-    bodies: Bodies,
+    bodies: BodyRoom,
 }
 
 impl FromRef<Shared> for Arc<Relay> {
@@ -70,7 +69,7 @@ impl FromRef<Shared> for Arc<Relay> {
     }
 }
 
-impl FromRef<Shared> for Bodies {
+impl FromRef<Shared> for BodyRoom {
     fn from_ref(shared: &Shared) -> Self {
         shared.bodies.clone()
     }
@@ -103,6 +102,9 @@ async fn count(State(relay): State<Arc<Relay>>, request: Request, next: Next) ->
     response
 }
 
+/// Characters: what reaches a path is shorter, what is refused may be anything.
+const LOGGED_OF_A_PATH: usize = 200;
+
 /// What is refused before it reaches a path (a wrong password, a body too large, …) is counted, logged and answered here.
 pub(crate) fn refuse(
     relay: &Relay,
@@ -115,7 +117,8 @@ pub(crate) fn refuse(
         StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,
         status => status,
     };
-    let (path, code, reason) = (uri.path(), status.as_u16(), &refusal.reason);
+    let path: String = uri.path().chars().take(LOGGED_OF_A_PATH).collect();
+    let (code, reason) = (status.as_u16(), &refusal.reason);
     relay.metrics().http_request("other", code);
     warn!(%method, path, status = code, "refused {method} {path} with {code}: {reason}");
     Answer::new(status, "error", reason).whole()

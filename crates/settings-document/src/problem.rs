@@ -33,8 +33,16 @@ impl Problem {
         Self { place: Place::Environment(variable.to_owned()), key: key.to_owned(), message: message.into() }
     }
 
-    /// Where it is and which key it is about, without what was found there: for people who may not read the settings.
+    /// The problem for people who may not read the settings: where it is and which key it is about, without what was found there. One of the
+    /// file as a whole says nothing of what stands in it, and is told as it is.
     pub fn whereabouts(&self) -> String {
+        match (&self.place, self.key.as_str()) {
+            (Place::File(_, None), "") => self.to_string(),
+            _ => self.location(),
+        }
+    }
+
+    fn location(&self) -> String {
         let place = self.place.to_string();
         if self.key.is_empty() { place } else { format!("{place}: {}", self.key) }
     }
@@ -47,7 +55,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", self.whereabouts(), self.message)
+        write!(out, "{}: {}", self.location(), self.message)
     }
 }
 

@@ -9,10 +9,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Full;
-use http_serve::response;
+use http_serve::{BodyError, response};
 use serde_json::{Map, Value, json};
 
-use crate::http::bodies::BodyError;
 use crate::relay::Refusal;
 
 /// After this a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
@@ -69,9 +68,17 @@ impl From<BodyError> for Answer {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the body is larger than server.max_body_bytes (hint: max_alerts in Alertmanager's webhook_config)",
             ),
-            BodyError::NoCapacity => (
+            BodyError::NoRoom => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many bodies at once (hint: the sender tries again)")
+            }
+            BodyError::GaveWay => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "too many large bodies at once (hint: the sender tries again)",
+                "too many bodies at once, and this one had been arriving for the longest time (hint: the sender tries again)",
+            ),
+            // 408 would be given up.
+            BodyError::TooSlow => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the body arrives too slowly (hint: within 10 seconds, or with 16 KiB a second)",
             ),
             BodyError::Broken => (StatusCode::BAD_REQUEST, "the body could not be read to its end"),
         };

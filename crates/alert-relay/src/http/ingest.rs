@@ -8,23 +8,22 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_serve::PeerAddress;
+use http_serve::{BodyRoom, Peer, PeerAddress};
 use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::delivery::Acceptance;
 use crate::http::answer::Answer;
-use crate::http::bodies::Bodies;
 use crate::relay::{Beat, Posted, Receipt, Relay};
 use crate::sender;
 
 /// A webhook of Alertmanager: 200 once it is on disk.
 pub(super) async fn accept(
     State(relay): State<Arc<Relay>>,
-    State(bodies): State<Bodies>,
+    State(bodies): State<BodyRoom>,
+    Extension(PeerAddress(address)): Extension<PeerAddress>,
     Path(receiver): Path<String>,
     query: Result<Query<PostQuery>, QueryRejection>,
-    peer: Option<Extension<PeerAddress>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -32,9 +31,8 @@ pub(super) async fn accept(
         relay.require_receiver(&receiver)?;
         require_plain_json(&headers)?;
         let source = named_source(query)?;
-        let address = peer.map(|Extension(PeerAddress(address))| address.ip());
-        let body = bodies.read(body).await?;
-        let posted = Posted { source, address, body: body.bytes.clone() };
+        let body = bodies.receive(body, Peer::at(address.ip())).await?;
+        let posted = Posted { source, address: Some(address.ip()), body: body.bytes.clone() };
         relay.accept(&receiver, posted).await.map_err(Answer::from)
     };
     match answer.await {
@@ -93,11 +91,12 @@ fn accepted(receiver: &str, receipt: &Receipt) -> Answer {
 /// A sign of life of one heartbeat. Its body may be anything of any type: no body makes more of the request than it is without one.
 pub(super) async fn beat(
     State(relay): State<Arc<Relay>>,
-    State(bodies): State<Bodies>,
+    State(bodies): State<BodyRoom>,
+    Extension(PeerAddress(address)): Extension<PeerAddress>,
     Path(name): Path<String>,
     body: Body,
 ) -> Answer {
-    let body = match bodies.read(body).await {
+    let body = match bodies.receive(body, Peer::at(address.ip())).await {
         Ok(body) => body,
         Err(error) => return error.into(),
     };

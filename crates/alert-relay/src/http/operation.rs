@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use settings_document::Problem;
 use tracing::warn;
 
 use crate::http::answer::Answer;
@@ -41,19 +42,26 @@ pub(super) struct Reload {
     force: bool,
 }
 
-/// `/-/reload`: every mistake of the new settings, or they are in force.
+/// `/-/reload`: the new settings are in force, or which keys are wrong. What stands there is for those who may read the settings: the log
+/// and `alert-relay reload` have it.
 pub(super) async fn reload(State(relay): State<Arc<Relay>>, Query(how): Query<Reload>) -> Answer {
+    reloaded(&relay, &how, Problem::whereabouts).await
+}
+
+/// The same for a command of the relay's own user: every mistake.
+pub(super) async fn reload_by_command(State(relay): State<Arc<Relay>>, Query(how): Query<Reload>) -> Answer {
+    reloaded(&relay, &how, Problem::to_string).await
+}
+
+async fn reloaded(relay: &Arc<Relay>, how: &Reload, told: fn(&Problem) -> String) -> Answer {
     match relay.reload(how.force).await {
         Ok(()) => Answer::new(StatusCode::OK, "reloaded", "the new settings are in force"),
-        Err(problems) => {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            Answer::new(
-                StatusCode::BAD_REQUEST,
-                "error",
-                "the new settings are refused; the old ones stay in force",
-            )
-            .with("problems", problems)
-        }
+        Err(problems) => Answer::new(
+            StatusCode::BAD_REQUEST,
+            "error",
+            "the new settings are refused; the old ones stay in force",
+        )
+        .with("problems", problems.iter().map(told).collect::<Vec<_>>()),
     }
 }
 

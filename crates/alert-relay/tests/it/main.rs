@@ -25,6 +25,8 @@ mod senders;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod slow_bodies;
+#[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod store_files;

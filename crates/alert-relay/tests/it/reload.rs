@@ -21,7 +21,12 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     home.write(&(to_robot(&new.url()) + "tiemzone: UTC\ntimezone: Mars\n"));
     let answer = reload();
     assert_eq!(answer.status, 400, "{answer:?}");
-    assert!(answer.body.contains("tiemzone") && answer.body.contains("Mars"), "{answer:?}");
+    assert!(answer.body.contains("tiemzone") && answer.body.contains(": timezone"), "{answer:?}");
+    assert!(
+        !answer.body.contains("Mars"),
+        "what stands there is for those who may read the settings: {answer:?}"
+    );
+    serving.wait_for("Mars");
     serving.signal("HUP");
     serving.wait_for("tiemzone");
     assert_eq!(send("Kept"), 200);
