@@ -3,7 +3,10 @@
 //! `fuzz/` at the top of the repository has a program for each target, and the bytes that were found to reach far; the tests below give
 //! all of those to the same functions. Built for tests and for fuzzers (`--cfg fuzzing`) alone.
 
-#![allow(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told that something does not hold")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a panic is how a fuzzer is told that something does not hold"
+)]
 
 use std::path::Path;
 

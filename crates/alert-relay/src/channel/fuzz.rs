@@ -1,7 +1,5 @@
 //! What fuzzers drive of the channels.
 
-#![allow(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told that something does not hold")]
-
 use serde_json::Value;
 
 use super::reply::Reply;

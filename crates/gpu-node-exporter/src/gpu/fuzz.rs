@@ -1,6 +1,9 @@
 //! What fuzzers drive of the GPU side.
 
-#![allow(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told that something does not hold")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a panic is how a fuzzer is told that something does not hold"
+)]
 
 use std::io::{self, Read};
 

@@ -1,6 +1,9 @@
 //! What fuzzers drive of the credentials.
 
-#![allow(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told that something does not hold")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a panic is how a fuzzer is told that something does not hold"
+)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
