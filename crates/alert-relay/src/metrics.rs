@@ -47,6 +47,7 @@ pub(crate) struct Metrics {
     fallbacks: Family<Target, Counter>,
     up: Family<Target, Gauge<i64, AtomicI64>>,
     imbalance: Gauge<i64, AtomicI64>,
+    reloaded: Gauge<i64, AtomicI64>,
     store_errors: Family<StoreErrors, Counter>,
     batches: Histogram,
 }
@@ -77,10 +78,12 @@ impl Metrics {
             fallbacks: Family::default(),
             up: Family::default(),
             imbalance: Gauge::default(),
+            reloaded: Gauge::default(),
             store_errors: Family::default(),
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
         };
         metrics.register();
+        metrics.reloaded(true);
         for kind in StoreError::KINDS {
             metrics.store_errors.get_or_create_owned(&StoreErrors { kind: kind.to_owned() });
         }
@@ -182,6 +185,11 @@ impl Metrics {
             self.imbalance.clone(),
         );
         registry.register(
+            "config_last_reload_successful",
+            "1 while the settings are those of the last reload, or of the start; 0 once a reload was refused",
+            self.reloaded.clone(),
+        );
+        registry.register(
             "store_errors",
             "Requests to the store that failed, by kind",
             self.store_errors.clone(),
@@ -240,6 +248,11 @@ impl Metrics {
     pub(crate) fn unrouted_alerts(&self, receiver: &str, alerts: usize) {
         let alerts = u64::try_from(alerts).unwrap_or(u64::MAX);
         self.unrouted.get_or_create_owned(&Receiver { receiver: receiver.to_owned() }).inc_by(alerts);
+    }
+
+    /// What came of the last reload; a start counts as one.
+    pub(crate) fn reloaded(&self, is_done: bool) {
+        self.reloaded.set(i64::from(is_done));
     }
 
     /// When each heartbeat of the settings was last heard.

@@ -29,7 +29,7 @@ pub const SMALL_BYTES: usize = 64 * 1024;
 const ROOM_FOR_SMALL: usize = 8 * 1024 * 1024;
 
 /// Bytes of all large bodies together, unless two of the largest need more.
-const ROOM_FOR_LARGE: usize = 32 * 1024 * 1024;
+const ROOM_FOR_LARGE: usize = 24 * 1024 * 1024;
 
 /// How long a body may take whatever its size, and the rate beyond that in bytes a second.
 const GRACE: Duration = Duration::from_secs(10);

@@ -30,6 +30,8 @@ mod relay_durability;
 #[cfg(test)]
 mod relay_input;
 #[cfg(test)]
+mod relay_memory;
+#[cfg(test)]
 mod robot_limits;
 #[cfg(test)]
 mod silence;

@@ -243,3 +243,26 @@ fn files() -> Vec<PathBuf> {
     }
     files
 }
+
+/// A bound that no test holds is a promise. The last cell of each row of docs/limits.md names a test function or a file of tests.
+#[test]
+fn every_limit_names_a_test_that_exists() {
+    let page = std::fs::read_to_string(checkout().join("docs/limits.md")).unwrap();
+    let code: String = sources().map(|(_, text)| text).collect();
+    let files: Vec<String> = files().map(|file| file.to_string_lossy().into_owned()).collect();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let rows = rows.filter(|line| !line.starts_with("| what |"));
+    let mut without = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let named: Vec<&str> = cells.last().unwrap().split('`').skip(1).step_by(2).collect();
+        let is_there = |name: &&str| {
+            let test = name.rsplit("::").next().unwrap_or_default();
+            code.contains(&format!("fn {test}(")) || files.iter().any(|file| file.ends_with(*name))
+        };
+        if cells.len() != 4 || named.is_empty() || !named.iter().all(is_there) {
+            without.push(row);
+        }
+    }
+    assert!(without.is_empty(), "without a test:\n{}", without.join("\n"));
+}

@@ -33,6 +33,7 @@ fn alerts_go_where_they_are_meant_to() {
     check(&["alertname=AlertmanagerNotificationsFailing", "severity=critical"], "relay-trouble");
     check(&["alertname=RelayDown", "severity=critical", "job=alert-relay"], "relay-trouble");
     check(&["alertname=RelayQueueStranded", "severity=critical", "target=ops"], "relay-trouble");
+    check(&["alertname=RelayReloadRefused", "severity=warning"], "relay-trouble");
     check(&["alertname=CalendarUnusable", "severity=warning"], "relay");
     check(&["alertname=GpuDriverReleased", "severity=warning", "node=a"], "relay");
     check(&["alertname=TargetDown", "severity=warning", "job=prometheus"], "relay");

@@ -20,6 +20,7 @@ impl Relay {
         let relay = Arc::clone(self);
         let reloaded = tokio::spawn(async move { relay.try_reload(is_forced).await }).await;
         let reloaded = reloaded.unwrap_or_else(|panicked| Err(vec![self.cannot_reload(&panicked)]));
+        self.parts.metrics.reloaded(reloaded.is_ok());
         for problem in reloaded.as_ref().err().into_iter().flatten() {
             warn!("reload refused: {problem}");
         }

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use crate::client::{get, post_json, request};
 use crate::gate::ALICE;
-use crate::program::{Home, to_robot, webhook};
+use crate::program::{Home, metric, to_robot, webhook};
 use crate::robot::Robot;
 
 #[test]
@@ -15,8 +15,10 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     let serving = home.serve();
     let send = |alert: &str| post_json(serving.address, "/api/v1/alerts/ops", &webhook(alert)).status;
     let reload = || request(serving.address, "POST", "/-/reload", &[], b"");
+    let in_force = || metric(&serving, "alert_relay_config_last_reload_successful");
     assert_eq!(send("Before"), 200);
     old.next().accept();
+    assert_eq!(in_force(), 1);
 
     home.write(&(to_robot(&new.url()) + "tiemzone: UTC\ntimezone: Mars\n"));
     let answer = reload();
@@ -27,6 +29,7 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
         "what stands there is for those who may read the settings: {answer:?}"
     );
     serving.wait_for("Mars");
+    assert_eq!(in_force(), 0, "a refused reload is told");
     serving.signal("HUP");
     serving.wait_for("tiemzone");
     assert_eq!(send("Kept"), 200);
@@ -41,6 +44,7 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     after.accept();
     assert!(old.is_idle());
     assert_eq!(reload().status, 200);
+    assert_eq!(in_force(), 1);
 }
 
 /// `reload` as an operator runs it: its exit code, and what it says.
