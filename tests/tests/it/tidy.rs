@@ -249,7 +249,7 @@ fn files() -> Vec<PathBuf> {
 fn every_limit_names_a_test_that_exists() {
     let page = std::fs::read_to_string(checkout().join("docs/limits.md")).unwrap();
     let code: String = sources().map(|(_, text)| text).collect();
-    let files: Vec<String> = files().map(|file| file.to_string_lossy().into_owned()).collect();
+    let files: Vec<String> = files().into_iter().map(|file| file.to_string_lossy().into_owned()).collect();
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
     let rows = rows.filter(|line| !line.starts_with("| what |"));
     let mut without = Vec::new();
