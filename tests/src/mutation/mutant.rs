@@ -15,6 +15,8 @@ use super::rules::{RuleFile, name};
 
 /// Mutants that behave as the rule does, by name, with the reason: no test can tell the two apart.
 pub const EQUIVALENT: &[(&str, &str)] = &[
+    ("Watchdog (none): 1 → 1.2", ANY_VALUE),
+    ("Watchdog (none): 1 → 0.8", ANY_VALUE),
     (
         "GpuTemperatureNearSlowdown (warning): 0 → 1, place 2",
         "a GPU of 85 °C with a limit between 0 and 1 °C fires by the other half of the `or`",
@@ -26,6 +28,7 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
     ("HostDiskFillingFast (critical): < → <=, place 2", NEVER_EXACT),
     ("HostDiskFillingFast (critical): < → <=, place 3", NEVER_EXACT),
 ];
+const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
 const NEVER_EXACT: &str =
     "a forecast, and the share that a line explains, are rounded: none is exactly the limit";
 

@@ -11,6 +11,9 @@ use crate::files::path;
 /// One of so many mutants is tried; always the same ones.
 const ONE_OF: usize = 16;
 
+/// Of all mutants 95 % have to be noticed, which `make mutants` holds. Of some seventy, chance alone leaves fewer.
+const LEAST_OF_SAMPLE: f64 = 0.9;
+
 fn all(trials: &Trials) -> Vec<Mutant> {
     trials.rules().iter().flat_map(|file| mutant::all(file).unwrap()).collect()
 }
@@ -22,7 +25,7 @@ fn a_sample_of_changed_rules_is_noticed() {
     trials.check(&sample, Control::FirstOfEach).unwrap();
     let noticed = trials.run_all(&sample).unwrap();
     let report = Report::new(&sample, &noticed);
-    assert!(report.is_good(), "{report}");
+    assert!(report.share() >= LEAST_OF_SAMPLE && report.wrongly_excused().next().is_none(), "{report}");
 }
 
 #[test]
