@@ -110,8 +110,22 @@ impl Chain {
 
     /// Starts one part, which must not run, and waits until it answers.
     pub async fn begin(&mut self, part: Part) -> Result<()> {
+        self.begin_with(part, |launch| launch).await
+    }
+
+    /// The same with another command line, as somebody's own unit has it.
+    pub async fn begin_with(&mut self, part: Part, change: impl FnOnce(Launch) -> Launch) -> Result<()> {
+        let (launch, url) = self.launch(part)?;
+        let mut process = change(launch).start(&self.data().join("logs"))?;
+        process.ready(&http::client()?, &url, START_LIMIT).await?;
+        self.processes.insert(part, process);
+        Ok(())
+    }
+
+    /// How a part is started, and the page that answers when it is up.
+    fn launch(&self, part: Part) -> Result<(Launch, String)> {
         let (data, addresses, files) = (&self.source.data, &self.addresses, derived::files(&self.source));
-        let (launch, url) = match part {
+        Ok(match part {
             Part::Relay => {
                 let relay = &self.derived.relay;
                 let launch = parts::relay(&relay.file)?;
@@ -135,11 +149,7 @@ impl Chain {
                 let launch = parts::shipped_flags(&textfiles).iter().fold(launch, Launch::arg);
                 (launch, addresses.exporter_url("/-/healthy"))
             }
-        };
-        let mut process = launch.start(&data.join("logs"))?;
-        process.ready(&http::client()?, &url, START_LIMIT).await?;
-        self.processes.insert(part, process);
-        Ok(())
+        })
     }
 
     /// Where everything that is written goes.

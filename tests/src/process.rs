@@ -3,6 +3,7 @@
 //! Three things end it: [`Process::stop`] (SIGTERM first), dropping it, and, should this program be killed itself,
 //! the kernel (`setpriv --pdeathsig`).
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -22,47 +23,65 @@ const TAIL: usize = 25;
 #[derive(Debug)]
 pub struct Launch {
     name: String,
-    command: Command,
+    /// A command in front that becomes the program; mostly empty.
+    starter: Vec<OsString>,
+    /// The program and its arguments.
+    line: Vec<OsString>,
+    variables: Vec<(String, OsString)>,
 }
 
 impl Launch {
     /// `name` is for people and names the log file; `program` is what runs.
     pub fn new(name: impl Into<String>, program: &Path) -> Self {
-        // env and setpriv change themselves and become the program, so the pid stays the program's. A signal that is
-        // ignored stays so: writing past a file-size limit, by which a test plays a full disk, then fails as on one.
-        let mut command = Command::new("env");
-        command
-            .args(["--ignore-signal=XFSZ", "setpriv", "--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .stdin(Stdio::null())
-            .process_group(0);
-        Self { name: name.into(), command }
+        Self { name: name.into(), starter: Vec::new(), line: vec![program.into()], variables: Vec::new() }
     }
 
     /// Adds one argument.
     #[must_use]
-    pub fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {
-        self.command.arg(argument);
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.line.push(argument.as_ref().to_owned());
         self
     }
 
     /// Sets one variable of the child's environment.
     #[must_use]
-    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
-        self.command.env(name, value);
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// With a file system of its own on `folder`, in memory and this large (`4m`), which ends with the program. Others find it under
+    /// `/proc/PID/root`.
+    #[must_use]
+    pub fn with_small_disk(mut self, folder: &Path, size: &str) -> Self {
+        let mount = format!("mount -t tmpfs -o size={size} tmpfs \"$0\" && exec \"$@\"");
+        let unshare = ["unshare", "--map-root-user", "--mount", "--", "sh", "-c", &mount];
+        self.starter = unshare.into_iter().map(OsString::from).chain([folder.into()]).collect();
         self
     }
 
     /// Starts it, its output appended to `<name>.log` in the folder `logs`.
-    pub fn start(mut self, logs: &Path) -> Result<Process> {
+    pub fn start(self, logs: &Path) -> Result<Process> {
         std::fs::create_dir_all(logs)
             .with_context(|| format!("failed to make the folder {}", logs.display()))?;
         let log = logs.join(format!("{}.log", self.name));
         let output = || -> std::io::Result<File> { File::options().create(true).append(true).open(&log) };
         let (stdout, stderr) = (output(), output());
         let log_failed = || format!("failed to open {}", log.display());
-        self.command.stdout(stdout.with_context(log_failed)?).stderr(stderr.with_context(log_failed)?);
-        let child = self.command.spawn().with_context(|| {
+        // env, setpriv and what may stand between change themselves and become the program, so the pid stays the program's. A signal
+        // that is ignored stays so: writing past a file-size limit, by which a test plays a full disk, then fails as on one.
+        let mut command = Command::new("env");
+        command
+            .arg("--ignore-signal=XFSZ")
+            .args(self.starter)
+            .args(["setpriv", "--pdeathsig", "KILL", "--"])
+            .args(self.line)
+            .envs(self.variables)
+            .stdin(Stdio::null())
+            .stdout(stdout.with_context(log_failed)?)
+            .stderr(stderr.with_context(log_failed)?)
+            .process_group(0);
+        let child = command.spawn().with_context(|| {
             format!(
                 "failed to start {}\n(hint: it is started through setpriv, of the package util-linux)",
                 self.name

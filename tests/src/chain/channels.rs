@@ -66,6 +66,13 @@ impl Channels {
         })
     }
 
+    /// The same, which are sent what these matchers of one route say.
+    #[must_use]
+    pub fn with_matchers(mut self, matchers: &[&str]) -> Self {
+        self.sections["receivers"]["ops"]["routes"][0]["matchers"] = json!(matchers);
+        self
+    }
+
     /// The same, with targets that are told when no sign of life came for this long (`10s`).
     #[must_use]
     pub fn with_heartbeat(mut self, expect_every: &str) -> Self {
