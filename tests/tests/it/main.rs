@@ -28,6 +28,8 @@ mod neighbour;
 #[cfg(test)]
 mod relay_durability;
 #[cfg(test)]
+mod relay_full_disk;
+#[cfg(test)]
 mod relay_input;
 #[cfg(test)]
 mod relay_memory;

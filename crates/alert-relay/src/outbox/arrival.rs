@@ -19,6 +19,9 @@ use crate::severity::Severity;
 /// repeat must get through.
 pub(crate) const DEDUP_WINDOW: Duration = Duration::from_mins(4);
 
+/// What the endpoint of a heartbeat's alarm begins with. No receiver can have this name: a name has no slash.
+pub(crate) const HEARTBEATS: &str = "heartbeats/";
+
 /// The rows to be, before they have numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
@@ -54,6 +57,11 @@ pub(super) struct ArrivingDelivery {
 }
 
 impl Arrival {
+    /// Whether the relay itself says it: a heartbeat is missing, or heard again.
+    pub(super) fn is_our_own(&self) -> bool {
+        self.endpoint.starts_with(HEARTBEATS)
+    }
+
     pub(super) fn new(accepted: &Accepted, at: Millis) -> Self {
         let notification = &accepted.notification;
         let group_id = group_id(&accepted.endpoint, notification, &accepted.sender);

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// `SQLITE_FULL`: no space, or a quota.
-    #[error("the disk of the store is full: {detail} (hint: free space on it; the relay goes on by itself)")]
+    #[error(
+        "the disk of the store is full: {detail} (hint: free space on it; a relay that runs then takes webhooks again by itself)"
+    )]
     Full {
         /// `SQLite`'s words.
         detail: String,

@@ -7,12 +7,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sqlx::{SqliteConnection, SqlitePool};
+
 use crate::clock::Millis;
 use crate::delivery::SetAside;
 use crate::outbox::error::StoreError;
 use crate::outbox::sqlite::open_files::OpenFiles;
 use crate::outbox::sqlite::ownership::{Ownership, TakenOver};
 use crate::outbox::sqlite::readers::Readers;
+use crate::outbox::sqlite::reserve::Reserve;
 use crate::outbox::sqlite::writer::Writer;
 
 mod accept;
@@ -28,6 +31,7 @@ pub(super) mod read_only;
 mod readers;
 mod renaming;
 mod request;
+mod reserve;
 mod revisions;
 mod rows;
 mod schema;
@@ -57,20 +61,42 @@ impl Sqlite {
     /// over what a dead process left.
     pub(super) async fn open(path: &Path, now: Millis) -> Result<Self, StoreError> {
         let ownership = Ownership::take(path)?;
-        let mut connection = connect::writing(path).await?;
-        schema::migrate(&mut connection).await?;
-        let TakenOver { tag, set_aside } = ownership::take_over(&mut connection, now).await?;
-        let readers = Readers { pool: connect::reading(path).await? };
+        let mut reserve = Reserve::of(path);
+        let (connection, TakenOver { tag, set_aside }, pool) = loop {
+            match Self::begin(path, now).await {
+                // Of a full disk `SQLite` says here also that it could not write.
+                Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. }))
+                    if reserve.release(&error) => {}
+                begun => break begun?,
+            }
+        };
+        if !reserve.refill() && !reserve.is_used() {
+            let path = path.display();
+            tracing::warn!(
+                "the disk of {path} has no space for its reserve: once the disk is full, nothing is delivered"
+            );
+        }
+        let readers = Readers { pool };
         let owner = format!("pid {} since {now}", std::process::id());
         Ok(Self {
             // It is there now, as is its log: something was written.
-            writer: Writer::start(connection, owner.clone(), OpenFiles::of(path)),
+            writer: Writer::start(connection, owner.clone(), OpenFiles::of(path), reserve),
             readers,
             tag: tag.into(),
             owner,
             set_aside,
             _ownership: ownership,
         })
+    }
+
+    async fn begin(
+        path: &Path,
+        now: Millis,
+    ) -> Result<(SqliteConnection, TakenOver, SqlitePool), StoreError> {
+        let mut connection = connect::writing(path).await?;
+        schema::migrate(&mut connection).await?;
+        let taken_over = ownership::take_over(&mut connection, now).await?;
+        Ok((connection, taken_over, connect::reading(path).await?))
     }
 
     /// Writes what waits, then closes the file.

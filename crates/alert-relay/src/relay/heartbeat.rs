@@ -9,7 +9,7 @@ use crate::delivery::Accepted;
 use crate::heartbeat::Due;
 use crate::intake;
 use crate::notification::Status;
-use crate::outbox::StoreError;
+use crate::outbox::{HEARTBEATS, StoreError};
 use crate::relay::Relay;
 use crate::relay::accept::Refusal;
 use crate::sender::Sender;
@@ -95,8 +95,7 @@ impl Relay {
             return Ok(());
         }
         let payload = intake::write(&notification);
-        // No receiver can have this name: a name has no slash.
-        let endpoint = format!("heartbeats/{}", due.name);
+        let endpoint = format!("{HEARTBEATS}{}", due.name);
         let (unrouted, sender) = (Vec::new(), Sender::default());
         self.store(Accepted { endpoint, notification, payload, deliveries, unrouted, sender }).await?;
         Ok(())

@@ -42,9 +42,14 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Whether its answer says that something is, or would be, kept.
+    /// Whether its answer says to others that something is, or would be, kept. An alarm of the relay's own is told to people, and nobody
+    /// else has it.
     pub(super) fn is_promise(&self) -> bool {
-        matches!(self, Self::Accept(_) | Self::Ping(_))
+        match self {
+            Self::Accept(order) => !order.ask.is_our_own(),
+            Self::Ping(_) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn may_add_deliveries(&self) -> bool {

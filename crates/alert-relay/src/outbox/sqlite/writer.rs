@@ -21,6 +21,7 @@ use crate::outbox::sqlite::failure::store_error;
 use crate::outbox::sqlite::gathered::Gathered;
 use crate::outbox::sqlite::open_files::OpenFiles;
 use crate::outbox::sqlite::request::{Order, Request};
+use crate::outbox::sqlite::reserve::{self, Reserve};
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -38,13 +39,25 @@ pub(in crate::outbox) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection, owner: String, files: OpenFiles) -> Self {
+    pub(super) fn start(
+        connection: SqliteConnection,
+        owner: String,
+        files: OpenFiles,
+        reserve: Reserve,
+    ) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let batches = Arc::default();
         let arrived = Arc::default();
         tokio::spawn(
-            Loop { connection, owner, files, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
-                .run(requests),
+            Loop {
+                connection,
+                owner,
+                files,
+                reserve,
+                batches: Arc::clone(&batches),
+                arrived: Arc::clone(&arrived),
+            }
+            .run(requests),
         );
         Self { queue, batches, arrived }
     }
@@ -199,6 +212,7 @@ struct Loop {
     connection: SqliteConnection,
     owner: String,
     files: OpenFiles,
+    reserve: Reserve,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
 }
@@ -217,12 +231,9 @@ impl Loop {
                     batch.push(request);
                 }
             }
-            if let Some(gone) = self.files.gone() {
-                // What is in the open file is still delivered.
-                let error = StoreError::Gone { path: gone.to_owned() };
-                for request in batch.extract_if(.., |request| request.is_promise()) {
-                    request.finish(&Err(error.clone()));
-                }
+            if let Some(error) = self.refusal().await {
+                // What is in the file is still delivered.
+                refuse_promises(&mut batch, &error);
             }
             if !batch.is_empty() {
                 self.note(batch.len());
@@ -238,8 +249,43 @@ impl Loop {
         }
     }
 
+    /// Why nothing new is taken now.
+    async fn refusal(&mut self) -> Option<StoreError> {
+        if let Some(gone) = self.files.gone() {
+            return Some(StoreError::Gone { path: gone.to_owned() });
+        }
+        if self.reserve.refill() || !self.reserve.is_used() || self.has_free_pages().await {
+            return None;
+        }
+        Some(StoreError::Full {
+            detail: "what is left of it is kept for delivering what is stored".to_owned(),
+        })
+    }
+
+    /// Whether the store's own file has as much space as a whole reserve, from what was pruned.
+    async fn has_free_pages(&mut self) -> bool {
+        let pages = sqlx::query_scalar::<_, i64>(
+            "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
+        );
+        let bytes = pages.fetch_one(&mut self.connection).await.unwrap_or_default();
+        u64::try_from(bytes).is_ok_and(|bytes| bytes >= reserve::WHOLE)
+    }
+
     async fn write(&mut self, mut batch: Vec<Request>) {
-        let outcome = self.transact(&mut batch).await;
+        let mut outcome = self.transact(&mut batch).await;
+        if let Err(full @ StoreError::Full { .. }) = &outcome {
+            // The reserve is for delivering.
+            refuse_promises(&mut batch, full);
+            if batch.is_empty() {
+                return;
+            }
+            outcome = self.transact(&mut batch).await;
+        }
+        while let Err(full @ StoreError::Full { .. }) = &outcome
+            && self.reserve.release(full)
+        {
+            outcome = self.transact(&mut batch).await;
+        }
         match outcome {
             Err(error) if batch.len() > 1 && !error.is_about_the_store() => {
                 // One of them is at fault: the others must not suffer, so each gets a transaction of its own.
@@ -296,6 +342,13 @@ impl Loop {
         if batches.len() < KEPT_BATCH_SIZES {
             batches.push(size);
         }
+    }
+}
+
+/// Answers those whose answer would be a promise.
+fn refuse_promises(batch: &mut Vec<Request>, error: &StoreError) {
+    for request in batch.extract_if(.., |request| request.is_promise()) {
+        request.finish(&Err(error.clone()));
     }
 }
 
