@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::delivery::{End, LedgerEntry};
+use crate::delivery::{Arrears, Claim, End, LedgerEntry, Missed, Settlement};
 use crate::outbox::contract::on_every_store;
-use crate::outbox::testing::{LEASE, accepted, firing, ids};
+use crate::outbox::testing::{LEASE, Stage, accepted, firing, ids};
 
 #[tokio::test]
 async fn what_waits_and_what_was_told_moves_and_what_is_being_sent_follows() {
@@ -58,4 +58,57 @@ async fn what_the_new_name_was_told_already_stays() {
         assert_eq!(claim.ledger.iter().map(|entry| &entry.alert).collect::<Vec<_>>(), [&firing("a", 20)]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_single_recipients_missed_moves_and_what_is_known_under_the_new_name_stays() {
+    on_every_store(async |stage| {
+        // `first` was sent by both names, `second` by the former one alone.
+        for (target, group, recipients) in [
+            ("old", "first", &["ann", "bob"][..]),
+            ("old", "second", &["ann"]),
+            ("new", "first", &["bob"]),
+            ("other", "first", &["cem"]),
+        ] {
+            stage.outbox.accept(accepted(group, vec![firing(target, 10)], &[target])).await.unwrap();
+            let claim = stage.claim_only(target).await.unwrap();
+            miss(&stage, &claim, recipients, target).await;
+        }
+        stage.outbox.rename("old", "new").await.unwrap();
+        for (target, group, expected) in [
+            ("new", "first", &[("ann", "old"), ("bob", "new")][..]),
+            ("new", "second", &[("ann", "old")]),
+            ("other", "first", &[("cem", "other")]),
+            ("old", "first", &[]),
+            ("old", "second", &[]),
+        ] {
+            // Not the same snapshot twice.
+            let later = firing(&format!("later {target}"), 10);
+            stage.outbox.accept(accepted(group, vec![later], &[target])).await.unwrap();
+            let claim = stage.claim_only(target).await.unwrap();
+            let missed: Vec<(&str, &str)> = claim
+                .arrears
+                .iter()
+                .flat_map(|(name, missed)| missed.iter().map(move |missed| (name.as_str(), missed)))
+                .map(|(name, missed)| (name, missed.now.fingerprint.0.as_str()))
+                .collect();
+            assert_eq!(missed, expected, "{target}, {group}");
+        }
+    })
+    .await;
+}
+
+/// Ends a claim of which these recipients have missed an alert.
+async fn miss(stage: &Stage, claim: &Claim, recipients: &[&str], alert: &str) {
+    let missed = vec![Missed { knew: None, now: firing(alert, 10) }];
+    let arrears: Arrears = recipients.iter().map(|name| ((*name).to_owned(), missed.clone())).collect();
+    let settlement = Settlement {
+        key: claim.key.clone(),
+        delivery: claim.deliveries.last().unwrap().id,
+        end: End::Delivered,
+        reason: "test".to_owned(),
+        ledger: Vec::new(),
+        arrears: Some(arrears),
+    };
+    stage.outbox.settle(settlement).await.unwrap();
 }
