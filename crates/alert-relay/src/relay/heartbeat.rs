@@ -38,13 +38,7 @@ impl Relay {
             let known = settings.heartbeats.keys().map(String::as_str).collect();
             return Err(Refusal::Unknown(no_such("heartbeat", name, &known)));
         }
-        // A larger body is no Watchdog's, and may be anything.
-        let may_be_webhook = body.len() <= MOST_WATCHDOG_BYTES;
-        let has_ended = may_be_webhook
-            && intake::parse(body).is_ok_and(|notification| {
-                notification.alerts.iter().all(|alert| alert.status == Status::Resolved)
-            });
-        if has_ended {
+        if has_ended(body) {
             return Ok(Beat::Ended);
         }
         self.heartbeats.beat(name, self.parts.clock.reading());
@@ -99,5 +93,54 @@ impl Relay {
         let (unrouted, sender) = (Vec::new(), Sender::default());
         self.store(Accepted { endpoint, notification, payload, deliveries, unrouted, sender }).await?;
         Ok(())
+    }
+}
+
+/// Whether Alertmanager says in a body that the Watchdog is over. A larger body is no Watchdog's, and may be anything.
+fn has_ended(body: &[u8]) -> bool {
+    body.len() <= MOST_WATCHDOG_BYTES
+        && intake::parse(body).is_ok_and(|notification| {
+            notification.alerts.iter().all(|alert| alert.status == Status::Resolved)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_has_ended_only_by_alertmanagers_word_in_a_small_body() {
+        let padded = |statuses: &[&str], bytes: usize| {
+            let alerts: Vec<_> = statuses
+                .iter()
+                .map(|status| {
+                    serde_json::json!({
+                        "status": status,
+                        "labels": { "alertname": "Watchdog" },
+                        "startsAt": "2026-11-23T01:02:03Z",
+                        "endsAt": "2026-11-23T02:02:03Z",
+                    })
+                })
+                .collect();
+            let mut body = serde_json::json!({ "alerts": alerts }).to_string().into_bytes();
+            // Spaces around a document change nothing in it.
+            body.resize(body.len().max(bytes), b' ');
+            body
+        };
+        for (body, expected) in [
+            (padded(&["resolved"], 0), true),
+            (padded(&["resolved", "resolved"], 0), true),
+            (padded(&["firing"], 0), false),
+            (padded(&["resolved", "firing"], 0), false),
+            (padded(&[], 0), false),
+            (Vec::new(), false),
+            (b"tick".to_vec(), false),
+            (vec![b'['; MOST_WATCHDOG_BYTES], false),
+            (padded(&["resolved"], MOST_WATCHDOG_BYTES), true),
+            (padded(&["resolved"], MOST_WATCHDOG_BYTES + 1), false),
+        ] {
+            let start = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
+            assert_eq!(has_ended(&body), expected, "{} bytes: {start}", body.len());
+        }
     }
 }
