@@ -41,6 +41,12 @@ impl Reserve {
         Self { path, bytes, is_used: found.is_some() && bytes < WHOLE }
     }
 
+    /// One of which nothing is left, on a disk without space.
+    #[cfg(test)]
+    pub(super) fn used_up() -> Self {
+        Self { path: PathBuf::from("/dev/null/none/relay.db.reserve"), bytes: 0, is_used: true }
+    }
+
     /// Whether it has given up space that it has not got back.
     pub(super) fn is_used(&self) -> bool {
         self.is_used
@@ -81,7 +87,14 @@ impl Reserve {
             })
         });
         if let Err(error) = made {
-            tracing::debug!(%error, "{} cannot be made: {error}", self.path.display());
+            let is_about_space =
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            if self.is_used && !is_about_space {
+                // Webhooks do not wait for what no space brings back.
+                self.is_used = false;
+                let path = self.path.display();
+                tracing::warn!(%error, "{path} cannot be made: {error}; once the disk is full, nothing is delivered");
+            }
             return false;
         }
         if !is_new {
@@ -171,6 +184,7 @@ mod tests {
             link(&precious, &reserve).unwrap();
             let mut reserve_of = Reserve::of(&store);
             assert!(!reserve_of.refill());
+            assert!(!reserve_of.is_used(), "nothing would be taken for ever");
             while reserve_of.release(&full()) {}
             assert_eq!(std::fs::read_to_string(&precious).unwrap(), "not empty");
             std::fs::remove_file(&reserve).unwrap();

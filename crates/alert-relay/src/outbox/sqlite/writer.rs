@@ -353,3 +353,33 @@ fn refuse_promises(batch: &mut Vec<Request>, error: &StoreError) {
 }
 
 const KEPT_BATCH_SIZES: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::sqlite::connect;
+
+    #[tokio::test]
+    async fn without_its_reserve_a_store_takes_what_its_own_free_pages_hold() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("relay.db");
+        let connection = connect::writing(&path).await.unwrap();
+        let mut writer = Loop {
+            connection,
+            owner: String::new(),
+            files: OpenFiles::of(&path),
+            reserve: Reserve::used_up(),
+            batches: Arc::default(),
+            arrived: Arc::default(),
+        };
+        for (statement, is_taken) in [
+            ("CREATE TABLE ended (payload BLOB)", false),
+            ("INSERT INTO ended VALUES (zeroblob(16 * 1024 * 1024))", false),
+            ("DROP TABLE ended", true),
+            ("PRAGMA incremental_vacuum(1000)", false),
+        ] {
+            sqlx::raw_sql(statement).execute(&mut writer.connection).await.unwrap();
+            assert_eq!(writer.refusal().await.is_none(), is_taken, "{statement}");
+        }
+    }
+}
