@@ -35,7 +35,7 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 	promtool test rules rules/*.test.yml
 
 mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host: those rules)
-	cargo run --quiet --release -p e2e --bin mutants -- $(ONLY)
+	cargo run --quiet -p e2e --bin mutants -- $(ONLY)
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
 	@target/release/bench $(ONLY)
