@@ -114,7 +114,7 @@ impl Settings {
     }
 
     /// As [`load`](Self::load), from a text that stands at `file`.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_text(
         file: &Path,
         text: &str,

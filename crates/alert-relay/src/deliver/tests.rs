@@ -21,3 +21,16 @@ mod refusals;
 mod senders;
 mod trouble;
 mod unknown;
+
+/// A chat whose fallback is `mail`, a chat too.
+async fn with_fallback() -> (Scene, Script) {
+    let mail = Script::chat("mail");
+    let scene = Scene::with(|chat| {
+        vec![
+            TargetSettings { fallback: Some("mail".to_owned()), ..target("chat", chat) },
+            target("mail", &mail),
+        ]
+    })
+    .await;
+    (scene, mail)
+}

@@ -15,7 +15,7 @@ use super::collector::textfile::parse;
 use super::netlink::{attribute, read_datagram, text};
 use super::testing::{Captures, collectors, read};
 use crate::exposition::{Format, Page};
-use crate::family::Family;
+use crate::family::{Family, is_label_name, is_metric_name};
 
 /// One file of `/proc` or `/sys`, by its number in the captures, and what it holds instead: the collectors that read it give families
 /// that make a page which reads back.
@@ -98,9 +98,9 @@ fn reads_back(families: Vec<Family>) -> Pages {
     for text in [&classic, &openmetrics] {
         let mut series = BTreeSet::new();
         for sample in test_peers::page::Page(text.clone()).samples() {
-            assert!(is_name(&sample.name, ":"), "the name {:?}", sample.name);
+            assert!(is_metric_name(&sample.name), "the name {:?}", sample.name);
             for label in sample.labels.keys() {
-                assert!(is_name(label, "") && !label.starts_with("__"), "the label {label:?}");
+                assert!(is_label_name(label), "the label {label:?}");
             }
             let key = (sample.name, sample.labels);
             assert!(!series.contains(&key), "{key:?} is there twice");
@@ -109,11 +109,4 @@ fn reads_back(families: Vec<Family>) -> Pages {
     }
     assert!(openmetrics.ends_with("# EOF\n"));
     Pages { classic }
-}
-
-/// <https://prometheus.io/docs/concepts/data_model/>, without the UTF-8 names of Prometheus 3.
-fn is_name(name: &str, also: &str) -> bool {
-    let is_letter = |symbol: char| symbol.is_ascii_alphabetic() || symbol == '_' || also.contains(symbol);
-    name.chars().next().is_some_and(is_letter)
-        && name.chars().all(|symbol| is_letter(symbol) || symbol.is_ascii_digit())
 }

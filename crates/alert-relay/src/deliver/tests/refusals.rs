@@ -2,19 +2,6 @@
 
 use super::*;
 
-/// A chat whose fallback is `mail`, a chat too.
-async fn with_fallback() -> (Scene, Script) {
-    let mail = Script::chat("mail");
-    let scene = Scene::with(|chat| {
-        vec![
-            TargetSettings { fallback: Some("mail".to_owned()), ..target("chat", chat) },
-            target("mail", &mail),
-        ]
-    })
-    .await;
-    (scene, mail)
-}
-
 #[tokio::test]
 async fn refused_words_are_tried_plainly_then_as_one_line_and_then_given_up() {
     let scene = Scene::new().await;

@@ -2,19 +2,6 @@
 
 use super::*;
 
-/// A chat, and a target that speaks for it when it cannot.
-async fn with_fallback() -> (Scene, Script) {
-    let mail = Script::chat("mail");
-    let scene = Scene::with(|chat| {
-        vec![
-            TargetSettings { fallback: Some("mail".to_owned()), ..target("chat", chat) },
-            target("mail", &mail),
-        ]
-    })
-    .await;
-    (scene, mail)
-}
-
 #[tokio::test]
 async fn a_throttled_robot_is_left_alone_for_as_long_as_it_says() {
     let scene = Scene::new().await;
