@@ -1,9 +1,10 @@
 //! `make mutants`: changes the shipped rules in every small way there is, and says which changes the rules' tests do not notice.
 //!
-//! A word after the program's name keeps it to the rules that begin so: `mutants Host`.
+//! A text after the program's name keeps it to the mutants whose names begin so: `mutants Host`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::mutation::mutant::{self, EQUIVALENT, Mutant};
@@ -37,12 +38,12 @@ fn judge(beginning: &str) -> Result<bool> {
             "the list of equivalent mutants has `{name}`, which is none"
         );
     }
-    all.retain(|mutant| mutant.rule.starts_with(beginning));
-    ensure!(!all.is_empty(), "no rule begins with `{beginning}`");
-    let control = if beginning.is_empty() { Control::All } else { Control::FirstOfEach };
-    trials.check(&all, control)?;
+    all.retain(|mutant| mutant.name.starts_with(beginning));
+    ensure!(!all.is_empty(), "no mutant begins with `{beginning}`");
+    trials.check(&all, Control::All)?;
+    let start = Instant::now();
     let noticed = trials.run_all(&all)?;
     let report = Report::new(&all, &noticed);
-    writeln!(std::io::stdout(), "{report}").context("failed to print")?;
+    writeln!(std::io::stdout(), "{report} ({} s)", start.elapsed().as_secs()).context("failed to print")?;
     Ok(report.is_good())
 }

@@ -70,7 +70,7 @@ pub fn alertmanager(config: &Path, data: &Path, addresses: &Addresses) -> Result
         .arg("--cluster.listen-address="))
 }
 
-/// Prometheus; its `/user/README.md` is the page that the rules' runbook links open.
+/// Prometheus; its `/user/runbooks.html` is the page that the rules' runbook links open.
 pub fn prometheus(config: &Path, data: &Path, addresses: &Addresses) -> Result<Launch> {
     Ok(Launch::new("prometheus", &programs::debian("prometheus")?)
         .arg(format!("--config.file={}", config.display()))

@@ -25,8 +25,13 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
     ("HostDiskFillingUp (warning): > → >=", NEVER_EXACT),
     ("HostDiskFillingUp (critical): < → <=, place 2", NEVER_EXACT),
     ("HostDiskFillingUp (critical): > → >=", NEVER_EXACT),
-    ("HostDiskFillingFast (critical): < → <=, place 2", NEVER_EXACT),
-    ("HostDiskFillingFast (critical): < → <=, place 3", NEVER_EXACT),
+    (
+        "HostDiskFillingFast (critical): < → <=, place 2",
+        "exactly 0 only on a disk that has been full for ten minutes, and there the last two minutes are not below 0",
+    ),
+    ("GpuMemoryForecast (warning): > → >=", NEVER_EXACT),
+    ("GpuMemoryForecast (warning): > → >=, place 3", NEVER_EXACT),
+    ("GpuMemoryForecast (warning): > → >=, place 4", NEVER_EXACT),
 ];
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
 const NEVER_EXACT: &str =
