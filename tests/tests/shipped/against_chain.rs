@@ -75,6 +75,10 @@ async fn every_metric_is_exported_and_every_query_answers() {
         .unwrap();
     }
 
+    // What the rules' runbook links open.
+    let runbooks = http::page(&client, &format!("{address}/user/runbooks.html")).await.unwrap();
+    assert!(runbooks.contains("<section id=\"gpulost-en\">"), "{runbooks}");
+
     let page = http::page(&client, &format!("{address}/api/v1/label/__name__/values")).await.unwrap();
     let answer: Value = serde_json::from_str(&page).unwrap();
     let known: BTreeSet<_> = files::list(&answer, "data").iter().map(|name| name.as_str().unwrap()).collect();

@@ -24,4 +24,6 @@ mod promql;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod runbooks;
+#[cfg(test)]
 mod systemd;

@@ -20,7 +20,7 @@ pub(crate) fn all() -> Vec<(String, Value)> {
     all
 }
 
-fn alerts() -> Vec<(String, String, Value)> {
+pub(crate) fn alerts() -> Vec<(String, String, Value)> {
     let name = |rule: &Value| rule["alert"].as_str().map(str::to_owned);
     all().into_iter().filter_map(|(file, rule)| Some((file, name(&rule)?, rule))).collect()
 }
@@ -87,11 +87,10 @@ fn labels_and_annotations_are_alike() {
             "{name}: a label more makes another alert of it"
         );
         let annotation = |key: &str| rule["annotations"][key].as_str().unwrap_or_default();
-        assert_eq!(
-            annotation("runbook_url"),
-            format!("{{{{ $externalLabels.runbooks }}}}#{}", name.to_lowercase()),
-            "{name}"
-        );
+        for (key, suffix) in [("runbook_url", ""), ("runbook_url_en", "-en")] {
+            let link = format!("{{{{ $externalLabels.runbooks }}}}#{}{suffix}", name.to_lowercase());
+            assert_eq!(annotation(key), link, "{name}");
+        }
         let keys = match label("severity") {
             "none" => &["summary", "summary_en"][..],
             _ => &["summary", "summary_en", "description", "description_en"],

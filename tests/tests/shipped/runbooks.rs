@@ -1,0 +1,127 @@
+//! The page that the runbook links of messages open: made of the two texts, complete, and in step with them.
+//!
+//! Its links begin from `runbooks` in `prometheus.yml`, and Prometheus serves the folder. When the page differs, run the test with
+//! `INSTA_UPDATE=always`, as for snapshots, and review the change like code.
+
+use std::collections::BTreeSet;
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
+
+use crate::files::{path, text, yaml};
+use crate::rules::alerts;
+
+const PAGE: &str = "rules/runbooks.html";
+
+/// A language of the page.
+struct Text {
+    file: &'static str,
+    lang: &'static str,
+    title: &'static str,
+    /// What an alert's name is followed by in its address on the page.
+    suffix: &'static str,
+    other_suffix: &'static str,
+    other: &'static str,
+}
+
+const TEXTS: [Text; 2] = [
+    Text {
+        file: "rules/README.zh-CN.md",
+        lang: "zh-CN",
+        title: "告警处理手册",
+        suffix: "",
+        other_suffix: "-en",
+        other: "English",
+    },
+    Text {
+        file: "rules/README.md",
+        lang: "en",
+        title: "Runbooks",
+        suffix: "-en",
+        other_suffix: "",
+        other: "中文",
+    },
+];
+
+/// The alerts of a text with what it says of each, in its order.
+fn sections(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for section in text.split("\n### ").skip(1) {
+        let (name, body) = section.split_once('\n').unwrap();
+        found.push((name, body.split("\n## ").next().unwrap().trim()));
+    }
+    found
+}
+
+/// Markdown as HTML. A link into the repository leads nowhere from here: its words stay.
+fn to_html(markdown: &str) -> String {
+    let mut is_kept = false;
+    let events = Parser::new(markdown).filter(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => {
+            is_kept = dest_url.starts_with("https://");
+            is_kept
+        }
+        Event::End(TagEnd::Link) => is_kept,
+        _ => true,
+    });
+    let mut written = String::new();
+    html::push_html(&mut written, events);
+    written
+}
+
+fn page() -> String {
+    let head = include_str!("runbooks_head.html");
+    let languages: String = TEXTS.iter().map(language).collect();
+    format!("{head}{languages}</html>\n")
+}
+
+fn language(Text { file, lang, title, suffix, other_suffix, other }: &Text) -> String {
+    let text = text(file);
+    let sections = sections(&text).into_iter().fold(String::new(), |written, (name, body)| {
+        let (id, body) = (name.to_lowercase(), to_html(body));
+        let heading = format!("<h2>{name} <a href=\"#{id}{other_suffix}\">{other}</a></h2>");
+        written + &format!("<section id=\"{id}{suffix}\">\n{heading}\n{body}</section>\n")
+    });
+    format!("<main lang=\"{lang}\">\n<h1>{title}</h1>\n{sections}</main>\n")
+}
+
+#[test]
+fn the_page_is_made_of_the_two_texts() {
+    let (written, expected) = (std::fs::read_to_string(path(PAGE)).unwrap_or_default(), page());
+    if written != expected && std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(path(PAGE), expected).unwrap();
+        return;
+    }
+    assert_eq!(written, expected, "run with INSTA_UPDATE=always");
+}
+
+#[test]
+fn each_link_of_an_alert_leads_to_its_section_in_the_message_s_language() {
+    let page = text(PAGE);
+    let served = &yaml("deploy/prometheus/prometheus.yml")["global"]["external_labels"]["runbooks"];
+    assert!(served.as_str().unwrap().ends_with("/user/runbooks.html"), "Prometheus serves rules/ as /user/");
+    for (_, name, rule) in alerts() {
+        for (key, main) in
+            [("runbook_url", "<main lang=\"zh-CN\">"), ("runbook_url_en", "<main lang=\"en\">")]
+        {
+            let link = rule["annotations"][key].as_str().unwrap_or_default();
+            let id = link
+                .strip_prefix("{{ $externalLabels.runbooks }}#")
+                .unwrap_or_else(|| panic!("{name}: {link}"));
+            let section = format!("<section id=\"{id}\">\n<h2>{name} ");
+            let (_, language) = page.split_once(main).unwrap();
+            let (language, _) = language.split_once("</main>").unwrap();
+            assert_eq!(language.matches(&section).count(), 1, "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn both_texts_are_about_the_same_alerts() {
+    let [chinese, english] = TEXTS.map(|part| text(part.file));
+    let names = |text: &str| sections(text).iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&chinese), names(&english));
+    assert_eq!(names(&english).iter().collect::<BTreeSet<_>>().len(), names(&english).len());
+    for (name, body) in sections(&chinese) {
+        assert!(body.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)), "{name}");
+    }
+}
