@@ -13,7 +13,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use crate::channel::fuzz::vendor_reply;
+pub use crate::channel::fuzz::{mail_reply, vendor_reply};
 use crate::intake;
 use crate::message::{Language, Wording};
 use crate::notification::{LabelSet, Notification};
@@ -142,5 +142,5 @@ pub fn split(bytes: &[u8]) {
 
 #[cfg(test)]
 mod replay {
-    test_peers::replay_corpus!(matchers, relay_settings, split, vendor_reply, webhook);
+    test_peers::replay_corpus!(mail_reply, matchers, relay_settings, split, vendor_reply, webhook);
 }

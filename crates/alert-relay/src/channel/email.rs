@@ -24,6 +24,8 @@ use crate::outcome::{Outcome, Reason};
 
 mod body;
 mod compose;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod mail;
 mod server;
 mod settings;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+pub use super::email::fuzz::mail_reply;
 use super::reply::Reply;
 use super::{dingtalk, webhook, wecom};
 use crate::outcome::Outcome;
@@ -20,7 +21,7 @@ pub fn vendor_reply(bytes: &[u8]) {
     check(&webhook::codes::classify(&reply), (200..300).contains(&status));
 }
 
-fn check(outcome: &Outcome, proven: bool) {
+pub(super) fn check(outcome: &Outcome, proven: bool) {
     let (is_delivered, words) = match outcome {
         Outcome::Delivered { receipt } => (true, receipt),
         Outcome::Retry { detail, .. }

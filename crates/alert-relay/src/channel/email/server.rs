@@ -17,7 +17,6 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::Response;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use settings_document::Secret;
@@ -109,13 +108,15 @@ impl Server {
     pub(super) async fn send(&self, mail: &Message) -> Outcome {
         let mut connection = None;
         let mut step = Step::Session;
-        let conversation = self.converse(mail, &mut connection, &mut step);
-        let outcome = match tokio::time::timeout(self.timeout, conversation).await {
-            Ok(Ok(response)) => verdict::of_response(&response),
-            Ok(Err(Failure::Smtp(error))) => verdict::of_error(step, &error),
-            Ok(Err(Failure::Plain(error))) => verdict::of_plain_error(&error),
+        let conversation = async {
+            match self.connect().await {
+                Ok(stream) => self.converse(stream, mail, &mut connection, &mut step).await,
+                Err(error) => verdict::of_plain_error(&error),
+            }
+        };
+        let Ok(outcome) = tokio::time::timeout(self.timeout, conversation).await else {
             // In the middle of a conversation nobody waits for a goodbye.
-            Err(_elapsed) => return verdict::of_silence(step, self.timeout),
+            return verdict::of_silence(step, self.timeout);
         };
         if let Some(mut connection) = connection {
             let _whatever_it_says = tokio::time::timeout(QUIT_LIMIT, connection.quit()).await;
@@ -123,14 +124,27 @@ impl Server {
         outcome
     }
 
-    /// Leaves the connection and the last step begun to the caller, however it ends.
-    async fn converse(
+    /// From the greeting to the verdict. Leaves the connection and the last step begun to the caller, however it ends.
+    pub(super) async fn converse(
         &self,
+        stream: Box<dyn AsyncTokioStream>,
         mail: &Message,
         connection: &mut Option<AsyncSmtpConnection>,
         step: &mut Step,
-    ) -> Result<Response, Failure> {
-        let connection = connection.insert(self.connect().await?);
+    ) -> Outcome {
+        let verdict = self.take_steps(stream, mail, connection, step).await;
+        verdict.unwrap_or_else(|error| verdict::of_error(*step, &error))
+    }
+
+    async fn take_steps(
+        &self,
+        stream: Box<dyn AsyncTokioStream>,
+        mail: &Message,
+        connection: &mut Option<AsyncSmtpConnection>,
+        step: &mut Step,
+    ) -> Result<Outcome, smtp::Error> {
+        let connection =
+            connection.insert(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?);
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
@@ -149,15 +163,19 @@ impl Server {
             connection.command(Rcpt::new(address.clone(), Vec::new())).await?;
         }
         *step = Step::Content;
-        connection.command(Data).await?;
-        Ok(connection.message(&mail.formatted()).await?)
+        let ready = connection.command(Data).await?;
+        // A server that does not wait for the mail would read it as commands.
+        if !ready.has_code(354) {
+            return Ok(verdict::of_unproven(&ready));
+        }
+        Ok(verdict::of_response(&connection.message(&mail.formatted()).await?))
     }
 
-    /// A connection that is as secure as it has to be, or none: after a failed handshake there is nobody to say goodbye to.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
+    /// A stream that is as secure as it has to be, or none: after a failed handshake there is nobody to say goodbye to.
+    async fn connect(&self) -> Result<Box<dyn AsyncTokioStream>, PlainError> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         let peer = tcp.peer_addr()?;
-        let stream: Box<dyn AsyncTokioStream> = match &self.security {
+        Ok(match &self.security {
             Security::None => Box::new(Wire::new(tcp, peer)),
             Security::Implicit(config) => Box::new(Wire::new(self.handshake(config, tcp).await?, peer)),
             Security::StartTls(config) => {
@@ -167,8 +185,7 @@ impl Server {
                 let tls = self.handshake(config, tcp).await?;
                 Box::new(Wire::after_starttls(tls, peer, said, ready))
             }
-        };
-        Ok(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?)
+        })
     }
 
     async fn handshake(
@@ -178,30 +195,5 @@ impl Server {
     ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::clone(config)).connect(name, tcp).await
-    }
-}
-
-/// Why a conversation did not come to its end.
-enum Failure {
-    /// Before it was as secure as it has to be.
-    Plain(PlainError),
-    Smtp(smtp::Error),
-}
-
-impl From<smtp::Error> for Failure {
-    fn from(error: smtp::Error) -> Self {
-        Self::Smtp(error)
-    }
-}
-
-impl From<PlainError> for Failure {
-    fn from(error: PlainError) -> Self {
-        Self::Plain(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Plain(error.into())
     }
 }

@@ -11,6 +11,8 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use crate::channel::email::wire::Wire;
+
 /// Why there is no TLS after the plain part.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlainError {
@@ -35,7 +37,7 @@ pub(super) enum PlainError {
 }
 
 /// Greeting, EHLO and STARTTLS. Returns the server's answer to the last, as it came: from here on TLS is spoken.
-pub(super) async fn negotiate<S>(stream: &mut S, hello: &ClientId) -> Result<Vec<u8>, PlainError>
+pub(super) async fn negotiate<S>(stream: &mut Wire<S>, hello: &ClientId) -> Result<Vec<u8>, PlainError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -49,7 +51,7 @@ where
     Ok(ready.into_bytes())
 }
 
-async fn ask<S>(stream: &mut S, command: &str, name: &'static str) -> Result<String, PlainError>
+async fn ask<S>(stream: &mut Wire<S>, command: &str, name: &'static str) -> Result<String, PlainError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -59,54 +61,22 @@ where
 }
 
 /// One reply, and an error if anything has come after it.
-async fn reply<S: AsyncRead + Unpin>(stream: &mut S, to: &'static str) -> Result<String, PlainError> {
+async fn reply<S: AsyncRead + Unpin>(stream: &mut Wire<S>, to: &'static str) -> Result<String, PlainError> {
     let mut bytes = Vec::new();
     loop {
-        if let Some(end) = end_of_reply(&bytes) {
-            return match bytes.len() - end {
-                0 => String::from_utf8(bytes).map_err(|_| PlainError::Garbled),
-                unasked => Err(PlainError::Unasked(unasked, to)),
-            };
-        }
         // The stream bounds what comes.
         if stream.read_buf(&mut bytes).await? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-    }
-}
-
-/// Behind the first line that is the last of a reply: its code is not followed by `-`.
-fn end_of_reply(bytes: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    while let Some(length) = bytes[start..].iter().position(|byte| *byte == b'\n') {
-        let line = &bytes[start..start + length];
-        start += length + 1;
-        if line.get(3) != Some(&b'-') {
-            return Some(start);
+        match stream.answered() {
+            None => {}
+            Some(0) => return String::from_utf8(bytes).map_err(|_| PlainError::Garbled),
+            Some(unasked) => return Err(PlainError::Unasked(unasked, to)),
         }
     }
-    None
 }
 
 fn positive(reply: &str) -> Result<Response, PlainError> {
     let response: Response = reply.parse().map_err(|_| PlainError::Garbled)?;
     if response.is_positive() { Ok(response) } else { Err(PlainError::Refused(Box::new(response))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reply_ends_with_the_line_whose_code_is_not_followed_by_a_hyphen() {
-        let check = |bytes: &str, expected| assert_eq!(end_of_reply(bytes.as_bytes()), expected, "{bytes:?}");
-        check("", None);
-        check("220 mail.exam", None);
-        check("220 mail.example\r\n", Some(18));
-        check("220\r\n", Some(5));
-        check("250-mail.example\r\n250 STARTTLS\r\n", Some(32));
-        check("250-mail.example\r\n250-STARTTLS\r\n", None);
-        check("220 go\r\n250 forged\r\n", Some(8));
-        check("\n", Some(1));
-    }
 }

@@ -39,6 +39,8 @@ struct Script {
     mail: &'static str,
     /// Empty: never answers to a recipient.
     rcpt: &'static str,
+    /// The answer to `DATA`; a mail is waited for behind 354 alone.
+    ready: &'static str,
     /// `None`: never answers after the data.
     data: Option<&'static str>,
     /// `None`: never says goodbye.
@@ -53,6 +55,7 @@ const TAKES: Script = Script {
     auth: "235 2.7.0 welcome",
     mail: "250 2.1.0 ok",
     rcpt: "250 2.1.5 ok",
+    ready: "354 go ahead",
     data: Some("250 2.0.0 queued as 4XYZ"),
     quit: Some("221 bye"),
     injected: "",
@@ -155,7 +158,10 @@ async fn serve(
             "RCPT" if script.rcpt.is_empty() => std::future::pending::<()>().await,
             "RCPT" => say(&mut stream, script.rcpt).await?,
             "DATA" => {
-                say(&mut stream, "354 go ahead").await?;
+                say(&mut stream, script.ready).await?;
+                if !script.ready.starts_with("354") {
+                    continue;
+                }
                 let mut mail = String::new();
                 while !mail.ends_with("\r\n.\r\n") {
                     if stream.read_line(&mut mail).await? == 0 {

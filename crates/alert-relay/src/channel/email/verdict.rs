@@ -12,7 +12,7 @@ use lettre::transport::smtp;
 use lettre::transport::smtp::response::{Response, Severity};
 
 use crate::channel::email::starttls::PlainError;
-use crate::channel::email::wire::TooMuch;
+use crate::channel::email::wire::WireError;
 use crate::outcome::{Outcome, Reason};
 
 /// How far a conversation has come: what the next answer is about.
@@ -33,13 +33,20 @@ const RECORD_LIMIT: usize = 500;
 
 /// The verdict on a mail the server answered to the end. lettre calls every 2xx and 3xx a success; only 250 is.
 pub(super) fn of_response(response: &Response) -> Outcome {
-    let words = line(&response.message().collect::<Vec<_>>().join(" "));
-    let detail = format!("{}: {words}", response.code());
     if response.has_code(250) {
-        Outcome::Delivered { receipt: detail }
+        Outcome::Delivered { receipt: words(response) }
     } else {
-        Outcome::Retry { reason: Reason::UnprovenReply, after: None, detail }
+        of_unproven(response)
     }
+}
+
+/// The verdict on a mail whose server answers, without a refusal, something that no server should at this step.
+pub(super) fn of_unproven(response: &Response) -> Outcome {
+    Outcome::Retry { reason: Reason::UnprovenReply, after: None, detail: words(response) }
+}
+
+fn words(response: &Response) -> String {
+    format!("{}: {}", response.code(), line(&response.message().collect::<Vec<_>>().join(" ")))
 }
 
 /// The verdict on a mail that was refused at a step, or got lost there.
@@ -61,7 +68,7 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
             Step::Session | Step::Sender => Reason::Busy,
             Step::Recipient | Step::Content => Reason::Mailbox,
         }
-    } else if TooMuch::is_cause_of(error) {
+    } else if WireError::is_cause_of(error) {
         Reason::BrokenReply
     } else if error.is_timeout() {
         Reason::Timeout
@@ -92,7 +99,7 @@ pub(super) fn of_plain_error(error: &PlainError) -> Outcome {
         PlainError::Unasked(..) => Outcome::Misconfigured { reason: Reason::Refused, detail },
         PlainError::Garbled => Outcome::Retry { reason: Reason::BrokenReply, after: None, detail },
         PlainError::Io(cause) => {
-            let reason = if TooMuch::is_cause_of(cause) { Reason::BrokenReply } else { Reason::Connect };
+            let reason = if WireError::is_cause_of(cause) { Reason::BrokenReply } else { Reason::Connect };
             Outcome::Retry { reason, after: None, detail }
         }
     }

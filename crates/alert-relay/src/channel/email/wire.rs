@@ -1,7 +1,10 @@
-//! The stream to a mail server, with a bound on what comes from it.
+//! The stream to a mail server: what comes from it is bounded, and comes when it was asked for.
 //!
 //! lettre reads a line until it ends and a reply until its last line, however long that takes. A server that never ends a line would
 //! fill the memory. Here a line and a conversation have a length beyond which the connection fails.
+//!
+//! lettre also keeps what comes behind a reply, and takes it for the answer to its next command: after two answers to one command the answer to
+//! RCPT is read as the one to the mail itself, and a mail that nobody took counts as delivered. Here nothing more is asked of such a server.
 
 use std::fmt;
 use std::io;
@@ -21,18 +24,21 @@ pub(super) const CONVERSATION_LIMIT: usize = 64 * 1024;
 /// Lines of them. lettre reads a reply anew with each of its lines.
 pub(super) const LINES_LIMIT: usize = 512;
 
-/// A server said more than is read.
+/// What a server says breaks a rule that the conversation depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TooMuch {
+pub(super) enum WireError {
     /// A line does not end.
     #[error("a line of the server's reply has more than {LINE_LIMIT} bytes")]
     Line,
     /// The replies have no end.
     #[error("the server's replies have more than {CONVERSATION_LIMIT} bytes or {LINES_LIMIT} lines")]
     Conversation,
+    /// It answers what was not asked, so that its next answer would be taken for another one.
+    #[error("{0} bytes came behind the end of the server's reply, which no command has asked for")]
+    Unasked(usize),
 }
 
-impl TooMuch {
+impl WireError {
     /// Whether this is why reading failed.
     pub(super) fn is_cause_of(error: &(dyn std::error::Error + 'static)) -> bool {
         let is_own =
@@ -50,6 +56,12 @@ pub(super) struct Wire<S> {
     replayed: Vec<u8>,
     /// Bytes of the present line.
     line: usize,
+    /// Another line of the same reply follows: its code is followed by `-` (RFC 5321, 4.2.1).
+    is_continued: bool,
+    /// The reply to what was last written has been read to its end.
+    is_answered: bool,
+    /// Bytes read behind that end.
+    unasked: usize,
     said: Said,
 }
 
@@ -62,7 +74,15 @@ pub(super) struct Said {
 
 impl<S> Wire<S> {
     pub(super) fn new(stream: S, peer: SocketAddr) -> Self {
-        Self { stream, peer, replayed: Vec::new(), line: 0, said: Said::default() }
+        let (line, said) = (0, Said::default());
+        // The server speaks first.
+        let (is_continued, is_answered, unasked) = (false, false, 0);
+        Self { stream, peer, replayed: Vec::new(), line, is_continued, is_answered, unasked, said }
+    }
+
+    /// Whether the reply to what was last written has been read to its end, and how many bytes behind it.
+    pub(super) fn answered(&self) -> Option<usize> {
+        self.is_answered.then_some(self.unasked)
     }
 
     /// The stream, to speak TLS over it, and how much the server has said so far.
@@ -73,24 +93,28 @@ impl<S> Wire<S> {
     /// The same conversation over TLS, of which the server has `said` so much. `greeting` is read first: after STARTTLS a server does
     /// not greet again, and lettre begins with reading a greeting.
     pub(super) fn after_starttls(stream: S, peer: SocketAddr, said: Said, greeting: Vec<u8>) -> Self {
-        Self { stream, peer, replayed: greeting, line: 0, said }
+        Self { replayed: greeting, is_answered: true, said, ..Self::new(stream, peer) }
     }
 
-    fn count(&mut self, bytes: &[u8]) -> Result<(), TooMuch> {
+    fn count(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         for byte in bytes {
+            self.unasked += usize::from(self.is_answered);
             if *byte == b'\n' {
+                self.is_answered |= !self.is_continued;
+                self.is_continued = false;
                 self.line = 0;
                 self.said.lines += 1;
             } else {
+                self.is_continued |= self.line == 3 && *byte == b'-';
                 self.line += 1;
             }
             if self.line >= LINE_LIMIT {
-                return Err(TooMuch::Line);
+                return Err(WireError::Line);
             }
         }
         self.said.bytes = self.said.bytes.saturating_add(bytes.len());
         let is_too_much = self.said.bytes > CONVERSATION_LIMIT || self.said.lines > LINES_LIMIT;
-        if is_too_much { Err(TooMuch::Conversation) } else { Ok(()) }
+        if is_too_much { Err(WireError::Conversation) } else { Ok(()) }
     }
 }
 
@@ -115,7 +139,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let wire = self.get_mut();
+        // Not when it is read: what comes behind the last answer changes nothing about that.
+        if wire.unasked > 0 {
+            return Poll::Ready(Err(io::Error::other(WireError::Unasked(wire.unasked))));
+        }
+        wire.is_answered = false;
+        Pin::new(&mut wire.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -136,5 +166,30 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> AsyncTokioStream for Wire<
 impl<S> fmt::Debug for Wire<S> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Wire").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_ends_with_the_line_whose_code_is_not_followed_by_a_hyphen() {
+        let check = |bytes: &str, expected| {
+            let peer = SocketAddr::from(([127, 0, 0, 1], 25));
+            for size in [1, 3, 100] {
+                let mut wire = Wire::new(tokio::io::empty(), peer);
+                bytes.as_bytes().chunks(size).for_each(|piece| wire.count(piece).unwrap());
+                assert_eq!(wire.answered(), expected, "{bytes:?} in pieces of {size}");
+            }
+        };
+        check("", None);
+        check("220 mail.exam", None);
+        check("220 mail.example\r\n", Some(0));
+        check("220\r\n", Some(0));
+        check("250-mail.example\r\n250 STARTTLS\r\n", Some(0));
+        check("250-mail.example\r\n250-STARTTLS\r\n", None);
+        check("220 go-on\r\n250 forged\r\n", Some(12));
+        check("\n", Some(0));
     }
 }

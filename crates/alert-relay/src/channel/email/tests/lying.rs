@@ -46,3 +46,29 @@ async fn a_reply_without_an_end_is_left() {
         assert!(server.await.unwrap() < 64 * 1024 * 1024);
     }
 }
+
+/// Each of these would shift what the server says by so much that a refusal, or the answer to an earlier command, is read as the one to the mail.
+#[tokio::test]
+async fn an_answer_that_was_not_asked_for_proves_nothing() {
+    let check = async |script: Script, reason: Reason, words: &str| {
+        let server = Server::start(script).await;
+        let outcome = send(&*server.channel(script.tls), &sample::named("firing").unwrap()).await;
+        retry(&outcome, reason, words);
+        assert!(server.mails.lock().unwrap().is_empty());
+    };
+    let unasked = "which no command has asked for";
+    for tls in [MailTls::None, MailTls::StartTls, MailTls::Implicit] {
+        let mail = Script { tls, mail: "250 ok\r\n250 ok\r\n250 ok", rcpt: "550 no such user", ..TAKES };
+        check(mail, Reason::BrokenReply, unasked).await;
+    }
+    check(Script { rcpt: "250 ok\r\n250 ok", ..TAKES }, Reason::BrokenReply, unasked).await;
+    check(Script { ready: "250 ok", ..TAKES }, Reason::UnprovenReply, "250: ok").await;
+}
+
+/// What comes behind the last answer changes nothing about it.
+#[tokio::test]
+async fn a_goodbye_behind_the_answer_does_not_undo_it() {
+    let data = Some("250 2.0.0 queued\r\n421 4.7.0 too many mails of one connection");
+    let outcome = outcome(Script { data, ..TAKES }).await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+}
