@@ -2,7 +2,7 @@
 //!
 //! Owns where it is and how it is printed. Leaves out finding it, which the sections do.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A mistake: where it stands, which key it is about, and what was expected there.
@@ -55,7 +55,15 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", self.location(), self.message)
+        // It is printed to terminals and into logs, and may repeat what stands in the file.
+        for character in format!("{}: {}", self.location(), self.message).chars() {
+            if character.is_control() {
+                write!(out, "{}", character.escape_default())?;
+            } else {
+                out.write_char(character)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -66,5 +74,17 @@ impl fmt::Display for Place {
             Self::File(file, Some(line)) => write!(out, "{}:{line}", file.display()),
             Self::Environment(variable) => write!(out, "environment variable {variable}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_stands_in_the_file() {
+        let problem =
+            Problem::of_key(Path::new("relay.yml"), Some(2), "budget", "found `\u{1b}[2J`\nand more");
+        assert_eq!(problem.to_string(), r"relay.yml:2: budget: found `\u{1b}[2J`\nand more");
     }
 }

@@ -1,6 +1,6 @@
 //! A matcher in Alertmanager's syntax: `severity="critical"`, `team=~"a|b"`, `node!=""`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use regex::Regex;
 
@@ -66,7 +66,15 @@ impl fmt::Display for Matcher {
             Condition::Matches(regex) => ("=~", written(regex)),
             Condition::MatchesNot(regex) => ("!~", written(regex)),
         };
-        write!(out, "{}{operator}{value:?}", self.label)
+        write!(out, "{}{operator}\"", self.label)?;
+        for character in value.chars() {
+            match character {
+                '"' | '\\' => write!(out, "\\{character}")?,
+                '\n' => out.write_str("\\n")?,
+                other => out.write_char(other)?,
+            }
+        }
+        out.write_char('"')
     }
 }
 
@@ -87,6 +95,10 @@ fn parse_one(text: &str) -> Result<(Matcher, &str), MatcherError> {
         .find(|operator| rest.starts_with(operator))
         .ok_or(MatcherError::Operator)?;
     let (value, rest) = parse_word(rest[operator.len()..].trim_start())?;
+    // A matcher is written into logs and to terminals as it is. A line break is written as `\n`.
+    if [&label, &value].into_iter().any(|word| word.contains(|c: char| c.is_control() && c != '\n')) {
+        return Err(MatcherError::Control);
+    }
     // Alertmanager's regular expressions match the whole value.
     let regex = |value: &str| {
         Regex::new(&format!("^(?:{value})$")).map_err(|error| MatcherError::Regex(reason(&error)))
@@ -148,6 +160,9 @@ pub(crate) enum MatcherError {
     /// A brace that is not closed.
     #[error("the `{{` is not closed")]
     Brace,
+    /// A tab, an escape sequence, a byte that no label holds.
+    #[error("it contains a control character")]
+    Control,
     /// Something after the value.
     #[error("after the value there must be a comma or nothing (hint: put the value in double quotes)")]
     Trailing,
@@ -196,7 +211,9 @@ mod tests {
 
     #[test]
     fn a_matcher_is_shown_as_it_is_written() {
-        for text in [r#"a="x \"y\"""#, r#"a!="""#, r#"a=~"x|y""#, r#"a!~"x.*""#] {
+        for text in
+            [r#"a="x \"y\"""#, r#"a!="""#, r#"a=~"x|y""#, r#"a!~"x.*""#, r#"a=~"x\\.y\n""#, "a=\"e\u{301}\""]
+        {
             assert_eq!(Matcher::parse_list(text).unwrap()[0].to_string(), text);
         }
     }
@@ -226,6 +243,8 @@ mod tests {
         check("severity critical", MatcherError::Operator);
         check(r#"a="b"#, MatcherError::Quote);
         check("a=b c", MatcherError::Trailing);
+        check("a=\"\u{1b}[2J\"", MatcherError::Control);
+        check("a=~\"x\\\0\"", MatcherError::Control);
         check(r#"a=~"(""#, MatcherError::Regex("unclosed group".to_owned()));
     }
 
@@ -236,9 +255,11 @@ mod tests {
         }
 
         #[test]
-        fn a_quoted_value_comes_back(value in any::<String>()) {
+        fn a_quoted_value_comes_back_and_is_shown_as_it_is_written(value in "(\\PC|\n)*") {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let matchers = Matcher::parse_list(&format!("a=\"{quoted}\"")).unwrap();
+            let written = format!("a=\"{quoted}\"");
+            let matchers = Matcher::parse_list(&written).unwrap();
+            prop_assert_eq!(matchers[0].to_string(), written);
             prop_assert!(matchers[0].matches(&labels(&[("a", value.as_str())])));
         }
     }
