@@ -1,7 +1,9 @@
 //! Quantities of GPU readings in base units, with constructors that name the source's unit.
 //!
 //! Owns their conversion; host collectors convert in their own tables (`host/sysfs.rs`). A reading that makes no sense (a share above one, a number that is none) is `None` here, so that
-//! it can't be published.
+//! it can't be published. The bounds are far beyond any card: they tell a number from garbage, not a good reading from a bad one.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,38 +61,48 @@ real!(
     Ratio
 );
 
+/// How long no driver has been loaded.
+const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// Milliwatts that no board draws: ten kilowatts.
+const MOST_MILLIWATTS: u32 = 10_000_000;
+
+/// Megahertz that no clock has; also below 65,535, which is two bytes with all bits set.
+const MOST_MEGAHERTZ: u32 = 50_000;
+
 impl Seconds {
-    /// From nanoseconds, as NVML's clock event counters are.
-    pub(crate) fn from_nanoseconds(nanoseconds: u64) -> Self {
-        Self(nanoseconds as f64 / 1e9)
+    /// From nanoseconds since the driver was loaded, as NVML's clock event counters are.
+    pub(crate) fn from_nanoseconds(nanoseconds: u64) -> Option<Self> {
+        (u128::from(nanoseconds) < CENTURY.as_nanos()).then(|| Self(nanoseconds as f64 / 1e9))
     }
 }
 
 impl Celsius {
-    /// From whole degrees. Above 200 is a driver's way of saying nothing: `None`.
+    /// From whole degrees, at most 200.
     pub(crate) fn from_degrees(degrees: u32) -> Option<Self> {
         (degrees <= 200).then(|| Self(f64::from(degrees)))
     }
 }
 
 impl Watts {
-    /// From milliwatts.
-    pub(crate) fn from_milliwatts(milliwatts: u32) -> Self {
-        Self(f64::from(milliwatts) / 1e3)
+    /// From milliwatts, at most ten million.
+    pub(crate) fn from_milliwatts(milliwatts: u32) -> Option<Self> {
+        (milliwatts <= MOST_MILLIWATTS).then(|| Self(f64::from(milliwatts) / 1e3))
     }
 }
 
 impl Joules {
-    /// From millijoules.
-    pub(crate) fn from_millijoules(millijoules: u64) -> Self {
-        Self(millijoules as f64 / 1e3)
+    /// From millijoules since the driver was loaded: less than the most power gives in a century.
+    pub(crate) fn from_millijoules(millijoules: u64) -> Option<Self> {
+        let is_possible = millijoules / u64::from(MOST_MILLIWATTS) < CENTURY.as_secs();
+        is_possible.then(|| Self(millijoules as f64 / 1e3))
     }
 }
 
 impl Hertz {
-    /// From megahertz.
-    pub(crate) fn from_megahertz(megahertz: u32) -> Self {
-        Self(f64::from(megahertz) * 1e6)
+    /// From megahertz, at most 50,000.
+    pub(crate) fn from_megahertz(megahertz: u32) -> Option<Self> {
+        (megahertz <= MOST_MEGAHERTZ).then(|| Self(f64::from(megahertz) * 1e6))
     }
 }
 
@@ -100,9 +112,9 @@ impl Ratio {
         (percent <= 100).then(|| Self(f64::from(percent) / 100.0))
     }
 
-    /// From a percentage of a maximum that may be exceeded, as a fan's speed is.
-    pub(crate) fn from_percent_of_nominal(percent: u32) -> Self {
-        Self(f64::from(percent) / 100.0)
+    /// From a percentage of a maximum that may be exceeded, as a fan's speed is; at most 200.
+    pub(crate) fn from_percent_of_nominal(percent: u32) -> Option<Self> {
+        (percent <= 200).then(|| Self(f64::from(percent) / 100.0))
     }
 }
 
@@ -115,6 +127,19 @@ mod tests {
         assert_eq!(Ratio::from_percent(100), Some(Ratio(1.0)));
         assert_eq!(Ratio::from_percent(101), None);
         assert_eq!(Celsius::from_degrees(87), Some(Celsius(87.0)));
+        assert_eq!(Celsius::from_degrees(201), None);
         assert_eq!(Celsius::from_degrees(u32::MAX), None);
+        assert_eq!(Ratio::from_percent_of_nominal(120), Some(Ratio(1.2)));
+        assert_eq!(Ratio::from_percent_of_nominal(255), None);
+        assert_eq!(Watts::from_milliwatts(2_700_000), Some(Watts(2700.0)));
+        assert_eq!(Watts::from_milliwatts(u32::MAX), None);
+        assert_eq!(Hertz::from_megahertz(15_001), Some(Hertz(15.001e9)));
+        for garbage in [u32::from(u16::MAX), u32::MAX] {
+            assert_eq!(Hertz::from_megahertz(garbage), None);
+        }
+        assert_eq!(Joules::from_millijoules(7_000_000_000_000), Some(Joules(7e9)));
+        assert_eq!(Joules::from_millijoules(u64::MAX), None);
+        assert_eq!(Seconds::from_nanoseconds(5_000_000_000), Some(Seconds(5.0)));
+        assert_eq!(Seconds::from_nanoseconds(u64::MAX), None);
     }
 }

@@ -210,8 +210,10 @@ fn of_reading(gpu: u32, reading: &Reading) -> Vec<Finding> {
         findings
             .push(Finding::lost(format!("GPU {gpu}: does not report {}", reading.unsupported.join(", "))));
     }
-    let of_fault = |reading: &str, reason: &str| Finding::bad(format!("GPU {gpu}: {reading}: {reason}"));
-    findings.extend(reading.faults.iter().map(|fault| of_fault(&fault.reading, fault.reason.text())));
+    findings.extend(reading.faults.iter().map(|fault| {
+        let found = fault.found.as_ref().map(|found| format!(": `{found}`")).unwrap_or_default();
+        Finding::bad(format!("GPU {gpu}: {}: {}{found}", fault.reading, fault.reason.text()))
+    }));
     findings
 }
 

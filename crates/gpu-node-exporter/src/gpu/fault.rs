@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct ReadingFault {
     pub(crate) reading: String,
     pub(crate) reason: FaultReason,
+    /// The answer itself, where it is what is wrong. It may be another in each sweep of one lasting fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) found: Option<String>,
 }
 
 /// Why a call failed, as far as it matters to what is shown.
@@ -23,7 +26,7 @@ pub(crate) enum FaultReason {
     NotSupported,
     /// The driver gave it before, and refuses it now.
     NoPermission,
-    /// An answer that can't be: a text that is no text, a number outside its meaning.
+    /// An answer that can't be: a text that is no text, a number that the quantity never has.
     BadAnswer,
     Unknown,
 }

@@ -49,7 +49,10 @@ pub(super) fn faults(
         if let Presence::Up(reading) = &gpu.presence {
             for fault in &reading.faults {
                 let text = format!("GPU {} ({name}): {}: {}", gpu.index, fault.reading, fault.reason.text());
-                faults.push(Fault::new(text));
+                faults.push(match &fault.found {
+                    Some(found) => Fault::with_excerpt(text, found.clone()),
+                    None => Fault::new(text),
+                });
             }
         }
     }

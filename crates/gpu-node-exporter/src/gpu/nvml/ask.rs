@@ -1,5 +1,6 @@
 //! Asking one GPU for many readings: what it lacks is not asked for each time, and what fails is noted by name.
 
+use std::fmt::{self, Debug};
 use std::time::{Duration, Instant};
 
 use nvml_wrapper::Device;
@@ -65,6 +66,34 @@ impl<'a> Field<'a> {
     }
 }
 
+/// The value of a field.
+#[derive(Clone)]
+struct Value(SampleValue);
+
+impl Value {
+    /// As a whole number. One with all bits set is `NVML_VALUE_NOT_AVAILABLE` (nvml.h).
+    fn whole(&self) -> Option<u64> {
+        match self.0 {
+            SampleValue::U32(value) => (value != u32::MAX).then(|| u64::from(value)),
+            SampleValue::U64(value) => (value != u64::MAX).then_some(value),
+            SampleValue::I64(value) => u64::try_from(value).ok(),
+            SampleValue::F64(_) => None,
+        }
+    }
+}
+
+/// The number alone, for logs.
+impl Debug for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            SampleValue::U32(value) => value.fmt(out),
+            SampleValue::U64(value) => value.fmt(out),
+            SampleValue::I64(value) => value.fmt(out),
+            SampleValue::F64(value) => value.fmt(out),
+        }
+    }
+}
+
 impl<'a, D> Ask<'a, D> {
     pub(crate) fn new(device: &'a D, support: &'a mut Support, moment: Moment) -> Self {
         Self {
@@ -93,6 +122,32 @@ impl<'a, D> Ask<'a, D> {
         let value = self.batch(reading, call);
         self.has_answered |= self.is_of_now && value.is_some();
         value
+    }
+
+    /// Asks for a quantity. A number that it never has is a fault, and the reading is absent: `meaning` knows none for it.
+    pub(crate) fn quantity<T: Copy + Debug, Q>(
+        &mut self,
+        reading: &str,
+        call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
+        meaning: impl FnOnce(T) -> Option<Q>,
+    ) -> Option<Q> {
+        let answer = self.ask(reading, call)?;
+        self.meaning(reading, answer, meaning)
+    }
+
+    /// What a part of an answer means; a fault when that is nothing.
+    pub(crate) fn meaning<T: Copy + Debug, Q>(
+        &mut self,
+        reading: &str,
+        answer: T,
+        meaning: impl FnOnce(T) -> Option<Q>,
+    ) -> Option<Q> {
+        let quantity = meaning(answer);
+        if quantity.is_none() {
+            let (reason, found) = (FaultReason::BadAnswer, Some(format!("{answer:?}")));
+            self.faults.push(ReadingFault { reading: reading.to_owned(), reason, found });
+        }
+        quantity
     }
 
     /// Asks for what a part of the GPU has that may be off: what it lacks then it may have the next time, and that is no loss.
@@ -141,7 +196,7 @@ impl<'a, D> Ask<'a, D> {
         if self.is_of_now {
             self.first_fault.get_or_insert(reason);
         }
-        self.faults.push(ReadingFault { reading: reading.to_owned(), reason });
+        self.faults.push(ReadingFault { reading: reading.to_owned(), reason, found: None });
     }
 
     /// Whether the GPU does not have this reading and never had; one that failed this time may come the next.
@@ -206,12 +261,7 @@ impl Ask<'_> {
                 Some(_) => self.ask_each_time(wanted[at].name, answer),
                 None => self.ask(wanted[at].name, answer),
             };
-            found[at] = value.and_then(|value| match value {
-                SampleValue::U32(value) => Some(u64::from(value)),
-                SampleValue::U64(value) => Some(value),
-                SampleValue::I64(value) => u64::try_from(value).ok(),
-                SampleValue::F64(_) => None,
-            });
+            found[at] = value.and_then(|value| self.meaning(wanted[at].name, &Value(value), Value::whole));
         }
     }
 }
@@ -222,6 +272,42 @@ mod tests {
 
     fn moment() -> Moment {
         Moment { now: Instant::now(), events: 0, longest_gap: Duration::from_mins(1) }
+    }
+
+    fn fault(reading: &str, reason: FaultReason, found: Option<&str>) -> ReadingFault {
+        ReadingFault { reading: reading.to_owned(), reason, found: found.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_number_that_a_quantity_never_has_is_a_fault_and_the_gpu_answers() {
+        let mut support = Support::default();
+        for _ in 0..2 {
+            let mut ask = Ask::new(&(), &mut support, moment());
+            let percent = |number| (number <= 100).then_some(number);
+            assert_eq!(ask.quantity("load", |()| Ok(7), percent), Some(7));
+            assert_eq!(ask.quantity("share", |()| Ok(101), percent), None);
+            let none = FaultReason::BadAnswer;
+            assert_eq!(ask.into_faults(), Ok(vec![fault("share", none, Some("101"))]));
+        }
+        let mut ask = Ask::new(&(), &mut support, moment());
+        assert_eq!(ask.quantity("share", |()| Ok(101), |_| None::<u32>), None);
+        assert!(ask.into_faults().is_ok(), "a wrong answer is an answer");
+    }
+
+    #[test]
+    fn a_field_with_all_bits_set_has_no_value() {
+        for (value, whole) in [
+            (SampleValue::U32(7), Some(7)),
+            (SampleValue::U32(u32::MAX), None),
+            (SampleValue::U64(u64::from(u32::MAX)), Some(u64::from(u32::MAX))),
+            (SampleValue::U64(u64::MAX), None),
+            (SampleValue::I64(7), Some(7)),
+            (SampleValue::I64(-1), None),
+            (SampleValue::F64(0.5), None),
+        ] {
+            let value = Value(value);
+            assert_eq!(value.whole(), whole, "{value:?}");
+        }
     }
 
     #[test]
@@ -244,7 +330,7 @@ mod tests {
                 if sweep == 0 { vec!["power", "fan", "clock"] } else { vec!["power", "clock"] }
             );
             let faults = ask.into_faults().expect("it answers");
-            assert_eq!(faults, [ReadingFault { reading: "clock".to_owned(), reason: FaultReason::Unknown }]);
+            assert_eq!(faults, [fault("clock", FaultReason::Unknown, None)]);
         }
     }
 

@@ -29,7 +29,7 @@ impl Subject for Clocks {
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         let highest = kept.once(ask, highest);
         let mut rate =
-            |name, domain| ask.ask(name, |device| device.clock_info(domain)).map(Hertz::from_megahertz);
+            |name, domain| ask.quantity(name, |device| device.clock_info(domain), Hertz::from_megahertz);
         Self {
             graphics: rate("graphics clock", Clock::Graphics),
             sm: rate("SM clock", Clock::SM),
@@ -60,7 +60,7 @@ impl Subject for Clocks {
 
 fn highest(ask: &mut Ask<'_>) -> Clocks {
     let mut rate =
-        |name, domain| ask.ask(name, |device| device.max_clock_info(domain)).map(Hertz::from_megahertz);
+        |name, domain| ask.quantity(name, |device| device.max_clock_info(domain), Hertz::from_megahertz);
     Clocks {
         max_graphics: rate("maximum graphics clock", Clock::Graphics),
         max_sm: rate("maximum SM clock", Clock::SM),

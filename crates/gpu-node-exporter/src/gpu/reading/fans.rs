@@ -14,6 +14,9 @@ readings! {
     }
 }
 
+/// More than any card has: each is asked for its speed.
+const MOST_FANS: u32 = 16;
+
 /// The fans of one GPU; none where the air is moved by the chassis.
 pub(crate) type Fans = Vec<Fan>;
 
@@ -23,12 +26,13 @@ impl Subject for Fans {
 
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         kept.seldom(ask, |ask| {
-            let count = ask.ask("fans", Device::num_fans).unwrap_or_default();
-            let speed = |fan| ask.ask(&format!("speed of fan {fan}"), |device| device.fan_speed(fan));
-            (0..count)
-                .map(speed)
-                .map(|percent| Fan { speed: percent.map(Ratio::from_percent_of_nominal) })
-                .collect()
+            let possible = |count| (count <= MOST_FANS).then_some(count);
+            let count = ask.quantity("fans", Device::num_fans, possible).unwrap_or_default();
+            let mut speed = |fan| {
+                let name = format!("speed of fan {fan}");
+                ask.quantity(&name, |device| device.fan_speed(fan), Ratio::from_percent_of_nominal)
+            };
+            (0..count).map(|fan| Fan { speed: speed(fan) }).collect()
         })
     }
 

@@ -99,8 +99,25 @@ impl Subject for Health {
     }
 }
 
+/// Yes or no.
+fn flag(number: u64) -> Option<bool> {
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// An action, with room for those to come.
+fn action_of(number: u64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|action| *action < 16)
+}
+
 fn read(ask: &mut Ask<'_>) -> Health {
-    let mut ecc = |name, kind, counter| ask.ask(name, |device| device.total_ecc_errors(kind, counter));
+    // All bits set is `NVML_VALUE_NOT_AVAILABLE` (nvml.h).
+    let possible = |count| (count != u64::MAX).then_some(count);
+    let mut ecc =
+        |name, kind, counter| ask.quantity(name, |device| device.total_ecc_errors(kind, counter), possible);
     let ecc_corrected_volatile = ecc("corrected ECC errors", MemoryError::Corrected, EccCounter::Volatile);
     let ecc_uncorrected_volatile =
         ecc("uncorrected ECC errors", MemoryError::Uncorrected, EccCounter::Volatile);
@@ -108,16 +125,20 @@ fn read(ask: &mut Ask<'_>) -> Health {
         ecc("corrected ECC errors ever", MemoryError::Corrected, EccCounter::Aggregate);
     let ecc_uncorrected_aggregate =
         ecc("uncorrected ECC errors ever", MemoryError::Uncorrected, EccCounter::Aggregate);
-    let [correctable, uncorrectable, pending, failed, recovery_action] = ask.fields(
+    let (pending, failed, action) = ("row remap pending", "row remap failed", "recovery action");
+    let [correctable, uncorrectable, is_pending, has_failed, recovery_action] = ask.fields(
         "row remaps and recovery action",
         [
             Field::new("correctable row remaps", field_id::NVML_FI_DEV_REMAPPED_COR),
             Field::new("uncorrectable row remaps", field_id::NVML_FI_DEV_REMAPPED_UNC),
-            Field::new("row remap pending", field_id::NVML_FI_DEV_REMAPPED_PENDING),
-            Field::new("row remap failed", field_id::NVML_FI_DEV_REMAPPED_FAILURE),
-            Field::new("recovery action", field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION),
+            Field::new(pending, field_id::NVML_FI_DEV_REMAPPED_PENDING),
+            Field::new(failed, field_id::NVML_FI_DEV_REMAPPED_FAILURE),
+            Field::new(action, field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION),
         ],
     );
+    let is_pending = is_pending.and_then(|number| ask.meaning(pending, number, flag));
+    let has_failed = has_failed.and_then(|number| ask.meaning(failed, number, flag));
+    let recovery_action = recovery_action.and_then(|number| ask.meaning(action, number, action_of));
     let mut pages =
         |name, cause| ask.ask(name, |device| device.retired_pages(cause)).map(|pages| pages.len() as u64);
     Health {
@@ -127,10 +148,10 @@ fn read(ask: &mut Ask<'_>) -> Health {
         ecc_uncorrected_aggregate,
         remaps_correctable: correctable,
         remaps_uncorrectable: uncorrectable,
-        remap_pending: pending.map(|flag| flag != 0),
-        remap_failed: failed.map(|flag| flag != 0),
+        remap_pending: is_pending,
+        remap_failed: has_failed,
         retired_single_bit: pages("retired pages (single bit)", RetirementCause::MultipleSingleBitEccErrors),
         retired_double_bit: pages("retired pages (double bit)", RetirementCause::DoubleBitEccError),
-        recovery_action: recovery_action.and_then(|action| u32::try_from(action).ok()),
+        recovery_action,
     }
 }

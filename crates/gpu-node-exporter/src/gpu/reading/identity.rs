@@ -23,6 +23,9 @@ readings! {
     }
 }
 
+/// Linux has 20 bits for the minor number of a device.
+const MINOR_NUMBERS: u32 = 1 << 20;
+
 impl Subject for Identity {
     type Kept = Cached<Self>;
     type Sums = ();
@@ -35,12 +38,19 @@ impl Subject for Identity {
             architecture: ask
                 .ask("architecture", Device::architecture)
                 .map(|architecture| architecture.to_string()),
-            compute_capability: ask
-                .ask("compute capability", Device::cuda_compute_capability)
-                .map(|capability| format!("{}.{}", capability.major, capability.minor)),
+            compute_capability: ask.quantity(
+                "compute capability",
+                |device| device.cuda_compute_capability().map(|version| (version.major, version.minor)),
+                |(major, minor)| {
+                    let is_possible = (1..100).contains(&major) && (0..100).contains(&minor);
+                    is_possible.then(|| format!("{major}.{minor}"))
+                },
+            ),
             serial: ask.ask("serial number", Device::serial),
             vbios_version: ask.ask("VBIOS version", Device::vbios_version),
-            minor_number: ask.ask("minor number", Device::minor_number),
+            minor_number: ask.quantity("minor number", Device::minor_number, |minor| {
+                (minor < MINOR_NUMBERS).then_some(minor)
+            }),
         })
     }
 

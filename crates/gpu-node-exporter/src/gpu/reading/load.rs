@@ -33,6 +33,15 @@ pub(crate) struct Kept {
     samples: Place,
 }
 
+/// A mode that is on or off.
+fn switch(mode: u32) -> Option<bool> {
+    match mode {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
 impl Subject for Load {
     type Kept = Kept;
     /// Busy time since the exporter started; `None` until there is something to sum.
@@ -41,25 +50,36 @@ impl Subject for Load {
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         let mig_enabled = kept
             .mig_enabled
-            .seldom(ask, |ask| ask.ask("MIG mode", Device::mig_mode).map(|mode| mode.current == 1));
+            .seldom(ask, |ask| ask.quantity("MIG mode", |device| Ok(device.mig_mode()?.current), switch));
         // Old drivers answer 0 in MIG mode rather than "not supported".
         if mig_enabled == Some(true) {
             return Self { mig_enabled, ..Self::default() };
         }
         let rates = ask.ask("utilisation", Device::utilization_rates);
-        let encoder = ask.ask("encoder", Device::encoder_utilization);
-        let decoder = ask.ask("decoder", Device::decoder_utilization);
+        let mut share = |name, percent| ask.meaning(name, percent, Ratio::from_percent);
+        let utilization = rates.as_ref().and_then(|rates| share("utilisation", rates.gpu));
+        let memory_controller = rates.as_ref().and_then(|rates| share("utilisation of memory", rates.memory));
+        let encoder = ask.quantity(
+            "encoder",
+            |device| Ok(device.encoder_utilization()?.utilization),
+            Ratio::from_percent,
+        );
+        let decoder = ask.quantity(
+            "decoder",
+            |device| Ok(device.decoder_utilization()?.utilization),
+            Ratio::from_percent,
+        );
         let (place, moment) = (&mut kept.samples, ask.moment());
-        let busy =
-            ask.ask("utilisation samples", |device| busy_time(device, place, moment, SystemTime::now()));
-        Self {
-            utilization: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.gpu)),
-            memory_controller: rates.as_ref().and_then(|rates| Ratio::from_percent(rates.memory)),
-            encoder: encoder.and_then(|load| Ratio::from_percent(load.utilization)),
-            decoder: decoder.and_then(|load| Ratio::from_percent(load.utilization)),
-            busy: busy.flatten(),
-            mig_enabled,
-        }
+        let samples = "utilisation samples";
+        let busy = ask.ask(samples, |device| busy_time(device, place, moment, SystemTime::now()));
+        let busy = busy.flatten().map(|busy| {
+            // What the other samples say holds all the same.
+            if let Some(percent) = busy.impossible {
+                ask.meaning(samples, percent, Ratio::from_percent);
+            }
+            busy.time
+        });
+        Self { utilization, memory_controller, encoder, decoder, busy, mig_enabled }
     }
 
     fn add_to(&self, busy: &mut Option<Seconds>, step: Step) {

@@ -19,6 +19,33 @@ readings! {
     }
 }
 
+/// Sizes as the driver says them, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    total: u64,
+    used: u64,
+    free: u64,
+    reserved: Option<u64>,
+}
+
+/// A petabyte, which no GPU has.
+const MOST_BYTES: u64 = 1 << 50;
+
+impl Parts {
+    /// `None` where a part is more than the whole: there is no telling which number is wrong.
+    fn memory(self) -> Option<Memory> {
+        let Self { total, used, free, reserved } = self;
+        let is_possible =
+            total <= MOST_BYTES && [used, free, reserved.unwrap_or(0)].into_iter().all(|part| part <= total);
+        is_possible.then(|| Memory {
+            total: Some(Bytes(total)),
+            used: Some(Bytes(used)),
+            free: Some(Bytes(free)),
+            reserved: reserved.map(Bytes),
+        })
+    }
+}
+
 /// The reading by `nvmlDeviceGetMemoryInfo_v2`.
 const PRESENT_CALL: &str = "memory";
 
@@ -28,27 +55,28 @@ impl Subject for Memory {
     type Sums = Peak;
 
     fn read(ask: &mut Ask<'_>, (): &mut ()) -> Self {
-        let now = ask.ask(PRESENT_CALL, Device::memory_info);
-        if let Some(memory) = now {
-            return Self {
-                total: Some(Bytes(memory.total)),
-                used: Some(Bytes(memory.used)),
-                free: Some(Bytes(memory.free)),
-                reserved: Some(Bytes(memory.reserved)),
-            };
+        let now = ask.ask(PRESENT_CALL, |device| {
+            let memory = device.memory_info()?;
+            Ok(Parts {
+                total: memory.total,
+                used: memory.used,
+                free: memory.free,
+                reserved: Some(memory.reserved),
+            })
+        });
+        if let Some(parts) = now {
+            return ask.meaning(PRESENT_CALL, parts, Parts::memory).unwrap_or_default();
         }
         // Drivers before R510 lack the second version of this call. It must not stand in for one that failed: what it
         // calls used is more.
         if !ask.lacks(PRESENT_CALL) {
             return Self::default();
         }
-        let first = ask.ask("memory (first version)", raw::memory);
-        first.map_or_else(Self::default, |(total, used, free)| Self {
-            total: Some(Bytes(total)),
-            used: Some(Bytes(used)),
-            free: Some(Bytes(free)),
-            reserved: None,
-        })
+        let first = |device: &Device<'_>| {
+            let (total, used, free) = raw::memory(device)?;
+            Ok(Parts { total, used, free, reserved: None })
+        };
+        ask.quantity("memory (first version)", first, Parts::memory).unwrap_or_default()
     }
 
     fn add_to(&self, peak: &mut Peak, step: Step) {
@@ -92,5 +120,28 @@ impl Subject for Memory {
             ),
             peak,
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_is_more_than_the_whole() {
+        for (total, used, free, reserved, is_possible) in [
+            (80, 50, 28, Some(2), true),
+            (80, 50, 30, None, true),
+            (0, 0, 0, None, true),
+            (80, 81, 0, Some(0), false),
+            (80, 0, 81, None, false),
+            (80, 40, 40, Some(81), false),
+            (80, u64::MAX, 0, Some(0), false),
+            (u64::MAX, u64::MAX, u64::MAX, Some(u64::MAX), false),
+            (u64::MAX, 50, 30, Some(0), false),
+        ] {
+            let parts = Parts { total, used, free, reserved };
+            assert_eq!(parts.memory().is_some(), is_possible, "{parts:?}");
+        }
     }
 }

@@ -137,7 +137,8 @@ impl Names {
 fn count_links(ask: &mut Ask<'_>) -> usize {
     let field = Field::new("NVLinks", field_id::NVML_FI_DEV_NVLINK_LINK_COUNT);
     let [count] = ask.fields("number of NVLinks", [field]);
-    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0).min(MOST_LINKS)
+    let possible = |count| usize::try_from(count).ok().filter(|count| *count <= MOST_LINKS);
+    count.and_then(|count| ask.meaning(field.name, count, possible)).unwrap_or(0)
 }
 
 /// The links that are connected, without bytes; the others stay unknown.
@@ -162,9 +163,12 @@ fn states_and_errors(ask: &mut Ask<'_>, names: &[Names], connected: &mut BTreeSe
         // Before Hopper these fields are not there, and the counters are read one by one.
         let mut count = |count: Option<u64>, name: &str, counter| {
             count.or_else(|| {
-                ask.ask(&format!("{name} (first version)"), |device| {
-                    device.link_wrapper_for(link).error_counter(counter)
-                })
+                let possible = |count| (count != u64::MAX).then_some(count);
+                ask.quantity(
+                    &format!("{name} (first version)"),
+                    |device| device.link_wrapper_for(link).error_counter(counter),
+                    possible,
+                )
             })
         };
         links[at].replays = count(counts[0], &names[at].replays, ErrorCounter::DlReplay);
@@ -222,10 +226,12 @@ fn read_bytes(ask: &mut Ask<'_>, names: &[Names], links: &mut NvLinks, byte_fiel
             continue;
         }
         *byte_fields = Some(fields);
-        let bytes = |count: Option<u64>| count.and_then(|count| count.checked_mul(unit)).map(Bytes);
+        let mut bytes = |name: &str, count: Option<u64>| {
+            ask.meaning(name, count?, |count| count.checked_mul(unit).map(Bytes))
+        };
         for ((at, _), counts) in up.into_iter().zip(found.chunks_exact(2)) {
-            links[at].transmitted = bytes(counts[0]);
-            links[at].received = bytes(counts[1]);
+            links[at].transmitted = bytes(&names[at].transmitted, counts[0]);
+            links[at].received = bytes(&names[at].received, counts[1]);
         }
         return;
     }

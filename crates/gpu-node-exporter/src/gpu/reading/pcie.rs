@@ -19,6 +19,17 @@ readings! {
     }
 }
 
+/// Of PCIe, with room for those to come: the seventh is specified.
+const LAST_GENERATION: u32 = 15;
+
+/// A link has 32 lanes at most (PCI Express base specification).
+const MOST_LANES: u32 = 32;
+
+/// Numbers up to this one.
+fn up_to(most: u32) -> impl Fn(u32) -> Option<u32> {
+    move |number| (number <= most).then_some(number)
+}
+
 impl Subject for Pcie {
     type Kept = Cached<Self>;
     type Sums = ();
@@ -35,11 +46,19 @@ impl Subject for Pcie {
         let seldom = kept.seldom(ask, |ask| Self {
             transmitted: None,
             received: None,
-            replays: ask.ask("PCIe replays", Device::pcie_replay_counter),
-            generation: ask.ask("PCIe generation", Device::current_pcie_link_gen),
-            width: ask.ask("PCIe width", Device::current_pcie_link_width),
-            max_generation: ask.ask("maximum PCIe generation", Device::max_pcie_link_gen),
-            max_width: ask.ask("maximum PCIe width", Device::max_pcie_link_width),
+            replays: ask.quantity("PCIe replays", Device::pcie_replay_counter, up_to(u32::MAX - 1)),
+            generation: ask.quantity(
+                "PCIe generation",
+                Device::current_pcie_link_gen,
+                up_to(LAST_GENERATION),
+            ),
+            width: ask.quantity("PCIe width", Device::current_pcie_link_width, up_to(MOST_LANES)),
+            max_generation: ask.quantity(
+                "maximum PCIe generation",
+                Device::max_pcie_link_gen,
+                up_to(LAST_GENERATION),
+            ),
+            max_width: ask.quantity("maximum PCIe width", Device::max_pcie_link_width, up_to(MOST_LANES)),
         });
         Self { transmitted: transmitted.map(Bytes), received: received.map(Bytes), ..seldom }
     }

@@ -36,11 +36,11 @@ impl Subject for Power {
 
     fn read(ask: &mut Ask<'_>, limit: &mut Self::Kept) -> Self {
         Self {
-            usage: ask.ask("power", Device::power_usage).map(Watts::from_milliwatts),
+            usage: ask.quantity("power", Device::power_usage, Watts::from_milliwatts),
             limit: limit.seldom(ask, |ask| {
-                ask.ask("power limit", Device::enforced_power_limit).map(Watts::from_milliwatts)
+                ask.quantity("power limit", Device::enforced_power_limit, Watts::from_milliwatts)
             }),
-            energy: ask.ask("energy", Device::total_energy_consumption).map(Joules::from_millijoules),
+            energy: ask.quantity("energy", Device::total_energy_consumption, Joules::from_millijoules),
             performance_state: ask
                 .ask("performance state", Device::performance_state)
                 .map(|state| state.as_c())

@@ -3,7 +3,7 @@
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::device::{TemperatureSensor, TemperatureThreshold};
-use crate::gpu::nvml::{Ask, Cached, Field, field_id};
+use crate::gpu::nvml::{Ask, Cached, Device, Field, field_id};
 use crate::gpu::subject::{Shown, Subject, each_by};
 use crate::units::Celsius;
 
@@ -26,16 +26,17 @@ impl Subject for Thermal {
 
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         let limits = kept.seldom(ask, limits);
-        let gpu = ask.ask("temperature", |device| device.temperature(TemperatureSensor::Gpu));
+        let sensor = |device: &Device<'_>| device.temperature(TemperatureSensor::Gpu);
+        let gpu = ask.quantity("temperature", sensor, Celsius::from_degrees);
         let field = Field::new("memory temperature", field_id::NVML_FI_DEV_MEMORY_TEMP);
         let [memory] = ask.fields("memory temperature field", [field]);
         Self {
-            gpu: gpu.and_then(Celsius::from_degrees),
+            gpu,
             // A card without the sensor says 0, which no running memory has.
-            memory: memory
-                .filter(|degrees| *degrees > 0)
-                .and_then(|degrees| u32::try_from(degrees).ok())
-                .and_then(Celsius::from_degrees),
+            memory: memory.filter(|degrees| *degrees > 0).and_then(|degrees| {
+                let celsius = |degrees| Celsius::from_degrees(u32::try_from(degrees).ok()?);
+                ask.meaning(field.name, degrees, celsius)
+            }),
             ..limits
         }
     }
@@ -71,9 +72,9 @@ impl Subject for Thermal {
 /// A limit of 0 is one that the card does not have.
 fn limits(ask: &mut Ask<'_>) -> Thermal {
     let mut limit = |name, which| {
-        ask.ask(name, |device| device.temperature_threshold(which))
-            .filter(|degrees| *degrees > 0)
-            .and_then(Celsius::from_degrees)
+        let degrees = ask.ask(name, |device| device.temperature_threshold(which));
+        let degrees = degrees.filter(|degrees| *degrees > 0)?;
+        ask.meaning(name, degrees, Celsius::from_degrees)
     };
     Thermal {
         slowdown: limit("slowdown temperature", TemperatureThreshold::Slowdown),

@@ -51,32 +51,25 @@ impl Subject for Throttle {
     type Sums = Times;
 
     fn read(ask: &mut Ask<'_>, (): &mut ()) -> Self {
-        let mut reasons = ask.ask(PRESENT_CALL, raw::clock_event_reasons);
+        // Nothing sets all bits.
+        let possible = |bits| (bits < u64::from(u32::MAX)).then_some(bits);
+        let mut reasons = ask.quantity(PRESENT_CALL, raw::clock_event_reasons, possible);
         if ask.lacks(PRESENT_CALL) {
-            reasons = ask.ask("clock throttle reasons", raw::clock_throttle_reasons);
+            reasons = ask.quantity("clock throttle reasons", raw::clock_throttle_reasons, possible);
         }
-        let times = ask.fields(
-            "throttle times",
-            [
-                ("software power cap time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP),
-                ("sync boost time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST),
-                (
-                    "software thermal slowdown time",
-                    field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN,
-                ),
-                (
-                    "hardware thermal slowdown time",
-                    field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN,
-                ),
-                (
-                    "hardware power brake time",
-                    field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN,
-                ),
-            ]
-            .map(|(name, id)| Field::new(name, id)),
-        );
-        let [sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake] =
-            times.map(|nanoseconds| nanoseconds.map(Seconds::from_nanoseconds));
+        let fields = [
+            ("software power cap time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP),
+            ("sync boost time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST),
+            ("software thermal slowdown time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN),
+            ("hardware thermal slowdown time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN),
+            ("hardware power brake time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN),
+        ]
+        .map(|(name, id)| Field::new(name, id));
+        let mut found = ask.fields("throttle times", fields).into_iter();
+        let [sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake] = fields.map(|field| {
+            let nanoseconds = found.next().flatten()?;
+            ask.meaning(field.name, nanoseconds, Seconds::from_nanoseconds)
+        });
         Self { reasons, sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake }
     }
 

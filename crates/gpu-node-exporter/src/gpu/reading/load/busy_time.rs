@@ -37,6 +37,14 @@ impl Place {
     }
 }
 
+/// Busy time between two sweeps.
+#[derive(Debug, PartialEq)]
+pub(super) struct Busy {
+    pub(super) time: Seconds,
+    /// A sample that is no share, in percent. It counts for nothing.
+    pub(super) impossible: Option<u32>,
+}
+
 /// Busy time between the newest sample of the last sweep and the newest now. `None` on the first sweep, which only
 /// finds its place in the ring. An idle GPU may have no samples at all (`NotFound`): that is no busy time.
 pub(super) fn busy_time(
@@ -44,11 +52,13 @@ pub(super) fn busy_time(
     place: &mut Place,
     moment: Moment,
     time_of_day: SystemTime,
-) -> Result<Option<Seconds>, NvmlError> {
+) -> Result<Option<Busy>, NvmlError> {
     place.look(moment.now, time_of_day);
     let samples = match device.samples(Sampling::GpuUtilization, place.newest) {
         Ok(samples) => samples,
-        Err(NvmlError::NotFound) => return Ok(place.newest.map(|_| Seconds(0.0))),
+        Err(NvmlError::NotFound) => {
+            return Ok(place.newest.map(|_| Busy { time: Seconds(0.0), impossible: None }));
+        }
         Err(error) => return Err(error),
     };
     let samples = samples.iter().filter_map(|sample| match sample.value {
@@ -82,8 +92,8 @@ fn integrate(
     start: Option<u64>,
     samples: impl Iterator<Item = (u64, u32)>,
     longest_gap: Duration,
-) -> (Seconds, Option<u64>) {
-    let (mut busy, mut covered, mut holes, mut last) = (0.0, 0.0, 0.0, start);
+) -> (Busy, Option<u64>) {
+    let (mut busy, mut covered, mut holes, mut last, mut impossible) = (0.0, 0.0, 0.0, start, None);
     for (time, percent) in samples {
         if let (Some(previous), Some(_)) = (last, start) {
             let Some(step) = time.checked_sub(previous).filter(|step| *step > 0) else { continue };
@@ -93,12 +103,14 @@ fn integrate(
             } else if let Some(Ratio(share)) = Ratio::from_percent(percent) {
                 busy += share * seconds;
                 covered += seconds;
+            } else {
+                impossible = Some(percent);
             }
         }
         last = Some(time);
     }
     let mean = if covered > 0.0 { busy / covered } else { 0.0 };
-    (Seconds(busy + mean * holes), last)
+    (Busy { time: Seconds(busy + mean * holes), impossible }, last)
 }
 
 #[cfg(test)]
@@ -123,7 +135,8 @@ mod tests {
             // As the driver answers: what is newer than the caller's newest, by time.
             let newest = place.newest;
             let newer = ring.iter().copied().filter(|(at, _)| newest.is_none_or(|newest| *at > newest));
-            let (Seconds(busy), end) = integrate(newest, of_this_time(newer, time), Duration::from_mins(2));
+            let (Busy { time: Seconds(busy), .. }, end) =
+                integrate(newest, of_this_time(newer, time), Duration::from_mins(2));
             place.newest = end;
             sums.push(newest.map(|_| busy));
         }
@@ -166,7 +179,12 @@ mod tests {
             (Some(SECOND), &[(900 * SECOND, 9), (901 * SECOND, 100)], 1.0, Some(901 * SECOND)),
         ];
         for (start, samples, busy, newest) in cases {
-            let (Seconds(sum), end) = integrate(start, samples.iter().copied(), Duration::from_mins(2));
+            let (Busy { time: Seconds(sum), impossible }, end) =
+                integrate(start, samples.iter().copied(), Duration::from_mins(2));
+            assert_eq!(
+                impossible,
+                samples.iter().map(|(_, percent)| *percent).find(|percent| *percent > 100)
+            );
             assert!((sum - busy).abs() < 1e-9, "{samples:?}: {sum}");
             assert_eq!(end, newest, "{samples:?}");
         }
