@@ -47,8 +47,16 @@ pub(crate) fn wrong_label<'a>(labels: &'a Labels, names: &mut Vec<&'a str>) -> O
         names.push(name);
         rest = next;
     }
+    is_any_twice(names).then_some("a label that is there twice")
+}
+
+/// Few names are seldom of one length, and most pairs need no look at their bytes; many are put in order first.
+fn is_any_twice(names: &mut [&str]) -> bool {
+    if names.len() <= 8 {
+        return (1..names.len()).any(|index| names[..index].contains(&names[index]));
+    }
     names.sort_unstable();
-    names.windows(2).any(|pair| pair[0] == pair[1]).then_some("a label that is there twice")
+    names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 #[cfg(test)]
@@ -83,6 +91,9 @@ mod tests {
         check(&[("a", "x,y=\"\\"), ("b", ""), ("c", "\n")], None);
         check(&[("__name__", "x")], Some("a label whose name is reserved"));
         check(&[("a", "1"), ("b", "2"), ("a", "1")], Some("a label that is there twice"));
+        let many = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map(|name| (name, "1"));
+        check(&many, None);
+        check(&[&many[..], &[("c", "2")]].concat(), Some("a label that is there twice"));
         check(&[("a", "1"), ("", "2")], Some("a label without a valid name"));
         check(&[("job:x", "1")], Some("a label without a valid name"));
         check(&[("a=\"1\"", "2")], Some("a label set that no reader can read"));
