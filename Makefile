@@ -37,7 +37,7 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host: those rules)
 	cargo run --quiet -p e2e --bin mutants -- $(ONLY)
 
-bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them)
+bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=costs: their largest inputs, doubled)
 	@target/release/bench $(ONLY)
 
 fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)

@@ -5,11 +5,14 @@
 //! from 32 connections and is then killed, so that only what it had really stored is counted. All of it stays on
 //! loopback and ends within four minutes.
 //!
+//! `costs` (asked for by name) gives the programs their largest inputs, twice and four times as large.
+//!
 //! A program and not a `cargo bench` target, which would build every dependency a second time.
 //!
 //! A missed target is printed and is no failure, unless `BENCH_STRICT=1` is set: on a shared machine other programs change
 //! the numbers as well.
 
+mod costs;
 mod exporter;
 mod flood;
 mod relay;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
+use self::costs::Effort;
 use self::table::Table;
 
 fn main() -> ExitCode {
@@ -39,12 +43,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is measured: one of the services, or both.
+/// What is measured: one of the services, both, or what their inputs cost, which takes minutes and is asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Exporter,
     Relay,
     Both,
+    Costs,
 }
 
 impl Subject {
@@ -53,7 +58,10 @@ impl Subject {
             None => Ok(Self::Both),
             Some("exporter") => Ok(Self::Exporter),
             Some("relay") => Ok(Self::Relay),
-            Some(other) => bail!("`{other}` is no subject (hint: `exporter`, `relay`, or nothing for both)"),
+            Some("costs") => Ok(Self::Costs),
+            Some(other) => {
+                bail!("`{other}` is no subject (hint: `exporter`, `relay`, nothing for both, or `costs`)")
+            }
         }
     }
 }
@@ -63,6 +71,10 @@ fn measure(subject: Subject) -> Result<Table> {
     let folder = work_folder()?;
     let mut table = Table::default();
     runtime.block_on(async {
+        if subject == Subject::Costs {
+            costs::measure(&mut table, folder.path(), Effort::BENCH).await?;
+            return Ok(table);
+        }
         if subject != Subject::Relay {
             exporter::measure(&mut table, folder.path()).await?;
         }

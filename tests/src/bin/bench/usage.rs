@@ -30,6 +30,32 @@ pub(crate) fn cpu_ns(processes: &[u32]) -> Result<f64> {
     Ok(total)
 }
 
+/// CPU time of a process so far in milliseconds, that of its ended threads with it (`utime` and `stime` of
+/// `proc_pid_stat(5)`, in steps of a clock tick).
+pub(crate) fn cpu_with_ended_threads_ms(pid: u32) -> Result<f64> {
+    stat_ms(&pid.to_string(), 11)
+}
+
+/// CPU time in milliseconds of the children of this process that have ended and were waited for (`cutime` and `cstime`).
+pub(crate) fn cpu_of_ended_children_ms() -> Result<f64> {
+    stat_ms("self", 13)
+}
+
+/// The sum of two neighbouring times, the first so many fields behind the state.
+fn stat_ms(process: &str, first: usize) -> Result<f64> {
+    let path = format!("/proc/{process}/stat");
+    let line = fs::read_to_string(&path).with_context(|| format!("failed to read {path}: did it end?"))?;
+    let ticks = ticks(&line, first).with_context(|| format!("{path} is not as the kernel documents it"))?;
+    Ok(ticks * 1e3 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The program's name may hold spaces and parentheses.
+fn ticks(line: &str, first: usize) -> Option<f64> {
+    let (_, fields) = line.rsplit_once(") ")?;
+    let mut fields = fields.split_whitespace().skip(first);
+    Some(fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?)
+}
+
 fn tasks(pid: u32) -> Result<Vec<String>> {
     let folder = format!("/proc/{pid}/task");
     let entries = fs::read_dir(&folder).with_context(|| format!("failed to list {folder}: did it end?"))?;
@@ -90,6 +116,14 @@ fn of_smaps(smaps: &str, without: Option<&str>) -> Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_stand_behind_the_name() {
+        let line = "7 (a b) c) S 1 7 7 0 -1 4194560 120 30 0 0 41 2 500 60 20 0 1 0 100";
+        assert_eq!(ticks(line, 11), Some(43.0));
+        assert_eq!(ticks(line, 13), Some(560.0));
+        assert_eq!(ticks("7 (a) S 1", 11), None);
+    }
 
     #[test]
     fn memory_is_summed_over_mappings() {
