@@ -42,9 +42,8 @@ impl Refused {
     }
 }
 
-/// Label sets of this page that were found good. The families of a device share its set, so most need no second look: reading
-/// each one again took a tenth of a scrape on eight GPUs. A set's address chooses its place; one that takes the
-/// place of another costs a look more, nothing else.
+/// Label sets of this page that were found good. The families of a device share its set, so most need no second look. A set's
+/// address chooses its place; one that takes the place of another costs a look more, nothing else.
 struct GoodSets<'page>([Option<&'page Labels>; 256]);
 
 impl Default for GoodSets<'_> {

@@ -93,7 +93,7 @@ impl Files {
             ),
             Self::Mounts => {
                 each(size, |index| {
-                    let point = root.join(format!("root/data/{index}"));
+                    let point = root.join(format!("rootfs/data/{index}"));
                     fs::create_dir_all(&point).with_context(|| format!("failed to make {}", point.display()))
                 })?;
                 write(
@@ -102,7 +102,7 @@ impl Files {
                         let number = index + 100;
                         let _ = writeln!(
                             out,
-                            "{number} 1 8:{index} / {}/root/data/{index} rw,relatime - ext4 /dev/disk{index} rw",
+                            "{number} 1 8:{index} / {}/rootfs/data/{index} rw,relatime - ext4 /dev/disk{index} rw",
                             root.display()
                         );
                     }),
@@ -185,7 +185,7 @@ impl Exporter {
         let flags = [
             format!("--path.procfs={}", under("proc")),
             format!("--path.sysfs={}", under("sys")),
-            format!("--path.rootfs={}", under("root")),
+            format!("--path.rootfs={}", under("rootfs")),
             format!("--path.udev.data={}", under("udev")),
             format!("--collector.textfile.directory={}", under("text")),
             "--no-collector.netdev.netlink".to_owned(),
