@@ -66,16 +66,26 @@ impl fmt::Display for Matcher {
             Condition::Matches(regex) => ("=~", written(regex)),
             Condition::MatchesNot(regex) => ("!~", written(regex)),
         };
-        write!(out, "{}{operator}\"", self.label)?;
-        for character in value.chars() {
-            match character {
-                '"' | '\\' => write!(out, "\\{character}")?,
-                '\n' => out.write_str("\\n")?,
-                other => out.write_char(other)?,
-            }
+        if self.label.contains(ends_a_bare_word) {
+            write_quoted(out, &self.label)?;
+        } else {
+            out.write_str(&self.label)?;
         }
-        out.write_char('"')
+        out.write_str(operator)?;
+        write_quoted(out, value)
     }
+}
+
+fn write_quoted(out: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for character in word.chars() {
+        match character {
+            '"' | '\\' => write!(out, "\\{character}")?,
+            '\n' => out.write_str("\\n")?,
+            other => out.write_char(other)?,
+        }
+    }
+    out.write_char('"')
 }
 
 /// Without what makes it match the whole value.
@@ -112,10 +122,14 @@ fn parse_one(text: &str) -> Result<(Matcher, &str), MatcherError> {
     Ok((Matcher { label, condition }, rest))
 }
 
+fn ends_a_bare_word(character: char) -> bool {
+    character.is_whitespace() || "{}!=~,\\\"'`".contains(character)
+}
+
 /// A word in double quotes with `\"`, `\\` and `\n`, or bare up to a character that means something; and what follows.
 fn parse_word(text: &str) -> Result<(String, &str), MatcherError> {
     let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c.is_whitespace() || "{}!=~,\\\"'`".contains(c)).unwrap_or(text.len());
+        let end = text.find(ends_a_bare_word).unwrap_or(text.len());
         return Ok((text[..end].to_owned(), &text[end..]));
     };
     let mut word = String::new();
@@ -211,9 +225,15 @@ mod tests {
 
     #[test]
     fn a_matcher_is_shown_as_it_is_written() {
-        for text in
-            [r#"a="x \"y\"""#, r#"a!="""#, r#"a=~"x|y""#, r#"a!~"x.*""#, r#"a=~"x\\.y\n""#, "a=\"e\u{301}\""]
-        {
+        for text in [
+            r#"a="x \"y\"""#,
+            r#"a!="""#,
+            r#"a=~"x|y""#,
+            r#"a!~"x.*""#,
+            r#""a b"="x""#,
+            r#"a=~"x\\.y\n""#,
+            "a=\"e\u{301}\"",
+        ] {
             assert_eq!(Matcher::parse_list(text).unwrap()[0].to_string(), text);
         }
     }

@@ -61,6 +61,8 @@ fn plain_part(mut wire: Wire<Scripted>, heard: &Mutex<Heard>) {
 fn conversation(wire: Wire<Scripted>, login: Option<Login>, heard: &Mutex<Heard>) {
     let smarthost = Smarthost { host: "mail.example".to_owned(), port: 25 };
     let hello = Some("relay.example".to_owned());
+    // Who was not told the password may make the word up.
+    let knows_password = login.is_some();
     let server = Server::new(smarthost, hello, login, Security::None, Duration::from_mins(1));
     let mail = lettre::Message::builder()
         .from("relay@example.com".parse().expect("an address"))
@@ -75,7 +77,7 @@ fn conversation(wire: Wire<Scripted>, login: Option<Login>, heard: &Mutex<Heard>
         has_sent(b"RCPT TO:<ops@example.com>\r\nDATA\r\n") && heard.written.ends_with(b"\r\n.\r\n");
     let proven = has_ended_a_mail && heard.since_written.starts_with(b"250");
     fuzz::check(&outcome, proven);
-    assert!(!outcome.detail().contains("mail-password-1"), "{outcome:?}");
+    assert!(!(knows_password && outcome.detail().contains("mail-password-1")), "{outcome:?}");
 }
 
 /// The other end is there, or has closed: nothing has to be waited for.

@@ -11,6 +11,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::Message;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -39,6 +41,8 @@ pub(super) struct Server {
     security: Security,
     /// `None` sends without login.
     credentials: Option<Credentials>,
+    /// Every form in which the server has heard the password, longest first.
+    secrets: Vec<Secret>,
     /// From connecting to the verdict.
     timeout: Duration,
 }
@@ -59,6 +63,16 @@ pub(super) struct Login {
     pub(super) username: String,
     /// Its password or authorisation code.
     pub(super) password: Secret,
+}
+
+impl Login {
+    fn secrets(&self) -> Vec<Secret> {
+        let password = self.password.reveal();
+        // RFC 4616, and the LOGIN mechanism.
+        let plain = STANDARD.encode(format!("\0{}\0{password}", self.username));
+        let forms = [plain, STANDARD.encode(password), password.to_owned()];
+        forms.into_iter().filter(|form| !form.is_empty()).map(Secret::new).collect()
+    }
 }
 
 /// How the connection is secured.
@@ -93,9 +107,11 @@ impl Server {
         security: Security,
         timeout: Duration,
     ) -> Self {
+        let secrets = login.as_ref().map(Login::secrets).unwrap_or_default();
         Self {
             host,
             port,
+            secrets,
             hello: hello.map_or_else(ClientId::default, ClientId::Domain),
             security,
             credentials: login
@@ -133,7 +149,13 @@ impl Server {
         step: &mut Step,
     ) -> Outcome {
         let verdict = self.take_steps(stream, mail, connection, step).await;
-        verdict.unwrap_or_else(|error| verdict::of_error(*step, &error))
+        let outcome = verdict.unwrap_or_else(|error| verdict::of_error(*step, &error));
+        // A server may repeat what it was told.
+        outcome.in_words(|words| {
+            self.secrets
+                .iter()
+                .fold(words.to_owned(), |words, secret| words.replace(secret.reveal(), "<redacted>"))
+        })
     }
 
     async fn take_steps(
