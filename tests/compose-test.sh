@@ -38,7 +38,7 @@ crash() { docker run --rm --pid=host --privileged debian:bookworm-slim kill -9 "
 
 deploy/preflight
 "${compose[@]}" up -d --build
-for service in gpu-node-exporter prometheus alertmanager alert-relay grafana; do
+for service in gpu-node-exporter prometheus alertmanager alert-relay alert-relay-standby grafana; do
   until_true 180 "$service to be healthy" is_healthy "$service"
 done
 echo 'every service is healthy'
@@ -48,7 +48,7 @@ echo 'every service is healthy'
 curl -fsS -X POST http://localhost:9093/-/reload
 "${compose[@]}" exec -T alertmanager amtool check-config /etc/alertmanager/alertmanager.yml
 "${compose[@]}" exec -T prometheus promtool check config /etc/prometheus/prometheus.yml
-for service in gpu-node-exporter prometheus alertmanager alert-relay grafana; do
+for service in gpu-node-exporter prometheus alertmanager alert-relay alert-relay-standby grafana; do
   before=$(state "$service" '{{.State.Pid}}')
   crash "$before"
   until_true 60 "$service to come back after a crash" has_new_process "$service" "$before"

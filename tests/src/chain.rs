@@ -61,6 +61,8 @@ pub enum Part {
     Alertmanager,
     /// alert-relay.
     Relay,
+    /// The relay that tells when the other one is down.
+    Standby,
     /// gpu-node-exporter.
     Exporter,
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Part {
             Self::Prometheus => "Prometheus",
             Self::Alertmanager => "Alertmanager",
             Self::Relay => "alert-relay",
+            Self::Standby => "alert-relay-standby",
             Self::Exporter => "gpu-node-exporter",
         })
     }
@@ -102,7 +105,7 @@ impl Chain {
         let mut chain =
             Self { seen: derived.clone(), addresses, source, gpus, derived, processes: BTreeMap::new() };
         // The exporter last: a simulated incident begins with it, and nobody must miss its beginning.
-        for part in [Part::Relay, Part::Alertmanager, Part::Prometheus, Part::Exporter] {
+        for part in [Part::Standby, Part::Relay, Part::Alertmanager, Part::Prometheus, Part::Exporter] {
             chain.begin(part).await?;
         }
         Ok(chain)
@@ -128,10 +131,18 @@ impl Chain {
         Ok(match part {
             Part::Relay => {
                 let relay = &self.derived.relay;
-                let launch = parts::relay(&relay.file)?;
-                let launch =
-                    relay.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value));
-                (launch, addresses.relay_url("/-/ready"))
+                (relay.put_on(parts::relay(&relay.file)?), addresses.relay_url("/-/ready"))
+            }
+            Part::Standby => {
+                let relay = &self.derived.relay;
+                let launch = relay.put_on(parts::standby(&relay.file)?);
+                let store = data.join("alert-relay-standby");
+                std::fs::create_dir_all(&store)
+                    .with_context(|| format!("failed to make {}", store.display()))?;
+                let launch = launch
+                    .env("ALERT_RELAY__SERVER__LISTEN", addresses.standby.address().to_string())
+                    .env("ALERT_RELAY__STORE__URL", format!("sqlite://{}/relay.db", store.display()));
+                (launch, addresses.standby_url("/-/ready"))
             }
             Part::Alertmanager => {
                 let launch = parts::alertmanager(&files.alertmanager, data, addresses)?;

@@ -18,7 +18,7 @@ use crate::http;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::relay::{self, Relay};
+use crate::relay::{self, Relay, Role};
 use crate::settings::{ServerSettings, Settings};
 
 /// Runs the relay until a signal stops it.
@@ -26,12 +26,13 @@ use crate::settings::{ServerSettings, Settings};
 /// Every socket is bound and the store opened before anything is served, so that a start succeeds whole or fails whole. The
 /// stop goes the other way round: no new connections, requests under way are answered, sends under way are finished, and
 /// the store is closed last. What `drain_timeout` cuts off is in the store and goes out after the next start.
-pub(crate) async fn serve(file: &Path, settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn serve(file: &Path, role: Role, settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("failed to listen for signals")?;
-    stop.or_leave(Box::pin(run(file, settings, &stop))).await.unwrap_or(Ok(()))
+    stop.or_leave(Box::pin(run(file, role, settings, &stop))).await.unwrap_or(Ok(()))
 }
 
-async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()> {
+async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow::Result<()> {
+    let settings = role.of(settings);
     let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
     let clock = Clock::system();
     let drain_timeout = settings.server.drain_timeout;
@@ -60,7 +61,7 @@ async fn run(file: &Path, settings: Settings, stop: &Stop) -> anyhow::Result<()>
     .await?;
     let delivering_ended = deliverer.ended();
     let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock, memory };
-    let relay = Arc::new(Relay::new(file, settings, parts, deliverer));
+    let relay = Arc::new(Relay::new(file, role, settings, parts, deliverer));
     for address in server.local_addresses() {
         info!(%address, "listening on {address}");
     }

@@ -24,17 +24,22 @@ use crate::settings::Settings;
 pub(crate) use crate::relay::accept::{Posted, Receipt, Refusal};
 pub(crate) use crate::relay::heartbeat::Beat;
 use crate::relay::removed::RemovedReceivers;
+use crate::relay::role::Refreshed;
+pub(crate) use crate::relay::role::Role;
 
 mod accept;
 mod heartbeat;
 mod reload;
 mod removed;
+mod role;
 mod send_test;
 
 /// One relay, shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Relay {
     file: PathBuf,
+    role: Role,
+    refreshed: Refreshed,
     settings: ArcSwap<Settings>,
     parts: Parts,
     /// Until the stop. Held during a reload, so that two of them end with the newer file.
@@ -60,11 +65,19 @@ pub(crate) struct Parts {
 
 impl Relay {
     /// A relay under `settings`, which were read from `file`.
-    pub(crate) fn new(file: &Path, settings: Settings, parts: Parts, deliverer: Deliverer) -> Self {
+    pub(crate) fn new(
+        file: &Path,
+        role: Role,
+        settings: Settings,
+        parts: Parts,
+        deliverer: Deliverer,
+    ) -> Self {
         let heartbeats = Heartbeats::default();
         heartbeats.configure(&settings.heartbeats, parts.clock.reading());
         Self {
             file: file.to_owned(),
+            role,
+            refreshed: Refreshed::default(),
             settings: ArcSwap::from_pointee(settings),
             parts,
             deliverer: Mutex::new(Some(deliverer)),

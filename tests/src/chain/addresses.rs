@@ -6,13 +6,15 @@ use anyhow::Result;
 
 use crate::ports::Port;
 
-/// The four listeners of a chain.
+/// The listeners of a chain.
 #[derive(Debug)]
 pub struct Addresses {
     /// gpu-node-exporter's.
     pub exporter: Port,
     /// alert-relay's.
     pub relay: Port,
+    /// The standby relay's.
+    pub standby: Port,
     /// Alertmanager's.
     pub alertmanager: Port,
     /// Prometheus'.
@@ -25,6 +27,7 @@ impl Addresses {
         Ok(Self {
             exporter: Port::preferred(9100)?,
             relay: Port::preferred(8060)?,
+            standby: Port::preferred(8061)?,
             alertmanager: Port::preferred(9093)?,
             prometheus: Port::preferred(9090)?,
         })
@@ -35,6 +38,7 @@ impl Addresses {
         Ok(Self {
             exporter: Port::free()?,
             relay: Port::free()?,
+            standby: Port::free()?,
             alertmanager: Port::free()?,
             prometheus: Port::free()?,
         })
@@ -48,6 +52,11 @@ impl Addresses {
     /// A page of the relay.
     pub fn relay_url(&self, path: &str) -> String {
         url(&self.relay, path)
+    }
+
+    /// A page of the standby relay.
+    pub fn standby_url(&self, path: &str) -> String {
+        url(&self.standby, path)
     }
 
     /// A page of Alertmanager.
@@ -66,6 +75,7 @@ impl Addresses {
             ("Prometheus", &self.prometheus, "/alerts"),
             ("Alertmanager", &self.alertmanager, "/"),
             ("alert-relay", &self.relay, "/"),
+            ("its standby", &self.standby, "/"),
             ("exporter", &self.exporter, "/metrics"),
         ];
         let mut listing = String::new();

@@ -11,6 +11,7 @@ use yaml_serde::Value;
 
 use crate::chain::addresses::Addresses;
 use crate::chain::channels::Channels;
+use crate::process::Launch;
 use crate::time_lapse;
 
 /// What the files are derived from, besides the addresses.
@@ -84,6 +85,11 @@ impl RelaySettings {
     pub(crate) fn edited(file: PathBuf, environment: Vec<(&'static str, String)>) -> Self {
         Self { file, environment, text: None }
     }
+
+    /// A start of a relay under the environment.
+    pub(crate) fn put_on(&self, launch: Launch) -> Launch {
+        self.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+    }
 }
 
 /// Where the chain's files are written.
@@ -127,6 +133,7 @@ fn prometheus(source: &Source, addresses: &Addresses) -> Result<Texts> {
     let prometheus = shipped(source, PROMETHEUS)?
         .with("alertmanager:9093", &addresses.alertmanager.address().to_string())
         .with("alert-relay:8060", &addresses.relay.address().to_string())
+        .with("alert-relay-standby:8060", &addresses.standby.address().to_string())
         .with("localhost:9090", &addresses.prometheus.address().to_string())
         // There is no Grafana here: messages then have no link to it.
         .with("grafana: http://localhost:3000", "grafana: \"\"");
@@ -164,7 +171,10 @@ fn rule_files(source: &Source) -> Result<Vec<String>> {
 
 fn alertmanager(source: &Source, addresses: &Addresses) -> Result<String> {
     let relay = addresses.relay.address().to_string();
-    let mut shipped = shipped(source, ALERTMANAGER)?.with("alert-relay:8060", &relay);
+    let standby = addresses.standby.address().to_string();
+    let mut shipped = shipped(source, ALERTMANAGER)?
+        .with("alert-relay:8060", &relay)
+        .with("alert-relay-standby:8060", &standby);
     if let Some(channels) = &source.channels {
         shipped.text = channels.put_mailbox_into(&shipped.text)?;
     }
@@ -235,14 +245,16 @@ mod tests {
     use crate::programs;
 
     /// Every word that is replaced, and the shipped file that has it.
-    const REPLACED: [(&str, &str); 7] = [
+    const REPLACED: [(&str, &str); 9] = [
         (PROMETHEUS, "alertmanager:9093"),
         (PROMETHEUS, "alert-relay:8060"),
+        (PROMETHEUS, "alert-relay-standby:8060"),
         (PROMETHEUS, "localhost:9090"),
         (PROMETHEUS, "grafana: http://localhost:3000"),
         (NODES, "this-machine:9100"),
         (NODES, "node: this-machine"),
         (ALERTMANAGER, "alert-relay:8060"),
+        (ALERTMANAGER, "alert-relay-standby:8060"),
     ];
 
     /// A word that has gone would leave the chain with the shipped address, where nobody listens.

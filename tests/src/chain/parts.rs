@@ -60,6 +60,12 @@ pub fn relay(settings: &Path) -> Result<Launch> {
     Ok(Launch::new("alert-relay", &programs::ours("alert-relay")?).arg("serve").arg("--config").arg(settings))
 }
 
+/// The relay beside it, on the same file.
+pub(crate) fn standby(settings: &Path) -> Result<Launch> {
+    let launch = Launch::new("alert-relay-standby", &programs::ours("alert-relay")?);
+    Ok(launch.arg("serve").arg("--standby").arg("--config").arg(settings))
+}
+
 /// Alertmanager, alone: without the gossip that a single one has no use for.
 pub fn alertmanager(config: &Path, data: &Path, addresses: &Addresses) -> Result<Launch> {
     Ok(Launch::new("alertmanager", &programs::debian("prometheus-alertmanager")?)

@@ -5,9 +5,9 @@
 //!
 //! | broken | told by | test |
 //! | --- | --- | --- |
-//! | the relay is dead | Alertmanager's own mail | `a_dead_relay` |
+//! | the relay is dead | the standby relay, by robot and mail; Alertmanager's own mail | `a_dead_relay` |
 //! | Prometheus is dead: no heartbeat, no alert | the relay, when no sign of life comes | `a_stopped_heartbeat` |
-//! | the relay cannot store (full disk) | Alertmanager's own mail | `a_relay_that_cannot_store` |
+//! | the relay cannot store (full disk) | the same | `a_relay_that_cannot_store` |
 //! | the GPU driver is released and not taken again | the relay: `GpuDriverReleased` | `what_somebody_did_and_forgot` |
 //! | the calendar is not written any more | the relay: `CalendarUnusable` | `what_somebody_did_and_forgot` |
 //! | a target has a new name while messages wait for the old one | the command that reloads; if forced, `RelayQueueStranded` by both | `what_somebody_did_and_forgot` |
@@ -80,6 +80,15 @@ async fn mailed(chain: &Chain, recipients: &Recipients, to: &str, words: &str) {
     });
 }
 
+/// Waits until the robot was posted these words.
+async fn by_robot(recipients: &Recipients, words: &str) {
+    until(&format!("the robot to be told of {words}"), LIMIT, async || {
+        recipients.dingtalk.robot.posts().iter().any(|post| post.text.contains(words)).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn a_dead_relay() {
     let data = tempfile::tempdir().unwrap();
@@ -87,6 +96,8 @@ async fn a_dead_relay() {
     let mut chain = chain(&recipients, data.path(), PACE).await;
     chain.kill(Part::Relay);
     mailed(&chain, &recipients, TROUBLE_MAILBOX, "RelayDown").await;
+    mailed(&chain, &recipients, "ops@example.com", "RelayDown").await;
+    by_robot(&recipients, "RelayDown").await;
 }
 
 #[tokio::test]
@@ -107,11 +118,7 @@ async fn a_stopped_heartbeat() {
     .unwrap();
     chain.kill(Part::Prometheus);
     mailed(&chain, &recipients, "ops@example.com", "watchdog").await;
-    until("the robot to be told too", LIMIT, async || {
-        recipients.dingtalk.robot.posts().iter().any(|post| post.text.contains("watchdog")).then_some(())
-    })
-    .await
-    .unwrap();
+    by_robot(&recipients, "watchdog").await;
 }
 
 #[tokio::test]
@@ -127,6 +134,7 @@ async fn a_relay_that_cannot_store() {
     // Something to tell, which the relay then cannot store.
     chain.kill(Part::Exporter);
     mailed(&chain, &recipients, TROUBLE_MAILBOX, "AlertmanagerNotificationsFailing").await;
+    by_robot(&recipients, "AlertmanagerNotificationsFailing").await;
     let said = chain.process(Part::Relay).unwrap().output();
     assert!(said.contains("database or disk is full"), "{said}");
 }

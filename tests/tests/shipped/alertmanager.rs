@@ -30,8 +30,9 @@ fn alerts_go_where_they_are_meant_to() {
     check(&["alertname=HostCpuHigh", "severity=info", "node=a"], "relay");
     check(&["alertname=HostRebooted", "severity=info", "node=a"], "relay");
     check(&["alertname=RelayDeadLetters", "severity=critical"], "relay-trouble");
-    check(&["alertname=AlertmanagerNotificationsFailing", "severity=critical"], "relay-trouble");
-    check(&["alertname=RelayDown", "severity=critical", "job=alert-relay"], "relay-trouble");
+    for both in ["AlertmanagerNotificationsFailing", "RelayDown", "RelayStoreFailing"] {
+        check(&[&format!("alertname={both}"), "severity=critical"], "relay-standby,relay-trouble");
+    }
     check(&["alertname=RelayQueueStranded", "severity=critical", "target=ops"], "relay-trouble");
     check(&["alertname=RelayReloadRefused", "severity=warning"], "relay-trouble");
     check(&["alertname=CalendarUnusable", "severity=warning"], "relay");
@@ -51,13 +52,15 @@ fn every_webhook_has_its_counterpart_in_the_relay() {
         .map(|webhook| webhook["url"].as_str().unwrap());
     let mut seen = 0;
     for url in urls {
-        let path = url.strip_prefix("http://alert-relay:8060/api/v1/").unwrap_or_else(|| panic!("{url}"));
+        let relays = ["http://alert-relay:8060/api/v1/", "http://alert-relay-standby:8060/api/v1/"];
+        let path = relays.iter().find_map(|relay| url.strip_prefix(relay));
+        let path = path.unwrap_or_else(|| panic!("{url}"));
         let (kind, name) = path.split_once('/').unwrap();
         let section = if kind == "alerts" { "receivers" } else { "heartbeats" };
         assert!(relay[section].get(name).is_some(), "{url}: relay.yml has no `{section}.{name}`");
         seen += 1;
     }
-    assert!(seen >= 3);
+    assert!(seen >= 4);
 }
 
 /// An `equal` label that is missing on both sides counts as equal: without this guard, one alert without `node` mutes all others

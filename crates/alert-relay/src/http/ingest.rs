@@ -28,6 +28,7 @@ pub(super) async fn accept(
     body: Body,
 ) -> Response {
     let answer = async {
+        relay.refresh().await;
         relay.require_receiver(&receiver)?;
         require_plain_json(&headers)?;
         let source = named_source(query)?;

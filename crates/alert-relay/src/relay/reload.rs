@@ -7,7 +7,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 use tracing::{info, warn};
 
-use crate::relay::Relay;
+use crate::relay::{Relay, Role};
 use crate::settings::{Problem, Settings, removal};
 
 impl Relay {
@@ -27,13 +27,21 @@ impl Relay {
         reloaded
     }
 
+    /// Before a webhook: a standby takes the file as it is now. With mistakes in it, the settings in force tell of it.
+    pub(crate) async fn refresh(self: &Arc<Self>) {
+        if self.role == Role::Standby && self.refreshed.is_due(self.parts.clock.passed()) {
+            // What was wrong is in the log.
+            let _ = self.reload(false).await;
+        }
+    }
+
     async fn try_reload(&self, is_forced: bool) -> Result<(), Vec<Problem>> {
         let deliverer = self.deliverer.lock().await;
         let file = self.file.clone();
         // Reads files, which may be on a slow disk.
         let loaded = tokio::task::spawn_blocking(move || Settings::load(&file)).await;
         let settings = match loaded {
-            Ok(loaded) => loaded.map_err(|rejected| rejected.problems)?,
+            Ok(loaded) => self.role.of(loaded.map_err(|rejected| rejected.problems)?),
             Err(panicked) => return Err(vec![self.cannot_reload(&panicked)]),
         };
         let losses = self.losses(&settings).await;

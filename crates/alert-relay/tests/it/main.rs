@@ -27,6 +27,8 @@ mod settings;
 #[cfg(test)]
 mod slow_bodies;
 #[cfg(test)]
+mod standby;
+#[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod store_files;

@@ -57,25 +57,30 @@ impl Home {
 
     /// Starts to serve, and returns once it listens.
     pub(crate) fn serve(&self) -> Serving {
-        self.start(&mut relay())
+        self.start(&mut relay(), &[])
+    }
+
+    /// The same with these options of `serve`.
+    pub(crate) fn serve_as(&self, options: &[&str]) -> Serving {
+        self.start(&mut relay(), options)
     }
 
     /// The same behind a web-config file.
     pub(crate) fn serve_behind(&self, web_config: &str) -> Serving {
         let file = self.path().join("web.yml");
         std::fs::write(&file, web_config).unwrap();
-        self.start(relay().env("ALERT_RELAY__SERVER__WEB_CONFIG_FILE", file))
+        self.start(relay().env("ALERT_RELAY__SERVER__WEB_CONFIG_FILE", file), &[])
     }
 
     /// The same with these settings of `server`, from the environment.
     pub(crate) fn serve_with(&self, server: &[(&str, &str)]) -> Serving {
         let variables = server.iter().map(|(key, value)| (format!("ALERT_RELAY__SERVER__{key}"), value));
-        self.start(relay().envs(variables))
+        self.start(relay().envs(variables), &[])
     }
 
-    fn start(&self, relay: &mut Command) -> Serving {
-        let mut child =
-            relay.args(["serve", "--config"]).arg(self.settings()).stderr(Stdio::piped()).spawn().unwrap();
+    fn start(&self, relay: &mut Command, options: &[&str]) -> Serving {
+        let relay = relay.args(["serve", "--config"]).arg(self.settings()).args(options);
+        let mut child = relay.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
         std::thread::spawn(move || {
