@@ -8,6 +8,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
@@ -18,6 +19,7 @@ use crate::render::environment::environment;
 use crate::render::markup::Markup;
 
 mod address;
+mod built_in;
 mod change;
 pub(crate) mod clean;
 pub(crate) mod context;
@@ -27,6 +29,8 @@ mod labels;
 pub(crate) mod markup;
 mod times;
 pub(crate) mod words;
+
+pub(crate) use built_in::BuiltIn;
 
 /// A message in words, still in pieces: [`split`](crate::split) packs them into parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,11 +52,11 @@ pub(crate) struct Draft {
 }
 
 /// The compiled templates of one target in one dialect.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Templates {
     markup: Markup,
     language: Language,
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     /// The target's own file, for messages about it.
     own: Option<PathBuf>,
 }
@@ -69,7 +73,7 @@ const TITLE_LIMIT: usize = 150;
 impl Templates {
     /// The texts the relay comes with.
     pub(crate) fn built_in(markup: Markup, language: Language) -> Self {
-        Self { markup, language, environment: environment(markup, language), own: None }
+        Self { markup, language, environment: Arc::new(environment(markup, language)), own: None }
     }
 
     /// The texts with a target's own template in front, compiled and tried on every sample.
@@ -91,7 +95,9 @@ impl Templates {
             sample,
         };
         let mut templates = Self::built_in(markup, language);
-        templates.environment.add_template_owned("own", source).map_err(|error| faulty(&error, None))?;
+        Arc::make_mut(&mut templates.environment)
+            .add_template_owned("own", source)
+            .map_err(|error| faulty(&error, None))?;
         templates.own = Some(path.to_owned());
         for (name, message) in sample::all() {
             templates.fill("own", &message, Detail::LEVELS[0]).map_err(|error| faulty(&error, Some(name)))?;
@@ -127,6 +133,11 @@ impl Templates {
     /// The language of the words.
     pub(crate) fn language(&self) -> Language {
         self.language
+    }
+
+    #[cfg(test)]
+    fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.environment, &other.environment)
     }
 
     fn fill(&self, name: &str, message: &Message, detail: Detail) -> Result<Draft, Error> {
@@ -346,7 +357,7 @@ mod tests {
         for markup in [Markup::DingTalk, Markup::Wecom, Markup::Plain, Markup::Html] {
             for language in [Language::ZhCn, Language::En] {
                 let mut templates = Templates::built_in(markup, language);
-                templates.environment.set_fuel(Some(environment::FUEL / 10));
+                Arc::make_mut(&mut templates.environment).set_fuel(Some(environment::FUEL / 10));
                 for (name, message) in sample::all() {
                     for detail in Detail::LEVELS {
                         let draft = templates.fill("built-in", &message, detail);

@@ -14,6 +14,7 @@ use crate::address;
 use crate::channel::Roots;
 use crate::message::Language;
 use crate::people::People;
+use crate::render::BuiltIn;
 use crate::routes::ReceiverSettings;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::layers::{NAMED_SECTIONS, Overrides};
@@ -193,6 +194,7 @@ fn read(
         forced_language,
         names: &names,
         roots: Roots::default(),
+        built_in: BuiltIn::default(),
     };
     let targets = root
         .named_sections("targets")

@@ -14,7 +14,7 @@ use crate::channel::robot_id::RobotId;
 use crate::channel::roots::Roots;
 use crate::message::{Language, Message, Wording};
 use crate::outcome::Outcome;
-use crate::render::TemplateError;
+use crate::render::{BuiltIn, TemplateError};
 
 /// The channel of one target, ready to use: its section read, its templates compiled, its client built.
 pub(crate) trait Channel: Debug + Send + Sync {
@@ -71,6 +71,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) timeout: Duration,
     /// The authorities that all channels trust.
     pub(crate) roots: &'a Roots,
+    /// The texts that all channels share.
+    pub(crate) built_in: &'a BuiltIn,
 }
 
 impl Setup<'_> {

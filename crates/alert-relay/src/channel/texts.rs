@@ -19,9 +19,9 @@ impl Texts {
     pub(super) fn open(markup: Markup, setup: &Setup<'_>) -> Option<Self> {
         let rich = match setup.template {
             Some(path) => setup.compiled(Templates::with_file(markup, setup.language, path))?,
-            None => Templates::built_in(markup, setup.language),
+            None => setup.built_in.texts(markup, setup.language),
         };
-        Some(Self { rich, plain: Templates::built_in(Markup::Plain, setup.language) })
+        Some(Self { rich, plain: setup.built_in.texts(Markup::Plain, setup.language) })
     }
 
     /// The title and the texts of the parts. Less detail is tried before anything is left out: a short text about every alert

@@ -4,6 +4,7 @@
 //! can, and what they wrote is tried on every sample at load.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
@@ -16,10 +17,10 @@ use crate::render::environment::environment;
 use crate::render::markup::Markup;
 
 /// The compiled templates of one target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct JsonTemplates {
     language: Language,
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     /// The target's own file, for messages about it.
     own: Option<PathBuf>,
 }
@@ -36,7 +37,7 @@ impl JsonTemplates {
         environment
             .add_template("webhook", include_str!("../../templates/webhook.json.j2"))
             .expect("our own template compiles: a test renders it");
-        Self { language, environment, own: None }
+        Self { language, environment: Arc::new(environment), own: None }
     }
 
     /// A target's own template, compiled and tried on every sample.
@@ -49,13 +50,20 @@ impl JsonTemplates {
             sample,
         };
         let mut templates = Self::built_in(language);
-        templates.environment.add_template_owned("own", source).map_err(|error| faulty(&error, None))?;
+        Arc::make_mut(&mut templates.environment)
+            .add_template_owned("own", source)
+            .map_err(|error| faulty(&error, None))?;
         templates.own = Some(path.to_owned());
         for (name, message) in sample::all() {
             let variables = templates.variables(&message, Detail::LEVELS[0], "title", "text", None);
             templates.fill("own", &variables).map_err(|error| faulty(&error, Some(name)))?;
         }
         Ok(templates)
+    }
+
+    /// The language of the words.
+    pub(crate) fn language(&self) -> Language {
+        self.language
     }
 
     /// The body for a message, whose plain words are `title` and `text`. Never fails: a template that does gives way to the relay's shape

@@ -10,6 +10,7 @@ use crate::address;
 use crate::budget::Budget;
 use crate::channel::{Channel, KINDS, Kind, Roots, Setup};
 use crate::message::Language;
+use crate::render::BuiltIn;
 use crate::settings::fallback::Fallbacks;
 use crate::settings::names::Names;
 
@@ -43,6 +44,8 @@ pub(super) struct Context<'a> {
     pub(super) names: &'a Names<'a>,
     /// Read once, whatever the number of targets.
     pub(super) roots: Roots,
+    /// Compiled once.
+    pub(super) built_in: BuiltIn,
 }
 
 pub(super) fn read(
@@ -94,6 +97,7 @@ pub(super) fn read(
             proxy: proxy.as_ref(),
             timeout: timeout.unwrap_or(kind.timeout),
             roots: &context.roots,
+            built_in: &context.built_in,
         };
         channels.extend((kind.open)(own, &setup));
     }

@@ -20,7 +20,7 @@ impl Bodies {
     /// A template named `*.html` or `*.html.j2` replaces the HTML part. Any other replaces the plain part and drops the HTML one,
     /// so that everybody reads what its author wrote.
     pub(super) fn open(setup: &Setup<'_>) -> Option<Self> {
-        let built_in = |markup| Templates::built_in(markup, setup.language);
+        let built_in = |markup| setup.built_in.texts(markup, setup.language);
         let Some(path) = setup.template else {
             return Some(Self { text: built_in(Markup::Plain), html: Some(built_in(Markup::Html)) });
         };

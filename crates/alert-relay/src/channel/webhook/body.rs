@@ -38,9 +38,9 @@ impl Bodies {
     pub(super) fn open(setup: &Setup<'_>) -> Option<Self> {
         let json = match setup.template {
             Some(path) => setup.compiled(JsonTemplates::with_file(setup.language, path))?,
-            None => JsonTemplates::built_in(setup.language),
+            None => setup.built_in.json(setup.language),
         };
-        Some(Self { json, plain: Templates::built_in(Markup::Plain, setup.language) })
+        Some(Self { json, plain: setup.built_in.texts(Markup::Plain, setup.language) })
     }
 
     /// All of the message, in less detail after a refusal.
