@@ -1,7 +1,8 @@
 //! The stream to a mail server: what comes from it is bounded, and comes when it was asked for.
 //!
 //! lettre reads a line until it ends and a reply until its last line, however long that takes. A server that never ends a line would
-//! fill the memory. Here a line and a conversation have a length beyond which the connection fails.
+//! fill the memory. Here a line and a conversation have a length beyond which the connection fails. lettre waits on where a line ends in a
+//! bare line feed, and panics where EHLO is answered by nothing but blanks. Here both end the conversation.
 //!
 //! lettre also keeps what comes behind a reply, and takes it for the answer to its next command: after two answers to one command the answer to
 //! RCPT is read as the one to the mail itself, and a mail that nobody took counts as delivered. Here nothing more is asked of such a server.
@@ -30,6 +31,12 @@ pub(super) enum WireError {
     /// A line does not end.
     #[error("a line of the server's reply has more than {LINE_LIMIT} bytes")]
     Line,
+    /// It ends in a bare line feed (RFC 5321, 2.3.8).
+    #[error("a line of the server's reply does not end in CR LF")]
+    End,
+    /// Its text has blanks only.
+    #[error("a line of the server's reply has only blanks behind its code")]
+    Blank,
     /// The replies have no end.
     #[error("the server's replies have more than {CONVERSATION_LIMIT} bytes or {LINES_LIMIT} lines")]
     Conversation,
@@ -54,8 +61,8 @@ pub(super) struct Wire<S> {
     peer: SocketAddr,
     /// What is read before anything that comes from the stream.
     replayed: Vec<u8>,
-    /// Bytes of the present line.
-    line: usize,
+    /// The present line.
+    line: Vec<u8>,
     /// Another line of the same reply follows: its code is followed by `-` (RFC 5321, 4.2.1).
     is_continued: bool,
     /// The reply to what was last written has been read to its end.
@@ -74,7 +81,7 @@ pub(super) struct Said {
 
 impl<S> Wire<S> {
     pub(super) fn new(stream: S, peer: SocketAddr) -> Self {
-        let (line, said) = (0, Said::default());
+        let (line, said) = (Vec::new(), Said::default());
         // The server speaks first.
         let (is_continued, is_answered, unasked) = (false, false, 0);
         Self { stream, peer, replayed: Vec::new(), line, is_continued, is_answered, unasked, said }
@@ -100,15 +107,19 @@ impl<S> Wire<S> {
         for byte in bytes {
             self.unasked += usize::from(self.is_answered);
             if *byte == b'\n' {
+                // What comes behind an answer cannot take it back.
+                if !self.is_answered {
+                    check_end(&self.line)?;
+                }
                 self.is_answered |= !self.is_continued;
                 self.is_continued = false;
-                self.line = 0;
+                self.line.clear();
                 self.said.lines += 1;
             } else {
-                self.is_continued |= self.line == 3 && *byte == b'-';
-                self.line += 1;
+                self.is_continued |= self.line.len() == 3 && *byte == b'-';
+                self.line.push(*byte);
             }
-            if self.line >= LINE_LIMIT {
+            if self.line.len() >= LINE_LIMIT {
                 return Err(WireError::Line);
             }
         }
@@ -116,6 +127,15 @@ impl<S> Wire<S> {
         let is_too_much = self.said.bytes > CONVERSATION_LIMIT || self.said.lines > LINES_LIMIT;
         if is_too_much { Err(WireError::Conversation) } else { Ok(()) }
     }
+}
+
+/// Refuses what lettre cannot read, of a line without its line feed.
+fn check_end(line: &[u8]) -> Result<(), WireError> {
+    let line = line.strip_suffix(b"\r").ok_or(WireError::End)?;
+    // Behind the three digits and a hyphen or blank.
+    let text = line.get(4..).unwrap_or_default();
+    let is_blank = !text.is_empty() && String::from_utf8_lossy(text).trim().is_empty();
+    if is_blank { Err(WireError::Blank) } else { Ok(()) }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
@@ -190,6 +210,22 @@ mod tests {
         check("250-mail.example\r\n250 STARTTLS\r\n", Some(0));
         check("250-mail.example\r\n250-STARTTLS\r\n", None);
         check("220 go-on\r\n250 forged\r\n", Some(12));
-        check("\n", Some(0));
+        check("250 \r\n", Some(0));
+        check("\r\n", Some(0));
+        check("250 OK\r\nwhatever\n   \r\n", Some(14));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_ends_the_conversation() {
+        let check = |bytes: &str, expected| {
+            let mut wire = Wire::new(tokio::io::empty(), SocketAddr::from(([127, 0, 0, 1], 25)));
+            assert_eq!(wire.count(bytes.as_bytes()), Err(expected), "{bytes:?}");
+        };
+        check("220 mail.example\n", WireError::End);
+        check("\n", WireError::End);
+        check("250-mail.example\r\n250 \r\r\n", WireError::Blank);
+        check("250-mail.example\r\n250-  \r\n250 STARTTLS\r\n", WireError::Blank);
+        check("250 \u{a0}\u{2003}\r\n", WireError::Blank);
+        check("250 \n\r\n", WireError::End);
     }
 }
