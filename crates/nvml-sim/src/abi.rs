@@ -8,6 +8,7 @@ mod device;
 mod events;
 mod fields;
 mod library;
+mod numbers;
 mod nvlink;
 mod output;
 mod system;

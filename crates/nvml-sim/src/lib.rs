@@ -11,6 +11,7 @@
 mod abi;
 mod curve;
 mod duration;
+mod incident;
 mod machine;
 mod model;
 mod nvlink;

@@ -4,8 +4,9 @@
 
 use nvml_wrapper_sys::bindings as nvml;
 
+use crate::incident::{Incident, Kind};
 use crate::model::Card;
-use crate::scenario::{Group, Incident, Kind, Scenario};
+use crate::scenario::{Group, Scenario};
 
 /// An NVML error code.
 pub(crate) type Code = nvml::nvmlReturn_enum;

@@ -2,8 +2,8 @@
 
 use nvml_wrapper_sys::bindings as nvml;
 
+use crate::incident::{Incident, Kind};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED, whole};
-use crate::scenario::{Incident, Kind};
 
 /// Bytes that a busy GPU sends over each link; only has to be plausible.
 const TRANSMIT_BYTES_PER_BUSY_SECOND: f64 = 8e9;

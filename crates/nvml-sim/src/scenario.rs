@@ -1,6 +1,6 @@
 //! Scenario files: what a simulated machine has, and what happens to it when.
 //!
-//! Owns the YAML and its checks; README.md is the reference. Leaves out what a moment looks like: that is
+//! Owns the YAML and its checks; an `incident`'s stand there. README.md is the reference. Leaves out what a moment looks like: that is
 //! [`machine`](crate::machine)'s.
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::curve::Curve;
 use crate::duration::{duration, optional_duration};
+use crate::incident::{Incident, NEVER};
 use crate::model::Model;
 
 const DEFAULT: &str = include_str!("../scenarios/h100x8.yaml");
@@ -112,81 +113,6 @@ pub(crate) struct Ecc {
     pub(crate) uncorrected: u64,
 }
 
-/// One thing that goes wrong with one GPU.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Incident {
-    /// The GPU's index.
-    pub(crate) gpu: u32,
-    /// When it begins, from the origin of time.
-    #[serde(default = "never", deserialize_with = "duration")]
-    pub(crate) at: Duration,
-    /// A file instead of `at` and `until`: the incident begins when the file is written and ends when it is removed.
-    #[serde(default)]
-    trigger: Option<PathBuf>,
-    /// When it ends; without it, never.
-    #[serde(default, deserialize_with = "optional_duration")]
-    pub(crate) until: Option<Duration>,
-    /// What happens.
-    pub(crate) kind: Kind,
-    /// The XID code this incident raises as it begins.
-    #[serde(default)]
-    pub(crate) xid: Option<u32>,
-    /// The NVLink that is concerned, counted from 0: for the kinds about links.
-    #[serde(default)]
-    pub(crate) link: Option<u32>,
-    /// Time each call to this GPU takes: for `kind: slow`.
-    #[serde(default, deserialize_with = "optional_duration")]
-    pub(crate) latency: Option<Duration>,
-    /// The one call that is concerned; without it, all calls to the GPU.
-    #[serde(default)]
-    pub(crate) call: Option<String>,
-    /// What the calls answer: for `kind: error`.
-    #[serde(default)]
-    pub(crate) code: Option<u32>,
-    /// The GPU returns only to programs that initialise after `until`: for `kind: lost`.
-    #[serde(default)]
-    reinit: bool,
-}
-
-/// The kinds of incident.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    /// Every call answers `GPU_IS_LOST` (15), the lookup by index too.
-    Lost,
-    /// Calls never return.
-    Hang,
-    /// Calls write to an invalid address (`SIGSEGV`).
-    Crash,
-    /// Calls end the process (`SIGABRT`).
-    Abort,
-    /// Calls take `latency` each.
-    Slow,
-    /// The clocks are held down for heat.
-    Thermal,
-    /// Nothing but the `xid`.
-    Xid,
-    /// Calls answer `code`.
-    Error,
-    /// The `link` is inactive, and its counters answer `NOT_SUPPORTED`.
-    NvlinkDown,
-    /// The `link` recovers once, and then counts ten replays and ten CRC errors a second.
-    NvlinkErrors,
-}
-
-impl Incident {
-    /// True while it lasts; `t` is seconds from the origin.
-    pub(crate) fn lasts_at(&self, t: f64) -> bool {
-        t >= self.at.as_secs_f64() && self.until.is_none_or(|until| t < until.as_secs_f64())
-    }
-
-    /// True when it happens to this call.
-    pub(crate) fn concerns(&self, call: &str) -> bool {
-        self.call.as_deref().is_none_or(|only| only == call)
-    }
-}
-
 /// Why a scenario can't be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScenarioError {
@@ -226,37 +152,9 @@ impl Scenario {
             return Err(fail("gpus".to_owned(), format!("{gpus} GPUs, expected at most {MAX_GPUS}")));
         }
         for (i, incident) in scenario.incidents.iter().enumerate() {
-            let key = |field: &str| format!("incidents[{i}].{field}");
-            match (&incident.trigger, incident.at, incident.until) {
-                (None, at, _) if at == never() => {
-                    return Err(fail(key("at"), "expected when it begins, such as 30s".to_owned()));
-                }
-                (Some(_), at, until) if at != never() || until.is_some() => {
-                    return Err(fail(key("trigger"), "expected instead of `at` and `until`".to_owned()));
-                }
-                _ => {}
-            }
-            if u64::from(incident.gpu) >= gpus {
-                let problem = format!("no GPU `{}`: the scenario has {gpus}, counted from 0", incident.gpu);
-                return Err(fail(key("gpu"), problem));
-            }
-            if incident.kind == Kind::Xid && incident.xid.is_none() {
-                return Err(fail(key("xid"), "expected the code to raise, such as 79".to_owned()));
-            }
-            if (incident.kind == Kind::Slow) != incident.latency.is_some() {
-                return Err(fail(key("latency"), "expected with `kind: slow`, and only there".to_owned()));
-            }
-            if (incident.kind == Kind::Error) != incident.code.is_some() {
-                return Err(fail(key("code"), "expected with `kind: error`, and only there".to_owned()));
-            }
-            let is_about_link = matches!(incident.kind, Kind::NvlinkDown | Kind::NvlinkErrors);
-            if is_about_link != incident.link.is_some() {
-                let problem = "expected with `kind: nvlink_down` and `nvlink_errors`, and only there";
-                return Err(fail(key("link"), problem.to_owned()));
-            }
-            if incident.reinit && (incident.kind != Kind::Lost || incident.until.is_none()) {
-                return Err(fail(key("reinit"), "expected with `kind: lost` and `until`".to_owned()));
-            }
+            incident
+                .check(gpus)
+                .map_err(|(field, problem)| fail(format!("incidents[{i}].{field}"), problem))?;
         }
         Ok(scenario)
     }
@@ -272,7 +170,7 @@ impl Scenario {
         for incident in &mut self.incidents {
             let Some(trigger) = &incident.trigger else { continue };
             incident.at = match written(trigger) {
-                None => never(),
+                None => NEVER,
                 // It was there before the scenario began.
                 Some(Duration::ZERO) => Duration::ZERO,
                 Some(at) => at.saturating_add(TRIGGER_DELAY),
@@ -298,10 +196,6 @@ const MAX_GPUS: u64 = 77;
 
 fn one() -> u32 {
     1
-}
-
-fn never() -> Duration {
-    Duration::MAX
 }
 
 fn yes() -> bool {
@@ -339,6 +233,7 @@ mod tests {
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: xid }]\n",
             "description: x\ngpus: [{ model: rtx4090, count: 4294967295 }, { model: rtx4090 }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: error }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: answer }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: lost, reinit: true }]\n",
             "description: x\ngpus: [{ model: h100-sxm }]\nincidents: [{ gpu: 0, at: 1s, kind: nvlink_down }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, trigger: /tmp/x, until: 1s, kind: lost }]\n",

@@ -13,7 +13,7 @@ mod support;
 
 pub(crate) use nvml_wrapper::error::NvmlError;
 pub(crate) use nvml_wrapper::sys_exports::field_id;
-pub(crate) use nvml_wrapper::{Device, enum_wrappers, enums};
+pub(crate) use nvml_wrapper::{Device, enum_wrappers};
 
 pub(crate) use self::ask::{Ask, Field, Moment};
 pub(crate) use self::cached::Cached;

@@ -6,6 +6,7 @@ mod gpu_check;
 mod gpu_faults;
 mod gpu_hangs;
 mod hanging_files;
+mod impossible_numbers;
 mod nvlink;
 mod open_files;
 mod start;

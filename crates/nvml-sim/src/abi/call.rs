@@ -5,8 +5,9 @@ use std::time::Duration;
 use nvml_wrapper_sys::bindings as nvml;
 
 use super::library::{Library, hang, index, library};
+use super::numbers::Numbers;
+use crate::incident::Kind;
 use crate::machine::{Code, Gpu};
-use crate::scenario::Kind;
 
 /// Does what the scenario's incidents do to calls to this GPU, or to this one call.
 pub(super) fn apply_incidents(library: &Library, index: u32, call: &str) -> Result<(), Code> {
@@ -23,7 +24,7 @@ pub(super) fn apply_incidents(library: &Library, index: u32, call: &str) -> Resu
             // SAFETY: none; the invalid write is the point, it ends the process with SIGSEGV.
             Kind::Crash => unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(0) },
             Kind::Slow => wait += incident.latency.unwrap_or(Duration::ZERO),
-            Kind::Thermal | Kind::Xid | Kind::NvlinkDown | Kind::NvlinkErrors => {}
+            Kind::Thermal | Kind::Xid | Kind::Answer | Kind::NvlinkDown | Kind::NvlinkErrors => {}
         }
     }
     if !wait.is_zero() {
@@ -43,4 +44,18 @@ pub(super) fn read<T>(
     let index = index(device)?;
     apply_incidents(&library, index, call)?;
     reading(library.gpu(index)?)
+}
+
+/// The same for an answer of numbers, which the scenario may set.
+pub(super) fn read_numbers<T: Numbers>(
+    device: nvml::nvmlDevice_t,
+    call: &str,
+    reading: impl FnOnce(Gpu<'_>) -> Result<T, Code>,
+) -> Result<T, Code> {
+    read(device, call, |gpu| number_set(gpu, call).map_or_else(|| reading(gpu), |number| Ok(T::all(number))))
+}
+
+/// The number that the scenario sets in this call's answers.
+pub(super) fn number_set(gpu: Gpu<'_>, call: &str) -> Option<u64> {
+    gpu.incidents().filter(|incident| incident.concerns(call)).find_map(|incident| incident.number)
 }

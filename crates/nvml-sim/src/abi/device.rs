@@ -4,7 +4,7 @@ use std::os::raw::{c_char, c_int, c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::call::read;
+use super::call::{read, read_numbers};
 use super::library::MARK;
 use super::output::{code, fill, give, give_text};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
@@ -15,7 +15,7 @@ macro_rules! readings {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, out: *mut $out) -> Code {
             // SAFETY: NVML's contract: `out` points to one value of this type.
-            unsafe { give(out, read(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
+            unsafe { give(out, read_numbers(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
         }
     )*};
 }
@@ -25,7 +25,6 @@ readings! {
     fn nvmlDeviceGetMinorNumber -> c_uint = |gpu| Ok(gpu.index);
     fn nvmlDeviceGetBrand -> nvml::nvmlBrandType_enum = |gpu| Ok(gpu.card().brand);
     fn nvmlDeviceGetArchitecture -> nvml::nvmlDeviceArchitecture_t = |gpu| Ok(gpu.card().architecture);
-    fn nvmlDeviceGetPciInfo_v3 -> nvml::nvmlPciInfo_t = |gpu| Ok(pci_info(gpu));
     fn nvmlDeviceGetMemoryInfo -> nvml::nvmlMemory_t = |gpu| Ok(nvml::nvmlMemory_t {
         total: gpu.card().memory_total,
         free: gpu.memory_free(),
@@ -53,6 +52,15 @@ readings! {
     fn nvmlDeviceGetPersistenceMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(1);
     fn nvmlDeviceGetRetiredPagesPendingStatus -> nvml::nvmlEnableState_enum = |_gpu| Err(NOT_SUPPORTED);
     fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetPciInfo_v3(
+    device: nvml::nvmlDevice_t,
+    out: *mut nvml::nvmlPciInfo_t,
+) -> Code {
+    // SAFETY: NVML's contract: `out` points to one struct.
+    unsafe { give(out, read(device, "nvmlDeviceGetPciInfo_v3", |gpu| Ok(pci_info(gpu)))) }
 }
 
 fn pci_info(gpu: Gpu<'_>) -> nvml::nvmlPciInfo_t {
@@ -94,7 +102,7 @@ macro_rules! chosen_readings {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, $which: $choice, out: *mut $out) -> Code {
             // SAFETY: NVML's contract: `out` points to one value of this type.
-            unsafe { give(out, read(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
+            unsafe { give(out, read_numbers(device, stringify!($name), |$gpu: Gpu<'_>| $reading)) }
         }
     )*};
 }
@@ -131,7 +139,7 @@ macro_rules! pairs {
     ($(fn $name:ident -> ($first:ty, $second:ty) = |$gpu:ident| $reading:expr;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, first: *mut $first, second: *mut $second) -> Code {
-            let answer = read(device, stringify!($name), |$gpu: Gpu<'_>| $reading);
+            let answer = read_numbers(device, stringify!($name), |$gpu: Gpu<'_>| $reading);
             // SAFETY: NVML's contract: both point to one value of their type.
             code(answer.and_then(|(a, b)| unsafe {
                 match (give(first, Ok(a)), give(second, Ok(b))) {
@@ -167,7 +175,7 @@ unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
     device: nvml::nvmlDevice_t,
     out: *mut nvml::nvmlMemory_v2_t,
 ) -> Code {
-    let answer = read(device, "nvmlDeviceGetMemoryInfo_v2", |gpu| {
+    let answer = read_numbers(device, "nvmlDeviceGetMemoryInfo_v2", |gpu| {
         if out.is_null() {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
         }
@@ -195,7 +203,7 @@ unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
     _counter: nvml::nvmlEccCounterType_enum,
     count: *mut c_ulonglong,
 ) -> Code {
-    let answer = read(device, "nvmlDeviceGetTotalEccErrors", |gpu| {
+    let answer = read_numbers(device, "nvmlDeviceGetTotalEccErrors", |gpu| {
         let (corrected, uncorrected) = gpu.ecc_errors()?;
         match error {
             nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => Ok(corrected),
@@ -207,16 +215,24 @@ unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
     unsafe { give(count, answer) }
 }
 
-/// Cards of these ages remap rows instead of retiring pages.
+/// How many, and no addresses. Cards of these ages remap rows instead of retiring pages.
 #[unsafe(no_mangle)]
-extern "C" fn nvmlDeviceGetRetiredPages_v2(
+unsafe extern "C" fn nvmlDeviceGetRetiredPages(
     device: nvml::nvmlDevice_t,
     _cause: nvml::nvmlPageRetirementCause_enum,
-    _count: *mut c_uint,
+    count: *mut c_uint,
     _addresses: *mut c_ulonglong,
-    _timestamps: *mut c_ulonglong,
 ) -> Code {
-    code(read(device, "nvmlDeviceGetRetiredPages_v2", |_gpu| Err(NOT_SUPPORTED)))
+    let answer = read_numbers(device, "nvmlDeviceGetRetiredPages", |_gpu| Err::<c_uint, _>(NOT_SUPPORTED));
+    // As the driver answers whoever brings no room for addresses.
+    let is_too_small = answer.is_ok_and(|count| count > 0);
+    // SAFETY: NVML's contract: `count` points to one value.
+    match unsafe { give(count, answer) } {
+        nvml::nvmlReturn_enum_NVML_SUCCESS if is_too_small => {
+            nvml::nvmlReturn_enum_NVML_ERROR_INSUFFICIENT_SIZE
+        }
+        code => code,
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -227,14 +243,16 @@ unsafe extern "C" fn nvmlDeviceGetRemappedRows(
     pending: *mut c_uint,
     failed: *mut c_uint,
 ) -> Code {
-    code(read(device, "nvmlDeviceGetRemappedRows", |gpu| gpu.data_centre(|| ())).and_then(|()| {
-        for out in [corrected, uncorrected, pending, failed] {
-            // SAFETY: NVML's contract: all four point to one value each.
-            match unsafe { give(out, Ok(0)) } {
-                nvml::nvmlReturn_enum_NVML_SUCCESS => {}
-                refused => return Err(refused),
+    code(read_numbers(device, "nvmlDeviceGetRemappedRows", |gpu| gpu.data_centre(|| [0; 4])).and_then(
+        |rows| {
+            for (out, rows) in [corrected, uncorrected, pending, failed].into_iter().zip(rows) {
+                // SAFETY: NVML's contract: all four point to one value each.
+                match unsafe { give(out, Ok(rows)) } {
+                    nvml::nvmlReturn_enum_NVML_SUCCESS => {}
+                    refused => return Err(refused),
+                }
             }
-        }
-        Ok(())
-    }))
+            Ok(())
+        },
+    ))
 }

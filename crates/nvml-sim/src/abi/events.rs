@@ -10,8 +10,8 @@ use nvml_wrapper_sys::bindings as nvml;
 use super::call::apply_incidents;
 use super::library::{handle, index, library};
 use super::output::{code, give};
+use crate::incident::{Incident, Kind};
 use crate::machine::{Code, xids_between};
-use crate::scenario::{Incident, Kind};
 
 /// What an event set handle points to.
 struct EventSet {

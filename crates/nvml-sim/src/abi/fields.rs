@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::field_id;
 
-use super::call::apply_incidents;
+use super::call::{apply_incidents, number_set};
 use super::library::{index, library};
+use super::numbers::Numbers;
 use super::output::code;
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 use crate::nvlink::{self, NvLink};
@@ -53,6 +54,20 @@ fn field(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
     }
 }
 
+/// The same, or what the scenario sets.
+fn answer(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
+    let reading = field(gpu, id, scope);
+    match (number_set(gpu, FIELD_VALUES), reading) {
+        (None, reading) => reading,
+        (Some(number), Ok(Value::Int(_))) => Ok(Value::Int(Numbers::all(number))),
+        (Some(number), _) => Ok(Value::Long(number)),
+    }
+}
+
+/// The calls' names in scenarios.
+const FIELD_VALUES: &str = "nvmlDeviceGetFieldValues";
+const SAMPLES: &str = "nvmlDeviceGetSamples";
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetFieldValues(
     device: nvml::nvmlDevice_t,
@@ -62,7 +77,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        apply_incidents(&library, index, "nvmlDeviceGetFieldValues")?;
+        apply_incidents(&library, index, FIELD_VALUES)?;
         let gpu = library.gpu(index)?;
         let count = usize::try_from(count).map_err(|_| nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
         if values.is_null() {
@@ -73,7 +88,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
             entry.timestamp = microseconds(SystemTime::now()).cast_signed();
             entry.latencyUsec = 0;
             entry.nvmlReturn = nvml::nvmlReturn_enum_NVML_SUCCESS;
-            match field(gpu, entry.fieldId, entry.scopeId) {
+            match answer(gpu, entry.fieldId, entry.scopeId) {
                 Ok(Value::Int(value)) => {
                     entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
                     entry.value = nvml::nvmlValue_t { uiVal: value };
@@ -91,7 +106,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
 
 /// How often the simulated driver samples, and how far back it remembers: as seen on real cards.
 const SAMPLE_STEP: Duration = Duration::from_millis(100);
-const SAMPLES_KEPT: u64 = 120;
+const SAMPLES_KEPT: c_uint = 120;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetSamples(
@@ -105,7 +120,7 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
     code((|| {
         let library = library()?;
         let index = index(device)?;
-        apply_incidents(&library, index, "nvmlDeviceGetSamples")?;
+        apply_incidents(&library, index, SAMPLES)?;
         let gpu = library.gpu(index)?;
         if kind != nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES {
             return Err(NOT_SUPPORTED);
@@ -113,13 +128,17 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
         if value_type.is_null() || count.is_null() {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
         }
-        gpu.utilization()?;
+        let set = number_set(gpu, SAMPLES);
+        if set.is_none() {
+            gpu.utilization()?;
+        }
         // SAFETY: not null; NVML's contract: both point to one value.
         unsafe { value_type.write(nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT) };
         if samples.is_null() {
             // The caller asks how much room to bring; like the driver, answer with the whole ring.
+            let room = set.map_or(SAMPLES_KEPT, Numbers::all);
             // SAFETY: as above.
-            unsafe { count.write(c_uint::try_from(SAMPLES_KEPT).unwrap_or(c_uint::MAX)) };
+            unsafe { count.write(room) };
             return Ok(());
         }
         // SAFETY: as above.
@@ -128,7 +147,7 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
         // Sample times lie on a grid of absolute time, so that two callers see the same samples.
         let newest = microseconds(SystemTime::now()) / step;
         let mut written = 0;
-        for tick in (newest.saturating_sub(SAMPLES_KEPT - 1)..=newest)
+        for tick in (newest.saturating_sub(u64::from(SAMPLES_KEPT) - 1)..=newest)
             .filter(|tick| tick * step > last_seen)
             .take(room)
         {
@@ -136,7 +155,10 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
             if end <= SAMPLE_STEP.as_secs_f64() {
                 continue;
             }
-            let percent = gpu.utilization_before(end, SAMPLE_STEP.as_secs_f64())?;
+            let percent = match set {
+                Some(number) => Numbers::all(number),
+                None => gpu.utilization_before(end, SAMPLE_STEP.as_secs_f64())?,
+            };
             let sample = nvml::nvmlSample_t {
                 timeStamp: tick * step,
                 sampleValue: nvml::nvmlValue_t { uiVal: percent },

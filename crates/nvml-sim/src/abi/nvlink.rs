@@ -4,7 +4,7 @@ use std::os::raw::{c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::call::read;
+use super::call::{read, read_numbers};
 use super::output::{fill, give};
 use crate::machine::NOT_SUPPORTED;
 use crate::nvlink::NvLink;
@@ -15,7 +15,7 @@ unsafe extern "C" fn nvmlDeviceGetNvLinkState(
     link: c_uint,
     active: *mut nvml::nvmlEnableState_enum,
 ) -> nvml::nvmlReturn_enum {
-    let answer = read(device, "nvmlDeviceGetNvLinkState", |gpu| {
+    let answer = read_numbers(device, "nvmlDeviceGetNvLinkState", |gpu| {
         Ok(nvml::nvmlEnableState_enum::from(NvLink::of(gpu, link)?.is_active()))
     });
     // SAFETY: NVML's contract: `active` points to one value.
@@ -29,7 +29,7 @@ unsafe extern "C" fn nvmlDeviceGetNvLinkErrorCounter(
     counter: nvml::nvmlNvLinkErrorCounter_enum,
     count: *mut c_ulonglong,
 ) -> nvml::nvmlReturn_enum {
-    let answer = read(device, "nvmlDeviceGetNvLinkErrorCounter", |gpu| {
+    let answer = read_numbers(device, "nvmlDeviceGetNvLinkErrorCounter", |gpu| {
         let link = NvLink::of(gpu, link)?;
         match counter {
             nvml::nvmlNvLinkErrorCounter_enum_NVML_NVLINK_ERROR_DL_REPLAY => link.replays(),

@@ -114,6 +114,19 @@ fn xids_are_delivered_to_those_who_wait() {
 }
 
 #[test]
+fn a_number_that_is_set_stands_in_the_answer_of_its_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("set.yaml");
+    let text = "description: set\ngpus: [{ model: h100-sxm }]\n\
+        incidents: [{ gpu: 0, at: 0s, kind: answer, number: 18446744073709551615, call: nvmlDeviceGetPowerUsage }]\n";
+    std::fs::write(&path, text).expect("writable");
+    let output = show(&path, Duration::from_mins(1), None);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("power=4294967295"), "cut to 32 bits: {output:?}");
+    assert!(text.contains("samples=120 ") || text.contains("samples=119 "), "no other call's: {text}");
+}
+
+#[test]
 fn a_bad_scenario_is_told_with_file_and_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bad.yaml");

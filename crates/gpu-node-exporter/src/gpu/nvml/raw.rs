@@ -2,10 +2,16 @@
 //! with `unsafe`.
 #![expect(unsafe_code, reason = "these calls have no safe wrapper; each is one C call with a checked answer")]
 
-use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
+use std::ptr;
+
+use nvml_wrapper::enum_wrappers::device::RetirementCause;
+use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try, nvml_try_count};
 use nvml_wrapper::struct_wrappers::device::FieldValueSample;
 use nvml_wrapper::{Device, Nvml};
-use nvml_wrapper_sys::bindings::{nvmlFieldValue_t, nvmlMemory_t, nvmlValue_t};
+use nvml_wrapper_sys::bindings::{
+    nvmlFieldValue_t, nvmlMemory_t, nvmlSample_t, nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES,
+    nvmlValue_t, nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT,
+};
 
 /// Frame buffer memory by the first version of the call, for drivers before R510: (total, used, free). `used`
 /// contains what later versions call reserved.
@@ -58,6 +64,50 @@ pub(super) fn field_values(
     // SAFETY: as above; `values` has `count` entries, which the call fills in.
     nvml_try(unsafe { call(device.handle(), count, values.as_mut_ptr()) })?;
     Ok(values.into_iter().map(FieldValueSample::try_from).collect())
+}
+
+/// How many pages were retired for this cause, without their addresses: the wrapper's call makes room for as many as the driver says.
+pub(crate) fn retired_pages(device: &Device<'_>, cause: &RetirementCause) -> Result<u32, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetRetiredPages.as_ref())?;
+    let (mut count, mut unused) = (0, 0);
+    // SAFETY: as above; a count of 0 asks how many there are, and no address is written.
+    nvml_try_count(unsafe { call(device.handle(), cause.as_c(), &raw mut count, &raw mut unused) })?;
+    Ok(count)
+}
+
+/// How many samples of utilisation there may be since `last_seen` (microseconds since 1970).
+pub(crate) fn utilization_sample_count(device: &Device<'_>, last_seen: u64) -> Result<u32, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetSamples.as_ref())?;
+    let (mut value_type, mut count) = (0, 0);
+    let kind = nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES;
+    // SAFETY: as above; without a place for samples the call only counts.
+    nvml_try_count(unsafe {
+        call(device.handle(), kind, last_seen, &raw mut value_type, &raw mut count, ptr::null_mut())
+    })?;
+    Ok(count)
+}
+
+/// Samples of utilisation since `last_seen` (microseconds since 1970), at most `room`: time in the same unit, and percent.
+pub(crate) fn utilization_samples(
+    device: &Device<'_>,
+    last_seen: u64,
+    room: u32,
+) -> Result<Vec<(u64, u32)>, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetSamples.as_ref())?;
+    let (mut value_type, mut count) = (0, room);
+    let kind = nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES;
+    let empty = nvmlSample_t { timeStamp: 0, sampleValue: nvmlValue_t { ullVal: 0 } };
+    let mut samples = vec![empty; room as usize];
+    // SAFETY: as above; `samples` has room for `count` entries.
+    nvml_try(unsafe {
+        call(device.handle(), kind, last_seen, &raw mut value_type, &raw mut count, samples.as_mut_ptr())
+    })?;
+    if value_type != nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the driver says that it has filled in this member, and all its bit patterns are numbers.
+    let percent = |sample: &nvmlSample_t| unsafe { sample.sampleValue.uiVal };
+    Ok(samples.iter().take(count as usize).map(|sample| (sample.timeStamp, percent(sample))).collect())
 }
 
 /// Highest CUDA version the driver supports, as 1000 × major + 10 × minor.

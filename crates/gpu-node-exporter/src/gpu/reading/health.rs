@@ -3,7 +3,7 @@
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::device::{EccCounter, MemoryError, RetirementCause};
-use crate::gpu::nvml::{Ask, Cached, Field, field_id};
+use crate::gpu::nvml::{Ask, Cached, Field, field_id, raw};
 use crate::gpu::subject::{Shown, Subject, each, each_by};
 
 readings! {
@@ -17,12 +17,15 @@ readings! {
         remaps_uncorrectable: u64,
         remap_pending: bool,
         remap_failed: bool,
-        retired_single_bit: u64,
-        retired_double_bit: u64,
+        retired_single_bit: u32,
+        retired_double_bit: u32,
         /// 0 none, 1 reset, 2 reboot, 3 drain, 4 drain and reset.
         recovery_action: u32,
     }
 }
+
+/// More than any board retires: that is 64 (NVIDIA, Dynamic Page Retirement).
+const MOST_PAGES: u32 = 4096;
 
 impl Subject for Health {
     type Kept = Cached<Self>;
@@ -139,8 +142,8 @@ fn read(ask: &mut Ask<'_>) -> Health {
     let is_pending = is_pending.and_then(|number| ask.meaning(pending, number, flag));
     let has_failed = has_failed.and_then(|number| ask.meaning(failed, number, flag));
     let recovery_action = recovery_action.and_then(|number| ask.meaning(action, number, action_of));
-    let mut pages =
-        |name, cause| ask.ask(name, |device| device.retired_pages(cause)).map(|pages| pages.len() as u64);
+    let possible = |pages| (pages <= MOST_PAGES).then_some(pages);
+    let mut pages = |name, cause| ask.quantity(name, |device| raw::retired_pages(device, &cause), possible);
     Health {
         ecc_corrected_volatile,
         ecc_uncorrected_volatile,

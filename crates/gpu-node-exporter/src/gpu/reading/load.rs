@@ -72,10 +72,10 @@ impl Subject for Load {
         let (place, moment) = (&mut kept.samples, ask.moment());
         let samples = "utilisation samples";
         let busy = ask.ask(samples, |device| busy_time(device, place, moment, SystemTime::now()));
-        let busy = busy.flatten().map(|busy| {
+        let busy = busy.and_then(|busy| {
             // What the other samples say holds all the same.
-            if let Some(percent) = busy.impossible {
-                ask.meaning(samples, percent, Ratio::from_percent);
+            if let Some(number) = busy.impossible {
+                ask.meaning(samples, number, |_| None::<()>);
             }
             busy.time
         });

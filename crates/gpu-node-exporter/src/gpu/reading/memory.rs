@@ -2,6 +2,8 @@
 
 mod peak;
 
+use std::fmt::{self, Debug};
+
 use self::peak::{Peak, WINDOW};
 use crate::family::Family;
 use crate::gpu::delta::readings;
@@ -20,12 +22,21 @@ readings! {
 }
 
 /// Sizes as the driver says them, in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Parts {
     total: u64,
     used: u64,
     free: u64,
     reserved: Option<u64>,
+}
+
+/// In words, for logs.
+impl Debug for Parts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { total, used, free, reserved } = self;
+        write!(out, "total {total}, used {used}, free {free}")?;
+        reserved.map_or(Ok(()), |reserved| write!(out, ", reserved {reserved}"))
+    }
 }
 
 /// A petabyte, which no GPU has.

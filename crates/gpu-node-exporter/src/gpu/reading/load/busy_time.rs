@@ -5,9 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::gpu::nvml::enum_wrappers::device::Sampling;
-use crate::gpu::nvml::enums::device::SampleValue;
-use crate::gpu::nvml::{Device, Moment, NvmlError};
+use crate::gpu::nvml::{Device, Moment, NvmlError, raw};
 use crate::units::{Ratio, Seconds};
 
 /// The place in the ring of samples that the last sweep came to.
@@ -38,46 +36,48 @@ impl Place {
 }
 
 /// Busy time between two sweeps.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Busy {
-    pub(super) time: Seconds,
-    /// A sample that is no share, in percent. It counts for nothing.
+    /// `None` on the first sweep, which only finds its place in the ring, and where the samples are not read.
+    pub(super) time: Option<Seconds>,
+    /// A number of samples that no ring holds; none of them was read. Or a sample that is no share, in percent; it counts for nothing.
     pub(super) impossible: Option<u32>,
 }
 
-/// Busy time between the newest sample of the last sweep and the newest now. `None` on the first sweep, which only
-/// finds its place in the ring. An idle GPU may have no samples at all (`NotFound`): that is no busy time.
+/// More than any ring holds: 120 were seen.
+const MOST_SAMPLES: u32 = 4096;
+
+/// Busy time between the newest sample of the last sweep and the newest now. An idle GPU may have no samples at all (`NotFound`): that is
+/// no busy time.
 pub(super) fn busy_time(
     device: &Device<'_>,
     place: &mut Place,
     moment: Moment,
     time_of_day: SystemTime,
-) -> Result<Option<Busy>, NvmlError> {
+) -> Result<Busy, NvmlError> {
     place.look(moment.now, time_of_day);
-    let samples = match device.samples(Sampling::GpuUtilization, place.newest) {
-        Ok(samples) => samples,
-        Err(NvmlError::NotFound) => {
-            return Ok(place.newest.map(|_| Busy { time: Seconds(0.0), impossible: None }));
-        }
+    let start = place.newest;
+    let last_seen = start.unwrap_or(0);
+    let read = raw::utilization_sample_count(device, last_seen).and_then(|count| match count {
+        0 => Ok(Ok(Vec::new())),
+        1..=MOST_SAMPLES => raw::utilization_samples(device, last_seen, count).map(Ok),
+        _ => Ok(Err(count)),
+    });
+    let samples = match read {
+        Ok(Ok(samples)) => samples,
+        Ok(Err(count)) => return Ok(Busy { time: None, impossible: Some(count) }),
+        Err(NvmlError::NotFound) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let samples = samples.iter().filter_map(|sample| match sample.value {
-        SampleValue::U32(percent) => Some((sample.timestamp, percent)),
-        _ => None,
-    });
-    let start = place.newest;
     let (busy, end) = integrate(start, of_this_time(samples, time_of_day), moment.longest_gap);
     place.newest = end;
-    Ok(start.map(|_| busy))
+    Ok(busy)
 }
 
 /// The samples in the order of their times, without those from before the time of day was set back.
-fn of_this_time(
-    samples: impl Iterator<Item = (u64, u32)>,
-    time_of_day: SystemTime,
-) -> impl Iterator<Item = (u64, u32)> {
+fn of_this_time(mut samples: Vec<(u64, u32)>, time_of_day: SystemTime) -> impl Iterator<Item = (u64, u32)> {
     let latest = time_of_day.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO) + TOLERANCE;
-    let mut samples: Vec<_> = samples.filter(|(time, _)| u128::from(*time) <= latest.as_micros()).collect();
+    samples.retain(|(time, _)| u128::from(*time) <= latest.as_micros());
     samples.sort_unstable();
     samples.into_iter()
 }
@@ -110,7 +110,7 @@ fn integrate(
         last = Some(time);
     }
     let mean = if covered > 0.0 { busy / covered } else { 0.0 };
-    (Busy { time: Seconds(busy + mean * holes), impossible }, last)
+    (Busy { time: start.map(|_| Seconds(busy + mean * holes)), impossible }, last)
 }
 
 #[cfg(test)]
@@ -134,11 +134,12 @@ mod tests {
             place.look(start + second(sweep), time);
             // As the driver answers: what is newer than the caller's newest, by time.
             let newest = place.newest;
-            let newer = ring.iter().copied().filter(|(at, _)| newest.is_none_or(|newest| *at > newest));
-            let (Busy { time: Seconds(busy), .. }, end) =
+            let newer =
+                ring.iter().copied().filter(|(at, _)| newest.is_none_or(|newest| *at > newest)).collect();
+            let (Busy { time: busy, .. }, end) =
                 integrate(newest, of_this_time(newer, time), Duration::from_mins(2));
             place.newest = end;
-            sums.push(newest.map(|_| busy));
+            sums.push(busy.map(|Seconds(busy)| busy));
         }
         sums.split_off(1)
     }
@@ -158,34 +159,34 @@ mod tests {
 
     #[test]
     fn samples_are_integrated_from_where_the_last_sweep_ended() {
-        type Case = (Option<u64>, &'static [(u64, u32)], f64, Option<u64>);
+        type Case = (Option<u64>, &'static [(u64, u32)], Option<f64>, Option<u64>);
         const SECOND: u64 = 1_000_000;
         let cases: [Case; 7] = [
             // The first sweep only finds its place; what the ring holds of earlier is not counted.
-            (None, &[(SECOND, 100), (2 * SECOND, 50)], 0.0, Some(2 * SECOND)),
-            (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], 1.5, Some(3 * SECOND)),
-            (Some(SECOND), &[], 0.0, Some(SECOND)),
+            (None, &[(SECOND, 100), (2 * SECOND, 50)], None, Some(2 * SECOND)),
+            (Some(SECOND), &[(2 * SECOND, 100), (3 * SECOND, 50)], Some(1.5), Some(3 * SECOND)),
+            (Some(SECOND), &[], Some(0.0), Some(SECOND)),
             // A repeated sample, and an invalid one.
-            (Some(SECOND), &[(SECOND, 100), (2 * SECOND, 50)], 0.5, Some(2 * SECOND)),
-            (Some(SECOND), &[(2 * SECOND, 4_000_000)], 0.0, Some(2 * SECOND)),
+            (Some(SECOND), &[(SECOND, 100), (2 * SECOND, 50)], Some(0.5), Some(2 * SECOND)),
+            (Some(SECOND), &[(2 * SECOND, 4_000_000)], Some(0.0), Some(2 * SECOND)),
             // The ring reaches back two of sixty seconds, and the GPU was as busy before as far as anybody knows.
             (
                 Some(SECOND),
                 &[(59 * SECOND, 9), (60 * SECOND, 100), (61 * SECOND, 50)],
-                45.0,
+                Some(45.0),
                 Some(61 * SECOND),
             ),
             // What it did while the machine slept is unknown.
-            (Some(SECOND), &[(900 * SECOND, 9), (901 * SECOND, 100)], 1.0, Some(901 * SECOND)),
+            (Some(SECOND), &[(900 * SECOND, 9), (901 * SECOND, 100)], Some(1.0), Some(901 * SECOND)),
         ];
         for (start, samples, busy, newest) in cases {
-            let (Busy { time: Seconds(sum), impossible }, end) =
+            let (Busy { time, impossible }, end) =
                 integrate(start, samples.iter().copied(), Duration::from_mins(2));
             assert_eq!(
                 impossible,
                 samples.iter().map(|(_, percent)| *percent).find(|percent| *percent > 100)
             );
-            assert!((sum - busy).abs() < 1e-9, "{samples:?}: {sum}");
+            assert_eq!(time, busy.map(Seconds), "{samples:?}");
             assert_eq!(end, newest, "{samples:?}");
         }
     }
