@@ -9,6 +9,7 @@
 mod driver;
 mod fault;
 mod heap;
+mod kernel_module;
 mod pci;
 mod restart;
 mod settings;

@@ -81,6 +81,7 @@ fn start(
     for (number, gpus) in gpus {
         let once = ProbeSettings {
             library: settings.library.clone(),
+            sysfs: settings.sysfs.clone(),
             sample_interval: settings.sample_interval,
             gpus: Some(gpus),
             once: true,

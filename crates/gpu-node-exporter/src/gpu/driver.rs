@@ -24,7 +24,7 @@ pub(crate) struct Failure {
 pub(crate) enum FailureReason {
     /// The library is not there, or is no library.
     LibraryNotLoaded,
-    /// The library is there, the kernel module is not.
+    /// The library is there and reaches no kernel module.
     DriverNotLoaded,
     /// Library and kernel module are of different versions: after an upgrade, until the module is reloaded.
     VersionMismatch,

@@ -62,7 +62,7 @@ fn fail(message: &str) -> ExitCode {
 }
 
 fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
-    let library = match Library::open(settings.library.as_deref()) {
+    let library = match Library::open(settings.library.as_deref(), &settings.sysfs) {
         Ok(library) => library,
         Err(failure) => return leave(output, failure),
     };

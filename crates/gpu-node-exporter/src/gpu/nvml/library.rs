@@ -8,6 +8,7 @@ use nvml_wrapper::{Device, Nvml};
 use super::{answer, raw};
 use crate::gpu::driver::{Driver, Failure, FailureReason};
 use crate::gpu::fault::FaultReason;
+use crate::gpu::kernel_module::KernelModule;
 
 /// The name under which every driver package installs the library; the unversioned name is for developers only.
 const SYSTEM_LIBRARY: &str = "libnvidia-ml.so.1";
@@ -18,10 +19,13 @@ pub(crate) struct Library(pub(super) Nvml);
 impl Library {
     /// Loads and initialises it. The GPUs themselves are initialised when their handles are first taken (nvml.h,
     /// `nvmlInit_v2`); without persistence mode that wakes them, which can take seconds each.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+    /// `sysfs` is looked at when that fails, to say what to do.
+    pub(crate) fn open(path: Option<&Path>, sysfs: &Path) -> Result<Self, Failure> {
         let path = path.unwrap_or(Path::new(SYSTEM_LIBRARY));
         let opened = Nvml::builder().lib_path(path.as_os_str()).init();
-        opened.map(Self).map_err(|error| failure(&path.display().to_string(), &error))
+        opened.map(Self).map_err(|error| {
+            failure(&path.display().to_string(), &error, KernelModule::loaded(sysfs).as_ref())
+        })
     }
 
     /// What can be said about the driver.
@@ -52,24 +56,89 @@ impl Library {
     }
 }
 
-/// The reason for having no driver, with what to do about it.
-fn failure(library: &str, error: &NvmlError) -> Failure {
+/// What brings library and kernel module together again.
+const RELOAD: &str = "reboot, or stop what uses the GPUs and load the module anew: \
+    `modprobe -r nvidia_uvm nvidia_drm nvidia_modeset nvidia`, then `modprobe nvidia`";
+
+/// The reason for having no driver, with what to do about it. `module` is the kernel module that is loaded.
+fn failure(library: &str, error: &NvmlError, module: Option<&KernelModule>) -> Failure {
     let (reason, hint) = match error {
         NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_) | NvmlError::LibraryNotFound => (
             FailureReason::LibraryNotLoaded,
-            "install the NVIDIA driver, or name the library with --gpu.library, or turn GPUs off with --no-collector.gpu",
+            "install the NVIDIA driver, or name the library with --gpu.library, or turn GPUs off with --no-collector.gpu".to_owned(),
         ),
-        NvmlError::DriverNotLoaded => {
-            (FailureReason::DriverNotLoaded, "load the kernel module: `modprobe nvidia`")
-        }
-        NvmlError::LibRmVersionMismatch => (
-            FailureReason::VersionMismatch,
-            "the driver was upgraded under a loaded kernel module: reload the module or reboot",
+        NvmlError::DriverNotLoaded => (
+            FailureReason::DriverNotLoaded,
+            module.map_or_else(
+                || {
+                    "load the kernel module: `modprobe nvidia`; where that fails after an upgrade of the driver or the kernel, reboot"
+                        .to_owned()
+                },
+                |module| {
+                    let name = module.name();
+                    format!(
+                        "{name} is loaded, and the library does not reach it: /dev/nvidiactl has to be there, also in a container \
+                         (`nvidia-smi` as root makes it); after an upgrade of the driver, {RELOAD}"
+                    )
+                },
+            ),
         ),
-        NvmlError::NoPermission => {
-            (FailureReason::Other, "the exporter's user needs read and write access to /dev/nvidia*")
+        NvmlError::LibRmVersionMismatch => {
+            let name = module.map_or_else(|| "the kernel module".to_owned(), KernelModule::name);
+            let hint = format!("{name} is of another version than the library, as after an upgrade of the driver: {RELOAD}");
+            (FailureReason::VersionMismatch, hint)
         }
-        _ => (FailureReason::Other, "`nvidia-smi` should show the same; the kernel log may say more"),
+        NvmlError::NoPermission => (
+            FailureReason::Other,
+            "the exporter's user needs read and write access to /dev/nvidia*".to_owned(),
+        ),
+        _ => (
+            FailureReason::Other,
+            "`nvidia-smi` should show the same; the kernel log may say more".to_owned(),
+        ),
     };
     Failure { reason, message: format!("cannot use `{library}`: {error} (hint: {hint})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_upgraded_the_driver_is_told_what_to_do() {
+        let old = KernelModule { version: Some("550.54.15".to_owned()) };
+        let unknown = KernelModule { version: None };
+        for (error, module, words) in [
+            (NvmlError::DriverNotLoaded, None, vec!["`modprobe nvidia`", "upgrade", "reboot"]),
+            (
+                NvmlError::DriverNotLoaded,
+                Some(&old),
+                vec!["kernel module nvidia 550.54.15 is loaded", "/dev/nvidiactl", "reboot"],
+            ),
+            (
+                NvmlError::LibRmVersionMismatch,
+                Some(&old),
+                vec![
+                    "kernel module nvidia 550.54.15 is of another version",
+                    "reboot",
+                    "modprobe -r nvidia_uvm",
+                ],
+            ),
+            (
+                NvmlError::LibRmVersionMismatch,
+                Some(&unknown),
+                vec!["kernel module nvidia is of another version", "reboot"],
+            ),
+            (
+                NvmlError::LibRmVersionMismatch,
+                None,
+                vec!["the kernel module is of another version", "reboot"],
+            ),
+        ] {
+            let told = failure("libnvidia-ml.so.1", &error, module).message;
+            for words in words {
+                assert!(told.contains(words), "{error:?} {module:?} says nothing of `{words}`: {told}");
+            }
+        }
+    }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct ProbeSettings {
     /// The driver library; `None` is the system's.
     pub(crate) library: Option<PathBuf>,
+    /// Where the kernel lists its modules: to say what is wrong with the driver.
+    pub(crate) sysfs: PathBuf,
     pub(crate) sample_interval: Duration,
     /// Indices of the GPUs to read; `None` is all that the driver lists.
     pub(crate) gpus: Option<Vec<u32>>,

@@ -30,6 +30,7 @@ const EXIT_LIMIT: Duration = Duration::from_millis(200);
 pub(super) struct Probes {
     program: PathBuf,
     library: Option<PathBuf>,
+    sysfs: PathBuf,
     sample_interval: Duration,
     /// For the readers of probes to come.
     sender: SyncSender<Message>,
@@ -52,6 +53,7 @@ impl Probes {
         Self {
             program,
             library: settings.library.clone(),
+            sysfs: settings.sysfs.clone(),
             sample_interval: settings.sample_interval,
             sender,
             living: BTreeMap::new(),
@@ -63,6 +65,7 @@ impl Probes {
     pub(super) fn start(&mut self, number: u64, gpus: Option<Vec<u32>>) -> io::Result<()> {
         let settings = ProbeSettings {
             library: self.library.clone(),
+            sysfs: self.sysfs.clone(),
             sample_interval: self.sample_interval,
             gpus,
             once: false,
