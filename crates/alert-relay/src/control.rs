@@ -73,10 +73,22 @@ impl Drop for SocketFile {
 
 /// The control socket cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the control socket `{}`: {source}", path.display())]
+#[error("the control socket `{}`: {source}{}", path.display(), hint(source))]
 pub(crate) struct ControlError {
     path: PathBuf,
     source: io::Error,
+}
+
+/// Who may use the socket is who runs the relay, and who may make it is who may write beside the store.
+fn hint(error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let user = rustix::process::geteuid();
+    format!(
+        " (hint: this runs as user {user}; the socket is for the relay's own user, who has to be able to write in the store's directory; \
+         see \"Testing a target\" in crates/alert-relay/README.md)"
+    )
 }
 
 /// What a relay answered.
@@ -157,6 +169,20 @@ mod tests {
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
         assert!(!socket_path(&store).exists());
+    }
+
+    #[test]
+    fn whoever_may_not_use_the_socket_is_told_who_that_is() {
+        let error = |kind: io::ErrorKind| {
+            ControlError { path: "/var/lib/relay.db.sock".into(), source: kind.into() }.to_string()
+        };
+        let refused = error(io::ErrorKind::PermissionDenied);
+        let user = rustix::process::geteuid();
+        assert!(
+            refused.starts_with("the control socket `/var/lib/relay.db.sock`: permission denied (hint: ")
+        );
+        assert!(refused.contains(&format!("user {user};")) && refused.contains("README.md"), "{refused}");
+        assert!(!error(io::ErrorKind::TimedOut).contains("hint"));
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
+use settings_document::reader_hint;
 
 use crate::message::{Language, Message, sample};
 use crate::render::context::Detail;
@@ -205,7 +206,7 @@ fn run(environment: &Environment<'_>, name: &str, variables: &Value) -> Result<S
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TemplateError {
     /// The file can't be read.
-    #[error("can't read the template `{}`: {source}", path.display())]
+    #[error("can't read the template `{}`: {source}{}", path.display(), reader_hint(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -287,6 +288,18 @@ mod tests {
     fn refused(source: &str, expected: &str) {
         let error = own(source).expect_err(source).to_string();
         assert!(error.contains("/etc/relay/mine.j2") && error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn who_may_not_read_a_template_is_told_who_that_is() {
+        let error = |kind: io::ErrorKind| {
+            TemplateError::Read { path: "own.md.j2".into(), source: kind.into() }.to_string()
+        };
+        let refused = error(io::ErrorKind::PermissionDenied);
+        let user = rustix::process::geteuid();
+        assert!(refused.starts_with("can't read the template `own.md.j2`: permission denied (hint: user "));
+        assert!(refused.contains(&format!("`chown {user}`")), "{refused}");
+        assert!(!error(io::ErrorKind::NotFound).contains("hint"));
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! what needs the outside to judge (can the port be bound, does the robot answer), which is `check`'s.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use http_serve::ListenAddress;
 use jiff::tz::TimeZone;
-use settings_document::{Document, Reading, Section, Table};
+use settings_document::{Document, Reading, Section, Table, reader_hint};
 
 use crate::address;
 use crate::channel::Roots;
@@ -77,6 +78,14 @@ pub(crate) struct Rejected {
     pub(crate) store: Option<PathBuf>,
 }
 
+fn cannot_read(error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => reader_hint(error),
+        _ => " (hint: name the file with --config)".to_owned(),
+    };
+    format!("cannot read the settings: {error}{hint}")
+}
+
 impl Settings {
     /// Reads `file` under this process' environment.
     pub(crate) fn load(file: &Path) -> Result<Self, Rejected> {
@@ -90,8 +99,7 @@ impl Settings {
         match std::fs::read_to_string(file) {
             Ok(text) => Self::from_layers(file, &text, environment, language),
             Err(error) => {
-                let message =
-                    format!("cannot read the settings: {error} (hint: name the file with --config)");
+                let message = cannot_read(&error);
                 Err(Rejected {
                     problems: vec![Problem::of_file(file, None, message)],
                     listen: Vec::new(),

@@ -10,6 +10,7 @@ mod collector;
 mod fault_log;
 mod flags;
 mod units;
+mod user;
 
 mod gpu;
 mod host;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use settings_document::Section;
+use settings_document::{Section, reader_hint};
 
 /// Every file read so far.
 pub(crate) struct Files {
@@ -85,7 +85,9 @@ impl Files {
 fn cannot_read(what: &str, error: &io::Error, if_absent: &str) -> String {
     let hint = match error.kind() {
         io::ErrorKind::NotFound => if_absent,
-        io::ErrorKind::PermissionDenied => "let the user this process runs as read it",
+        io::ErrorKind::PermissionDenied => {
+            return format!("cannot read {what}: {error}{}", reader_hint(error));
+        }
         io::ErrorKind::InvalidData => "UTF-8 text is expected",
         _ => "a readable file is expected",
     };

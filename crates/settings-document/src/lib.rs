@@ -4,11 +4,12 @@
 //! checks its own keys and notes the unknown ones. Between the two, a caller can lay documents over each other. Which keys
 //! there are, and what they mean, is the caller's.
 //!
-//! The modules, bottom up: secret, suggestion, problem, value, document, reading, item, section.
+//! The modules, bottom up: reader, secret, suggestion, problem, value, document, reading, item, section.
 
 mod document;
 mod item;
 mod problem;
+mod reader;
 mod reading;
 mod secret;
 mod section;
@@ -18,6 +19,7 @@ mod value;
 pub use document::{Document, Mistake};
 pub use item::Item;
 pub use problem::Problem;
+pub use reader::reader_hint;
 pub use reading::Reading;
 pub use secret::Secret;
 pub use section::Section;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::item::{Item, instead_of};
+use crate::reader::reader_hint;
 use crate::reading::Reading;
 use crate::secret::Secret;
 use crate::suggestion::did_you_mean;
@@ -341,17 +342,6 @@ fn table<'a>(reading: &'a Reading, path: String, value: &'a Value) -> Option<Sec
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {
     format!("cannot read `{}`: {error}{}", path.display(), reader_hint(error))
-}
-
-/// Who it is that may not read a file: in a container, or under systemd, that is not who has made it.
-fn reader_hint(error: &std::io::Error) -> String {
-    if error.kind() != std::io::ErrorKind::PermissionDenied {
-        return String::new();
-    }
-    let user = rustix::process::geteuid();
-    format!(
-        " (hint: user {user}, as which this runs, has to be able to read it; `chown {user}` gives it to that user)"
-    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rustix::process::geteuid;
+
 /// The store could not do it. Nothing was written: every change is one transaction.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -15,7 +17,8 @@ pub(crate) enum StoreError {
     },
     /// `SQLITE_READONLY`, `SQLITE_PERM`, `SQLITE_AUTH`.
     #[error(
-        "the store cannot be written: {detail} (hint: the relay's user needs write permission on the file and its directory)"
+        "the store cannot be written: {detail} (hint: user {user}, as which the relay runs, needs write permission on the file \
+         and its directory; see \"When it does not start\" in deploy/README.md)", user = geteuid()
     )]
     ReadOnly {
         /// `SQLite`'s words.
@@ -39,7 +42,10 @@ pub(crate) enum StoreError {
         detail: String,
     },
     /// `SQLITE_CANTOPEN`.
-    #[error("cannot open the store `{}`: {detail} (hint: `store.url` names a file in a directory that exists and that the relay's user may write)", path.display())]
+    #[error(
+        "cannot open the store `{}`: {detail} (hint: `store.url` names a file in a directory that exists and that user {user}, as which this \
+         runs, may write; see \"When it does not start\" in deploy/README.md)", path.display(), user = geteuid()
+    )]
     CannotOpen {
         /// The file of `store.url`.
         path: PathBuf,

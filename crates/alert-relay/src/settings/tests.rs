@@ -196,3 +196,15 @@ fn a_store_is_a_file() {
         assert!(load(&format!("store: {{ url: '{url}' }}\n")).is_err(), "{url}");
     }
 }
+
+#[test]
+fn who_may_not_read_the_settings_is_told_who_that_is() {
+    let user = rustix::process::geteuid();
+    let refused = cannot_read(&io::ErrorKind::PermissionDenied.into());
+    assert!(
+        refused.contains(&format!("(hint: user {user}, ")) && refused.contains("deploy/README.md"),
+        "{refused}"
+    );
+    let absent = cannot_read(&io::ErrorKind::NotFound.into());
+    assert!(absent.ends_with("(hint: name the file with --config)"), "{absent}");
+}

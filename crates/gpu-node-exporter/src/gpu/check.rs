@@ -14,7 +14,9 @@ use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
 use super::reading::Reading;
 use super::settings::GpuSettings;
-use super::supervisor::{KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, open_kernel_log};
+use super::supervisor::{
+    KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, cannot_open_kernel_log, open_kernel_log,
+};
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +47,8 @@ pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
     tell(match open_kernel_log(Path::new(KERNEL_LOG)) {
         Ok(_) => Finding::good(format!("XIDs: from the driver and {KERNEL_LOG}")),
         Err(error) => Finding::lost(format!(
-            "XIDs: from the driver only, which leaves out 79, 119 and 120: {KERNEL_LOG}: {error} (hint: give CAP_SYSLOG, or set kernel.dmesg_restrict=0 on the host)"
+            "XIDs: from the driver only, which leaves out 79, 119 and 120: {}",
+            cannot_open_kernel_log(&error)
         )),
     });
 }

@@ -24,7 +24,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tracing::{debug, error, info, warn};
 
-pub(super) use self::kernel_log::{KERNEL_LOG, open as open_kernel_log};
+pub(super) use self::kernel_log::{
+    KERNEL_LOG, cannot_open as cannot_open_kernel_log, open as open_kernel_log,
+};
 use self::limits::Limits;
 pub(super) use self::message::Message;
 use self::probes::Probes;

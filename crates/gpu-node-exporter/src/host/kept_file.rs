@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::utf8::escaped;
 use crate::collector::Fault;
 use crate::descriptors::may_stay_open;
+use crate::user::reader_hint;
 
 /// One file that is opened at its first reading and stays open, while the limit allows it.
 #[derive(Debug)]
@@ -161,7 +162,7 @@ pub(crate) struct Buffer {
 
 /// A file that could not be read, by name.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {error}", path.display())]
+#[error("{}: {error}{}", path.display(), reader_hint(error))]
 pub(crate) struct ReadError {
     path: PathBuf,
     error: io::Error,
@@ -201,6 +202,16 @@ impl From<ReadError> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_read_a_file_is_told_who_that_is() {
+        let told = |kind: io::ErrorKind| ReadError::new("/proc/slabinfo", kind.into()).to_string();
+        let refused = told(io::ErrorKind::PermissionDenied);
+        let user = crate::user::user();
+        assert!(refused.starts_with("/proc/slabinfo: permission denied (hint: user "), "{refused}");
+        assert!(refused.contains(&format!(" {user}, ")) && refused.contains("README.md"), "{refused}");
+        assert!(!told(io::ErrorKind::NotFound).contains("hint"));
+    }
 
     #[test]
     fn reads_again_what_has_changed() {

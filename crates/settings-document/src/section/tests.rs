@@ -66,7 +66,7 @@ fn who_may_not_read_a_file_is_told_who_that_is() {
     let user = rustix::process::geteuid();
     let told = cannot_read(Path::new("secrets/x"), &std::io::ErrorKind::PermissionDenied.into());
     assert!(told.starts_with("cannot read `secrets/x`: permission denied (hint: user "), "{told}");
-    assert!(told.contains(&format!("`chown {user}`")), "{told}");
+    assert!(told.contains(&format!("`chown {user}`")) && told.contains("deploy/README.md"), "{told}");
     let missing = cannot_read(Path::new("secrets/x"), &std::io::ErrorKind::NotFound.into());
     assert!(!missing.contains("hint"), "{missing}");
 }

@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use settings_document::Section;
+use settings_document::{Section, reader_hint};
 
 use crate::channel::email::server::{Login, Security, Smarthost};
 use crate::channel::kind::Setup;
@@ -111,7 +111,7 @@ fn client_config(ca_file: Option<&Path>, roots: &Roots) -> Result<Arc<ClientConf
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let pem = std::fs::read(path).map_err(|error| format!("{error}{}", reader_hint(&error)))?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| error.to_string())?;

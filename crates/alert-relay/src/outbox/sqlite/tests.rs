@@ -131,7 +131,10 @@ async fn files_that_cannot_be_used_are_named_with_what_to_do() {
         StoreSettings { path: directory.path().join("no/such/relay.db"), ..settings(directory.path()) };
     let error = Outbox::open(&missing, clock.clone()).await.unwrap_err();
     assert!(matches!(error, StoreError::CannotOpen { .. }), "{error}");
-    assert!(error.to_string().contains("no/such/relay.db") && error.to_string().contains("hint"), "{error}");
+    let user = format!("user {}, as which this runs", rustix::process::geteuid());
+    for words in ["no/such/relay.db", "hint", &user, "deploy/README.md"] {
+        assert!(error.to_string().contains(words), "nothing of `{words}`: {error}");
+    }
 
     let garbled = settings(directory.path());
     std::fs::write(&garbled.path, "this was never a database, whatever its name says; ".repeat(100)).unwrap();
@@ -147,6 +150,7 @@ async fn a_store_that_may_not_be_written_refuses_and_stays_whole() {
     stage.outbox.store.writer.statement("PRAGMA query_only = ON").await.unwrap();
     let error = stage.outbox.accept(accepted("second", vec![firing("a", 10)], &["chat"])).await.unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("user {}, ", rustix::process::geteuid())), "{error}");
     assert!(matches!(stage.outbox.ping().await, Err(StoreError::ReadOnly { .. })));
     assert_eq!(stage.counts("chat").await.accepted, 1);
 }

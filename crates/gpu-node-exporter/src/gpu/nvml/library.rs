@@ -9,6 +9,7 @@ use super::{answer, raw};
 use crate::gpu::driver::{Driver, Failure, FailureReason};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::kernel_module::KernelModule;
+use crate::user::user;
 
 /// The name under which every driver package installs the library; the unversioned name is for developers only.
 const SYSTEM_LIBRARY: &str = "libnvidia-ml.so.1";
@@ -90,7 +91,11 @@ fn failure(library: &str, error: &NvmlError, module: Option<&KernelModule>) -> F
         }
         NvmlError::NoPermission => (
             FailureReason::Other,
-            "the exporter's user needs read and write access to /dev/nvidia*".to_owned(),
+            format!(
+                "user {}, as which this runs, needs read and write access to /dev/nvidia*; see \"What it needs\" in \
+                 crates/gpu-node-exporter/README.md",
+                user()
+            ),
         ),
         _ => (
             FailureReason::Other,

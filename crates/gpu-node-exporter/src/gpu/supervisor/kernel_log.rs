@@ -2,7 +2,7 @@
 //!
 //! Reads `/dev/kmsg` (kernel documentation, ABI/testing/dev-kmsg) from its end; what happened before the exporter
 //! started is not counted. Without `CAP_SYSLOG`, or `kernel.dmesg_restrict=0`, the file can't be opened: XIDs then
-//! come from the driver alone, and `--check` says so.
+//! come from the driver alone, and `--check` says so, with what to do about it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,6 +12,7 @@ use std::thread;
 use tracing::debug;
 
 use crate::gpu::xid;
+use crate::user::user;
 
 pub(in crate::gpu) const KERNEL_LOG: &str = "/dev/kmsg";
 
@@ -27,9 +28,7 @@ pub(super) fn follow(on_xid: impl Fn(&str, u32) -> bool + Send + 'static) {
     let mut log = match open(Path::new(KERNEL_LOG)) {
         Ok(log) => log,
         Err(error) => {
-            debug!(
-                "XIDs are read from the driver only: cannot read {KERNEL_LOG}: {error} (hint: CAP_SYSLOG, or kernel.dmesg_restrict=0)"
-            );
+            debug!("XIDs are read from the driver only: {}", cannot_open(&error));
             return;
         }
     };
@@ -44,6 +43,35 @@ pub(in crate::gpu) fn open(path: &Path) -> io::Result<File> {
     let mut log = File::open(path)?;
     log.seek(SeekFrom::End(0))?;
     Ok(log)
+}
+
+/// Why the log cannot be opened, and what to do about it.
+pub(in crate::gpu) fn cannot_open(error: &io::Error) -> String {
+    // A kernel without the setting restricts nobody.
+    let is_restricted = std::fs::read_to_string(RESTRICTION).is_ok_and(|text| text.trim() != "0");
+    explain(error, is_restricted)
+}
+
+/// The setting `kernel.dmesg_restrict`: with 1, the log is for `CAP_SYSLOG` (kernel documentation, admin-guide/sysctl/kernel).
+const RESTRICTION: &str = "/proc/sys/kernel/dmesg_restrict";
+
+fn explain(error: &io::Error, is_restricted: bool) -> String {
+    let user = user();
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "give the container the device /dev/kmsg, as docker-compose.yml does".to_owned()
+        }
+        io::ErrorKind::PermissionDenied if is_restricted => format!(
+            "kernel.dmesg_restrict is 1, and user {user}, as which this runs, has no CAP_SYSLOG: systemd's unit gives it; in a container, \
+             whose user gets no capability, set kernel.dmesg_restrict=0 on the host; see \"XID errors\" in deploy/README.md"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "kernel.dmesg_restrict is 0, but user {user}, as which this runs, may not open the device: its mode, or the devices that the \
+             container may use; see \"XID errors\" in deploy/README.md"
+        ),
+        _ => "see \"XID errors\" in deploy/README.md".to_owned(),
+    };
+    format!("{KERNEL_LOG}: {error} (hint: {hint})")
 }
 
 /// Calls `on_xid` for each XID until it returns false or the log ends.
@@ -93,6 +121,39 @@ mod tests {
             buffer[..record.len()].copy_from_slice(record.as_bytes());
             Ok(record.len())
         }
+    }
+
+    #[test]
+    fn whoever_may_not_read_the_log_is_told_what_would_help() {
+        let user = user().to_string();
+        for (kind, is_restricted, words) in [
+            (
+                io::ErrorKind::PermissionDenied,
+                true,
+                vec![
+                    user.as_str(),
+                    "CAP_SYSLOG",
+                    "systemd's unit",
+                    "kernel.dmesg_restrict=0 on the host",
+                    "XID errors",
+                ],
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                false,
+                vec![user.as_str(), "kernel.dmesg_restrict is 0", "devices"],
+            ),
+            (io::ErrorKind::NotFound, true, vec!["/dev/kmsg, as docker-compose.yml does"]),
+        ] {
+            let told = explain(&kind.into(), is_restricted);
+            for words in words {
+                assert!(told.contains(words), "nothing of `{words}`: {told}");
+            }
+        }
+        assert!(
+            !explain(&io::ErrorKind::PermissionDenied.into(), false).contains("CAP_SYSLOG"),
+            "it would not help"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::parse;
 use crate::family::Family;
 use crate::host::kept_file::ReadError;
 use crate::host::utf8::escaped;
+use crate::user::reader_hint;
 
 /// A file that was read to its end without a mistake.
 pub(super) struct TextFile {
@@ -82,7 +83,10 @@ fn read_file(path: &Path, limits: &Limits, room: &mut Room) -> Result<TextFile, 
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::LOOP) => return Err("is a symbolic link, which is not followed".to_owned()),
-        Err(errno) => return Err(std::io::Error::from(errno).to_string()),
+        Err(errno) => {
+            let error = std::io::Error::from(errno);
+            return Err(format!("{error}{}", reader_hint(&error)));
+        }
     };
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
