@@ -65,7 +65,7 @@ impl Outbox {
     pub(crate) async fn accept(&self, accepted: Accepted) -> Result<Acceptance, StoreError> {
         let now = self.clock.now();
         // What is written is the body; what was read in it is gone once the arrival is made, and not held while it waits for the disk.
-        let arrival = offload(accepted.payload.len(), move || Arrival::new(&accepted, now)).await;
+        let arrival = offload(accepted.payload.len(), move || Arrival::new(&accepted, now)).await?;
         self.store.writer.accept(arrival).await
     }
 

@@ -1,6 +1,7 @@
 //! `alert-relay serve`: accept and deliver until a signal stops it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -21,6 +22,14 @@ pub(crate) struct ServeArgs {
     standby: bool,
 }
 
+/// Threads for what the system lets wait: looking up the names of chats and mail servers, reading the settings again. A resolver that does
+/// not answer holds one for each host that is asked for.
+const BLOCKING_THREADS: usize = 64;
+
+/// How long an idle one of them is kept: for ever. Where no further thread can be had (a limit of processes), what is to be looked up waits
+/// for one that is there; if there were none, tokio would panic.
+const KEPT: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// Exit code 0 after a stop that was asked for, 1 when it could not start, 2 on bad settings.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = match preflight::load(&args.settings.config)? {
@@ -32,8 +41,12 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     privacy::keep();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(KEPT)
         .build()
         .context("failed to start the runtime")?;
+    // The first of them, while there still is one to be had.
+    runtime.spawn_blocking(|| {});
     let served = runtime.block_on(app::serve(&args.settings.config, role, settings));
     // After a second signal nobody waits for a thread that reads a file on a hanging disk.
     runtime.shutdown_background();

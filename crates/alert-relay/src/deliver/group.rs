@@ -4,7 +4,6 @@
 //! message, `mail` where each goes to somebody else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,19 +12,19 @@ use crate::clock::{Millis, whole_millis};
 use crate::compose::{self, Content};
 use crate::deliver::attempt::Sender;
 use crate::deliver::context::Context;
+use crate::deliver::observer::Step;
+use crate::deliver::read_claim::{News, ReadClaim};
 use crate::deliver::sending::{Conclusion, OwnMessage, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
 use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, RecipientStatus, Settlement};
-use crate::intake;
-use crate::ledger::{self, Snapshot, Terms};
 use crate::memory::Share;
 use crate::message::{Changes, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
+use crate::offload::offload;
 use crate::recourse::{self, Extent, Recourse, Refusals};
 use crate::settings::TargetSettings;
-use crate::subject;
 
 /// What is to be told.
 struct Told<'a> {
@@ -67,60 +66,32 @@ pub(super) struct GroupDelivery {
     pub(super) alerts: OnceLock<String>,
 }
 
-/// The names of the target's own alerts, or, of a snapshot that has none for it any more, of all.
-fn about(snapshots: &[Snapshot], newest: &Notification) -> String {
-    let own = snapshots.iter().rev().find(|snapshot| !snapshot.alerts.is_empty());
-    subject::names(own.map_or(&newest.alerts, |snapshot| &snapshot.alerts))
-}
-
 impl GroupDelivery {
     pub(super) async fn run(self) {
         let context = &self.sender.via.context;
         // The share is given back when the message is sent, and with it all that was made of the webhooks.
-        let Some((_share, mut claim)) = self.claim().await else { return };
-        // Each body goes once it is read.
-        let read = |delivery: &mut Pending| intake::parse(&mem::take(&mut delivery.payload));
-        let notifications: Result<Vec<Notification>, _> = claim.deliveries.iter_mut().map(read).collect();
+        let Some((_share, claim)) = self.claim().await else { return };
+        let ReadClaim { claim, news } = self.read(claim).await;
         let Some(delivery) = claim.deliveries.last() else { return };
-        let notifications = match notifications {
-            Ok(notifications) => notifications,
+        let news = match news {
+            Ok(Some(news)) => news,
+            Ok(None) => return,
             Err(error) => {
                 let reason = format!("the stored webhook cannot be read: {error}");
                 let settlement = self.settlement(delivery, End::Dead, reason);
                 return self.settle_via(self.sender.via.name(), &claim, settlement).await;
             }
         };
-        let Some(newest) = notifications.last() else { return };
-        let snapshots: Vec<Snapshot> = notifications
-            .iter()
-            .zip(&claim.deliveries)
-            .map(|(notification, delivery)| Snapshot::of(notification, delivery))
-            .collect();
+        let News { newest, about, straggling, folded, own } = news;
         // A group is claimed once a run, so that it is noted once.
-        let _noted = self.alerts.set(about(&snapshots, newest));
+        let _noted = self.alerts.set(about);
 
-        let terms = Terms {
-            send_resolved: self.target.send_resolved,
-            senders: &claim.senders,
-            now: context.clock.now(),
-        };
-        // Some have this mail, the others could not be reached with it, and now there is something newer: that is for everybody.
-        let straggling = claim.deliveries.iter().rev().skip(1).find(|delivery| delivery.is_straggling);
-        if let Some(former) = straggling {
-            let until_then = claim.deliveries.iter().take_while(|delivery| delivery.id <= former.id).count();
-            let folded = ledger::fold(&claim.ledger, &snapshots[..until_then], terms);
+        if let Some(former) = claim.deliveries[..straggling].last() {
             let reason = "delivered, but not to all recipients: they get it with what is newer".to_owned();
             let via = self.sender.via.name();
             self.settle_told(via, &claim, former, reason, folded.entries, &former.recipients).await;
             return self.release(context.clock.now()).await;
         }
-        let folded = ledger::fold(&claim.ledger, &snapshots, terms);
-        let reachable = self.sender.via.target.channel.recipients();
-        let mut own = catch_up::mails(&claim.ledger, &claim.arrears, &snapshots, terms);
-        for mail in &mut own {
-            mail.recipients.retain(|name| reachable.contains(name));
-        }
-        own.retain(|mail| !mail.recipients.is_empty());
         let changes = match folded.changes {
             Ok(changes) => Some(changes),
             Err(_) if !own.is_empty() => None,
@@ -131,7 +102,7 @@ impl GroupDelivery {
                 return self.settle_via(self.sender.via.name(), &claim, settlement).await;
             }
         };
-        let told = Told { delivery, newest, changes, own };
+        let told = Told { delivery, newest: &newest, changes, own };
         match self.tell(&claim, &told).await {
             // The target knows it only if it was delivered.
             (via, Conclusion::Ended(End::Delivered, reason, recipients)) => {
@@ -160,6 +131,31 @@ impl GroupDelivery {
         // `None` inside: given up, or claimed by somebody else, since it was looked at.
         let claim = context.insist("claim a delivery", &key.target, claim).await??;
         Some((share, claim))
+    }
+
+    /// Reads what was claimed, away from the threads that answer requests if it is large. It is told late rather than not at all, so that
+    /// without a thread these have to wait.
+    async fn read(&self, claim: Claim) -> ReadClaim {
+        let Via { context, target: via } = &self.sender.via;
+        let (context, target, via) = (Arc::clone(context), Arc::clone(&self.target), Arc::clone(via));
+        let bytes = claim.deliveries.iter().map(|delivery| delivery.payload.len()).sum();
+        let now = context.clock.now();
+        let name = claim.key.target.clone();
+        let work = move || {
+            let read = ReadClaim::of(claim, &target, &via, now);
+            context.observer.saw(Step::ClaimRead);
+            read
+        };
+        match offload(bytes, work).await {
+            Ok(read) => read,
+            Err(refused) => {
+                tracing::warn!(
+                    target = name, bytes, error = %refused.error,
+                    "requests have to wait for {bytes} bytes of webhooks for {name}: {refused}"
+                );
+                (refused.work)()
+            }
+        }
     }
 
     /// Sends it through this target's channel, and through others once that refuses the text. Returns through which it was sent last.

@@ -13,7 +13,7 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync {
     fn saw(&self, step: Step);
 }
 
-/// One step of the dispatcher or of the housekeeping.
+/// One step of the dispatcher, of a delivery or of the housekeeping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The dispatcher was woken by new deliveries.
@@ -27,6 +27,8 @@ pub(crate) enum Step {
         /// It looks again then, if nothing happens before.
         wake_at: Option<Millis>,
     },
+    /// The webhooks of a claim were read, by the thread that says so.
+    ClaimRead,
     /// A round of the housekeeping is over.
     HousekeepingEnded {
         /// The next one begins then.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -136,6 +137,11 @@ impl Scene {
         .await;
     }
 
+    /// The threads that have read a claim so far.
+    pub(super) fn readers(&self) -> Vec<ThreadId> {
+        self.steps.borrow().readers.clone()
+    }
+
     async fn until(&self, what: &str, is_met: impl Fn(&Seen) -> bool) {
         let mut steps = self.steps.clone();
         let met = tokio::time::timeout(PATIENCE, steps.wait_for(is_met)).await.is_ok();
@@ -216,12 +222,21 @@ struct Seen {
     under_way: usize,
     wakes: Option<Duration>,
     keeps_house: Option<Duration>,
+    /// The threads that have read a claim, one after the other.
+    readers: Vec<ThreadId>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
         // Its first look is still to come.
-        Self { arrivals: 0, is_looking: true, under_way: 0, wakes: None, keeps_house: None }
+        Self {
+            arrivals: 0,
+            is_looking: true,
+            under_way: 0,
+            wakes: None,
+            keeps_house: None,
+            readers: Vec::new(),
+        }
     }
 }
 
@@ -235,6 +250,7 @@ impl Observer for Spectator {
                 // It looks at them next.
                 seen.is_looking = true;
             }
+            Step::ClaimRead => seen.readers.push(std::thread::current().id()),
             Step::LookBegan => seen.is_looking = true,
             Step::LookEnded { under_way, wake_at } => {
                 seen.is_looking = false;

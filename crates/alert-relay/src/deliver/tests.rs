@@ -14,6 +14,7 @@ use crate::settings::TargetSettings;
 mod budget;
 mod clock;
 mod interruption;
+mod large;
 mod mails;
 mod names;
 mod news;

@@ -91,7 +91,9 @@ impl From<Refusal> for Answer {
         let status = match refusal {
             Refusal::Unknown(_) => StatusCode::NOT_FOUND,
             Refusal::Body(_) => StatusCode::BAD_REQUEST,
-            Refusal::Store(_) | Refusal::Busy | Refusal::Removed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Store(_) | Refusal::Busy | Refusal::NoThread(_) | Refusal::Removed(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, "error", refusal.to_string())
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rustix::process::geteuid;
 
+use crate::offload::NoThread;
+
 /// The store could not do it. Nothing was written: every change is one transaction.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -80,6 +82,9 @@ pub(crate) enum StoreError {
     /// More waits to be written than we are willing to hold in memory.
     #[error("too many requests wait for the store (hint: a slow disk; the sender tries again)")]
     Overloaded,
+    /// The system refuses another thread.
+    #[error("a large webhook cannot be stored now: {0}")]
+    NoThread(String),
     /// The relay is stopping.
     #[error("the store is closed (hint: the relay is stopping)")]
     Closed,
@@ -91,9 +96,15 @@ pub(crate) enum StoreError {
     },
 }
 
+impl<W> From<NoThread<W>> for StoreError {
+    fn from(refused: NoThread<W>) -> Self {
+        Self::NoThread(refused.to_string())
+    }
+}
+
 impl StoreError {
     /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
-    pub(crate) const KINDS: [&str; 11] = [
+    pub(crate) const KINDS: [&str; 12] = [
         "full",
         "read_only",
         "locked",
@@ -103,6 +114,7 @@ impl StoreError {
         "in_use",
         "too_new",
         "overloaded",
+        "no_thread",
         "closed",
         "failed",
     ];
@@ -119,6 +131,7 @@ impl StoreError {
             Self::InUse { .. } => "in_use",
             Self::TooNew { .. } => "too_new",
             Self::Overloaded => "overloaded",
+            Self::NoThread(_) => "no_thread",
             Self::Closed => "closed",
             Self::Failed { .. } => "failed",
         }

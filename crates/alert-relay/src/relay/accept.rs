@@ -11,7 +11,7 @@ use crate::clock::Millis;
 use crate::delivery::{Acceptance, Accepted};
 use crate::intake::{self, IntakeError, MOST_ALERTS};
 use crate::notification::Fingerprint;
-use crate::offload::offload;
+use crate::offload::{NoThread, offload};
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::routes;
@@ -62,9 +62,18 @@ pub(crate) enum Refusal {
     /// The sender should try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system refuses the thread that would read it: the sender should try again.
+    #[error("a large webhook cannot be read now: {0}")]
+    NoThread(String),
     /// The sender should try again.
     #[error("too many large webhooks are being stored (hint: the sender tries again)")]
     Busy,
+}
+
+impl<W> From<NoThread<W>> for Refusal {
+    fn from(refused: NoThread<W>) -> Self {
+        Self::NoThread(refused.to_string())
+    }
 }
 
 impl Relay {
@@ -83,10 +92,14 @@ impl Relay {
         if !settings.receivers.contains_key(receiver) {
             return Err(self.unknown_receiver(&settings, receiver));
         }
-        let room = self.parts.memory.accepting.take(posted.body.len() as u64);
-        let _share = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| Refusal::Busy)?;
+        let bytes = posted.body.len();
+        let room = self.parts.memory.accepting.take(bytes as u64);
+        let share = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| Refusal::Busy)?;
         let (endpoint, now) = (receiver.to_owned(), self.parts.clock.now());
-        let accepted = offload(posted.body.len(), move || prepare(&settings, endpoint, posted, now)).await?;
+        // The share goes with the work: a sender that hangs up does not end it.
+        let work = move || (prepare(&settings, endpoint, posted, now), share);
+        let (accepted, _share) = offload(bytes, work).await?;
+        let accepted = accepted?;
         let (alerts, unrouted) = (accepted.notification.alerts.len(), accepted.unrouted.len());
         let sender = accepted.sender.clone();
         let nobodys = nobodys_alerts(&accepted);

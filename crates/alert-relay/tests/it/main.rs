@@ -33,6 +33,8 @@ mod stop;
 #[cfg(test)]
 mod store_files;
 #[cfg(test)]
+mod thread_limit;
+#[cfg(test)]
 mod webhook;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -78,6 +79,20 @@ impl Home {
         self.start(relay().envs(variables), &[])
     }
 
+    /// The same as a user that has nothing else: where a test runs as root, whom no limit of processes holds.
+    pub(crate) fn serve_unprivileged(&self) -> Serving {
+        if !rustix::process::geteuid().is_root() {
+            return self.serve();
+        }
+        // The build's own folder may be closed to others.
+        let program = self.path().join("alert-relay");
+        std::fs::copy(relay().get_program(), &program).unwrap();
+        for path in [self.path(), &self.settings(), &program] {
+            std::os::unix::fs::chown(path, Some(OTHER_USER), Some(OTHER_USER)).unwrap();
+        }
+        self.start(Command::new(program).uid(OTHER_USER).gid(OTHER_USER), &[])
+    }
+
     fn start(&self, relay: &mut Command, options: &[&str]) -> Serving {
         let relay = relay.args(["serve", "--config"]).arg(self.settings()).args(options);
         let mut child = relay.stderr(Stdio::piped()).spawn().unwrap();
@@ -94,6 +109,9 @@ impl Home {
         serving
     }
 }
+
+/// A number that no user has.
+const OTHER_USER: u32 = 64_321;
 
 pub(crate) fn relay() -> Command {
     Command::new(env!("CARGO_BIN_EXE_alert-relay"))
@@ -124,6 +142,19 @@ impl Serving {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success(), "kill -s {name}");
+    }
+
+    /// Lets the user of [`Home::serve_unprivileged`] have this many threads; those that run go on.
+    pub(crate) fn limit_threads(&self, most: &str) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--nproc={most}:");
+        let mut prlimit = Command::new("prlimit");
+        // Only the same user may without further rights.
+        if rustix::process::geteuid().is_root() {
+            prlimit.uid(OTHER_USER).gid(OTHER_USER);
+        }
+        let set = prlimit.args(["--pid", &pid, &limit]).status();
+        assert!(set.expect("prlimit is there (package util-linux)").success(), "prlimit {limit}");
     }
 
     /// Its end, by itself. The log's end is the program's.
