@@ -1,14 +1,16 @@
 //! Finding the files of a directory and reading them.
 //!
-//! Owns what may be opened: a regular file of a size that is worth reading, and no link, which would let who may write here
-//! show what only the exporter may read. Each is opened once, and what was opened is what is looked at and read.
+//! Owns what may be opened: a regular file of a size that is worth reading. A link is followed within the directory, as those of a
+//! Kubernetes `ConfigMap` are (`a.prom` → `..data/a.prom`, `..data` → `..2026_11_29_…`), and not out of it: that would let who may write here show
+//! what only the exporter may read. Each is opened once, and what was opened is what is looked at and read.
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::limits::Limits;
@@ -77,17 +79,45 @@ fn prom_files(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
     Ok(paths)
 }
 
-fn read_file(path: &Path, limits: &Limits, room: &mut Room) -> Result<TextFile, String> {
-    // Without waiting: a pipe under this name would wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::LOOP) => return Err("is a symbolic link, which is not followed".to_owned()),
-        Err(errno) => {
-            let error = std::io::Error::from(errno);
-            return Err(format!("{error}{}", reader_hint(&error)));
-        }
+/// Opens it, without waiting: a pipe under this name would wait for a writer.
+fn open(path: &Path) -> Result<File, String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = match rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::LOOP) => open_link(path, flags)?,
+        opened => opened,
     };
+    opened.map(File::from).map_err(|errno| {
+        let error = std::io::Error::from(errno);
+        format!("{error}{}", reader_hint(&error))
+    })
+}
+
+/// Opens what a link leads to, which the kernel holds to be below the link's directory at each step of the way.
+fn open_link(path: &Path, flags: OFlags) -> Result<rustix::io::Result<OwnedFd>, String> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err("is no file of a directory".to_owned());
+    };
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let opened = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|directory| rustix::fs::openat2(directory, name, flags, Mode::empty(), within));
+    match opened {
+        Err(Errno::XDEV) => {
+            Err("is a symbolic link that is absolute or leads out of the directory, which is not followed"
+                .to_owned())
+        }
+        Err(Errno::LOOP) => Err("is a symbolic link that leads round in a circle".to_owned()),
+        Err(Errno::NOENT) => Err("is a symbolic link that leads to no file".to_owned()),
+        // Before Linux 5.6, and where a sandbox does not let it through.
+        Err(Errno::NOSYS | Errno::PERM) => Err(
+            "is a symbolic link, which this kernel cannot hold to the directory, so that it is not followed"
+                .to_owned(),
+        ),
+        opened => Ok(opened),
+    }
+}
+
+fn read_file(path: &Path, limits: &Limits, room: &mut Room) -> Result<TextFile, String> {
+    let file = open(path)?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("is not a regular file".to_owned());

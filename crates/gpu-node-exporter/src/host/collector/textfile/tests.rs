@@ -180,12 +180,25 @@ fn more_than_a_bound_is_left_out_and_told() {
 }
 
 #[test]
-fn only_regular_files_are_opened_and_no_link_is_followed() {
+fn only_regular_files_are_opened_and_no_link_is_followed_out_of_the_directory() {
     let directory = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let secret = elsewhere.path().join("secret");
     fs::write(&secret, "good 1\n").unwrap();
-    std::os::unix::fs::symlink(&secret, directory.path().join("link.prom")).unwrap();
+    let link = |target: &std::path::Path, name: &str| {
+        std::os::unix::fs::symlink(target, directory.path().join(name)).unwrap();
+    };
+    link(&secret, "link.prom");
+    // Each leads out by another way: over a link to a directory, by `..`, by a name of the kernel's for an open file.
+    link(elsewhere.path(), "out");
+    link("out/secret".as_ref(), "over.prom");
+    let up = std::path::Path::new("..").join(elsewhere.path().file_name().unwrap()).join("secret");
+    link(&up, "up.prom");
+    let open = fs::File::open(&secret).unwrap();
+    link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open)).as_ref(), "magic.prom");
+    link("circle.prom".as_ref(), "circle.prom");
+    link("nothing".as_ref(), "gone.prom");
+    link("folder.prom".as_ref(), "to-folder.prom");
     fs::create_dir(directory.path().join("folder.prom")).unwrap();
     // A pipe that nobody writes to: opening it as a file would wait for ever.
     let pipe = directory.path().join("pipe.prom");
@@ -196,12 +209,38 @@ fn only_regular_files_are_opened_and_no_link_is_followed() {
     assert_eq!(
         mistakes,
         [
+            "circle.prom: is a symbolic link that leads round in a circle",
             "folder.prom: is not a regular file",
+            "gone.prom: is a symbolic link that leads to no file",
             "latin1.prom: is not UTF-8 text",
-            "link.prom: is a symbolic link, which is not followed",
+            "link.prom: is a symbolic link that is absolute or leads out of the directory, which is not followed",
+            "magic.prom: is a symbolic link that is absolute or leads out of the directory, which is not followed",
+            "over.prom: is a symbolic link that is absolute or leads out of the directory, which is not followed",
             "pipe.prom: is not a regular file",
+            "to-folder.prom: is not a regular file",
+            "up.prom: is a symbolic link that is absolute or leads out of the directory, which is not followed",
         ]
     );
+}
+
+/// As the kubelet writes a `ConfigMap`, and changes it: a new directory, and then the link `..data` is turned to it.
+#[test]
+fn a_link_within_the_directory_is_read_as_those_of_a_config_map_are() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let version = |name: &str, text: &str| {
+        let folder = directory.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a.prom"), text).unwrap();
+        symlink(name, directory.path().join("..data_tmp")).unwrap();
+        fs::rename(directory.path().join("..data_tmp"), directory.path().join("..data")).unwrap();
+    };
+    version("..2026_11_29_08_00", "a 1\n");
+    symlink("..data/a.prom", directory.path().join("a.prom")).unwrap();
+    let shown = || shown_in(&directory, &Limits::DEFAULT);
+    assert_eq!(shown(), (vec!["a 1".to_owned(), "node_textfile_scrape_error 0".to_owned()], vec![]));
+    version("..2026_11_29_09_00", "a 2\n");
+    assert_eq!(shown().0[0], "a 2");
 }
 
 #[test]
