@@ -51,8 +51,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Gives each message that answers the query to `take`, without its header, and the socket for further calls.
-    pub(crate) fn dump(&mut self, query: Query, mut take: impl FnMut(&OwnedFd, &[u8])) -> Result<(), Fault> {
+    /// Gives each message that answers the query to `take`, without its header.
+    pub(crate) fn dump(&mut self, query: Query, mut take: impl FnMut(&[u8])) -> Result<(), Fault> {
         let answered = self.exchange(query, &mut take);
         if answered.is_err() {
             // The rest of an answer may still be under way on this socket; the next query gets a new one.
@@ -61,7 +61,7 @@ impl Socket {
         answered.map_err(|error| Fault::new(format!("netlink: {error}")))
     }
 
-    fn exchange(&mut self, query: Query, take: &mut impl FnMut(&OwnedFd, &[u8])) -> io::Result<()> {
+    fn exchange(&mut self, query: Query, take: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let socket = match self.open.take() {
             Some(socket) => socket,
             None => open()?,
@@ -69,8 +69,7 @@ impl Socket {
         self.sequence = self.sequence.wrapping_add(1);
         send(&socket, &request(query.request, self.sequence), SendFlags::empty())?;
         self.datagram.resize(DATAGRAM, 0);
-        let taken = |message: &[u8]| take(&socket, message);
-        receive(&socket, &mut self.datagram, MOST_OF_AN_ANSWER, (self.sequence, query.answer), taken)?;
+        receive(&socket, &mut self.datagram, MOST_OF_AN_ANSWER, (self.sequence, query.answer), take)?;
         self.open = Some(socket);
         Ok(())
     }

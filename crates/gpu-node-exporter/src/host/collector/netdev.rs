@@ -12,11 +12,12 @@ use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
+use crate::host::kept_file::read_whole;
 use crate::host::lines::Lines;
 use crate::host::netlink::Socket;
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
-use crate::host::sysfs::read_once;
+use crate::host::utf8::escaped;
 
 mod address;
 mod counters;
@@ -104,23 +105,30 @@ impl NetdevCollector {
             Source::Proc(file) => proc::parse(file.read()?),
         };
         if self.label_ifalias {
-            self.read_aliases(&mut devices.read)?;
+            let refused = self.read_aliases(&mut devices.read);
+            devices.faults.extend(refused);
         }
         Ok(devices)
     }
 
-    /// Netlink gives the alias with the counters; `/proc/net/dev` does not have it.
-    fn read_aliases(&self, devices: &mut [Device]) -> Result<(), Fault> {
+    /// Netlink gives the alias with the counters; `/proc/net/dev` does not have it. One that cannot be read is empty, and a fault.
+    fn read_aliases(&self, devices: &mut [Device]) -> Vec<Fault> {
+        let mut faults = Vec::new();
         for device in devices {
             let file = self.root.sys.join("class/net").join(&device.name).join("ifalias");
-            device.alias = read_once(&file)?.unwrap_or_default();
+            match read_whole(&file) {
+                Ok(bytes) => device.alias = escaped(bytes.trim_ascii()).into_owned(),
+                Err(error) if error.is_no_answer() => {}
+                Err(error) => faults.push(error.into()),
+            }
         }
-        Ok(())
+        faults
     }
 
     /// The addresses of the devices that pass the filter; only netlink has them.
     fn addresses(&mut self) -> Result<Family, Fault> {
-        let addresses = address::addresses(&mut self.socket)?;
+        let names = link::names(&mut self.socket)?;
+        let addresses = address::addresses(&mut self.socket, &names)?;
         let shown = addresses.iter().filter(|(device, _)| self.filter.keeps(device));
         Ok(address::family(shown))
     }
@@ -187,20 +195,23 @@ mod tests {
     #[test]
     fn without_netlink_the_alias_comes_from_sysfs() {
         let root = tempfile::tempdir().unwrap();
-        let write = |file: &str, text: &str| {
+        let write = |file: &str, text: &[u8]| {
             std::fs::create_dir_all(root.path().join(file).parent().unwrap()).unwrap();
             std::fs::write(root.path().join(file), text).unwrap();
         };
         let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16";
-        write("net/dev", &format!("a\nb\n eth0: {numbers}\n eth1: {numbers}\n"));
-        write("class/net/eth0/ifalias", "uplink\n");
+        let devices = ["eth0", "eth1", "eth2"].map(|device| format!(" {device}: {numbers}\n")).concat();
+        write("net/dev", format!("a\nb\n{devices}").as_bytes());
+        write("class/net/eth0/ifalias", b"uplink\n");
+        write("class/net/eth2/ifalias", b"caf\xe9\n");
         let lines =
             shown(root.path(), &["--no-collector.netdev.netlink", "--collector.netdev.label-ifalias"]);
         assert_eq!(
-            lines[..2],
+            lines[..3],
             [
                 r#"node_network_receive_bytes_total{device="eth0",ifalias="uplink"} 1"#,
                 r#"node_network_receive_bytes_total{device="eth1",ifalias=""} 1"#,
+                r#"node_network_receive_bytes_total{device="eth2",ifalias="caf\\xe9"} 1"#,
             ]
         );
     }

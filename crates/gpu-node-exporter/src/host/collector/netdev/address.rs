@@ -1,9 +1,8 @@
 //! The addresses of the network devices, with `--collector.netdev.address-info`, as the kernel gives them over netlink
 //! (`RTM_GETADDR` in `rtnetlink(7)`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-use rustix::net::netdevice::index_to_name;
 
 use crate::collector::Fault;
 use crate::family::{Family, Labels};
@@ -37,13 +36,17 @@ impl Address {
     }
 }
 
-/// Every address of every device, with the device's name.
-pub(super) fn addresses(socket: &mut Socket) -> Result<Vec<(String, Address)>, Fault> {
+/// Every address of every device, with the device's name of these, which are by number.
+pub(super) fn addresses(
+    socket: &mut Socket,
+    names: &BTreeMap<u32, String>,
+) -> Result<Vec<(String, Address)>, Fault> {
     let mut addresses = Vec::new();
-    socket.dump(ADDRESSES, |socket, message| {
-        let Some((index, address)) = address(message) else { return };
-        // A device that went away in between has no addresses any more.
-        addresses.extend(index_to_name(socket, index).map(|device| (device, address)));
+    socket.dump(ADDRESSES, |message| {
+        // A device that came in between has no name yet; the next reading has both.
+        addresses.extend(
+            address(message).and_then(|(index, address)| Some((names.get(&index)?.clone(), address))),
+        );
     })?;
     Ok(addresses)
 }
@@ -86,9 +89,10 @@ mod tests {
 
     #[test]
     fn the_loopback_device_has_its_address() {
-        let addresses = addresses(&mut Socket::default()).unwrap();
+        let names = BTreeMap::from([(1, r"a\xff".to_owned())]);
+        let addresses = addresses(&mut Socket::default(), &names).unwrap();
         let expected = Address { ip: IpAddr::from([127, 0, 0, 1]), prefix: 8 };
-        assert!(addresses.contains(&("lo".to_owned(), expected)), "{addresses:?}");
+        assert!(addresses.contains(&(r"a\xff".to_owned(), expected)), "{addresses:?}");
     }
 
     #[test]

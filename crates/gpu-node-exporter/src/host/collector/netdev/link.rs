@@ -1,8 +1,10 @@
 //! Every device with its counters, as the kernel gives them over netlink (`RTM_GETLINK` in `rtnetlink(7)`).
 
+use std::collections::BTreeMap;
+
 use super::counters::{Counters, Device, NETLINK};
 use crate::collector::Fault;
-use crate::host::netlink::{Query, Socket, attribute, text};
+use crate::host::netlink::{Query, Socket, attribute, text, u32_at};
 
 const LINKS: Query = Query { request: 18, answer: 16 };
 /// `struct ifinfomsg`, which stands before a link's attributes.
@@ -15,8 +17,19 @@ const IFLA_STATS64: u16 = 23;
 /// Every device of this network namespace.
 pub(super) fn devices(socket: &mut Socket) -> Result<Vec<Device>, Fault> {
     let mut devices = Vec::new();
-    socket.dump(LINKS, |_, message| devices.extend(message.get(HEADER..).and_then(device)))?;
+    socket.dump(LINKS, |message| devices.extend(message.get(HEADER..).and_then(device)))?;
     Ok(devices)
+}
+
+/// The names of the devices, by their numbers.
+pub(super) fn names(socket: &mut Socket) -> Result<BTreeMap<u32, String>, Fault> {
+    let mut names = BTreeMap::new();
+    socket.dump(LINKS, |message| names.extend(numbered_name(message)))?;
+    Ok(names)
+}
+
+fn numbered_name(message: &[u8]) -> Option<(u32, String)> {
+    Some((u32_at(message, 4)?, text(attribute(message.get(HEADER..)?, IFLA_IFNAME)?)))
 }
 
 /// `None` for a link without a name or counters.
@@ -50,10 +63,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_that_is_no_text_is_a_name() {
+        let message = |name: &[u8; 4]| [&[0, 0, 1, 0, 7, 0, 0, 0][..], &[0; 8], &[8, 0, 3, 0], name].concat();
+        assert_eq!(numbered_name(&message(b"a\xffb\0")), Some((7, r"a\xffb".to_owned())));
+        assert_eq!(numbered_name(&message(b"eth\0")), Some((7, "eth".to_owned())));
+        assert_eq!(numbered_name(&message(b"eth\0")[..16]), None);
+    }
+
     proptest! {
         #[test]
         fn no_answer_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = device(&bytes);
+            let _ = numbered_name(&bytes);
         }
     }
 }
