@@ -82,6 +82,11 @@ impl Celsius {
     pub(crate) fn from_degrees(degrees: u32) -> Option<Self> {
         (degrees <= 200).then(|| Self(f64::from(degrees)))
     }
+
+    /// From whole degrees that may be below zero, as a distance may: at most 200 either way.
+    pub(crate) fn from_signed_degrees(degrees: i32) -> Option<Self> {
+        (-200..=200).contains(&degrees).then(|| Self(f64::from(degrees)))
+    }
 }
 
 impl Watts {
@@ -129,6 +134,9 @@ mod tests {
         assert_eq!(Celsius::from_degrees(87), Some(Celsius(87.0)));
         assert_eq!(Celsius::from_degrees(201), None);
         assert_eq!(Celsius::from_degrees(u32::MAX), None);
+        assert_eq!(Celsius::from_signed_degrees(-8), Some(Celsius(-8.0)));
+        assert_eq!(Celsius::from_signed_degrees(-201), None);
+        assert_eq!(Celsius::from_signed_degrees(i32::MAX), None);
         assert_eq!(Ratio::from_percent_of_nominal(120), Some(Ratio(1.2)));
         assert_eq!(Ratio::from_percent_of_nominal(255), None);
         assert_eq!(Watts::from_milliwatts(2_700_000), Some(Watts(2700.0)));

@@ -11,8 +11,11 @@
 mod abi;
 mod curve;
 mod duration;
+mod generation;
+mod health;
 mod incident;
 mod machine;
+mod memory_health;
 mod model;
 mod nvlink;
 mod scenario;

@@ -113,8 +113,9 @@ impl<'a> Gpu<'a> {
         (self.card().limit_watts - self.card().idle_watts) * 0.95
     }
 
-    pub(crate) fn limit_milliwatts(self) -> u32 {
-        small(self.card().limit_watts * 1000.0)
+    /// In milliwatts. A GPU that shares a chip with a CPU has none of its own.
+    pub(crate) fn power_limit(self) -> Result<u32, Code> {
+        self.own_memory(|| small(self.card().limit_watts * 1000.0))
     }
 
     pub(crate) fn celsius(self) -> u32 {
@@ -125,7 +126,17 @@ impl<'a> Gpu<'a> {
     }
 
     pub(crate) fn memory_celsius(self) -> Result<u32, Code> {
-        self.data_centre(|| self.celsius() + 8)
+        if self.card().has_memory_temperature { Ok(self.celsius() + 8) } else { Err(NOT_SUPPORTED) }
+    }
+
+    /// Degrees to the slowdown temperature.
+    pub(crate) fn slowdown_margin(self) -> i32 {
+        self.card().slowdown_celsius.cast_signed() - self.celsius().cast_signed()
+    }
+
+    /// For what is said of limits as margins.
+    pub(crate) fn thermal_margin<T>(self, reading: impl FnOnce() -> T) -> Result<T, Code> {
+        if self.card().has_thermal_margin { Ok(reading()) } else { Err(NOT_SUPPORTED) }
     }
 
     fn is_hot(self) -> bool {
@@ -213,7 +224,7 @@ impl<'a> Gpu<'a> {
     }
 
     pub(crate) fn mig_mode(self) -> Result<u32, Code> {
-        self.data_centre(|| u32::from(self.group.mig))
+        if self.card().has_mig { Ok(self.group.mig.into()) } else { Err(NOT_SUPPORTED) }
     }
 
     /// 1 (reset) while a fatal XID's incident lasts, else 0.
@@ -221,6 +232,11 @@ impl<'a> Gpu<'a> {
         self.data_centre(|| {
             u32::from(self.incidents().any(|i| matches!(i.xid, Some(48 | 62 | 64 | 79 | 95 | 119))))
         })
+    }
+
+    /// For readings of memory that is the GPU's own.
+    pub(crate) fn own_memory<T>(self, reading: impl FnOnce() -> T) -> Result<T, Code> {
+        if self.card().memory_total == 0 { Err(NOT_SUPPORTED) } else { Ok(reading()) }
     }
 
     /// For readings that only data-centre cards have.

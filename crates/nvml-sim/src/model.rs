@@ -2,19 +2,30 @@
 //!
 //! Figures are the vendor's data sheets' where published; the rest is plausible and only has to be consistent.
 
+mod cards;
+
 use serde::Deserialize;
+
+use self::cards::{GB10, H100_SXM, L40S, RTX_4090, T4};
 
 /// A card type a scenario can name.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Model {
-    /// A data-centre card: ECC, row remapping, memory temperature, NVLink; no fan.
+    /// A data-centre card: ECC, row remapping, memory temperature, NVLink, GPM, MIG; no fan.
     H100Sxm,
+    /// A data-centre card without NVLink, GPM and MIG.
+    L40s,
+    /// An older data-centre card: retired pages instead of remapped rows, no memory temperature, no thermal margin.
+    T4,
+    /// A GPU beside the CPU, in whose memory it works: no memory of its own, no power limit, no PCIe counters.
+    Gb10,
     /// A consumer card: a fan; no ECC, no remapping, no memory temperature, no byte counters, no NVLink.
     Rtx4090,
 }
 
 /// The constants of one card type.
+#[expect(clippy::struct_excessive_bools, reason = "each is something that a card has or has not")]
 pub(crate) struct Card {
     pub(crate) name: &'static str,
     /// `nvmlBrandType_t`.
@@ -25,6 +36,7 @@ pub(crate) struct Card {
     /// PCI device id and vendor id as NVML packs them.
     pub(crate) pci_device: u32,
     pub(crate) vbios: &'static str,
+    /// 0 for a GPU that works in the machine's memory.
     pub(crate) memory_total: u64,
     /// Held back by the driver and firmware; part of neither used nor free.
     pub(crate) memory_reserved: u64,
@@ -45,73 +57,35 @@ pub(crate) struct Card {
     pub(crate) fans: u32,
     /// How many the chip has, connected or not.
     pub(crate) nvlinks: u32,
-    /// ECC counters, row remapping, PCIe byte counters, recovery action: what only data-centre cards report.
+    /// ECC counters, PCIe counters, recovery action: what only data-centre cards report.
     pub(crate) data_centre: bool,
+    /// What is done about broken memory.
+    pub(crate) repair: Repair,
+    pub(crate) has_memory_temperature: bool,
+    /// The margin to the thermal limits, and the limits as margins (since Ada).
+    pub(crate) has_thermal_margin: bool,
+    pub(crate) has_mig: bool,
+}
+
+/// How a card goes on with broken memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// It does nothing that it reports.
+    None,
+    /// It takes pages out of use (before Ampere).
+    RetiresPages,
+    /// It replaces rows by spare ones (since Ampere).
+    RemapsRows,
 }
 
 impl Model {
     pub(crate) fn card(self) -> &'static Card {
         match self {
             Self::H100Sxm => &H100_SXM,
+            Self::L40s => &L40S,
+            Self::T4 => &T4,
+            Self::Gb10 => &GB10,
             Self::Rtx4090 => &RTX_4090,
         }
     }
 }
-
-const MIB: u64 = 1 << 20;
-
-static H100_SXM: Card = Card {
-    name: "NVIDIA H100 80GB HBM3",
-    brand: nvml_wrapper_sys::bindings::nvmlBrandType_enum_NVML_BRAND_NVIDIA,
-    architecture: nvml_wrapper_sys::bindings::NVML_DEVICE_ARCH_HOPPER,
-    compute_capability: (9, 0),
-    pci_device: 0x2330_10DE,
-    vbios: "96.00.89.00.01",
-    memory_total: 81_559 * MIB,
-    memory_reserved: 551 * MIB,
-    idle_watts: 70.0,
-    limit_watts: 700.0,
-    idle_celsius: 30.0,
-    busy_celsius: 68.0,
-    slowdown_celsius: 89,
-    shutdown_celsius: 92,
-    gpu_max_celsius: 87,
-    memory_max_celsius: Some(95),
-    max_graphics_mhz: 1980,
-    max_memory_mhz: 2619,
-    max_video_mhz: 1545,
-    idle_graphics_mhz: 345,
-    pcie_generation: 5,
-    pcie_width: 16,
-    fans: 0,
-    nvlinks: 18,
-    data_centre: true,
-};
-
-static RTX_4090: Card = Card {
-    name: "NVIDIA GeForce RTX 4090",
-    brand: nvml_wrapper_sys::bindings::nvmlBrandType_enum_NVML_BRAND_GEFORCE,
-    architecture: nvml_wrapper_sys::bindings::NVML_DEVICE_ARCH_ADA,
-    compute_capability: (8, 9),
-    pci_device: 0x2684_10DE,
-    vbios: "95.02.18.80.5f",
-    memory_total: 24_564 * MIB,
-    memory_reserved: 413 * MIB,
-    idle_watts: 25.0,
-    limit_watts: 450.0,
-    idle_celsius: 35.0,
-    busy_celsius: 72.0,
-    slowdown_celsius: 90,
-    shutdown_celsius: 100,
-    gpu_max_celsius: 84,
-    memory_max_celsius: None,
-    max_graphics_mhz: 3105,
-    max_memory_mhz: 10_501,
-    max_video_mhz: 2415,
-    idle_graphics_mhz: 210,
-    pcie_generation: 4,
-    pcie_width: 16,
-    fans: 2,
-    nvlinks: 0,
-    data_centre: false,
-};

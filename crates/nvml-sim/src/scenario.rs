@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use crate::curve::Curve;
 use crate::duration::{duration, optional_duration};
+use crate::generation::Generation;
 use crate::incident::{Incident, NEVER};
+use crate::memory_health::MemoryHealth;
 use crate::model::Model;
 
 const DEFAULT: &str = include_str!("../scenarios/h100x8.yaml");
@@ -48,7 +50,7 @@ pub(crate) struct Driver {
     /// Time every device call takes.
     #[serde(deserialize_with = "duration")]
     pub(crate) latency: Duration,
-    /// Device calls that this driver is too old for; they answer as NVML does for a function it lacks.
+    /// Device calls that this driver lacks beside those it is too old for; they answer as NVML does for a function it lacks.
     pub(crate) missing: Vec<String>,
 }
 
@@ -62,6 +64,13 @@ impl Default for Driver {
             latency: Duration::ZERO,
             missing: Vec::new(),
         }
+    }
+}
+
+impl Driver {
+    /// What this driver knows by its version.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation::of(&self.version)
     }
 }
 
@@ -97,6 +106,9 @@ pub(crate) struct Group {
     /// Corrected and uncorrected ECC errors since the driver was loaded.
     #[serde(default)]
     pub(crate) ecc: Ecc,
+    /// What became of broken memory.
+    #[serde(default)]
+    pub(crate) memory_health: MemoryHealth,
     /// MIG mode: utilisation is no longer reported.
     #[serde(default)]
     pub(crate) mig: bool,

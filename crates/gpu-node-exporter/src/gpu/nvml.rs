@@ -7,16 +7,22 @@ mod answer;
 mod ask;
 mod cached;
 mod events;
+mod fields;
 mod library;
+mod numbering;
 pub(crate) mod raw;
 mod support;
+mod value;
 
 pub(crate) use nvml_wrapper::error::NvmlError;
 pub(crate) use nvml_wrapper::sys_exports::field_id;
 pub(crate) use nvml_wrapper::{Device, enum_wrappers};
 
-pub(crate) use self::ask::{Ask, Field, Moment};
+pub(crate) use self::ask::{Ask, Moment};
 pub(crate) use self::cached::Cached;
 pub(crate) use self::events::XidEvents;
+pub(crate) use self::fields::{Field, Part};
 pub(crate) use self::library::Library;
+pub(crate) use self::numbering::ClockEventTimes;
 pub(crate) use self::support::Support;
+pub(crate) use self::value::{Value, count, flag};

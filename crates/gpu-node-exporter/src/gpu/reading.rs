@@ -4,14 +4,20 @@
 //! that show it. Owns the list, and a GPU's reading as a whole.
 
 mod clocks;
+mod ecc;
+mod ecc_locations;
 mod fans;
-mod health;
 mod identity;
 mod load;
 mod memory;
 mod nvlink;
 mod pcie;
 mod power;
+mod recovery;
+mod remapped_rows;
+mod repairs;
+mod retired_pages;
+mod sram;
 mod thermal;
 mod throttle;
 
@@ -20,14 +26,20 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use self::clocks::Clocks;
+use self::ecc::Ecc;
+use self::ecc_locations::EccLocations;
 use self::fans::Fans;
-use self::health::Health;
 pub(crate) use self::identity::{Identity, info};
 use self::load::Load;
 use self::memory::Memory;
 use self::nvlink::NvLinks;
 use self::pcie::Pcie;
 use self::power::Power;
+use self::recovery::Recovery;
+use self::remapped_rows::RemappedRows;
+use self::repairs::Repairs;
+use self::retired_pages::RetiredPages;
+use self::sram::Sram;
 use self::thermal::Thermal;
 use self::throttle::Throttle;
 use super::delta::Diff;
@@ -111,7 +123,13 @@ subjects! {
     throttle: Throttle,
     pcie: Pcie,
     nvlink: NvLinks,
-    health: Health,
+    ecc: Ecc,
+    ecc_locations: EccLocations,
+    sram: Sram,
+    remapped_rows: RemappedRows,
+    repairs: Repairs,
+    retired_pages: RetiredPages,
+    recovery: Recovery,
 }
 
 /// Everything one GPU said.

@@ -63,9 +63,9 @@ fn a_number_that_cannot_be_is_absent_and_told_once() {
     );
     check(
         ALL_32,
-        &["nvmlDeviceGetTemperature"],
+        &["nvmlDeviceGetTemperatureV"],
         &[("gpu_temperature_celsius", r#"sensor="gpu""#)],
-        "temperature: returned an invalid value: `4294967295`",
+        "temperature: returned an invalid value: `-1`",
     );
     check(
         ALL_32,

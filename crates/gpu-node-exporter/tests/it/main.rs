@@ -1,6 +1,7 @@
 //! The real program from outside; README.md says what belongs here.
 
 mod access;
+mod driver_generations;
 mod driver_versions;
 mod exporter;
 mod gpu_check;

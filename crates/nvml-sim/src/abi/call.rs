@@ -11,10 +11,11 @@ use crate::machine::{Code, Gpu};
 
 /// Does what the scenario's incidents do to calls to this GPU, or to this one call.
 pub(super) fn apply_incidents(library: &Library, index: u32, call: &str) -> Result<(), Code> {
-    if library.scenario.driver.missing.iter().any(|missing| missing == call) {
+    let driver = &library.scenario.driver;
+    if !driver.generation().has_call(call) || driver.missing.iter().any(|missing| missing == call) {
         return Err(nvml::nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND);
     }
-    let mut wait = library.scenario.driver.latency;
+    let mut wait = driver.latency;
     for incident in library.gpu(index)?.incidents().filter(|incident| incident.concerns(call)) {
         match incident.kind {
             Kind::Error => return Err(incident.code.unwrap_or(nvml::nvmlReturn_enum_NVML_ERROR_UNKNOWN)),

@@ -6,8 +6,8 @@ use nvml_wrapper_sys::bindings as nvml;
 
 use super::call::{read, read_numbers};
 use super::library::MARK;
-use super::output::{code, fill, give, give_text};
-use crate::machine::{Code, Gpu, NOT_SUPPORTED};
+use super::output::{code, fill, give, give_text, is_version};
+use crate::machine::{Code, Gpu};
 
 /// Exports of the most common form: a device, and one place for the answer.
 macro_rules! readings {
@@ -25,7 +25,7 @@ readings! {
     fn nvmlDeviceGetMinorNumber -> c_uint = |gpu| Ok(gpu.index);
     fn nvmlDeviceGetBrand -> nvml::nvmlBrandType_enum = |gpu| Ok(gpu.card().brand);
     fn nvmlDeviceGetArchitecture -> nvml::nvmlDeviceArchitecture_t = |gpu| Ok(gpu.card().architecture);
-    fn nvmlDeviceGetMemoryInfo -> nvml::nvmlMemory_t = |gpu| Ok(nvml::nvmlMemory_t {
+    fn nvmlDeviceGetMemoryInfo -> nvml::nvmlMemory_t = |gpu| gpu.own_memory(|| nvml::nvmlMemory_t {
         total: gpu.card().memory_total,
         free: gpu.memory_free(),
         // The first version of this struct counts reserved memory as used.
@@ -36,9 +36,9 @@ readings! {
         Ok(nvml::nvmlUtilization_t { gpu, memory })
     };
     fn nvmlDeviceGetPowerUsage -> c_uint = |gpu| Ok(gpu.milliwatts());
-    fn nvmlDeviceGetEnforcedPowerLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
-    fn nvmlDeviceGetPowerManagementLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
-    fn nvmlDeviceGetPowerManagementDefaultLimit -> c_uint = |gpu| Ok(gpu.limit_milliwatts());
+    fn nvmlDeviceGetEnforcedPowerLimit -> c_uint = |gpu| gpu.power_limit();
+    fn nvmlDeviceGetPowerManagementLimit -> c_uint = |gpu| gpu.power_limit();
+    fn nvmlDeviceGetPowerManagementDefaultLimit -> c_uint = |gpu| gpu.power_limit();
     fn nvmlDeviceGetTotalEnergyConsumption -> c_ulonglong = |gpu| Ok(gpu.millijoules());
     fn nvmlDeviceGetCurrentClocksThrottleReasons -> c_ulonglong = |gpu| Ok(gpu.throttle_reasons());
     fn nvmlDeviceGetCurrentClocksEventReasons -> c_ulonglong = |gpu| Ok(gpu.throttle_reasons());
@@ -50,7 +50,6 @@ readings! {
     fn nvmlDeviceGetMaxPcieLinkGeneration -> c_uint = |gpu| Ok(gpu.card().pcie_generation);
     fn nvmlDeviceGetMaxPcieLinkWidth -> c_uint = |gpu| Ok(gpu.card().pcie_width);
     fn nvmlDeviceGetPersistenceMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(1);
-    fn nvmlDeviceGetRetiredPagesPendingStatus -> nvml::nvmlEnableState_enum = |_gpu| Err(NOT_SUPPORTED);
     fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());
 }
 
@@ -108,27 +107,6 @@ macro_rules! chosen_readings {
 }
 
 chosen_readings! {
-    fn nvmlDeviceGetTemperature(nvml::nvmlTemperatureSensors_enum) -> c_uint = |gpu, sensor| match sensor {
-        nvml::nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU => Ok(gpu.celsius()),
-        _ => Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
-    };
-    fn nvmlDeviceGetTemperatureThreshold(nvml::nvmlTemperatureThresholds_enum) -> c_uint = |gpu, threshold| {
-        match threshold {
-            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SHUTDOWN => {
-                Ok(gpu.card().shutdown_celsius)
-            }
-            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SLOWDOWN => {
-                Ok(gpu.card().slowdown_celsius)
-            }
-            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_GPU_MAX => {
-                Ok(gpu.card().gpu_max_celsius)
-            }
-            nvml::nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_MEM_MAX => {
-                gpu.card().memory_max_celsius.ok_or(NOT_SUPPORTED)
-            }
-            _ => Err(NOT_SUPPORTED),
-        }
-    };
     fn nvmlDeviceGetClockInfo(nvml::nvmlClockType_enum) -> c_uint = |gpu, domain| gpu.clock_mhz(domain);
     fn nvmlDeviceGetMaxClockInfo(nvml::nvmlClockType_enum) -> c_uint = |gpu, domain| gpu.max_clock_mhz(domain);
     fn nvmlDeviceGetFanSpeed_v2(c_uint) -> c_uint = |gpu, fan| gpu.fan_percent(fan);
@@ -163,12 +141,8 @@ pairs! {
     };
     fn nvmlDeviceGetMigMode -> (c_uint, c_uint) = |gpu| gpu.mig_mode().map(|mode| (mode, mode));
     fn nvmlDeviceGetEccMode -> (nvml::nvmlEnableState_enum, nvml::nvmlEnableState_enum) = |gpu| gpu.data_centre(|| (1, 1));
-    fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| Ok((gpu.limit_milliwatts() / 3, gpu.limit_milliwatts()));
+    fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| gpu.power_limit().map(|limit| (limit / 3, limit));
 }
-
-/// What `nvmlMemory_v2` is in nvml.h: the struct's size, and its version in the top byte.
-#[expect(clippy::cast_possible_truncation, reason = "the struct has 40 bytes")]
-const MEMORY_V2: c_uint = size_of::<nvml::nvmlMemory_v2_t>() as c_uint | 2 << 24;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
@@ -176,15 +150,9 @@ unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
     out: *mut nvml::nvmlMemory_v2_t,
 ) -> Code {
     let answer = read_numbers(device, "nvmlDeviceGetMemoryInfo_v2", |gpu| {
-        if out.is_null() {
-            return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
-        }
-        // SAFETY: not null; NVML's contract: the caller has filled `version`.
-        let version = unsafe { (*out).version };
-        if version != MEMORY_V2 {
-            return Err(nvml::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
-        }
-        Ok(nvml::nvmlMemory_v2_t {
+        // SAFETY: NVML's contract: `out` points to one struct whose version is set.
+        let version = unsafe { is_version(out, 2)? };
+        gpu.own_memory(|| nvml::nvmlMemory_v2_t {
             version,
             total: gpu.card().memory_total,
             reserved: gpu.card().memory_reserved,
@@ -194,65 +162,4 @@ unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
     });
     // SAFETY: NVML's contract: `out` points to one struct.
     unsafe { give(out, answer) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
-    device: nvml::nvmlDevice_t,
-    error: nvml::nvmlMemoryErrorType_enum,
-    _counter: nvml::nvmlEccCounterType_enum,
-    count: *mut c_ulonglong,
-) -> Code {
-    let answer = read_numbers(device, "nvmlDeviceGetTotalEccErrors", |gpu| {
-        let (corrected, uncorrected) = gpu.ecc_errors()?;
-        match error {
-            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_CORRECTED => Ok(corrected),
-            nvml::nvmlMemoryErrorType_enum_NVML_MEMORY_ERROR_TYPE_UNCORRECTED => Ok(uncorrected),
-            _ => Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
-        }
-    });
-    // SAFETY: NVML's contract: `count` points to one value.
-    unsafe { give(count, answer) }
-}
-
-/// How many, and no addresses. Cards of these ages remap rows instead of retiring pages.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetRetiredPages(
-    device: nvml::nvmlDevice_t,
-    _cause: nvml::nvmlPageRetirementCause_enum,
-    count: *mut c_uint,
-    _addresses: *mut c_ulonglong,
-) -> Code {
-    let answer = read_numbers(device, "nvmlDeviceGetRetiredPages", |_gpu| Err::<c_uint, _>(NOT_SUPPORTED));
-    // As the driver answers whoever brings no room for addresses.
-    let is_too_small = answer.is_ok_and(|count| count > 0);
-    // SAFETY: NVML's contract: `count` points to one value.
-    match unsafe { give(count, answer) } {
-        nvml::nvmlReturn_enum_NVML_SUCCESS if is_too_small => {
-            nvml::nvmlReturn_enum_NVML_ERROR_INSUFFICIENT_SIZE
-        }
-        code => code,
-    }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetRemappedRows(
-    device: nvml::nvmlDevice_t,
-    corrected: *mut c_uint,
-    uncorrected: *mut c_uint,
-    pending: *mut c_uint,
-    failed: *mut c_uint,
-) -> Code {
-    code(read_numbers(device, "nvmlDeviceGetRemappedRows", |gpu| gpu.data_centre(|| [0; 4])).and_then(
-        |rows| {
-            for (out, rows) in [corrected, uncorrected, pending, failed].into_iter().zip(rows) {
-                // SAFETY: NVML's contract: all four point to one value each.
-                match unsafe { give(out, Ok(rows)) } {
-                    nvml::nvmlReturn_enum_NVML_SUCCESS => {}
-                    refused => return Err(refused),
-                }
-            }
-            Ok(())
-        },
-    ))
 }

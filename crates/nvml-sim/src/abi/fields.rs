@@ -10,37 +10,73 @@ use super::call::{apply_incidents, number_set};
 use super::library::{index, library};
 use super::numbers::Numbers;
 use super::output::code;
+use crate::generation::{Generation, Renumbered};
+use crate::health;
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 use crate::nvlink::{self, NvLink};
+
+/// Fields of nvml.h 13.2.
+const REMAPPED_ROWS_COR_INACTIVE: u32 = 301;
+const REMAPPED_ROWS_UNC_INACTIVE: u32 = 302;
 
 enum Value {
     Int(c_uint),
     Long(c_ulonglong),
+    Signed(c_int),
 }
 
 /// The reading behind a field number, where this simulation has it. `scope` is the NVLink, for fields that each link has.
-fn field(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
+fn field(gpu: Gpu<'_>, generation: Generation, id: u32, scope: u32) -> Result<Value, Code> {
+    if !generation.has_field(id) {
+        return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
+    }
     let link = || NvLink::of(gpu, scope);
     match id {
         field_id::NVML_FI_DEV_MEMORY_TEMP => gpu.memory_celsius().map(Value::Int),
         field_id::NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION => Ok(Value::Long(gpu.millijoules())),
-        field_id::NVML_FI_DEV_POWER_AVERAGE | field_id::NVML_FI_DEV_POWER_INSTANT => {
-            Ok(Value::Int(gpu.milliwatts()))
+        // The memory draws a seventh; there is no module with a CPU.
+        field_id::NVML_FI_DEV_POWER_AVERAGE | field_id::NVML_FI_DEV_POWER_INSTANT => match scope {
+            nvml::NVML_POWER_SCOPE_GPU => Ok(Value::Int(gpu.milliwatts())),
+            nvml::NVML_POWER_SCOPE_MEMORY => gpu.data_centre(|| Value::Int(gpu.milliwatts() / 7)),
+            _ => Err(NOT_SUPPORTED),
+        },
+        field_id::NVML_FI_DEV_TEMPERATURE_SHUTDOWN_TLIMIT => {
+            let (shutdown, slowdown) = (gpu.card().shutdown_celsius, gpu.card().slowdown_celsius);
+            gpu.thermal_margin(|| Value::Signed(slowdown.cast_signed() - shutdown.cast_signed()))
         }
-        // The same number is PERF_POLICY_POWER on older drivers.
-        field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP
-        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST
-        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN => {
-            gpu.data_centre(|| Value::Long(0))
+        field_id::NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT => gpu.thermal_margin(|| Value::Signed(0)),
+        field_id::NVML_FI_DEV_TEMPERATURE_GPU_MAX_TLIMIT => {
+            let (maximum, slowdown) = (gpu.card().gpu_max_celsius, gpu.card().slowdown_celsius);
+            gpu.thermal_margin(|| Value::Signed(slowdown.cast_signed() - maximum.cast_signed()))
         }
-        field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN
-        | field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN => {
+        // Times for which the clocks were held down. The first number is also `CLOCKS_EVENT_REASON_SW_POWER_CAP`, the third
+        // `…_SYNC_BOOST`.
+        field_id::NVML_FI_DEV_PERF_POLICY_POWER
+        | field_id::NVML_FI_DEV_PERF_POLICY_SYNC_BOOST
+        | field_id::NVML_FI_DEV_PERF_POLICY_BOARD_LIMIT
+        | field_id::NVML_FI_DEV_PERF_POLICY_LOW_UTILIZATION
+        | field_id::NVML_FI_DEV_PERF_POLICY_RELIABILITY => gpu.data_centre(|| Value::Long(0)),
+        field_id::NVML_FI_DEV_PERF_POLICY_THERMAL => {
             gpu.data_centre(|| Value::Long(gpu.thermal_nanoseconds()))
         }
+        251..=273 => match generation.renumbered(id) {
+            Renumbered::SoftwareThermalTime | Renumbered::HardwareThermalTime => {
+                gpu.data_centre(|| Value::Long(gpu.thermal_nanoseconds()))
+            }
+            Renumbered::PowerBrakeTime => gpu.data_centre(|| Value::Long(0)),
+            // Power smoothing, which is off.
+            Renumbered::Other => gpu.data_centre(|| Value::Int(0)),
+        },
         field_id::NVML_FI_DEV_REMAPPED_COR
         | field_id::NVML_FI_DEV_REMAPPED_UNC
         | field_id::NVML_FI_DEV_REMAPPED_PENDING
-        | field_id::NVML_FI_DEV_REMAPPED_FAILURE => gpu.data_centre(|| Value::Int(0)),
+        | field_id::NVML_FI_DEV_REMAPPED_FAILURE => {
+            let which = id - field_id::NVML_FI_DEV_REMAPPED_COR;
+            health::remapped_rows(gpu).map(|rows| Value::Int(rows[which as usize]))
+        }
+        REMAPPED_ROWS_COR_INACTIVE | REMAPPED_ROWS_UNC_INACTIVE => {
+            health::remapped_rows(gpu).map(|_| Value::Int(0))
+        }
         field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES => gpu.pcie_transmit_bytes().map(Value::Long),
         field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES => gpu.pcie_receive_bytes().map(Value::Long),
         field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION => gpu.recovery_action().map(Value::Int),
@@ -55,11 +91,12 @@ fn field(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
 }
 
 /// The same, or what the scenario sets.
-fn answer(gpu: Gpu<'_>, id: u32, scope: u32) -> Result<Value, Code> {
-    let reading = field(gpu, id, scope);
+fn answer(gpu: Gpu<'_>, generation: Generation, id: u32, scope: u32) -> Result<Value, Code> {
+    let reading = field(gpu, generation, id, scope);
     match (number_set(gpu, FIELD_VALUES), reading) {
         (None, reading) => reading,
         (Some(number), Ok(Value::Int(_))) => Ok(Value::Int(Numbers::all(number))),
+        (Some(number), Ok(Value::Signed(_))) => Ok(Value::Signed(Numbers::all(number))),
         (Some(number), _) => Ok(Value::Long(number)),
     }
 }
@@ -79,6 +116,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
         let index = index(device)?;
         apply_incidents(&library, index, FIELD_VALUES)?;
         let gpu = library.gpu(index)?;
+        let generation = library.scenario.driver.generation();
         let count = usize::try_from(count).map_err(|_| nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
         if values.is_null() {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
@@ -88,7 +126,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
             entry.timestamp = microseconds(SystemTime::now()).cast_signed();
             entry.latencyUsec = 0;
             entry.nvmlReturn = nvml::nvmlReturn_enum_NVML_SUCCESS;
-            match answer(gpu, entry.fieldId, entry.scopeId) {
+            match answer(gpu, generation, entry.fieldId, entry.scopeId) {
                 Ok(Value::Int(value)) => {
                     entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
                     entry.value = nvml::nvmlValue_t { uiVal: value };
@@ -96,6 +134,10 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
                 Ok(Value::Long(value)) => {
                     entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;
                     entry.value = nvml::nvmlValue_t { ullVal: value };
+                }
+                Ok(Value::Signed(value)) => {
+                    entry.valueType = nvml::nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_INT;
+                    entry.value = nvml::nvmlValue_t { siVal: value };
                 }
                 Err(refused) => entry.nvmlReturn = refused,
             }

@@ -56,3 +56,23 @@ impl Numbers for nvml::nvmlMemory_v2_t {
         Self { version: u32::all(number), total: number, reserved: number, free: number, used: number }
     }
 }
+
+impl Numbers for nvml::nvmlEccSramErrorStatus_t {
+    fn all(number: u64) -> Self {
+        Self {
+            version: u32::all(number),
+            aggregateUncParity: number,
+            aggregateUncSecDed: number,
+            aggregateCor: number,
+            volatileUncParity: number,
+            volatileUncSecDed: number,
+            volatileCor: number,
+            aggregateUncBucketL2: number,
+            aggregateUncBucketSm: number,
+            aggregateUncBucketPcie: number,
+            aggregateUncBucketMcu: number,
+            aggregateUncBucketOther: number,
+            bThresholdExceeded: u32::all(number),
+        }
+    }
+}

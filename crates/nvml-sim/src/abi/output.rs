@@ -29,6 +29,24 @@ pub(super) unsafe fn give<T>(out: *mut T, answer: Result<T, Code>) -> Code {
     }))
 }
 
+/// The version that the caller has written into a struct's first field, if it is this one of nvml.h: the struct's size, and the
+/// version's number in the top byte (`NVML_STRUCT_VERSION`).
+///
+/// # Safety
+/// `out` is null or points to a struct that begins with its version.
+pub(super) unsafe fn is_version<T>(out: *const T, number: c_uint) -> Result<c_uint, Code> {
+    if out.is_null() {
+        return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
+    }
+    // SAFETY: not null, and its first field is a version by this function's contract.
+    let version = unsafe { out.cast::<c_uint>().read() };
+    if u64::from(version) == size_of::<T>() as u64 | u64::from(number) << 24 {
+        Ok(version)
+    } else {
+        Err(nvml::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
+    }
+}
+
 /// Writes a text with its closing zero.
 ///
 /// # Safety

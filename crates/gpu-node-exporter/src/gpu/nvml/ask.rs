@@ -1,15 +1,12 @@
 //! Asking one GPU for many readings: what it lacks is not asked for each time, and what fails is noted by name.
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use nvml_wrapper::Device;
-use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::structs::device::FieldId;
 
 use super::answer::Answer;
-use super::raw;
 use super::support::Support;
 use crate::gpu::fault::{FaultReason, ReadingFault};
 
@@ -46,52 +43,6 @@ pub(super) struct Missing {
     pub(super) faults: Vec<ReadingFault>,
     /// Something was refused.
     pub(super) is_refused: bool,
-}
-
-/// A field of `nvmlDeviceGetFieldValues`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Field<'a> {
-    /// The reading's name for people.
-    pub(crate) name: &'a str,
-    /// Its number in nvml.h (`NVML_FI_…`).
-    pub(crate) id: u32,
-    /// The NVLink whose value is wanted, for fields that each link has.
-    pub(crate) link: Option<u32>,
-}
-
-impl<'a> Field<'a> {
-    /// A field of the GPU as a whole.
-    pub(crate) fn new(name: &'a str, id: u32) -> Self {
-        Self { name, id, link: None }
-    }
-}
-
-/// The value of a field.
-#[derive(Clone)]
-struct Value(SampleValue);
-
-impl Value {
-    /// As a whole number. One with all bits set is `NVML_VALUE_NOT_AVAILABLE` (nvml.h).
-    fn whole(&self) -> Option<u64> {
-        match self.0 {
-            SampleValue::U32(value) => (value != u32::MAX).then(|| u64::from(value)),
-            SampleValue::U64(value) => (value != u64::MAX).then_some(value),
-            SampleValue::I64(value) => u64::try_from(value).ok(),
-            SampleValue::F64(_) => None,
-        }
-    }
-}
-
-/// The number alone, for logs.
-impl Debug for Value {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            SampleValue::U32(value) => value.fmt(out),
-            SampleValue::U64(value) => value.fmt(out),
-            SampleValue::I64(value) => value.fmt(out),
-            SampleValue::F64(value) => value.fmt(out),
-        }
-    }
 }
 
 impl<'a, D> Ask<'a, D> {
@@ -151,7 +102,7 @@ impl<'a, D> Ask<'a, D> {
     }
 
     /// Asks for what a part of the GPU has that may be off: what it lacks then it may have the next time, and that is no loss.
-    fn ask_each_time<T>(
+    pub(crate) fn ask_each_time<T>(
         &mut self,
         reading: &str,
         call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
@@ -162,7 +113,11 @@ impl<'a, D> Ask<'a, D> {
     }
 
     /// Asks for several readings with one call, each of which may still have failed: success says nothing of the GPU.
-    fn batch<T>(&mut self, reading: &str, call: impl FnOnce(&'a D) -> Result<T, NvmlError>) -> Option<T> {
+    pub(super) fn batch<T>(
+        &mut self,
+        reading: &str,
+        call: impl FnOnce(&'a D) -> Result<T, NvmlError>,
+    ) -> Option<T> {
         if self.gone.is_some() {
             return None;
         }
@@ -231,41 +186,6 @@ impl<'a, D> Ask<'a, D> {
     }
 }
 
-impl Ask<'_> {
-    /// Several field values with one call.
-    pub(crate) fn fields<const N: usize>(&mut self, batch: &str, wanted: [Field<'_>; N]) -> [Option<u64>; N] {
-        let mut found = [None; N];
-        self.read_fields(batch, &wanted, &mut found);
-        found
-    }
-
-    /// Several field values with one call, each into its place. Each is its own reading: one that is not supported takes none
-    /// with it, and one of a link is asked for each time, since links go down and return. Answers are matched by position, since the
-    /// driver may return another number than was asked for.
-    pub(crate) fn read_fields(&mut self, batch: &str, wanted: &[Field<'_>], found: &mut [Option<u64>]) {
-        let asked: Vec<_> = (0..wanted.len()).filter(|at| !self.lacks(wanted[*at].name)).collect();
-        if asked.is_empty() {
-            return;
-        }
-        let answers = self.batch(batch, |device| {
-            if asked.iter().any(|at| wanted[*at].link.is_some()) {
-                let ids: Vec<_> = asked.iter().map(|at| (wanted[*at].id, wanted[*at].link)).collect();
-                return raw::field_values(device, &ids);
-            }
-            let ids: Vec<_> = asked.iter().map(|at| FieldId(wanted[*at].id)).collect();
-            device.field_values_for(&ids)
-        });
-        for (at, answer) in asked.into_iter().zip(answers.into_iter().flatten()) {
-            let answer = |_: &_| answer.and_then(|sample| sample.value);
-            let value = match wanted[at].link {
-                Some(_) => self.ask_each_time(wanted[at].name, answer),
-                None => self.ask(wanted[at].name, answer),
-            };
-            found[at] = value.and_then(|value| self.meaning(wanted[at].name, &Value(value), Value::whole));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,22 +212,6 @@ mod tests {
         let mut ask = Ask::new(&(), &mut support, moment());
         assert_eq!(ask.quantity("share", |()| Ok(101), |_| None::<u32>), None);
         assert!(ask.into_faults().is_ok(), "a wrong answer is an answer");
-    }
-
-    #[test]
-    fn a_field_with_all_bits_set_has_no_value() {
-        for (value, whole) in [
-            (SampleValue::U32(7), Some(7)),
-            (SampleValue::U32(u32::MAX), None),
-            (SampleValue::U64(u64::from(u32::MAX)), Some(u64::from(u32::MAX))),
-            (SampleValue::U64(u64::MAX), None),
-            (SampleValue::I64(7), Some(7)),
-            (SampleValue::I64(-1), None),
-            (SampleValue::F64(0.5), None),
-        ] {
-            let value = Value(value);
-            assert_eq!(value.whole(), whole, "{value:?}");
-        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::nv_link::ErrorCounter;
-use crate::gpu::nvml::{Ask, Cached, Field, field_id};
+use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
 use crate::gpu::subject::{Shown, Subject};
 use crate::units::Bytes;
 
@@ -154,7 +154,7 @@ fn states_and_errors(ask: &mut Ask<'_>, names: &[Names], connected: &mut BTreeSe
                 (recoveries, field_id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY),
                 (crc_errors, field_id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC),
             ]
-            .map(|(name, id)| Field { name, id, link: Some(*link) })
+            .map(|(name, id)| Field { name, id, of: Part::Link(*link) })
         })
         .collect();
     let mut found = vec![None; wanted.len()];
@@ -217,7 +217,11 @@ fn read_bytes(ask: &mut Ask<'_>, names: &[Names], links: &mut NvLinks, byte_fiel
             .iter()
             .flat_map(|(at, link)| {
                 let Names { transmitted: sent, received: got, .. } = &names[*at];
-                [(sent, transmitted), (got, received)].map(|(name, id)| Field { name, id, link: Some(*link) })
+                [(sent, transmitted), (got, received)].map(|(name, id)| Field {
+                    name,
+                    id,
+                    of: Part::Link(*link),
+                })
             })
             .collect();
         let mut found = vec![None; wanted.len()];

@@ -2,15 +2,29 @@
 
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, Device};
-use crate::gpu::subject::{Shown, Step, Subject, each};
+use crate::gpu::nvml::{Ask, Cached, Device, Field, Part, field_id};
+use crate::gpu::subject::{Shown, Step, Subject, each, each_by};
 use crate::units::{Joules, Watts};
 
 readings! {
     /// The power of one GPU.
     struct Power {
         usage: Watts,
+        /// At the moment and over the last second: of the GPU, of the module it shares with a CPU, of its memory, and of the GPU
+        /// without what it draws beside its base power.
+        gpu_instant: Watts,
+        gpu_average: Watts,
+        module_instant: Watts,
+        module_average: Watts,
+        memory_instant: Watts,
+        memory_average: Watts,
+        base_instant: Watts,
+        base_average: Watts,
         limit: Watts,
+        min_limit: Watts,
+        max_limit: Watts,
+        default_limit: Watts,
+        requested_limit: Watts,
         /// Since the driver was loaded.
         energy: Joules,
         performance_state: u32,
@@ -30,21 +44,64 @@ pub(crate) struct Energy {
 /// NVML's performance states are P0 to P15; 32 is "unknown".
 const STATES: u32 = 16;
 
+/// What a field of power is about (`NVML_POWER_SCOPE_…`); the last since R610.
+const SCOPES: [(&str, u32); 4] = [("gpu", 0), ("module", 1), ("memory", 2), ("gpu_base", 3)];
+
+/// The fields of power, by scope: at the moment, and over a second.
+const FIELDS: [Field<'static>; 2 * SCOPES.len()] = {
+    const fn field(name: &'static str, id: u32, scope: u32) -> Field<'static> {
+        Field { name, id, of: Part::Scope(scope) }
+    }
+    use field_id::{NVML_FI_DEV_POWER_AVERAGE as AVERAGE, NVML_FI_DEV_POWER_INSTANT as INSTANT};
+    [
+        field("instant power", INSTANT, SCOPES[0].1),
+        field("average power", AVERAGE, SCOPES[0].1),
+        field("instant power of the module", INSTANT, SCOPES[1].1),
+        field("average power of the module", AVERAGE, SCOPES[1].1),
+        field("instant power of memory", INSTANT, SCOPES[2].1),
+        field("average power of memory", AVERAGE, SCOPES[2].1),
+        field("instant base power", INSTANT, SCOPES[3].1),
+        field("average base power", AVERAGE, SCOPES[3].1),
+    ]
+};
+
 impl Subject for Power {
-    type Kept = Cached<Option<Watts>>;
+    /// The limits.
+    type Kept = Cached<Self>;
     type Sums = Energy;
 
-    fn read(ask: &mut Ask<'_>, limit: &mut Self::Kept) -> Self {
+    fn read(ask: &mut Ask<'_>, limits: &mut Self::Kept) -> Self {
+        let limits = limits.seldom(ask, read_limits);
+        let mut found = ask.fields("power by scope", FIELDS).into_iter();
+        let [
+            gpu_instant,
+            gpu_average,
+            module_instant,
+            module_average,
+            memory_instant,
+            memory_average,
+            base_instant,
+            base_average,
+        ] = FIELDS.map(|field| {
+            let watts = |milliwatts| Watts::from_milliwatts(u32::try_from(milliwatts).ok()?);
+            ask.meaning(field.name, found.next().flatten()?, watts)
+        });
         Self {
             usage: ask.quantity("power", Device::power_usage, Watts::from_milliwatts),
-            limit: limit.seldom(ask, |ask| {
-                ask.quantity("power limit", Device::enforced_power_limit, Watts::from_milliwatts)
-            }),
+            gpu_instant,
+            gpu_average,
+            module_instant,
+            module_average,
+            memory_instant,
+            memory_average,
+            base_instant,
+            base_average,
             energy: ask.quantity("energy", Device::total_energy_consumption, Joules::from_millijoules),
             performance_state: ask
                 .ask("performance state", Device::performance_state)
                 .map(|state| state.as_c())
                 .filter(|state| *state < STATES),
+            ..limits
         }
     }
 
@@ -60,9 +117,52 @@ impl Subject for Power {
             each(Family::gauge("gpu_power_watts", "Power drawn by the board."), gpus, |gpu| {
                 gpu.reading.usage
             }),
+            each_by(
+                Family::gauge(
+                    "gpu_power_instant_watts",
+                    "Power drawn at the moment, by scope: the GPU, the module that it shares with a CPU, its memory.",
+                ),
+                "scope",
+                gpus,
+                |gpu| {
+                    let Power { gpu_instant, module_instant, memory_instant, base_instant, .. } =
+                        *gpu.reading;
+                    by_scope([gpu_instant, module_instant, memory_instant, base_instant])
+                },
+            ),
+            each_by(
+                Family::gauge("gpu_power_average_watts", "Power drawn over the last second, by scope."),
+                "scope",
+                gpus,
+                |gpu| {
+                    let Power { gpu_average, module_average, memory_average, base_average, .. } =
+                        *gpu.reading;
+                    by_scope([gpu_average, module_average, memory_average, base_average])
+                },
+            ),
             each(Family::gauge("gpu_power_limit_watts", "Power limit in force."), gpus, |gpu| {
                 gpu.reading.limit
             }),
+            each(
+                Family::gauge("gpu_power_requested_limit_watts", "Power limit that was set."),
+                gpus,
+                |gpu| gpu.reading.requested_limit,
+            ),
+            each(
+                Family::gauge("gpu_power_default_limit_watts", "Power limit after the driver is loaded."),
+                gpus,
+                |gpu| gpu.reading.default_limit,
+            ),
+            each(
+                Family::gauge("gpu_power_min_limit_watts", "Lowest power limit that can be set."),
+                gpus,
+                |gpu| gpu.reading.min_limit,
+            ),
+            each(
+                Family::gauge("gpu_power_max_limit_watts", "Highest power limit that can be set."),
+                gpus,
+                |gpu| gpu.reading.max_limit,
+            ),
             each(
                 Family::counter(
                     "gpu_energy_joules_total",
@@ -81,6 +181,25 @@ impl Subject for Power {
             ),
         ]
     }
+}
+
+/// These values with the names of their scopes.
+fn by_scope(values: [Option<Watts>; SCOPES.len()]) -> [(&'static str, Option<Watts>); SCOPES.len()] {
+    let mut values = values.into_iter();
+    SCOPES.map(|(name, _)| (name, values.next().flatten()))
+}
+
+fn read_limits(ask: &mut Ask<'_>) -> Power {
+    let limit = ask.quantity("power limit", Device::enforced_power_limit, Watts::from_milliwatts);
+    let constraints = ask.ask("power limit constraints", Device::power_management_limit_constraints);
+    let mut bound = |name, milliwatts: Option<u32>| ask.meaning(name, milliwatts?, Watts::from_milliwatts);
+    let min_limit = bound("minimum power limit", constraints.as_ref().map(|bounds| bounds.min_limit));
+    let max_limit = bound("maximum power limit", constraints.as_ref().map(|bounds| bounds.max_limit));
+    let default_limit =
+        ask.quantity("default power limit", Device::power_management_limit_default, Watts::from_milliwatts);
+    let requested_limit =
+        ask.quantity("requested power limit", Device::power_management_limit, Watts::from_milliwatts);
+    Power { limit, min_limit, max_limit, default_limit, requested_limit, ..Power::default() }
 }
 
 impl Power {

@@ -2,7 +2,7 @@
 
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Field, field_id, raw};
+use crate::gpu::nvml::{Ask, Cached, ClockEventTimes, Field, Value, field_id, raw};
 use crate::gpu::subject::{Shown, Step, Subject, each_by};
 use crate::units::Seconds;
 
@@ -17,6 +17,10 @@ readings! {
         sw_thermal: Seconds,
         hw_thermal: Seconds,
         hw_power_brake: Seconds,
+        /// To stay within the board's limits, for a load that is too low, and for the reliability of the voltage.
+        board_limit: Seconds,
+        low_utilization: Seconds,
+        reliability: Seconds,
     }
 }
 
@@ -47,30 +51,19 @@ pub(crate) struct Times {
 const PRESENT_CALL: &str = "clock event reasons";
 
 impl Subject for Throttle {
-    type Kept = ();
+    /// The numbers of fields that differ by driver.
+    type Kept = Cached<Option<ClockEventTimes>>;
     type Sums = Times;
 
-    fn read(ask: &mut Ask<'_>, (): &mut ()) -> Self {
+    fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         // Nothing sets all bits.
         let possible = |bits| (bits < u64::from(u32::MAX)).then_some(bits);
         let mut reasons = ask.quantity(PRESENT_CALL, raw::clock_event_reasons, possible);
         if ask.lacks(PRESENT_CALL) {
             reasons = ask.quantity("clock throttle reasons", raw::clock_throttle_reasons, possible);
         }
-        let fields = [
-            ("software power cap time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP),
-            ("sync boost time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SYNC_BOOST),
-            ("software thermal slowdown time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN),
-            ("hardware thermal slowdown time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN),
-            ("hardware power brake time", field_id::NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN),
-        ]
-        .map(|(name, id)| Field::new(name, id));
-        let mut found = ask.fields("throttle times", fields).into_iter();
-        let [sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake] = fields.map(|field| {
-            let nanoseconds = found.next().flatten()?;
-            ask.meaning(field.name, nanoseconds, Seconds::from_nanoseconds)
-        });
-        Self { reasons, sw_power_cap, sync_boost, sw_thermal, hw_thermal, hw_power_brake }
+        let times = kept.once(ask, |ask| ask.ask("driver version", ClockEventTimes::here).flatten());
+        Self { reasons, ..read_times(ask, times) }
     }
 
     fn add_to(&self, times: &mut Times, step: Step) {
@@ -103,11 +96,53 @@ impl Subject for Throttle {
                 "reason",
                 gpus,
                 |gpu| {
-                    let mut times = gpu.reading.times_by(gpu.sums).into_iter();
-                    REASONS.map(|(_, name)| (name, times.next().flatten()))
+                    let Throttle { board_limit, low_utilization, reliability, .. } = *gpu.reading;
+                    let times = gpu.reading.times_by(gpu.sums).into_iter();
+                    let mut times = times.chain([board_limit, low_utilization, reliability]);
+                    let names = REASONS.map(|(_, name)| name).into_iter();
+                    let mut names = names.chain(["board_limit", "low_utilization", "reliability"]);
+                    [(); REASONS.len() + 3]
+                        .map(|()| (names.next().unwrap_or_default(), times.next().flatten()))
                 },
             ),
         ]
+    }
+}
+
+/// The driver's own times. Before R575 it counts heat as one policy, and no power brake (nvml.h, `nvmlDeviceGetViolationStatus`).
+fn read_times(ask: &mut Ask<'_>, moved: Option<ClockEventTimes>) -> Throttle {
+    let software_thermal =
+        moved.map_or(field_id::NVML_FI_DEV_PERF_POLICY_THERMAL, |times| times.software_thermal);
+    let mut wanted = vec![
+        ("software power cap time", field_id::NVML_FI_DEV_PERF_POLICY_POWER),
+        ("sync boost time", field_id::NVML_FI_DEV_PERF_POLICY_SYNC_BOOST),
+        ("software thermal slowdown time", software_thermal),
+        ("board limit time", field_id::NVML_FI_DEV_PERF_POLICY_BOARD_LIMIT),
+        ("low utilisation time", field_id::NVML_FI_DEV_PERF_POLICY_LOW_UTILIZATION),
+        ("reliability time", field_id::NVML_FI_DEV_PERF_POLICY_RELIABILITY),
+    ];
+    if let Some(times) = moved {
+        wanted.push(("hardware thermal slowdown time", times.hardware_thermal));
+        wanted.push(("hardware power brake time", times.power_brake));
+    }
+    let fields: Vec<_> = wanted.into_iter().map(|(name, id)| Field::new(name, id)).collect();
+    let mut values = vec![None; fields.len()];
+    ask.read_values("throttle times", &fields, &mut values);
+    let mut found = fields.iter().zip(values).map(|(field, value)| {
+        let seconds = |value: Value| Seconds::from_nanoseconds(value.long()?);
+        ask.meaning(field.name, value?, seconds)
+    });
+    let mut next = || found.next().flatten();
+    Throttle {
+        reasons: None,
+        sw_power_cap: next(),
+        sync_boost: next(),
+        sw_thermal: next(),
+        board_limit: next(),
+        low_utilization: next(),
+        reliability: next(),
+        hw_thermal: next(),
+        hw_power_brake: next(),
     }
 }
 

@@ -1,0 +1,143 @@
+//! Drivers from R450 on: the newest call first, an older one where the driver lacks it, and nothing that is not there.
+
+use crate::exporter::{Exporter, Page};
+
+/// One driver with one card, which is hot for a second.
+struct Generation {
+    driver: &'static str,
+    model: &'static str,
+    /// Families that are there, each with a part of a label set.
+    shows: &'static [(&'static str, &'static str)],
+    /// Families that are not.
+    lacks: &'static [&'static str],
+    /// Reasons whose time the driver counts, beside the power cap's and the like.
+    counts: &'static [&'static str],
+}
+
+const GENERATIONS: [Generation; 9] = [
+    Generation {
+        driver: "450.80.02",
+        model: "t4",
+        shows: &[
+            ("gpu_memory_used_bytes", ""),
+            ("gpu_throttle_active", "hw_thermal"),
+            ("gpu_retired_pages", "double_bit"),
+            ("gpu_retired_pages_pending", ""),
+            ("gpu_ecc_location_errors_total", "dram"),
+            ("gpu_power_max_limit_watts", ""),
+            ("gpu_throttle_seconds_total", "reliability"),
+        ],
+        lacks: &[
+            "gpu_memory_reserved_bytes",
+            "gpu_power_instant_watts",
+            "gpu_temperature_margin_celsius",
+            "gpu_ecc_sram_errors_total",
+            "gpu_row_remaps_total",
+            "gpu_recovery_action",
+            "gpu_pcie_transmit_bytes_total",
+        ],
+        counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "510.39.01",
+        model: "t4",
+        shows: &[("gpu_memory_reserved_bytes", "")],
+        lacks: &["gpu_power_instant_watts", "gpu_ecc_sram_errors_total"],
+        counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "525.60.13",
+        model: "h100-sxm",
+        shows: &[
+            ("gpu_row_remap_banks", "max"),
+            ("gpu_row_remaps_total", "correctable"),
+            ("gpu_nvlink_errors_total", "replay"),
+        ],
+        lacks: &["gpu_row_remaps_inactive", "gpu_retired_pages", "gpu_power_average_watts"],
+        counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "535.183.01",
+        model: "l40s",
+        shows: &[("gpu_power_instant_watts", "memory"), ("gpu_temperature_margin_limit_celsius", "shutdown")],
+        lacks: &["gpu_temperature_margin_celsius", "gpu_pcie_transmit_bytes_total", "gpu_nvlink_up"],
+        counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "570.86.15",
+        model: "h100-sxm",
+        shows: &[
+            ("gpu_temperature_margin_celsius", ""),
+            ("gpu_ecc_sram_threshold_exceeded", ""),
+            ("gpu_recovery_action", ""),
+            ("gpu_pcie_transmit_bytes_total", ""),
+        ],
+        lacks: &["gpu_repair_pending", "gpu_unrepairable_memory"],
+        counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "575.51.03",
+        model: "h100-sxm",
+        shows: &[],
+        lacks: &["gpu_repair_pending"],
+        counts: &["sw_thermal", "hw_thermal"],
+    },
+    Generation {
+        driver: "580.65.06",
+        model: "h100-sxm",
+        shows: &[("gpu_repair_pending", "tpc")],
+        lacks: &["gpu_unrepairable_memory"],
+        counts: &["sw_thermal", "hw_thermal"],
+    },
+    Generation {
+        driver: "580.126.09",
+        model: "gb10",
+        shows: &[("gpu_temperature_margin_celsius", ""), ("gpu_power_watts", "")],
+        lacks: &["gpu_memory_total_bytes", "gpu_memory_used_max_bytes", "gpu_power_limit_watts"],
+        counts: &[],
+    },
+    Generation {
+        driver: "595.10",
+        model: "h100-sxm",
+        shows: &[("gpu_unrepairable_memory", ""), ("gpu_row_remaps_inactive", "uncorrectable")],
+        lacks: &[],
+        counts: &["sw_thermal", "hw_thermal"],
+    },
+];
+
+/// Only data-centre cards are simulated to count; the others' times are ours.
+const SECOND_OF_HEAT: f64 = 1.0;
+
+#[test]
+fn each_driver_shows_what_it_knows_and_no_more() {
+    for generation in GENERATIONS {
+        let Generation { driver, model, shows, lacks, counts } = generation;
+        let exporter = Exporter::on_scenario(
+            &format!(
+                "description: test\ndriver: {{ version: \"{driver}\" }}\n\
+                 gpus: [{{ model: {model}, utilization: {{ constant: 0.5 }}, memory_used: {{ constant: 0.5 }} }}]\n\
+                 incidents: [{{ gpu: 0, at: 0s, until: 1s, kind: thermal }}]\n"
+            ),
+            &[],
+        );
+        let time = |page: &Page, reason: &str| {
+            page.value("gpu_throttle_seconds_total", &[&format!("reason=\"{reason}\"")])
+        };
+        let page = exporter.wait_until(&format!("{driver} counts {counts:?}"), |page| {
+            page.value("gpu_up", &[]) == Some(1.0)
+                && counts.iter().all(|reason| time(page, reason) == Some(SECOND_OF_HEAT))
+        });
+        for (name, label) in shows {
+            let is_there = page.samples().any(|sample| {
+                sample.name == *name && (label.is_empty() || sample.labels.values().any(|of| of == label))
+            });
+            assert!(is_there, "{driver} {model}: no {name} {label}\n{}", page.0);
+        }
+        for name in lacks {
+            assert!(page.samples().all(|sample| sample.name != *name), "{driver} {model}: {name}");
+        }
+        assert!(time(&page, "hw_thermal").is_some(), "{driver}: sampled where the driver does not count");
+        let success = page.value("node_scrape_collector_success", &[r#"collector="gpu""#]);
+        assert_eq!(success, Some(1.0), "{driver} {model}: a driver's age is no fault\n{}", exporter.log());
+    }
+}
