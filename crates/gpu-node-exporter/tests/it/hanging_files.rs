@@ -22,6 +22,12 @@ impl Machine {
             ("proc/meminfo", "MemTotal: 1 kB\n"),
             ("proc/vmstat", "pgpgin 1\n"),
             ("proc/diskstats", DISK),
+            ("proc/stat", "cpu  1 2 3 4\ncpu0 100 2 3 4\n"),
+            ("proc/cpuinfo", "processor\t: 0\nmodel name\t: one\n"),
+            ("sys/devices/system/cpu/cpu0/online", "1\n"),
+            ("sys/devices/system/cpu/cpu0/topology/core_id", "0\n"),
+            ("sys/devices/system/cpu/cpu0/topology/physical_package_id", "0\n"),
+            ("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "7\n"),
             ("proc/net/dev", "a\nb\n eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"),
             ("sys/block/sda/queue/rotational", "1\n"),
             ("sys/class/net/eth0/operstate", "up\n"),
@@ -60,6 +66,7 @@ impl Machine {
             format!("--path.udev.data={}", self.path("udev").display()),
             "--collector.disable-defaults".to_owned(),
             "--no-collector.netdev.netlink".to_owned(),
+            "--collector.cpu.info".to_owned(),
         ];
         let on = COLLECTORS.map(|name| format!("--collector.{name}"));
         let flags: Vec<_> = flags.iter().chain(&on).map(String::as_str).collect();
@@ -67,7 +74,7 @@ impl Machine {
     }
 }
 
-const COLLECTORS: [&str; 6] = ["diskstats", "loadavg", "meminfo", "netclass", "netdev", "vmstat"];
+const COLLECTORS: [&str; 7] = ["cpu", "diskstats", "loadavg", "meminfo", "netclass", "netdev", "vmstat"];
 
 /// All succeed but one, at every scrape.
 #[track_caller]
@@ -92,6 +99,10 @@ fn a_file_that_hangs_costs_its_collector_and_no_other() {
         ("proc/net/dev", "netdev"),
         ("proc/loadavg", "loadavg"),
         ("proc/diskstats", "diskstats"),
+        ("proc/stat", "cpu"),
+        ("proc/cpuinfo", "cpu"),
+        ("sys/devices/system/cpu/isolated", "cpu"),
+        ("sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "cpu"),
     ] {
         let machine = Machine::new();
         let folder = machine.path(file);
@@ -128,4 +139,40 @@ fn a_disk_whose_properties_hang_keeps_its_counters() {
         page.says("node_disk_info", &["device=\"sda\"", "model=\"one\""], 1.0)
             && page.says("node_scrape_collector_success", &["collector=\"diskstats\""], 1.0)
     });
+}
+
+/// What is read beside CPU times hangs, in two ways: the times and the other of the two stay.
+#[test]
+fn cpu_times_wait_for_nothing() {
+    const CORE: &str = "sys/devices/system/cpu/cpu0/topology/core_id";
+    let times = |page: &Page| page.value("node_cpu_seconds_total", &["cpu=\"0\"", "mode=\"user\""]);
+    let throttles = |page: &Page| page.value("node_cpu_core_throttles_total", &["core=\"0\""]);
+    let model = |page: &Page| page.value("node_cpu_info", &["model_name=\"one\""]);
+    let is_well = |page: &Page| page.says("node_scrape_collector_success", &["collector=\"cpu\""], 1.0);
+    for (file, text, told) in [
+        (CORE, Some("0\n"), "what sysfs says about the CPUs did not come in time"),
+        // This one is kept open: the pipe would stay.
+        ("proc/cpuinfo", None, "/proc/cpuinfo did not come in time"),
+    ] {
+        let machine = Machine::new();
+        machine.hang(file);
+        let exporter = machine.exporter();
+        for _ in 0..3 {
+            let page = exporter.scrape();
+            assert_eq!(times(&page), Some(1.0), "{}", page.0);
+            assert_eq!(throttles(&page), (file != CORE).then_some(7.0), "{}", page.0);
+            assert_eq!(model(&page), (file == CORE).then_some(1.0), "{}", page.0);
+            assert!(!is_well(&page));
+        }
+        exporter.wait_for_log(told);
+        let pipe = machine.path(file);
+        Machine::answer(&pipe);
+        fs::remove_file(&pipe).expect("it is there");
+        if let Some(text) = text {
+            fs::write(&pipe, text).expect("writable");
+            exporter.wait_until("all of it is back", |page| {
+                is_well(page) && throttles(page) == Some(7.0) && model(page) == Some(1.0)
+            });
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` says about the CPUs.
 //!
-//! Owns the times; `cpu/devices.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns
+//! Owns the times, which wait for nothing; the rest is read beside them (`cpu/beside.rs`): `cpu/devices.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns
 //! `/proc/cpuinfo`. Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is
 //! offline. Leaves out how frequencies are set, which is `cpufreq`'s.
 
@@ -14,9 +14,11 @@ use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::lines::{Lines, numbered_lines};
 use crate::host::root::Root;
 
+mod beside;
 mod devices;
 mod info;
 
+use beside::Beside;
 use devices::CpuDevices;
 use info::CpuInfo;
 
@@ -38,8 +40,7 @@ struct CpuCollector {
     buffer: Buffer,
     /// What was served last, by CPU number.
     times: BTreeMap<u32, Served>,
-    devices: CpuDevices,
-    info: Option<CpuInfo>,
+    beside: Beside,
 }
 
 impl CpuCollector {
@@ -49,8 +50,7 @@ impl CpuCollector {
             stat: KeptFile::new(root.proc.join("stat")),
             buffer: Buffer::default(),
             times: BTreeMap::new(),
-            devices: CpuDevices::new(root),
-            info: CpuInfo::new(flags, root),
+            beside: Beside::new(CpuDevices::new(root), CpuInfo::new(flags, root)),
         }
     }
 
@@ -60,7 +60,7 @@ impl CpuCollector {
         if !same_cpus {
             let cpus: BTreeSet<u32> = times.iter().map(|(cpu, _)| *cpu).collect();
             self.times.retain(|served, _| cpus.contains(served));
-            self.devices.scan();
+            self.beside.cpus_changed();
         }
         for (cpu, times) in times {
             self.times.entry(cpu).or_insert_with(|| Served::new(cpu)).advance(times);
@@ -83,10 +83,7 @@ impl Collector for CpuCollector {
             }
             Err(fault) => collected.faults.push(fault),
         }
-        collected.extend(self.devices.read(&mut self.buffer));
-        if let Some(info) = &mut self.info {
-            collected.extend(info.read(&mut self.buffer));
-        }
+        collected.extend(self.beside.read());
         collected
     }
 }

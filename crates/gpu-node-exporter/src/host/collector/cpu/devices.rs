@@ -30,15 +30,16 @@ struct Files {
 }
 
 impl CpuDevices {
-    /// Nothing is found before the first [`CpuDevices::scan`].
+    /// Nothing is found before it is told for the first time that the CPUs are others.
     pub(super) fn new(root: &Root) -> Self {
         let directory = root.sys.join("devices/system/cpu");
         let isolated = KeptFile::attribute(directory.join("isolated"));
         Self { directory, isolated, files: Files::default(), unfound: Vec::new() }
     }
 
-    pub(super) fn read(&mut self, buffer: &mut Buffer) -> Collected {
-        if !self.unfound.is_empty() {
+    /// `are_others`: the CPUs are not those of the last reading.
+    pub(super) fn read(&mut self, are_others: bool, buffer: &mut Buffer) -> Collected {
+        if are_others || !self.unfound.is_empty() {
             self.scan();
         }
         let mut collected = Collected { families: Vec::new(), faults: self.unfound.clone() };
@@ -50,7 +51,7 @@ impl CpuDevices {
         collected
     }
 
-    pub(super) fn scan(&mut self) {
+    fn scan(&mut self) {
         self.unfound.clear();
         self.files = Files::find(&self.directory, &mut self.unfound);
     }
@@ -223,7 +224,7 @@ mod tests {
         let mut devices = CpuDevices::new(&root);
         devices.scan();
         let mut read = || {
-            let Collected { families, faults } = devices.read(&mut Buffer::default());
+            let Collected { families, faults } = devices.read(false, &mut Buffer::default());
             (values(&families), faults.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         let second = r#"node_cpu_core_throttles_total{core="1",package="0"} 7"#;
