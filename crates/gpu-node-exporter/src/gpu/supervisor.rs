@@ -5,6 +5,7 @@
 //! scrapes.
 
 pub(in crate::gpu) mod kernel_log;
+mod lasting_faults;
 mod limits;
 mod message;
 mod probes;
@@ -22,11 +23,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 pub(super) use self::kernel_log::{
     KERNEL_LOG, cannot_open as cannot_open_kernel_log, open as open_kernel_log,
 };
+use self::lasting_faults::LastingFaults;
 use self::limits::Limits;
 pub(super) use self::message::Message;
 use self::probes::Probes;
@@ -36,15 +38,12 @@ use self::watch::{Event, Exit, Order, Watch};
 use self::xid_log::XidLog;
 use super::driver::Failure;
 use super::expected::is_nothing_expected;
-use super::faults::{COLLECTOR, faults};
+use super::faults::faults;
 use super::frame::{Frame, GpuSweep, Outcome};
 use super::pci;
 use super::restart::Restart;
 use super::settings::GpuSettings;
 use super::snapshot::{ProbeHealth, ProbeUsage, Snapshot, XidSource};
-use super::xid::Class;
-use crate::collector::Fault;
-use crate::fault_log::FaultLog;
 
 /// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
 const QUEUE: usize = 16;
@@ -54,9 +53,6 @@ const PCI_EVERY: Duration = Duration::from_secs(30);
 
 /// How often the probes' use of the machine is looked at.
 const USAGE_EVERY: Duration = Duration::from_secs(5);
-
-/// How long a fault must be away to be over.
-const FAULT_LASTS: Duration = Duration::from_secs(30);
 
 /// How often processes that were sent away are looked after.
 const REAP_EVERY: Duration = Duration::from_millis(100);
@@ -81,8 +77,7 @@ pub(super) fn start(
         pci_read: None,
         usage_read: None,
         usage: None,
-        faults: Vec::new(),
-        log: FaultLog::new(COLLECTOR),
+        faults: LastingFaults::default(),
         xid_log: XidLog::default(),
     };
     let kernel_xids = sender.clone();
@@ -108,9 +103,7 @@ struct Supervisor {
     pci_read: Option<Instant>,
     usage_read: Option<Instant>,
     usage: Option<ProbeUsage>,
-    /// Faults, and when each was last there.
-    faults: Vec<(Fault, Instant)>,
-    log: FaultLog,
+    faults: LastingFaults,
     xid_log: XidLog,
 }
 
@@ -209,7 +202,7 @@ impl Supervisor {
                     self.count_xid(&uuid, code, XidSource::KernelLog);
                 } else {
                     self.snapshot.count_nameless_xid(&slot, code, seconds_since_1970());
-                    self.log_xid(&slot, code);
+                    self.xid_log.log(&slot, code, Instant::now());
                 }
             }
             Message::Release(done) => {
@@ -309,20 +302,7 @@ impl Supervisor {
     fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
         self.is_changed = true;
         self.snapshot.count_xid(uuid, code, source, seconds_since_1970());
-        self.log_xid(uuid, code);
-    }
-
-    /// `of` is the GPU's UUID, or its PCI address.
-    fn log_xid(&mut self, of: &str, code: u32) {
-        let Some(unsaid) = self.xid_log.note(of, code, Instant::now()) else { return };
-        let before = if unsaid == 0 { String::new() } else { format!(", and {unsaid} times before") };
-        match Class::of(code) {
-            Class::Fatal => {
-                error!(gpu = of, xid = code, "XID {code} on {of}{before}: reset, reboot or repair needed");
-            }
-            Class::Warning => warn!(gpu = of, xid = code, "XID {code} on {of}{before}"),
-            Class::Info => info!(gpu = of, xid = code, "XID {code} on {of}{before}"),
-        }
+        self.xid_log.log(uuid, code, Instant::now());
     }
 
     /// A probe's pipe has closed: it is gone, or about to be.
@@ -355,17 +335,10 @@ impl Supervisor {
         }
     }
 
-    /// Logs faults as they begin and end. Sweeps come every second, so a fault that comes and goes is one fault.
     fn log_faults(&mut self) {
         let now = Instant::now();
-        for fault in faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, self.origin, now) {
-            match self.faults.iter_mut().find(|(known, _)| *known == fault) {
-                Some((_, seen)) => *seen = now,
-                None => self.faults.push((fault, now)),
-            }
-        }
-        self.faults.retain(|(_, seen)| now.saturating_duration_since(*seen) < FAULT_LASTS);
-        self.log.log(self.faults.iter().map(|(fault, _)| fault));
+        let faults = faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, self.origin, now);
+        self.faults.log(faults, now);
     }
 
     /// Notes how the probe itself is.

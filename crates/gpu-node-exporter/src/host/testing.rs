@@ -5,10 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
-use super::root::{self, Root};
+use super::root;
 use super::{COLLECTORS, Host};
-use crate::collector::{Collector, Fault};
+use crate::collector::Collector;
 use crate::family::{Family, Number};
 use crate::flags::{DISABLE_DEFAULTS, Flags, Grammar, Takes};
 
@@ -30,9 +29,15 @@ pub(crate) fn flags(written: &[&str]) -> Flags {
 }
 
 /// One collector with these flags, reading `/proc` and `/sys` from these directories and nothing from elsewhere.
-pub(crate) fn collector(entry: &Entry, proc: &Path, sys: &Path, written: &[&str]) -> Box<dyn Collector> {
+#[cfg(test)]
+pub(crate) fn collector(
+    entry: &super::entry::Entry,
+    proc: &Path,
+    sys: &Path,
+    written: &[&str],
+) -> Box<dyn Collector> {
     let none = Path::new("/nonexistent");
-    let root = Root { proc: proc.into(), sys: sys.into(), rootfs: none.into(), udev: none.into() };
+    let root = root::Root { proc: proc.into(), sys: sys.into(), rootfs: none.into(), udev: none.into() };
     (entry.new)(&mut flags(written), &root)
 }
 
@@ -55,7 +60,8 @@ pub(crate) fn values(families: &[Family]) -> Vec<String> {
 }
 
 /// Each text must be a fault; none may panic.
-pub(crate) fn check_garbage(faults: impl Fn(&str) -> Vec<Fault>, texts: &[&str]) {
+#[cfg(test)]
+pub(crate) fn check_garbage(faults: impl Fn(&str) -> Vec<crate::collector::Fault>, texts: &[&str]) {
     for text in texts {
         assert!(!faults(text).is_empty(), "{text:?} was taken for a reading");
     }

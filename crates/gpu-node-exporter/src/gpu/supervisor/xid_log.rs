@@ -1,9 +1,13 @@
-//! Which XIDs get a line in the log: the first of each code and GPU, then one a minute with how many there were (pure).
+//! XIDs in the log: a line for the first of each code and GPU, then one a minute with how many there were.
 //!
 //! A GPU in trouble can report thousands a second. The counters have all of them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+
+use crate::gpu::xid::Class;
 
 /// One line of each code and GPU in this time.
 const EVERY: Duration = Duration::from_mins(1);
@@ -23,8 +27,21 @@ struct Said {
 }
 
 impl XidLog {
-    /// One more XID; `of` says which GPU. Whether it is to be logged, with how many were not since the line before.
-    pub(super) fn note(&mut self, of: &str, code: u32, now: Instant) -> Option<u64> {
+    /// Logs an XID, unless one like it was not long ago. `of` is the GPU's UUID, or its PCI address.
+    pub(super) fn log(&mut self, of: &str, code: u32, now: Instant) {
+        let Some(unsaid) = self.note(of, code, now) else { return };
+        let before = if unsaid == 0 { String::new() } else { format!(", and {unsaid} times before") };
+        match Class::of(code) {
+            Class::Fatal => {
+                error!(gpu = of, xid = code, "XID {code} on {of}{before}: reset, reboot or repair needed");
+            }
+            Class::Warning => warn!(gpu = of, xid = code, "XID {code} on {of}{before}"),
+            Class::Info => info!(gpu = of, xid = code, "XID {code} on {of}{before}"),
+        }
+    }
+
+    /// One more XID. Whether it is to be logged, with how many were not since the line before.
+    fn note(&mut self, of: &str, code: u32, now: Instant) -> Option<u64> {
         let key = (of.to_owned(), code);
         if let Some(said) = self.0.get_mut(&key) {
             if now.saturating_duration_since(said.at) < EVERY {
