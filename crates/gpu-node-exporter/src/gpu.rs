@@ -55,6 +55,7 @@ use self::expected::expects_all_pci_gpus_here;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::settings::GpuSettings;
 use self::supervisor::{Message, THIS_PROGRAM};
+pub(crate) use self::xid::{Severities, Severity};
 use crate::collector::Collector;
 
 /// The running GPU side. Dropping it ends the probe.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::flags::{Flag, Flags};
-use crate::gpu::GpuSettings;
+use crate::gpu::{GpuSettings, Severities, Severity};
 
 /// The name in `--collector.NAME`.
 pub(super) const COLLECTOR: &str = "gpu";
@@ -23,12 +23,19 @@ static PROBE_TIMEOUT: Flag = Flag::value(
     "5s",
     "How long one GPU may stay silent before it counts as stuck",
 );
+static XID_SEVERITY: Flag = Flag::values(
+    "gpu.xid-severity",
+    "CODE=LEVEL",
+    "",
+    "How bad an XID is, where it differs from NVIDIA's catalog: info, warning or fatal; may be given several times",
+);
 static PROCESSES: Flag =
     Flag::switch("gpu.processes", false, "Show what each process uses (no effect in this version)");
 static CONTAINERS: Flag =
     Flag::switch("gpu.containers", false, "Show what each container uses (no effect in this version)");
 
-pub(super) static FLAGS: [&Flag; 5] = [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &PROCESSES, &CONTAINERS];
+pub(super) static FLAGS: [&Flag; 6] =
+    [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &XID_SEVERITY, &PROCESSES, &CONTAINERS];
 
 /// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -62,10 +69,31 @@ pub(super) fn settings(flags: &mut Flags, sysfs: &Path) -> Option<GpuSettings> {
             flags.warnings.push(format!("--{} has no effect in this version", flag.name));
         }
     }
+    let severities = severities(flags);
     flags.runs(COLLECTOR, true).then(|| GpuSettings {
         library: flags.path_if_any(&LIBRARY),
         sample_interval,
         probe_timeout,
+        severities,
         sysfs: sysfs.to_owned(),
     })
+}
+
+/// `31=warning`, each time the flag is written.
+fn severities(flags: &mut Flags) -> Severities {
+    let mut overrides = Vec::new();
+    for text in flags.values(&XID_SEVERITY).iter().filter(|text| !text.is_empty()) {
+        let parsed = text.split_once('=').and_then(|(code, level)| {
+            let code = code.parse::<u32>().ok().filter(|code| *code != 0)?;
+            let (_, severity) = Severity::LABELS.iter().find(|(label, _)| *label == level)?;
+            Some((code, *severity))
+        });
+        match parsed {
+            Some(known) => overrides.push(known),
+            None => flags.mistakes.push(format!(
+                "`--gpu.xid-severity={text}`: expected CODE=info, CODE=warning or CODE=fatal (hint: like 94=fatal)"
+            )),
+        }
+    }
+    Severities::with(overrides)
 }

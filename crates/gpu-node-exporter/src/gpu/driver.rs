@@ -11,6 +11,13 @@ pub(crate) struct Driver {
     pub(crate) cuda_version: Option<String>,
 }
 
+impl Driver {
+    /// The branch: 575 of 575.57.08.
+    pub(crate) fn branch(&self) -> Option<u32> {
+        self.version.as_deref()?.split('.').next()?.parse().ok()
+    }
+}
+
 /// Why the probe has no driver to ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {

@@ -25,6 +25,7 @@ fn expects_all_pci_gpus(visible_devices: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::xid::Severities;
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -34,6 +35,7 @@ mod tests {
             library: library.map(PathBuf::from),
             sample_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(5),
+            severities: Severities::default(),
             sysfs: PathBuf::from("/sys"),
         };
         let failure = |reason| Failure { reason, message: String::new() };

@@ -4,6 +4,8 @@
 //! which adds `pci_bus_id`: it must still name the slot when the readings of a lost GPU have stopped, and a GPU that the driver never
 //! showed has no other name, also for its XIDs. `gpu_info` stays for a lost GPU, and XID series do, since they say why.
 
+mod errors;
+
 use std::time::Instant;
 
 use super::reading::{self, ShownGpu};
@@ -27,7 +29,7 @@ pub(super) struct View<'a> {
 pub(super) fn families(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
     let mut families = probe(snapshot, view);
     families.push(up(snapshot, view));
-    families.extend(xids(snapshot));
+    families.extend(errors::families(snapshot));
     // While an administrator has the driver, a GPU may become another: its MIG mode, its firmware.
     let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some() && !snapshot.probe.is_released);
     families.push(reading::info(named.map(|gpu| (labels(gpu), &gpu.identity))));
@@ -130,33 +132,6 @@ fn up(snapshot: &Snapshot, view: View<'_>) -> Family {
         up.push(Labels::new([("pci_bus_id", pci.address.clone())]), false);
     }
     up
-}
-
-fn xids(snapshot: &Snapshot) -> [Family; 2] {
-    let mut count =
-        Family::counter("gpu_xid_errors_total", "XID errors since the exporter started, by code.");
-    let mut last = Family::gauge("gpu_xid_last_timestamp_seconds", "When an XID of this code was last seen.");
-    for gpu in &snapshot.gpus {
-        let Some(xids) = gpu.uuid.as_ref().and_then(|uuid| snapshot.xids.get(uuid)) else { continue };
-        let labels = labels(gpu);
-        for (code, xid) in xids.iter() {
-            let labels = labels.and([("xid", code.to_string())]);
-            if let Some(at) = xid.last {
-                last.push(labels.clone(), at);
-            }
-            count.push(labels, xid.total());
-        }
-    }
-    // Of a GPU without a name there is nothing to see until something happened.
-    for (slot, xids) in &snapshot.nameless_xids {
-        for (code, xid) in xids.iter() {
-            let Some(at) = xid.last else { continue };
-            let labels = Labels::new([("pci_bus_id", format!("{slot}.0")), ("xid", code.to_string())]);
-            last.push(labels.clone(), at);
-            count.push(labels, xid.total());
-        }
-    }
-    [count, last]
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@
     reason = "a panic is how a fuzzer is told that something does not hold"
 )]
 
-use std::io::{self, Read};
-
 use super::frame::{Frame, FrameReader, FrameWriter};
-use super::supervisor::kernel_log::read_records;
+use super::snapshot::{Errors, Moment};
+use super::xid::{KernelRecords, Report};
 
 /// The pipe of the GPU probe: what was read can be written, and reads back as the same.
 pub fn gpu_frames(bytes: &[u8]) {
@@ -27,30 +26,30 @@ fn frames(bytes: &[u8]) -> Vec<Frame> {
     std::iter::from_fn(|| reader.read().ok().flatten()).collect()
 }
 
-/// The kernel log, a record a line: only the driver's own records count, and a slot is an address.
+/// The kernel log, a record a line: only the driver's own records count, an address is one, and what is kept is bounded.
 pub fn kernel_log(bytes: &[u8]) {
+    let (mut records, mut errors) = (KernelRecords::default(), Errors::default());
+    errors.read_kernel_log();
     for record in bytes.split(|byte| *byte == b'\n') {
-        read_records(&mut OneRecord(record), |slot, _| {
-            let message = String::from_utf8_lossy(record);
-            let message = message.split_once(';').map_or("", |(_, message)| message);
-            assert!(message.starts_with("NVRM:"), "an XID in {message:?}");
-            assert!(
-                slot.chars().all(|symbol| symbol.is_ascii_hexdigit() || ":.".contains(symbol)),
-                "{slot:?}"
-            );
-            true
-        });
+        let record = String::from_utf8_lossy(record);
+        let Some(report) = records.read(&record) else { continue };
+        let message = record.split_once(';').map_or("", |(_, message)| message);
+        assert!(
+            message.starts_with("NVRM: ") || message.starts_with("nvidia-nvswitch"),
+            "a report in {message:?}"
+        );
+        let (address, text) = match &report {
+            Report::Xid { slot, text, .. } => (slot, text.as_str()),
+            Report::FallenOff { slot } => (slot, ""),
+            Report::Switch { address, text, .. } => (address, text.as_str()),
+        };
+        assert!(
+            address.chars().all(|symbol| symbol.is_ascii_hexdigit() || ":.".contains(symbol)),
+            "{address:?}"
+        );
+        assert!(text.len() <= 4 * 300 && !text.contains(char::is_control), "{text:?}");
+        let error = errors.kernel_log_says(report, |_| None, Some(575), Moment::now());
+        assert!(error.is_none_or(|error| error.code != 0));
     }
-}
-
-/// One read gives the record, as `/dev/kmsg` does, and the next the end.
-struct OneRecord<'a>(&'a [u8]);
-
-impl Read for OneRecord<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.0.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.0[..length]);
-        self.0 = &[];
-        Ok(length)
-    }
+    assert!(errors.by_slot.len() <= 64, "{} addresses", errors.by_slot.len());
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::xid::Severities;
+
 /// The settings of the GPU side.
 #[derive(Clone, Debug)]
 pub(crate) struct GpuSettings {
@@ -12,6 +14,8 @@ pub(crate) struct GpuSettings {
     pub(crate) sample_interval: Duration,
     /// `--gpu.probe-timeout`: how long one GPU may stay silent before it counts as stuck.
     pub(crate) probe_timeout: Duration,
+    /// `--gpu.xid-severity`, in front of NVIDIA's catalog.
+    pub(crate) severities: Severities,
     /// `--path.sysfs`: where the PCI bus is listed.
     pub(crate) sysfs: PathBuf,
 }

@@ -3,24 +3,26 @@
 //! Owns what outlives a probe: GPUs once seen with their last readings and sums, and XID counts. Each GPU is taken in as it answers. Leaves out metric names
 //! (`families`), when readings are too old (`stale`), and the probe's life (`supervisor`).
 
+mod errors;
 mod gpu;
+mod incident;
+mod switches;
 mod xids;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use self::errors::{Error, Errors};
 pub(super) use self::gpu::{Gpu, Presence};
-pub(super) use self::xids::{XidSource, Xids};
+pub(super) use self::xids::{Moment, XidCount, Xids};
 use super::driver::{Driver, Failure};
 use super::fault::FaultReason;
 use super::pci::{NVIDIA_DRIVER, PciGpu};
 use super::reading::Reading;
 use super::restart::Restart;
 use super::settings::longest_gap;
-
-/// More addresses than a machine has slots for are somebody's mistake.
-const MAX_SLOTS: usize = 64;
+use super::xid::{Report, Severities};
 
 /// Everything a scrape can show of the GPUs.
 #[derive(Clone, Debug, Default)]
@@ -29,10 +31,7 @@ pub(super) struct Snapshot {
     pub(super) driver: Option<Driver>,
     /// All GPUs once seen, in order of index.
     pub(super) gpus: Vec<Gpu>,
-    /// XIDs by GPU UUID.
-    pub(super) xids: BTreeMap<String, Xids>,
-    /// XIDs by PCI address without function, of GPUs that never told their UUID: one that does not come up at boot has nothing else.
-    pub(super) nameless_xids: BTreeMap<String, Xids>,
+    pub(super) errors: Errors,
     /// When a GPU last answered.
     pub(super) heard_at: Option<Instant>,
     /// Every GPU that the driver lists has answered once, or was found not to.
@@ -85,8 +84,8 @@ struct List {
 
 impl Snapshot {
     /// Nothing is known yet; sweeps will come in this interval.
-    pub(super) fn swept_every(sample_interval: Duration) -> Self {
-        Self { longest_gap: longest_gap(sample_interval), ..Self::default() }
+    pub(super) fn swept_every(sample_interval: Duration, severities: Severities) -> Self {
+        Self { longest_gap: longest_gap(sample_interval), errors: Errors::new(severities), ..Self::default() }
     }
 
     /// The driver lists so many GPUs. What was known by index holds no more.
@@ -108,13 +107,20 @@ impl Snapshot {
         }
         let known = self.gpus.iter().position(|known| known.uuid.as_ref() == Some(&reading.uuid));
         let at = known.unwrap_or_else(|| {
-            self.xids.entry(reading.uuid.clone()).or_default();
             self.gpus.push(Gpu::new(index, Some(reading.uuid.clone())));
             self.gpus.len() - 1
         });
-        self.gpus[at].list = self.list.number;
-        self.gpus[at].read(index, reading, now, self.longest_gap);
-        self.name_xids(at);
+        let gpu = &mut self.gpus[at];
+        gpu.list = self.list.number;
+        let asked_before = gpu.recovery_action();
+        let uuid = reading.uuid.clone();
+        gpu.read(index, reading, now, self.longest_gap);
+        self.errors.named(&uuid, gpu.slot());
+        if let Some(action) = gpu.recovery_action()
+            && asked_before != Some(action)
+        {
+            self.errors.asked_for(&uuid, action, now);
+        }
         self.heard(index);
     }
 
@@ -165,29 +171,17 @@ impl Snapshot {
         }
     }
 
-    /// Takes in an XID of a GPU with this UUID; `at` is seconds since 1970.
-    pub(super) fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource, at: f64) {
-        self.xids.entry(uuid.to_owned()).or_default().count(code, source, at);
+    /// NVML reports an XID.
+    pub(super) fn count_xid(&mut self, uuid: &str, code: u32, moment: Moment) -> Option<Error> {
+        self.errors.driver_says(uuid, code, moment)
     }
 
-    /// Takes in an XID of a GPU at a PCI address without function (`0000:17:00`) that has told no UUID yet.
-    pub(super) fn count_nameless_xid(&mut self, slot: &str, code: u32, at: f64) {
-        if self.nameless_xids.len() < MAX_SLOTS || self.nameless_xids.contains_key(slot) {
-            self.nameless_xids.entry(slot.to_owned()).or_default().count(code, XidSource::KernelLog, at);
-        }
-    }
-
-    /// What was counted at this GPU's address is its own, now that its UUID is known.
-    fn name_xids(&mut self, at: usize) {
-        let (Some(uuid), Some(slot)) = (&self.gpus[at].uuid, self.gpus[at].slot()) else { return };
-        if let Some(earlier) = self.nameless_xids.remove(slot) {
-            self.xids.entry(uuid.clone()).or_default().add(&earlier);
-        }
-    }
-
-    /// The UUID of the GPU at a PCI address without function (`0000:17:00`).
-    pub(super) fn uuid_at(&self, slot: &str) -> Option<String> {
-        self.gpus.iter().find(|gpu| gpu.slot() == Some(slot))?.uuid.clone()
+    /// The kernel log reports something.
+    pub(super) fn count_report(&mut self, report: Report, moment: Moment) -> Option<Error> {
+        let branch = self.driver.as_ref().and_then(Driver::branch);
+        let gpus = &self.gpus;
+        let uuid_at = |slot: &str| gpus.iter().find(|gpu| gpu.slot() == Some(slot))?.uuid.clone();
+        self.errors.kernel_log_says(report, uuid_at, branch, moment)
     }
 
     /// PCI devices that the NVIDIA driver has taken and does not list, as far as the GPUs without a name are not these.

@@ -39,6 +39,7 @@ pub(super) fn silent_after(settings: &GpuSettings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::xid::Severities;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -47,6 +48,7 @@ mod tests {
             library: None,
             sample_interval: Duration::from_secs(interval),
             probe_timeout: Duration::from_secs(5),
+            severities: Severities::default(),
             sysfs: PathBuf::from("/sys"),
         }
     }
@@ -54,7 +56,7 @@ mod tests {
     /// For how many seconds after its last reading a GPU is shown that was read at these seconds.
     fn shown_for(interval: u64, read_at: &[u64]) -> u64 {
         let (settings, start, second) = (settings(interval), Instant::now(), Duration::from_secs);
-        let mut snapshot = Snapshot::swept_every(settings.sample_interval);
+        let mut snapshot = Snapshot::swept_every(settings.sample_interval, Severities::default());
         for at in read_at {
             let reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
             snapshot.read(0, Arc::new(reading), start + second(*at));
@@ -77,7 +79,7 @@ mod tests {
     #[test]
     fn readings_of_a_driver_that_has_gone_are_stale_until_the_next() {
         let (settings, now) = (settings(1), Instant::now());
-        let mut snapshot = Snapshot::swept_every(settings.sample_interval);
+        let mut snapshot = Snapshot::swept_every(settings.sample_interval, Severities::default());
         let reading = || Arc::new(Reading { uuid: "A".to_owned(), ..Reading::default() });
         snapshot.read(0, reading(), now);
         assert!(fresh(&settings, &snapshot.gpus[0], now).is_some());
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn the_age_is_that_of_the_oldest_reading_shown() {
         let (settings, start, second) = (settings(1), Instant::now(), Duration::from_secs);
-        let mut snapshot = Snapshot::swept_every(settings.sample_interval);
+        let mut snapshot = Snapshot::swept_every(settings.sample_interval, Severities::default());
         assert_eq!(age(&settings, &snapshot, start), None);
         for (index, uuid) in [(0, "A"), (1, "B")] {
             let reading = Reading { uuid: uuid.to_owned(), ..Reading::default() };

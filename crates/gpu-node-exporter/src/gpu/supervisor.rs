@@ -20,7 +20,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tracing::{debug, info, warn};
@@ -43,7 +43,7 @@ use super::frame::{Frame, GpuSweep, Outcome};
 use super::pci;
 use super::restart::Restart;
 use super::settings::GpuSettings;
-use super::snapshot::{ProbeHealth, ProbeUsage, Snapshot, XidSource};
+use super::snapshot::{Error, Moment, ProbeHealth, ProbeUsage, Snapshot};
 
 /// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
 const QUEUE: usize = 16;
@@ -65,11 +65,11 @@ pub(super) fn start(
     expects_all_pci_gpus: bool,
 ) -> io::Result<(SyncSender<Message>, JoinHandle<()>)> {
     let (sender, messages) = mpsc::sync_channel(QUEUE);
-    let supervisor = Supervisor {
+    let mut supervisor = Supervisor {
         settings: settings.clone(),
         expects_all_pci_gpus,
         watch: Watch::new(Limits::new(settings.probe_timeout, settings.sample_interval)),
-        snapshot: Snapshot::swept_every(settings.sample_interval),
+        snapshot: Snapshot::swept_every(settings.sample_interval, settings.severities.clone()),
         is_changed: true,
         published,
         origin: Instant::now(),
@@ -80,10 +80,10 @@ pub(super) fn start(
         faults: LastingFaults::default(),
         xid_log: XidLog::default(),
     };
-    let kernel_xids = sender.clone();
-    kernel_log::follow(move |slot, code| {
-        kernel_xids.send(Message::KernelXid { slot: slot.to_owned(), code }).is_ok()
-    });
+    let reports = sender.clone();
+    if kernel_log::follow(move |report| reports.send(Message::Kernel(report)).is_ok()) {
+        supervisor.snapshot.errors.read_kernel_log();
+    }
     let thread =
         thread::Builder::new().name("gpu-watch".to_owned()).spawn(move || supervisor.run(&messages))?;
     Ok((sender, thread))
@@ -196,14 +196,9 @@ impl Supervisor {
             },
             // The last words of a probe that was sent away; and the loop ends itself.
             Message::Probe(..) | Message::Stop => {}
-            Message::KernelXid { slot, code } => {
-                self.is_changed = true;
-                if let Some(uuid) = self.snapshot.uuid_at(&slot) {
-                    self.count_xid(&uuid, code, XidSource::KernelLog);
-                } else {
-                    self.snapshot.count_nameless_xid(&slot, code, seconds_since_1970());
-                    self.xid_log.log(&slot, code, Instant::now());
-                }
+            Message::Kernel(report) => {
+                let error = self.snapshot.count_report(report, Moment::now());
+                self.counted(error);
             }
             Message::Release(done) => {
                 info!("releasing the NVIDIA driver");
@@ -258,7 +253,8 @@ impl Supervisor {
                 if let Ok(code) = u32::try_from(event.xid)
                     && self.hears_xids(probe, &event.uuid)
                 {
-                    self.count_xid(&event.uuid, code, XidSource::Driver);
+                    let error = self.snapshot.count_xid(&event.uuid, code, Moment::now());
+                    self.counted(error);
                 }
                 return;
             }
@@ -299,10 +295,11 @@ impl Supervisor {
         known.is_none_or(|gpu| self.watch.hears_xids(probe, gpu.index))
     }
 
-    fn count_xid(&mut self, uuid: &str, code: u32, source: XidSource) {
-        self.is_changed = true;
-        self.snapshot.count_xid(uuid, code, source, seconds_since_1970());
-        self.xid_log.log(uuid, code, Instant::now());
+    fn counted(&mut self, error: Option<Error>) {
+        if let Some(error) = error {
+            self.is_changed = true;
+            self.xid_log.log(&error, Instant::now());
+        }
     }
 
     /// A probe's pipe has closed: it is gone, or about to be.
@@ -362,10 +359,6 @@ impl Supervisor {
         self.is_changed = false;
         self.published.store(Arc::new(self.snapshot.clone()));
     }
-}
-
-fn seconds_since_1970() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
 fn exit(status: ExitStatus) -> Exit {

@@ -12,7 +12,8 @@ use crate::gpu::fault::FaultReason;
 use crate::gpu::pci::PciGpu;
 use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
-use crate::gpu::snapshot::XidSource;
+use crate::gpu::snapshot::Moment;
+use crate::gpu::xid::{KernelRecords, Severities};
 
 /// What a GPU says that says everything there is to say, as it crosses the pipe.
 const EVERYTHING: &str = include_str!("testdata/everything.json");
@@ -37,7 +38,7 @@ fn snapshot(sweeps: Vec<Vec<(u32, Reading)>>, start: Instant) -> Snapshot {
         nvml_version: Some("12.570.86.15".to_owned()),
         cuda_version: Some("12.8".to_owned()),
     };
-    let mut snapshot = Snapshot::swept_every(Duration::from_secs(1));
+    let mut snapshot = Snapshot::swept_every(Duration::from_secs(1), Severities::default());
     snapshot.driver = Some(driver);
     snapshot.probe.is_up = true;
     snapshot.probe.restarts = Restart::counts(|reason| u64::from(reason == Restart::Stuck));
@@ -55,6 +56,7 @@ fn settings() -> &'static GpuSettings {
         library: None,
         sample_interval: Duration::from_secs(1),
         probe_timeout: Duration::from_secs(5),
+        severities: Severities::default(),
         sysfs: PathBuf::from("/sys"),
     });
     &SETTINGS
@@ -87,7 +89,14 @@ fn page(snapshot: &Snapshot, view: View<'_>) -> String {
 fn everything_has_its_name_and_unit() {
     let start = Instant::now();
     let mut snapshot = snapshot(vec![vec![(0, everything(0))], vec![(0, everything(0))]], start);
-    snapshot.count_xid("GPU-0", 79, XidSource::Driver, 1_700_000_000.5);
+    let moment = Moment { at: 1_700_000_000.5, now: start };
+    snapshot.count_xid("GPU-0", 79, moment);
+    for record in [
+        "3,1,1,-;NVRM: Xid (PCI:0000:99:00): 119, pid=7, Timeout waiting for RPC",
+        "3,2,1,-;nvidia-nvswitch0: SXid (PCI:0000:05:00.0): 20034, Fatal, Link 63 LTSSM Fault Up",
+    ] {
+        snapshot.count_report(KernelRecords::default().read(record).expect(record), moment);
+    }
     snapshot.probe.usage = Some(ProbeUsage { processes: 1, cpu_seconds: 2.5, resident_bytes: 9 << 20 });
     insta::assert_snapshot!(page(&snapshot, view(start)));
 }

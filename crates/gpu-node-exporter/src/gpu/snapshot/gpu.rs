@@ -76,6 +76,14 @@ impl Gpu {
         Some(self.pci_bus_id.as_deref()?.rsplit_once('.')?.0)
     }
 
+    /// What the driver asked for when it last answered (NVML field 230).
+    pub(super) fn recovery_action(&self) -> Option<u32> {
+        match &self.presence {
+            Presence::Up(reading) => reading.subjects.recovery.action,
+            _ => None,
+        }
+    }
+
     /// Whether the driver that gave the last reading is still there.
     pub(crate) fn is_current(&self) -> bool {
         !self.is_outdated

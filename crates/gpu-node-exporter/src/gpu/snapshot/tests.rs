@@ -1,7 +1,11 @@
 //! What sweeps make of the snapshot.
 
+use std::collections::BTreeMap;
+
+use super::errors::MAX_SLOTS;
 use super::xids::MAX_XID_CODES;
 use super::*;
+use crate::gpu::xid::Severity;
 
 /// What becomes known of one GPU.
 #[derive(Clone)]
@@ -136,40 +140,50 @@ fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
     }
 }
 
+/// What the kernel log says of the GPU at a slot, at `at` seconds since 1970.
+fn kernel_says(snapshot: &mut Snapshot, slot: &str, code: u32, at: f64) {
+    let report = Report::Xid { slot: slot.to_owned(), code, text: String::new() };
+    snapshot.count_report(report, Moment { at, now: Instant::now() });
+}
+
 /// At boot a GPU's firmware may time out (119, 120) before the driver ever told its UUID.
 #[test]
 fn xids_of_a_gpu_without_a_name_are_kept_until_it_has_one() {
     let mut snapshot = after(&[]);
-    snapshot.count_nameless_xid("0000:00:00", 119, 10.0);
-    snapshot.count_nameless_xid("0000:00:00", 119, 11.0);
-    snapshot.count_nameless_xid("0000:99:00", 79, 12.0);
+    kernel_says(&mut snapshot, "0000:00:00", 119, 10.0);
+    kernel_says(&mut snapshot, "0000:00:00", 119, 11.0);
+    kernel_says(&mut snapshot, "0000:99:00", 79, 12.0);
     let of = |xids: &Xids, code| {
-        xids.iter().find(|(known, _)| *known == code).map(|(_, xid)| (xid.total(), xid.last))
+        xids.iter().find(|(known, ..)| *known == code).map(|(.., count)| (count.total, count.last))
     };
-    assert_eq!(of(&snapshot.nameless_xids["0000:00:00"], 119), Some((2, Some(11.0))));
+    assert_eq!(of(&snapshot.errors.by_slot["0000:00:00"], 119), Some((2, Some(11.0))));
     snapshot.listed(1);
     Read(0, "A").reach(&mut snapshot);
-    assert_eq!(of(&snapshot.xids["A"], 119), Some((2, Some(11.0))));
-    assert_eq!(snapshot.nameless_xids.keys().collect::<Vec<_>>(), ["0000:99:00"]);
+    let of_a = snapshot.errors.by_uuid("A").expect("it is known");
+    assert_eq!(of(of_a, 119), Some((2, Some(11.0))));
+    assert_eq!(of_a.incidents.total(Severity::Fatal), 1);
+    assert_eq!(snapshot.errors.by_slot.keys().collect::<Vec<_>>(), ["0000:99:00"]);
     for slot in 0..1_000 {
-        snapshot.count_nameless_xid(&format!("0000:{slot:x}:00"), 79, 1.0);
+        kernel_says(&mut snapshot, &format!("0000:{slot:x}:00"), 79, 1.0);
     }
-    assert_eq!(snapshot.nameless_xids.len(), MAX_SLOTS);
+    assert_eq!(snapshot.errors.by_slot.len(), MAX_SLOTS);
 }
 
 #[test]
 fn xids_of_two_sources_are_not_added_up() {
     let mut snapshot = after(&[&[Read(0, "A")]]);
-    assert_eq!(snapshot.uuid_at("0000:00:00").as_deref(), Some("A"));
-    snapshot.count_xid("A", 79, XidSource::Driver, 10.0);
-    snapshot.count_xid("A", 79, XidSource::KernelLog, 10.5);
-    snapshot.count_xid("A", 79, XidSource::KernelLog, 20.0);
-    let counts: BTreeMap<_, _> = snapshot.xids["A"].iter().collect();
-    assert_eq!((counts[&79].total(), counts[&79].last), (2, Some(20.0)));
-    assert_eq!((counts[&48].total(), counts[&48].last), (0, None), "known codes exist from the start");
-    assert!(!counts.contains_key(&31));
+    snapshot.count_xid("A", 79, Moment { at: 10.0, now: Instant::now() });
+    kernel_says(&mut snapshot, "0000:00:00", 79, 10.5);
+    kernel_says(&mut snapshot, "0000:00:00", 79, 20.0);
+    let xids = snapshot.errors.by_uuid("A").expect("it is known");
+    let counts: BTreeMap<_, _> =
+        xids.iter().map(|(code, severity, count)| ((code, severity), count)).collect();
+    assert_eq!(*counts[&(79, Severity::Fatal)], XidCount { total: 2, last: Some(20.0) });
+    assert_eq!(*counts[&(48, Severity::Fatal)], XidCount::default(), "known codes exist from the start");
+    assert!(!counts.contains_key(&(31, Severity::Info)));
     for code in 1000..9000 {
-        snapshot.count_xid("A", code, XidSource::KernelLog, 1.0);
+        kernel_says(&mut snapshot, "0000:00:00", code, 1.0);
     }
-    assert_eq!(snapshot.xids["A"].iter().count(), MAX_XID_CODES);
+    let xids = snapshot.errors.by_uuid("A").expect("it is known");
+    assert_eq!(xids.iter().map(|(code, ..)| code).collect::<BTreeSet<_>>().len(), MAX_XID_CODES);
 }

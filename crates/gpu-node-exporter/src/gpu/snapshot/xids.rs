@@ -1,18 +1,30 @@
-//! XIDs of one GPU, counted by code.
+//! XIDs of one GPU: how many of each code, and the incident they are part of.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::gpu::xid;
+use super::incident::Incidents;
+use crate::gpu::xid::{Severities, Severity};
 
 /// XIDs of one GPU by code. Codes that matter exist from the start, at zero.
-#[derive(Clone, Debug)]
-pub(crate) struct Xids(BTreeMap<u32, XidCount>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Xids {
+    codes: BTreeMap<u32, Code>,
+    pub(crate) incidents: Incidents,
+}
 
-/// Events of one code. The two sources report the same events and each may miss some, so the larger count is right.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct XidCount {
+/// Errors of one code. The two sources report the same errors and each may miss some, so the larger count is right.
+#[derive(Clone, Debug, Default)]
+struct Code {
     from_driver: u64,
     from_kernel_log: u64,
+    severities: BTreeMap<Severity, XidCount>,
+}
+
+/// Errors of one code and severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct XidCount {
+    pub(crate) total: u64,
     /// Seconds since 1970.
     pub(crate) last: Option<f64>,
 }
@@ -24,49 +36,93 @@ pub(crate) enum XidSource {
     KernelLog,
 }
 
+/// When something was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Seconds since 1970, to be shown.
+    pub(crate) at: f64,
+    /// To be measured from.
+    pub(crate) now: Instant,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { at: since_1970.as_secs_f64(), now: Instant::now() }
+    }
+}
+
+/// One report of an XID.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Occurrence {
+    pub(crate) code: u32,
+    pub(crate) severity: Severity,
+    pub(crate) source: XidSource,
+    pub(crate) moment: Moment,
+}
+
 /// More different codes than the catalog has are somebody's mistake; they are not worth unbounded series.
 pub(super) const MAX_XID_CODES: usize = 256;
 
-impl Default for Xids {
-    fn default() -> Self {
-        Self(xid::known().map(|code| (code, XidCount::default())).collect())
+impl Occurrence {
+    pub(super) fn new(code: u32, severity: Severity, source: XidSource, moment: Moment) -> Self {
+        Self { code, severity, source, moment }
     }
 }
 
 impl Xids {
-    /// Takes in one XID; `at` is seconds since 1970.
-    pub(super) fn count(&mut self, code: u32, source: XidSource, at: f64) {
-        if self.0.len() >= MAX_XID_CODES && !self.0.contains_key(&code) {
+    /// None yet.
+    pub(super) fn of_none(severities: &Severities) -> Self {
+        let mut xids = Self::default();
+        for (code, severity) in severities.at_zero() {
+            xids.codes.entry(code).or_default().severities.entry(severity).or_default();
+        }
+        xids
+    }
+
+    /// Takes in one report.
+    pub(super) fn count(&mut self, xid: Occurrence) {
+        self.incidents.note(xid);
+        if self.codes.len() >= MAX_XID_CODES && !self.codes.contains_key(&xid.code) {
             return;
         }
-        let count = self.0.entry(code).or_default();
-        match source {
-            XidSource::Driver => count.from_driver += 1,
-            XidSource::KernelLog => count.from_kernel_log += 1,
+        let code = self.codes.entry(xid.code).or_default();
+        let before = code.total();
+        match xid.source {
+            XidSource::Driver => code.from_driver += 1,
+            XidSource::KernelLog => code.from_kernel_log += 1,
         }
-        count.last = Some(at);
+        let more = code.total() - before;
+        let count = code.severities.entry(xid.severity).or_default();
+        count.total += more;
+        count.last = Some(xid.moment.at);
     }
 
     /// Takes in what was counted before it was known whose it is.
-    pub(super) fn add(&mut self, earlier: &Self) {
-        for (code, more) in &earlier.0 {
-            if more.last.is_none() {
-                continue;
+    pub(super) fn add(&mut self, earlier: Self) {
+        for (code, earlier) in earlier.codes {
+            let code = self.codes.entry(code).or_default();
+            code.from_driver += earlier.from_driver;
+            code.from_kernel_log += earlier.from_kernel_log;
+            for (severity, more) in earlier.severities {
+                let count = code.severities.entry(severity).or_default();
+                count.total += more.total;
+                count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
             }
-            let count = self.0.entry(*code).or_default();
-            count.from_driver += more.from_driver;
-            count.from_kernel_log += more.from_kernel_log;
-            count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
         }
+        self.incidents.add(earlier.incidents);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &XidCount)> {
-        self.0.iter().map(|(code, count)| (*code, count))
+    /// Each code in each severity that it had or may have.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Severity, &XidCount)> {
+        self.codes.iter().flat_map(|(code, of)| {
+            of.severities.iter().map(move |(severity, count)| (*code, *severity, count))
+        })
     }
 }
 
-impl XidCount {
-    pub(crate) fn total(&self) -> u64 {
+impl Code {
+    fn total(&self) -> u64 {
         self.from_driver.max(self.from_kernel_log)
     }
 }

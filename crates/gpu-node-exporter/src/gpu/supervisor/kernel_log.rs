@@ -11,7 +11,7 @@ use std::thread;
 
 use tracing::debug;
 
-use crate::gpu::xid;
+use crate::gpu::xid::{KernelRecords, Report};
 use crate::user::user;
 
 pub(in crate::gpu) const KERNEL_LOG: &str = "/dev/kmsg";
@@ -22,20 +22,22 @@ const RECORD: usize = 8192;
 /// Small: the thread only waits and cuts text.
 const STACK: usize = 64 << 10;
 
-/// Calls `on_xid` with the PCI slot and the code of every XID from now on, on a thread of its own, until it returns
-/// false.
-pub(super) fn follow(on_xid: impl Fn(&str, u32) -> bool + Send + 'static) {
+/// Calls `on_report` with what every record reports from now on, on a thread of its own, until it returns false. False when the log cannot
+/// be read.
+pub(super) fn follow(on_report: impl Fn(Report) -> bool + Send + 'static) -> bool {
     let mut log = match open(Path::new(KERNEL_LOG)) {
         Ok(log) => log,
         Err(error) => {
             debug!("XIDs are read from the driver only: {}", cannot_open(&error));
-            return;
+            return false;
         }
     };
-    let read = move || read_records(&mut log, on_xid);
-    if let Err(error) = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read) {
+    let read = move || read_records(&mut log, on_report);
+    let thread = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read);
+    if let Err(error) = &thread {
         debug!("XIDs are read from the driver only: {error}");
     }
+    thread.is_ok()
 }
 
 /// The log, positioned at its end.
@@ -74,9 +76,9 @@ fn explain(error: &io::Error, is_restricted: bool) -> String {
     format!("{KERNEL_LOG}: {error} (hint: {hint})")
 }
 
-/// Calls `on_xid` for each XID until it returns false or the log ends.
-pub(in crate::gpu) fn read_records(log: &mut impl Read, on_xid: impl Fn(&str, u32) -> bool) {
-    let mut record = vec![0; RECORD];
+/// Calls `on_report` for each report until it returns false or the log ends.
+pub(in crate::gpu) fn read_records(log: &mut impl Read, on_report: impl Fn(Report) -> bool) {
+    let (mut record, mut records) = (vec![0; RECORD], KernelRecords::default());
     loop {
         match log.read(&mut record) {
             Ok(0) => return,
@@ -84,8 +86,8 @@ pub(in crate::gpu) fn read_records(log: &mut impl Read, on_xid: impl Fn(&str, u3
                 let text = String::from_utf8_lossy(&record[..length]);
                 // Continuation lines hold key=value pairs; only the first has the message.
                 let record = text.lines().next().unwrap_or_default();
-                if let Some((slot, code)) = xid::parse_record(record)
-                    && !on_xid(slot, code)
+                if let Some(report) = records.read(record)
+                    && !on_report(report)
                 {
                     return;
                 }
@@ -165,10 +167,15 @@ mod tests {
             "4,9,9,-;NVRM: Xid (PCI:0000:17:00): 48, DBE\n DEVICE=+pci:0000:17:00.0\n",
         ];
         let found = RefCell::new(Vec::new());
-        read_records(&mut Records(records), |slot, code| {
-            found.borrow_mut().push((slot.to_owned(), code));
+        read_records(&mut Records(records), |report| {
+            found.borrow_mut().push(report);
             true
         });
-        assert_eq!(found.into_inner(), [("0000:3b:00".to_owned(), 79), ("0000:17:00".to_owned(), 48)]);
+        let xid =
+            |slot: &str, code, text: &str| Report::Xid { slot: slot.to_owned(), code, text: text.to_owned() };
+        assert_eq!(
+            found.into_inner(),
+            [xid("0000:3b:00", 79, "pid=7, GPU has fallen off the bus."), xid("0000:17:00", 48, "DBE")]
+        );
     }
 }

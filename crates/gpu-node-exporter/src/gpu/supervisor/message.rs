@@ -3,13 +3,14 @@
 use std::sync::mpsc::Sender;
 
 use super::process::ProbeOutput;
+use crate::gpu::xid::Report;
 
 /// One message to the supervisor.
 pub(in crate::gpu) enum Message {
     /// The probe with this number wrote something.
     Probe(u64, ProbeOutput),
-    /// The kernel log has an XID of the GPU at a PCI slot.
-    KernelXid { slot: String, code: u32 },
+    /// The kernel log reports an error.
+    Kernel(Report),
     /// Let go of the driver; answer whether it is free.
     Release(Sender<bool>),
     /// Take it again.

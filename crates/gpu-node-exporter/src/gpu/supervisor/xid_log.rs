@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use crate::gpu::xid::Class;
+use crate::gpu::snapshot::Error;
+use crate::gpu::xid::Severity;
 
 /// One line of each code and GPU in this time.
 const EVERY: Duration = Duration::from_mins(1);
@@ -27,20 +28,26 @@ struct Said {
 }
 
 impl XidLog {
-    /// Logs an XID, unless one like it was not long ago. `of` is the GPU's UUID, or its PCI address.
-    pub(super) fn log(&mut self, of: &str, code: u32, now: Instant) {
-        let Some(unsaid) = self.note(of, code, now) else { return };
+    /// Logs an error that was counted, if it is one to be logged.
+    pub(super) fn log(&mut self, error: &Error, now: Instant) {
+        let Error { of, kind, code, severity, text } = error;
+        let Some(unsaid) = self.note(of, *code, now) else { return };
         let before = if unsaid == 0 { String::new() } else { format!(", and {unsaid} times before") };
-        match Class::of(code) {
-            Class::Fatal => {
-                error!(gpu = of, xid = code, "XID {code} on {of}{before}: reset, reboot or repair needed");
+        let says = if text.is_empty() { String::new() } else { format!(" ({text})") };
+        match severity {
+            Severity::Fatal => {
+                error!(
+                    gpu = of,
+                    xid = code,
+                    "{kind} {code} on {of}{before}: reset, reboot or repair needed{says}"
+                );
             }
-            Class::Warning => warn!(gpu = of, xid = code, "XID {code} on {of}{before}"),
-            Class::Info => info!(gpu = of, xid = code, "XID {code} on {of}{before}"),
+            Severity::Warning => warn!(gpu = of, xid = code, "{kind} {code} on {of}{before}{says}"),
+            Severity::Info => info!(gpu = of, xid = code, "{kind} {code} on {of}{before}{says}"),
         }
     }
 
-    /// One more XID. Whether it is to be logged, with how many were not since the line before.
+    /// One more XID; `of` says which GPU. Whether it is to be logged, with how many were not since the line before.
     fn note(&mut self, of: &str, code: u32, now: Instant) -> Option<u64> {
         let key = (of.to_owned(), code);
         if let Some(said) = self.0.get_mut(&key) {
