@@ -1,7 +1,7 @@
 //! A relay's memory is bounded, whatever comes and however much waits.
 //!
 //! Measured on the real program, from the kernel's own account (`/proc/PID/status`), in the two phases that matter: while large webhooks
-//! come, and at the next start, which finds all of them waiting.
+//! come, and at the next start, which finds all of them waiting, or all that they have left in a group's ledger.
 
 use std::time::Duration;
 
@@ -52,7 +52,60 @@ fn storm(group: &str) -> Vec<u8> {
     webhook.to_string().into_bytes()
 }
 
-/// Robots of three targets, which answer as late as the test says.
+/// Webhooks of one group, and alerts of each: 30 MB of posts, of which the ledger keeps all label sets.
+const GENERATIONS: usize = 5;
+const LABEL_SETS: usize = 2_600;
+
+/// A group all of whose alerts differ from those of the generations before, as those of jobs with a number in their labels do: 6 MB.
+fn generation(number: usize) -> Vec<u8> {
+    let mut webhook = firing("jobs", LABEL_SETS);
+    for (place, alert) in webhook["alerts"].as_array_mut().unwrap().iter_mut().enumerate() {
+        alert["labels"]["node"] = json!(format!("job-{number}-{place}"));
+        alert["labels"]["command"] = json!("python -m train --config=".repeat(70));
+        alert["annotations"]["summary"] = json!(format!("job-{number}-{place} is not well"));
+        // Of the relay's own making, from the labels.
+        alert["fingerprint"] = json!("");
+    }
+    webhook.to_string().into_bytes()
+}
+
+/// How many deliveries have ended as delivered.
+async fn delivered(fixture: &RelayFixture) -> Option<f64> {
+    let page = fixture.metrics().await.ok()?;
+    page.value("alert_relay_deliveries_ended_total", &["target=\"chat-0\"", "end=\"delivered\""])
+}
+
+#[tokio::test]
+async fn a_group_with_ever_new_label_sets_is_told_on_in_bounded_memory_also_after_a_start() {
+    let limit = Limit { calls: 1_000_000, ..wecom::LIMIT };
+    let robots = [Wecom::start(wecom::Setup { limit, ..wecom::Setup::default() }).unwrap()];
+    let mut fixture = RelayFixture::new(&targets(&robots)).unwrap();
+    fixture.start().await.unwrap();
+    for number in 0..GENERATIONS {
+        let (status, answer) = fixture.post_bytes("ops", generation(number)).await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        // Told, so that the ledger has it.
+        until("a generation to be told", PATIENCE, async || {
+            (delivered(&fixture).await? > number as f64).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+    let growing = peak(&mut fixture).unwrap();
+    fixture.process().kill();
+    fixture.start().await.unwrap();
+    // One small webhook of the group, which the ledger is read for.
+    let mut small = firing("jobs", 1);
+    small["alerts"][0]["annotations"]["summary"] = json!("one more job is not well");
+    assert_eq!(fixture.post(&small).await.unwrap().0, StatusCode::OK);
+    robots[0].robot.post_with(&["one more job is not well"], PATIENCE).await.unwrap();
+    let restart = peak(&mut fixture).unwrap();
+    println!("MiB resident at most: {growing} while the group grows, {restart} after a start");
+    assert!(growing < WHILE_ACCEPTING, "{growing} MiB while the group grows");
+    assert!(restart < AT_A_START, "{restart} MiB after a start");
+}
+
+/// Robots of some targets, which answer as late as the test says.
 fn targets(robots: &[Wecom]) -> Value {
     let target = |(number, wecom): (usize, &Wecom)| {
         (
