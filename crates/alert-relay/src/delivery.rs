@@ -354,6 +354,11 @@ pub(crate) struct SetAside {
     pub(crate) group: String,
 }
 
+impl SetAside {
+    /// Why such a delivery is dead, as the store has it.
+    pub(crate) const REASON: &str = "set aside: the relay ended twice while it prepared this message";
+}
+
 /// How the deliveries of one target stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TargetCount {

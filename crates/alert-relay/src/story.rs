@@ -112,10 +112,10 @@ pub(crate) struct Attempt {
     pub(crate) pause_until: Option<Millis>,
 }
 
-/// Where an alert was seen: what the store holds of one fingerprint, newest first.
+/// Where something was seen: what the store holds of one fingerprint, or of what was set aside, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sightings {
-    /// Deliveries that hold it: at most [`MAX_SIGHTINGS`].
+    /// Deliveries: at most [`MAX_SIGHTINGS`].
     pub(crate) deliveries: Vec<Sighting>,
     /// Webhooks in which no route wanted it: at most [`MAX_SIGHTINGS`].
     pub(crate) unrouted: Vec<Unrouted>,
@@ -126,7 +126,7 @@ pub(crate) struct Sightings {
 /// Sightings that are listed at most, of each kind.
 pub(crate) const MAX_SIGHTINGS: u32 = 20;
 
-/// One delivery that holds an alert.
+/// One delivery of these.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sighting {
     /// Its name.

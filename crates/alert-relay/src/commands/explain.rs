@@ -1,4 +1,4 @@
-//! `alert-relay explain`: what became of a delivery or of an alert, from the store, also beside a running relay.
+//! `alert-relay explain`: what became of a delivery or of an alert, or what was set aside, from the store, also beside a running relay.
 
 use std::process::ExitCode;
 
@@ -16,9 +16,10 @@ mod page;
 /// `explain`
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// A delivery's id, as its message and its lines in the log have it (`4f2a91-17`), or an alert's fingerprint (16 hex digits)
+    /// A delivery's id, as its message and its lines in the log have it (`4f2a91-17`), or an alert's fingerprint (16 hex digits); without
+    /// either: the deliveries that were set aside, since the relay ended twice while it prepared them
     #[arg(value_name = "ID|FINGERPRINT")]
-    what: String,
+    what: Option<String>,
 
     #[command(flatten)]
     settings: SettingsFile,
@@ -36,12 +37,15 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    print!("{}", runtime.block_on(explain(&args.what, &settings))?);
+    print!("{}", runtime.block_on(explain(args.what.as_deref(), &settings))?);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn explain(what: &str, settings: &Settings) -> anyhow::Result<String> {
+async fn explain(what: Option<&str>, settings: &Settings) -> anyhow::Result<String> {
     let mut reading = ReadOnlyOutbox::open(&settings.store).await?;
+    let Some(what) = what else {
+        return Ok(page::of_set_aside(&reading.set_aside().await?, &settings.time_zone));
+    };
     if let Ok(id) = what.parse::<PublicId>() {
         let story = reading.story(&id).await?.with_context(|| {
             format!(

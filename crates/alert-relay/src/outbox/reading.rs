@@ -36,6 +36,11 @@ impl ReadOnlyOutbox {
         self.store.waiting().await
     }
 
+    /// The newest deliveries that were set aside.
+    pub(crate) async fn set_aside(&mut self) -> Result<Sightings, ReadError> {
+        self.store.set_aside().await
+    }
+
     /// Which of the newest deliveries hold an alert, and where no route wanted it.
     pub(crate) async fn sightings(&mut self, fingerprint: &Fingerprint) -> Result<Sightings, ReadError> {
         self.store.sightings(fingerprint).await

@@ -55,6 +55,8 @@ fn a_delivery_is_explained_while_it_is_on_its_way_and_after() {
         ],
     );
 
+    expect(&home, "", 0, &["Set aside none"]);
+
     // Alerts that nobody is told of are known too.
     home.write(&settings.replace("critical", "none"));
     serving.signal("HUP");

@@ -49,10 +49,15 @@ impl Home {
         relay().arg(command).arg("--config").arg(self.settings()).output().unwrap()
     }
 
-    /// What `explain` says of this, and its exit code.
+    /// What `explain` says of this (of nothing: `""`), and its exit code.
     pub(crate) fn explain(&self, what: &str) -> (Option<i32>, String) {
-        let Output { status, stdout, stderr } =
-            relay().args(["explain", what, "--config"]).arg(self.settings()).output().unwrap();
+        let Output { status, stdout, stderr } = relay()
+            .arg("explain")
+            .args(Some(what).filter(|what| !what.is_empty()))
+            .arg("--config")
+            .arg(self.settings())
+            .output()
+            .unwrap();
         (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
     }
 

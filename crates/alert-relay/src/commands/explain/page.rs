@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 
 use crate::clock::Millis;
-use crate::delivery::{End, RecipientStatus};
+use crate::delivery::{End, RecipientStatus, SetAside};
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, LabelSet};
 use crate::render::clean;
@@ -58,31 +58,30 @@ pub(super) fn of_delivery(
 pub(super) fn of_alert(fingerprint: &str, sightings: &Sightings, zone: &TimeZone) -> String {
     let mut page = Page { text: String::new(), zone };
     page.line("Alert", &format!("{}, newest first", clean(fingerprint)));
-    for sighting in &sightings.deliveries {
-        let outside_hours = if sighting.is_outside_hours { ", outside of the target's hours" } else { "" };
-        let why = match &sighting.status {
-            DeliveryStatus::Ended { end, reason, .. } => because(*end, reason),
-            DeliveryStatus::Pending { .. } => String::new(),
-        };
-        let at = page.time(sighting.at);
-        let (id, target, word) = (&sighting.id, &sighting.target, word(&sighting.status));
-        page.entry(&format!("{at}  {id} to `{target}`{outside_hours}: {word}{why}"));
-    }
-    for webhook in &sightings.unrouted {
-        let at = page.time(webhook.at);
-        let (number, receiver) = (webhook.notification, clean(&webhook.endpoint));
-        page.entry(&format!(
-            "{at}  notification {number}, receiver `{receiver}`: no route matched, nobody was told"
-        ));
-    }
-    if sightings.is_cut {
-        page.entry("there are older ones, which are not shown");
-    }
+    page.sightings(sightings);
     if let Some(sighting) = sightings.deliveries.first() {
         page.line("Hint", &format!("`alert-relay explain {} --config FILE` tells the rest", sighting.id));
     }
     page.text
 }
+
+/// The deliveries that were set aside, newest first.
+pub(super) fn of_set_aside(set_aside: &Sightings, zone: &TimeZone) -> String {
+    let mut page = Page { text: String::new(), zone };
+    let Some(newest) = set_aside.deliveries.first() else {
+        page.line("Set aside", "none: no delivery has ended the relay twice");
+        return page.text;
+    };
+    page.line("Set aside", "newest first");
+    page.sightings(set_aside);
+    page.line("To do", TO_DO);
+    page.line("Hint", &format!("`alert-relay explain {} --config FILE` shows its alerts", newest.id));
+    page.text
+}
+
+/// What helps whom a message that was set aside was for. It is not tried again: it would end the relay a third time.
+const TO_DO: &str = "its target was not told: tell its alerts yourself, see what ended the relay (its memory limit, its log) and report it; while they fire, \
+     the group's next webhook tells them";
 
 struct Page<'z> {
     text: String,
@@ -90,6 +89,30 @@ struct Page<'z> {
 }
 
 impl Page<'_> {
+    fn sightings(&mut self, sightings: &Sightings) {
+        for sighting in &sightings.deliveries {
+            let outside_hours =
+                if sighting.is_outside_hours { ", outside of the target's hours" } else { "" };
+            let why = match &sighting.status {
+                DeliveryStatus::Ended { end, reason, .. } => because(*end, reason),
+                DeliveryStatus::Pending { .. } => String::new(),
+            };
+            let at = self.time(sighting.at);
+            let (id, target, word) = (&sighting.id, &sighting.target, word(&sighting.status));
+            self.entry(&format!("{at}  {id} to `{target}`{outside_hours}: {word}{why}"));
+        }
+        for webhook in &sightings.unrouted {
+            let at = self.time(webhook.at);
+            let (number, receiver) = (webhook.notification, clean(&webhook.endpoint));
+            self.entry(&format!(
+                "{at}  notification {number}, receiver `{receiver}`: no route matched, nobody was told"
+            ));
+        }
+        if sightings.is_cut {
+            self.entry("there are older ones, which are not shown");
+        }
+    }
+
     fn line(&mut self, name: &str, what: &str) {
         writeln!(self.text, "{name:<9} {what}").expect("a String takes every write");
     }
@@ -235,6 +258,9 @@ impl Page<'_> {
                 let by = sent_with.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
                 let line = format!("{} {}{}{copy}{by}", self.time(*at), end.as_str(), because(*end, reason));
                 self.line("Ended", &line);
+                if reason == SetAside::REASON {
+                    self.line("To do", TO_DO);
+                }
             }
             DeliveryStatus::Pending { next_at, leased_until, is_straggling } => {
                 let next = match leased_until {

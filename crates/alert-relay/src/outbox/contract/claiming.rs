@@ -9,6 +9,7 @@ use crate::delivery::{AttemptEnd, End, LedgerEntry, PastAttempt, SetAside, Urgen
 use crate::message::Wording;
 use crate::outbox::contract::on_every_store;
 use crate::outbox::testing::{LEASE, accepted, firing, ids, start, verdict};
+use crate::story::DeliveryStatus;
 
 #[tokio::test]
 async fn urgent_groups_are_found_among_the_others() {
@@ -225,8 +226,12 @@ async fn what_ended_two_processes_is_set_aside_and_the_rest_goes_on() {
         assert_ne!(stage.claim_only("chat").await.unwrap().key, deadly);
         assert_eq!(stage.counts("mail").await.pending, 2);
 
-        // It is said once.
+        // It is said once, and can be asked for.
         let stage = stage.reopen().await;
+        let listed = stage.read().await.unwrap().set_aside().await.unwrap();
+        let [sighting] = &listed.deliveries[..] else { panic!("{listed:?}") };
+        assert_eq!((&sighting.id, sighting.target.as_str()), (&stage.outbox.public_id(1), "chat"));
+        assert!(matches!(&sighting.status, DeliveryStatus::Ended { end: End::Dead, .. }), "{sighting:?}");
         assert_eq!((stage.outbox.set_aside(), stage.counts("chat").await.set_aside), ([].as_slice(), 1));
     })
     .await;

@@ -117,7 +117,7 @@ async fn set_aside(connection: &mut SqliteConnection, now: Millis) -> Result<Vec
          RETURNING id, target, group_id",
     )
     .bind(now.0)
-    .bind(SET_ASIDE)
+    .bind(SetAside::REASON)
     .bind(MOST_DEATHS)
     .fetch_all(&mut *connection)
     .await?;
@@ -137,6 +137,3 @@ async fn set_aside(connection: &mut SqliteConnection, now: Millis) -> Result<Vec
     counted.write(connection).await?;
     Ok(list)
 }
-
-/// Why such a delivery is dead.
-const SET_ASIDE: &str = "set aside: the relay ended twice while it prepared this message";

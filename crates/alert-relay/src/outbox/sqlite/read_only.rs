@@ -55,6 +55,11 @@ impl ReadOnly {
         Ok(rows.into_iter().map(|(target, count)| (target, u64::try_from(count).unwrap_or(0))).collect())
     }
 
+    pub(in crate::outbox) async fn set_aside(&mut self) -> Result<Sightings, ReadError> {
+        let seen = stories::set_aside(&mut self.connection, &self.tag).await;
+        Ok(seen.map_err(|error| store_error(&error))?)
+    }
+
     pub(in crate::outbox) async fn sightings(&mut self, of: &Fingerprint) -> Result<Sightings, ReadError> {
         let seen = stories::sightings(&mut self.connection, &self.tag, of).await;
         Ok(seen.map_err(|error| store_error(&error))?)

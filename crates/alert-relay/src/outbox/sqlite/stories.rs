@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::clock::Millis;
-use crate::delivery::{End, PublicId, Rendering};
+use crate::delivery::{End, PublicId, Rendering, SetAside};
 use crate::notification::{Fingerprint, GroupKey};
 use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
@@ -133,6 +133,38 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
     })
 }
 
+/// The newest deliveries that were set aside.
+pub(super) async fn set_aside(
+    connection: &mut SqliteConnection,
+    tag: &Arc<str>,
+) -> Result<Sightings, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT id, target, accepted_at, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
+         FROM deliveries WHERE state = 'dead' AND end_reason = $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(SetAside::REASON)
+    .bind(i64::from(MAX_SIGHTINGS) + 1)
+    .fetch_all(connection)
+    .await?;
+    let shown = MAX_SIGHTINGS as usize;
+    let deliveries = rows.iter().take(shown).map(|row| sighting(tag, row, false));
+    Ok(Sightings {
+        deliveries: deliveries.collect::<Result<_, sqlx::Error>>()?,
+        unrouted: Vec::new(),
+        is_cut: rows.len() > shown,
+    })
+}
+
+fn sighting(tag: &Arc<str>, row: &SqliteRow, is_outside_hours: bool) -> Result<Sighting, sqlx::Error> {
+    Ok(Sighting {
+        id: PublicId::new(tag, row.try_get("id")?),
+        target: row.try_get("target")?,
+        at: Millis(row.try_get("accepted_at")?),
+        is_outside_hours,
+        status: status(tag, row)?,
+    })
+}
+
 /// Where the newest rows hold an alert.
 pub(super) async fn sightings(
     connection: &mut SqliteConnection,
@@ -167,14 +199,8 @@ pub(super) async fn sightings(
     let shown = MAX_SIGHTINGS as usize;
     let is_cut =
         rows.len() > shown || unrouted.len() > shown || oldest.is_some_and(|oldest| oldest <= looked_from);
-    let sighting = |row: &SqliteRow| {
-        Ok(Sighting {
-            id: PublicId::new(tag, row.try_get("id")?),
-            target: row.try_get("target")?,
-            at: Millis(row.try_get("accepted_at")?),
-            is_outside_hours: fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint),
-            status: status(tag, row)?,
-        })
+    let held = |row: &SqliteRow| {
+        sighting(tag, row, fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint))
     };
     let webhook = |row: &SqliteRow| {
         Ok(Unrouted {
@@ -184,7 +210,7 @@ pub(super) async fn sightings(
         })
     };
     Ok(Sightings {
-        deliveries: rows.iter().take(shown).map(sighting).collect::<Result<_, sqlx::Error>>()?,
+        deliveries: rows.iter().take(shown).map(held).collect::<Result<_, sqlx::Error>>()?,
         unrouted: unrouted.iter().take(shown).map(webhook).collect::<Result<_, sqlx::Error>>()?,
         is_cut,
     })

@@ -200,3 +200,26 @@ fn an_alert_is_listed_with_all_its_deliveries() {
     };
     insta::assert_snapshot!(of_alert("0123456789abcdef", &sightings, &shanghai()));
 }
+
+#[test]
+fn what_was_set_aside_is_listed_and_says_what_to_do() {
+    let set_aside = DeliveryStatus::Ended {
+        end: End::Dead,
+        at: Millis(2 * HOUR),
+        reason: SetAside::REASON.to_owned(),
+        sent_with: None,
+    };
+    let sighting = |number| Sighting {
+        id: id(number),
+        target: "chat".to_owned(),
+        at: Millis(HOUR),
+        is_outside_hours: false,
+        status: set_aside.clone(),
+    };
+    let listed = Sightings { deliveries: vec![sighting(18), sighting(17)], ..Sightings::default() };
+    let story = Story { status: set_aside.clone(), rendering: None, attempts: vec![], ..delivered() };
+    let whole = page(&story, None, true);
+    let end = &whole[whole.find("Ended").unwrap()..];
+    let none = of_set_aside(&Sightings::default(), &shanghai());
+    insta::assert_snapshot!([&of_set_aside(&listed, &shanghai()), end, &none].join("\n"));
+}
