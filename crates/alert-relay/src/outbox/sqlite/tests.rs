@@ -1,6 +1,7 @@
 //! What is `SQLite`'s own: files that are damaged, locked, full or another's, and the writer's transactions.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -286,4 +287,53 @@ async fn of_a_ledger_of_megabytes_every_alert_is_known_and_a_bounded_part_is_hel
     let held: usize =
         ledger.iter().map(|entry| bytes(&entry.alert.labels) + bytes(&entry.alert.annotations)).sum();
     assert!((7 << 20..9 << 20).contains(&held), "{held}");
+}
+
+#[tokio::test]
+async fn a_store_that_was_large_once_gives_its_space_back_in_small_pieces() {
+    // And some pages of the map that SQLite keeps of what it may move.
+    const PIECE: u64 = 4 * 1024 * 1024 + 16 * 1024;
+    const KEPT: u64 = 16 * 1024 * 1024;
+    let stage = Stage::new().await;
+    let file = stage.settings().path;
+    let small = {
+        stage.outbox.ping().await.unwrap();
+        size(&file).await
+    };
+    for number in 0..36 {
+        let mut webhook = accepted(&number.to_string(), vec![firing("a", 10)], &[]);
+        webhook.payload = Bytes::from(vec![b' '; 1 << 20]);
+        stage.outbox.accept(webhook).await.unwrap();
+    }
+    let large = size(&file).await;
+    assert!(large > small + 36 * 1024 * 1024, "{large} bytes");
+    stage.clock.advance(Duration::from_hours(1));
+    let mut before = large;
+    // Also rounds that find nothing to delete any more go on with it.
+    for _ in 0..20 {
+        stage.outbox.prune(stage.clock.now()).await.unwrap();
+        let after = size(&file).await;
+        assert!(
+            after <= before && before - after <= PIECE,
+            "from {before} to {after} bytes in one transaction"
+        );
+        before = after;
+    }
+    // What comes next finds some space.
+    assert!(before >= KEPT && before < KEPT + small + PIECE, "{before} bytes are left, of {large}");
+    stage.outbox.close().await;
+    assert!(std::fs::metadata(&file).unwrap().len() < KEPT + small + PIECE);
+}
+
+/// Bytes of the file once its log is in it.
+async fn size(file: &Path) -> u64 {
+    let url = format!("sqlite://{}", file.display());
+    let mut reading = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let (pages, bytes): (i64, i64) =
+        sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
+            .fetch_one(&mut reading)
+            .await
+            .unwrap();
+    sqlx::Connection::close(reading).await.unwrap();
+    u64::try_from(pages * bytes).unwrap()
 }
