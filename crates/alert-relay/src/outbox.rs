@@ -55,6 +55,11 @@ impl Outbox {
         &self.store.set_aside
     }
 
+    /// When a former process was last at work, by the clock of then; `None`: there was none.
+    pub(crate) fn last_at_work(&self) -> Option<Millis> {
+        self.store.last_at_work
+    }
+
     /// Whether another process has the store at `path` open. Makes no file.
     pub(crate) fn is_in_use(path: &Path) -> bool {
         ownership::is_held(path)

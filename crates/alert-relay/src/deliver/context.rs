@@ -51,7 +51,8 @@ impl Context {
         }
     }
 
-    /// What was accepted before this has been tried for as long as `span` at least.
+    /// What was accepted before this has been tried for as long as `span` at least: a relay ran for so long since, whatever the clock was
+    /// set to.
     pub(super) fn accepted_before(&self, span: Duration) -> Millis {
         let now = self.clock.reading();
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);

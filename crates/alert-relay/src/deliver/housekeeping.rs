@@ -94,7 +94,7 @@ impl Round {
         for (target, _) in counts.iter().filter(|(_, count)| count.pending > 0) {
             self.give_up(target).await?;
         }
-        let over = self.context.clock.now().minus(targets.retention);
+        let over = self.context.accepted_before(targets.retention);
         for _ in 0..PRUNE_BATCHES {
             if self.context.outbox.prune(over).await? == 0 {
                 break;
@@ -113,14 +113,14 @@ impl Round {
         self.forget_senders().await
     }
 
-    /// Who has fallen silent for good keeps no alert firing. After a start everybody gets a while to be heard again: for as long as
-    /// the relay was away nobody could be.
+    /// Who has fallen silent for good keeps no alert firing. After a start everybody gets a while to be heard again, and what the clock
+    /// went on by while no relay could hear them does not count.
     async fn forget_senders(&self) -> Result<(), StoreError> {
         let Context { outbox, clock, pace, .. } = &*self.context;
         if clock.passed() < pace.settle_in {
             return Ok(());
         }
-        for forgotten in outbox.forget_senders(clock.now().minus(pace.silent_for)).await? {
+        for forgotten in outbox.forget_senders(self.context.accepted_before(pace.silent_for)).await? {
             let Forgotten { group, sender, heard_at, targets } = forgotten;
             if !targets.is_empty() {
                 let targets = targets.join(", ");

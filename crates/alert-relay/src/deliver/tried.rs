@@ -1,14 +1,15 @@
-//! Since when a delivery has been tried (pure): its age without what the clock was set forward by and without the time during which the
-//! machine was suspended.
+//! Since when a delivery has been tried (pure): its age without what the clock was set forward by, without the time during which the
+//! machine was suspended, and without the time during which no relay ran.
 //!
-//! A delivery's own time is when it was accepted, by the wall clock. Setting that forward by a day, or waking a machine that slept for one,
-//! makes it a day older and has not tried it once.
+//! A delivery's own time is when it was accepted, by the wall clock. Setting that forward by a day, before or after a start, or waking a
+//! machine that slept for one, makes it a day older and has not tried it once. The same goes for how long nobody was heard, and how long
+//! something was kept.
 
 use std::time::Duration;
 
 use crate::clock::{Millis, Now};
 
-/// The wall clock's steps forward since the relay started.
+/// The wall clock's steps forward since the relay started, and the one until then.
 #[derive(Debug)]
 pub(super) struct Tried {
     /// When the relay's clock was made, by the wall clock's present account.
@@ -33,8 +34,12 @@ const STEP: Duration = Duration::from_secs(5);
 const MOST_STEPS: usize = 64;
 
 impl Tried {
-    pub(super) fn new(now: Now) -> Self {
-        Self { began_at: now.wall.minus(now.passed), steps: Vec::new(), back: None }
+    /// As of a start. A former relay was at work until `last_at_work`: what the clock went on by since is one step, whether it was set or
+    /// time passed. Steps before that are not known any more.
+    pub(super) fn new(now: Now, last_at_work: Option<Millis>) -> Self {
+        let away = last_at_work.map(|at| now.wall.since(at)).filter(|away| *away >= STEP);
+        let steps = away.map(|by| Step { to: now.wall, by }).into_iter().collect();
+        Self { began_at: now.wall.minus(now.passed), steps, back: None }
     }
 
     /// Notes how the clocks stand.
@@ -78,7 +83,7 @@ mod tests {
 
     /// Clocks as (wall, passed) in hours; what was accepted before which hour has been tried for a day.
     fn check(clocks: &[(u64, u64)], expected: u64) {
-        let mut tried = Tried::new(now(clocks[0].0, clocks[0].1));
+        let mut tried = Tried::new(now(clocks[0].0, clocks[0].1), None);
         for (wall, passed) in clocks {
             tried.note(now(*wall, *passed));
         }
@@ -102,8 +107,25 @@ mod tests {
     }
 
     #[test]
+    fn time_without_a_relay_does_not_count_whatever_the_clock_shows_after_it() {
+        for (last_at_work, expected) in [
+            (None, 981),
+            (Some(1_000), 981),
+            // Away, or set forward, by 200 hours.
+            (Some(800), 781),
+            // The former relay's clock was ahead.
+            (Some(9_000), 981),
+        ] {
+            let mut tried = Tried::new(now(1_000, 0), last_at_work.map(|hour| now(hour, 0).wall));
+            tried.note(now(1_005, 5));
+            let before = tried.accepted_before(now(1_005, 5).wall, Duration::from_hours(24));
+            assert_eq!(before, now(expected, 0).wall, "{last_at_work:?}");
+        }
+    }
+
+    #[test]
     fn a_clock_set_back_is_said_once_and_a_small_correction_is_none() {
-        let mut tried = Tried::new(now(1_000, 0));
+        let mut tried = Tried::new(now(1_000, 0), None);
         let mut back = |now: Now| {
             tried.note(now);
             tried.take_back()
@@ -118,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_number_of_steps_is_bounded() {
-        let mut tried = Tried::new(now(0, 0));
+        let mut tried = Tried::new(now(0, 0), None);
         for hour in 1..200 {
             tried.note(now(hour, 0));
         }

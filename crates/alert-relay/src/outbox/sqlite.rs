@@ -52,6 +52,8 @@ pub(super) struct Sqlite {
     pub(super) owner: String,
     /// What was found at the start that is not tried again.
     pub(super) set_aside: Vec<SetAside>,
+    /// When a former process was last at work, by the clock of then.
+    pub(super) last_at_work: Option<Millis>,
     /// Held, not read: it ends with the process, however that ends.
     _ownership: Ownership,
 }
@@ -62,7 +64,7 @@ impl Sqlite {
     pub(super) async fn open(path: &Path, now: Millis) -> Result<Self, StoreError> {
         let ownership = Ownership::take(path)?;
         let mut reserve = Reserve::of(path);
-        let (connection, TakenOver { tag, set_aside }, pool) = loop {
+        let (connection, TakenOver { tag, set_aside, last_at_work }, pool) = loop {
             match Self::begin(path, now).await {
                 // Of a full disk `SQLite` says here also that it could not write.
                 Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. }))
@@ -85,6 +87,7 @@ impl Sqlite {
             tag: tag.into(),
             owner,
             set_aside,
+            last_at_work,
             _ownership: ownership,
         })
     }

@@ -3,6 +3,14 @@
 use super::*;
 use crate::clock::Clock;
 
+/// The clock is turned while no relay runs.
+async fn restart_after(scene: Scene, turn: impl FnOnce(&Clock)) -> Scene {
+    scene.deliverer.stop(Duration::ZERO).await;
+    turn(&scene.stage.clock);
+    let stage = scene.stage.reopen().await;
+    Scene::start(stage, scene.settings, scene.chat).await
+}
+
 #[tokio::test]
 async fn a_clock_set_forward_does_not_forget_what_the_robot_was_sent() {
     let scene = Scene::with(|chat| vec![target_with_budget("chat", chat, 1)]).await;
@@ -41,5 +49,46 @@ async fn a_day_that_was_not_lived_through_kills_nothing() {
         scene.ends(&[]).await;
         assert_eq!(scene.count().await.pending, 1);
         scene.advance_until_ended(Duration::from_mins(2), End::Dead).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_set_while_no_relay_ran_gives_nothing_up() {
+    let far = Duration::from_hours(20 * 24);
+    for turn in [Clock::set_forward, Clock::suspend, Clock::set_back] {
+        let scene = Scene::new().await;
+        scene.chat.reply((0..10_000).map(|_| unreachable()));
+        scene.accept("group", vec![firing("a", 10)]).await;
+        scene.chat.heard(1).await;
+        scene.settled().await;
+        let scene = restart_after(scene, |clock| turn(clock, far)).await;
+        // It is tried at once, and for as long as any other.
+        scene.chat.heard(2).await;
+        for _ in 0..22 {
+            scene.advance(Duration::from_hours(1)).await;
+        }
+        assert_eq!(scene.count().await.pending, 1);
+        scene.ends(&[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_makes_no_sender_silent_and_forgets_no_alert() {
+    let far = Duration::from_hours(400 * 24);
+    for is_running in [true, false] {
+        let scene = Scene::new().await;
+        scene.accept("group", vec![firing("a", 10)]).await;
+        scene.advance(Duration::from_hours(2)).await;
+        let scene = if is_running {
+            scene.stage.clock.set_forward(far);
+            scene
+        } else {
+            restart_after(scene, |clock| clock.set_forward(far)).await
+        };
+        scene.advance(Duration::from_hours(2)).await;
+        scene.advance(Pace::default().housekeeping).await;
+        // Neither was it told as no longer reported, nor is it new.
+        scene.accept("group", vec![firing("a", 10)]).await;
+        assert_eq!(scene.chat.heard(2).await, ["new a", "still a"]);
     }
 }

@@ -67,6 +67,8 @@ pub(super) struct TakenOver {
     pub(super) tag: String,
     /// What is not tried again.
     pub(super) set_aside: Vec<SetAside>,
+    /// When a former process was last at work, by the clock of then.
+    pub(super) last_at_work: Option<Millis>,
 }
 
 /// Processes that may end while they prepare the same delivery. Once is a coincidence.
@@ -89,6 +91,7 @@ async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result
         .bind(tag)
         .execute(&mut *connection)
         .await?;
+    let last_at_work = last_at_work(connection).await?;
     // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile.
     sqlx::query(
         "UPDATE deliveries SET deaths = CASE WHEN lease_owner IS NOT NULL THEN deaths + is_preparing ELSE deaths END, is_preparing = 0, \
@@ -107,7 +110,20 @@ async fn end_half_done(connection: &mut SqliteConnection, now: Millis) -> Result
     .await?;
     let tag =
         sqlx::query("SELECT value FROM store WHERE name = 'tag'").fetch_one(connection).await?.try_get(0)?;
-    Ok(TakenOver { tag, set_aside })
+    Ok(TakenOver { tag, set_aside, last_at_work })
+}
+
+/// What the newest rows say of it. While something waits, it is tried every few minutes.
+async fn last_at_work(connection: &mut SqliteConnection) -> Result<Option<Millis>, sqlx::Error> {
+    let at: Option<i64> = sqlx::query_scalar(
+        "SELECT MAX(at) FROM ( \
+           SELECT (SELECT accepted_at FROM notifications ORDER BY id DESC LIMIT 1) AS at \
+           UNION ALL SELECT (SELECT started_at FROM attempts ORDER BY id DESC LIMIT 1) \
+           UNION ALL SELECT CAST(value AS INTEGER) FROM store WHERE name = 'checked_at')",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(at.map(Millis))
 }
 
 /// A delivery whose message cannot be made, because the process ends each time it is tried, would end every process to come.
