@@ -97,11 +97,11 @@ pub(super) async fn beat(
     Path(name): Path<String>,
     body: Body,
 ) -> Answer {
-    let body = match bodies.receive(body, Peer::at(address.ip())).await {
-        Ok(body) => body,
-        Err(error) => return error.into(),
+    let answer = async {
+        let body = bodies.receive(body, Peer::at(address.ip())).await?;
+        relay.beat(&name, &body.bytes).map_err(Answer::from)
     };
-    match relay.beat(&name, &body.bytes) {
+    match answer.await {
         Ok(Beat::Heard) => Answer::new(StatusCode::OK, "heard", format!("heartbeat `{name}` is heard")),
         Ok(Beat::Ended) => Answer::new(
             StatusCode::OK,
@@ -110,9 +110,13 @@ pub(super) async fn beat(
                 "heartbeat `{name}`: its alert is resolved, which is no sign of life (hint: send_resolved: false)"
             ),
         ),
-        Err(refusal) => {
-            warn!(heartbeat = name, "refused a heartbeat for {name:?}: {refusal}");
-            refusal.into()
+        Err(refused) => {
+            let status = refused.status.as_u16();
+            warn!(
+                heartbeat = name,
+                status, "refused a heartbeat for {name:?} with {status}: {}", refused.message
+            );
+            refused
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bodies that never end and sockets that ask for nothing, and what others are answered meanwhile.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpSocket;
@@ -94,6 +94,30 @@ fn idle_sockets_and_stalled_bodies_of_one_client_keep_no_other_out() {
     });
     let took: Vec<Duration> = took.take_while(|took| *took >= UNTIL_ENDED).collect();
     assert!(took.len() < 5, "others were answered after {took:?}");
+}
+
+#[test]
+fn a_heartbeats_body_that_is_not_received_is_told_as_a_webhooks_is() {
+    let home = Home::new(
+        "heartbeats: { watchdog: { expect_every: 1h, targets: [] } }\nreceivers: { ops: { routes: [] } }\n",
+    );
+    let serving = home.serve();
+    for (path, line) in [
+        ("alerts/other", "refused a webhook for \"other\" with 404: "),
+        ("heartbeats/other", "refused a heartbeat for \"other\" with 404: "),
+    ] {
+        let answer = post_json(serving.address, &format!("/api/v1/{path}"), b"{}");
+        assert_eq!(answer.status, 404, "{answer:?}");
+        serving.wait_for(line);
+    }
+    let mut cut_off = TcpStream::connect(serving.address).unwrap();
+    write!(
+        cut_off,
+        "POST /api/v1/heartbeats/watchdog HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345"
+    )
+    .unwrap();
+    cut_off.shutdown(Shutdown::Write).unwrap();
+    serving.wait_for("refused a heartbeat for \"watchdog\" with 400: the body could not be read to its end");
 }
 
 #[test]
