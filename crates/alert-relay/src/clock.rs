@@ -14,19 +14,19 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct Millis(pub(crate) i64);
 
 impl Millis {
-    /// This long after; stays at the end of time rather than wrap.
+    /// This long after.
     pub(crate) fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(millis(span)))
+        Self(later(self.0, span))
     }
 
     /// This long before.
     pub(crate) fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(span)))
+        Self(sooner(self.0, span))
     }
 
     /// How long ago `earlier` was; zero if it is still to come (a clock that was set back).
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        between(earlier.0, self.0)
     }
 
     /// As a point in time for texts and signatures.
@@ -42,19 +42,19 @@ impl Millis {
 pub(crate) struct Moment(pub(crate) i64);
 
 impl Moment {
-    /// This long after; stays at the end of time rather than wrap.
+    /// This long after.
     pub(crate) fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(millis(span)))
+        Self(later(self.0, span))
     }
 
     /// This long before.
     pub(crate) fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(span)))
+        Self(sooner(self.0, span))
     }
 
     /// How long ago `earlier` was; zero if it is still to come.
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        between(earlier.0, self.0)
     }
 }
 
@@ -82,6 +82,20 @@ impl fmt::Display for Millis {
 /// A span in whole milliseconds, for the field `duration_ms` of a log line.
 pub(crate) fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Points in time of either kind are milliseconds, and stay at the end of time rather than wrap.
+fn later(at: i64, span: Duration) -> i64 {
+    at.saturating_add(millis(span))
+}
+
+fn sooner(at: i64, span: Duration) -> i64 {
+    at.saturating_sub(millis(span))
+}
+
+/// Zero if the later one is not the later one.
+fn between(earlier: i64, later: i64) -> Duration {
+    Duration::from_millis(u64::try_from(later.saturating_sub(earlier)).unwrap_or(0))
 }
 
 fn millis(span: Duration) -> i64 {
