@@ -78,18 +78,6 @@ impl Outcome {
             | Self::Rejected { detail, .. } => detail,
         }
     }
-
-    /// The same verdict in other words.
-    pub(crate) fn in_words(mut self, words: impl FnOnce(&str) -> String) -> Self {
-        match &mut self {
-            Self::Delivered { receipt: said }
-            | Self::TooLarge { detail: said }
-            | Self::Retry { detail: said, .. }
-            | Self::Misconfigured { detail: said, .. }
-            | Self::Rejected { detail: said, .. } => *said = words(said),
-        }
-        self
-    }
 }
 
 /// Why an attempt failed: the value of the metric label `reason`, so the set is closed.

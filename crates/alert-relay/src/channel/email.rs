@@ -27,6 +27,7 @@ mod compose;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzz;
 mod mail;
+mod record;
 mod server;
 mod settings;
 mod starttls;

@@ -11,8 +11,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use lettre::Message;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -26,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::channel::email::record::Record;
 use crate::channel::email::starttls::{self, PlainError};
 use crate::channel::email::verdict::{self, Step};
 use crate::channel::email::wire::Wire;
@@ -41,8 +40,8 @@ pub(super) struct Server {
     security: Security,
     /// `None` sends without login.
     credentials: Option<Credentials>,
-    /// Every form in which the server has heard the password, longest first.
-    secrets: Vec<Secret>,
+    /// Keeps what the server says.
+    record: Record,
     /// From connecting to the verdict.
     timeout: Duration,
 }
@@ -63,16 +62,6 @@ pub(super) struct Login {
     pub(super) username: String,
     /// Its password or authorisation code.
     pub(super) password: Secret,
-}
-
-impl Login {
-    fn secrets(&self) -> Vec<Secret> {
-        let password = self.password.reveal();
-        // RFC 4616, and the LOGIN mechanism.
-        let plain = STANDARD.encode(format!("\0{}\0{password}", self.username));
-        let forms = [plain, STANDARD.encode(password), password.to_owned()];
-        forms.into_iter().filter(|form| !form.is_empty()).map(Secret::new).collect()
-    }
 }
 
 /// How the connection is secured.
@@ -107,11 +96,12 @@ impl Server {
         security: Security,
         timeout: Duration,
     ) -> Self {
-        let secrets = login.as_ref().map(Login::secrets).unwrap_or_default();
+        let of = |login: &Login| Record::of(&login.username, &login.password);
+        let record = login.as_ref().map(of).unwrap_or_default();
         Self {
             host,
             port,
-            secrets,
+            record,
             hello: hello.map_or_else(ClientId::default, ClientId::Domain),
             security,
             credentials: login
@@ -127,7 +117,7 @@ impl Server {
         let conversation = async {
             match self.connect().await {
                 Ok(stream) => self.converse(stream, mail, &mut connection, &mut step).await,
-                Err(error) => verdict::of_plain_error(&error),
+                Err(error) => verdict::of_plain_error(&error, &self.record),
             }
         };
         let Ok(outcome) = tokio::time::timeout(self.timeout, conversation).await else {
@@ -149,13 +139,7 @@ impl Server {
         step: &mut Step,
     ) -> Outcome {
         let verdict = self.take_steps(stream, mail, connection, step).await;
-        let outcome = verdict.unwrap_or_else(|error| verdict::of_error(*step, &error));
-        // A server may repeat what it was told.
-        outcome.in_words(|words| {
-            self.secrets
-                .iter()
-                .fold(words.to_owned(), |words, secret| words.replace(secret.reveal(), "<redacted>"))
-        })
+        verdict.unwrap_or_else(|error| verdict::of_error(*step, &error, &self.record))
     }
 
     async fn take_steps(
@@ -188,9 +172,10 @@ impl Server {
         let ready = connection.command(Data).await?;
         // A server that does not wait for the mail would read it as commands.
         if !ready.has_code(354) {
-            return Ok(verdict::of_unproven(&ready));
+            return Ok(verdict::of_unproven(&ready, &self.record));
         }
-        Ok(verdict::of_response(&connection.message(&mail.formatted()).await?))
+        let answer = connection.message(&mail.formatted()).await?;
+        Ok(verdict::of_response(&answer, &self.record))
     }
 
     /// A stream that is as secure as it has to be, or none: after a failed handshake there is nobody to say goodbye to.

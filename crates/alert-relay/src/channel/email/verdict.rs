@@ -11,6 +11,7 @@ use std::time::Duration;
 use lettre::transport::smtp;
 use lettre::transport::smtp::response::{Response, Severity};
 
+use crate::channel::email::record::Record;
 use crate::channel::email::starttls::PlainError;
 use crate::channel::email::wire::WireError;
 use crate::outcome::{Outcome, Reason};
@@ -28,30 +29,27 @@ pub(super) enum Step {
     Content,
 }
 
-/// Bytes of a server's words that are kept.
-const RECORD_LIMIT: usize = 500;
-
 /// The verdict on a mail the server answered to the end. lettre calls every 2xx and 3xx a success; only 250 is.
-pub(super) fn of_response(response: &Response) -> Outcome {
+pub(super) fn of_response(response: &Response, record: &Record) -> Outcome {
     if response.has_code(250) {
-        Outcome::Delivered { receipt: words(response) }
+        Outcome::Delivered { receipt: words(response, record) }
     } else {
-        of_unproven(response)
+        of_unproven(response, record)
     }
 }
 
 /// The verdict on a mail whose server answers, without a refusal, something that no server should at this step.
-pub(super) fn of_unproven(response: &Response) -> Outcome {
-    Outcome::Retry { reason: Reason::UnprovenReply, after: None, detail: words(response) }
+pub(super) fn of_unproven(response: &Response, record: &Record) -> Outcome {
+    Outcome::Retry { reason: Reason::UnprovenReply, after: None, detail: words(response, record) }
 }
 
-fn words(response: &Response) -> String {
-    format!("{}: {}", response.code(), line(&response.message().collect::<Vec<_>>().join(" ")))
+fn words(response: &Response, record: &Record) -> String {
+    format!("{}: {}", response.code(), record.keep(&response.message().collect::<Vec<_>>().join(" ")))
 }
 
 /// The verdict on a mail that was refused at a step, or got lost there.
-pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
-    let detail = line(&error.to_string());
+pub(super) fn of_error(step: Step, error: &smtp::Error, record: &Record) -> Outcome {
+    let detail = record.keep(&error.to_string());
     let code = error.status().map_or(0, u16::from);
     if error.is_permanent() {
         return refused(step, code, detail);
@@ -83,8 +81,8 @@ pub(super) fn of_error(step: Step, error: &smtp::Error) -> Outcome {
 }
 
 /// The verdict on a conversation that ended before it was as secure as it has to be.
-pub(super) fn of_plain_error(error: &PlainError) -> Outcome {
-    let detail = line(&error.to_string());
+pub(super) fn of_plain_error(error: &PlainError, record: &Record) -> Outcome {
+    let detail = record.keep(&error.to_string());
     match error {
         PlainError::Refused(response)
             if response.code().severity == Severity::PermanentNegativeCompletion =>
@@ -147,9 +145,4 @@ fn is_about_size(detail: &str) -> bool {
         || words.contains("message size")
         || words.contains("too large")
         || words.contains("too big")
-}
-
-fn line(words: &str) -> String {
-    let line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line[..line.floor_char_boundary(RECORD_LIMIT)].trim().to_owned()
 }
