@@ -1,6 +1,7 @@
-//! The exporter beside `node_exporter`, and beside itself with a GPU that hangs.
+//! The exporter beside `node_exporter`, and beside itself with GPUs that hang.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -42,21 +43,27 @@ struct Round {
 
 /// Measures all there is to say about the exporter.
 pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
-    let ours = ours("exporter", "h100x8.yaml", Duration::ZERO, folder).await?;
+    let ours = ours("exporter", &scenario(HEALTHY), Duration::ZERO, folder).await?;
     let peer = node_exporter(folder).await?;
     side_by_side(table, &ours, &peer, false)?;
     side_by_side(table, &ours, &peer, true)?;
     memory(table, &ours, &peer)?;
     alone(table, &ours).await?;
     drop(peer);
-    one_hangs(table, &ours, folder).await?;
+    some_hang(table, &ours, folder).await?;
     drop(ours);
     starts(table)
 }
 
-async fn ours(name: &str, scenario: &str, age: Duration, folder: &Path) -> Result<Peer> {
-    let scenario = programs::checkout().join("crates/nvml-sim/scenarios").join(scenario);
-    let gpus = Gpus::Simulated { scenario, age };
+/// Eight GPUs, none in trouble.
+const HEALTHY: &str = "h100x8.yaml";
+
+fn scenario(name: &str) -> PathBuf {
+    programs::checkout().join("crates/nvml-sim/scenarios").join(name)
+}
+
+async fn ours(name: &str, scenario: &Path, age: Duration, folder: &Path) -> Result<Peer> {
+    let gpus = Gpus::Simulated { scenario: scenario.to_owned(), age };
     let port = Port::free()?;
     let folder = folder.join(name);
     let process = parts::exporter(port.address(), &gpus)?.arg("--gpu.probe-timeout=2s").start(&folder)?;
@@ -188,29 +195,51 @@ async fn alone(table: &mut Table, ours: &Peer) -> Result<()> {
     Ok(())
 }
 
-/// GPU 2 of the scenario stops answering 30 s after its start.
-async fn one_hangs(table: &mut Table, healthy: &Peer, folder: &Path) -> Result<()> {
-    let hung = ours("hung", "hang.yaml", Duration::from_secs(25), folder).await?;
-    let client = http::client()?;
-    let page = format!("http://{}/metrics", hung.port.address());
-    until("GPU 2 to be given up", TIMEOUT, async || {
-        let text = http::page(&client, &page).await.ok()?;
-        text.lines().any(|line| line.starts_with("gpu_up{gpu=\"2\"") && line.ends_with(" 0")).then_some(())
-    })
-    .await?;
-    let mut pairs = Vec::new();
-    for _ in 0..ROUNDS {
-        pairs.push((hung.round(false)?, healthy.round(false)?));
+/// So many of eight GPUs hang in a program of their own.
+const HUNG: [usize; 3] = [1, 4, 7];
+
+/// When they begin to, after the scenario's start; and how far it is then.
+const HANG_AT: Duration = Duration::from_secs(30);
+const AGE: Duration = Duration::from_secs(25);
+
+/// The first GPUs of the healthy machine stop answering.
+async fn some_hang(table: &mut Table, healthy: &Peer, folder: &Path) -> Result<()> {
+    for count in HUNG {
+        let name = format!("hung-{count}");
+        let hung = ours(&name, &hanging(count, folder)?, AGE, folder).await?;
+        let client = http::client()?;
+        let page = format!("http://{}/metrics", hung.port.address());
+        until("the GPUs that hang to be given up", TIMEOUT, async || {
+            let text = http::page(&client, &page).await.ok()?;
+            let lost = text.lines().filter(|line| line.starts_with("gpu_up{") && line.ends_with(" 0"));
+            (lost.count() == count).then_some(())
+        })
+        .await?;
+        let mut pairs = Vec::new();
+        for _ in 0..ROUNDS {
+            pairs.push((hung.round(false)?, healthy.round(false)?));
+        }
+        let p99 = |of: fn(&(Round, Round)) -> &Round| median(pairs.iter().map(|pair| of(pair).p99_ms));
+        table.add(
+            format!("exporter: p99 with {count} of 8 GPUs hung"),
+            median(pairs.iter().map(|(hung, healthy)| hung.p99_ms / healthy.p99_ms)),
+            "of healthy",
+            Target::AtMost(1.5),
+            format!("{:.2} ms, healthy {:.2} ms", p99(|pair| &pair.0), p99(|pair| &pair.1)),
+        );
     }
-    let p99 = |of: fn(&(Round, Round)) -> &Round| median(pairs.iter().map(|pair| of(pair).p99_ms));
-    table.add(
-        "exporter: p99 with a hung GPU",
-        median(pairs.iter().map(|(hung, healthy)| hung.p99_ms / healthy.p99_ms)),
-        "of healthy",
-        Target::AtMost(1.5),
-        format!("{:.2} ms, healthy {:.2} ms", p99(|pair| &pair.0), p99(|pair| &pair.1)),
-    );
     Ok(())
+}
+
+/// A scenario file: the healthy machine's, with these hangs.
+fn hanging(count: usize, folder: &Path) -> Result<PathBuf> {
+    let healthy = fs::read_to_string(scenario(HEALTHY))?;
+    let at = HANG_AT.as_secs();
+    let incidents: Vec<_> =
+        (0..count).map(|gpu| format!("  - {{ gpu: {gpu}, at: {at}s, kind: hang }}\n")).collect();
+    let path = folder.join(format!("hung-{count}.yaml"));
+    fs::write(&path, format!("{healthy}incidents:\n{}", incidents.concat()))?;
+    Ok(path)
 }
 
 /// From exec to the last byte of the first page.
