@@ -61,6 +61,11 @@ real!(
     Ratio
 );
 
+real!(
+    /// An amount of data in a second.
+    BytesPerSecond
+);
+
 /// How long no driver has been loaded.
 const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -111,10 +116,22 @@ impl Hertz {
     }
 }
 
+impl BytesPerSecond {
+    /// From mebibytes a second, at most a hundred million.
+    pub(crate) fn from_mebibytes(mebibytes: f64) -> Option<Self> {
+        (0.0..=1e8).contains(&mebibytes).then_some(Self(mebibytes * 1_048_576.0))
+    }
+}
+
 impl Ratio {
     /// From a percentage. Values above 100 occur in the field and mean nothing: `None`.
     pub(crate) fn from_percent(percent: u32) -> Option<Self> {
         (percent <= 100).then(|| Self(f64::from(percent) / 100.0))
+    }
+
+    /// From a percentage that was measured: up to 101, what is above 100 being the measurement's error.
+    pub(crate) fn from_measured_percent(percent: f64) -> Option<Self> {
+        (0.0..=101.0).contains(&percent).then(|| Self((percent / 100.0).min(1.0)))
     }
 
     /// From a percentage of a maximum that may be exceeded, as a fan's speed is; at most 200.
@@ -139,6 +156,13 @@ mod tests {
         assert_eq!(Celsius::from_signed_degrees(i32::MAX), None);
         assert_eq!(Ratio::from_percent_of_nominal(120), Some(Ratio(1.2)));
         assert_eq!(Ratio::from_percent_of_nominal(255), None);
+        assert_eq!(Ratio::from_measured_percent(41.5), Some(Ratio(0.415)));
+        assert_eq!(Ratio::from_measured_percent(100.4), Some(Ratio(1.0)));
+        for garbage in [-0.1, 101.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(Ratio::from_measured_percent(garbage), None);
+        }
+        assert_eq!(BytesPerSecond::from_mebibytes(1.5), Some(BytesPerSecond(1_572_864.0)));
+        assert_eq!(BytesPerSecond::from_mebibytes(f64::MAX), None);
         assert_eq!(Watts::from_milliwatts(2_700_000), Some(Watts(2700.0)));
         assert_eq!(Watts::from_milliwatts(u32::MAX), None);
         assert_eq!(Hertz::from_megahertz(15_001), Some(Hertz(15.001e9)));

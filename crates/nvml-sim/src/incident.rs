@@ -52,6 +52,9 @@ pub(crate) struct Incident {
     /// What stands in each place for a number: for `kind: answer`.
     #[serde(default)]
     pub(crate) number: Option<u64>,
+    /// The GPU instances there are while it lasts: for `kind: mig_layout`.
+    #[serde(default)]
+    pub(crate) instances: Vec<String>,
     /// The GPU returns only to programs that initialise after `until`: for `kind: lost`.
     #[serde(default)]
     pub(crate) reinit: bool,
@@ -81,6 +84,8 @@ pub(crate) enum Kind {
     Answer,
     /// The `link` is inactive, and its counters answer `NOT_SUPPORTED`.
     NvlinkDown,
+    /// The GPU is divided into `instances`.
+    MigLayout,
     /// The `link` recovers once, and then counts ten replays and ten CRC errors a second.
     NvlinkErrors,
 }
@@ -117,6 +122,9 @@ impl Incident {
         if is_about_link != self.link.is_some() {
             let problem = "expected with `kind: nvlink_down` and `nvlink_errors`, and only there";
             return Err(("link", problem.to_owned()));
+        }
+        if self.kind != Kind::MigLayout && !self.instances.is_empty() {
+            return Err(("instances", "expected with `kind: mig_layout`, and only there".to_owned()));
         }
         if self.reinit && (self.kind != Kind::Lost || self.until.is_none()) {
             return Err(("reinit", "expected with `kind: lost` and `until`".to_owned()));

@@ -12,6 +12,7 @@ use crate::scenario::{Group, Scenario};
 pub(crate) type Code = nvml::nvmlReturn_enum;
 
 pub(crate) const NOT_SUPPORTED: Code = nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
+pub(crate) const NOT_FOUND: Code = nvml::nvmlReturn_enum_NVML_ERROR_NOT_FOUND;
 
 /// One GPU at one moment.
 #[derive(Clone, Copy)]
@@ -77,7 +78,11 @@ impl<'a> Gpu<'a> {
 
     pub(crate) fn memory_used(self) -> u64 {
         let usable = self.card().memory_total - self.card().memory_reserved;
-        whole(self.group.memory_used.at(self.t, self.shift()) * usable as f64)
+        whole(self.share_of_memory_used() * usable as f64)
+    }
+
+    pub(crate) fn share_of_memory_used(self) -> f64 {
+        self.group.memory_used.at(self.t, self.shift())
     }
 
     pub(crate) fn memory_free(self) -> u64 {

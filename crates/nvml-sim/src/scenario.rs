@@ -112,6 +112,9 @@ pub(crate) struct Group {
     /// MIG mode: utilisation is no longer reported.
     #[serde(default)]
     pub(crate) mig: bool,
+    /// The GPU instances in MIG mode, by profile such as `3g.40gb`.
+    #[serde(default)]
+    pub(crate) mig_instances: Vec<String>,
     /// Whether the links of NVLink lead anywhere; they do not on a PCIe card without a bridge.
     #[serde(default = "yes")]
     pub(crate) nvlink: bool,

@@ -7,9 +7,11 @@ mod clocks;
 mod ecc;
 mod ecc_locations;
 mod fans;
+mod gpm;
 mod identity;
 mod load;
 mod memory;
+mod mig;
 mod nvlink;
 mod pcie;
 mod power;
@@ -29,9 +31,11 @@ use self::clocks::Clocks;
 use self::ecc::Ecc;
 use self::ecc_locations::EccLocations;
 use self::fans::Fans;
+use self::gpm::Gpm;
 pub(crate) use self::identity::{Identity, info};
 use self::load::Load;
 use self::memory::Memory;
+use self::mig::MigInstances;
 use self::nvlink::NvLinks;
 use self::pcie::Pcie;
 use self::power::Power;
@@ -116,6 +120,8 @@ subjects! {
     identity: Identity,
     memory: Memory,
     load: Load,
+    gpm: Gpm,
+    mig: MigInstances,
     power: Power,
     thermal: Thermal,
     fans: Fans,

@@ -35,6 +35,7 @@ const GENERATIONS: [Generation; 9] = [
             "gpu_row_remaps_total",
             "gpu_recovery_action",
             "gpu_pcie_transmit_bytes_total",
+            "gpu_sm_active_ratio",
         ],
         counts: &["sw_thermal"],
     },
@@ -50,6 +51,7 @@ const GENERATIONS: [Generation; 9] = [
         model: "h100-sxm",
         shows: &[
             ("gpu_row_remap_banks", "max"),
+            ("gpu_sm_active_ratio", ""),
             ("gpu_row_remaps_total", "correctable"),
             ("gpu_nvlink_errors_total", "replay"),
         ],

@@ -13,7 +13,9 @@ fn a_link_that_is_down_is_shown_and_returns_with_its_counters() {
     let link = |number: &str| [r#"gpu="0""#.to_owned(), format!(r#"link="{number}""#)];
     let page = exporter.wait_until("link 3 is down", |page| {
         let labels = link("3");
-        page.says("gpu_nvlink_up", &[&labels[0], &labels[1]], 0.0)
+        let are_all_read =
+            ["0", "1", "2"].iter().all(|gpu| page.says("gpu_up", &[&format!("gpu=\"{gpu}\"")], 1.0));
+        are_all_read && page.says("gpu_nvlink_up", &[&labels[0], &labels[1]], 0.0)
     });
     let value = |name: &str, number: &str, kind: &str| {
         let labels = link(number);

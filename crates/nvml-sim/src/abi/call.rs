@@ -25,7 +25,12 @@ pub(super) fn apply_incidents(library: &Library, index: u32, call: &str) -> Resu
             // SAFETY: none; the invalid write is the point, it ends the process with SIGSEGV.
             Kind::Crash => unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(0) },
             Kind::Slow => wait += incident.latency.unwrap_or(Duration::ZERO),
-            Kind::Thermal | Kind::Xid | Kind::Answer | Kind::NvlinkDown | Kind::NvlinkErrors => {}
+            Kind::Thermal
+            | Kind::Xid
+            | Kind::Answer
+            | Kind::MigLayout
+            | Kind::NvlinkDown
+            | Kind::NvlinkErrors => {}
         }
     }
     if !wait.is_zero() {

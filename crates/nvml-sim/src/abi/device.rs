@@ -6,7 +6,8 @@ use nvml_wrapper_sys::bindings as nvml;
 
 use super::call::{read, read_numbers};
 use super::library::MARK;
-use super::output::{code, fill, give, give_text, is_version};
+use super::mig::read_instance;
+use super::output::{code, fill, give, give_text};
 use crate::machine::{Code, Gpu};
 
 /// Exports of the most common form: a device, and one place for the answer.
@@ -25,12 +26,6 @@ readings! {
     fn nvmlDeviceGetMinorNumber -> c_uint = |gpu| Ok(gpu.index);
     fn nvmlDeviceGetBrand -> nvml::nvmlBrandType_enum = |gpu| Ok(gpu.card().brand);
     fn nvmlDeviceGetArchitecture -> nvml::nvmlDeviceArchitecture_t = |gpu| Ok(gpu.card().architecture);
-    fn nvmlDeviceGetMemoryInfo -> nvml::nvmlMemory_t = |gpu| gpu.own_memory(|| nvml::nvmlMemory_t {
-        total: gpu.card().memory_total,
-        free: gpu.memory_free(),
-        // The first version of this struct counts reserved memory as used.
-        used: gpu.memory_used() + gpu.card().memory_reserved,
-    });
     fn nvmlDeviceGetUtilizationRates -> nvml::nvmlUtilization_t = |gpu| {
         let (gpu, memory) = gpu.utilization()?;
         Ok(nvml::nvmlUtilization_t { gpu, memory })
@@ -89,10 +84,26 @@ macro_rules! texts {
 }
 
 texts! {
-    fn nvmlDeviceGetName = |gpu| Ok(format!("{}{MARK}", gpu.card().name));
-    fn nvmlDeviceGetUUID = |gpu| Ok(gpu.uuid());
     fn nvmlDeviceGetSerial = |gpu| gpu.serial();
     fn nvmlDeviceGetVbiosVersion = |gpu| Ok(gpu.card().vbios.to_owned());
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetName(device: nvml::nvmlDevice_t, out: *mut c_char, length: c_uint) -> Code {
+    const CALL: &str = "nvmlDeviceGetName";
+    let answer = read_instance(device, CALL, |instance| Ok(format!("{}{MARK}", instance.name())))
+        .unwrap_or_else(|| read(device, CALL, |gpu| Ok(format!("{}{MARK}", gpu.card().name))));
+    // SAFETY: NVML's contract: `out` has `length` bytes.
+    unsafe { give_text(out, length, answer) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetUUID(device: nvml::nvmlDevice_t, out: *mut c_char, length: c_uint) -> Code {
+    const CALL: &str = "nvmlDeviceGetUUID";
+    let answer = read_instance(device, CALL, |instance| Ok(instance.uuid()))
+        .unwrap_or_else(|| read(device, CALL, |gpu| Ok(gpu.uuid())));
+    // SAFETY: NVML's contract: `out` has `length` bytes.
+    unsafe { give_text(out, length, answer) }
 }
 
 /// Exports that read one of several: a device, which one, and one place for the answer.
@@ -142,24 +153,4 @@ pairs! {
     fn nvmlDeviceGetMigMode -> (c_uint, c_uint) = |gpu| gpu.mig_mode().map(|mode| (mode, mode));
     fn nvmlDeviceGetEccMode -> (nvml::nvmlEnableState_enum, nvml::nvmlEnableState_enum) = |gpu| gpu.data_centre(|| (1, 1));
     fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| gpu.power_limit().map(|limit| (limit / 3, limit));
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(
-    device: nvml::nvmlDevice_t,
-    out: *mut nvml::nvmlMemory_v2_t,
-) -> Code {
-    let answer = read_numbers(device, "nvmlDeviceGetMemoryInfo_v2", |gpu| {
-        // SAFETY: NVML's contract: `out` points to one struct whose version is set.
-        let version = unsafe { is_version(out, 2)? };
-        gpu.own_memory(|| nvml::nvmlMemory_v2_t {
-            version,
-            total: gpu.card().memory_total,
-            reserved: gpu.card().memory_reserved,
-            free: gpu.memory_free(),
-            used: gpu.memory_used(),
-        })
-    });
-    // SAFETY: NVML's contract: `out` points to one struct.
-    unsafe { give(out, answer) }
 }

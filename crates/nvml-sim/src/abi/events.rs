@@ -1,4 +1,4 @@
-//! Event sets: how XIDs reach a program. Also frees what other interfaces would have handed out.
+//! Event sets: how XIDs reach a program.
 
 use std::os::raw::{c_uint, c_ulonglong};
 use std::sync::Mutex;
@@ -118,11 +118,5 @@ unsafe extern "C" fn nvmlEventSetFree(set: nvml::nvmlEventSet_t) -> Code {
         // SAFETY: NVML's contract: the set came from nvmlEventSetCreate and is freed once.
         drop(unsafe { Box::from_raw(set.cast::<Mutex<EventSet>>()) });
     }
-    nvml::nvmlReturn_enum_NVML_SUCCESS
-}
-
-/// GPM samples are never handed out; the wrapper's destructor wants the symbol all the same.
-#[unsafe(no_mangle)]
-extern "C" fn nvmlGpmSampleFree(_sample: nvml::nvmlGpmSample_t) -> Code {
     nvml::nvmlReturn_enum_NVML_SUCCESS
 }

@@ -4,7 +4,9 @@
 
 mod clocks;
 mod fields;
+mod gpm;
 mod memory;
+mod mig;
 mod samples;
 mod thermal;
 
@@ -16,9 +18,11 @@ use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 
 pub(crate) use self::clocks::{clock_event_reasons, clock_throttle_reasons};
 pub(super) use self::fields::field_values;
+pub(crate) use self::gpm::{GpmSample, gpm_metrics, gpm_read, gpm_read_instance, gpm_sample, gpm_support};
 pub(crate) use self::memory::{
     memory, pending_repairs, retired_pages, row_remapper_histogram, sram_errors, unrepairable_memory,
 };
+pub(crate) use self::mig::gpu_instance_id;
 pub(crate) use self::samples::{utilization_sample_count, utilization_samples};
 pub(crate) use self::thermal::{margin_temperature, temperature};
 

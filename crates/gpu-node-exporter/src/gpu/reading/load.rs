@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use self::busy_time::{Place, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, Device};
+use crate::gpu::nvml::{Ask, Cached, Device, flag};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::{Ratio, Seconds};
 
@@ -33,13 +33,9 @@ pub(crate) struct Kept {
     samples: Place,
 }
 
-/// A mode that is on or off.
-fn switch(mode: u32) -> Option<bool> {
-    match mode {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
+/// Whether MIG mode is on.
+pub(super) fn mig_mode(ask: &mut Ask<'_>) -> Option<bool> {
+    ask.quantity("MIG mode", |device| Ok(device.mig_mode()?.current), flag)
 }
 
 impl Subject for Load {
@@ -48,9 +44,7 @@ impl Subject for Load {
     type Sums = Option<Seconds>;
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-        let mig_enabled = kept
-            .mig_enabled
-            .seldom(ask, |ask| ask.quantity("MIG mode", |device| Ok(device.mig_mode()?.current), switch));
+        let mig_enabled = kept.mig_enabled.seldom(ask, mig_mode);
         // Old drivers answer 0 in MIG mode rather than "not supported".
         if mig_enabled == Some(true) {
             return Self { mig_enabled, ..Self::default() };

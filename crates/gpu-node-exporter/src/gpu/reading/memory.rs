@@ -7,7 +7,7 @@ use std::fmt::{self, Debug};
 use self::peak::{Peak, WINDOW};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Device, raw};
+use crate::gpu::nvml::{Ask, Device, NvmlError, raw};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::Bytes;
 
@@ -23,7 +23,7 @@ readings! {
 
 /// Sizes as the driver says them, in bytes.
 #[derive(Clone, Copy)]
-struct Parts {
+pub(super) struct Parts {
     total: u64,
     used: u64,
     free: u64,
@@ -43,8 +43,35 @@ impl Debug for Parts {
 const MOST_BYTES: u64 = 1 << 50;
 
 impl Parts {
+    /// By `nvmlDeviceGetMemoryInfo_v2`.
+    fn present(device: &Device<'_>) -> Result<Self, NvmlError> {
+        let memory = device.memory_info()?;
+        Ok(Self {
+            total: memory.total,
+            used: memory.used,
+            free: memory.free,
+            reserved: Some(memory.reserved),
+        })
+    }
+
+    /// By the first version of the call, which drivers before R510 have alone.
+    fn first_version(device: &Device<'_>) -> Result<Self, NvmlError> {
+        let (total, used, free) = raw::memory(device)?;
+        Ok(Self { total, used, free, reserved: None })
+    }
+
+    /// By the present call, or the first version where the driver lacks it.
+    pub(super) fn of(device: &Device<'_>) -> Result<Self, NvmlError> {
+        match Self::present(device) {
+            Err(NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound) => {
+                Self::first_version(device)
+            }
+            answer => answer,
+        }
+    }
+
     /// `None` where a part is more than the whole: there is no telling which number is wrong.
-    fn memory(self) -> Option<Memory> {
+    pub(super) fn memory(self) -> Option<Memory> {
         let Self { total, used, free, reserved } = self;
         let is_possible =
             total <= MOST_BYTES && [used, free, reserved.unwrap_or(0)].into_iter().all(|part| part <= total);
@@ -66,15 +93,7 @@ impl Subject for Memory {
     type Sums = Peak;
 
     fn read(ask: &mut Ask<'_>, (): &mut ()) -> Self {
-        let now = ask.ask(PRESENT_CALL, |device| {
-            let memory = device.memory_info()?;
-            Ok(Parts {
-                total: memory.total,
-                used: memory.used,
-                free: memory.free,
-                reserved: Some(memory.reserved),
-            })
-        });
+        let now = ask.ask(PRESENT_CALL, Parts::present);
         if let Some(parts) = now {
             return ask.meaning(PRESENT_CALL, parts, Parts::memory).unwrap_or_default();
         }
@@ -83,11 +102,7 @@ impl Subject for Memory {
         if !ask.lacks(PRESENT_CALL) {
             return Self::default();
         }
-        let first = |device: &Device<'_>| {
-            let (total, used, free) = raw::memory(device)?;
-            Ok(Parts { total, used, free, reserved: None })
-        };
-        ask.quantity("memory (first version)", first, Parts::memory).unwrap_or_default()
+        ask.quantity("memory (first version)", Parts::first_version, Parts::memory).unwrap_or_default()
     }
 
     fn add_to(&self, peak: &mut Peak, step: Step) {

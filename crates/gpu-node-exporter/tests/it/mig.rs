@@ -1,0 +1,51 @@
+//! GPU instances (MIG): each by its number and profile, and as they are after the layout has changed.
+
+use crate::exporter::{Exporter, Page, Trigger};
+
+/// The value of a family for an instance of GPU 0.
+fn value(page: &Page, name: &str, instance: u32, profile: &str) -> Option<f64> {
+    let labels = [format!("gpu_instance=\"{instance}\""), format!("profile=\"{profile}\"")];
+    page.value(name, &[r#"gpu="0""#, &labels[0], &labels[1]])
+}
+
+#[test]
+fn instances_are_shown_as_they_are() {
+    let trigger = Trigger::new();
+    let exporter = Exporter::on_scenario(
+        &format!(
+            "description: test\n\
+             gpus: [{{ model: h100-sxm, mig: true, mig_instances: [3g.40gb, 1g.10gb], utilization: {{ constant: 0.5 }}, memory_used: {{ constant: 0.5 }} }}, {{ model: h100-sxm }}]\n\
+             incidents: [{{ gpu: 0, trigger: {}, kind: mig_layout, instances: [4g.40gb] }}]\n",
+            trigger.path().display()
+        ),
+        &[],
+    );
+    let page = exporter.wait_until("both instances are measured", |page| {
+        value(page, "gpu_mig_sm_active_ratio", 1, "3g.40gb") == Some(0.45)
+            && value(page, "gpu_mig_sm_active_ratio", 2, "1g.10gb") == Some(0.45)
+    });
+    let gibibytes = |count: u32| Some(f64::from(count) * f64::from(1 << 30));
+    assert_eq!(value(&page, "gpu_mig_memory_total_bytes", 1, "3g.40gb"), gibibytes(40));
+    assert_eq!(value(&page, "gpu_mig_memory_used_bytes", 2, "1g.10gb"), gibibytes(5));
+    assert_eq!(page.value("gpu_mig_instance_info", &[r#"gpu_instance="1""#, "mig_uuid=\"MIG-"]), Some(1.0));
+    assert_eq!(page.value("gpu_sm_active_ratio", &[r#"gpu="0""#]), None, "the counters are the instances'");
+    assert_eq!(page.value("gpu_gpm_supported", &[r#"gpu="0""#]), Some(1.0));
+    let others = page
+        .samples()
+        .filter(|sample| sample.name.starts_with("gpu_mig_") && sample.name != "gpu_mig_enabled");
+    assert!(others.into_iter().all(|sample| sample.labels["gpu"] == "0"), "the other is not divided");
+
+    trigger.begin();
+    let page = exporter.wait_until("the new layout is shown", |page| {
+        value(page, "gpu_mig_sm_active_ratio", 8, "4g.40gb") == Some(0.45)
+    });
+    assert_eq!(value(&page, "gpu_mig_memory_total_bytes", 8, "4g.40gb"), gibibytes(40));
+    let numbers: Vec<_> = page
+        .samples()
+        .filter(|sample| sample.name == "gpu_mig_instance_info")
+        .map(|sample| sample.labels["gpu_instance"].clone())
+        .collect();
+    assert_eq!(numbers, ["8"], "nothing is left of the old layout");
+    let success = page.value("node_scrape_collector_success", &[r#"collector="gpu""#]);
+    assert_eq!(success, Some(1.0), "{}", exporter.log());
+}
