@@ -135,6 +135,21 @@ fn every_service_is_watched_and_bounded() {
     }
 }
 
+/// At a limit below this the exporter cannot start the process that would read a healthy GPU. docs/limits.md has the numbers.
+#[test]
+fn the_exporter_may_have_a_process_for_each_gpu_that_hangs() {
+    const GPUS: u64 = 64;
+    let probes = 2 * GPUS + 6;
+    // Two threads of each probe, and one of the exporter's that reads its pipe; then its own, and those left behind with files that hang.
+    let tasks = 3 * probes + 15 + 16 + 16 + 2;
+    let compose =
+        services().into_iter().find(|(name, _)| name == "gpu-node-exporter").expect("it is a service").1;
+    assert!(compose["pids_limit"].as_u64() >= Some(tasks), "{tasks} of {:?}", compose["pids_limit"]);
+    let unit = text("deploy/systemd/gpu-node-exporter.service");
+    let unit = unit.lines().find_map(|line| line.strip_prefix("TasksMax=")).expect("it has a limit");
+    assert!(unit.parse::<u64>().expect("a number") >= tasks, "{tasks} of {unit}");
+}
+
 /// Alerts that need a flag of the exporter are blind wherever it is forgotten.
 #[test]
 fn every_start_of_the_exporter_shows_shared_memory_and_reads_textfiles() {
