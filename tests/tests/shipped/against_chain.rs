@@ -23,10 +23,11 @@ const FROM_OUTSIDE: [&str; 4] = [
 ];
 
 /// Series that exist once something has gone wrong, or, as memory that grows, while something happens.
-const ONLY_IN_TROUBLE: [&str; 6] = [
+const ONLY_IN_TROUBLE: [&str; 7] = [
     "ALERTS",
     "gpu_xid_errors_total",
     "gpu_xid_last_timestamp_seconds",
+    "gpu_nvswitch_error_last_timestamp_seconds",
     "gpu:xid_application_errors:total",
     "gpu:last_lost:timestamp_seconds",
     "gpu:memory_growing:bytes",
