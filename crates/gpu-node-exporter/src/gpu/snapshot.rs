@@ -6,6 +6,7 @@
 mod errors;
 mod gpu;
 mod incident;
+mod occurrence;
 mod switches;
 mod xids;
 
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::errors::{Error, Errors};
 pub(super) use self::gpu::{Gpu, Presence};
-pub(super) use self::xids::{Moment, XidCount, Xids};
+pub(super) use self::occurrence::Moment;
+pub(super) use self::xids::{XidCount, Xids};
 use super::driver::{Driver, Failure};
 use super::fault::FaultReason;
 use super::pci::{NVIDIA_DRIVER, PciGpu};

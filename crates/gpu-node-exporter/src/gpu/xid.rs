@@ -6,11 +6,13 @@ mod nvlink5;
 mod record;
 mod recovery;
 mod severity;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::record::{KernelRecords, Report};
-pub(crate) use self::severity::{Severities, Severity};
+pub(crate) use self::severity::Severity;
+pub(crate) use self::table::Severities;
 
 /// One XID, as NVML reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +31,4 @@ const CONSEQUENCES: [u32; 4] = [45, 154, 171, 172];
 /// Whether an XID only follows another one.
 pub(crate) fn is_consequence(code: u32) -> bool {
     CONSEQUENCES.contains(&code)
-}
-
-/// Whether it depends on the record in the kernel log how bad an XID is: NVML gives the code alone.
-pub(crate) fn depends_on_text(code: u32) -> bool {
-    nvlink5::CODES.contains(&code) || code == recovery::ACTION_CHANGED
 }

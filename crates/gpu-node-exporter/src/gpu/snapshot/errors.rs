@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::occurrence::{Moment, Occurrence, XidSource};
 use super::switches::Switches;
-use super::xids::{Moment, Occurrence, XidSource, Xids};
-use crate::gpu::xid::{FALLEN_OFF_THE_BUS, Report, Severities, Severity, depends_on_text};
+use super::xids::Xids;
+use crate::gpu::xid::{FALLEN_OFF_THE_BUS, Report, Severities, Severity};
 
 /// More addresses than a machine has slots for are somebody's mistake.
 pub(super) const MAX_SLOTS: usize = 64;
@@ -60,7 +61,7 @@ impl Errors {
 
     /// NVML reports an XID.
     pub(crate) fn driver_says(&mut self, uuid: &str, code: u32, moment: Moment) -> Option<Error> {
-        if self.reads_kernel_log && depends_on_text(code) {
+        if self.reads_kernel_log && Severities::depends_on_text(code) {
             return None;
         }
         let severity = self.severities.of(code, None, None);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::xids::Occurrence;
+use super::occurrence::Occurrence;
 use crate::gpu::xid::{FALLEN_OFF_THE_BUS, Severity, is_consequence};
 
 /// Silence that ends an incident.
@@ -120,7 +120,7 @@ impl Incident {
 mod tests {
     use super::Severity::{Fatal, Info, Warning};
     use super::*;
-    use crate::gpu::snapshot::xids::{Moment, XidSource};
+    use crate::gpu::snapshot::occurrence::{Moment, XidSource};
 
     /// What became of XIDs: seconds, code and severity of each.
     fn after(xids: &[(u64, u32, Severity)]) -> Incidents {

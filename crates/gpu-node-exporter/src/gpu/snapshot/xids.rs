@@ -1,9 +1,9 @@
 //! XIDs of one GPU: how many of each code, and the incident they are part of.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::incident::Incidents;
+use super::occurrence::{Occurrence, XidSource};
 use crate::gpu::xid::{Severities, Severity};
 
 /// XIDs of one GPU by code. Codes that matter exist from the start, at zero.
@@ -29,46 +29,8 @@ pub(crate) struct XidCount {
     pub(crate) last: Option<f64>,
 }
 
-/// Who reported an XID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum XidSource {
-    Driver,
-    KernelLog,
-}
-
-/// When something was heard.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    /// Seconds since 1970, to be shown.
-    pub(crate) at: f64,
-    /// To be measured from.
-    pub(crate) now: Instant,
-}
-
-impl Moment {
-    pub(crate) fn now() -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Self { at: since_1970.as_secs_f64(), now: Instant::now() }
-    }
-}
-
-/// One report of an XID.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Occurrence {
-    pub(crate) code: u32,
-    pub(crate) severity: Severity,
-    pub(crate) source: XidSource,
-    pub(crate) moment: Moment,
-}
-
 /// More different codes than the catalog has are somebody's mistake; they are not worth unbounded series.
 pub(super) const MAX_XID_CODES: usize = 256;
-
-impl Occurrence {
-    pub(super) fn new(code: u32, severity: Severity, source: XidSource, moment: Moment) -> Self {
-        Self { code, severity, source, moment }
-    }
-}
 
 impl Xids {
     /// None yet.
