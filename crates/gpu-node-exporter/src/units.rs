@@ -116,7 +116,15 @@ impl Hertz {
     }
 }
 
+/// Megabytes a second that no link carries: a hundred terabytes.
+const MOST_MEGABYTES: u64 = 100_000_000;
+
 impl BytesPerSecond {
+    /// From millions of bytes a second, at most a hundred million, as a link's capacity is.
+    pub(crate) fn from_megabytes(megabytes: u64) -> Option<Self> {
+        (megabytes <= MOST_MEGABYTES).then_some(Self(megabytes as f64 * 1e6))
+    }
+
     /// From mebibytes a second, at most a hundred million.
     pub(crate) fn from_mebibytes(mebibytes: f64) -> Option<Self> {
         (0.0..=1e8).contains(&mebibytes).then_some(Self(mebibytes * 1_048_576.0))

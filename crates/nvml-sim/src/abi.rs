@@ -6,12 +6,14 @@
 mod call;
 mod device;
 mod events;
+mod fabric;
 mod fields;
 mod gpm;
 mod health;
 mod library;
 mod memory;
 mod mig;
+mod modes;
 mod numbers;
 mod nvlink;
 mod output;

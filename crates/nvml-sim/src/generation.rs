@@ -11,7 +11,7 @@ pub(crate) struct Generation {
 }
 
 /// Calls that are younger than R450, with the branch that brought them.
-const CALLS: [(&str, u32); 20] = [
+const CALLS: [(&str, u32); 22] = [
     ("nvmlDeviceGetRowRemapperHistogram", 455),
     ("nvmlDeviceGetMemoryInfo_v2", 510),
     ("nvmlDeviceGetNumFans", 510),
@@ -20,12 +20,14 @@ const CALLS: [(&str, u32); 20] = [
     ("nvmlGpmSampleAlloc", 520),
     ("nvmlGpmSampleGet", 520),
     ("nvmlGpmMigSampleGet", 525),
+    ("nvmlDeviceGetGpuFabricInfo", 525),
     ("nvmlDeviceGetCurrentClocksEventReasons", 535),
     ("nvmlDeviceGetJpgUtilization", 535),
     ("nvmlDeviceGetOfaUtilization", 535),
-    ("nvmlDeviceGetC2cModeInfoV", 545),
     ("nvmlDeviceGetGpuFabricInfoV", 550),
     ("nvmlDeviceGetSramEccErrorStatus", 550),
+    ("nvmlSystemGetConfComputeSettings", 550),
+    ("nvmlSystemGetDriverBranch", 560),
     ("nvmlDeviceGetMarginTemperature", 570),
     ("nvmlDeviceGetTemperatureV", 570),
     ("nvmlDeviceWorkloadPowerProfileGetCurrentProfiles", 570),

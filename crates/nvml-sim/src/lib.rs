@@ -15,6 +15,7 @@ mod generation;
 mod gpm;
 mod health;
 mod incident;
+mod links;
 mod machine;
 mod memory_health;
 mod mig;

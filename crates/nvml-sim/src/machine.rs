@@ -97,6 +97,14 @@ impl<'a> Gpu<'a> {
         Ok((small(self.load() * 100.0), small(self.load() * 45.0)))
     }
 
+    /// Busy time of the picture decoder in percent, which cards have since Ampere.
+    pub(crate) fn pictures(self) -> Result<u32, Code> {
+        if self.card().architecture < nvml::NVML_DEVICE_ARCH_AMPERE {
+            return Err(NOT_SUPPORTED);
+        }
+        self.utilization().map(|(busy, _)| busy / 10)
+    }
+
     /// Mean utilisation in percent over `length` seconds before `end`.
     pub(crate) fn utilization_before(self, end: f64, length: f64) -> Result<u32, Code> {
         if self.group.mig {

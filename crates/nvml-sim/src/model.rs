@@ -6,7 +6,7 @@ mod cards;
 
 use serde::Deserialize;
 
-use self::cards::{GB10, H100_SXM, L40S, RTX_4090, T4};
+use self::cards::{B200, GB10, GH200, H100_SXM, L40S, RTX_4090, T4};
 
 /// A card type a scenario can name.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -14,6 +14,10 @@ use self::cards::{GB10, H100_SXM, L40S, RTX_4090, T4};
 pub(crate) enum Model {
     /// A data-centre card: ECC, row remapping, memory temperature, NVLink, GPM, MIG; no fan.
     H100Sxm,
+    /// A module with a CPU, which it reaches by NVLink-C2C and whose memory it addresses.
+    Gh200,
+    /// A data-centre card with NVLink 5 and workload power profiles.
+    B200,
     /// A data-centre card without NVLink, GPM and MIG.
     L40s,
     /// An older data-centre card: retired pages instead of remapped rows, no memory temperature, no thermal margin.
@@ -57,6 +61,8 @@ pub(crate) struct Card {
     pub(crate) fans: u32,
     /// How many the chip has, connected or not.
     pub(crate) nvlinks: u32,
+    /// Links to the CPU of a module.
+    pub(crate) c2c_links: u32,
     /// ECC counters, PCIe counters, recovery action: what only data-centre cards report.
     pub(crate) data_centre: bool,
     /// What is done about broken memory.
@@ -82,6 +88,8 @@ impl Model {
     pub(crate) fn card(self) -> &'static Card {
         match self {
             Self::H100Sxm => &H100_SXM,
+            Self::Gh200 => &GH200,
+            Self::B200 => &B200,
             Self::L40s => &L40S,
             Self::T4 => &T4,
             Self::Gb10 => &GB10,

@@ -44,6 +44,17 @@ impl<'a> NvLink<'a> {
         self.is_connected() && !is_down
     }
 
+    /// Whether it is one of NVLink 5 (Blackwell).
+    pub(crate) fn is_fifth(self) -> bool {
+        self.gpu.card().architecture >= nvml::NVML_DEVICE_ARCH_BLACKWELL
+    }
+
+    /// What it carries in a second at most.
+    pub(crate) fn megabytes(self) -> Result<u32, Code> {
+        let megabytes = if self.is_fifth() { 50_000 } else { 26_562 };
+        if self.is_active() { Ok(megabytes) } else { Err(NOT_SUPPORTED) }
+    }
+
     pub(crate) fn transmitted_kib(self) -> Result<u64, Code> {
         self.counter(|| self.busy() * TRANSMIT_BYTES_PER_BUSY_SECOND / 1024.0)
     }

@@ -1,4 +1,4 @@
-//! The driver as a whole: its versions, or why there is none to ask.
+//! The driver as a whole: its versions and how the machine is set up, or why there is none to ask.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,39 @@ pub(crate) struct Driver {
     pub(crate) nvml_version: Option<String>,
     /// Highest supported, as `12.8`.
     pub(crate) cuda_version: Option<String>,
+    /// What it was built from, as `r570_00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) release_branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confidential_computing: Option<ConfidentialComputing>,
+}
+
+/// Confidential computing of the machine, in the words of nvml.h (`NVML_CC_SYSTEM_…`). A number that it does not have stands for
+/// itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConfidentialComputing {
+    pub(crate) environment: String,
+    pub(crate) feature: String,
+    /// Tools may look into the GPU.
+    pub(crate) dev_tools: String,
+    /// How several GPUs work together; unknown before R550.
+    pub(crate) multi_gpu: Option<String>,
+}
+
+impl ConfidentialComputing {
+    /// From the driver's numbers.
+    pub(crate) fn of(environment: u32, feature: u32, dev_tools: u32, multi_gpu: Option<u32>) -> Self {
+        let name = |number: u32, names: &[&str]| {
+            names.get(number as usize).map_or_else(|| number.to_string(), |name| (*name).to_owned())
+        };
+        let is_on = ["disabled", "enabled"];
+        Self {
+            environment: name(environment, &["unavailable", "simulation", "production"]),
+            feature: name(feature, &is_on),
+            dev_tools: name(dev_tools, &is_on),
+            multi_gpu: multi_gpu.map(|mode| name(mode, &["none", "protected_pcie", "nvle"])),
+        }
+    }
 }
 
 impl Driver {

@@ -66,14 +66,28 @@ fn probe(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
     if let Some(age) = age(view.settings, snapshot, view.now) {
         oldest.push(Labels::NONE, age.as_secs_f64());
     }
+    let mut confidential = Family::info(
+        "gpu_confidential_computing_info",
+        "Confidential computing of the machine, as the driver was loaded.",
+    );
     let mut driver = Family::info("gpu_driver_info", "The NVIDIA driver; absent while no probe has one.");
     if let Some(known) = snapshot.driver.as_ref().filter(|_| probe.is_up) {
         let versions = [
             ("version", known.version.as_deref()),
             ("nvml_version", known.nvml_version.as_deref()),
             ("cuda_version", known.cuda_version.as_deref()),
+            ("branch", known.release_branch.as_deref()),
         ];
         driver.push(known_labels(&Labels::NONE, versions), 1_u64);
+        if let Some(mode) = &known.confidential_computing {
+            let modes = [
+                ("environment", Some(mode.environment.as_str())),
+                ("feature", Some(mode.feature.as_str())),
+                ("dev_tools", Some(mode.dev_tools.as_str())),
+                ("multi_gpu", mode.multi_gpu.as_deref()),
+            ];
+            confidential.push(known_labels(&Labels::NONE, modes), 1_u64);
+        }
     }
     let mut families = usage(snapshot.probe.usage);
     families.extend([
@@ -93,6 +107,7 @@ fn probe(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
         stuck,
         oldest,
         driver,
+        confidential,
     ]);
     families
 }

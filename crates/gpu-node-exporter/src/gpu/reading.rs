@@ -3,18 +3,23 @@
 //! Each subject is a file and a line in the list below: its reading, how it is asked for, what is summed up of it, and the families
 //! that show it. Owns the list, and a GPU's reading as a whole.
 
+mod c2c;
 mod clocks;
 mod ecc;
 mod ecc_locations;
+mod fabric;
 mod fans;
 mod gpm;
 mod identity;
 mod load;
 mod memory;
 mod mig;
+mod modes;
 mod nvlink;
 mod pcie;
+mod pcie_errors;
 mod power;
+mod power_profiles;
 mod recovery;
 mod remapped_rows;
 mod repairs;
@@ -27,18 +32,23 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::c2c::C2cLinks;
 use self::clocks::Clocks;
 use self::ecc::Ecc;
 use self::ecc_locations::EccLocations;
+use self::fabric::Fabric;
 use self::fans::Fans;
 use self::gpm::Gpm;
 pub(crate) use self::identity::{Identity, info};
 use self::load::Load;
 use self::memory::Memory;
 use self::mig::MigInstances;
+use self::modes::Modes;
 use self::nvlink::NvLinks;
 use self::pcie::Pcie;
+use self::pcie_errors::PcieErrors;
 use self::power::Power;
+use self::power_profiles::PowerProfiles;
 use self::recovery::Recovery;
 use self::remapped_rows::RemappedRows;
 use self::repairs::Repairs;
@@ -118,17 +128,22 @@ macro_rules! subjects {
 
 subjects! {
     identity: Identity,
+    modes: Modes,
     memory: Memory,
     load: Load,
     gpm: Gpm,
     mig: MigInstances,
     power: Power,
+    power_profiles: PowerProfiles,
     thermal: Thermal,
     fans: Fans,
     clocks: Clocks,
     throttle: Throttle,
     pcie: Pcie,
+    pcie_errors: PcieErrors,
     nvlink: NvLinks,
+    c2c: C2cLinks,
+    fabric: Fabric,
     ecc: Ecc,
     ecc_locations: EccLocations,
     sram: Sram,

@@ -14,7 +14,7 @@ struct Generation {
     counts: &'static [&'static str],
 }
 
-const GENERATIONS: [Generation; 9] = [
+const GENERATIONS: [Generation; 11] = [
     Generation {
         driver: "450.80.02",
         model: "t4",
@@ -26,6 +26,9 @@ const GENERATIONS: [Generation; 9] = [
             ("gpu_ecc_location_errors_total", "dram"),
             ("gpu_power_max_limit_watts", ""),
             ("gpu_throttle_seconds_total", "reliability"),
+            ("gpu_persistence_mode", ""),
+            ("gpu_compute_mode", "default"),
+            ("gpu_pcie_replay_rollovers_total", ""),
         ],
         lacks: &[
             "gpu_memory_reserved_bytes",
@@ -36,8 +39,19 @@ const GENERATIONS: [Generation; 9] = [
             "gpu_recovery_action",
             "gpu_pcie_transmit_bytes_total",
             "gpu_sm_active_ratio",
+            "gpu_pcie_errors_total",
+            "gpu_jpeg_utilization_ratio",
+            "gpu_fabric_state",
+            "gpu_addressing_mode",
         ],
         counts: &["sw_thermal"],
+    },
+    Generation {
+        driver: "450.80.02",
+        model: "rtx4090",
+        shows: &[("gpu_fan_speed_ratio", "0")],
+        lacks: &["gpu_ecc_enabled", "gpu_mig_pending_enabled"],
+        counts: &[],
     },
     Generation {
         driver: "510.39.01",
@@ -54,15 +68,34 @@ const GENERATIONS: [Generation; 9] = [
             ("gpu_sm_active_ratio", ""),
             ("gpu_row_remaps_total", "correctable"),
             ("gpu_nvlink_errors_total", "replay"),
+            ("gpu_nvlink_bandwidth_bytes_per_second", "17"),
+            ("gpu_fabric_registered", ""),
+            ("gpu_fabric_info", "1"),
         ],
-        lacks: &["gpu_row_remaps_inactive", "gpu_retired_pages", "gpu_power_average_watts"],
+        lacks: &[
+            "gpu_fabric_health",
+            "gpu_nvlink_recoveries_total",
+            "gpu_row_remaps_inactive",
+            "gpu_retired_pages",
+            "gpu_power_average_watts",
+        ],
         counts: &["sw_thermal"],
     },
     Generation {
         driver: "535.183.01",
         model: "l40s",
-        shows: &[("gpu_power_instant_watts", "memory"), ("gpu_temperature_margin_limit_celsius", "shutdown")],
-        lacks: &["gpu_temperature_margin_celsius", "gpu_pcie_transmit_bytes_total", "gpu_nvlink_up"],
+        shows: &[
+            ("gpu_power_instant_watts", "memory"),
+            ("gpu_temperature_margin_limit_celsius", "shutdown"),
+            ("gpu_pcie_errors_total", "bad_tlp"),
+            ("gpu_ofa_utilization_ratio", ""),
+        ],
+        lacks: &[
+            "gpu_temperature_margin_celsius",
+            "gpu_pcie_transmit_bytes_total",
+            "gpu_nvlink_up",
+            "gpu_fabric_state",
+        ],
         counts: &["sw_thermal"],
     },
     Generation {
@@ -73,14 +106,21 @@ const GENERATIONS: [Generation; 9] = [
             ("gpu_ecc_sram_threshold_exceeded", ""),
             ("gpu_recovery_action", ""),
             ("gpu_pcie_transmit_bytes_total", ""),
+            ("gpu_fabric_health", "healthy"),
+            ("gpu_driver_info", "r570_00"),
         ],
-        lacks: &["gpu_repair_pending", "gpu_unrepairable_memory"],
+        lacks: &["gpu_workload_power_profile", "gpu_c2c_up", "gpu_repair_pending", "gpu_unrepairable_memory"],
         counts: &["sw_thermal"],
     },
     Generation {
         driver: "575.51.03",
-        model: "h100-sxm",
-        shows: &[],
+        model: "b200",
+        shows: &[
+            ("gpu_workload_power_profile", "llm_inference"),
+            ("gpu_nvlink_recoveries_total", "successful"),
+            ("gpu_nvlink_errors_total", "symbol"),
+            ("gpu_sm_active_ratio", ""),
+        ],
         lacks: &["gpu_repair_pending"],
         counts: &["sw_thermal", "hw_thermal"],
     },
@@ -93,8 +133,25 @@ const GENERATIONS: [Generation; 9] = [
     },
     Generation {
         driver: "580.126.09",
+        model: "gh200",
+        shows: &[
+            ("gpu_c2c_up", "9"),
+            ("gpu_c2c_errors_total", "back_to_back_replay"),
+            ("gpu_addressing_mode", "ats"),
+            ("gpu_power_average_watts", "module"),
+        ],
+        lacks: &["gpu_unrepairable_memory"],
+        counts: &["hw_thermal"],
+    },
+    Generation {
+        driver: "580.126.09",
         model: "gb10",
-        shows: &[("gpu_temperature_margin_celsius", ""), ("gpu_power_watts", "")],
+        shows: &[
+            ("gpu_temperature_margin_celsius", ""),
+            ("gpu_power_watts", ""),
+            ("gpu_info", "unified"),
+            ("gpu_utilization_ratio", ""),
+        ],
         lacks: &["gpu_memory_total_bytes", "gpu_memory_used_max_bytes", "gpu_power_limit_watts"],
         counts: &[],
     },

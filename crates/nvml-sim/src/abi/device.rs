@@ -45,6 +45,10 @@ readings! {
     fn nvmlDeviceGetMaxPcieLinkGeneration -> c_uint = |gpu| Ok(gpu.card().pcie_generation);
     fn nvmlDeviceGetMaxPcieLinkWidth -> c_uint = |gpu| Ok(gpu.card().pcie_width);
     fn nvmlDeviceGetPersistenceMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(1);
+    fn nvmlDeviceGetComputeMode -> nvml::nvmlComputeMode_enum = |_gpu| Ok(nvml::nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT);
+    fn nvmlDeviceGetAccountingMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(0);
+    // The one fan that drivers before R510 speak of.
+    fn nvmlDeviceGetFanSpeed -> c_uint = |gpu| gpu.fan_percent(0);
     fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());
 }
 
@@ -150,6 +154,8 @@ pairs! {
         // Decoding of pictures and video goes with the load of a vision model.
         gpu.utilization().map(|(busy, _)| (busy / 5, CODEC_PERIOD))
     };
+    fn nvmlDeviceGetJpgUtilization -> (c_uint, c_uint) = |gpu| gpu.pictures().map(|busy| (busy, CODEC_PERIOD));
+    fn nvmlDeviceGetOfaUtilization -> (c_uint, c_uint) = |gpu| gpu.pictures().map(|_| (0, CODEC_PERIOD));
     fn nvmlDeviceGetMigMode -> (c_uint, c_uint) = |gpu| gpu.mig_mode().map(|mode| (mode, mode));
     fn nvmlDeviceGetEccMode -> (nvml::nvmlEnableState_enum, nvml::nvmlEnableState_enum) = |gpu| gpu.data_centre(|| (1, 1));
     fn nvmlDeviceGetPowerManagementLimitConstraints -> (c_uint, c_uint) = |gpu| gpu.power_limit().map(|limit| (limit / 3, limit));

@@ -12,6 +12,7 @@ use super::numbers::Numbers;
 use super::output::code;
 use crate::generation::{Generation, Renumbered};
 use crate::health;
+use crate::links;
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 use crate::nvlink::{self, NvLink};
 
@@ -34,9 +35,12 @@ fn field(gpu: Gpu<'_>, generation: Generation, id: u32, scope: u32) -> Result<Va
     match id {
         field_id::NVML_FI_DEV_MEMORY_TEMP => gpu.memory_celsius().map(Value::Int),
         field_id::NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION => Ok(Value::Long(gpu.millijoules())),
-        // The memory draws a seventh; there is no module with a CPU.
+        // The memory draws a seventh, the CPU of a module 90 W.
         field_id::NVML_FI_DEV_POWER_AVERAGE | field_id::NVML_FI_DEV_POWER_INSTANT => match scope {
             nvml::NVML_POWER_SCOPE_GPU => Ok(Value::Int(gpu.milliwatts())),
+            nvml::NVML_POWER_SCOPE_MODULE if gpu.card().c2c_links > 0 => {
+                Ok(Value::Int(gpu.milliwatts() + 90_000))
+            }
             nvml::NVML_POWER_SCOPE_MEMORY => gpu.data_centre(|| Value::Int(gpu.milliwatts() / 7)),
             _ => Err(NOT_SUPPORTED),
         },
@@ -79,8 +83,39 @@ fn field(gpu: Gpu<'_>, generation: Generation, id: u32, scope: u32) -> Result<Va
         }
         field_id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES => gpu.pcie_transmit_bytes().map(Value::Long),
         field_id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES => gpu.pcie_receive_bytes().map(Value::Long),
+        field_id::NVML_FI_DEV_PCIE_REPLAY_ROLLOVER_COUNTER
+        | field_id::NVML_FI_DEV_PCIE_L0_TO_RECOVERY_COUNTER
+        | field_id::NVML_FI_DEV_PCIE_COUNT_CORRECTABLE_ERRORS..=field_id::NVML_FI_DEV_PCIE_COUNT_LANE_ERROR => {
+            gpu.data_centre(|| Value::Int(0))
+        }
+        field_id::NVML_FI_DEV_C2C_LINK_COUNT..=field_id::NVML_FI_DEV_C2C_LINK_GET_MAX_BW
+        | field_id::NVML_FI_DEV_C2C_LINK_ERROR_INTR..=field_id::NVML_FI_DEV_C2C_LINK_ERROR_REPLAY_B2B => {
+            links::c2c(gpu, id, scope).map(Value::Int)
+        }
         field_id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION => gpu.recovery_action().map(Value::Int),
         field_id::NVML_FI_DEV_NVLINK_LINK_COUNT => nvlink::count(gpu).map(Value::Int),
+        field_id::NVML_FI_DEV_NVLINK_GET_SPEED => link()?.megabytes().map(Value::Int),
+        // NVLink 5 counts in bytes, what came before in KiB and errors of its own.
+        field_id::NVML_FI_DEV_NVLINK_COUNT_XMIT_PACKETS..=field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_BER => {
+            let link = link()?;
+            if !link.is_fifth() {
+                return Err(NOT_SUPPORTED);
+            }
+            match id {
+                field_id::NVML_FI_DEV_NVLINK_COUNT_XMIT_BYTES => {
+                    link.transmitted_kib().map(|kib| Value::Long(kib * 1024))
+                }
+                field_id::NVML_FI_DEV_NVLINK_COUNT_RCV_BYTES => {
+                    link.received_kib().map(|kib| Value::Long(kib * 1024))
+                }
+                field_id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS => {
+                    link.recoveries().map(Value::Long)
+                }
+                field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_ERRORS => link.crc_errors().map(Value::Long),
+                _ => link.crc_errors().map(|_| Value::Long(0)),
+            }
+        }
+        161..=163 if link().is_ok_and(NvLink::is_fifth) => Err(NOT_SUPPORTED),
         field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX => link()?.transmitted_kib().map(Value::Long),
         field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX => link()?.received_kib().map(Value::Long),
         field_id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY => link()?.replays().map(Value::Long),

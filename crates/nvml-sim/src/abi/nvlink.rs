@@ -31,6 +31,9 @@ unsafe extern "C" fn nvmlDeviceGetNvLinkErrorCounter(
 ) -> nvml::nvmlReturn_enum {
     let answer = read_numbers(device, "nvmlDeviceGetNvLinkErrorCounter", |gpu| {
         let link = NvLink::of(gpu, link)?;
+        if link.is_fifth() {
+            return Err(NOT_SUPPORTED);
+        }
         match counter {
             nvml::nvmlNvLinkErrorCounter_enum_NVML_NVLINK_ERROR_DL_REPLAY => link.replays(),
             nvml::nvmlNvLinkErrorCounter_enum_NVML_NVLINK_ERROR_DL_RECOVERY => link.recoveries(),

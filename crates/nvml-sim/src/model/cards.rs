@@ -6,7 +6,30 @@ use super::{Card, Repair};
 
 const MIB: u64 = 1 << 20;
 
-pub(super) static H100_SXM: Card = Card {
+pub(super) static H100_SXM: Card = HOPPER;
+
+pub(super) static GH200: Card = Card {
+    name: "NVIDIA GH200 480GB",
+    pci_device: 0x2342_10DE,
+    memory_total: 97_871 * MIB,
+    limit_watts: 900.0,
+    c2c_links: 10,
+    ..HOPPER
+};
+
+pub(super) static B200: Card = Card {
+    name: "NVIDIA B200",
+    architecture: nvml::NVML_DEVICE_ARCH_BLACKWELL,
+    compute_capability: (10, 0),
+    pci_device: 0x2901_10DE,
+    vbios: "97.00.82.00.1F",
+    memory_total: 183_359 * MIB,
+    idle_watts: 140.0,
+    limit_watts: 1000.0,
+    ..HOPPER
+};
+
+const HOPPER: Card = Card {
     name: "NVIDIA H100 80GB HBM3",
     brand: nvml::nvmlBrandType_enum_NVML_BRAND_NVIDIA,
     architecture: nvml::NVML_DEVICE_ARCH_HOPPER,
@@ -31,6 +54,7 @@ pub(super) static H100_SXM: Card = Card {
     pcie_width: 16,
     fans: 0,
     nvlinks: 18,
+    c2c_links: 0,
     data_centre: true,
     repair: Repair::RemapsRows,
     has_memory_temperature: true,
@@ -63,6 +87,7 @@ pub(super) static L40S: Card = Card {
     pcie_width: 16,
     fans: 0,
     nvlinks: 0,
+    c2c_links: 0,
     data_centre: true,
     repair: Repair::RemapsRows,
     has_memory_temperature: false,
@@ -95,6 +120,7 @@ pub(super) static T4: Card = Card {
     pcie_width: 16,
     fans: 0,
     nvlinks: 0,
+    c2c_links: 0,
     data_centre: true,
     repair: Repair::RetiresPages,
     has_memory_temperature: false,
@@ -127,6 +153,7 @@ pub(super) static GB10: Card = Card {
     pcie_width: 1,
     fans: 0,
     nvlinks: 0,
+    c2c_links: 0,
     data_centre: false,
     repair: Repair::None,
     has_memory_temperature: false,
@@ -159,6 +186,7 @@ pub(super) static RTX_4090: Card = Card {
     pcie_width: 16,
     fans: 2,
     nvlinks: 0,
+    c2c_links: 0,
     data_centre: false,
     repair: Repair::None,
     has_memory_temperature: false,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::family::Number;
 use crate::gpu::delta::Diff as _;
-use crate::gpu::driver::Driver;
+use crate::gpu::driver::{ConfidentialComputing, Driver};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::pci::PciGpu;
 use crate::gpu::reading::Reading;
@@ -37,6 +37,8 @@ fn snapshot(sweeps: Vec<Vec<(u32, Reading)>>, start: Instant) -> Snapshot {
         version: Some("570.86.15".to_owned()),
         nvml_version: Some("12.570.86.15".to_owned()),
         cuda_version: Some("12.8".to_owned()),
+        release_branch: Some("r570_00".to_owned()),
+        confidential_computing: Some(ConfidentialComputing::of(2, 1, 0, Some(7))),
     };
     let mut snapshot = Snapshot::swept_every(Duration::from_secs(1), Severities::default());
     snapshot.driver = Some(driver);

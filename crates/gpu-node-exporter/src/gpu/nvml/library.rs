@@ -6,7 +6,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use super::{answer, raw};
-use crate::gpu::driver::{Driver, Failure, FailureReason};
+use crate::gpu::driver::{ConfidentialComputing, Driver, Failure, FailureReason};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::kernel_module::KernelModule;
 use crate::user::user;
@@ -37,6 +37,12 @@ impl Library {
             version: self.0.sys_driver_version().ok(),
             nvml_version: self.0.sys_nvml_version().ok(),
             cuda_version: cuda.ok().map(|version| format!("{}.{}", version / 1000, version % 1000 / 10)),
+            release_branch: raw::driver_branch(&self.0).ok(),
+            confidential_computing: raw::confidential_computing(&self.0).ok().map(
+                |(environment, feature, dev_tools, multi_gpu)| {
+                    ConfidentialComputing::of(environment, feature, dev_tools, multi_gpu)
+                },
+            ),
         }
     }
 

@@ -3,12 +3,15 @@
 #![expect(unsafe_code, reason = "these calls have no safe wrapper; each is one C call with a checked answer")]
 
 mod clocks;
+mod fabric;
 mod fields;
 mod gpm;
 mod memory;
 mod mig;
+mod modes;
 mod samples;
 mod thermal;
+mod utilization;
 
 use std::os::raw::c_uint;
 
@@ -17,14 +20,18 @@ use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 
 pub(crate) use self::clocks::{clock_event_reasons, clock_throttle_reasons};
+pub(crate) use self::fabric::{FabricInfo, fabric_info};
 pub(super) use self::fields::field_values;
 pub(crate) use self::gpm::{GpmSample, gpm_metrics, gpm_read, gpm_read_instance, gpm_sample, gpm_support};
 pub(crate) use self::memory::{
     memory, pending_repairs, retired_pages, row_remapper_histogram, sram_errors, unrepairable_memory,
 };
 pub(crate) use self::mig::gpu_instance_id;
+pub(crate) use self::modes::{WorkloadPowerProfiles, addressing_mode, workload_power_profiles};
+pub(super) use self::modes::{confidential_computing, driver_branch};
 pub(crate) use self::samples::{utilization_sample_count, utilization_samples};
 pub(crate) use self::thermal::{margin_temperature, temperature};
+pub(crate) use self::utilization::{fan_speed, jpeg_utilization, ofa_utilization};
 
 /// A call that fills in one value about a device.
 type Getter<T> = unsafe extern "C" fn(nvmlDevice_t, *mut T) -> nvmlReturn_t;

@@ -2,7 +2,7 @@
 
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, Device};
+use crate::gpu::nvml::{Ask, Cached, Device, raw};
 use crate::gpu::subject::{Shown, Subject};
 use crate::units::Ratio;
 
@@ -17,6 +17,9 @@ readings! {
 /// More than any card has: each is asked for its speed.
 const MOST_FANS: u32 = 16;
 
+/// The reading by `nvmlDeviceGetNumFans`. Drivers before R510 lack it, and speak of one fan.
+const COUNT: &str = "fans";
+
 /// The fans of one GPU; none where the air is moved by the chassis.
 pub(crate) type Fans = Vec<Fan>;
 
@@ -27,7 +30,11 @@ impl Subject for Fans {
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         kept.seldom(ask, |ask| {
             let possible = |count| (count <= MOST_FANS).then_some(count);
-            let count = ask.quantity("fans", Device::num_fans, possible).unwrap_or_default();
+            let count = ask.quantity(COUNT, Device::num_fans, possible).unwrap_or_default();
+            if ask.lacks(COUNT) {
+                let speed = ask.quantity("fan speed", raw::fan_speed, Ratio::from_percent_of_nominal);
+                return speed.map(|speed| Fan { speed: Some(speed) }).into_iter().collect();
+            }
             let mut speed = |fan| {
                 let name = format!("speed of fan {fan}");
                 ask.quantity(&name, |device| device.fan_speed(fan), Ratio::from_percent_of_nominal)

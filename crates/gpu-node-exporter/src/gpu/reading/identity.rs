@@ -6,6 +6,8 @@ use crate::gpu::nvml::{Ask, Cached, Device};
 use crate::gpu::pci;
 use crate::gpu::subject::{Shown, Subject, known_labels};
 
+use super::memory::is_unified;
+
 readings! {
     /// What identifies a GPU, beside its UUID.
     struct Identity {
@@ -20,6 +22,8 @@ readings! {
         vbios_version: String,
         /// The number in `/dev/nvidiaN`.
         minor_number: u32,
+        /// It works in the machine's memory.
+        unified_memory: bool,
     }
 }
 
@@ -51,6 +55,7 @@ impl Subject for Identity {
             minor_number: ask.quantity("minor number", Device::minor_number, |minor| {
                 (minor < MINOR_NUMBERS).then_some(minor)
             }),
+            unified_memory: is_unified(ask).then_some(true),
         })
     }
 
@@ -77,6 +82,7 @@ pub(crate) fn info<'a>(gpus: impl Iterator<Item = (Labels, &'a Identity)>) -> Fa
             ("serial", known.serial.as_deref()),
             ("vbios_version", known.vbios_version.as_deref()),
             ("minor_number", minor.as_deref()),
+            ("memory", known.unified_memory.and_then(|is_unified| is_unified.then_some("unified"))),
         ];
         info.push(known_labels(&labels, more), 1_u64);
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use self::busy_time::{Place, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, Device, flag};
+use crate::gpu::nvml::{Ask, Cached, Device, flag, raw};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::{Ratio, Seconds};
 
@@ -20,6 +20,9 @@ readings! {
         memory_controller: Ratio,
         encoder: Ratio,
         decoder: Ratio,
+        jpeg: Ratio,
+        /// Of the optical flow engine.
+        ofa: Ratio,
         /// Busy time since the last sweep by the driver's own samples; nothing is missed in between.
         busy: Seconds,
         mig_enabled: bool,
@@ -63,6 +66,8 @@ impl Subject for Load {
             |device| Ok(device.decoder_utilization()?.utilization),
             Ratio::from_percent,
         );
+        let jpeg = ask.quantity("JPEG decoder", raw::jpeg_utilization, Ratio::from_percent);
+        let ofa = ask.quantity("optical flow engine", raw::ofa_utilization, Ratio::from_percent);
         let (place, moment) = (&mut kept.samples, ask.moment());
         let samples = "utilisation samples";
         let busy = ask.ask(samples, |device| busy_time(device, place, moment, SystemTime::now()));
@@ -73,7 +78,7 @@ impl Subject for Load {
             }
             busy.time
         });
-        Self { utilization, memory_controller, encoder, decoder, busy, mig_enabled }
+        Self { utilization, memory_controller, encoder, decoder, jpeg, ofa, busy, mig_enabled }
     }
 
     fn add_to(&self, busy: &mut Option<Seconds>, step: Step) {
@@ -119,6 +124,19 @@ impl Subject for Load {
                 Family::gauge("gpu_decoder_utilization_ratio", "Share of time the video decoder was busy."),
                 gpus,
                 |gpu| gpu.reading.decoder,
+            ),
+            each(
+                Family::gauge("gpu_jpeg_utilization_ratio", "Share of time the JPEG decoder was busy."),
+                gpus,
+                |gpu| gpu.reading.jpeg,
+            ),
+            each(
+                Family::gauge(
+                    "gpu_ofa_utilization_ratio",
+                    "Share of time the optical flow engine (OFA) was busy.",
+                ),
+                gpus,
+                |gpu| gpu.reading.ofa,
             ),
             each(
                 Family::gauge("gpu_mig_enabled", "Whether MIG mode is on; utilisation is absent then."),

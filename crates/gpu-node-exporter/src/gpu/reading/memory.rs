@@ -7,7 +7,7 @@ use std::fmt::{self, Debug};
 use self::peak::{Peak, WINDOW};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Device, NvmlError, raw};
+use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::Bytes;
 
@@ -88,11 +88,16 @@ impl Parts {
 const PRESENT_CALL: &str = "memory";
 
 impl Subject for Memory {
-    type Kept = ();
+    /// Whether it is the machine's.
+    type Kept = Cached<bool>;
     /// Of `used`.
     type Sums = Peak;
 
-    fn read(ask: &mut Ask<'_>, (): &mut ()) -> Self {
+    fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
+        // What a driver says of it all the same is said to be wrong.
+        if kept.once(ask, is_unified) {
+            return Self::default();
+        }
         let now = ask.ask(PRESENT_CALL, Parts::present);
         if let Some(parts) = now {
             return ask.meaning(PRESENT_CALL, parts, Parts::memory).unwrap_or_default();
@@ -147,6 +152,24 @@ impl Subject for Memory {
             peak,
         ]
     }
+}
+
+/// The chips that have a GPU beside the CPU, in whose memory it works, by compute capability: Tegra X1 to Thor, and GB10.
+const SYSTEMS_ON_CHIP: [(i32, i32); 7] = [(5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)];
+
+/// Whether the GPU has no memory of its own. Such a one refuses both versions of the call (nvml.h, `nvmlDeviceGetMemoryInfo`); what is
+/// refused for want of a permission says nothing.
+pub(super) fn is_unified(ask: &mut Ask<'_>) -> bool {
+    let is_on_chip = ask
+        .ask("compute capability", Device::cuda_compute_capability)
+        .is_some_and(|version| SYSTEMS_ON_CHIP.contains(&(version.major, version.minor)));
+    is_on_chip
+        || ask
+            .ask("memory of its own", |device| match (Parts::of(device), raw::memory(device)) {
+                (Err(NvmlError::NotSupported), Err(NvmlError::NotSupported)) => Ok(true),
+                _ => Ok(false),
+            })
+            .unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@
 //! design: a PCIe card without a bridge has 18 of them, and one with a bridge some. So a link is shown once it was seen connected: it is
 //! active, or the driver knows what is at its other end. What a link counts is shown while it is up.
 
+mod errors;
+
 use std::collections::BTreeSet;
 
+use self::errors::{ErrorNames, LinkErrors};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::enum_wrappers::nv_link::ErrorCounter;
 use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
 use crate::gpu::subject::{Shown, Subject};
-use crate::units::Bytes;
+use crate::units::{Bytes, BytesPerSecond};
 
 readings! {
     /// One link. Its counters begin when the driver is loaded.
@@ -20,9 +22,23 @@ readings! {
         up: bool,
         transmitted: Bytes,
         received: Bytes,
+        /// What it carries at most, one way.
+        bandwidth: BytesPerSecond,
         replays: u64,
         recoveries: u64,
         crc_errors: u64,
+        /// Since NVLink 5.
+        malformed_packets: u64,
+        buffer_overruns: u64,
+        receive_errors: u64,
+        receive_remote_errors: u64,
+        receive_general_errors: u64,
+        integrity_errors: u64,
+        transmit_discards: u64,
+        effective_errors: u64,
+        symbol_errors: u64,
+        recoveries_successful: u64,
+        recoveries_failed: u64,
     }
 }
 
@@ -36,8 +52,8 @@ pub(crate) struct Kept {
     names: Vec<Names>,
     /// Links that were seen connected. One that goes down stays here.
     connected: BTreeSet<u32>,
-    /// State and errors.
-    links: Cached<NvLinks>,
+    states: Cached<NvLinks>,
+    errors: Cached<Vec<LinkErrors>>,
     /// The fields that count bytes on this GPU, once they have.
     byte_fields: Option<ByteFields>,
 }
@@ -46,9 +62,7 @@ pub(crate) struct Kept {
 struct Names {
     transmitted: String,
     received: String,
-    replays: String,
-    recoveries: String,
-    crc_errors: String,
+    errors: ErrorNames,
 }
 
 /// The fields that count bytes: transmitted, received, and how many bytes one of the count is.
@@ -68,7 +82,7 @@ impl Subject for NvLinks {
     type Sums = ();
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-        let Kept { count, names, connected, links, byte_fields } = kept;
+        let Kept { count, names, connected, states, errors, byte_fields } = kept;
         let count = count.once(ask, count_links);
         if count == 0 {
             return Self::new();
@@ -76,8 +90,20 @@ impl Subject for NvLinks {
         let known = names.len();
         names.extend((known..count).map(Names::of));
         let names = &names[..count];
-        let mut links = links.seldom(ask, |ask| states_and_errors(ask, names, connected));
+        let mut links = states.seldom(ask, |ask| read_states(ask, count, connected));
         read_bytes(ask, names, &mut links, byte_fields);
+        // Which counters a link has is known once it has counted bytes.
+        let is_fifth = *byte_fields == Some(BYTE_FIELDS[0]);
+        let up = numbers_of_links_that_are_up(&links);
+        let errors = errors.seldom(ask, |ask| {
+            errors::read(ask, up.iter().map(|(at, link)| (&names[*at].errors, *link)), is_fifth)
+        });
+        for errors in errors {
+            // A link that went down since then counts nothing.
+            if let Some((at, _)) = up.iter().find(|(_, link)| *link == errors.link) {
+                errors.write_to(&mut links[*at]);
+            }
+        }
         links
     }
 
@@ -96,18 +122,47 @@ impl Subject for NvLinks {
         );
         let mut errors = Family::counter(
             "gpu_nvlink_errors_total",
-            "Errors of the NVLink's data link layer, by kind, since the driver was loaded.",
+            "Errors of the NVLink, by kind, since the driver was loaded.",
+        );
+        let mut recoveries = Family::counter(
+            "gpu_nvlink_recoveries_total",
+            "Times the NVLink went from active to recovery, by result, since the driver was loaded (NVLink 5 and later).",
+        );
+        let mut bandwidth = Family::gauge(
+            "gpu_nvlink_bandwidth_bytes_per_second",
+            "What the NVLink carries at most in one direction.",
         );
         for gpu in gpus {
             for (number, link) in gpu.reading.iter().enumerate() {
                 let Some(is_up) = link.up else { continue };
                 let labels = gpu.labels.and([("link", number.to_string())]);
-                for (kind, count) in
-                    [("replay", link.replays), ("recovery", link.recoveries), ("crc", link.crc_errors)]
-                {
+                for (kind, count) in [
+                    ("replay", link.replays),
+                    ("recovery", link.recoveries),
+                    ("crc", link.crc_errors),
+                    ("malformed_packet", link.malformed_packets),
+                    ("buffer_overrun", link.buffer_overruns),
+                    ("receive", link.receive_errors),
+                    ("receive_remote", link.receive_remote_errors),
+                    ("receive_general", link.receive_general_errors),
+                    ("link_integrity", link.integrity_errors),
+                    ("transmit_discard", link.transmit_discards),
+                    ("effective", link.effective_errors),
+                    ("symbol", link.symbol_errors),
+                ] {
                     if let Some(count) = count {
                         errors.push(labels.and([("kind", kind)]), count);
                     }
+                }
+                for (result, count) in
+                    [("successful", link.recoveries_successful), ("failed", link.recoveries_failed)]
+                {
+                    if let Some(count) = count {
+                        recoveries.push(labels.and([("result", result)]), count);
+                    }
+                }
+                if let Some(most) = link.bandwidth {
+                    bandwidth.push(labels.clone(), most);
                 }
                 if let Some(bytes) = link.transmitted {
                     transmitted.push(labels.clone(), bytes);
@@ -118,7 +173,7 @@ impl Subject for NvLinks {
                 up.push(labels, is_up);
             }
         }
-        vec![up, transmitted, received, errors]
+        vec![up, transmitted, received, errors, recoveries, bandwidth]
     }
 }
 
@@ -127,9 +182,7 @@ impl Names {
         Self {
             transmitted: format!("bytes sent over NVLink {link}"),
             received: format!("bytes received over NVLink {link}"),
-            replays: format!("replays of NVLink {link}"),
-            recoveries: format!("recoveries of NVLink {link}"),
-            crc_errors: format!("CRC errors of NVLink {link}"),
+            errors: ErrorNames::of(link),
         }
     }
 }
@@ -141,41 +194,9 @@ fn count_links(ask: &mut Ask<'_>) -> usize {
     count.and_then(|count| ask.meaning(field.name, count, possible)).unwrap_or(0)
 }
 
-/// The links that are connected, without bytes; the others stay unknown.
-fn states_and_errors(ask: &mut Ask<'_>, names: &[Names], connected: &mut BTreeSet<u32>) -> NvLinks {
-    let mut links: NvLinks = (0..).zip(names).map(|(link, _)| state(ask, link, connected)).collect();
-    let up = numbers_of_links_that_are_up(&links);
-    let wanted: Vec<_> = up
-        .iter()
-        .flat_map(|(at, link)| {
-            let Names { replays, recoveries, crc_errors, .. } = &names[*at];
-            [
-                (replays, field_id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY),
-                (recoveries, field_id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY),
-                (crc_errors, field_id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC),
-            ]
-            .map(|(name, id)| Field { name, id, of: Part::Link(*link) })
-        })
-        .collect();
-    let mut found = vec![None; wanted.len()];
-    ask.read_fields("NVLink errors", &wanted, &mut found);
-    for ((at, link), counts) in up.into_iter().zip(found.chunks_exact(3)) {
-        // Before Hopper these fields are not there, and the counters are read one by one.
-        let mut count = |count: Option<u64>, name: &str, counter| {
-            count.or_else(|| {
-                let possible = |count| (count != u64::MAX).then_some(count);
-                ask.quantity(
-                    &format!("{name} (first version)"),
-                    |device| device.link_wrapper_for(link).error_counter(counter),
-                    possible,
-                )
-            })
-        };
-        links[at].replays = count(counts[0], &names[at].replays, ErrorCounter::DlReplay);
-        links[at].recoveries = count(counts[1], &names[at].recoveries, ErrorCounter::DlRecovery);
-        links[at].crc_errors = count(counts[2], &names[at].crc_errors, ErrorCounter::DlCrcFlit);
-    }
-    links
+/// Which links are active; those that lead nowhere stay unknown.
+fn read_states(ask: &mut Ask<'_>, count: usize, connected: &mut BTreeSet<u32>) -> NvLinks {
+    (0..).take(count).map(|link| state(ask, link, connected)).collect()
 }
 
 /// Whether a link is active, if it is connected at all.
