@@ -17,5 +17,6 @@ mod modes;
 mod numbers;
 mod nvlink;
 mod output;
+mod processes;
 mod system;
 mod thermal;

@@ -11,9 +11,11 @@ pub(crate) struct Generation {
 }
 
 /// Calls that are younger than R450, with the branch that brought them.
-const CALLS: [(&str, u32); 22] = [
+const CALLS: [(&str, u32); 24] = [
     ("nvmlDeviceGetRowRemapperHistogram", 455),
     ("nvmlDeviceGetMemoryInfo_v2", 510),
+    ("nvmlDeviceGetComputeRunningProcesses_v3", 510),
+    ("nvmlDeviceGetGraphicsRunningProcesses_v3", 510),
     ("nvmlDeviceGetNumFans", 510),
     ("nvmlGpmMetricsGet", 520),
     ("nvmlGpmQueryDeviceSupport", 520),
@@ -75,7 +77,21 @@ impl Generation {
 
     /// Whether the driver has this call.
     pub(crate) fn has_call(self, name: &str) -> bool {
+        if self.is_in_535((98, 104)) && name.ends_with("RunningProcesses_v3") {
+            return false;
+        }
         CALLS.iter().find(|(call, _)| *call == name).is_none_or(|(_, since)| self.branch >= *since)
+    }
+
+    /// How many words of 64 bits an entry has in the third version of the lists of processes: the first drivers of R535 wrote
+    /// more than those before, the next had no such call, and since 535.104.05 all is as before (nvitop's pull requests 79, 88, 89).
+    pub(crate) fn words_of_a_process(self) -> usize {
+        if self.is_in_535((43, 98)) { 4 } else { 3 }
+    }
+
+    /// From one update of R535 to before another.
+    fn is_in_535(self, (first, end): (u32, u32)) -> bool {
+        self.branch == 535 && (first..end).contains(&self.update)
     }
 
     /// Whether the driver has a field of this number.
@@ -115,6 +131,18 @@ mod tests {
         assert!(!has("450.80.02", "nvmlDeviceGetMemoryInfo_v2"));
         assert!(has("510.39.01", "nvmlDeviceGetMemoryInfo_v2"));
         assert!(!has("", "nvmlDeviceGetTemperatureV"));
+        for (version, words, has_third) in [
+            ("470.82.01", 3, false),
+            ("510.39.01", 3, true),
+            ("535.54.03", 4, true),
+            ("535.98", 3, false),
+            ("535.104.05", 3, true),
+            ("570.86.15", 3, true),
+        ] {
+            let generation = Generation::of(version);
+            assert_eq!(generation.words_of_a_process(), words, "{version}");
+            assert_eq!(has(version, "nvmlDeviceGetComputeRunningProcesses_v3"), has_third, "{version}");
+        }
         let fields = |version| [82, 185, 202, 230, 301].map(|id| Generation::of(version).has_field(id));
         assert_eq!(fields("450.80.02"), [true, false, false, false, false]);
         assert_eq!(fields("550.54.15"), [true, true, false, false, false]);

@@ -21,4 +21,5 @@ mod memory_health;
 mod mig;
 mod model;
 mod nvlink;
+mod process;
 mod scenario;

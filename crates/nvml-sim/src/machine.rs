@@ -6,6 +6,7 @@ use nvml_wrapper_sys::bindings as nvml;
 
 use crate::incident::{Incident, Kind};
 use crate::model::Card;
+use crate::process::Process;
 use crate::scenario::{Group, Scenario};
 
 /// An NVML error code.
@@ -20,6 +21,7 @@ pub(crate) struct Gpu<'a> {
     pub(crate) index: u32,
     pub(crate) group: &'a Group,
     pub(crate) incidents: &'a [Incident],
+    pub(crate) processes: &'a [Process],
     /// Seconds from the scenario's origin of time.
     pub(crate) t: f64,
 }
@@ -34,7 +36,8 @@ impl<'a> Gpu<'a> {
         let mut first = 0;
         for group in &scenario.gpus {
             if index < first + group.count {
-                return Some(Self { index, group, incidents: &scenario.incidents, t });
+                let (incidents, processes) = (&scenario.incidents, &scenario.processes);
+                return Some(Self { index, group, incidents, processes, t });
             }
             first += group.count;
         }
@@ -44,6 +47,11 @@ impl<'a> Gpu<'a> {
     /// The incidents of this GPU that last now.
     pub(crate) fn incidents(self) -> impl Iterator<Item = &'a Incident> {
         self.incidents.iter().filter(move |incident| incident.gpu == self.index && incident.lasts_at(self.t))
+    }
+
+    /// The processes that are on it now.
+    pub(crate) fn processes(self) -> impl Iterator<Item = &'a Process> {
+        self.processes.iter().filter(move |process| process.gpu == self.index && process.runs_at(self.t))
     }
 
     pub(crate) fn card(self) -> &'static Card {
@@ -275,7 +283,7 @@ pub(crate) fn xids_between(scenario: &Scenario, from: f64, to: f64) -> Vec<(u32,
     clippy::cast_sign_loss,
     reason = "readings are small and not negative"
 )]
-fn small(reading: f64) -> u32 {
+pub(crate) fn small(reading: f64) -> u32 {
     reading.round() as u32
 }
 

@@ -14,6 +14,7 @@ use crate::generation::Generation;
 use crate::incident::{Incident, NEVER};
 use crate::memory_health::MemoryHealth;
 use crate::model::Model;
+use crate::process::Process;
 
 const DEFAULT: &str = include_str!("../scenarios/h100x8.yaml");
 
@@ -32,6 +33,9 @@ pub(crate) struct Scenario {
     /// What goes wrong, and when.
     #[serde(default)]
     pub(crate) incidents: Vec<Incident>,
+    /// What runs on the GPUs, and when.
+    #[serde(default)]
+    pub(crate) processes: Vec<Process>,
 }
 
 /// The driver as a whole.
@@ -171,25 +175,38 @@ impl Scenario {
                 .check(gpus)
                 .map_err(|(field, problem)| fail(format!("incidents[{i}].{field}"), problem))?;
         }
+        for (i, process) in scenario.processes.iter().enumerate() {
+            process
+                .check(gpus)
+                .map_err(|(field, problem)| fail(format!("processes[{i}].{field}"), problem))?;
+        }
         Ok(scenario)
     }
 
-    /// Whether any incident waits for a file.
+    /// Whether any incident or process waits for a file.
     pub(crate) fn has_triggers(&self) -> bool {
         self.incidents.iter().any(|incident| incident.trigger.is_some())
+            || self.processes.iter().any(|process| process.trigger.is_some())
     }
 
-    /// Places the incidents that wait for files in time. `written` says when a file was written, from the origin of time, if it is
+    /// Places the incidents and processes that wait for files in time. `written` says when a file was written, from the origin of time, if it is
     /// there.
     pub(crate) fn pull_triggers(&mut self, written: impl Fn(&Path) -> Option<Duration>) {
+        let begin = |trigger: &Path| match written(trigger) {
+            None => NEVER,
+            // It was there before the scenario began.
+            Some(Duration::ZERO) => Duration::ZERO,
+            Some(at) => at.saturating_add(TRIGGER_DELAY),
+        };
         for incident in &mut self.incidents {
-            let Some(trigger) = &incident.trigger else { continue };
-            incident.at = match written(trigger) {
-                None => NEVER,
-                // It was there before the scenario began.
-                Some(Duration::ZERO) => Duration::ZERO,
-                Some(at) => at.saturating_add(TRIGGER_DELAY),
-            };
+            if let Some(trigger) = &incident.trigger {
+                incident.at = begin(trigger);
+            }
+        }
+        for process in &mut self.processes {
+            if let Some(trigger) = &process.trigger {
+                process.at = begin(trigger);
+            }
         }
     }
 
@@ -253,6 +270,9 @@ mod tests {
             "description: x\ngpus: [{ model: h100-sxm }]\nincidents: [{ gpu: 0, at: 1s, kind: nvlink_down }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, trigger: /tmp/x, until: 1s, kind: lost }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, kind: lost }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nprocesses: [{ gpu: 1, pid: 7 }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nprocesses: [{ gpu: 0, pid: 0 }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nprocesses: [{ gpu: 0, pid: 7, trigger: /tmp/x, at: 1s }]\n",
             "description: x\ngpus: [{ model: rtx4090, utilization: { constant: 1, wave: { low: 0, high: 1, period: 1s } } }]\n",
         ];
         let told: Vec<String> = cases

@@ -20,6 +20,7 @@ mod pcie;
 mod pcie_errors;
 mod power;
 mod power_profiles;
+mod processes;
 mod recovery;
 mod remapped_rows;
 mod repairs;
@@ -49,6 +50,7 @@ use self::pcie::Pcie;
 use self::pcie_errors::PcieErrors;
 use self::power::Power;
 use self::power_profiles::PowerProfiles;
+use self::processes::Processes;
 use self::recovery::Recovery;
 use self::remapped_rows::RemappedRows;
 use self::repairs::Repairs;
@@ -131,6 +133,7 @@ subjects! {
     modes: Modes,
     memory: Memory,
     load: Load,
+    processes: Processes,
     gpm: Gpm,
     mig: MigInstances,
     power: Power,

@@ -13,6 +13,7 @@ mod mig;
 mod nvlink;
 mod open_files;
 mod performance_counters;
+mod processes;
 mod start;
 mod textfile;
 mod time_zone;
