@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Info,
     /// The source does not say (`untyped` in text 0.0.4).
     Unknown,
-    /// Buckets, sum and count under suffixed names; only the textfile collector has these.
+    /// Buckets, sum and count under suffixed names.
     Histogram,
     /// Quantiles, sum and count under suffixed names; only the textfile collector has these.
     Summary,
@@ -50,6 +50,11 @@ impl Family {
     /// An empty gauge family.
     pub(crate) fn gauge(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name, help, Kind::Gauge)
+    }
+
+    /// An empty histogram family; its samples have suffixes.
+    pub(crate) fn histogram(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, help, Kind::Histogram)
     }
 
     /// An empty info family; `name` ends in `_info`, every sample is 1.

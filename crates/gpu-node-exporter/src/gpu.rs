@@ -9,8 +9,10 @@
 mod driver;
 mod fault;
 mod heap;
+mod histogram;
 mod kernel_module;
 mod pci;
+mod peak;
 mod restart;
 mod settings;
 mod xid;

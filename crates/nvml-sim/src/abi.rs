@@ -11,6 +11,7 @@ mod fields;
 mod gpm;
 mod health;
 mod library;
+mod license;
 mod memory;
 mod mig;
 mod modes;

@@ -11,8 +11,9 @@ pub(crate) struct Generation {
 }
 
 /// Calls that are younger than R450, with the branch that brought them.
-const CALLS: [(&str, u32); 24] = [
+const CALLS: &[(&str, u32)] = &[
     ("nvmlDeviceGetRowRemapperHistogram", 455),
+    ("nvmlDeviceGetGridLicensableFeatures_v4", 470),
     ("nvmlDeviceGetMemoryInfo_v2", 510),
     ("nvmlDeviceGetComputeRunningProcesses_v3", 510),
     ("nvmlDeviceGetGraphicsRunningProcesses_v3", 510),
@@ -39,7 +40,7 @@ const CALLS: [(&str, u32); 24] = [
 ];
 
 /// Fields that are younger than R450: from this number to this, with the branch that brought them.
-const FIELDS: [(u32, u32, u32); 15] = [
+const FIELDS: &[(u32, u32, u32)] = &[
     (146, 146, 455),
     (147, 147, 460),
     (148, 160, 470),

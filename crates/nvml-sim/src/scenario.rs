@@ -113,6 +113,9 @@ pub(crate) struct Group {
     /// What became of broken memory.
     #[serde(default)]
     pub(crate) memory_health: MemoryHealth,
+    /// Whether the cards are virtual ones, and have their licence.
+    #[serde(default)]
+    pub(crate) vgpu_licensed: Option<bool>,
     /// MIG mode: utilisation is no longer reported.
     #[serde(default)]
     pub(crate) mig: bool,

@@ -11,6 +11,8 @@ mod fabric;
 mod fans;
 mod gpm;
 mod identity;
+mod inforom;
+mod license;
 mod load;
 mod memory;
 mod mig;
@@ -41,6 +43,8 @@ use self::fabric::Fabric;
 use self::fans::Fans;
 use self::gpm::Gpm;
 pub(crate) use self::identity::{Identity, info};
+use self::inforom::InfoRom;
+use self::license::License;
 use self::load::Load;
 use self::memory::Memory;
 use self::mig::MigInstances;
@@ -130,6 +134,8 @@ macro_rules! subjects {
 
 subjects! {
     identity: Identity,
+    inforom: InfoRom,
+    license: License,
     modes: Modes,
     memory: Memory,
     load: Load,

@@ -108,8 +108,15 @@ const GENERATIONS: [Generation; 11] = [
             ("gpu_pcie_transmit_bytes_total", ""),
             ("gpu_fabric_health", "healthy"),
             ("gpu_driver_info", "r570_00"),
+            ("gpu_inforom_info", "7.16"),
         ],
-        lacks: &["gpu_workload_power_profile", "gpu_c2c_up", "gpu_repair_pending", "gpu_unrepairable_memory"],
+        lacks: &[
+            "gpu_vgpu_license_active",
+            "gpu_workload_power_profile",
+            "gpu_c2c_up",
+            "gpu_repair_pending",
+            "gpu_unrepairable_memory",
+        ],
         counts: &["sw_thermal"],
     },
     Generation {

@@ -1,6 +1,7 @@
 //! The real program from outside; README.md says what belongs here.
 
 mod access;
+mod bursts;
 mod driver_generations;
 mod driver_versions;
 mod exporter;
@@ -9,6 +10,7 @@ mod gpu_faults;
 mod gpu_hangs;
 mod hanging_files;
 mod impossible_numbers;
+mod license;
 mod mig;
 mod nvlink;
 mod open_files;

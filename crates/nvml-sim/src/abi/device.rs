@@ -8,7 +8,7 @@ use super::call::{read, read_numbers};
 use super::library::MARK;
 use super::mig::read_instance;
 use super::output::{code, fill, give, give_text};
-use crate::machine::{Code, Gpu};
+use crate::machine::{Code, Gpu, NOT_SUPPORTED};
 
 /// Exports of the most common form: a device, and one place for the answer.
 macro_rules! readings {
@@ -88,8 +88,27 @@ macro_rules! texts {
 }
 
 texts! {
+    fn nvmlDeviceGetInforomImageVersion = |gpu| gpu.data_centre(|| "G520.0200.00.05".to_owned());
     fn nvmlDeviceGetSerial = |gpu| gpu.serial();
     fn nvmlDeviceGetVbiosVersion = |gpu| Ok(gpu.card().vbios.to_owned());
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetInforomVersion(
+    device: nvml::nvmlDevice_t,
+    object: nvml::nvmlInforomObject_enum,
+    out: *mut c_char,
+    length: c_uint,
+) -> Code {
+    let version = match object {
+        nvml::nvmlInforomObject_enum_NVML_INFOROM_OEM => Ok("2.1"),
+        nvml::nvmlInforomObject_enum_NVML_INFOROM_ECC => Ok("7.16"),
+        _ => Err(NOT_SUPPORTED),
+    };
+    let answer =
+        read(device, "nvmlDeviceGetInforomVersion", |gpu| gpu.data_centre(|| version.map(str::to_owned))?);
+    // SAFETY: NVML's contract: `out` has `length` bytes.
+    unsafe { give_text(out, length, answer) }
 }
 
 #[unsafe(no_mangle)]

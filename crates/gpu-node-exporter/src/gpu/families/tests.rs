@@ -80,7 +80,7 @@ fn page(snapshot: &Snapshot, view: View<'_>) -> String {
                 Number::Real(value) => format!("{value:?}"),
             };
             if family.name != "gpu_xid_errors_total" || value != "0" {
-                page.extend([&family.name, "{", &labels.join(","), "} ", &value, "\n"]);
+                page.extend([&family.name, sample.suffix, "{", &labels.join(","), "} ", &value, "\n"]);
             }
         }
     }

@@ -6,6 +6,7 @@ mod clocks;
 mod fabric;
 mod fields;
 mod gpm;
+mod license;
 mod memory;
 mod mig;
 mod modes;
@@ -24,6 +25,7 @@ pub(crate) use self::clocks::{clock_event_reasons, clock_throttle_reasons};
 pub(crate) use self::fabric::{FabricInfo, fabric_info};
 pub(super) use self::fields::field_values;
 pub(crate) use self::gpm::{GpmSample, gpm_metrics, gpm_read, gpm_read_instance, gpm_sample, gpm_support};
+pub(crate) use self::license::licensed_features;
 pub(crate) use self::memory::{
     memory, pending_repairs, retired_pages, row_remapper_histogram, sram_errors, unrepairable_memory,
 };

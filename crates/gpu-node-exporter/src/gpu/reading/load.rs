@@ -4,10 +4,12 @@ mod busy_time;
 
 use std::time::SystemTime;
 
-use self::busy_time::{Place, busy_time};
+use self::busy_time::{Place, Samples, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
+use crate::gpu::histogram::Histogram;
 use crate::gpu::nvml::{Ask, Cached, Device, flag, raw};
+use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::{Ratio, Seconds};
 
@@ -25,8 +27,19 @@ readings! {
         ofa: Ratio,
         /// Busy time since the last sweep by the driver's own samples; nothing is missed in between.
         busy: Seconds,
+        /// Those samples.
+        samples: Samples,
         mig_enabled: bool,
     }
+}
+
+/// What the exporter sums up of one GPU's load.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    /// Busy time since the exporter started; `None` until there is something to sum.
+    busy: Option<Seconds>,
+    shares: Histogram,
+    peak: Peak<Ratio>,
 }
 
 /// What the probe keeps of one GPU's load.
@@ -43,8 +56,7 @@ pub(super) fn mig_mode(ask: &mut Ask<'_>) -> Option<bool> {
 
 impl Subject for Load {
     type Kept = Kept;
-    /// Busy time since the exporter started; `None` until there is something to sum.
-    type Sums = Option<Seconds>;
+    type Sums = Sums;
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         let mig_enabled = kept.mig_enabled.seldom(ask, mig_mode);
@@ -71,26 +83,57 @@ impl Subject for Load {
         let (place, moment) = (&mut kept.samples, ask.moment());
         let samples = "utilisation samples";
         let busy = ask.ask(samples, |device| busy_time(device, place, moment, SystemTime::now()));
-        let busy = busy.and_then(|busy| {
+        let (busy, samples) = busy.map_or((None, None), |busy| {
             // What the other samples say holds all the same.
             if let Some(number) = busy.impossible {
                 ask.meaning(samples, number, |_| None::<()>);
             }
-            busy.time
+            (busy.time, busy.samples)
         });
-        Self { utilization, memory_controller, encoder, decoder, jpeg, ofa, busy, mig_enabled }
+        Self { utilization, memory_controller, encoder, decoder, jpeg, ofa, busy, samples, mig_enabled }
     }
 
-    fn add_to(&self, busy: &mut Option<Seconds>, step: Step) {
+    fn add_to(&self, sums: &mut Sums, step: Step) {
         // The driver's own samples cover the gap without holes; the last rate is the next best.
         let rate = self.utilization.map(|rate| Seconds(rate.0 * step.gap.as_secs_f64()));
         if let Some(more) = self.busy.or(rate) {
-            busy.get_or_insert_default().0 += more.0;
+            sums.busy.get_or_insert_default().0 += more.0;
+        }
+        match (&self.samples, self.utilization) {
+            (Some(samples), _) => {
+                sums.shares.add_all(samples.counts, samples.sum);
+                sums.peak.add(step.now, samples.largest);
+            }
+            // Samples were read, and there is none that is newer.
+            (None, _) if self.busy.is_some() => {}
+            (None, Some(rate)) => {
+                sums.shares.add(rate.0);
+                sums.peak.add(step.now, rate);
+            }
+            (None, None) => {}
         }
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        let mut shares = Family::histogram(
+            "gpu_utilization_sample_ratio",
+            "Share of a sample period in which a kernel ran, of all the driver's own samples since the exporter started.",
+        );
+        let mut peak = Family::gauge(
+            "gpu_utilization_max_ratio",
+            "Largest of the driver's own samples of utilisation in the window before this moment.",
+        );
+        for gpu in gpus {
+            if !gpu.sums.shares.is_empty() {
+                gpu.sums.shares.write_to(&mut shares, gpu.labels);
+            }
+            if let Some(largest) = gpu.sums.peak.max(gpu.now) {
+                peak.push(gpu.labels.and([WINDOW_LABEL]), largest);
+            }
+        }
         vec![
+            shares,
+            peak,
             each(
                 Family::gauge(
                     "gpu_utilization_ratio",
@@ -113,7 +156,7 @@ impl Subject for Load {
                     "Time in which a kernel ran, from the driver's own samples, since the exporter started.",
                 ),
                 gpus,
-                |gpu| *gpu.sums,
+                |gpu| gpu.sums.busy,
             ),
             each(
                 Family::gauge("gpu_encoder_utilization_ratio", "Share of time the video encoder was busy."),
@@ -154,17 +197,24 @@ mod tests {
 
     #[test]
     fn the_drivers_samples_count_before_the_last_rate() {
-        let mut busy = None;
+        let mut sums = Sums::default();
         let mut load = Load::default();
         let step = |seconds| Step { now: Instant::now(), gap: Duration::from_secs(seconds) };
-        load.add_to(&mut busy, step(2));
-        assert_eq!(busy, None, "nothing said, nothing summed");
+        load.add_to(&mut sums, step(2));
+        assert_eq!((sums.busy, sums.shares.is_empty()), (None, true), "nothing said, nothing summed");
         load.utilization = Some(Ratio(0.5));
-        load.add_to(&mut busy, step(0));
-        load.add_to(&mut busy, step(2));
-        assert_eq!(busy, Some(Seconds(1.0)));
+        load.add_to(&mut sums, step(0));
+        load.add_to(&mut sums, step(2));
+        assert_eq!(sums.busy, Some(Seconds(1.0)));
+        assert_eq!(sums.peak.max(Instant::now()), Some(Ratio(0.5)));
+        let rates = sums.shares.clone();
         load.busy = Some(Seconds(1.75));
-        load.add_to(&mut busy, step(2));
-        assert_eq!(busy, Some(Seconds(2.75)));
+        load.add_to(&mut sums, step(2));
+        assert_eq!(sums.busy, Some(Seconds(2.75)));
+        assert_eq!(sums.shares, rates, "no sample is newer");
+        load.samples = Some(Samples { counts: [0, 0, 0, 0, 0, 0, 0, 0, 4], sum: 4.0, largest: Ratio(1.0) });
+        load.add_to(&mut sums, step(2));
+        assert_ne!(sums.shares, rates);
+        assert_eq!(sums.peak.max(Instant::now()), Some(Ratio(1.0)));
     }
 }

@@ -1,13 +1,12 @@
 //! Frame buffer memory, and the most of it that was used.
 
-mod peak;
-
 use std::fmt::{self, Debug};
 
-use self::peak::{Peak, WINDOW};
 use crate::family::Family;
 use crate::gpu::delta::readings;
+use crate::gpu::histogram::Histogram;
 use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
+use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::Bytes;
 
@@ -19,6 +18,13 @@ readings! {
         free: Bytes,
         reserved: Bytes,
     }
+}
+
+/// How much of the memory was used.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Use {
+    peak: Peak<Bytes>,
+    shares: Histogram,
 }
 
 /// Sizes as the driver says them, in bytes.
@@ -90,8 +96,7 @@ const PRESENT_CALL: &str = "memory";
 impl Subject for Memory {
     /// Whether it is the machine's.
     type Kept = Cached<bool>;
-    /// Of `used`.
-    type Sums = Peak;
+    type Sums = Use;
 
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self {
         // What a driver says of it all the same is said to be wrong.
@@ -110,21 +115,29 @@ impl Subject for Memory {
         ask.quantity("memory (first version)", Parts::first_version, Parts::memory).unwrap_or_default()
     }
 
-    fn add_to(&self, peak: &mut Peak, step: Step) {
-        if let Some(used) = self.used {
-            peak.add(step.now, used);
+    fn add_to(&self, sums: &mut Use, step: Step) {
+        let Some(used) = self.used else { return };
+        sums.peak.add(step.now, used);
+        if let Some(total) = self.total.filter(|total| total.0 > 0) {
+            sums.shares.add(used.0 as f64 / total.0 as f64);
         }
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let window = format!("{}s", WINDOW.as_secs());
         let mut peak = Family::gauge(
             "gpu_memory_used_max_bytes",
             "Most memory used in the window before this moment, of all samples in it.",
         );
+        let mut shares = Family::histogram(
+            "gpu_memory_used_sample_ratio",
+            "Memory used as a share of all of it, of all samples since the exporter started.",
+        );
         for gpu in gpus {
-            if let Some(bytes) = gpu.sums.max(gpu.now) {
-                peak.push(gpu.labels.and([("window", window.as_str())]), bytes);
+            if let Some(bytes) = gpu.sums.peak.max(gpu.now) {
+                peak.push(gpu.labels.and([WINDOW_LABEL]), bytes);
+            }
+            if !gpu.sums.shares.is_empty() {
+                gpu.sums.shares.write_to(&mut shares, gpu.labels);
             }
         }
         vec![
@@ -150,6 +163,7 @@ impl Subject for Memory {
                 |gpu| gpu.reading.reserved,
             ),
             peak,
+            shares,
         ]
     }
 }

@@ -27,6 +27,8 @@ readings! {
         replays: u64,
         recoveries: u64,
         crc_errors: u64,
+        /// Before Hopper, where `crc_errors` is of flow control digits alone.
+        crc_data_errors: u64,
         /// Since NVLink 5.
         malformed_packets: u64,
         buffer_overruns: u64,
@@ -140,6 +142,7 @@ impl Subject for NvLinks {
                     ("replay", link.replays),
                     ("recovery", link.recoveries),
                     ("crc", link.crc_errors),
+                    ("crc_data", link.crc_data_errors),
                     ("malformed_packet", link.malformed_packets),
                     ("buffer_overrun", link.buffer_overruns),
                     ("receive", link.receive_errors),

@@ -5,6 +5,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
+use crate::gpu::histogram::{SHARES, bucket};
 use crate::gpu::nvml::{Device, Moment, NvmlError, raw};
 use crate::units::{Ratio, Seconds};
 
@@ -35,11 +38,32 @@ impl Place {
     }
 }
 
+/// What the samples since the last sweep say, beside the busy time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Samples {
+    /// How many there are, by their buckets.
+    pub(super) counts: [u32; SHARES.len()],
+    /// Of all their shares.
+    pub(super) sum: f64,
+    /// The largest share.
+    pub(super) largest: Ratio,
+}
+
+impl Samples {
+    fn add(&mut self, share: Ratio) {
+        self.counts[bucket(share.0)] += 1;
+        self.sum += share.0;
+        self.largest.0 = self.largest.0.max(share.0);
+    }
+}
+
 /// Busy time between two sweeps.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Busy {
     /// `None` on the first sweep, which only finds its place in the ring, and where the samples are not read.
     pub(super) time: Option<Seconds>,
+    /// `None` where there is no time, or no sample.
+    pub(super) samples: Option<Samples>,
     /// A number of samples that no ring holds; none of them was read. Or a sample that is no share, in percent; it counts for nothing.
     pub(super) impossible: Option<u32>,
 }
@@ -65,7 +89,7 @@ pub(super) fn busy_time(
     });
     let samples = match read {
         Ok(Ok(samples)) => samples,
-        Ok(Err(count)) => return Ok(Busy { time: None, impossible: Some(count) }),
+        Ok(Err(count)) => return Ok(Busy { impossible: Some(count), ..Busy::default() }),
         Err(NvmlError::NotFound) => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -94,10 +118,14 @@ fn integrate(
     longest_gap: Duration,
 ) -> (Busy, Option<u64>) {
     let (mut busy, mut covered, mut holes, mut last, mut impossible) = (0.0, 0.0, 0.0, start, None);
+    let mut seen: Option<Samples> = None;
     for (time, percent) in samples {
         if let (Some(previous), Some(_)) = (last, start) {
             let Some(step) = time.checked_sub(previous).filter(|step| *step > 0) else { continue };
             let seconds = step as f64 / 1e6;
+            if let Some(share) = Ratio::from_percent(percent) {
+                seen.get_or_insert_default().add(share);
+            }
             if step > LONGEST_STEP_US {
                 holes += if seconds > longest_gap.as_secs_f64() { 0.0 } else { seconds };
             } else if let Some(Ratio(share)) = Ratio::from_percent(percent) {
@@ -110,7 +138,8 @@ fn integrate(
         last = Some(time);
     }
     let mean = if covered > 0.0 { busy / covered } else { 0.0 };
-    (Busy { time: start.map(|_| Seconds(busy + mean * holes)), impossible }, last)
+    let time = start.map(|_| Seconds(busy + mean * holes));
+    (Busy { time, samples: seen, impossible }, last)
 }
 
 #[cfg(test)]
@@ -180,13 +209,20 @@ mod tests {
             (Some(SECOND), &[(900 * SECOND, 9), (901 * SECOND, 100)], Some(1.0), Some(901 * SECOND)),
         ];
         for (start, samples, busy, newest) in cases {
-            let (Busy { time, impossible }, end) =
+            let (Busy { time, samples: seen, impossible }, end) =
                 integrate(start, samples.iter().copied(), Duration::from_mins(2));
             assert_eq!(
                 impossible,
                 samples.iter().map(|(_, percent)| *percent).find(|percent| *percent > 100)
             );
             assert_eq!(time, busy.map(Seconds), "{samples:?}");
+            let newer = samples
+                .iter()
+                .filter(|(time, percent)| start.is_some_and(|start| *time > start) && *percent <= 100);
+            let largest = newer.clone().map(|(_, percent)| *percent).max();
+            assert_eq!(seen.as_ref().map(|seen| seen.largest), largest.and_then(Ratio::from_percent));
+            let counted = seen.map_or(0, |seen| seen.counts.iter().sum::<u32>() as usize);
+            assert_eq!(counted, newer.count(), "{samples:?}");
             assert_eq!(end, newest, "{samples:?}");
         }
     }

@@ -54,6 +54,7 @@ pub(super) struct LinkErrors {
     pub(super) link: u32,
     bandwidth: Option<BytesPerSecond>,
     counters: [Option<u64>; FIELDS.len() - 1],
+    crc_data: Option<u64>,
     counters_of_fifth: [Option<u64>; FIELDS_OF_FIFTH.len()],
 }
 
@@ -62,6 +63,7 @@ impl LinkErrors {
     pub(super) fn write_to(&self, link: &mut Link) {
         link.bandwidth = self.bandwidth;
         [link.replays, link.recoveries, link.crc_errors] = self.counters;
+        link.crc_data_errors = self.crc_data;
         [
             link.malformed_packets,
             link.buffer_overruns,
@@ -95,39 +97,33 @@ pub(super) fn read<'a>(
         .map(|((names, link), values)| {
             let value = |at: usize| values.get(at).copied().flatten();
             let capacity = value(0).filter(|megabytes| *megabytes > 0);
-            LinkErrors {
-                link,
-                bandwidth: capacity.and_then(|megabytes| {
-                    ask.meaning(&names.fields[0], megabytes, BytesPerSecond::from_megabytes)
-                }),
-                counters: counters(ask, names, link, [value(1), value(2), value(3)], is_fifth),
-                counters_of_fifth: std::array::from_fn(|at| value(FIELDS.len() + at)),
-            }
+            let bandwidth = capacity.and_then(|megabytes| {
+                ask.meaning(&names.fields[0], megabytes, BytesPerSecond::from_megabytes)
+            });
+            let fields = [value(1), value(2), value(3)];
+            let is_before_hopper = !is_fifth && fields.iter().all(Option::is_none);
+            let (counters, crc_data) =
+                if is_before_hopper { one_by_one(ask, names, link) } else { (fields, None) };
+            let counters_of_fifth = std::array::from_fn(|at| value(FIELDS.len() + at));
+            LinkErrors { link, bandwidth, counters, crc_data, counters_of_fifth }
         })
         .collect()
 }
 
-/// The three counters. Before Hopper these fields are not there, and the counters are read one by one.
-fn counters(
-    ask: &mut Ask<'_>,
-    names: &ErrorNames,
-    link: u32,
-    fields: [Option<u64>; 3],
-    is_fifth: bool,
-) -> [Option<u64>; 3] {
-    if is_fifth {
-        return fields;
-    }
-    let counters = [ErrorCounter::DlReplay, ErrorCounter::DlRecovery, ErrorCounter::DlCrcFlit];
-    let mut one_by_one = counters.into_iter().zip(&names.fields[1..]);
-    fields.map(|field| {
-        let (counter, name) = one_by_one.next()?;
-        field.or_else(|| {
-            ask.quantity(
-                &format!("{name} (first version)"),
-                |device| device.link_wrapper_for(link).error_counter(counter),
-                count,
-            )
-        })
-    })
+/// The counters of before Hopper: the same three, and one of its own.
+fn one_by_one(ask: &mut Ask<'_>, names: &ErrorNames, link: u32) -> ([Option<u64>; 3], Option<u64>) {
+    let mut read = |name: &str, counter| {
+        ask.quantity(
+            &format!("{name} (first version)"),
+            |device| device.link_wrapper_for(link).error_counter(counter),
+            count,
+        )
+    };
+    let [_, replays, recoveries, crc_errors] = &names.fields;
+    let counters = [
+        read(replays, ErrorCounter::DlReplay),
+        read(recoveries, ErrorCounter::DlRecovery),
+        read(crc_errors, ErrorCounter::DlCrcFlit),
+    ];
+    (counters, read(&format!("CRC errors of data on NVLink {link}"), ErrorCounter::DlCrcData))
 }

@@ -3,17 +3,24 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::units::Bytes;
+/// The window's length in words, as a label has it.
+pub(crate) const WINDOW_LABEL: (&str, &str) = ("window", "60s");
 
 /// The window's length; long enough to cover any usual scrape interval.
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 
 /// Candidates for the maximum, largest first: a smaller reading matters only while newer than all larger ones.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Peak(VecDeque<(Instant, Bytes)>);
+#[derive(Clone, Debug)]
+pub(crate) struct Peak<T>(VecDeque<(Instant, T)>);
 
-impl Peak {
-    pub(crate) fn add(&mut self, now: Instant, value: Bytes) {
+impl<T> Default for Peak<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Copy + PartialOrd> Peak<T> {
+    pub(crate) fn add(&mut self, now: Instant, value: T) {
         while self.0.back().is_some_and(|(_, smaller)| *smaller <= value) {
             self.0.pop_back();
         }
@@ -24,8 +31,8 @@ impl Peak {
     }
 
     /// The maximum of the window that ends `now`.
-    pub(crate) fn max(&self, now: Instant) -> Option<Bytes> {
-        let within = |(at, _): &&(Instant, Bytes)| now.saturating_duration_since(*at) <= WINDOW;
+    pub(crate) fn max(&self, now: Instant) -> Option<T> {
+        let within = |(at, _): &&(Instant, T)| now.saturating_duration_since(*at) <= WINDOW;
         self.0.iter().find(within).map(|(_, value)| *value)
     }
 }
@@ -40,12 +47,12 @@ mod tests {
         let at = |second| start + Duration::from_secs(second);
         let mut peak = Peak::default();
         for (second, value) in [(0, 10), (1, 90), (2, 10), (30, 20), (50, 15)] {
-            peak.add(at(second), Bytes(value));
+            peak.add(at(second), value);
         }
         for (second, expected) in
             [(50, Some(90)), (61, Some(90)), (62, Some(20)), (91, Some(15)), (111, None)]
         {
-            assert_eq!(peak.max(at(second)), expected.map(Bytes), "at {second}");
+            assert_eq!(peak.max(at(second)), expected, "at {second}");
         }
     }
 }
