@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use http_serve::response::whole;
@@ -28,21 +28,26 @@ pub(crate) struct PageWriter {
 impl PageWriter {
     /// The page as these request headers want it.
     pub(crate) fn answer(&self, page: &Page, headers: &HeaderMap) -> Answer {
-        let value = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let format = Format::negotiate(value(header::ACCEPT));
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let format = Format::negotiate(accept);
         let body = page.encode(format, self.last_size.load(Ordering::Relaxed) * 9 / 8);
         self.last_size.store(body.len(), Ordering::Relaxed);
-        let mut answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
-        answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        let body = if accepts_gzip(value(header::ACCEPT_ENCODING)) {
-            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            gzip(body.as_bytes())
-        } else {
-            body.into_bytes()
-        };
-        *answer.body_mut() = Full::from(body);
-        answer
+        packed(whole(StatusCode::OK, format.content_type(), Bytes::new()), body, headers)
     }
+}
+
+/// The answer with this body, compressed where these request headers allow it.
+pub(crate) fn packed(mut answer: Answer, body: String, headers: &HeaderMap) -> Answer {
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let body = if accepts_gzip(accepted) {
+        answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        gzip(body.as_bytes())
+    } else {
+        body.into_bytes()
+    };
+    *answer.body_mut() = Full::from(body);
+    answer
 }
 
 /// Level 1: a page shrinks to a fifth at a small part of what the higher levels cost.
@@ -56,6 +61,7 @@ fn gzip(page: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::family::{Family, Labels};
+    use http::header::HeaderName;
     use http_body_util::BodyExt as _;
     use std::io::Read as _;
     use std::sync::Arc;

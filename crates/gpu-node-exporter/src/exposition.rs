@@ -13,9 +13,12 @@ mod page;
 
 mod classic;
 mod openmetrics;
+
+mod history;
 #[cfg(test)]
 mod oracle;
 
+pub(crate) use history::{History, OPENMETRICS};
 pub(crate) use negotiation::{Format, accepts_gzip};
 pub(crate) use page::{Page, Refused};
 

@@ -27,6 +27,7 @@ mod reading;
 mod frame;
 
 mod probe;
+mod recorder;
 mod snapshot;
 
 mod expected;
@@ -55,6 +56,8 @@ pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
 use self::expected::expects_all_pci_gpus_here;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
+pub(crate) use self::recorder::Recording;
+use self::recorder::SharedRecorder;
 pub(crate) use self::settings::GpuSettings;
 use self::supervisor::{Message, THIS_PROGRAM};
 pub(crate) use self::xid::{Severities, Severity};
@@ -65,6 +68,7 @@ pub(crate) struct Gpu {
     settings: GpuSettings,
     expects_all_pci_gpus: bool,
     published: Arc<ArcSwap<snapshot::Snapshot>>,
+    recorder: SharedRecorder,
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
@@ -78,13 +82,20 @@ impl Gpu {
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
         heap::keep_one_heap();
         let published = Arc::default();
+        let recorder = SharedRecorder::default();
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
-        let (messages, thread) =
-            supervisor::start(settings, THIS_PROGRAM.into(), Arc::clone(&published), expects_all_pci_gpus)?;
+        let (messages, thread) = supervisor::start(
+            settings,
+            THIS_PROGRAM.into(),
+            Arc::clone(&published),
+            recorder.clone(),
+            expects_all_pci_gpus,
+        )?;
         Ok(Self {
             settings: settings.clone(),
             expects_all_pci_gpus,
             published,
+            recorder,
             messages,
             thread: Some(thread),
         })
@@ -98,6 +109,16 @@ impl Gpu {
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,
         })
+    }
+
+    /// The recording of the GPU with this index or UUID.
+    pub(crate) fn recording(&self, gpu: &str) -> Option<Recording> {
+        self.recorder.lock().recording(gpu)
+    }
+
+    /// The GPUs that are recorded: index and UUID.
+    pub(crate) fn recorded(&self) -> Vec<(u32, String)> {
+        self.recorder.lock().gpus()
     }
 
     /// Ends the probe and starts no other, so that an administrator can reset a GPU or change its MIG mode. Blocks

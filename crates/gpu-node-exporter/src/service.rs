@@ -3,6 +3,8 @@
 //! Owns the few paths, which families a scrape gets, and the limit on scrapes at the same time. Leaves out how the page is written
 //! (`answer`), and sockets, TLS and passwords, which are http-serve's.
 
+mod recorder;
+
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +48,7 @@ pub(crate) struct Service {
     gpu: Option<Arc<Gpu>>,
     running: Vec<&'static str>,
     permits: Semaphore,
+    recorder: Arc<Semaphore>,
     metrics: SelfMetrics,
     pages: Arc<PageWriter>,
     /// The refused series that were logged: each once.
@@ -65,6 +68,7 @@ impl Service {
             gpu: gpu.map(Arc::new),
             running,
             permits,
+            recorder: Arc::new(Semaphore::new(1)),
             metrics: SelfMetrics::default(),
             pages: Arc::default(),
             logged: Mutex::default(),
@@ -94,7 +98,7 @@ impl Service {
             return answer;
         }
         match path {
-            "/" | "/-/healthy" | "/-/ready" if !reads => method_not_allowed("GET, HEAD"),
+            "/" | "/-/healthy" | "/-/ready" | "/api/v1/recorder" if !reads => method_not_allowed("GET, HEAD"),
             "/-/gpu/release" | "/-/gpu/acquire" if request.method != Method::POST => {
                 method_not_allowed("POST")
             }
@@ -105,6 +109,7 @@ impl Service {
             "/" => html(StatusCode::OK, landing::page(&self.settings.telemetry_path)),
             "/-/healthy" => text(StatusCode::OK, "healthy\n"),
             "/-/ready" => text(StatusCode::OK, "ready\n"),
+            "/api/v1/recorder" => self.recording(request).await,
             "/-/gpu/release" => self.release_gpu().await,
             "/-/gpu/acquire" => self.acquire_gpu().await,
             _ => text(
@@ -118,7 +123,7 @@ impl Service {
     async fn release_gpu(&self) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
         // It waits for the probe to leave.
-        match apart(move || gpu.release()).await {
+        match apart("gpu-lifecycle", move || gpu.release()).await {
             Ok(Some(true)) => text(
                 StatusCode::OK,
                 "the driver is free (hint: POST /-/gpu/acquire to read the GPUs again)\n",
@@ -134,9 +139,32 @@ impl Service {
     async fn acquire_gpu(&self) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
         // It waits for a place in the supervisor's queue; the supervisor may be busy ending a probe.
-        match apart(move || gpu.acquire()).await {
+        match apart("gpu-lifecycle", move || gpu.acquire()).await {
             // Should it be cut short, the program is ending.
             Ok(_) => text(StatusCode::OK, "the GPUs are read again\n"),
+            Err(error) => no_thread(&error),
+        }
+    }
+
+    /// One at a time: an answer may take tens of megabytes while it is made.
+    async fn recording(&self, request: &request::Parts) -> Answer {
+        let Some(gpu) = self.gpu.clone() else { return no_gpu() };
+        let Ok(permit) = Arc::clone(&self.recorder).try_acquire_owned() else {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "another recording is being written (hint: try again in a second)\n",
+            );
+        };
+        let (query, headers) = (request.uri.query().unwrap_or_default().to_owned(), request.headers.clone());
+        let made = apart("recorder", move || {
+            let _permit = permit;
+            recorder::answer(&gpu, &query, &headers)
+        });
+        match made.await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the recording could not be written (see the log)\n")
+            }
             Err(error) => no_thread(&error),
         }
     }
@@ -230,15 +258,18 @@ fn time_limit(headers: &HeaderMap, longest: Duration) -> Duration {
 }
 
 /// Runs what waits on a thread of its own, and gives its result unless it panics. `Err`: there can be no more threads now.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<Option<T>> {
+async fn apart<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Option<T>> {
     let (tell, told) = oneshot::channel();
     // Nobody waits for it when the peer has hung up.
-    std::thread::Builder::new().name("gpu-lifecycle".to_owned()).spawn(move || drop(tell.send(work())))?;
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || drop(tell.send(work())))?;
     Ok(told.await.ok())
 }
 
 fn no_thread(error: &io::Error) -> Answer {
-    tracing::warn!(%error, "cannot start a thread to release or acquire the GPUs: {error}");
+    tracing::warn!(%error, "cannot start a thread for a request: {error}");
     text(
         StatusCode::SERVICE_UNAVAILABLE,
         format!("cannot start a thread for it: {error} (hint: try again)\n"),

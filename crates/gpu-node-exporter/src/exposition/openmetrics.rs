@@ -34,7 +34,7 @@ pub(super) fn encode(page: &Page, expected: usize) -> String {
     out
 }
 
-fn word(kind: Kind) -> &'static str {
+pub(super) fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
@@ -63,7 +63,7 @@ const UNITS: [&str; 10] =
     ["seconds", "bytes", "celsius", "ratio", "watts", "joules", "hertz", "volts", "amperes", "meters"];
 
 /// The unit of a family whose name ends with one. An info has none.
-fn unit(name: &str, shape: Shape) -> Option<&'static str> {
+pub(super) fn unit(name: &str, shape: Shape) -> Option<&'static str> {
     let (before, last) = name.rsplit_once('_')?;
     let unit = UNITS.into_iter().find(|unit| *unit == last)?;
     (shape.kind != Kind::Info && !before.is_empty()).then_some(unit)

@@ -103,6 +103,11 @@ fn probe(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
             "Probe processes stuck in the driver that could not be ended yet.",
         )
         .with(Labels::NONE, probe.abandoned as u64),
+        Family::gauge(
+            "gpu_recorder_bytes",
+            "Memory of the recordings of GPU readings, which /api/v1/recorder gives out.",
+        )
+        .with(Labels::NONE, snapshot.recorded_bytes as u64),
         restarts,
         stuck,
         oldest,

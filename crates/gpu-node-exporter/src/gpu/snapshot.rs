@@ -43,6 +43,8 @@ pub(super) struct Snapshot {
     /// What the PCI bus has.
     pub(super) pci: Vec<PciGpu>,
     pub(super) probe: ProbeHealth,
+    /// What the recordings of readings take.
+    pub(super) recorded_bytes: usize,
     /// Gaps longer than this (a released driver, a long hang) are not filled with the rate at their end.
     longest_gap: Duration,
 }
@@ -135,6 +137,12 @@ impl Snapshot {
     /// Calls to the GPU at this index do not return, or crash.
     pub(super) fn stuck(&mut self, index: u32) {
         self.has_no_reading(index, Presence::Stuck);
+    }
+
+    /// The UUID of the GPU at this index, if it answered when it was last asked.
+    pub(super) fn answering(&self, index: u32) -> Option<&str> {
+        let answers = |gpu: &&Gpu| gpu.index == index && matches!(gpu.presence, Presence::Up(_));
+        self.gpus.iter().find(answers)?.uuid.as_deref()
     }
 
     /// One that does not answer is known by the index it last had, unless another has that index now.

@@ -41,9 +41,11 @@ use super::expected::is_nothing_expected;
 use super::faults::faults;
 use super::frame::{Frame, GpuSweep, Outcome};
 use super::pci;
+use super::recorder::SharedRecorder;
 use super::restart::Restart;
 use super::settings::GpuSettings;
 use super::snapshot::{Error, Moment, ProbeHealth, ProbeUsage, Snapshot};
+use super::xid::Severity;
 
 /// Frames wait here for the supervisor at most; a probe that is faster waits in its pipe.
 const QUEUE: usize = 16;
@@ -62,6 +64,7 @@ pub(super) fn start(
     settings: &GpuSettings,
     program: PathBuf,
     published: Arc<ArcSwap<Snapshot>>,
+    recorder: SharedRecorder,
     expects_all_pci_gpus: bool,
 ) -> io::Result<(SyncSender<Message>, JoinHandle<()>)> {
     let (sender, messages) = mpsc::sync_channel(QUEUE);
@@ -79,6 +82,7 @@ pub(super) fn start(
         usage: None,
         faults: LastingFaults::default(),
         xid_log: XidLog::default(),
+        recorder,
     };
     let reports = sender.clone();
     if kernel_log::follow(move |report| reports.send(Message::Kernel(report)).is_ok()) {
@@ -105,6 +109,7 @@ struct Supervisor {
     usage: Option<ProbeUsage>,
     faults: LastingFaults,
     xid_log: XidLog,
+    recorder: SharedRecorder,
 }
 
 impl Supervisor {
@@ -176,6 +181,7 @@ impl Supervisor {
                 }
                 Order::Stuck { gpu } => {
                     self.is_changed = true;
+                    self.keep_recording(gpu, "stuck in the driver");
                     self.snapshot.stuck(gpu);
                 }
             }
@@ -269,8 +275,21 @@ impl Supervisor {
     fn told(&mut self, gpu: GpuSweep) {
         self.is_changed = true;
         match gpu.outcome {
-            Outcome::Read(reading) => self.snapshot.read(gpu.index, reading, Instant::now()),
-            Outcome::Failed(reason) => self.snapshot.failed(gpu.index, reason, Instant::now()),
+            Outcome::Read(reading) => {
+                self.recorder.lock().record(gpu.index, &reading, Moment::now().at);
+                self.snapshot.read(gpu.index, reading, Instant::now());
+            }
+            Outcome::Failed(reason) => {
+                self.keep_recording(gpu.index, reason.text());
+                self.snapshot.failed(gpu.index, reason, Instant::now());
+            }
+        }
+    }
+
+    /// A GPU that answered does so no more.
+    fn keep_recording(&self, gpu: u32, why: &str) {
+        if let Some(uuid) = self.snapshot.answering(gpu) {
+            self.recorder.lock().keep(uuid, why.to_owned(), Moment::now().at);
         }
     }
 
@@ -299,6 +318,9 @@ impl Supervisor {
         if let Some(error) = error {
             self.is_changed = true;
             self.xid_log.log(&error, Instant::now());
+            if error.severity == Severity::Fatal {
+                self.recorder.lock().keep(&error.of, error.name(), Moment::now().at);
+            }
         }
     }
 
@@ -357,6 +379,7 @@ impl Supervisor {
     /// Shows scrapes what is known now.
     fn publish(&mut self) {
         self.is_changed = false;
+        self.snapshot.recorded_bytes = self.recorder.lock().size();
         self.published.store(Arc::new(self.snapshot.clone()));
     }
 }

@@ -16,6 +16,7 @@ mod nvlink;
 mod open_files;
 mod performance_counters;
 mod processes;
+mod recorder;
 mod start;
 mod textfile;
 mod time_zone;

@@ -39,6 +39,13 @@ pub(crate) struct Error {
     pub(crate) text: String,
 }
 
+impl Error {
+    /// `XID 79`.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.kind, self.code)
+    }
+}
+
 impl Errors {
     pub(super) fn new(severities: Severities) -> Self {
         Self { severities, ..Self::default() }

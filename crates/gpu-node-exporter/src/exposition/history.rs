@@ -1,0 +1,204 @@
+//! Families over time: the same series at many moments, as Prometheus' API and `OpenMetrics` with timestamps write them.
+//!
+//! The JSON is that of a range query (<https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors>), so that what reads one
+//! reads the other; `promtool tsdb create-blocks-from openmetrics` takes the text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::lines::{write_header, write_number, write_unit};
+use super::openmetrics::{unit, word};
+use super::shape::Shape;
+use crate::family::{Family, Kind, Labels, Number};
+
+/// The content type of the text.
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Series with their past.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    families: BTreeMap<Cow<'static, str>, Past>,
+    samples: usize,
+}
+
+#[derive(Debug)]
+struct Past {
+    help: Cow<'static, str>,
+    kind: Kind,
+    /// By the text of the labels, so that a series is found and their order is the same each time.
+    series: BTreeMap<String, Series>,
+}
+
+#[derive(Debug)]
+struct Series {
+    labels: Labels,
+    /// Seconds since 1970, and the reading then.
+    values: Vec<(f64, Number)>,
+}
+
+impl History {
+    /// Adds what was known at a moment, in seconds since 1970. Moments come in order.
+    pub(crate) fn add(&mut self, at: f64, families: Vec<Family>) {
+        for family in families {
+            let Family { name, help, kind, samples } = family;
+            let past =
+                self.families.entry(name).or_insert_with(|| Past { help, kind, series: BTreeMap::new() });
+            self.samples += samples.len();
+            for sample in samples {
+                if let Some(series) = past.series.get_mut(sample.labels.text()) {
+                    series.values.push((at, sample.value));
+                } else {
+                    let key = sample.labels.text().to_owned();
+                    past.series
+                        .insert(key, Series { labels: sample.labels, values: vec![(at, sample.value)] });
+                }
+            }
+        }
+    }
+
+    /// As `OpenMetrics` 1.0 with a timestamp on each sample.
+    pub(crate) fn openmetrics(&self) -> String {
+        let mut out = String::with_capacity(self.samples * 64);
+        for (full, past) in &self.families {
+            let shape = Shape::own(full, past.kind, std::iter::empty()).unwrap_or(Shape::UNKNOWN);
+            let name = shape.name(full);
+            write_header(&mut out, name, &past.help, true, word(shape.kind));
+            if let Some(unit) = unit(name, shape) {
+                write_unit(&mut out, name, unit);
+            }
+            for (labels, series) in &past.series {
+                for (at, value) in &series.values {
+                    out.push_str(full);
+                    if !labels.is_empty() {
+                        out.extend(["{", labels.as_str(), "}"]);
+                    }
+                    out.push(' ');
+                    write_number(&mut out, *value);
+                    out.extend([" ", &format!("{at:.3}"), "\n"]);
+                }
+            }
+        }
+        out.push_str("# EOF\n");
+        out
+    }
+
+    /// As the answer of a range query, with sentences for people among its warnings.
+    pub(crate) fn json(&self, warnings: &[String]) -> String {
+        let result = self.families.iter().flat_map(|(name, past)| {
+            past.series
+                .values()
+                .map(move |series| Entry { metric: Metric(name, &series.labels), values: &series.values })
+        });
+        let answer = Answer {
+            status: "success",
+            data: Data { result_type: "matrix", result: result.collect() },
+            warnings,
+        };
+        serde_json::to_string(&answer).expect("names, numbers and texts")
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    status: &'static str,
+    data: Data<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    result_type: &'static str,
+    result: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    metric: Metric<'a>,
+    #[serde(serialize_with = "values")]
+    values: &'a [(f64, Number)],
+}
+
+/// `__name__` and the labels.
+struct Metric<'a>(&'a str, &'a Labels);
+
+impl Serialize for Metric<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = std::iter::once(("__name__", Cow::Borrowed(self.0)));
+        serializer.collect_map(name.chain(self.1.iter()))
+    }
+}
+
+/// Numbers are texts in Prometheus' answers: JSON has no NaN.
+fn values<S: Serializer>(values: &[(f64, Number)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(|(at, value)| {
+        let mut text = String::new();
+        write_number(&mut text, *value);
+        (at, text)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history() -> History {
+        let mut history = History::default();
+        let gpu = |index: &str| Labels::new([("gpu", index), ("name", "a \"b\"")]);
+        for (at, watts, joules) in [(1_700_000_000.5, 71.5, 100), (1_700_000_001.5, f64::NAN, 171)] {
+            history.add(
+                at,
+                vec![
+                    Family::gauge("gpu_power_watts", "Power.").with(gpu("0"), Number::Real(watts)),
+                    Family::counter("gpu_energy_joules_total", "Energy.")
+                        .with(gpu("0"), Number::Whole(joules)),
+                ],
+            );
+        }
+        history.add(
+            1_700_000_002.0,
+            vec![Family::gauge("gpu_power_watts", "Power.").with(gpu("1"), Number::Real(3.0))],
+        );
+        history
+    }
+
+    #[test]
+    fn each_sample_has_its_time() {
+        assert_eq!(
+            history().openmetrics(),
+            "# HELP gpu_energy_joules Energy.\n# TYPE gpu_energy_joules counter\n# UNIT gpu_energy_joules joules\n\
+             gpu_energy_joules_total{gpu=\"0\",name=\"a \\\"b\\\"\"} 100 1700000000.500\n\
+             gpu_energy_joules_total{gpu=\"0\",name=\"a \\\"b\\\"\"} 171 1700000001.500\n\
+             # HELP gpu_power_watts Power.\n# TYPE gpu_power_watts gauge\n# UNIT gpu_power_watts watts\n\
+             gpu_power_watts{gpu=\"0\",name=\"a \\\"b\\\"\"} 71.5 1700000000.500\n\
+             gpu_power_watts{gpu=\"0\",name=\"a \\\"b\\\"\"} NaN 1700000001.500\n\
+             gpu_power_watts{gpu=\"1\",name=\"a \\\"b\\\"\"} 3.0 1700000002.000\n\
+             # EOF\n"
+        );
+    }
+
+    #[test]
+    fn json_is_a_range_querys() {
+        let answer: serde_json::Value =
+            serde_json::from_str(&history().json(&["cut".to_owned()])).expect("JSON");
+        assert_eq!(
+            answer,
+            serde_json::json!({
+                "status": "success",
+                "data": { "resultType": "matrix", "result": [
+                    { "metric": { "__name__": "gpu_energy_joules_total", "gpu": "0", "name": "a \"b\"" },
+                      "values": [[1_700_000_000.5, "100"], [1_700_000_001.5, "171"]] },
+                    { "metric": { "__name__": "gpu_power_watts", "gpu": "0", "name": "a \"b\"" },
+                      "values": [[1_700_000_000.5, "71.5"], [1_700_000_001.5, "NaN"]] },
+                    { "metric": { "__name__": "gpu_power_watts", "gpu": "1", "name": "a \"b\"" },
+                      "values": [[1_700_000_002.0, "3.0"]] },
+                ] },
+                "warnings": ["cut"],
+            })
+        );
+        assert!(!history().json(&[]).contains("warnings"));
+    }
+}

@@ -1,0 +1,84 @@
+//! A minute of one GPU's readings: the time and what changed, a line each, packed when the minute is over.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+
+use crate::gpu::delta::Diff as _;
+use crate::gpu::reading::Reading;
+
+/// A block holds so many seconds.
+const SECONDS: f64 = 60.0;
+
+/// Or so many bytes before they are packed.
+const TEXT_LIMIT: usize = 128 << 10;
+
+/// Readings of one minute, packed. The first is whole, so that a block can be read alone.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// When the last was taken, in seconds since 1970.
+    pub(super) until: f64,
+    /// Lines of time and JSON, by DEFLATE (RFC 1951).
+    packed: Box<[u8]>,
+}
+
+impl Block {
+    pub(super) fn size(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// The lines.
+    pub(super) fn text(&self) -> io::Result<String> {
+        let mut text = String::new();
+        DeflateDecoder::new(&*self.packed).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// The minute that is not over.
+#[derive(Debug, Default)]
+pub(super) struct OpenBlock {
+    text: String,
+    from: f64,
+    until: f64,
+    last: Option<Arc<Reading>>,
+}
+
+impl OpenBlock {
+    /// Whether a reading of this time belongs into the next block. A clock set back begins one.
+    pub(super) fn is_full(&self, at: f64) -> bool {
+        self.last.is_some() && (self.text.len() >= TEXT_LIMIT || at - self.from >= SECONDS || at < self.until)
+    }
+
+    pub(super) fn add(&mut self, reading: &Arc<Reading>, at: f64) {
+        if self.last.is_none() {
+            self.from = at;
+        }
+        self.until = at;
+        let changes = match &self.last {
+            Some(last) => reading.diff(last),
+            None => reading.diff(&Reading::default()),
+        };
+        // Plain data; a number that JSON does not have (NaN) costs this one reading.
+        if let Ok(changes) = serde_json::to_string(&changes) {
+            self.text.extend([format!("{at:.3} ").as_str(), &changes, "\n"]);
+            self.last = Some(Arc::clone(reading));
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Packs what there is; `None` when there is nothing.
+    pub(super) fn close(self) -> Option<Block> {
+        self.last?;
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(self.text.as_bytes()).expect("writing to a Vec cannot fail");
+        let packed = encoder.finish().expect("writing to a Vec cannot fail");
+        Some(Block { until: self.until, packed: packed.into() })
+    }
+}

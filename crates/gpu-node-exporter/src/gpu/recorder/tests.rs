@@ -1,0 +1,119 @@
+//! What is recorded, for how long, and what becomes of it.
+
+use super::*;
+use crate::family::Number;
+use crate::units::Watts;
+
+const START: f64 = 1_700_000_000.0;
+
+/// A reading of GPU `A` that draws so much.
+fn reading(watts: f64) -> Arc<Reading> {
+    let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
+    reading.subjects.power.usage = Some(Watts(watts));
+    Arc::new(reading)
+}
+
+/// Records one reading a second, of as many watts as seconds since the start.
+fn record(recorder: &mut Recorder, seconds: std::ops::Range<u32>) {
+    for second in seconds {
+        recorder.record(0, &reading(f64::from(second)), START + f64::from(second));
+    }
+}
+
+/// The sweeps of GPU `A`: seconds since the start, and watts.
+fn played(recorder: &Recorder, since: f64, until: f64, most: usize) -> (Vec<(f64, f64)>, usize) {
+    let mut sweeps = Vec::new();
+    let recording = recorder.recording("A").expect("it is recorded");
+    let left_out = recording.play(START + since, START + until, most, |at, families| {
+        let power = families.iter().find(|family| family.name == "gpu_power_watts").expect("power");
+        let [sample] = &power.samples[..] else { panic!("one sample") };
+        assert_eq!(sample.labels.text(), r#"gpu="0",uuid="A""#);
+        let Number::Real(watts) = sample.value else { panic!("{:?}", sample.value) };
+        sweeps.push((at - START, watts));
+    });
+    (sweeps, left_out)
+}
+
+#[test]
+fn the_last_ten_minutes_are_there() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..1_500);
+    let (sweeps, left_out) = played(&recorder, 0.0, 2_000.0, 10_000);
+    assert_eq!(left_out, 0);
+    assert!((600..=661).contains(&sweeps.len()), "{} sweeps", sweeps.len());
+    assert_eq!(sweeps.last(), Some(&(1_499.0, 1_499.0)));
+    assert!(sweeps.windows(2).all(|pair| (pair[1].0 - pair[0].0 - 1.0).abs() < 0.01), "none is missing");
+    assert!(sweeps.iter().all(|(at, watts)| (at - watts).abs() < 0.01), "each at its time");
+    assert!(recorder.size() < 64 << 10, "{} bytes", recorder.size());
+}
+
+#[test]
+fn a_part_of_it_is_given_and_the_last_of_too_many() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..300);
+    let seconds = |since, until, most| {
+        let (sweeps, left_out) = played(&recorder, since, until, most);
+        (sweeps.first().map(|first| first.0), sweeps.last().map(|last| last.0), left_out)
+    };
+    assert_eq!(seconds(100.0, 200.0, 1_000), (Some(100.0), Some(200.0), 0));
+    assert_eq!(seconds(100.0, 1_000.0, 50), (Some(250.0), Some(299.0), 150));
+    assert_eq!(seconds(400.0, 500.0, 50), (None, None, 0));
+}
+
+#[test]
+fn what_was_before_a_fault_is_kept() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..700);
+    recorder.keep("A", "XID 79".to_owned(), START + 700.0);
+    // What it brings with it does not take its place.
+    recorder.keep("A", "XID 154".to_owned(), START + 701.0);
+    record(&mut recorder, 700..3_000);
+    let recording = recorder.recording("0").expect("by its index");
+    assert_eq!(recording.cause, Some(Cause { what: "XID 79".to_owned(), at: START + 700.0 }));
+    let (sweeps, _) = played(&recorder, 0.0, 5_000.0, 10_000);
+    assert!(sweeps.iter().filter(|(at, _)| *at < 700.0).count() >= 600);
+    assert!(sweeps.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order, none twice");
+    // The next one takes its place.
+    recorder.keep("A", "stuck in the driver".to_owned(), START + 3_000.0);
+    let cause = recorder.recording("A").and_then(|recording| recording.cause);
+    assert_eq!(cause.map(|cause| cause.what).as_deref(), Some("stuck in the driver"));
+    recorder.keep("B", "unknown".to_owned(), START);
+    assert_eq!(recorder.gpus(), [(0, "A".to_owned())]);
+}
+
+/// A lost GPU has no readings that push out what there is, however late somebody asks.
+#[test]
+fn a_gpu_that_says_no_more_keeps_its_last_minutes() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..700);
+    recorder.record(1, &Arc::new(Reading { uuid: "B".to_owned(), ..Reading::default() }), START + 90_000.0);
+    assert!(played(&recorder, 0.0, 100_000.0, 10_000).0.len() >= 600);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut recorder = Recorder::default();
+    let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
+    // Words that do not pack well, ten times a second.
+    for sweep in 0..4_000_u32 {
+        let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        reading.unsupported = (0..30).map(|part| word(u64::from(sweep) * 31 + part)).collect();
+        recorder.record(0, &Arc::new(reading.clone()), START + f64::from(sweep) / 10.0);
+    }
+    // The minute that is not over comes on top.
+    assert!(recorder.size() <= ROOM + (256 << 10), "{} bytes", recorder.size());
+    for gpu in 0..500 {
+        let reading = Reading { uuid: format!("GPU-{gpu}"), ..Reading::default() };
+        recorder.record(gpu, &Arc::new(reading), START);
+    }
+    assert_eq!(recorder.gpus().len(), MOST_GPUS);
+}
+
+#[test]
+fn a_clock_set_back_costs_nothing() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..100);
+    record(&mut recorder, 50..60);
+    let (sweeps, _) = played(&recorder, 0.0, 1_000.0, 10_000);
+    assert_eq!(sweeps.len(), 110);
+}
