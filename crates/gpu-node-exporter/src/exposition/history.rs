@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::lines::{write_header, write_number, write_unit};
-use super::openmetrics::{unit, word};
+use super::openmetrics::{unit, with_canonical_bounds, word};
 use super::shape::Shape;
 use crate::family::{Family, Kind, Labels, Number};
 
@@ -27,8 +27,8 @@ pub(crate) struct History {
 struct Past {
     help: Cow<'static, str>,
     kind: Kind,
-    /// By the text of the labels, so that a series is found and their order is the same each time.
-    series: BTreeMap<String, Series>,
+    /// By what their names end with (`_bucket` of a histogram) and the text of their labels, so that their order is the same each time.
+    series: BTreeMap<(&'static str, String), Series>,
 }
 
 #[derive(Debug)]
@@ -47,13 +47,9 @@ impl History {
                 self.families.entry(name).or_insert_with(|| Past { help, kind, series: BTreeMap::new() });
             self.samples += samples.len();
             for sample in samples {
-                if let Some(series) = past.series.get_mut(sample.labels.text()) {
-                    series.values.push((at, sample.value));
-                } else {
-                    let key = sample.labels.text().to_owned();
-                    past.series
-                        .insert(key, Series { labels: sample.labels, values: vec![(at, sample.value)] });
-                }
+                let key = (sample.suffix, sample.labels.text().to_owned());
+                let empty = || Series { labels: sample.labels, values: Vec::new() };
+                past.series.entry(key).or_insert_with(empty).values.push((at, sample.value));
             }
         }
     }
@@ -68,11 +64,12 @@ impl History {
             if let Some(unit) = unit(name, shape) {
                 write_unit(&mut out, name, unit);
             }
-            for (labels, series) in &past.series {
+            for ((suffix, _), series) in &past.series {
+                let labels = with_canonical_bounds(&series.labels);
                 for (at, value) in &series.values {
-                    out.push_str(full);
-                    if !labels.is_empty() {
-                        out.extend(["{", labels.as_str(), "}"]);
+                    out.extend([&**full, *suffix]);
+                    if !labels.text().is_empty() {
+                        out.extend(["{", labels.text(), "}"]);
                     }
                     out.push(' ');
                     write_number(&mut out, *value);
@@ -87,9 +84,10 @@ impl History {
     /// As the answer of a range query, with sentences for people among its warnings.
     pub(crate) fn json(&self, warnings: &[String]) -> String {
         let result = self.families.iter().flat_map(|(name, past)| {
-            past.series
-                .values()
-                .map(move |series| Entry { metric: Metric(name, &series.labels), values: &series.values })
+            past.series.iter().map(move |((suffix, _), series)| Entry {
+                metric: Metric { name, suffix, labels: &series.labels },
+                values: &series.values,
+            })
         });
         let answer = Answer {
             status: "success",
@@ -123,12 +121,16 @@ struct Entry<'a> {
 }
 
 /// `__name__` and the labels.
-struct Metric<'a>(&'a str, &'a Labels);
+struct Metric<'a> {
+    name: &'a str,
+    suffix: &'static str,
+    labels: &'a Labels,
+}
 
 impl Serialize for Metric<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = std::iter::once(("__name__", Cow::Borrowed(self.0)));
-        serializer.collect_map(name.chain(self.1.iter()))
+        let name = std::iter::once(("__name__", format!("{}{}", self.name, self.suffix).into()));
+        serializer.collect_map(name.chain(self.labels.iter()))
     }
 }
 
@@ -144,6 +146,7 @@ fn values<S: Serializer>(values: &[(f64, Number)], serializer: S) -> Result<S::O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::Sample;
 
     fn history() -> History {
         let mut history = History::default();
@@ -178,6 +181,23 @@ mod tests {
              gpu_power_watts{gpu=\"1\",name=\"a \\\"b\\\"\"} 3.0 1700000002.000\n\
              # EOF\n"
         );
+    }
+
+    #[test]
+    fn a_histogram_is_written_under_its_names() {
+        let mut history = History::default();
+        let mut family = Family::histogram("gpu_utilization_samples_ratio", "Samples.");
+        for (suffix, labels) in
+            [("_bucket", Labels::new([("gpu", "0"), ("le", "1")])), ("_count", Labels::new([("gpu", "0")]))]
+        {
+            family.samples.push(Sample { suffix, labels, value: 3_u64.into() });
+        }
+        history.add(1_700_000_000.0, vec![family]);
+        let text = history.openmetrics();
+        assert!(text.contains("# TYPE gpu_utilization_samples_ratio histogram\n"), "{text}");
+        assert!(text.contains("_samples_ratio_bucket{gpu=\"0\",le=\"1.0\"} 3 1700000000.000\n"), "{text}");
+        assert!(text.contains("_samples_ratio_count{gpu=\"0\"} 3 1700000000.000\n"), "{text}");
+        assert!(history.json(&[]).contains("\"__name__\":\"gpu_utilization_samples_ratio_bucket\""));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn word(kind: Kind) -> &'static str {
 }
 
 /// The numbers in `le` and `quantile` must be in the format's canonical form: `1.0`, not `1`.
-fn with_canonical_bounds(labels: &Labels) -> Labels {
+pub(super) fn with_canonical_bounds(labels: &Labels) -> Labels {
     Labels::new(labels.iter().map(|(name, value)| match value.parse() {
         Ok(bound) if name == "le" || name == "quantile" => {
             let mut canonical = String::new();
