@@ -19,4 +19,5 @@ mod processes;
 mod recorder;
 mod start;
 mod textfile;
+mod three_answers;
 mod time_zone;

@@ -30,7 +30,7 @@ pub(crate) use self::memory::{
     memory, pending_repairs, retired_pages, row_remapper_histogram, sram_errors, unrepairable_memory,
 };
 pub(crate) use self::mig::gpu_instance_id;
-pub(crate) use self::modes::{WorkloadPowerProfiles, addressing_mode, workload_power_profiles};
+pub(crate) use self::modes::{WorkloadPowerProfiles, addressing_mode, architecture, workload_power_profiles};
 pub(super) use self::modes::{confidential_computing, driver_branch};
 pub(crate) use self::processes::{ListedProcess, ProcessList, ProcessSample, process_samples, processes};
 pub(crate) use self::samples::{utilization_sample_count, utilization_samples};

@@ -2,7 +2,7 @@
 
 use crate::family::{Family, Labels};
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, Device};
+use crate::gpu::nvml::{Ask, Cached, Device, raw};
 use crate::gpu::pci;
 use crate::gpu::subject::{Shown, Subject, known_labels};
 
@@ -39,9 +39,7 @@ impl Subject for Identity {
             pci_bus_id: ask.ask("PCI address", Device::pci_info).map(|pci| pci::sysfs_address(&pci.bus_id)),
             name: ask.ask("name", Device::name),
             brand: ask.ask("brand", Device::brand).map(|brand| format!("{brand:?}")),
-            architecture: ask
-                .ask("architecture", Device::architecture)
-                .map(|architecture| architecture.to_string()),
+            architecture: ask.quantity("architecture", raw::architecture, architecture_of),
             compute_capability: ask.quantity(
                 "compute capability",
                 |device| device.cuda_compute_capability().map(|version| (version.major, version.minor)),
@@ -63,6 +61,29 @@ impl Subject for Identity {
     fn families(_gpus: &[Shown<'_, Self>]) -> Vec<Family> {
         Vec::new()
     }
+}
+
+/// The architectures by number, from 2 on (`NVML_DEVICE_ARCH_…` of nvml.h 13.3).
+const ARCHITECTURES: [&str; 12] = [
+    "Kepler",
+    "Maxwell",
+    "Pascal",
+    "Volta",
+    "Turing",
+    "Ampere",
+    "Ada",
+    "Hopper",
+    "Blackwell",
+    "11",
+    "12",
+    "Rubin",
+];
+
+/// The architecture's name; one that is newer than this program has its number for a name. `None` is what the driver does not know.
+fn architecture_of(number: u32) -> Option<String> {
+    let name = number.checked_sub(2).and_then(|at| ARCHITECTURES.get(at as usize));
+    let is_known = number != u32::MAX;
+    is_known.then(|| name.map_or_else(|| number.to_string(), |name| (*name).to_owned()))
 }
 
 /// What each GPU is, by what it said when it last answered.
@@ -87,4 +108,24 @@ pub(crate) fn info<'a>(gpus: impl Iterator<Item = (Labels, &'a Identity)>) -> Fa
         info.push(known_labels(&labels, more), 1_u64);
     }
     info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_architecture_that_is_newer_has_its_number_for_a_name() {
+        for (number, expected) in [
+            (2, Some("Kepler")),
+            (9, Some("Hopper")),
+            (10, Some("Blackwell")),
+            (13, Some("Rubin")),
+            (14, Some("14")),
+            (0, Some("0")),
+            (u32::MAX, None),
+        ] {
+            assert_eq!(architecture_of(number).as_deref(), expected, "{number}");
+        }
+    }
 }

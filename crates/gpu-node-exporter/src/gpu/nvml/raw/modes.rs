@@ -6,6 +6,12 @@ use nvml_wrapper_sys::bindings as nvml;
 
 use super::{get, version};
 
+/// `NVML_DEVICE_ARCH_…`, also one that is newer than the wrapper.
+pub(crate) fn architecture(device: &Device<'_>) -> Result<u32, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetArchitecture.as_ref())?;
+    get(device, *call, 0)
+}
+
 /// `nvmlDeviceAddressingModeType_t`: 0 none, 1 HMM, 2 ATS.
 pub(crate) fn addressing_mode(device: &Device<'_>) -> Result<u32, NvmlError> {
     let call = nvml_sym(device.nvml().lib().nvmlDeviceGetAddressingMode.as_ref())?;
