@@ -58,6 +58,10 @@ const FIELDS: &[(u32, u32, u32)] = &[
     (301, u32::MAX, 595),
 ];
 
+/// Metrics of performance counters that are younger than these (R520): from this number to this, with the branch that brought them.
+const METRICS: &[(u32, u32, u32)] =
+    &[(51, 51, 560), (100, 209, 575), (212, 247, 610), (248, 296, 595), (297, 332, 610)];
+
 /// The fields whose numbers were given anew twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Renumbered {
@@ -97,10 +101,17 @@ impl Generation {
 
     /// Whether the driver has a field of this number.
     pub(crate) fn has_field(self, id: u32) -> bool {
-        FIELDS
-            .iter()
-            .find(|(first, last, _)| (*first..=*last).contains(&id))
-            .is_none_or(|(_, _, since)| self.branch >= *since)
+        self.has(FIELDS, id)
+    }
+
+    /// Whether the driver has a metric of this number.
+    pub(crate) fn has_metric(self, id: u32) -> bool {
+        self.has(METRICS, id)
+    }
+
+    fn has(self, table: &[(u32, u32, u32)], id: u32) -> bool {
+        let row = table.iter().find(|(first, last, _)| (*first..=*last).contains(&id));
+        row.is_none_or(|(_, _, since)| self.branch >= *since)
     }
 
     /// What a number from 251 to 273 means: power smoothing first, then times and power smoothing, then power smoothing and times

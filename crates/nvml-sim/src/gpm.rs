@@ -27,6 +27,9 @@ const PCIE_RECEIVE: f64 = 6e9;
 const NVLINK_TRANSMIT: f64 = 8e9;
 const NVLINK_RECEIVE: f64 = 7e9;
 
+/// Cycles of all SMs in a second.
+const SM_CYCLES: f64 = 132.0 * 1.98e9;
+
 const MIB: f64 = 1_048_576.0;
 
 impl Reading {
@@ -53,6 +56,8 @@ impl Reading {
         // Some microseconds early are on time.
         let activity =
             if seconds < REFRESH - 0.005 { f64::NAN } else { (after.busy - before.busy) / seconds };
+        // An SM of Hopper's has a clock of some GHz; there are 132.
+        let cycles = |share: f64| Ok(after.busy * share * SM_CYCLES);
         let percent = |share: f64| Ok(activity * share * 100.0);
         let traffic = |bytes: f64| Ok(activity * bytes * after.share / MIB);
         match id {
@@ -69,6 +74,13 @@ impl Reading {
             12 | 30..=36 => percent(0.2),
             // Other operations, seven decoders of pictures, and one engine for optical flow.
             6 | 8 | 9 | 11 | 40..=46 | 50 => percent(0.0),
+            248 => Ok(after.t * SM_CYCLES),
+            249 => cycles(0.9),
+            250 | 252 => cycles(0.5),
+            251 | 253 | 254 | 258 => cycles(0.0),
+            257 => cycles(0.1),
+            259 => cycles(0.2),
+            260 => cycles(0.05),
             60 => traffic(NVLINK_RECEIVE * f64::from(after.links)),
             61 => traffic(NVLINK_TRANSMIT * f64::from(after.links)),
             _ => Err(NOT_SUPPORTED),

@@ -23,6 +23,6 @@ pub(crate) use self::cached::Cached;
 pub(crate) use self::events::XidEvents;
 pub(crate) use self::fields::{Field, Part};
 pub(crate) use self::library::Library;
-pub(crate) use self::numbering::ClockEventTimes;
+pub(crate) use self::numbering::{ClockEventTimes, driver_branch};
 pub(crate) use self::support::Support;
 pub(crate) use self::value::{Value, count, flag};

@@ -6,6 +6,7 @@ use std::os::raw::c_uint;
 use nvml_wrapper_sys::bindings as nvml;
 
 use super::call::{read, read_numbers};
+use super::library::library;
 use super::output::{code, give};
 use crate::gpm::{self, Reading};
 use crate::machine::Code;
@@ -69,6 +70,12 @@ unsafe extern "C" fn nvmlGpmMetricsGet(request: *mut nvml::nvmlGpmMetricsGet_t) 
         let first = request.byte_add(offset_of!(nvml::nvmlGpmMetricsGet_t, metrics));
         std::slice::from_raw_parts_mut(first.cast::<nvml::nvmlGpmMetric_t>(), count as usize)
     };
+    let Ok(library) = library() else { return INVALID };
+    let generation = library.scenario.driver.generation();
+    // Nobody has seen what a driver does about a metric that it does not know: here it refuses all for it.
+    if metrics.iter().any(|metric| !generation.has_metric(metric.metricId)) {
+        return INVALID;
+    }
     for metric in metrics {
         let answer = Reading::metric(metric.metricId, *before, *after);
         metric.value = answer.unwrap_or(0.0);

@@ -15,16 +15,25 @@ pub(crate) struct ClockEventTimes {
     pub(crate) power_brake: u32,
 }
 
+/// The branch of the driver at hand: 580 of 580.82.07. 0 where it is no number.
+pub(crate) fn driver_branch(device: &Device<'_>) -> Result<u32, NvmlError> {
+    device.nvml().sys_driver_version().map(|version| parts(&version).0)
+}
+
+/// Branch and update of a version such as `580.82.07`. A part that is no number counts as 0.
+fn parts(version: &str) -> (u32, u32) {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
 impl ClockEventTimes {
     /// Their numbers on the driver at hand; `None` before R575, which counts none of them.
     pub(crate) fn here(device: &Device<'_>) -> Result<Option<Self>, NvmlError> {
         device.nvml().sys_driver_version().map(|version| Self::of(&version))
     }
 
-    /// Of a version such as `580.82.07`. A part that is no number counts as 0.
     fn of(version: &str) -> Option<Self> {
-        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-        let first = match (parts.next()?, parts.next().unwrap_or(0)) {
+        let first = match parts(version) {
             (branch, _) if branch < 575 => return None,
             (branch, update) if (branch, update) < (580, 82) => 251,
             _ => 269,

@@ -4,15 +4,17 @@
 //! Shares are of cycles, not of time, so that they lean to the time with the higher clock. One profiler at a time can have these
 //! counters: beside DCGM or Nsight they may fail.
 
+mod cycles;
 mod sampler;
 
 use super::load::mig_mode;
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::nvml::{Ask, Cached, flag, raw};
+use crate::gpu::nvml::{Ask, Cached, driver_branch, flag, raw};
 use crate::gpu::subject::{Shown, Subject, each, each_by};
 use crate::units::{BytesPerSecond, Ratio};
 
+use self::cycles::Cycles;
 pub(super) use self::sampler::{Metric, Sampler, Source};
 
 readings! {
@@ -41,36 +43,41 @@ readings! {
         jpeg_decoders: Vec<Option<Ratio>>,
         optical_flow: Vec<Option<Ratio>>,
         encoders: Vec<Option<Ratio>>,
+        cycles: Cycles,
     }
 }
 
 /// Shares of what the SMs and the memory could do, in the order in which they are taken.
 pub(super) const SHARES: [Metric; 13] = [
-    Metric { name: "graphics activity", id: 1 },
-    Metric { name: "SM activity", id: 2 },
-    Metric { name: "SM occupancy", id: 3 },
-    Metric { name: "integer activity", id: 4 },
-    Metric { name: "tensor activity", id: 5 },
-    Metric { name: "tensor activity (DFMA)", id: 6 },
-    Metric { name: "tensor activity (HMMA)", id: 7 },
-    Metric { name: "tensor activity (DMMA)", id: 8 },
-    Metric { name: "tensor activity (IMMA)", id: 9 },
-    Metric { name: "DRAM activity", id: 10 },
-    Metric { name: "FP64 activity", id: 11 },
-    Metric { name: "FP32 activity", id: 12 },
-    Metric { name: "FP16 activity", id: 13 },
+    Metric { name: "graphics activity", id: Some(1) },
+    Metric { name: "SM activity", id: Some(2) },
+    Metric { name: "SM occupancy", id: Some(3) },
+    Metric { name: "integer activity", id: Some(4) },
+    Metric { name: "tensor activity", id: Some(5) },
+    Metric { name: "tensor activity (DFMA)", id: Some(6) },
+    Metric { name: "tensor activity (HMMA)", id: Some(7) },
+    Metric { name: "tensor activity (DMMA)", id: Some(8) },
+    Metric { name: "tensor activity (IMMA)", id: Some(9) },
+    Metric { name: "DRAM activity", id: Some(10) },
+    Metric { name: "FP64 activity", id: Some(11) },
+    Metric { name: "FP32 activity", id: Some(12) },
+    Metric { name: "FP16 activity", id: Some(13) },
 ];
 
 /// Traffic: over PCIe sent and received, over all links of NVLink sent and received.
 const TRAFFIC: [Metric; 4] = [
-    Metric { name: "PCIe traffic sent", id: 20 },
-    Metric { name: "PCIe traffic received", id: 21 },
-    Metric { name: "NVLink traffic sent", id: 61 },
-    Metric { name: "NVLink traffic received", id: 60 },
+    Metric { name: "PCIe traffic sent", id: Some(20) },
+    Metric { name: "PCIe traffic received", id: Some(21) },
+    Metric { name: "NVLink traffic sent", id: Some(61) },
+    Metric { name: "NVLink traffic received", id: Some(60) },
 ];
 
 /// Engines of one kind: the number of the first, and their names.
 type Engines<const N: usize> = (u32, [&'static str; N]);
+
+/// The driver branches that have metrics first which are younger than GPM: the second optical flow engine and the encoders.
+const SECOND_OPTICAL_FLOW_SINCE: u32 = 560;
+const ENCODERS_SINCE: u32 = 575;
 
 const DECODERS: Engines<8> = (
     30,
@@ -97,6 +104,7 @@ const ENCODERS: Engines<4> = (166, ["encoder 0", "encoder 1", "encoder 2", "enco
 pub(crate) struct Kept {
     is_supported: Cached<Option<bool>>,
     is_divided: Cached<Option<bool>>,
+    branch: Cached<Option<u32>>,
     metrics: Vec<Metric>,
     sampler: Sampler,
 }
@@ -113,8 +121,9 @@ impl Subject for Gpm {
         if supported != Some(true) || is_divided {
             return Self { supported, ..Self::default() };
         }
+        let branch = kept.branch.once(ask, |ask| ask.ask("driver branch", driver_branch));
         if kept.metrics.is_empty() {
-            kept.metrics = metrics();
+            kept.metrics = metrics(branch.unwrap_or(0));
         }
         let measured = kept.sampler.measure(ask, Source::Gpu, &kept.metrics);
         let mut measured = kept.metrics.iter().zip(measured);
@@ -128,6 +137,7 @@ impl Subject for Gpm {
         let jpeg_decoders = engines(shares(JPEG_DECODERS.1.len()));
         let optical_flow = engines(shares(OPTICAL_FLOW.1.len()));
         let encoders = engines(shares(ENCODERS.1.len()));
+        let cycles = cycles::read(ask, measured.by_ref().take(cycles::COUNT));
         let traffic: Vec<_> = measured
             .map(|(metric, mebibytes)| ask.meaning(metric.name, mebibytes?, BytesPerSecond::from_mebibytes))
             .collect();
@@ -155,6 +165,7 @@ impl Subject for Gpm {
             jpeg_decoders,
             optical_flow,
             encoders,
+            cycles,
         }
     }
 
@@ -165,7 +176,7 @@ impl Subject for Gpm {
         let traffic = |name: &'static str, help: &'static str, of: fn(&Self) -> Option<BytesPerSecond>| {
             each(Family::gauge(name, help), gpus, |gpu| of(gpu.reading))
         };
-        vec![
+        let mut families = vec![
             each(
                 Family::gauge(
                     "gpu_gpm_supported",
@@ -262,7 +273,9 @@ impl Subject for Gpm {
                 gpus,
                 |gpm| gpm.encoders.as_ref(),
             ),
-        ]
+        ];
+        families.extend(cycles::families(gpus));
+        families
     }
 }
 
@@ -272,18 +285,22 @@ pub(super) fn is_supported(ask: &mut Ask<'_>) -> Option<bool> {
     answer.or_else(|| ask.lacks("GPM").then_some(false))
 }
 
-/// All metrics, in the order in which [`Gpm::read`] takes them.
-fn metrics() -> Vec<Metric> {
+/// All metrics, in the order in which [`Gpm::read`] takes them. Those that a driver of this branch does not know have no number.
+fn metrics(branch: u32) -> Vec<Metric> {
     fn engines<const N: usize>((first, names): Engines<N>) -> impl Iterator<Item = Metric> {
-        (first..).zip(names).map(|(id, name)| Metric { name, id })
+        (first..).zip(names).map(|(id, name)| Metric { name, id: Some(id) })
     }
+    let old = |metric| (metric, 0);
     SHARES
         .into_iter()
-        .chain(engines(DECODERS))
-        .chain(engines(JPEG_DECODERS))
-        .chain(engines(OPTICAL_FLOW))
-        .chain(engines(ENCODERS))
-        .chain(TRAFFIC)
+        .map(old)
+        .chain(engines(DECODERS).map(old))
+        .chain(engines(JPEG_DECODERS).map(old))
+        .chain(engines(OPTICAL_FLOW).zip([0, SECOND_OPTICAL_FLOW_SINCE]))
+        .chain(engines(ENCODERS).map(|metric| (metric, ENCODERS_SINCE)))
+        .chain(cycles::metrics())
+        .chain(TRAFFIC.into_iter().map(old))
+        .map(|(metric, since)| Metric { id: metric.id.filter(|_| branch >= since), ..metric })
         .collect()
 }
 
@@ -323,13 +340,23 @@ mod tests {
 
     #[test]
     fn a_metric_is_asked_for_once_and_fits_the_oldest_driver_with_gpm() {
-        let metrics = metrics();
-        let mut ids: Vec<_> = metrics.iter().map(|metric| metric.id).collect();
+        let metrics = metrics(u32::MAX);
+        let mut ids: Vec<_> = metrics.iter().filter_map(|metric| metric.id).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), metrics.len());
         // nvml.h 11.8 has room for 98 metrics.
         assert!(metrics.len() <= 98);
+    }
+
+    #[test]
+    fn a_driver_is_asked_for_no_metric_that_is_younger() {
+        let youngest = |branch| metrics(branch).into_iter().filter_map(|metric| metric.id).max();
+        for (branch, expected) in [(0, 61), (520, 61), (560, 61), (575, 169), (590, 169), (595, 260)] {
+            assert_eq!(youngest(branch), Some(expected), "{branch}");
+        }
+        let has_second = |branch| metrics(branch).iter().any(|metric| metric.id == Some(51));
+        assert_eq!([555, 560].map(has_second), [false, true]);
     }
 
     #[test]

@@ -57,8 +57,8 @@ fn turn(last: Option<(Instant, u32)>, moment: Moment) -> Turn {
 pub(in crate::gpu::reading) struct Metric {
     /// The reading's name for people.
     pub(in crate::gpu::reading) name: &'static str,
-    /// Its number in nvml.h (`NVML_GPM_METRIC_…`).
-    pub(in crate::gpu::reading) id: u32,
+    /// Its number in nvml.h (`NVML_GPM_METRIC_…`); `None` on a driver that is older than it, and might refuse the others for it.
+    pub(in crate::gpu::reading) id: Option<u32>,
 }
 
 /// Whose counters are read.
@@ -148,8 +148,11 @@ fn compare(
     (before, after): (&GpmSample, &GpmSample),
     measured: &mut [Option<f64>],
 ) {
-    let asked: Vec<_> = (0..metrics.len()).filter(|at| !ask.lacks(metrics[*at].name)).collect();
-    let ids: Vec<_> = asked.iter().map(|at| metrics[*at].id).collect();
+    let (asked, ids): (Vec<_>, Vec<_>) = (0..)
+        .zip(metrics)
+        .filter(|(_, metric)| !ask.lacks(metric.name))
+        .filter_map(|(at, metric): (usize, _)| Some((at, metric.id?)))
+        .unzip();
     let answers = source.ask(ask, "GPM metrics", |device| raw::gpm_metrics(device, before, after, &ids));
     for (at, answer) in asked.into_iter().zip(answers.into_iter().flatten()) {
         measured[at] = source.ask(ask, metrics[at].name, |_| answer).filter(|value| !value.is_nan());
