@@ -12,15 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_serve::{BindError, Limits, Server, ServerConfig, Stop};
+use http_serve::{BindError, Limits, ListenAddress, Server, ServerConfig, Stop};
 
-use crate::args::{self, Command, Refused, Settings, WebSettings};
+use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
-use crate::gpu::{self, Gpu};
+use crate::dcgm_service::DcgmService;
+use crate::gpu::{self, Counters, DcgmSettings, Gpu};
 use crate::scrape::Scraper;
 use crate::self_metrics::ProcessCollector;
 use crate::service::{Service, ServiceSettings};
-use crate::{check, descriptors, logging};
+use crate::{check, dcgm, descriptors, logging};
 
 /// The command line, or a file or port it names, cannot be used.
 const USAGE: u8 = 2;
@@ -106,8 +107,21 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
+    let second = match second_face(&settings).await {
+        Ok(second) => second,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!("{mistake}");
+            }
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
     // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
+    let second = second.zip(gpu.as_ref()).map(|(second, gpu)| {
+        let face = gpu.dcgm(&second.settings, second.counters, dcgm::hostname());
+        (second.server, Arc::new(DcgmService::new(face)))
+    });
     // The GPU's collector reads what the probe's supervisor keeps in memory.
     let mut collectors: Vec<_> = gpu.iter().map(|gpu| (WaitsFor::Nothing, gpu.collector())).collect();
     if settings.web.exporter_metrics {
@@ -141,17 +155,61 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }
     });
-    stop.or_leave(server.serve(handler, stop.requested(), DRAIN)).await;
+    let first = server.serve(handler, stop.requested(), DRAIN);
+    let Some((server, service)) = second else {
+        stop.or_leave(first).await;
+        return Ok(ExitCode::SUCCESS);
+    };
+    for address in server.local_addresses() {
+        tracing::info!(%address, "the GPUs are under dcgm-exporter's names at {address}");
+    }
+    let handler = tower::service_fn(move |request: http::Request<_>| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0)) }
+    });
+    let both = async { tokio::join!(first, server.serve(handler, stop.requested(), DRAIN)) };
+    stop.or_leave(both).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The second face before there are GPUs to show.
+struct SecondFace {
+    server: Server,
+    settings: DcgmSettings,
+    counters: Counters,
+}
+
+/// Reads its counters file and opens its sockets, behind the same web configuration; or says all that is wrong.
+async fn second_face(settings: &Settings) -> Result<Option<SecondFace>, Vec<String>> {
+    let Some(DcgmListener { listen, settings: face }) = &settings.dcgm else { return Ok(None) };
+    let (counters, findings) = dcgm::counters(face);
+    for warning in &findings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut mistakes = findings.mistakes;
+    match Server::bind(config(&settings.web, listen)).await {
+        Ok(server) if mistakes.is_empty() => {
+            return Ok(Some(SecondFace { server, settings: face.clone(), counters }));
+        }
+        Ok(_) => {}
+        Err(error) => mistakes.extend(error.to_string().lines().map(str::to_owned)),
+    }
+    Err(mistakes)
+}
+
+/// What all listeners have in common.
+fn config(web: &WebSettings, listen: &[ListenAddress]) -> ServerConfig {
+    let mut config = ServerConfig::listening_on(listen.to_vec());
+    config.web_config.clone_from(&web.config_file);
+    config.allowed_sources.clone_from(&web.allowed_sources);
+    config.allowed_hosts.clone_from(&web.allowed_hosts);
+    config
 }
 
 /// Opens every socket, or says all that is wrong with the web configuration and the addresses.
 async fn bind(web: &WebSettings) -> Result<Server, Vec<String>> {
     let mut mistakes = Vec::new();
-    let mut config = ServerConfig::listening_on(web.listen.clone());
-    config.web_config.clone_from(&web.config_file);
-    config.allowed_sources.clone_from(&web.allowed_sources);
-    config.allowed_hosts.clone_from(&web.allowed_hosts);
+    let mut config = config(web, &web.listen);
     if let Some(Err(error)) = web.config_file.as_deref().map(http_serve::validate) {
         mistakes.push(error.to_string());
         config.web_config = None;

@@ -11,10 +11,12 @@ use crate::gpu::GpuSettings;
 use crate::host::{self, Host};
 use crate::logging::{self, LogSettings};
 
+mod dcgm;
 mod gpu;
 mod node_exporter;
 mod web;
 
+pub(crate) use dcgm::DcgmListener;
 pub(crate) use node_exporter::absent_collectors;
 pub(crate) use web::WebSettings;
 
@@ -48,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) host: Host,
     /// `None` with `--no-collector.gpu`.
     pub(crate) gpu: Option<GpuSettings>,
+    /// `None` without `--dcgm.listen-address`.
+    pub(crate) dcgm: Option<DcgmListener>,
     /// How to log.
     pub(crate) log: LogSettings,
     /// What is accepted but should be known, one sentence each.
@@ -91,6 +95,7 @@ fn grammar() -> Grammar {
     add(&host::root::FLAGS, "Where to read");
     add(&[&DISABLE_DEFAULTS], COLLECTORS);
     add(&gpu::FLAGS, GPU);
+    add(&dcgm::FLAGS, "GPU, under dcgm-exporter's names");
     add(&logging::FLAGS, PROGRAM);
     add(&[&CHECK], PROGRAM);
     Host::add_flags(&mut grammar, COLLECTORS);
@@ -103,10 +108,11 @@ fn settings(flags: &mut Flags) -> Settings {
     let web = WebSettings::new(flags);
     let host = Host::new(flags);
     let gpu = gpu::settings(flags, &host.root.sys);
+    let dcgm = dcgm::listener(flags, gpu.is_some());
     let log = LogSettings::new(flags);
     let mut warnings = std::mem::take(&mut flags.warnings);
     warnings.extend(node_exporter::warnings(flags));
-    Settings { web, host, gpu, log, warnings }
+    Settings { web, host, gpu, dcgm, log, warnings }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::args::Settings;
+use crate::dcgm;
 use crate::gpu::{self, Verdict};
 use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
@@ -40,6 +41,15 @@ pub(crate) async fn run(settings: Settings, output: impl Write) -> io::Result<bo
         match http_serve::validate(file) {
             Ok(()) => report.line("ok", "web", &format!("{} is valid", file.display()))?,
             Err(error) => report.missing("web", &error.to_string())?,
+        }
+    }
+    if let Some(listener) = &settings.dcgm {
+        let (_, findings) = dcgm::counters(&listener.settings);
+        for mistake in &findings.mistakes {
+            report.missing("dcgm", mistake)?;
+        }
+        for warning in &findings.warnings {
+            report.line("note", "dcgm", warning)?;
         }
     }
     writeln!(report.output, "GPU:")?;

@@ -34,6 +34,8 @@ mod expected;
 mod families;
 mod stale;
 
+mod dcgm;
+
 mod faults;
 
 mod collector;
@@ -54,6 +56,7 @@ use arc_swap::ArcSwap;
 
 pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
+pub(crate) use self::dcgm::{Counters, DcgmFace, DcgmSettings, Findings, Names};
 use self::expected::expects_all_pci_gpus_here;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::recorder::Recording;
@@ -109,6 +112,18 @@ impl Gpu {
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,
         })
+    }
+
+    /// The GPUs under dcgm-exporter's names. `hostname` is this machine's, or its Kubernetes node's.
+    pub(crate) fn dcgm(&self, settings: &DcgmSettings, counters: Counters, hostname: String) -> DcgmFace {
+        DcgmFace {
+            settings: self.settings.clone(),
+            snapshot: Arc::clone(&self.published),
+            names: settings.names,
+            counters,
+            old_labels: settings.old_labels,
+            hostname,
+        }
     }
 
     /// The recording of the GPU with this index or UUID.

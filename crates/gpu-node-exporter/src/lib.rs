@@ -32,6 +32,8 @@ mod logging;
 mod args;
 
 mod check;
+mod dcgm;
+mod dcgm_service;
 
 mod app;
 

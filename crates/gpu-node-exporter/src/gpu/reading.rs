@@ -47,6 +47,7 @@ use self::inforom::InfoRom;
 use self::license::License;
 use self::load::Load;
 use self::memory::Memory;
+pub(crate) use self::mig::MigInstance;
 use self::mig::MigInstances;
 use self::modes::Modes;
 use self::nvlink::NvLinks;

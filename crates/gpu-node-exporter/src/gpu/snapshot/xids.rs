@@ -75,6 +75,12 @@ impl Xids {
         self.incidents.add(earlier.incidents);
     }
 
+    /// The code that came last.
+    pub(crate) fn latest(&self) -> Option<u32> {
+        let seen = self.iter().filter_map(|(code, _, count)| Some((code, count.last?)));
+        seen.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(code, _)| code)
+    }
+
     /// Each code in each severity that it had or may have.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Severity, &XidCount)> {
         self.codes.iter().flat_map(|(code, of)| {

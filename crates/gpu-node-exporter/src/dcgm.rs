@@ -1,0 +1,51 @@
+//! Reads what the second face shows: the counters file, and this machine's name.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::{fs, io};
+
+use crate::gpu::{Counters, DcgmSettings, Findings};
+use crate::user::user;
+
+/// Bytes of a counters file; dcgm-exporter's own has some 10,000.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// The counters that the settings ask for, with every mistake in their file.
+pub(crate) fn counters(settings: &DcgmSettings) -> (Counters, Findings) {
+    let Some(path) = &settings.counters_file else {
+        return (Counters::default_of(settings.names), Findings::default());
+    };
+    let (counters, mut findings) = match read(path) {
+        Ok(text) => Counters::parse(&text),
+        Err(error) => {
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!(" (hint: user {} must be able to read it)", user())
+                }
+                _ => String::new(),
+            };
+            let mistake = format!("it cannot be read: {error}{hint}");
+            (Counters::default(), Findings { mistakes: vec![mistake], warnings: Vec::new() })
+        }
+    };
+    let flag = format!("--dcgm.counters-file={}", path.display());
+    for text in findings.mistakes.iter_mut().chain(&mut findings.warnings) {
+        *text = format!("`{flag}`: {text}");
+    }
+    (counters, findings)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(io::Error::other("it has more than 1 MiB"));
+    }
+    Ok(text)
+}
+
+/// What dcgm-exporter writes into its hostname label: the Kubernetes node's name where a pod is told it, else this machine's.
+pub(crate) fn hostname() -> String {
+    let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+}

@@ -1,0 +1,104 @@
+//! The second face: GPUs under dcgm-exporter's names, so that its scrape jobs, boards and rules read this exporter unchanged.
+//!
+//! Owns which series there are and how they are labelled. Reads the same snapshot as the native families and asks the driver nothing more.
+//! Leaves out serving (`dcgm_service`).
+
+mod counters;
+mod fields;
+mod kind;
+mod labels;
+mod names;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+pub(crate) use self::counters::{Counters, Findings};
+use self::fields::Part;
+use self::labels::Labelled;
+pub(crate) use self::names::Names;
+use super::reading::MigInstance;
+use super::settings::GpuSettings;
+use super::snapshot::{Gpu, Snapshot};
+use super::stale::fresh;
+use crate::family::Family;
+
+/// What `--dcgm.*` resolve to.
+#[derive(Clone, Debug)]
+pub(crate) struct DcgmSettings {
+    pub(crate) names: Names,
+    /// `--dcgm.counters-file`; `None` is the default set of these names.
+    pub(crate) counters_file: Option<PathBuf>,
+    /// Labels as dcgm-exporter's `-o` writes them: `uuid` for `UUID`.
+    pub(crate) old_labels: bool,
+}
+
+/// The running face.
+pub(crate) struct DcgmFace {
+    pub(super) settings: GpuSettings,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) names: Names,
+    pub(super) counters: Counters,
+    pub(super) old_labels: bool,
+    /// This machine's name, or the Kubernetes node's.
+    pub(super) hostname: String,
+}
+
+impl DcgmFace {
+    /// The families of the page. Of a GPU that is cut into MIG instances these are shown, as dcgm-exporter does by default.
+    pub(crate) fn families(&self, now: Instant) -> Vec<Family> {
+        let snapshot = self.snapshot.load();
+        let mut families: BTreeMap<&str, Family> =
+            self.counters.values().map(|(name, kind, help)| (name, kind.family(name, help))).collect();
+        let readable = |gpu: &&Gpu| fresh(&self.settings, gpu, now).is_some();
+        for gpu in snapshot.gpus.iter().filter(readable) {
+            self.add(&mut families, &snapshot, gpu, now);
+        }
+        families.into_values().collect()
+    }
+
+    fn add(&self, families: &mut BTreeMap<&str, Family>, snapshot: &Snapshot, gpu: &Gpu, now: Instant) {
+        let Some(reading) = fresh(&self.settings, gpu, now) else { return };
+        let of = Labelled {
+            gpu: gpu.index,
+            uuid: &reading.uuid,
+            subjects: &reading.subjects,
+            driver: snapshot.driver.as_ref(),
+            names: self.names,
+            old_labels: self.old_labels,
+            hostname: &self.hostname,
+        };
+        let wanted = self.counters.labels();
+        let is_named = |instance: &&MigInstance| instance.gpu_instance.is_some();
+        let instances: Vec<_> = reading.subjects.mig.iter().filter(is_named).collect();
+        let parts: Vec<_> = if instances.is_empty() {
+            vec![(Part::Gpu, of.labels(None, &wanted))]
+        } else {
+            instances
+                .iter()
+                .map(|instance| (Part::Instance(instance), of.labels(Some(instance), &wanted)))
+                .collect()
+        };
+        let xid = snapshot.errors.by_uuid(&reading.uuid).and_then(super::snapshot::Xids::latest);
+        for (part, labels) in parts {
+            for (name, family) in families.iter_mut() {
+                if fields::is_xid(name) {
+                    if let Some(xid) = xid {
+                        family.push(labels.and(names::xid_labels(xid)), u64::from(xid));
+                    } else if self.names == Names::Classic {
+                        // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
+                        family.push(labels.clone(), 0_u64);
+                    }
+                } else if let Some(value) = fields::value(name, part, &reading.subjects) {
+                    family.push(labels.clone(), value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

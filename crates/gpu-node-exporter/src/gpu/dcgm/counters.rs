@@ -1,0 +1,148 @@
+//! The file that says which series there are: dcgm-exporter's CSV, a line `FIELD, gauge|counter|label, help` each, `#` before a comment.
+
+use super::fields;
+use super::kind::Type;
+use super::names::Names;
+use crate::family::is_metric_name;
+
+/// The fields of a file, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters(Vec<(String, Type, String)>);
+
+/// Lines of a file: DCGM has some 400 fields.
+const MOST_LINES: usize = 2_000;
+
+/// What is wrong with a file, one text each; and what is accepted but should be known.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    pub(crate) mistakes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Counters {
+    /// The default set of a generation of names.
+    pub(crate) fn default_of(names: Names) -> Self {
+        Self::parse(names.default_counters()).0
+    }
+
+    /// The fields that could be read, and every line that is wrong.
+    pub(crate) fn parse(text: &str) -> (Self, Findings) {
+        let (mut counters, mut findings) = (Self::default(), Findings::default());
+        for (number, line) in (1..).zip(text.lines().take(MOST_LINES)) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match field(line) {
+                Ok((name, ..)) if counters.0.iter().any(|(known, ..)| *known == name) => {
+                    findings.warnings.push(format!("line {number}: {name} is there twice; the first counts"));
+                }
+                Ok(field) => {
+                    if !fields::is_known(&field.0, field.1) {
+                        let name = &field.0;
+                        findings
+                            .warnings
+                            .push(format!("line {number}: {name} is not read here, so it has no series"));
+                    }
+                    counters.0.push(field);
+                }
+                Err(reason) => findings.mistakes.push(format!("line {number}: {reason}")),
+            }
+        }
+        if text.lines().nth(MOST_LINES).is_some() {
+            findings.mistakes.push(format!("it has more than {MOST_LINES} lines"));
+        }
+        (counters, findings)
+    }
+
+    /// Name, type and help of what has a value.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, Type, &str)> {
+        let all = self.0.iter().map(|(name, kind, help)| (name.as_str(), *kind, help.as_str()));
+        all.filter(|(_, kind, _)| *kind != Type::Label)
+    }
+
+    /// The names of what is a label, in the order of labels.
+    pub(super) fn labels(&self) -> Vec<&str> {
+        let labels = self.0.iter().filter(|(_, kind, _)| *kind == Type::Label);
+        let mut names: Vec<_> = labels.map(|(name, ..)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn field(line: &str) -> Result<(String, Type, String), String> {
+    let mut cells = line.splitn(3, ',').map(str::trim);
+    let (Some(name), Some(kind), help) = (cells.next(), cells.next(), cells.next()) else {
+        return Err("expected FIELD, gauge or counter or label, help".to_owned());
+    };
+    let kind = match kind.to_ascii_lowercase().as_str() {
+        "gauge" => Type::Gauge,
+        "counter" => Type::Counter,
+        "label" => Type::Label,
+        "histogram" | "summary" => return Err(format!("{name}: no field is a {kind}")),
+        other => return Err(format!("{name}: {other:?} is no type (hint: gauge, counter or label)")),
+    };
+    if !name.starts_with("DCGM_") || !is_metric_name(name) {
+        return Err(format!("{name:?} is no field of DCGM (hint: like DCGM_FI_DEV_GPU_TEMP)"));
+    }
+    Ok((name.to_owned(), kind, help.unwrap_or_default().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_a_field() {
+        let (counters, findings) = Counters::parse(
+            "# a comment\n\nDCGM_FI_DEV_GPU_TEMP, gauge, Temperature, in C.\n  DCGM_FI_DRIVER_VERSION ,label, Driver\nDCGM_FI_DEV_PCIE_REPLAY_COUNTER,Counter,Replays",
+        );
+        assert_eq!(findings, Findings::default());
+        assert_eq!(
+            counters.values().collect::<Vec<_>>(),
+            [
+                ("DCGM_FI_DEV_GPU_TEMP", Type::Gauge, "Temperature, in C."),
+                ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", Type::Counter, "Replays"),
+            ]
+        );
+        assert_eq!(counters.labels(), ["DCGM_FI_DRIVER_VERSION"]);
+    }
+
+    #[test]
+    fn each_mistake_is_named_by_its_line() {
+        let (counters, findings) = Counters::parse(
+            "DCGM_FI_DEV_GPU_TEMP\nDCGM_FI_DEV_GPU_TEMP, gage, x\nGPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU TEMP, gauge, x\n\
+             DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU_TEMP, gauge, y\nDCGM_FI_DEV_DIAG_STATUS, gauge, z\nDCGM_FI_X, histogram, x",
+        );
+        assert_eq!(
+            findings.mistakes,
+            [
+                "line 1: expected FIELD, gauge or counter or label, help",
+                "line 2: DCGM_FI_DEV_GPU_TEMP: \"gage\" is no type (hint: gauge, counter or label)",
+                "line 3: \"GPU_TEMP\" is no field of DCGM (hint: like DCGM_FI_DEV_GPU_TEMP)",
+                "line 4: \"DCGM_FI_DEV_GPU TEMP\" is no field of DCGM (hint: like DCGM_FI_DEV_GPU_TEMP)",
+                "line 8: DCGM_FI_X: no field is a histogram",
+            ]
+        );
+        assert_eq!(
+            findings.warnings,
+            [
+                "line 6: DCGM_FI_DEV_GPU_TEMP is there twice; the first counts",
+                "line 7: DCGM_FI_DEV_DIAG_STATUS is not read here, so it has no series",
+            ]
+        );
+        assert_eq!(counters.values().count(), 2);
+        let (_, findings) = Counters::parse(&"#\n".repeat(3_000));
+        assert_eq!(findings.mistakes, ["it has more than 2000 lines"]);
+    }
+
+    #[test]
+    fn the_default_sets_are_read_whole() {
+        for (word, names) in Names::WORDS {
+            let (counters, findings) = Counters::parse(names.default_counters());
+            assert_eq!(findings, Findings::default(), "{word}");
+            assert_eq!(counters.values().count(), if names == Names::Classic { 25 } else { 26 }, "{word}");
+            assert_eq!(counters.labels().len(), 1, "{word}");
+        }
+    }
+}
