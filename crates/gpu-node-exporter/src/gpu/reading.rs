@@ -27,6 +27,7 @@ mod recovery;
 mod remapped_rows;
 mod repairs;
 mod retired_pages;
+mod ring;
 mod sram;
 mod thermal;
 mod throttle;

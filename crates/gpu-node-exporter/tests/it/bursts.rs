@@ -28,6 +28,9 @@ fn a_burst_of_400_ms_between_two_sweeps_is_seen() {
     let busy = after.value("gpu_busy_seconds_total", &[GPU]).expect("it was counted");
     assert!((busy - 0.401).abs() < 0.02, "{busy}");
     assert_eq!(after.value("gpu_utilization_max_ratio", &[GPU, r#"window="60s""#]), Some(1.0));
+    // 70 W when idle, 95 % of the way to 700 W when full.
+    let watts = after.value("gpu_power_max_watts", &[GPU, r#"window="60s""#]).expect("power is sampled");
+    assert!((watts - 668.5).abs() < 0.1, "{watts}");
     // A sample is of a tenth of a second: three are of the burst alone, those around it in part.
     let (full, some) = (above(&after, "0.99"), above(&after, "0.0"));
     assert!(full >= Some(3.0) && some <= Some(5.0), "{full:?} {some:?}");

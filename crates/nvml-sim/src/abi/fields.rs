@@ -199,14 +199,16 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
         let index = index(device)?;
         apply_incidents(&library, index, SAMPLES)?;
         let gpu = library.gpu(index)?;
-        if kind != nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES {
-            return Err(NOT_SUPPORTED);
-        }
+        let is_power = match kind {
+            nvml::nvmlSamplingType_enum_NVML_GPU_UTILIZATION_SAMPLES => false,
+            nvml::nvmlSamplingType_enum_NVML_TOTAL_POWER_SAMPLES => true,
+            _ => return Err(NOT_SUPPORTED),
+        };
         if value_type.is_null() || count.is_null() {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT);
         }
         let set = number_set(gpu, SAMPLES);
-        if set.is_none() {
+        if set.is_none() && !is_power {
             gpu.utilization()?;
         }
         // SAFETY: not null; NVML's contract: both point to one value.
@@ -232,13 +234,14 @@ unsafe extern "C" fn nvmlDeviceGetSamples(
             if end <= SAMPLE_STEP.as_secs_f64() {
                 continue;
             }
-            let percent = match set {
+            let number = match set {
                 Some(number) => Numbers::all(number),
+                None if is_power => Gpu { t: end, ..gpu }.milliwatts(),
                 None => gpu.utilization_before(end, SAMPLE_STEP.as_secs_f64())?,
             };
             let sample = nvml::nvmlSample_t {
                 timeStamp: tick * step,
-                sampleValue: nvml::nvmlValue_t { uiVal: percent },
+                sampleValue: nvml::nvmlValue_t { uiVal: number },
             };
             // SAFETY: `written < room`, and NVML's contract: `samples` has room for `count` entries.
             unsafe { samples.add(written).write(sample) };

@@ -33,7 +33,7 @@ pub(crate) use self::mig::gpu_instance_id;
 pub(crate) use self::modes::{WorkloadPowerProfiles, addressing_mode, architecture, workload_power_profiles};
 pub(super) use self::modes::{confidential_computing, driver_branch};
 pub(crate) use self::processes::{ListedProcess, ProcessList, ProcessSample, process_samples, processes};
-pub(crate) use self::samples::{utilization_sample_count, utilization_samples};
+pub(crate) use self::samples::{Sampled, sample_count, samples};
 pub(crate) use self::thermal::{margin_temperature, temperature};
 pub(crate) use self::utilization::{fan_speed, jpeg_utilization, ofa_utilization};
 

@@ -4,7 +4,7 @@ mod busy_time;
 
 use std::time::SystemTime;
 
-use self::busy_time::{Place, Samples, busy_time};
+use self::busy_time::{Samples, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::histogram::Histogram;
@@ -12,6 +12,8 @@ use crate::gpu::nvml::{Ask, Cached, Device, flag, raw};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each};
 use crate::units::{Ratio, Seconds};
+
+use super::ring::Ring;
 
 readings! {
     /// The load of one GPU.
@@ -46,7 +48,7 @@ pub(crate) struct Sums {
 #[derive(Default)]
 pub(crate) struct Kept {
     mig_enabled: Cached<Option<bool>>,
-    samples: Place,
+    samples: Ring,
 }
 
 /// Whether MIG mode is on.

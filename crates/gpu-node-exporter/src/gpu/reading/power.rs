@@ -1,10 +1,16 @@
 //! Power and energy.
 
+use std::time::SystemTime;
+
 use crate::family::Family;
 use crate::gpu::delta::readings;
+use crate::gpu::nvml::raw::Sampled;
 use crate::gpu::nvml::{Ask, Cached, Device, Field, Part, field_id};
+use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each, each_by};
 use crate::units::{Joules, Watts};
+
+use super::ring::{Newer, Ring};
 
 readings! {
     /// The power of one GPU.
@@ -20,6 +26,8 @@ readings! {
         memory_average: Watts,
         base_instant: Watts,
         base_average: Watts,
+        /// The most in the driver's own samples since the sweep before.
+        largest: Watts,
         limit: Watts,
         min_limit: Watts,
         max_limit: Watts,
@@ -29,6 +37,20 @@ readings! {
         energy: Joules,
         performance_state: u32,
     }
+}
+
+/// What the probe keeps of one GPU.
+#[derive(Default)]
+pub(crate) struct Kept {
+    limits: Cached<Power>,
+    samples: Ring,
+}
+
+/// What the exporter sums up of one GPU.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    energy: Energy,
+    peak: Peak<Watts>,
 }
 
 /// Energy by our own sum, for GPUs that do not count it.
@@ -66,12 +88,11 @@ const FIELDS: [Field<'static>; 2 * SCOPES.len()] = {
 };
 
 impl Subject for Power {
-    /// The limits.
-    type Kept = Cached<Self>;
-    type Sums = Energy;
+    type Kept = Kept;
+    type Sums = Sums;
 
-    fn read(ask: &mut Ask<'_>, limits: &mut Self::Kept) -> Self {
-        let limits = limits.seldom(ask, read_limits);
+    fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
+        let limits = kept.limits.seldom(ask, read_limits);
         let mut found = ask.fields("power by scope", FIELDS).into_iter();
         let [
             gpu_instant,
@@ -96,6 +117,7 @@ impl Subject for Power {
             memory_average,
             base_instant,
             base_average,
+            largest: largest(ask, &mut kept.samples),
             energy: ask.quantity("energy", Device::total_energy_consumption, Joules::from_millijoules),
             performance_state: ask
                 .ask("performance state", Device::performance_state)
@@ -105,7 +127,10 @@ impl Subject for Power {
         }
     }
 
-    fn add_to(&self, energy: &mut Energy, step: Step) {
+    fn add_to(&self, Sums { energy, peak }: &mut Sums, step: Step) {
+        if let Some(watts) = self.largest.or(self.gpu_instant).or(self.usage) {
+            peak.add(step.now, watts);
+        }
         energy.is_counted |= self.energy.is_some();
         if let Some(power) = self.usage {
             energy.integrated.get_or_insert_default().0 += power.0 * step.gap.as_secs_f64();
@@ -113,7 +138,17 @@ impl Subject for Power {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        let mut peak = Family::gauge(
+            "gpu_power_max_watts",
+            "Most power drawn in the window before this moment, of the driver's own samples, else of the sweeps.",
+        );
+        for gpu in gpus {
+            if let Some(watts) = gpu.sums.peak.max(gpu.now) {
+                peak.push(gpu.labels.and([WINDOW_LABEL]), watts);
+            }
+        }
         vec![
+            peak,
             each(Family::gauge("gpu_power_watts", "Power drawn by the board."), gpus, |gpu| {
                 gpu.reading.usage
             }),
@@ -169,7 +204,7 @@ impl Subject for Power {
                     "Energy used, since the driver was loaded; integrated from power since the exporter started where the driver does not count it.",
                 ),
                 gpus,
-                |gpu| gpu.reading.energy_by(gpu.sums),
+                |gpu| gpu.reading.energy_by(&gpu.sums.energy),
             ),
             each(
                 Family::gauge(
@@ -181,6 +216,21 @@ impl Subject for Power {
             ),
         ]
     }
+}
+
+/// The most of the samples that are newer than those of the sweep before.
+fn largest(ask: &mut Ask<'_>, ring: &mut Ring) -> Option<Watts> {
+    const SAMPLES: &str = "power samples";
+    let now = ask.moment().now;
+    let newer = ask.ask(SAMPLES, |device| ring.newer(device, Sampled::Power, now, SystemTime::now()))?;
+    let samples = match newer {
+        Newer::Samples(samples) => samples,
+        Newer::Impossible(count) => return ask.meaning(SAMPLES, count, |_| None),
+    };
+    let (newest, _) = samples.last()?;
+    ring.newest = Some(*newest);
+    let most = samples.into_iter().map(|(_, milliwatts)| milliwatts).max()?;
+    ask.meaning(SAMPLES, most, Watts::from_milliwatts)
 }
 
 /// These values with the names of their scopes.
@@ -216,20 +266,24 @@ mod tests {
 
     #[test]
     fn power_is_integrated_until_the_driver_is_seen_to_count() {
-        let mut sums = Energy::default();
+        let mut sums = Sums::default();
         let step = |seconds| Step { now: Instant::now(), gap: Duration::from_secs(seconds) };
         let mut power = Power::default();
         power.add_to(&mut sums, step(2));
-        assert_eq!(power.energy_by(&sums), None, "nothing said, nothing summed");
+        assert_eq!(power.energy_by(&sums.energy), None, "nothing said, nothing summed");
         power.usage = Some(Watts(300.0));
         power.add_to(&mut sums, step(0));
         power.add_to(&mut sums, step(2));
-        assert_eq!(power.energy_by(&sums), Some(Joules(600.0)));
+        assert_eq!(power.energy_by(&sums.energy), Some(Joules(600.0)));
         power.energy = Some(Joules(9e6));
         power.add_to(&mut sums, step(2));
-        assert_eq!(power.energy_by(&sums), Some(Joules(9e6)));
+        assert_eq!(power.energy_by(&sums.energy), Some(Joules(9e6)));
         power.energy = None;
         power.add_to(&mut sums, step(2));
-        assert_eq!(power.energy_by(&sums), None, "a hole, not another origin");
+        assert_eq!(power.energy_by(&sums.energy), None, "a hole, not another origin");
+        assert_eq!(sums.peak.max(Instant::now()), Some(Watts(300.0)));
+        power.largest = Some(Watts(450.0));
+        power.add_to(&mut sums, step(2));
+        assert_eq!(sums.peak.max(Instant::now()), Some(Watts(450.0)), "a peak between two sweeps");
     }
 }

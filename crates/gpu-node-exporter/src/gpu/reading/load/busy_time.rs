@@ -1,42 +1,16 @@
 //! Busy time from the driver's own ring of utilisation samples, so that nothing is missed between two sweeps.
 //!
-//! The samples carry the machine's time of day. When that is set, samples from before and after it do not go together: the place in the
-//! ring is looked for anew, and the caller fills in that one sweep.
+//! When the time of day is set, the place in the ring is looked for anew, and the caller fills in that one sweep.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::histogram::{SHARES, bucket};
-use crate::gpu::nvml::{Device, Moment, NvmlError, raw};
+use crate::gpu::nvml::raw::Sampled;
+use crate::gpu::nvml::{Device, Moment, NvmlError};
+use crate::gpu::reading::ring::{Newer, Ring};
 use crate::units::{Ratio, Seconds};
-
-/// The place in the ring of samples that the last sweep came to.
-#[derive(Debug, Default)]
-pub(super) struct Place {
-    /// Time of the newest sample taken, microseconds since 1970.
-    newest: Option<u64>,
-    /// The last sweep by a clock that nobody sets, and by the time of day.
-    looked: Option<(Instant, SystemTime)>,
-}
-
-/// The time of day may be off from the time that has passed by so much before it counts as set, and a sample be so much younger.
-const TOLERANCE: Duration = Duration::from_secs(1);
-
-impl Place {
-    /// Forgets the place if the time of day was set since the last sweep.
-    fn look(&mut self, now: Instant, time_of_day: SystemTime) {
-        let Some((then, time_then)) = self.looked.replace((now, time_of_day)) else { return };
-        let passed = now.saturating_duration_since(then);
-        let is_set = match time_of_day.duration_since(time_then) {
-            Ok(elapsed) => elapsed.abs_diff(passed) > TOLERANCE,
-            Err(back) => back.duration() + passed > TOLERANCE,
-        };
-        if is_set {
-            self.newest = None;
-        }
-    }
-}
 
 /// What the samples since the last sweep say, beside the busy time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,42 +42,20 @@ pub(super) struct Busy {
     pub(super) impossible: Option<u32>,
 }
 
-/// More than any ring holds: 120 were seen.
-const MOST_SAMPLES: u32 = 4096;
-
-/// Busy time between the newest sample of the last sweep and the newest now. An idle GPU may have no samples at all (`NotFound`): that is
-/// no busy time.
+/// Busy time between the newest sample of the last sweep and the newest now.
 pub(super) fn busy_time(
     device: &Device<'_>,
-    place: &mut Place,
+    ring: &mut Ring,
     moment: Moment,
     time_of_day: SystemTime,
 ) -> Result<Busy, NvmlError> {
-    place.look(moment.now, time_of_day);
-    let start = place.newest;
-    let last_seen = start.unwrap_or(0);
-    let read = raw::utilization_sample_count(device, last_seen).and_then(|count| match count {
-        0 => Ok(Ok(Vec::new())),
-        1..=MOST_SAMPLES => raw::utilization_samples(device, last_seen, count).map(Ok),
-        _ => Ok(Err(count)),
-    });
-    let samples = match read {
-        Ok(Ok(samples)) => samples,
-        Ok(Err(count)) => return Ok(Busy { impossible: Some(count), ..Busy::default() }),
-        Err(NvmlError::NotFound) => Vec::new(),
-        Err(error) => return Err(error),
+    let samples = match ring.newer(device, Sampled::Utilization, moment.now, time_of_day)? {
+        Newer::Samples(samples) => samples,
+        Newer::Impossible(count) => return Ok(Busy { impossible: Some(count), ..Busy::default() }),
     };
-    let (busy, end) = integrate(start, of_this_time(samples, time_of_day), moment.longest_gap);
-    place.newest = end;
+    let (busy, end) = integrate(ring.newest, samples.into_iter(), moment.longest_gap);
+    ring.newest = end;
     Ok(busy)
-}
-
-/// The samples in the order of their times, without those from before the time of day was set back.
-fn of_this_time(mut samples: Vec<(u64, u32)>, time_of_day: SystemTime) -> impl Iterator<Item = (u64, u32)> {
-    let latest = time_of_day.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO) + TOLERANCE;
-    samples.retain(|(time, _)| u128::from(*time) <= latest.as_micros());
-    samples.sort_unstable();
-    samples.into_iter()
 }
 
 /// Samples further apart than this have a hole between them: the ring holds some seconds, and a sweep may come later.
@@ -145,13 +97,15 @@ fn integrate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::reading::ring::of_this_time;
+    use std::time::{Instant, UNIX_EPOCH};
 
     /// A ring of samples as the driver keeps it, half busy, while the time of day is set by `set` seconds in the tenth sweep. Returns
     /// what each sweep but the first gave.
     fn sweeps_around(set: i64) -> Vec<Option<f64>> {
         let (start, second) = (Instant::now(), Duration::from_secs);
         let day = UNIX_EPOCH + second(1_700_000_000);
-        let (mut place, mut ring, mut sums) = (Place::default(), Vec::new(), Vec::new());
+        let (mut place, mut ring, mut sums) = (Ring::default(), Vec::new(), Vec::new());
         for sweep in 0..20 {
             let set = if sweep < 10 { 0 } else { set };
             let time =
@@ -166,7 +120,7 @@ mod tests {
             let newer =
                 ring.iter().copied().filter(|(at, _)| newest.is_none_or(|newest| *at > newest)).collect();
             let (Busy { time: busy, .. }, end) =
-                integrate(newest, of_this_time(newer, time), Duration::from_mins(2));
+                integrate(newest, of_this_time(newer, time).into_iter(), Duration::from_mins(2));
             place.newest = end;
             sums.push(busy.map(|Seconds(busy)| busy));
         }
