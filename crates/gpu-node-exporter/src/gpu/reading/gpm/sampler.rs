@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::gpu::nvml::raw::{self, GpmSample};
-use crate::gpu::nvml::{Ask, Device, Moment, NvmlError};
+use crate::gpu::nvml::{Ask, Device, NvmlError};
 
 /// Closer together the counters have not been refreshed (nvml.h, `nvmlGpmSampleGet`).
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -25,8 +25,6 @@ pub(in crate::gpu::reading) struct Sampler {
 struct Last {
     sample: GpmSample,
     at: Instant,
-    /// The GPU's events by then: after one the counters may begin anew.
-    events: u32,
 }
 
 /// What to do at a moment, by the reading before.
@@ -40,10 +38,11 @@ enum Turn {
     Wait,
 }
 
-fn turn(last: Option<(Instant, u32)>, moment: Moment) -> Turn {
-    let Some((at, events)) = last else { return Turn::Begin };
-    let gap = moment.now.saturating_duration_since(at);
-    if events != moment.events || gap > LONGEST {
+/// Whatever the driver reports in between, a program's XID for one, the counters go on; of a GPU that was lost the last reading is gone.
+fn turn(last: Option<Instant>, now: Instant) -> Turn {
+    let Some(last) = last else { return Turn::Begin };
+    let gap = now.saturating_duration_since(last);
+    if gap > LONGEST {
         Turn::Begin
     } else if gap < SHORTEST {
         Turn::Wait
@@ -115,8 +114,8 @@ impl Sampler {
         source: Source,
         metrics: &[Metric],
     ) -> Vec<Option<f64>> {
-        let moment = ask.moment();
-        let turn = turn(self.last.as_ref().map(|last| (last.at, last.events)), moment);
+        let now = ask.moment().now;
+        let turn = turn(self.last.as_ref().map(|last| last.at), now);
         if turn == Turn::Wait {
             return self.measured.clone();
         }
@@ -134,7 +133,7 @@ impl Sampler {
         if let (Turn::Compare, Some(last)) = (turn, &self.last) {
             compare(ask, source, metrics, (&last.sample, &sample), &mut self.measured);
         }
-        let before = self.last.replace(Last { sample, at: moment.now, events: moment.events });
+        let before = self.last.replace(Last { sample, at: now });
         self.spare = before.map(|before| before.sample);
         self.measured.clone()
     }
@@ -166,21 +165,15 @@ mod tests {
     #[test]
     fn readings_are_compared_that_are_neither_too_close_nor_too_far_apart() {
         let start = Instant::now();
-        let after = |milliseconds, events| Moment {
-            now: start + Duration::from_millis(milliseconds),
-            events,
-            longest_gap: Duration::ZERO,
-        };
-        for (last, moment, expected) in [
-            (None, after(0, 0), Turn::Begin),
-            (Some((start, 0)), after(99, 0), Turn::Wait),
-            (Some((start, 0)), after(100, 0), Turn::Compare),
-            (Some((start, 0)), after(600_000, 0), Turn::Compare),
-            (Some((start, 0)), after(600_001, 0), Turn::Begin),
-            (Some((start, 0)), after(1000, 1), Turn::Begin),
-            (Some((start, 0)), after(10, 1), Turn::Begin),
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        for (last, now, expected) in [
+            (None, start, Turn::Begin),
+            (Some(start), after(99), Turn::Wait),
+            (Some(start), after(100), Turn::Compare),
+            (Some(start), after(600_000), Turn::Compare),
+            (Some(start), after(600_001), Turn::Begin),
         ] {
-            assert_eq!(turn(last, moment), expected, "{moment:?}");
+            assert_eq!(turn(last, now), expected, "{:?}", now - start);
         }
     }
 }
