@@ -107,7 +107,7 @@ fn grammar() -> Grammar {
 fn settings(flags: &mut Flags) -> Settings {
     let web = WebSettings::new(flags);
     let host = Host::new(flags);
-    let gpu = gpu::settings(flags, &host.root.sys);
+    let gpu = gpu::settings(flags, &host.root.proc, &host.root.sys);
     let dcgm = dcgm::listener(flags, gpu.is_some());
     let log = LogSettings::new(flags);
     let mut warnings = std::mem::take(&mut flags.warnings);

@@ -4,7 +4,7 @@
 //! this side only ever reads the last frame that child wrote. A scrape never calls NVML.
 //!
 //! The children stand in the order a number travels: `nvml` reads it in the `probe`, a `frame` carries it to the
-//! `supervisor`, the `snapshot` keeps it, `families` names it.
+//! `supervisor`, the `snapshot` keeps it, `families` names it. `holders` finds out who uses the GPUs.
 
 mod driver;
 mod fault;
@@ -35,6 +35,7 @@ mod families;
 mod stale;
 
 mod dcgm;
+mod holders;
 
 mod faults;
 
@@ -48,7 +49,7 @@ pub(crate) mod fuzz;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
 pub(crate) use self::dcgm::{Counters, DcgmFace, DcgmSettings, Findings, Names};
 use self::expected::expects_all_pci_gpus_here;
+use self::holders::{Dropped, Holders};
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::recorder::Recording;
 use self::recorder::SharedRecorder;
@@ -72,6 +74,9 @@ pub(crate) struct Gpu {
     expects_all_pci_gpus: bool,
     published: Arc<ArcSwap<snapshot::Snapshot>>,
     recorder: SharedRecorder,
+    holders: Arc<ArcSwap<Holders>>,
+    /// The thread that looks holders up ends with it.
+    _looking_up: Sender<()>,
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
@@ -86,6 +91,8 @@ impl Gpu {
         heap::keep_one_heap();
         let published = Arc::default();
         let recorder = SharedRecorder::default();
+        let holders = Arc::default();
+        let looking_up = holders::start(settings, Arc::clone(&published), Arc::clone(&holders))?;
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
         let (messages, thread) = supervisor::start(
             settings,
@@ -99,6 +106,8 @@ impl Gpu {
             expects_all_pci_gpus,
             published,
             recorder,
+            holders,
+            _looking_up: looking_up,
             messages,
             thread: Some(thread),
         })
@@ -109,6 +118,8 @@ impl Gpu {
         Box::new(GpuCollector {
             settings: self.settings.clone(),
             snapshot: Arc::clone(&self.published),
+            holders: Arc::clone(&self.holders),
+            dropped: Dropped::default(),
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,
         })

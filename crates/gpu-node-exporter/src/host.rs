@@ -8,7 +8,6 @@ use std::fmt;
 use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
-mod detached;
 mod entry;
 mod excerpt;
 mod filter;

@@ -7,6 +7,7 @@ mod descriptors;
 mod family;
 
 mod collector;
+mod detached;
 mod fault_log;
 mod flags;
 mod units;

@@ -29,10 +29,16 @@ static XID_SEVERITY: Flag = Flag::values(
     "",
     "How bad an XID is, where it differs from NVIDIA's catalog: info, warning or fatal; may be given several times",
 );
-static PROCESSES: Flag =
-    Flag::switch("gpu.processes", false, "Show what each process uses (no effect in this version)");
-static CONTAINERS: Flag =
-    Flag::switch("gpu.containers", false, "Show what each container uses (no effect in this version)");
+static PROCESSES: Flag = Flag::switch(
+    "gpu.processes",
+    false,
+    "Show what each process uses of the GPUs: as many series as there are processes",
+);
+static CONTAINERS: Flag = Flag::switch(
+    "gpu.containers",
+    true,
+    "Show what each container, Slurm job and systemd unit uses of the GPUs",
+);
 
 pub(super) static FLAGS: [&Flag; 6] =
     [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &XID_SEVERITY, &PROCESSES, &CONTAINERS];
@@ -43,7 +49,7 @@ const CAREFUL_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_mins(10);
 
 /// As the flags say, `None` with `--no-collector.gpu`; mistakes and warnings are added to `flags`.
-pub(super) fn settings(flags: &mut Flags, sysfs: &Path) -> Option<GpuSettings> {
+pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<GpuSettings> {
     let sample_interval = flags.duration(&SAMPLE_INTERVAL);
     let shown = humantime::format_duration(sample_interval);
     if sample_interval < SHORTEST_INTERVAL {
@@ -64,17 +70,15 @@ pub(super) fn settings(flags: &mut Flags, sysfs: &Path) -> Option<GpuSettings> {
         let shown = humantime::format_duration(probe_timeout);
         flags.mistakes.push(format!("`--gpu.probe-timeout={shown}`: expected between 100ms and 10m"));
     }
-    for flag in [&PROCESSES, &CONTAINERS] {
-        if flags.is_on(flag) {
-            flags.warnings.push(format!("--{} has no effect in this version", flag.name));
-        }
-    }
     let severities = severities(flags);
     flags.runs(COLLECTOR, true).then(|| GpuSettings {
         library: flags.path_if_any(&LIBRARY),
         sample_interval,
         probe_timeout,
         severities,
+        processes: flags.is_on(&PROCESSES),
+        containers: flags.is_on(&CONTAINERS),
+        proc: proc.to_owned(),
         sysfs: sysfs.to_owned(),
     })
 }

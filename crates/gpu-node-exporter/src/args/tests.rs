@@ -155,9 +155,16 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
 }
 
 #[test]
-fn a_flag_without_effect_says_so() {
-    assert_eq!(settings(&["--gpu.processes"]).warnings, ["--gpu.processes has no effect in this version"]);
-    assert_eq!(settings(&["--gpu.processes", "--gpu.containers"]).warnings.len(), 2);
+fn containers_are_shown_unless_turned_off_and_processes_if_asked_for() {
+    for (written, processes, containers) in [
+        (&[][..], false, true),
+        (&["--gpu.processes"], true, true),
+        (&["--no-gpu.containers"], false, false),
+        (&["--gpu.containers", "--no-gpu.processes"], false, true),
+    ] {
+        let gpu = settings(written).gpu.expect("it is on");
+        assert_eq!((gpu.processes, gpu.containers), (processes, containers), "{written:?}");
+    }
 }
 
 #[test]

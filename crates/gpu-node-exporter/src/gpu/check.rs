@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::driver::Failure;
 use super::expected::{expects_all_pci_gpus_here, is_nothing_expected};
 use super::frame::{Frame, Outcome};
+use super::holders::{seen, sees_descriptors};
 use super::pci::{self, PciGpu};
 use super::probe::ProbeSettings;
 use super::reading::Reading;
@@ -165,7 +166,7 @@ fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) 
     let deadline = Instant::now() + settings.probe_timeout;
     // What a probe says first is what counts.
     let mut waiting: BTreeSet<u32> = (0..count).collect();
-    let mut addresses = Vec::new();
+    let (mut addresses, mut processes) = (Vec::new(), BTreeSet::new());
     while !waiting.is_empty() {
         let Ok((gpu, output)) = outputs.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         else {
@@ -175,6 +176,7 @@ fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) 
             ProbeOutput::Frame(Frame::Gpu(told)) => match told.outcome {
                 Outcome::Read(reading) => {
                     addresses.extend(reading.subjects.identity.pci_bus_id.clone());
+                    processes.extend(reading.subjects.processes.listed.iter().flatten().map(|(pid, _)| *pid));
                     of_reading(gpu, &reading)
                 }
                 Outcome::Failed(reason) => vec![Finding::bad(format!("GPU {gpu}: {}", reason.text()))],
@@ -200,6 +202,7 @@ fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) 
             settings.probe_timeout
         )));
     }
+    of_processes(&settings.proc, &processes).into_iter().for_each(&mut *tell);
     if expects_all_pci_gpus_here() {
         let pci = pci::gpus(&settings.sysfs).unwrap_or_default();
         let nameless = (count as usize).saturating_sub(addresses.len());
@@ -218,6 +221,29 @@ fn of_reading(gpu: u32, reading: &Reading) -> Vec<Finding> {
         let found = fault.found.as_ref().map(|found| format!(": `{found}`")).unwrap_or_default();
         Finding::bad(format!("GPU {gpu}: {}: {}{found}", fault.reading, fault.reason.text()))
     }));
+    findings
+}
+
+/// Whether it can be told whose the processes on GPUs are, and whether servers listen.
+fn of_processes(proc: &Path, processes: &BTreeSet<u32>) -> Vec<Finding> {
+    let (all, seen) = (processes.len(), seen(proc, processes));
+    let mut findings = vec![if seen < all {
+        Finding::lost(format!(
+            "processes: {} of {all} on GPUs are not to be seen in {}, so their containers are unknown (hint: in a container, share the host's \
+             process numbers: `pid: host` in compose, `hostPID: true` in Kubernetes)",
+            all - seen,
+            proc.display()
+        ))
+    } else {
+        Finding::good(format!("processes: {all} on GPUs now"))
+    }];
+    if !sees_descriptors(proc) {
+        findings.push(Finding::lost(
+            "engines: the sockets of other users' processes cannot be seen, so one that starts is not told from one that runs \
+             (hint: CAP_SYS_PTRACE)"
+                .to_owned(),
+        ));
+    }
     findings
 }
 

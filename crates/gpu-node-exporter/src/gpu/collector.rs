@@ -7,14 +7,18 @@ use arc_swap::ArcSwap;
 
 use super::families::{View, families};
 use super::faults::{COLLECTOR, faults};
+use super::holders::{self, Dropped, Holders};
 use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
 use crate::collector::{Collected, Collector};
 
-/// Reads the snapshot and nothing else.
+/// Reads what was published of the GPUs and of who holds them, and nothing else.
 pub(super) struct GpuCollector {
     pub(super) settings: GpuSettings,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) holders: Arc<ArcSwap<Holders>>,
+    /// Series that pages had no room for.
+    pub(super) dropped: Dropped,
     /// Before the first readings can be there, their absence is no fault.
     pub(super) started: Instant,
     pub(super) expects_all_pci_gpus: bool,
@@ -33,8 +37,11 @@ impl Collector for GpuCollector {
     fn collect(&mut self) -> Collected {
         let (snapshot, now) = (self.snapshot.load(), Instant::now());
         let view = View { now, settings: &self.settings, expects_all_pci_gpus: self.expects_all_pci_gpus };
+        let mut families = families(&snapshot, view);
+        let holders = self.holders.load();
+        families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
         Collected {
-            families: families(&snapshot, view),
+            families,
             faults: faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now),
         }
     }

@@ -36,6 +36,9 @@ mod tests {
             sample_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(5),
             severities: Severities::default(),
+            processes: false,
+            containers: true,
+            proc: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
         };
         let failure = |reason| Failure { reason, message: String::new() };

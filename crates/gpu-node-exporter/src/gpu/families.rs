@@ -41,7 +41,8 @@ pub(super) fn families(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
     families
 }
 
-fn labels(gpu: &Gpu) -> Labels {
+/// `gpu` and, where it is known, `uuid`.
+pub(super) fn labels(gpu: &Gpu) -> Labels {
     let index = Some(("gpu", gpu.index.to_string()));
     Labels::new(index.into_iter().chain(gpu.uuid.clone().map(|uuid| ("uuid", uuid))))
 }

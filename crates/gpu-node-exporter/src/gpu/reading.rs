@@ -56,6 +56,7 @@ use self::pcie::Pcie;
 use self::pcie_errors::PcieErrors;
 use self::power::Power;
 use self::power_profiles::PowerProfiles;
+pub(crate) use self::processes::ProcessUse;
 use self::processes::Processes;
 use self::recovery::Recovery;
 use self::remapped_rows::RemappedRows;

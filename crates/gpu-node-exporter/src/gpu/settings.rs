@@ -16,6 +16,12 @@ pub(crate) struct GpuSettings {
     pub(crate) probe_timeout: Duration,
     /// `--gpu.xid-severity`, in front of NVIDIA's catalog.
     pub(crate) severities: Severities,
+    /// `--gpu.processes`: series of each process on a GPU.
+    pub(crate) processes: bool,
+    /// `--gpu.containers`: series of each container, job and unit that has processes on a GPU.
+    pub(crate) containers: bool,
+    /// `--path.procfs`: where processes are looked up.
+    pub(crate) proc: PathBuf,
     /// `--path.sysfs`: where the PCI bus is listed.
     pub(crate) sysfs: PathBuf,
 }

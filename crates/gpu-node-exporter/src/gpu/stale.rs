@@ -49,6 +49,9 @@ mod tests {
             sample_interval: Duration::from_secs(interval),
             probe_timeout: Duration::from_secs(5),
             severities: Severities::default(),
+            processes: false,
+            containers: true,
+            proc: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
         }
     }

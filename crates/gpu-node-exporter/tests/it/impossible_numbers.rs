@@ -109,6 +109,12 @@ fn a_count_of_four_billion_costs_its_reading() {
         &[],
         "retired pages (single bit): returned an invalid value: `4294967295`",
     );
+    check(
+        ALL_32,
+        &["nvmlDeviceGetComputeRunningProcesses_v3"],
+        &[("gpu_processes", "")],
+        "compute processes: returned an invalid value: `4294967295`",
+    );
     check(ALL_32, &["nvmlDeviceGetNumFans"], &[], "fans: returned an invalid value: `4294967295`");
 }
 
@@ -134,8 +140,8 @@ fn a_gpu_that_answers_nonsense_to_everything_shows_that_it_answers() {
     let (xids, answers): (Vec<_>, Vec<_>) = of("1").partition(|sample| sample.name.starts_with("gpu_xid_"));
     assert!(xids.iter().all(|sample| sample.value == 0.0), "{xids:?}");
     let answers: Vec<_> = answers.iter().map(|sample| (sample.name.as_str(), sample.value)).collect();
-    // Texts stay in these answers, and so do lists: that of processes is empty.
-    let left = [("gpu_info", 1.0), ("gpu_inforom_info", 1.0), ("gpu_processes", 0.0), ("gpu_up", 1.0)];
+    // Texts stay in these answers.
+    let left = [("gpu_info", 1.0), ("gpu_inforom_info", 1.0), ("gpu_up", 1.0)];
     assert_eq!(answers, left, "{}", exporter.log());
     assert!(of("0").count() > 50, "the other shows everything\n{}", page.0);
     assert!(exporter.log().contains(" more faults are not logged"), "and that is told:\n{}", exporter.log());

@@ -5,9 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nvml_wrapper_sys::bindings as nvml;
 
-use super::call::read;
+use super::call::{number_set, read};
 use super::library::library;
-use super::output::code;
+use super::numbers::Numbers;
+use super::output::{code, give};
 use crate::machine::{Code, NOT_FOUND, NOT_SUPPORTED, small};
 
 const INVALID: Code = nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT;
@@ -73,12 +74,22 @@ fn driver_words() -> usize {
     library().map_or(FIRST, |library| library.scenario.driver.generation().words_of_a_process())
 }
 
+/// The number of entries that the scenario has the call claim, without writing them.
+fn claimed(device: nvml::nvmlDevice_t, call: &str) -> Option<c_uint> {
+    let number = read(device, call, |gpu| Ok(number_set(gpu, call))).ok().flatten();
+    number.map(c_uint::all)
+}
+
 /// Exports of a list: whose it is, and the words of its entries.
 macro_rules! lists {
     ($(fn $name:ident -> $words:expr, $list:expr;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(device: nvml::nvmlDevice_t, count: *mut c_uint, out: *mut u64) -> Code {
             let list: fn(nvml::nvmlDevice_t, &str) -> Result<Vec<Entry>, Code> = $list;
+            if let Some(number) = claimed(device, stringify!($name)) {
+                // SAFETY: NVML's contract: `count` points to one number.
+                return unsafe { give(count, Ok(number)) };
+            }
             // SAFETY: NVML's contract: `out` has room for `count` structs of this version of the call.
             unsafe { give_list(count, out, $words, list(device, stringify!($name))) }
         }
@@ -103,7 +114,12 @@ unsafe extern "C" fn nvmlDeviceGetProcessUtilization(
     count: *mut c_uint,
     last_seen: c_ulonglong,
 ) -> Code {
-    let answer = read(device, "nvmlDeviceGetProcessUtilization", |gpu| {
+    const CALL: &str = "nvmlDeviceGetProcessUtilization";
+    if let Some(number) = claimed(device, CALL) {
+        // SAFETY: NVML's contract: `count` points to one number.
+        return unsafe { give(count, Ok(number)) };
+    }
+    let answer = read(device, CALL, |gpu| {
         if gpu.group.mig {
             return Err(NOT_SUPPORTED);
         }

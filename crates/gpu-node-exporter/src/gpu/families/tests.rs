@@ -59,6 +59,9 @@ fn settings() -> &'static GpuSettings {
         sample_interval: Duration::from_secs(1),
         probe_timeout: Duration::from_secs(5),
         severities: Severities::default(),
+        processes: false,
+        containers: true,
+        proc: PathBuf::from("/proc"),
         sysfs: PathBuf::from("/sys"),
     });
     &SETTINGS

@@ -91,16 +91,17 @@ impl Subject for Processes {
     }
 }
 
+/// All processes; `None` also when one of the lists cannot be read, since a part of them is not all.
 fn list(ask: &mut Ask<'_>) -> Option<BTreeMap<u32, ProcessUse>> {
-    let mut processes = None;
+    let (mut processes, mut is_complete) = (None, true);
     for (list, name) in LISTS {
         match ask.ask(name, |device| raw::processes(device, list)) {
             Some(Ok(listed)) => merge(processes.get_or_insert_default(), listed),
-            Some(Err(number)) => drop(ask.meaning(name, number, |_| None::<()>)),
-            None => {}
+            Some(Err(number)) => is_complete &= ask.meaning(name, number, |_| None::<()>).is_some(),
+            None => is_complete &= ask.lacks(name),
         }
     }
-    processes
+    processes.filter(|_| is_complete)
 }
 
 /// A process that computes and draws is in two lists, each time with all its memory.

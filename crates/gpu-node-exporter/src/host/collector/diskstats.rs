@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::detached::{Detached, Patience};
 use crate::family::{Family, Kind, Labels};
 use crate::flags::Flag;
-use crate::host::detached::{Detached, Patience};
 use crate::host::entry::Entry;
 use crate::host::filter::Filter;
 use crate::host::lines::{Lines, lines};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::devices::CpuDevices;
 use super::info::CpuInfo;
 use crate::collector::{Collected, Fault};
-use crate::host::detached::{Detached, Patience};
+use crate::detached::{Detached, Patience};
 use crate::host::kept_file::Buffer;
 
 /// What is read as a whole: a file that hangs costs its part.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::host::detached::{Detached, Patience};
+use crate::detached::{Detached, Patience};
 
 /// A mount's size, or a short text that says why not (it becomes the label `device_error`).
 pub(super) type Answer = Result<Size, String>;

@@ -1,0 +1,191 @@
+//! Inference engines as they are seen from outside: which processes make one up, and whether it starts, runs, is broken or orphaned.
+//!
+//! An engine is found by a process of it on a GPU, and followed until its first process has ended. Owns the grouping and the rules. Pure:
+//! processes and the time are arguments. Leaves out whether the engine's own `/metrics` answers: nothing connects to it.
+
+use std::collections::BTreeMap;
+
+use super::cgroup::Owner;
+use super::process_files::Process;
+use super::title::{Engine, Role, takes_in_orphans};
+
+/// Processes by their number; those of engines, and the parents of their first processes.
+pub(crate) type Processes = BTreeMap<u32, Process>;
+
+/// How an engine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It takes memory, and nobody listens yet.
+    Starting,
+    /// Its server listens, and nothing of it is gone; or a program of another kind uses it, which need not listen.
+    Running,
+    /// Some of its processes have ended while others remain, or its server no longer listens.
+    Broken,
+    /// It holds memory, and its server has ended.
+    Orphaned,
+}
+
+impl State {
+    /// All of them, each as the label `state` has it.
+    pub(crate) const ALL: [(Self, &'static str); 4] = [
+        (Self::Starting, "starting"),
+        (Self::Running, "running"),
+        (Self::Broken, "broken"),
+        (Self::Orphaned, "orphaned"),
+    ];
+}
+
+/// The processes that make one engine up.
+#[derive(Clone, Debug, PartialEq)]
+struct Group {
+    engine: Engine,
+    /// Its first process, from which the others descend.
+    pid: u32,
+    start: u64,
+    owner: Owner,
+    counts: BTreeMap<Role, u64>,
+    /// Whether a server of it listens; `None` where that may not be seen.
+    listens: Option<bool>,
+    /// Whether the parent of its first process only takes in what others left behind.
+    is_left_behind: bool,
+}
+
+/// The engines there are: each process that has a title counts to the first of its ancestors that has one of the same engine.
+fn groups(processes: &Processes) -> Vec<Group> {
+    let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
+    for (pid, process) in processes {
+        let Some(title) = &process.title else { continue };
+        let first = first(processes, *pid, title.engine);
+        let Some(root) = processes.get(&first) else { continue };
+        let group = groups.entry(first).or_insert_with(|| Group {
+            engine: title.engine,
+            pid: first,
+            start: root.start,
+            owner: root.owner.clone(),
+            counts: BTreeMap::new(),
+            listens: None,
+            is_left_behind: is_left_behind(processes, root),
+        });
+        *group.counts.entry(title.role).or_default() += 1;
+        if title.role == Role::Server {
+            group.listens = match (group.listens, process.listens) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (before, now) => before.or(now),
+            };
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// More generations than any engine has.
+const MOST_GENERATIONS: usize = 16;
+
+/// The first process of the engine to which this process belongs.
+fn first(processes: &Processes, pid: u32, engine: Engine) -> u32 {
+    let mut first = pid;
+    for _ in 0..MOST_GENERATIONS {
+        let parent = processes.get(&first).map(|process| process.parent).filter(|parent| *parent != first);
+        let is_of_it = |pid: &u32| {
+            let title = processes.get(pid).and_then(|process| process.title.as_ref());
+            title.is_some_and(|title| title.engine == engine)
+        };
+        match parent.filter(is_of_it) {
+            Some(parent) => first = parent,
+            None => break,
+        }
+    }
+    first
+}
+
+fn is_left_behind(processes: &Processes, root: &Process) -> bool {
+    // 0 is a parent outside of our process numbers.
+    root.parent == 1 || processes.get(&root.parent).is_some_and(|parent| takes_in_orphans(&parent.comm))
+}
+
+/// An engine over time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeenEngine {
+    pub(crate) engine: Engine,
+    /// Of its first process.
+    pub(crate) pid: u32,
+    start: u64,
+    pub(crate) owner: Owner,
+    /// Its processes now.
+    pub(crate) counts: BTreeMap<Role, u64>,
+    /// The most processes that were there at two looks, one after the other: a process that was just forked looks like its parent.
+    most: BTreeMap<Role, u64>,
+    has_listened: bool,
+    /// `None` where it cannot be told whether its server listens.
+    pub(crate) state: Option<State>,
+    /// When it was first seen in its state, in seconds since 1970.
+    pub(crate) since: f64,
+}
+
+/// More engines than are followed.
+const MOST_ENGINES: usize = 250;
+
+/// The engines that are followed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Engines {
+    pub(crate) seen: Vec<SeenEngine>,
+    /// Engines there are beyond those that are followed.
+    pub(crate) not_followed: usize,
+}
+
+impl Engines {
+    /// Takes in what is to be seen at `now`, in seconds since 1970.
+    pub(crate) fn look(&mut self, processes: &Processes, now: f64) {
+        let before = std::mem::take(&mut self.seen);
+        let groups = groups(processes);
+        self.not_followed = groups.len().saturating_sub(MOST_ENGINES);
+        for group in groups.into_iter().take(MOST_ENGINES) {
+            let known = before.iter().find(|seen| (seen.pid, seen.start) == (group.pid, group.start));
+            self.seen.push(followed(known, group, now));
+        }
+    }
+
+    /// The first processes of the engines, by which they are found when nothing of them is on a GPU any more.
+    pub(crate) fn first_processes(&self) -> impl Iterator<Item = u32> {
+        self.seen.iter().map(|engine| engine.pid)
+    }
+}
+
+/// The engine as it is now, after what was seen of it before.
+fn followed(known: Option<&SeenEngine>, group: Group, now: f64) -> SeenEngine {
+    let mut most = known.map(|known| known.most.clone()).unwrap_or_default();
+    for (role, count) in &group.counts {
+        let at_both = known.and_then(|known| known.counts.get(role)).map_or(0, |before| *before.min(count));
+        let most = most.entry(*role).or_default();
+        *most = at_both.max(*most);
+    }
+    let has_listened = known.is_some_and(|known| known.has_listened) || group.listens == Some(true);
+    let state = state(&group, &most, has_listened);
+    let since = match known {
+        Some(known) if known.state == state => known.since,
+        _ => now,
+    };
+    let Group { engine, pid, start, owner, counts, .. } = group;
+    SeenEngine { engine, pid, start, owner, counts, most, has_listened, state, since }
+}
+
+fn state(group: &Group, most: &BTreeMap<Role, u64>, has_listened: bool) -> Option<State> {
+    let count = |role| group.counts.get(role).copied().unwrap_or(0);
+    let is_incomplete = most.iter().any(|(role, most)| count(role) < *most);
+    if count(&Role::Server) == 0 && group.is_left_behind {
+        return Some(State::Orphaned);
+    }
+    if is_incomplete {
+        return Some(State::Broken);
+    }
+    if count(&Role::Server) == 0 {
+        return Some(State::Running);
+    }
+    match group.listens? {
+        true => Some(State::Running),
+        false if has_listened => Some(State::Broken),
+        false => Some(State::Starting),
+    }
+}
+
+#[cfg(test)]
+mod tests;

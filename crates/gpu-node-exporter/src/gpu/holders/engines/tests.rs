@@ -1,0 +1,171 @@
+//! The life of an engine, process by process.
+
+use super::*;
+use crate::gpu::holders::title::title;
+
+/// A process with this parent and command line; a server listens or not.
+fn process(parent: u32, command_line: &str, listens: Option<bool>) -> Process {
+    let title = title(command_line);
+    let comm: String = command_line.split('\0').next().unwrap_or_default().chars().take(15).collect();
+    Process { start: 100, parent, comm, owner: Owner::default(), title, children: Vec::new(), listens }
+}
+
+fn processes<const N: usize>(listed: [(u32, u32, &str, Option<bool>); N]) -> Processes {
+    listed.map(|(pid, parent, command_line, listens)| (pid, process(parent, command_line, listens))).into()
+}
+
+const SERVE: &str = "python3\0/usr/bin/vllm\0serve\0m\0";
+
+/// vLLM with two workers, whose server listens or not.
+fn vllm(listens: Option<bool>) -> Processes {
+    processes([
+        (9, 1, "containerd-shim", None),
+        (10, 9, SERVE, listens),
+        (11, 10, "VLLM::EngineCore", None),
+        (12, 11, "VLLM::Worker_TP0", None),
+        (13, 11, "VLLM::Worker_TP1", None),
+    ])
+}
+
+fn without(mut processes: Processes, gone: &[u32], adopted_by: u32) -> Processes {
+    processes.retain(|pid, _| !gone.contains(pid));
+    for process in processes.values_mut().filter(|process| gone.contains(&process.parent)) {
+        process.parent = adopted_by;
+    }
+    processes
+}
+
+/// What is seen at each of these looks, ten seconds apart: first process, state, since when.
+fn states(looks: &[Processes]) -> Vec<Vec<(u32, Option<State>, f64)>> {
+    let mut engines = Engines::default();
+    let mut seen = Vec::new();
+    for (look, processes) in looks.iter().enumerate() {
+        engines.look(processes, look as f64 * 10.0);
+        seen.push(engines.seen.iter().map(|engine| (engine.pid, engine.state, engine.since)).collect());
+    }
+    seen
+}
+
+fn last_state(looks: &[Processes]) -> Vec<(u32, Option<State>)> {
+    states(looks).pop().unwrap_or_default().into_iter().map(|(pid, state, _)| (pid, state)).collect()
+}
+
+#[test]
+fn a_start_lasts_until_the_server_listens() {
+    assert_eq!(
+        states(&[vllm(Some(false)), vllm(Some(false)), vllm(Some(true)), vllm(Some(true))]),
+        [
+            vec![(10, Some(State::Starting), 0.0)],
+            vec![(10, Some(State::Starting), 0.0)],
+            vec![(10, Some(State::Running), 20.0)],
+            vec![(10, Some(State::Running), 20.0)],
+        ]
+    );
+}
+
+#[test]
+fn an_engine_is_broken_when_a_part_of_it_is_gone() {
+    let whole = || vllm(Some(true));
+    let worker_gone = without(whole(), &[13], 1);
+    assert_eq!(last_state(&[whole(), whole(), worker_gone.clone()]), [(10, Some(State::Broken))]);
+    assert_eq!(last_state(&[whole(), whole(), worker_gone.clone(), whole()]), [(10, Some(State::Running))]);
+    let only_server = without(whole(), &[11, 12, 13], 1);
+    assert_eq!(last_state(&[whole(), whole(), only_server]), [(10, Some(State::Broken))]);
+    assert_eq!(
+        last_state(&[whole(), vllm(Some(false))]),
+        [(10, Some(State::Broken))],
+        "it no longer listens"
+    );
+    assert_eq!(
+        last_state(&[vllm(Some(false)), worker_gone]),
+        [(10, Some(State::Running))],
+        "seen once it may have been a process that was just forked"
+    );
+    // The core is gone, its workers were taken in by the machine's init: they are left behind, and the server is broken.
+    let core_gone = without(whole(), &[11], 1);
+    assert_eq!(
+        last_state(&[whole(), whole(), core_gone]),
+        [(10, Some(State::Broken)), (12, Some(State::Orphaned)), (13, Some(State::Orphaned))]
+    );
+}
+
+#[test]
+fn an_engine_is_orphaned_when_its_server_is_gone() {
+    for adopted_by in [1, 9] {
+        let orphan = without(vllm(Some(true)), &[10], adopted_by);
+        assert_eq!(last_state(&[orphan]), [(11, Some(State::Orphaned))], "taken in by {adopted_by}");
+    }
+    let of_sglang = processes([(21, 1, "sglang::scheduler_TP0", None), (22, 1, "sglang::detokenizer", None)]);
+    assert_eq!(last_state(&[of_sglang]), [(21, Some(State::Orphaned)), (22, Some(State::Orphaned))]);
+}
+
+#[test]
+fn a_program_of_its_own_that_uses_an_engine_is_no_orphan() {
+    let offline = processes([(30, 9, "python3\0offline.py\0", None), (31, 30, "VLLM::EngineCore", None)]);
+    assert_eq!(last_state(&[offline]), [(31, Some(State::Running))]);
+}
+
+#[test]
+fn where_sockets_cannot_be_seen_a_start_is_not_told_from_a_run() {
+    assert_eq!(last_state(&[vllm(None), vllm(None)]), [(10, None)]);
+    let worker_gone = without(vllm(None), &[13], 1);
+    assert_eq!(last_state(&[vllm(None), vllm(None), worker_gone]), [(10, Some(State::Broken))]);
+}
+
+#[test]
+fn servers_of_one_engine_are_one_and_two_engines_are_two() {
+    let with_two_servers = processes([
+        (10, 1, SERVE, Some(false)),
+        (11, 10, "VLLM::APIServer_0", Some(true)),
+        (12, 10, "VLLM::APIServer_1", Some(false)),
+        (13, 10, "VLLM::EngineCore_DP0", None),
+        (40, 1, "python3\0-m\0sglang.launch_server\0", Some(true)),
+        (41, 40, "sglang::scheduler_TP0", None),
+        (42, 40, "sglang::detokenizer", None),
+    ]);
+    let mut engines = Engines::default();
+    engines.look(&with_two_servers, 0.0);
+    let told: Vec<_> =
+        engines.seen.iter().map(|seen| (seen.engine, seen.pid, seen.state, seen.counts.clone())).collect();
+    assert_eq!(
+        told,
+        [
+            (Engine::Vllm, 10, Some(State::Running), BTreeMap::from([(Role::Server, 3), (Role::Core, 1)])),
+            (
+                Engine::Sglang,
+                40,
+                Some(State::Running),
+                BTreeMap::from([(Role::Server, 1), (Role::Worker, 1), (Role::Detokenizer, 1)])
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_process_number_that_is_used_again_is_another_engine() {
+    let mut again = vllm(Some(false));
+    for process in again.values_mut() {
+        process.start = 200;
+    }
+    assert_eq!(states(&[vllm(Some(true)), again]).pop(), Some(vec![(10, Some(State::Starting), 10.0)]));
+}
+
+#[test]
+fn parents_in_a_circle_end() {
+    let circle = processes([
+        (10, 11, "VLLM::EngineCore", None),
+        (11, 10, "VLLM::Worker_TP0", None),
+        (12, 12, "VLLM::Worker_TP1", None),
+    ]);
+    let mut engines = Engines::default();
+    engines.look(&circle, 0.0);
+    assert!(!engines.seen.is_empty());
+}
+
+#[test]
+fn more_engines_than_are_followed_are_counted() {
+    let many = (1000..1300).map(|pid| (pid, process(1, "VLLM::EngineCore", None))).collect();
+    let mut engines = Engines::default();
+    engines.look(&many, 0.0);
+    assert_eq!((engines.seen.len(), engines.not_followed), (250, 50));
+}

@@ -1,0 +1,114 @@
+//! Looking processes up beneath procfs, with the families of those that belong to an inference engine.
+//!
+//! `cmdline` waits for whoever changes the process' memory, so each process is read by a thread that can be left behind with it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::engines::Processes;
+use super::process_files::{self, Process};
+use crate::detached::{Detached, Patience};
+
+/// More processes than are looked up at a time: on GPUs, and of engines beside those.
+const MOST_PROCESSES: usize = 4096;
+
+/// What the files of one process may take.
+const PATIENCE: Patience = Patience { first: Duration::from_secs(1), next: Duration::from_millis(100) };
+
+/// Looks processes up. One whose files keep it waiting costs itself alone.
+pub(super) struct Lookup {
+    files: Detached<u32, Option<Process>>,
+    /// How many are looked up at a time.
+    most: usize,
+}
+
+impl Lookup {
+    /// Beneath this procfs. No thread is started before the first process is looked up.
+    pub(super) fn new(proc: PathBuf) -> Self {
+        let files = Detached::new("gpu-process", PATIENCE, move |pid| process_files::read(&proc, *pid));
+        Self { files, most: MOST_PROCESSES }
+    }
+
+    /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs. Nothing is known of
+    /// one that keeps us waiting, and of those beyond the most.
+    pub(super) fn read(&mut self, pids: BTreeSet<u32>) -> Processes {
+        let (mut processes, mut asked, mut next) = (Processes::new(), BTreeSet::<u32>::new(), pids);
+        while !next.is_empty() && asked.len() < self.most {
+            let asking: Vec<u32> = next.iter().copied().take(self.most - asked.len()).collect();
+            asked.extend(&asking);
+            let answers = self.files.ask(asking.clone());
+            next = BTreeSet::new();
+            for (pid, answer) in asking.into_iter().zip(answers) {
+                let Some(process) = answer.flatten() else { continue };
+                if process.title.is_some() {
+                    next.extend(process.children.iter().chain([&process.parent]).filter(|pid| **pid != 0));
+                }
+                processes.insert(pid, process);
+            }
+            next.retain(|pid| !asked.contains(pid));
+        }
+        self.files.forget(|pid| !asked.contains(pid));
+        processes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A `/proc` of processes with these parents, children and command lines.
+    fn proc(processes: &[(u32, u32, &str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a folder");
+        for (pid, parent, children, command_line) in processes {
+            let folder = root.path().join(pid.to_string());
+            fs::create_dir_all(folder.join(format!("task/{pid}"))).expect("a folder");
+            let stat = format!("{pid} (name) S {parent} 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 9 0 123 1\n");
+            let cgroup = format!("0::/docker/{pid:064x}\n");
+            let children = children.to_string();
+            let files = [("stat", stat), ("cgroup", cgroup), ("cmdline", command_line.to_string())];
+            for (name, text) in files.into_iter().chain([(&*format!("task/{pid}/children"), children)]) {
+                fs::write(folder.join(name), text).expect("writable");
+            }
+        }
+        root
+    }
+
+    #[test]
+    fn the_family_of_an_engines_process_is_found_and_nobody_elses() {
+        let root = proc(&[
+            (1, 0, "9 50", "systemd"),
+            (9, 1, "10", "containerd-shim"),
+            (10, 9, "11 20", "python3\0/usr/bin/vllm\0serve\0"),
+            (11, 10, "12 13", "VLLM::EngineCore"),
+            (12, 11, "", "VLLM::Worker_TP0"),
+            (13, 11, "", "VLLM::Worker_TP1"),
+            (20, 10, "21", "python3\0-c\0resource_tracker"),
+            (21, 20, "", "sleep"),
+            (50, 1, "51", "train"),
+            (51, 50, "", "data"),
+        ]);
+        let mut lookup = Lookup::new(root.path().to_owned());
+        let found = |lookup: &mut Lookup, pids: &[u32]| -> Vec<u32> {
+            lookup.read(pids.iter().copied().collect()).into_keys().collect()
+        };
+        assert_eq!(found(&mut lookup, &[12, 50, 99]), [9, 10, 11, 12, 13, 20, 50]);
+        fs::remove_dir_all(root.path().join("13")).expect("there");
+        assert_eq!(found(&mut lookup, &[12]), [9, 10, 11, 12, 20]);
+        assert_eq!(found(&mut lookup, &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_family_without_an_end_is_not_followed_to_it() {
+        let processes: Vec<(u32, u32, String)> =
+            (1..=60).map(|pid| (pid, pid - 1, (pid + 1).to_string())).collect();
+        let listed: Vec<_> = processes
+            .iter()
+            .map(|(pid, parent, child)| (*pid, *parent, child.as_str(), "VLLM::EngineCore"))
+            .collect();
+        let root = proc(&listed);
+        let mut lookup = Lookup { most: 40, ..Lookup::new(root.path().to_owned()) };
+        assert_eq!(lookup.read([1].into()).len(), 40);
+    }
+}

@@ -1,0 +1,227 @@
+//! Inference engines by the titles of their processes, and by how their servers are started.
+//!
+//! vLLM (since 0.10) and `SGLang` (since 0.4) write titles over the command lines of their processes with `setproctitle`; the first process of
+//! a server keeps the command line it was started with. As of 2026-11-29, by vLLM's `vllm/utils/system_utils.py` (`set_process_title`: a
+//! prefix, which is `VLLM` or what `VLLM_PROCESS_NAME_PREFIX` says, `::`, a name, and mostly `_` and a rank) and by the calls of
+//! `setproctitle` in `SGLang`'s `sglang/srt/managers` (scheduler, detokenizer, data-parallel controller, tokenizer workers). Pure.
+
+/// An engine whose processes are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Engine {
+    Vllm,
+    Sglang,
+}
+
+impl Engine {
+    /// As the label `engine` has it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+        }
+    }
+}
+
+/// What a process is in its engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    /// Listens for requests.
+    Server,
+    /// Leads the workers.
+    Core,
+    /// Computes on a GPU.
+    Worker,
+    /// Shares requests out among several cores.
+    Coordinator,
+    /// Makes text of tokens.
+    Detokenizer,
+}
+
+impl Role {
+    /// As the label `role` has it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Core => "core",
+            Self::Worker => "worker",
+            Self::Coordinator => "coordinator",
+            Self::Detokenizer => "detokenizer",
+        }
+    }
+}
+
+/// What a process says that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Title {
+    pub(crate) engine: Engine,
+    pub(crate) role: Role,
+    /// The title as it was written: `VLLM::Worker_TP0`; of a server without one, how it is usually called.
+    pub(crate) name: String,
+}
+
+/// How titles begin: behind the prefix stands what is in the list, then the rank.
+const TITLES: [(&str, Engine, Role); 8] = [
+    ("VLLM::APIServer", Engine::Vllm, Role::Server),
+    ("VLLM::EngineCore", Engine::Vllm, Role::Core),
+    // One core without workers of its own: it computes itself, and NVML lists it.
+    ("VLLM::Worker", Engine::Vllm, Role::Worker),
+    ("VLLM::DPCoordinator", Engine::Vllm, Role::Coordinator),
+    ("sglang::scheduler", Engine::Sglang, Role::Worker),
+    ("sglang::detokenizer", Engine::Sglang, Role::Detokenizer),
+    ("sglang::tokenizer_worker", Engine::Sglang, Role::Server),
+    ("sglang::data_parallel_controller", Engine::Sglang, Role::Coordinator),
+];
+
+/// Titles that no other program has, behind a prefix that the user chose.
+const UNMISTAKABLE: [(&str, Role); 3] =
+    [("EngineCore", Role::Core), ("APIServer", Role::Server), ("DPCoordinator", Role::Coordinator)];
+
+/// More characters of a title than any of these has.
+const LONGEST_NAME: usize = 64;
+
+/// What `/proc/PID/cmdline` says the process is; arguments end with zeros.
+pub(crate) fn title(command_line: &str) -> Option<Title> {
+    let arguments: Vec<&str> =
+        command_line.split('\0').map(str::trim).filter(|argument| !argument.is_empty()).collect();
+    let first = *arguments.first()?;
+    let found =
+        TITLES.iter().find(|(title, ..)| is_titled(first, title)).map(|(_, engine, role)| (*engine, *role));
+    let found = found.or_else(|| {
+        let (_, behind) = first.split_once("::")?;
+        let (_, role) = UNMISTAKABLE.iter().find(|(title, _)| is_titled(behind, title))?;
+        Some((Engine::Vllm, *role))
+    });
+    if let Some((engine, role)) = found {
+        return Some(Title { engine, role, name: first.chars().take(LONGEST_NAME).collect() });
+    }
+    let (engine, name) = server(&arguments)?;
+    Some(Title { engine, role: Role::Server, name: name.to_owned() })
+}
+
+/// Whether the text is this title, with or without a rank (`_TP0`) or a number (`:3`) behind it.
+fn is_titled(text: &str, title: &str) -> bool {
+    text.strip_prefix(title).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+}
+
+/// The engine whose server is started so: `vllm serve`, `python -m sglang.launch_server` and the like.
+fn server(arguments: &[&str]) -> Option<(Engine, &'static str)> {
+    let program = base_name(arguments.first()?);
+    // `python3 -u -m MODULE` and `python3 /usr/local/bin/vllm serve`: what is run stands behind the interpreter's flags.
+    let run = match program {
+        _ if program.starts_with("python") => {
+            let flags =
+                arguments[1..].iter().take_while(|flag| flag.starts_with('-') && **flag != "-m").count();
+            &arguments[1 + flags..]
+        }
+        _ => arguments,
+    };
+    match run {
+        ["-m", module, rest @ ..] => match (*module, rest.first()) {
+            ("vllm.entrypoints.openai.api_server" | "vllm.entrypoints.api_server", _)
+            | ("vllm" | "vllm.entrypoints.cli.main", Some(&"serve")) => Some((Engine::Vllm, "vllm serve")),
+            ("sglang.launch_server", _) | ("sglang" | "sglang.cli.main", Some(&"serve")) => {
+                Some((Engine::Sglang, "sglang.launch_server"))
+            }
+            _ => None,
+        },
+        [script, "serve", ..] if base_name(script) == "vllm" => Some((Engine::Vllm, "vllm serve")),
+        [script, "serve", ..] if base_name(script) == "sglang" => {
+            Some((Engine::Sglang, "sglang.launch_server"))
+        }
+        _ => None,
+    }
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether a program of this name (`comm`) takes in processes whose parents have ended, and starts no engine's inner processes itself: inits,
+/// the shims of containers, and shells.
+pub(crate) fn takes_in_orphans(name: &str) -> bool {
+    const PROGRAMS: [&str; 19] = [
+        "systemd",
+        "init",
+        "tini",
+        "docker-init",
+        "dumb-init",
+        "catatonit",
+        "podman-init",
+        "s6-svscan",
+        "supervisord",
+        "runit",
+        "runsvdir",
+        "containerd-shim",
+        "conmon",
+        "crun",
+        "slurmstepd",
+        "sh",
+        "bash",
+        "dash",
+        "zsh",
+    ];
+    // A name holds 15 characters: `containerd-shim-runc-v2` is cut.
+    PROGRAMS.contains(&name) || name.starts_with("containerd-shim")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_servers_are_known() {
+        use Engine::{Sglang, Vllm};
+        use Role::{Coordinator, Core, Detokenizer, Server, Worker};
+        for (command_line, expected) in [
+            ("VLLM::EngineCore\0\0\0", Some((Vllm, Core))),
+            ("VLLM::EngineCore_DP0", Some((Vllm, Core))),
+            ("VLLM::Worker_TP0", Some((Vllm, Worker))),
+            ("VLLM::Worker_PP1_TP3_EP3", Some((Vllm, Worker))),
+            ("VLLM::Worker", Some((Vllm, Worker))),
+            ("VLLM::Workers", None),
+            ("VLLM::APIServer_1", Some((Vllm, Server))),
+            ("VLLM::DPCoordinator", Some((Vllm, Coordinator))),
+            ("mine::EngineCore_DP1", Some((Vllm, Core))),
+            ("mine::Worker_TP0", None),
+            ("sglang::scheduler_TP1", Some((Sglang, Worker))),
+            ("sglang::scheduler", Some((Sglang, Worker))),
+            ("sglang::detokenizer", Some((Sglang, Detokenizer))),
+            ("sglang::tokenizer_worker:12", Some((Sglang, Server))),
+            (
+                "/usr/bin/python3\0/usr/local/bin/vllm\0serve\0meta-llama/Llama-3.1-8B\0--port\08000\0",
+                Some((Vllm, Server)),
+            ),
+            ("/opt/venv/bin/vllm\0serve\0m\0", Some((Vllm, Server))),
+            ("python3\0-u\0-m\0vllm.entrypoints.openai.api_server\0--model\0m\0", Some((Vllm, Server))),
+            ("python\0-m\0sglang.launch_server\0--model-path\0m\0", Some((Sglang, Server))),
+            ("python3.12\0/usr/local/bin/sglang\0serve\0m\0", Some((Sglang, Server))),
+            ("bash\0-c\0vllm serve m\0", None),
+            ("python3\0-m\0vllm\0bench\0", None),
+            ("python3\0offline.py\0vllm\0serve\0", None),
+            ("vim\0vllm.py\0", None),
+            ("python3\0", None),
+            ("", None),
+        ] {
+            let found = title(command_line).map(|title| (title.engine, title.role));
+            assert_eq!(found, expected, "{command_line:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_short_and_the_same_for_each_command_line_of_a_server() {
+        let name = |command_line: &str| title(command_line).expect("an engine").name;
+        assert_eq!(name("VLLM::Worker_TP0\0\0"), "VLLM::Worker_TP0");
+        assert_eq!(name(&format!("VLLM::Worker_{}", "x".repeat(500))).len(), 64);
+        assert_eq!(name("python3\0/usr/local/bin/vllm\0serve\0--api-key\0secret\0"), "vllm serve");
+    }
+
+    #[test]
+    fn inits_shims_and_shells_take_in_orphans() {
+        for name in ["systemd", "tini", "containerd-shim", "containerd-shim", "bash", "conmon"] {
+            assert!(takes_in_orphans(name), "{name}");
+        }
+        for name in ["python3", "vllm", "ray::IDLE", ""] {
+            assert!(!takes_in_orphans(name), "{name}");
+        }
+    }
+}
