@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_serve::{BindError, Limits, ListenAddress, Server, ServerConfig, Stop};
+use http_serve::{BindError, Limits, ListenAddress, Server, ServerConfig, Stop, inherited_sockets};
 
 use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
@@ -214,11 +214,23 @@ async fn bind(web: &WebSettings) -> Result<Server, Vec<String>> {
         mistakes.push(error.to_string());
         config.web_config = None;
     }
-    match Server::bind(config).await {
+    match open(config, web.systemd_socket).await {
         Ok(server) if mistakes.is_empty() => return Ok(server),
-        // Without an address, each that was written is among the mistakes of the flags.
-        Ok(_) | Err(BindError::NoAddress) => {}
-        Err(error) => mistakes.extend(error.to_string().lines().map(str::to_owned)),
+        Ok(_) => {}
+        Err(text) => mistakes.extend(text.lines().map(str::to_owned)),
     }
     Err(mistakes)
+}
+
+/// The sockets of the first face, opened or taken over from systemd; or a line for each that is wrong.
+async fn open(config: ServerConfig, systemd_socket: bool) -> Result<Server, String> {
+    if !systemd_socket {
+        return match Server::bind(config).await {
+            // Each address that was written is among the mistakes of the flags.
+            Err(BindError::NoAddress) => Err(String::new()),
+            other => other.map_err(|error| error.to_string()),
+        };
+    }
+    let sockets = inherited_sockets().map_err(|error| format!("--web.systemd-socket: {error}"))?;
+    Server::inherit(config, sockets).map_err(|error| error.to_string())
 }

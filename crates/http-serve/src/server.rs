@@ -64,6 +64,9 @@ pub enum BindError {
     /// The web-config file can't be used.
     #[error(transparent)]
     WebConfig(#[from] WebConfigError),
+    /// A socket that was opened for this program cannot be used.
+    #[error("a socket that systemd has passed cannot be used: {0}")]
+    Inherited(std::io::Error),
     /// No address was given.
     #[error("there is no address to listen on (hint: `:9100` listens on every address of the machine)")]
     NoAddress,
@@ -103,7 +106,7 @@ impl Server {
         if config.listen.is_empty() {
             return Err(BindError::NoAddress);
         }
-        let web = Live::load(config.web_config)?;
+        let web = Live::load(config.web_config.clone())?;
         let (mut listeners, mut addresses, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for address in &config.listen {
             match listen(address).await {
@@ -117,9 +120,28 @@ impl Server {
         if !errors.is_empty() {
             return Err(BindError::Listen(errors));
         }
+        Ok(Self::of(config, web, listeners, addresses))
+    }
+
+    /// Serves on sockets that were opened for this program instead of opening some.
+    ///
+    /// # Errors
+    /// What is wrong with the web-config file, or with a socket.
+    pub fn inherit(config: ServerConfig, sockets: Vec<std::net::TcpListener>) -> Result<Self, BindError> {
+        let web = Live::load(config.web_config.clone())?;
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        for socket in sockets {
+            socket.set_nonblocking(true).map_err(BindError::Inherited)?;
+            addresses.push(socket.local_addr().map_err(BindError::Inherited)?);
+            listeners.push(TcpListener::from_std(socket).map_err(BindError::Inherited)?);
+        }
+        Ok(Self::of(config, web, listeners, addresses))
+    }
+
+    fn of(config: ServerConfig, web: Live, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Self {
         let ServerConfig { limits, allowed_hosts, allowed_sources, .. } = config;
         let (wording, closings) = (refusal::as_text(), Closings::default());
-        Ok(Self { listeners, addresses, limits, web, allowed_hosts, allowed_sources, wording, closings })
+        Self { listeners, addresses, limits, web, allowed_hosts, allowed_sources, wording, closings }
     }
 
     /// Answers refused requests (a wrong password, a body too large, …) with what `wording` returns instead of one line of

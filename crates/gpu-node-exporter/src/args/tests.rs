@@ -37,7 +37,6 @@ fn all_mistakes_at_once() {
         "--frobnicate=1",
         "serve",
         "--collector.cpu=true",
-        "--web.systemd-socket",
         "--web.listen-address=9100",
         "--web.listen-address=vsock://:9100",
         "--web.telemetry-path=metrics",

@@ -9,6 +9,11 @@ use crate::flags::{Flag, Flags};
 
 static LISTEN_ADDRESS: Flag =
     Flag::values("web.listen-address", "ADDRESS", ":9100", "Where to listen; may be given several times");
+static SYSTEMD_SOCKET: Flag = Flag::switch(
+    "web.systemd-socket",
+    false,
+    "Serve on the sockets that systemd passes instead of --web.listen-address",
+);
 static TELEMETRY_PATH: Flag =
     Flag::value("web.telemetry-path", "PATH", "/metrics", "The path of the metrics page");
 static CONFIG_FILE: Flag = Flag::value(
@@ -40,8 +45,9 @@ static MAX_REQUESTS: Flag = Flag::value(
 static DISABLE_EXPORTER_METRICS: Flag =
     Flag::switch("web.disable-exporter-metrics", false, "Leave out the series about this process itself");
 
-pub(super) static FLAGS: [&Flag; 8] = [
+pub(super) static FLAGS: [&Flag; 9] = [
     &LISTEN_ADDRESS,
+    &SYSTEMD_SOCKET,
     &TELEMETRY_PATH,
     &CONFIG_FILE,
     &ALLOWED_SOURCES,
@@ -56,6 +62,8 @@ pub(super) static FLAGS: [&Flag; 8] = [
 pub(crate) struct WebSettings {
     /// At least one address.
     pub(crate) listen: Vec<ListenAddress>,
+    /// Serve on systemd's sockets instead.
+    pub(crate) systemd_socket: bool,
     /// Begins with `/`.
     pub(crate) telemetry_path: String,
     /// Prometheus' web configuration.
@@ -82,6 +90,10 @@ impl WebSettings {
                 Err(error) => flags.mistakes.push(format!("--web.listen-address: {error}")),
             }
         }
+        let systemd_socket = flags.is_on(&SYSTEMD_SOCKET);
+        if systemd_socket && flags.is_written(&LISTEN_ADDRESS) {
+            flags.warnings.push("--web.listen-address has no effect with --web.systemd-socket".to_owned());
+        }
         let telemetry_path = flags.value(&TELEMETRY_PATH);
         if !telemetry_path.starts_with('/') {
             let hint = format!("(hint: write /{telemetry_path})");
@@ -100,6 +112,7 @@ impl WebSettings {
         });
         Self {
             listen,
+            systemd_socket,
             telemetry_path,
             config_file: flags.path_if_any(&CONFIG_FILE),
             allowed_sources,

@@ -127,11 +127,6 @@ impl Grammar {
                 Takes::Value { .. } | Takes::Values { .. } => known.name == name,
             });
             match (found.map(|known| known.takes), value) {
-                (None, _) if name == "web.systemd-socket" => mistakes.push(
-                    "`--web.systemd-socket`: socket activation is not in this version \
-                     (hint: name the address with --web.listen-address)"
-                        .to_owned(),
-                ),
                 (None, _) if positive.is_some_and(|positive| self.takes_value(positive)) => {
                     let positive = positive.unwrap_or(name);
                     mistakes.push(format!(

@@ -150,6 +150,14 @@ impl Exporter {
         Self::start(shell, flags, None)
     }
 
+    /// Starts as systemd starts a service whose socket it has opened already: with the socket as its file 3.
+    pub(crate) fn with_socket(socket: std::net::TcpListener, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let pass = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null";
+        shell.args(["-c", pass, PROGRAM]).stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)));
+        Self::start(shell, flags, None)
+    }
+
     fn start(mut command: Command, flags: &[&str], scenario: Option<tempfile::NamedTempFile>) -> Self {
         command.arg("--web.listen-address=127.0.0.1:0").args(flags).stderr(Stdio::piped());
         if let Some(file) = &scenario {

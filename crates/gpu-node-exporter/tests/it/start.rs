@@ -64,3 +64,29 @@ fn a_signal_ends_it_with_success() {
     let status = exporter.end_with(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{}", exporter.log());
 }
+
+#[test]
+fn a_socket_of_systemd_is_served_and_not_passed_on() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("an address");
+    let exporter = Exporter::with_socket(socket, &["--web.systemd-socket"]);
+    assert_eq!(exporter.address(), address);
+    assert!(exporter.scrape().value("node_load1", &[]).is_some());
+    assert!(exporter.log().contains("--web.listen-address has no effect"), "{}", exporter.log());
+    for probe in exporter.probes() {
+        let environment =
+            std::fs::read(format!("/proc/{}/environ", probe.as_raw_nonzero())).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&environment).contains("LISTEN_FDS"), "the probe has no sockets");
+    }
+}
+
+#[test]
+fn without_a_socket_it_says_what_to_start() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gpu-node-exporter"))
+        .arg("--web.systemd-socket")
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("systemd has passed no socket (hint: start the .socket unit"), "{said}");
+}
