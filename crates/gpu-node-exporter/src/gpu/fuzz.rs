@@ -5,6 +5,8 @@
     reason = "a panic is how a fuzzer is told that something does not hold"
 )]
 
+pub use super::holders::fuzz::process_files;
+
 use super::frame::{Frame, FrameReader, FrameWriter};
 use super::snapshot::{Errors, Moment};
 use super::xid::{KernelRecords, Report};

@@ -19,6 +19,9 @@ mod families;
 
 mod lookup;
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

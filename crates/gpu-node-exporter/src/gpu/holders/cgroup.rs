@@ -110,14 +110,15 @@ fn of_path(path: &str) -> Owner {
         return Owner { kind, id, pod_uid, slurm_job, unit };
     }
     if let Some(job) = &slurm_job {
-        return Owner { kind: OwnerKind::Slurm, id: format!("job_{job}"), pod_uid, slurm_job, unit: None };
+        return Owner { kind: OwnerKind::Slurm, id: format!("job_{job}"), slurm_job, ..Owner::default() };
     }
-    match unit {
-        Some(name) => {
-            Owner { kind: OwnerKind::Systemd, id: name.clone(), pod_uid, slurm_job, unit: Some(name) }
-        }
-        None => Owner { pod_uid, ..Owner::default() },
-    }
+    // Owners of one id are one, so nothing else of a path is told of these.
+    unit.map_or_else(Owner::default, |name| Owner {
+        kind: OwnerKind::Systemd,
+        id: name.clone(),
+        unit: Some(name),
+        ..Owner::default()
+    })
 }
 
 /// What containers' groups begin with, and whose they are.

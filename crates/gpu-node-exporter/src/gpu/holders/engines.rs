@@ -3,7 +3,7 @@
 //! An engine is found by a process of it on a GPU, and followed until its first process has ended. Owns the grouping and the rules. Pure:
 //! processes and the time are arguments. Leaves out whether the engine's own `/metrics` answers: nothing connects to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cgroup::Owner;
 use super::process_files::Process;
@@ -44,9 +44,11 @@ struct Group {
     start: u64,
     owner: Owner,
     counts: BTreeMap<Role, u64>,
+    /// Its processes with their starts.
+    members: BTreeSet<(u32, u64)>,
     /// Whether a server of it listens; `None` where that may not be seen.
     listens: Option<bool>,
-    /// Whether the parent of its first process only takes in what others left behind.
+    /// Whether its server has ended: the parent of its first process only takes in what others left behind, or the server was seen.
     is_left_behind: bool,
 }
 
@@ -63,10 +65,12 @@ fn groups(processes: &Processes) -> Vec<Group> {
             start: root.start,
             owner: root.owner.clone(),
             counts: BTreeMap::new(),
+            members: BTreeSet::new(),
             listens: None,
             is_left_behind: is_left_behind(processes, root),
         });
         *group.counts.entry(title.role).or_default() += 1;
+        group.members.insert((*pid, process.start));
         if title.role == Role::Server {
             group.listens = match (group.listens, process.listens) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
@@ -114,7 +118,10 @@ pub(crate) struct SeenEngine {
     pub(crate) counts: BTreeMap<Role, u64>,
     /// The most processes that were there at two looks, one after the other: a process that was just forked looks like its parent.
     most: BTreeMap<Role, u64>,
+    members: BTreeSet<(u32, u64)>,
     has_listened: bool,
+    /// Its server has ended before it: also a program that takes in nobody else's orphans may be its parent now, as the first of a container.
+    is_left_behind: bool,
     /// `None` where it cannot be told whether its server listens.
     pub(crate) state: Option<State>,
     /// When it was first seen in its state, in seconds since 1970.
@@ -138,7 +145,11 @@ impl Engines {
         let before = std::mem::take(&mut self.seen);
         let groups = groups(processes);
         self.not_followed = groups.len().saturating_sub(MOST_ENGINES);
-        for group in groups.into_iter().take(MOST_ENGINES) {
+        for mut group in groups.into_iter().take(MOST_ENGINES) {
+            let of_server =
+                |seen: &SeenEngine| seen.is_left_behind || seen.counts.contains_key(&Role::Server);
+            group.is_left_behind |=
+                before.iter().any(|seen| of_server(seen) && seen.members.contains(&(group.pid, group.start)));
             let known = before.iter().find(|seen| (seen.pid, seen.start) == (group.pid, group.start));
             self.seen.push(followed(known, group, now));
         }
@@ -164,8 +175,20 @@ fn followed(known: Option<&SeenEngine>, group: Group, now: f64) -> SeenEngine {
         Some(known) if known.state == state => known.since,
         _ => now,
     };
-    let Group { engine, pid, start, owner, counts, .. } = group;
-    SeenEngine { engine, pid, start, owner, counts, most, has_listened, state, since }
+    let Group { engine, pid, start, owner, counts, members, is_left_behind, .. } = group;
+    SeenEngine {
+        engine,
+        pid,
+        start,
+        owner,
+        counts,
+        most,
+        members,
+        has_listened,
+        is_left_behind,
+        state,
+        since,
+    }
 }
 
 fn state(group: &Group, most: &BTreeMap<Role, u64>, has_listened: bool) -> Option<State> {

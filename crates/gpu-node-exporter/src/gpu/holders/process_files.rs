@@ -73,7 +73,7 @@ fn text(path: &Path, most: u64) -> io::Result<String> {
 
 /// What is used of `/proc/PID/stat`.
 #[derive(Debug, PartialEq)]
-struct Stat {
+pub(super) struct Stat {
     comm: String,
     has_ended: bool,
     parent: u32,
@@ -81,7 +81,7 @@ struct Stat {
 }
 
 /// The name stands in parentheses and may hold any character.
-fn parse_stat(text: &str) -> Option<Stat> {
+pub(super) fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.split_once('(')?;
     let (comm, rest) = rest.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
@@ -130,7 +130,7 @@ fn socket(target: &str) -> Option<u64> {
 }
 
 /// The numbers of the sockets in state LISTEN (`0A`) of a `/proc/net/tcp`.
-fn listening_sockets(text: &str) -> impl Iterator<Item = u64> {
+pub(super) fn listening_sockets(text: &str) -> impl Iterator<Item = u64> {
     text.lines().skip(1).filter_map(|line| {
         let mut fields = line.split_whitespace();
         (fields.nth(3)? == "0A").then(|| fields.nth(5)?.parse().ok()).flatten()

@@ -184,6 +184,7 @@ fn jobs_and_units() {
         "0::/slurm/uid_0/job_x\n",
         "0::/../..\n",
         "1:cpu:\n",
+        "0::/kubepods.slice/kubepods-podPOD_.slice\n",
     ] {
         check(text, NoOwner, "", None, None, None);
     }

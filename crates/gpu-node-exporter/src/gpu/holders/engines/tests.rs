@@ -99,6 +99,22 @@ fn an_engine_is_orphaned_when_its_server_is_gone() {
     assert_eq!(last_state(&[of_sglang]), [(21, Some(State::Orphaned)), (22, Some(State::Orphaned))]);
 }
 
+/// The first program of a container takes in orphans, whatever it is.
+#[test]
+fn whose_server_was_seen_is_an_orphan_under_any_parent() {
+    let mut whole = vllm(Some(true));
+    whole.insert(9, process(1, "python3\0entrypoint.py\0", None));
+    let orphan = without(whole.clone(), &[10], 9);
+    assert_eq!(
+        last_state(std::slice::from_ref(&orphan)),
+        [(11, Some(State::Running))],
+        "as far as can be told"
+    );
+    let orphaned = [(11, Some(State::Orphaned))];
+    assert_eq!(last_state(&[whole.clone(), orphan.clone()]), orphaned);
+    assert_eq!(last_state(&[whole, orphan.clone(), orphan]), orphaned, "it stays one");
+}
+
 #[test]
 fn a_program_of_its_own_that_uses_an_engine_is_no_orphan() {
     let offline = processes([(30, 9, "python3\0offline.py\0", None), (31, 30, "VLLM::EngineCore", None)]);
