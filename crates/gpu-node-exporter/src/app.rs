@@ -16,12 +16,13 @@ use http_serve::{BindError, Limits, ListenAddress, Server, ServerConfig, Stop, i
 
 use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
-use crate::dcgm_service::DcgmService;
+use crate::counters_file::read_counters;
+use crate::dcgm_service::{self, DcgmService};
 use crate::gpu::{self, Counters, DcgmSettings, Gpu};
 use crate::scrape::Scraper;
 use crate::self_metrics::ProcessCollector;
 use crate::service::{Service, ServiceSettings};
-use crate::{check, dcgm, descriptors, logging};
+use crate::{check, descriptors, logging};
 
 /// The command line, or a file or port it names, cannot be used.
 const USAGE: u8 = 2;
@@ -119,7 +120,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
     let second = second.zip(gpu.as_ref()).map(|(second, gpu)| {
-        let face = gpu.dcgm(&second.settings, second.counters, dcgm::hostname());
+        let face = gpu.dcgm(&second.settings, second.counters, dcgm_service::hostname());
         (second.server, Arc::new(DcgmService::new(face)))
     });
     // The GPU's collector reads what the probe's supervisor keeps in memory.
@@ -182,7 +183,7 @@ struct SecondFace {
 /// Reads its counters file and opens its sockets, behind the same web configuration; or says all that is wrong.
 async fn second_face(settings: &Settings) -> Result<Option<SecondFace>, Vec<String>> {
     let Some(DcgmListener { listen, settings: face }) = &settings.dcgm else { return Ok(None) };
-    let (counters, findings) = dcgm::counters(face);
+    let (counters, findings) = read_counters(face);
     for warning in &findings.warnings {
         tracing::warn!("{warning}");
     }

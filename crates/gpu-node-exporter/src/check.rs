@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::args::Settings;
-use crate::dcgm;
+use crate::counters_file::read_counters;
 use crate::gpu::{self, Verdict};
 use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
@@ -44,7 +44,7 @@ pub(crate) async fn run(settings: Settings, output: impl Write) -> io::Result<bo
         }
     }
     if let Some(listener) = &settings.dcgm {
-        let (_, findings) = dcgm::counters(&listener.settings);
+        let (_, findings) = read_counters(&listener.settings);
         for mistake in &findings.mistakes {
             report.missing("dcgm", mistake)?;
         }

@@ -40,3 +40,9 @@ impl DcgmService {
         }
     }
 }
+
+/// What dcgm-exporter writes into its hostname label: the Kubernetes node's name where a pod is told it, else this machine's.
+pub(crate) fn hostname() -> String {
+    let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+}

@@ -26,6 +26,9 @@ mod answer;
 
 mod landing;
 mod selection;
+
+mod counters_file;
+mod dcgm_service;
 mod service;
 
 mod logging;
@@ -33,8 +36,6 @@ mod logging;
 mod args;
 
 mod check;
-mod dcgm;
-mod dcgm_service;
 
 mod app;
 

@@ -92,7 +92,7 @@ impl DcgmFace {
                         // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
                         family.push(labels.clone(), 0_u64);
                     }
-                } else if let Some(value) = fields::value(name, part, &reading.subjects) {
+                } else if let Some(value) = fields::value(name, part, &reading.subjects, &gpu.sums) {
                     family.push(labels.clone(), value);
                 }
             }

@@ -84,7 +84,7 @@ macro_rules! subjects {
 
         /// What the exporter sums up of one GPU.
         #[derive(Clone, Debug, Default)]
-        pub(crate) struct Sums { $($field: <$subject as Subject>::Sums,)* }
+        pub(crate) struct Sums { $(pub(crate) $field: <$subject as Subject>::Sums,)* }
 
         /// The subjects that changed.
         #[derive(Default, Serialize, Deserialize)]

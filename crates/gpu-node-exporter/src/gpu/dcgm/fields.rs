@@ -6,7 +6,7 @@
 use super::kind::Type;
 use super::labels::TEXTS;
 use crate::family::Number;
-use crate::gpu::reading::{MigInstance, Subjects};
+use crate::gpu::reading::{MigInstance, Subjects, Sums};
 use crate::units::{Bytes, BytesPerSecond, Celsius, Hertz, Ratio, Seconds};
 
 /// What a value is of.
@@ -17,10 +17,11 @@ pub(super) enum Part<'a> {
 }
 
 type OfGpu = fn(&Subjects) -> Option<Number>;
+type OfSums = fn(&Sums) -> Option<Number>;
 type OfInstance = fn(&MigInstance) -> Option<Number>;
 
 /// Fields of a whole GPU. Its MIG instances have the same value, but for those below.
-const FIELDS: [(&str, OfGpu); 80] = [
+const FIELDS: [(&str, OfGpu); 78] = [
     ("DCGM_FI_DEV_SM_CLOCK", |gpu| megahertz(gpu.clocks.sm)),
     ("DCGM_FI_DEV_SM_CLOCK_HERTZ", |gpu| gpu.clocks.sm.map(Into::into)),
     ("DCGM_FI_DEV_MEM_CLOCK", |gpu| megahertz(gpu.clocks.memory)),
@@ -94,14 +95,18 @@ const FIELDS: [(&str, OfGpu); 80] = [
     ("DCGM_FI_DEV_ROW_REMAP_PENDING", |gpu| gpu.remapped_rows.pending.map(flag)),
     // 0 where the driver has no licences, as DCGM says.
     ("DCGM_FI_DEV_VGPU_LICENSE_STATUS", |gpu| Some(flag(gpu.license.active.unwrap_or_default()))),
-    ("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", |gpu| nvlink(gpu).map(|bytes| rounded(bytes / 1024.0 / 1000.0))),
-    ("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", |gpu| nvlink(gpu).map(rounded)),
     ("DCGM_FI_PROF_PCIE_TX_BYTES", |gpu| per_second(gpu.gpm.pcie_transmitted)),
     ("DCGM_FI_PROF_PCIE_RX_BYTES", |gpu| per_second(gpu.gpm.pcie_received)),
     ("DCGM_FI_PROF_NVLINK_TX_BYTES", |gpu| per_second(gpu.gpm.nvlink_transmitted)),
     ("DCGM_FI_PROF_NVLINK_RX_BYTES", |gpu| per_second(gpu.gpm.nvlink_received)),
     ("DCGM_FI_PROF_PIPE_INT_ACTIVE", |gpu| gpu.gpm.integer.map(Into::into)),
     ("DCGM_FI_DEV_PERSISTENCE_MODE", |gpu| gpu.modes.persistence.map(flag)),
+];
+
+/// Rates, which need two sweeps. DCGM's own is in units of 1,024,000 bytes a second.
+const RATES: [(&str, OfSums); 2] = [
+    ("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", |sums| sums.nvlink.rate.map(|bytes| rounded(bytes / 1_024_000.0))),
+    ("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", |sums| sums.nvlink.rate.map(rounded)),
 ];
 
 /// Profiling fields, of a GPU and of an instance.
@@ -150,11 +155,15 @@ pub(super) fn is_known(name: &str, kind: Type) -> bool {
     let has = |known: &str| known == name;
     is_xid(name)
         || FIELDS.iter().any(|(known, _)| has(known))
+        || RATES.iter().any(|(known, _)| has(known))
         || PROFILING.iter().any(|(known, ..)| has(known))
 }
 
 /// The field's value, if this GPU has it.
-pub(super) fn value(name: &str, part: Part<'_>, gpu: &Subjects) -> Option<Number> {
+pub(super) fn value(name: &str, part: Part<'_>, gpu: &Subjects, sums: &Sums) -> Option<Number> {
+    if let Some((_, rate)) = RATES.iter().find(|(known, _)| *known == name) {
+        return rate(sums).filter(|_| matches!(part, Part::Gpu));
+    }
     let profiling = PROFILING.iter().find(|(known, ..)| *known == name);
     match (part, profiling) {
         (Part::Gpu, Some((_, of_gpu, _))) => of_gpu(gpu),
@@ -223,11 +232,6 @@ fn per_second(rate: Option<BytesPerSecond>) -> Option<Number> {
 )]
 fn rounded(number: f64) -> Number {
     Number::Whole(number.round() as u64)
-}
-
-/// Bytes a second over all links, both ways.
-fn nvlink(gpu: &Subjects) -> Option<f64> {
-    Some(gpu.gpm.nvlink_transmitted?.0 + gpu.gpm.nvlink_received?.0)
 }
 
 /// Of what is not reserved; 0 to 1, whatever its name says.

@@ -9,6 +9,7 @@ use crate::gpu::driver::Driver;
 use crate::gpu::reading::Reading;
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::Severities;
+use crate::units::Bytes;
 
 /// A GPU that says everything; with `is_cut` it has MIG instances.
 fn reading(is_cut: bool) -> Reading {
@@ -29,6 +30,11 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
     snapshot.driver = Some(Driver { version: Some("570.86.15".to_owned()), ..Driver::default() });
     snapshot.listed(1);
     snapshot.read(0, Arc::new(reading(is_cut)), start);
+    let mut later = reading(is_cut);
+    for link in &mut later.subjects.nvlink {
+        link.transmitted = link.transmitted.map(|bytes| Bytes(bytes.0 + 10_240_000));
+    }
+    snapshot.read(0, Arc::new(later), start + Duration::from_secs(1));
     if let Some(xid) = xid {
         snapshot.count_xid("GPU-0", xid, Moment { at: 1.0, now: start });
     }
@@ -51,7 +57,7 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
         old_labels,
         hostname: "node-1".to_owned(),
     };
-    let page = Page::new(vec![Arc::new(face.families(start))]);
+    let page = Page::new(vec![Arc::new(face.families(start + Duration::from_secs(1)))]);
     assert_eq!(page.refused.told, Vec::<String>::new());
     page
 }

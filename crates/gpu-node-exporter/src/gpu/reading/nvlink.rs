@@ -5,14 +5,16 @@
 //! active, or the driver knows what is at its other end. What a link counts is shown while it is up.
 
 mod errors;
+mod traffic;
 
 use std::collections::BTreeSet;
 
 use self::errors::{ErrorNames, LinkErrors};
+pub(crate) use self::traffic::Traffic;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
-use crate::gpu::subject::{Shown, Subject};
+use crate::gpu::subject::{Shown, Step, Subject};
 use crate::units::{Bytes, BytesPerSecond};
 
 readings! {
@@ -81,7 +83,11 @@ const MOST_LINKS: usize = 64;
 
 impl Subject for NvLinks {
     type Kept = Kept;
-    type Sums = ();
+    type Sums = Traffic;
+
+    fn add_to(&self, sums: &mut Traffic, step: Step) {
+        sums.add(self, step);
+    }
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         let Kept { count, names, connected, states, errors, byte_fields } = kept;

@@ -1,4 +1,4 @@
-//! Reads what the second face shows: the counters file, and this machine's name.
+//! `--dcgm.counters-file`: reads the file that says which series the second face has.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::user::user;
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// The counters that the settings ask for, with every mistake in their file.
-pub(crate) fn counters(settings: &DcgmSettings) -> (Counters, Findings) {
+pub(crate) fn read_counters(settings: &DcgmSettings) -> (Counters, Findings) {
     let Some(path) = &settings.counters_file else {
         return (Counters::default_of(settings.names), Findings::default());
     };
-    let (counters, mut findings) = match read(path) {
+    let (counters, mut findings) = match text(path) {
         Ok(text) => Counters::parse(&text),
         Err(error) => {
             let hint = match error.kind() {
@@ -35,17 +35,11 @@ pub(crate) fn counters(settings: &DcgmSettings) -> (Counters, Findings) {
     (counters, findings)
 }
 
-fn read(path: &Path) -> io::Result<String> {
+fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_LIMIT {
         return Err(io::Error::other("it has more than 1 MiB"));
     }
     Ok(text)
-}
-
-/// What dcgm-exporter writes into its hostname label: the Kubernetes node's name where a pod is told it, else this machine's.
-pub(crate) fn hostname() -> String {
-    let node = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-    node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
