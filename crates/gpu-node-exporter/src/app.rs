@@ -148,10 +148,12 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("collectors: {}", service.collectors().join(", "));
 
-    let server = server.counting_closings_with({
+    let counting = |server: Server| {
         let service = Arc::clone(&service);
-        move |reason| service.connection_closed(reason)
-    });
+        server.counting_closings_with(move |reason| service.connection_closed(reason))
+    };
+    let server = counting(server);
+    let second = second.map(|(server, face)| (counting(server), face));
     let handler = tower::service_fn(move |request: http::Request<_>| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }

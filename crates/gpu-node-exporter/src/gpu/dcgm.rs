@@ -53,13 +53,13 @@ impl DcgmFace {
         let snapshot = self.snapshot.load();
         let mut families: BTreeMap<&str, Family> =
             self.counters.values().map(|(name, kind, help)| (name, kind.family(name, help))).collect();
-        let readable = |gpu: &&Gpu| fresh(&self.settings, gpu, now).is_some();
-        for gpu in snapshot.gpus.iter().filter(readable) {
+        for gpu in &snapshot.gpus {
             self.add(&mut families, &snapshot, gpu, now);
         }
         families.into_values().collect()
     }
 
+    /// Adds what a GPU says, if that is not too old.
     fn add(&self, families: &mut BTreeMap<&str, Family>, snapshot: &Snapshot, gpu: &Gpu, now: Instant) {
         let Some(reading) = fresh(&self.settings, gpu, now) else { return };
         let of = Labelled {

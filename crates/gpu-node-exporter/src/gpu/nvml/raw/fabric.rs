@@ -33,31 +33,19 @@ pub(crate) fn fabric_info(device: &Device<'_>) -> Result<FabricInfo, NvmlError> 
 }
 
 fn third(device: &Device<'_>) -> Result<FabricInfo, NvmlError> {
-    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetGpuFabricInfoV.as_ref())?;
-    let info = nvml::nvmlGpuFabricInfo_v3_t {
-        version: version::<nvml::nvmlGpuFabricInfo_v3_t>(3),
-        clusterUuid: [0; 16],
-        status: 0,
-        cliqueId: 0,
-        state: 0,
-        healthMask: 0,
-        healthSummary: 0,
-    };
-    get(device, *call, info).map(|info| FabricInfo {
-        cluster_uuid: info.clusterUuid,
-        status: info.status,
-        clique_id: info.cliqueId,
-        state: info.state,
-        health_mask: Some(info.healthMask),
-        health_summary: Some(info.healthSummary),
-    })
+    let info = versioned(device, version::<nvml::nvmlGpuFabricInfo_v3_t>(3))?;
+    Ok(FabricInfo { health_summary: Some(info.healthSummary), ..FabricInfo::of(&info) })
 }
 
+/// The struct of version 2 is the beginning of version 3's, which the call's type names.
 fn second(device: &Device<'_>) -> Result<FabricInfo, NvmlError> {
+    versioned(device, version::<nvml::nvmlGpuFabricInfo_v2_t>(2)).map(|info| FabricInfo::of(&info))
+}
+
+fn versioned(device: &Device<'_>, version: u32) -> Result<nvml::nvmlGpuFabricInfo_v3_t, NvmlError> {
     let call = nvml_sym(device.nvml().lib().nvmlDeviceGetGpuFabricInfoV.as_ref())?;
-    // The struct of version 2 is the beginning of version 3's, which the call's type names.
     let info = nvml::nvmlGpuFabricInfo_v3_t {
-        version: version::<nvml::nvmlGpuFabricInfo_v2_t>(2),
+        version,
         clusterUuid: [0; 16],
         status: 0,
         cliqueId: 0,
@@ -65,14 +53,21 @@ fn second(device: &Device<'_>) -> Result<FabricInfo, NvmlError> {
         healthMask: 0,
         healthSummary: 0,
     };
-    get(device, *call, info).map(|info| FabricInfo {
-        cluster_uuid: info.clusterUuid,
-        status: info.status,
-        clique_id: info.cliqueId,
-        state: info.state,
-        health_mask: Some(info.healthMask),
-        health_summary: None,
-    })
+    get(device, *call, info)
+}
+
+impl FabricInfo {
+    /// What versions 2 and 3 have in common.
+    fn of(info: &nvml::nvmlGpuFabricInfo_v3_t) -> Self {
+        Self {
+            cluster_uuid: info.clusterUuid,
+            status: info.status,
+            clique_id: info.cliqueId,
+            state: info.state,
+            health_mask: Some(info.healthMask),
+            health_summary: None,
+        }
+    }
 }
 
 fn first(device: &Device<'_>) -> Result<FabricInfo, NvmlError> {
