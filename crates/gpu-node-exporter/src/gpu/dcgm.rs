@@ -9,15 +9,15 @@ mod kind;
 mod labels;
 mod names;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use self::counters::Counter;
 pub(crate) use self::counters::{Counters, Findings};
-use self::fields::Part;
+use self::fields::{Part, Source};
 use self::labels::Labelled;
 pub(crate) use self::names::Names;
 use super::reading::MigInstance;
@@ -48,19 +48,20 @@ pub(crate) struct DcgmFace {
 }
 
 impl DcgmFace {
-    /// The families of the page. Of a GPU that is cut into MIG instances these are shown, as dcgm-exporter does by default.
+    /// The families of the page, by name. Of a GPU that is cut into MIG instances these are shown, as dcgm-exporter does by default.
     pub(crate) fn families(&self, now: Instant) -> Vec<Family> {
         let snapshot = self.snapshot.load();
-        let mut families: BTreeMap<&str, Family> =
-            self.counters.values().map(|(name, kind, help)| (name, kind.family(name, help))).collect();
+        let mut families: Vec<_> =
+            self.counters.values().map(|it| (it, it.kind.family(&it.name, &it.help))).collect();
+        families.sort_by_key(|(counter, _)| &counter.name);
         for gpu in &snapshot.gpus {
             self.add(&mut families, &snapshot, gpu, now);
         }
-        families.into_values().collect()
+        families.into_iter().map(|(_, family)| family).collect()
     }
 
     /// Adds what a GPU says, if that is not too old.
-    fn add(&self, families: &mut BTreeMap<&str, Family>, snapshot: &Snapshot, gpu: &Gpu, now: Instant) {
+    fn add(&self, families: &mut [(&Counter, Family)], snapshot: &Snapshot, gpu: &Gpu, now: Instant) {
         let Some(reading) = fresh(&self.settings, gpu, now) else { return };
         let of = Labelled {
             gpu: gpu.index,
@@ -84,16 +85,22 @@ impl DcgmFace {
         };
         let xid = snapshot.errors.by_uuid(&reading.uuid).and_then(super::snapshot::Xids::latest);
         for (part, labels) in parts {
-            for (name, family) in families.iter_mut() {
-                if fields::is_xid(name) {
-                    if let Some(xid) = xid {
-                        family.push(labels.and(names::xid_labels(xid)), u64::from(xid));
-                    } else if self.names == Names::Classic {
-                        // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
-                        family.push(labels.clone(), 0_u64);
+            for (counter, family) in families.iter_mut() {
+                match counter.source {
+                    Some(Source::LastXid) => {
+                        if let Some(xid) = xid {
+                            family.push(labels.and(names::xid_labels(xid)), u64::from(xid));
+                        } else if self.names == Names::Classic {
+                            // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
+                            family.push(labels.clone(), 0_u64);
+                        }
                     }
-                } else if let Some(value) = fields::value(name, part, &reading.subjects, &gpu.sums) {
-                    family.push(labels.clone(), value);
+                    Some(source) => {
+                        if let Some(value) = source.value(part, &reading.subjects, &gpu.sums) {
+                            family.push(labels.clone(), value);
+                        }
+                    }
+                    None => {}
                 }
             }
         }

@@ -51,6 +51,7 @@ use self::memory::Memory;
 pub(crate) use self::mig::MigInstance;
 use self::mig::MigInstances;
 use self::modes::Modes;
+pub(crate) use self::nvlink::Link;
 use self::nvlink::NvLinks;
 use self::pcie::Pcie;
 use self::pcie_errors::PcieErrors;

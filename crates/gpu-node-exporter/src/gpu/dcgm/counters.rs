@@ -1,13 +1,24 @@
 //! The file that says which series there are: dcgm-exporter's CSV, a line `FIELD, gauge|counter|label, help` each, `#` before a comment.
 
-use super::fields;
+use super::fields::{self, Source};
 use super::kind::Type;
+use super::labels::TEXTS;
 use super::names::Names;
 use crate::family::is_metric_name;
 
 /// The fields of a file, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters(Vec<(String, Type, String)>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counters(Vec<Counter>);
+
+/// A line of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Counter {
+    pub(super) name: String,
+    pub(super) kind: Type,
+    pub(super) help: String,
+    /// `None` for a label, and for a field that is not read here.
+    pub(super) source: Option<Source>,
+}
 
 /// Lines of a file: DCGM has some 400 fields.
 const MOST_LINES: usize = 2_000;
@@ -33,18 +44,18 @@ impl Counters {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match field(line) {
-                Ok((name, ..)) if counters.0.iter().any(|(known, ..)| *known == name) => {
+            match counter(line) {
+                Ok(Counter { name, .. }) if counters.0.iter().any(|known| known.name == name) => {
                     findings.warnings.push(format!("line {number}: {name} is there twice; the first counts"));
                 }
-                Ok(field) => {
-                    if !fields::is_known(&field.0, field.1) {
-                        let name = &field.0;
+                Ok(counter) => {
+                    if !counter.is_read() {
+                        let name = &counter.name;
                         findings
                             .warnings
                             .push(format!("line {number}: {name} is not read here, so it has no series"));
                     }
-                    counters.0.push(field);
+                    counters.0.push(counter);
                 }
                 Err(reason) => findings.mistakes.push(format!("line {number}: {reason}")),
             }
@@ -55,22 +66,27 @@ impl Counters {
         (counters, findings)
     }
 
-    /// Name, type and help of what has a value.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&str, Type, &str)> {
-        let all = self.0.iter().map(|(name, kind, help)| (name.as_str(), *kind, help.as_str()));
-        all.filter(|(_, kind, _)| *kind != Type::Label)
+    /// What has a value.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Counter> {
+        self.0.iter().filter(|counter| counter.kind != Type::Label)
     }
 
     /// The names of what is a label, in the order of labels.
     pub(super) fn labels(&self) -> Vec<&str> {
-        let labels = self.0.iter().filter(|(_, kind, _)| *kind == Type::Label);
-        let mut names: Vec<_> = labels.map(|(name, ..)| name.as_str()).collect();
+        let labels = self.0.iter().filter(|counter| counter.kind == Type::Label);
+        let mut names: Vec<_> = labels.map(|counter| counter.name.as_str()).collect();
         names.sort_unstable();
         names
     }
 }
 
-fn field(line: &str) -> Result<(String, Type, String), String> {
+impl Counter {
+    fn is_read(&self) -> bool {
+        if self.kind == Type::Label { TEXTS.contains(&self.name.as_str()) } else { self.source.is_some() }
+    }
+}
+
+fn counter(line: &str) -> Result<Counter, String> {
     let mut cells = line.splitn(3, ',').map(str::trim);
     let (Some(name), Some(kind), help) = (cells.next(), cells.next(), cells.next()) else {
         return Err("expected FIELD, gauge or counter or label, help".to_owned());
@@ -85,7 +101,8 @@ fn field(line: &str) -> Result<(String, Type, String), String> {
     if !name.starts_with("DCGM_") || !is_metric_name(name) {
         return Err(format!("{name:?} is no field of DCGM (hint: like DCGM_FI_DEV_GPU_TEMP)"));
     }
-    Ok((name.to_owned(), kind, help.unwrap_or_default().to_owned()))
+    let source = if kind == Type::Label { None } else { fields::source(name) };
+    Ok(Counter { name: name.to_owned(), kind, help: help.unwrap_or_default().to_owned(), source })
 }
 
 #[cfg(test)]
@@ -99,7 +116,7 @@ mod tests {
         );
         assert_eq!(findings, Findings::default());
         assert_eq!(
-            counters.values().collect::<Vec<_>>(),
+            counters.values().map(|it| (it.name.as_str(), it.kind, it.help.as_str())).collect::<Vec<_>>(),
             [
                 ("DCGM_FI_DEV_GPU_TEMP", Type::Gauge, "Temperature, in C."),
                 ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", Type::Counter, "Replays"),
