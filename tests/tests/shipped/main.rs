@@ -12,6 +12,8 @@ mod compose;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod engine_pages;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod files;
