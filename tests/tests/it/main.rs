@@ -18,6 +18,8 @@ mod exporter_input;
 #[cfg(test)]
 mod exposition;
 #[cfg(test)]
+mod gpu_check;
+#[cfg(test)]
 mod gpu_faults;
 #[cfg(test)]
 mod mail;

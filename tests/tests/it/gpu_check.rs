@@ -1,0 +1,73 @@
+//! `tests/gpu-check.sh` from its beginning to its end, with the simulated driver and a stand-in for nvidia-smi.
+//!
+//! Leaves out the load: it needs a card.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::ports::Port;
+use e2e::programs;
+
+fn files() -> PathBuf {
+    programs::checkout().join("tests/tests/it/gpu_check")
+}
+
+fn exporter() -> PathBuf {
+    programs::ours("gpu-node-exporter").unwrap()
+}
+
+/// `--gpu.library` of the simulated driver.
+fn library() -> String {
+    format!("--gpu.library={}", programs::ours("libnvml_sim.so").unwrap().display())
+}
+
+/// Runs the check into a folder, and says whether nothing failed.
+fn check(record: &Path) -> bool {
+    let address = Port::free().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new("bash")
+        .arg(programs::checkout().join("tests/gpu-check.sh"))
+        .args([exporter().as_path(), record])
+        .arg(library())
+        .env("PATH", format!("{}:{path}", files().display()))
+        .env("NVML_SIM_SCENARIO", files().join("scenario.yaml"))
+        .env("GPU_CHECK_SECONDS", "1")
+        .env("GPU_CHECK_ADDRESS", address.address().to_string())
+        .status()
+        .unwrap()
+        .success()
+}
+
+#[test]
+fn the_check_compares_with_nvidia_smi_and_leaves_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let succeeded = check(folder.path());
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (summary, comparison) = (read("summary.txt"), read("comparison.txt"));
+
+    // The stand-in says generation 4 of a link that the driver says is of generation 5.
+    let of = |verdict: &str| -> Vec<_> {
+        comparison
+            .lines()
+            .filter(|line| line.starts_with(verdict))
+            .filter_map(|line| line.split('\t').nth(2))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(of("DIFFERS"), ["pcie_gen/current_link_gen"], "{comparison}");
+    assert_eq!(of("same").len(), 23, "{comparison}");
+    assert!(!succeeded, "what differs fails the check: {summary}");
+    let failed: Vec<_> = summary.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert_eq!(failed, ["FAIL  no value differs from nvidia-smi's"], "{summary}");
+    assert!(summary.contains("cost at 100ms: probe "), "{summary}");
+
+    // What was recorded is a scenario.
+    let again = Command::new(exporter())
+        .args(["--check", &library()])
+        .env("NVML_SIM_SCENARIO", folder.path().join("scenario.yaml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && said.contains("NVIDIA H100"), "{}\n{said}", read("scenario.yaml"));
+}
