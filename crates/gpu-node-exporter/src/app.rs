@@ -18,6 +18,7 @@ use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
 use crate::counters_file::read_counters;
 use crate::dcgm_service::{self, DcgmService};
+use crate::engine::EnginePages;
 use crate::gpu::{self, Counters, DcgmSettings, Gpu};
 use crate::scrape::Scraper;
 use crate::self_metrics::ProcessCollector;
@@ -125,6 +126,10 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     });
     // The GPU's collector reads what the probe's supervisor keeps in memory.
     let mut collectors: Vec<_> = gpu.iter().map(|gpu| (WaitsFor::Nothing, gpu.collector())).collect();
+    // Dropping it ends the asking.
+    let engines = settings.engine.as_ref().map(EnginePages::start).transpose();
+    let engines = engines.context("cannot start asking the engines' pages")?;
+    collectors.extend(engines.iter().map(|engines| (WaitsFor::Nothing, engines.collector())));
     if settings.web.exporter_metrics {
         collectors.push((WaitsFor::Nothing, Box::new(ProcessCollector)));
     }

@@ -6,12 +6,14 @@
 
 use std::ffi::OsString;
 
+use crate::engine::EngineSettings;
 use crate::flags::{DISABLE_DEFAULTS, Flag, Flags, Grammar, Unreadable};
 use crate::gpu::GpuSettings;
 use crate::host::{self, Host};
 use crate::logging::{self, LogSettings};
 
 mod dcgm;
+mod engine;
 mod gpu;
 mod node_exporter;
 mod web;
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) gpu: Option<GpuSettings>,
     /// `None` without `--dcgm.listen-address`.
     pub(crate) dcgm: Option<DcgmListener>,
+    /// `None` without `--engine.page`.
+    pub(crate) engine: Option<EngineSettings>,
     /// How to log.
     pub(crate) log: LogSettings,
     /// What is accepted but should be known, one sentence each.
@@ -96,6 +100,7 @@ fn grammar() -> Grammar {
     add(&[&DISABLE_DEFAULTS], COLLECTORS);
     add(&gpu::FLAGS, GPU);
     add(&dcgm::FLAGS, "GPU, under dcgm-exporter's names");
+    add(&engine::FLAGS, "Inference engines");
     add(&logging::FLAGS, PROGRAM);
     add(&[&CHECK], PROGRAM);
     Host::add_flags(&mut grammar, COLLECTORS);
@@ -109,10 +114,11 @@ fn settings(flags: &mut Flags) -> Settings {
     let host = Host::new(flags);
     let gpu = gpu::settings(flags, &host.root.proc, &host.root.sys);
     let dcgm = dcgm::listener(flags, gpu.is_some());
+    let engine = engine::settings(flags);
     let log = LogSettings::new(flags);
     let mut warnings = std::mem::take(&mut flags.warnings);
     warnings.extend(node_exporter::warnings(flags));
-    Settings { web, host, gpu, dcgm, log, warnings }
+    Settings { web, host, gpu, dcgm, engine, log, warnings }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::Settings;
 use crate::counters_file::read_counters;
+use crate::engine;
 use crate::gpu::{self, Verdict};
 use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
@@ -52,6 +53,12 @@ pub(crate) async fn run(settings: Settings, output: impl Write) -> io::Result<bo
             report.line("note", "dcgm", warning)?;
         }
     }
+    if let Some(settings) = &settings.engine {
+        writeln!(report.output, "Inference engines:")?;
+        for finding in engine::check(settings).await {
+            report.finding("engine", finding.verdict, &finding.text)?;
+        }
+    }
     writeln!(report.output, "GPU:")?;
     let Some(settings) = &settings.gpu else {
         report.line("off", "gpu", "")?;
@@ -59,11 +66,7 @@ pub(crate) async fn run(settings: Settings, output: impl Write) -> io::Result<bo
     };
     let mut written = Ok(());
     gpu::check(settings, |finding| {
-        let line = match finding.verdict {
-            Verdict::Good => report.line("ok", "gpu", &finding.text),
-            Verdict::Lost => report.line("lost", "gpu", &finding.text),
-            Verdict::Bad => report.missing("gpu", &finding.text),
-        };
+        let line = report.finding("gpu", finding.verdict, &finding.text);
         written = mem::replace(&mut written, Ok(())).and(line);
     });
     written.map(|()| report.is_complete)
@@ -93,6 +96,14 @@ impl<W: Write> Report<W> {
     /// One finding that is no fault.
     fn line(&mut self, verdict: &str, subject: &str, text: &str) -> io::Result<()> {
         writeln!(self.output, "{}", format!("  {verdict:<8} {subject:<12} {text}").trim_end())
+    }
+
+    fn finding(&mut self, subject: &str, verdict: Verdict, text: &str) -> io::Result<()> {
+        match verdict {
+            Verdict::Good => self.line("ok", subject, text),
+            Verdict::Lost => self.line("lost", subject, text),
+            Verdict::Bad => self.missing(subject, text),
+        }
     }
 
     /// One thing that is turned on and cannot be read.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 mod labels;
 mod names;
 
-pub(crate) use labels::{Labels, closing_quote};
+pub(crate) use labels::{Labels, closing_quote, unescaped};
 pub(crate) use names::{is_label_name, is_metric_name, wrong_label};
 
 /// What a family's samples mean, in the words of `OpenMetrics` 1.0.

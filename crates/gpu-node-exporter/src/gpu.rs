@@ -59,6 +59,7 @@ pub(crate) use self::check::{Verdict, check};
 use self::collector::GpuCollector;
 pub(crate) use self::dcgm::{Counters, DcgmFace, DcgmSettings, Findings, Names};
 use self::expected::expects_all_pci_gpus_here;
+pub(crate) use self::holders::Engine;
 use self::holders::{Dropped, Holders};
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::recorder::Recording;

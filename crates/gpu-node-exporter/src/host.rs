@@ -9,7 +9,7 @@ use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
 mod entry;
-mod excerpt;
+pub(crate) mod excerpt;
 mod filter;
 mod kept_file;
 mod lines;

@@ -16,6 +16,8 @@ mod user;
 mod gpu;
 mod host;
 
+mod engine;
+
 mod scrape;
 
 mod self_metrics;

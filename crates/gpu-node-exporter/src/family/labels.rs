@@ -92,7 +92,8 @@ fn escape(out: &mut String, value: &str) {
     }
 }
 
-fn unescaped(value: &str) -> Cow<'_, str> {
+/// A value as it was before it was written: `\n`, `\"` and `\\` stand for what they name.
+pub(crate) fn unescaped(value: &str) -> Cow<'_, str> {
     if !value.contains('\\') {
         return Cow::Borrowed(value);
     }

@@ -35,6 +35,7 @@ pub(super) use self::families::{Dropped, families};
 use self::lookup::Lookup;
 pub(super) use self::process_files::sees_descriptors;
 pub(super) use self::table::Holders;
+pub(crate) use self::title::Engine;
 use super::settings::{GpuSettings, longest_gap};
 use super::snapshot::Snapshot;
 

@@ -281,13 +281,24 @@ impl Drop for Exporter {
 pub(crate) fn check(yaml: &str, flags: &[&str]) -> (Option<i32>, String) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(yaml.as_bytes()).expect("writable");
-    let output = Command::new(PROGRAM)
+    let mut command = Command::new(PROGRAM);
+    command
         .args(["--check", "--web.listen-address=127.0.0.1:0"])
         .args(flags)
         .arg(format!("--gpu.library={}", simulator().display()))
-        .env("NVML_SIM_SCENARIO", file.path())
-        .output()
-        .expect("the program under test starts");
+        .env("NVML_SIM_SCENARIO", file.path());
+    told(&mut command)
+}
+
+/// Runs `--check` with these flags; returns the exit code and what was printed.
+pub(crate) fn check_flags(flags: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--check", "--web.listen-address=127.0.0.1:0"]).args(flags);
+    told(&mut command)
+}
+
+fn told(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().expect("the program under test starts");
     let told = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(told).expect("UTF-8"))
 }

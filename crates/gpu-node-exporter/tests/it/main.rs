@@ -5,6 +5,7 @@ mod bursts;
 mod dcgm;
 mod driver_generations;
 mod driver_versions;
+mod engine_pages;
 mod exporter;
 mod gpu_check;
 mod gpu_faults;

@@ -1,7 +1,7 @@
 //! Inference engines as they are seen from outside: which processes make one up, and whether it starts, runs, is broken or orphaned.
 //!
 //! An engine is found by a process of it on a GPU, and followed until its first process has ended. Owns the grouping and the rules. Pure:
-//! processes and the time are arguments. Leaves out whether the engine's own `/metrics` answers: nothing connects to it.
+//! processes and the time are arguments. Leaves out what the engine's own `/metrics` says, which is `engine.rs`'s: nothing here connects to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,36 @@
+//! What inference engines say of themselves: their own `/metrics`, asked for whether they answer and whether anything moves on.
+//!
+//! Only what `--engine.page` names is asked, every five seconds, by a thread of its own (`asking`); a scrape reads what was published and
+//! waits for nothing. A page is read by the names of its series (`reading`), which are known for each release of vLLM and `SGLang`.
+//! Leaves out engines as their processes show them, which are `gpu/holders/engines.rs`'s, and everything else on those
+//! pages, which Prometheus scrapes itself.
+
+mod url;
+
+mod sample;
+
+mod reading;
+
+mod progress;
+
+mod page;
+
+mod settings;
+
+mod client;
+
+mod families;
+
+mod collector;
+
+mod asking;
+
+mod check;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
+pub(crate) use self::asking::EnginePages;
+pub(crate) use self::check::check;
+pub(crate) use self::settings::EngineSettings;
+pub(crate) use self::url::PageUrl;
