@@ -22,6 +22,9 @@ const FROM_OUTSIDE: [&str; 4] = [
     "node_textfile_mtime_seconds",
 ];
 
+/// What this chain has no engine for: `engines` asks the pages of real ones.
+const OF_ENGINES: [&str; 4] = ["inference:", "vllm:", "sglang:", "http_requests_total"];
+
 /// Series that exist once something has gone wrong, or, as memory that grows, while something happens.
 const ONLY_IN_TROUBLE: [&str; 7] = [
     "ALERTS",
@@ -56,6 +59,10 @@ const STANDING: [&str; 8] = [
 const PACE: u32 = 15;
 const LIMIT: Duration = Duration::from_mins(2);
 
+fn is_of_engines(name: &str) -> bool {
+    OF_ENGINES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 #[tokio::test]
 async fn every_metric_is_exported_and_every_query_answers() {
     let data = tempfile::tempdir().unwrap();
@@ -87,6 +94,7 @@ async fn every_metric_is_exported_and_every_query_answers() {
     let mut note = |place: &str, expression: &str| {
         for name in promql::names(expression).unwrap() {
             let is_known = known.contains(name.as_str())
+                || is_of_engines(&name)
                 || FROM_OUTSIDE.contains(&name.as_str())
                 || ONLY_IN_TROUBLE.contains(&name.as_str());
             if !is_known {
@@ -102,6 +110,7 @@ async fn every_metric_is_exported_and_every_query_answers() {
     for (_, rule) in rules::all().iter().filter(|(_, rule)| rule["alert"].is_string()) {
         for selector in promql::selectors(rule["expr"].as_str().unwrap()).unwrap() {
             let is_expected = FROM_OUTSIDE.contains(&selector.name.as_str())
+                || is_of_engines(&selector.name)
                 || ONLY_IN_TROUBLE.contains(&selector.name.as_str())
                 || NOT_HERE.contains(&selector.query.as_str());
             // One scrape may fail on a busy machine.

@@ -14,6 +14,8 @@ mod dashboards;
 #[cfg(test)]
 mod engine_pages;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod files;
