@@ -1,8 +1,9 @@
 //! The whole chain with real programs: what the end-to-end tests, `make demo`, `make up` and `make bench` share.
 //!
 //! Owns finding and running programs, deriving one running chain from the files in `deploy/` and `rules/`, and endpoints
-//! that behave as the vendors do. Leaves out every judgement about the product, which is the tests'.
+//! that behave as the vendors do; and the dashboards' source. Leaves out every judgement about the product, which is the tests'.
 
+pub mod boards;
 pub mod chain;
 pub mod http;
 pub mod incident;

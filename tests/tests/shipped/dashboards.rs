@@ -1,16 +1,41 @@
-//! The dashboards, by the checks of Grafana's dashboard-linter that matter here, and what it does not know.
+//! The dashboards' form, by the checks of Grafana's dashboard-linter that matter here and by what it does not know.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::files::{in_folder, list, text};
 use crate::promql;
+use crate::rules::alerts;
+
+mod links;
+pub(crate) mod queries;
 
 /// A panel may be read at a glance; a board of more is two boards.
 const MOST_PANELS: usize = 25;
 /// The newest classic format; newer Grafana versions migrate it on load.
 const SCHEMA_VERSION: u64 = 42;
-/// Functions of counters, whose window has to follow the range that is shown.
-const RATES: [&str; 4] = ["rate(", "irate(", "increase(", "delta("];
+/// Grafana's identifiers of the units that may be used (`packages/grafana-data/src/valueFormats/categories.ts`).
+const UNITS: [&str; 18] = [
+    "none",
+    "short",
+    "bytes",
+    "binBps",
+    "percentunit",
+    "celsius",
+    "watt",
+    "joule",
+    "kwatth",
+    "hertz",
+    "s",
+    "dateTimeFromNow",
+    "cps",
+    "iops",
+    "cpm",
+    "reqps",
+    "suffix: tok/s",
+    "dateTimeAsIso",
+];
 
 /// Every dashboard with the file it is in.
 pub(crate) fn all() -> Vec<(String, Value)> {
@@ -25,38 +50,6 @@ pub(crate) fn panels(board: &Value) -> Vec<&Value> {
     let rows = list(board, "panels");
     let inside = rows.iter().flat_map(|row| list(row, "panels"));
     rows.iter().filter(|panel| panel["type"] != "row").chain(inside).collect()
-}
-
-/// A query as Prometheus would get it: Grafana's variables filled in as for "All".
-pub(crate) fn filled_in(expression: &str) -> String {
-    [("$__rate_interval", "1m"), ("$__range", "1h"), ("$__interval", "15s"), ("$node", ".+"), ("$gpu", ".*")]
-        .iter()
-        .fold(expression.to_owned(), |text, (variable, value)| text.replace(variable, value))
-}
-
-/// Where each query stands, and its text: of panels, annotations and variables.
-pub(crate) fn queries(board: &Value) -> Vec<(String, String)> {
-    let named = |value: &Value, expression: &str| {
-        let title = value["title"].as_str().or(value["name"].as_str()).unwrap_or("?").to_owned();
-        (title, filled_in(expression))
-    };
-    let mut queries = Vec::new();
-    for panel in panels(board) {
-        let expressions = list(panel, "targets").iter().filter_map(|target| target["expr"].as_str());
-        queries.extend(expressions.map(|expression| named(panel, expression)));
-    }
-    for annotation in list(&board["annotations"], "list") {
-        queries.extend(annotation["expr"].as_str().map(|expression| named(annotation, expression)));
-    }
-    for variable in list(&board["templating"], "list") {
-        let values =
-            variable["query"]["query"].as_str().and_then(|query| query.strip_prefix("label_values("));
-        // The part before the last comma: `label_values(metric{…}, label)`.
-        queries.extend(
-            values.and_then(|query| query.rsplit_once(',')).map(|(metric, _)| named(variable, metric)),
-        );
-    }
-    queries
 }
 
 #[test]
@@ -105,20 +98,53 @@ fn everything_reads_from_the_data_source_that_is_chosen() {
     }
 }
 
+/// Both languages, unless the words are the same in both.
+fn is_bilingual(text: &str) -> bool {
+    let is_chinese = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
+    let Some((zh, en)) = text.split_once(" / ") else {
+        return !text.is_empty() && !text.chars().any(is_chinese);
+    };
+    zh.chars().any(is_chinese) && en.chars().any(|letter| letter.is_ascii_alphabetic())
+}
+
 #[test]
-fn each_panel_says_what_it_shows_and_in_what_unit() {
+fn each_panel_says_in_both_languages_what_it_shows_what_is_bad_and_what_to_do() {
+    for (file, board) in all() {
+        assert!(is_bilingual(board["title"].as_str().unwrap()), "{file}: {}", board["title"]);
+        let mut titles = BTreeSet::new();
+        for panel in list(&board, "panels") {
+            let title = panel["title"].as_str().unwrap_or_default();
+            assert!(is_bilingual(title), "{file}: panel {} is called `{title}`", panel["id"]);
+            assert!(
+                titles.insert((panel["type"].as_str(), title)),
+                "{file}: two panels are called `{title}`"
+            );
+        }
+        for panel in panels(&board) {
+            let title = panel["title"].as_str().unwrap_or_default();
+            let description = panel["description"].as_str().unwrap_or_default();
+            for head in ["正常", "异常", "处理", "Normal", "Bad", "Do"] {
+                let said = description.lines().find_map(|line| line.strip_prefix(&format!("- **{head}** ")));
+                assert!(said.is_some_and(|said| said.len() > 2), "{file}: `{title}` does not say: {head}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_number_has_a_unit_that_grafana_knows() {
     for (file, board) in all() {
         for panel in panels(&board) {
             let title = panel["title"].as_str().unwrap_or_default();
-            assert!(!title.is_empty(), "{file}: panel {} has no title", panel["id"]);
-            assert!(
-                !panel["description"].as_str().unwrap_or_default().is_empty(),
-                "{file}: `{title}` has no description"
-            );
-            assert!(!list(panel, "targets").is_empty(), "{file}: `{title}` asks nothing");
-            let defaults = &panel["fieldConfig"]["defaults"];
-            let has_unit = defaults["unit"].is_string() || panel["type"] == "table";
-            assert!(has_unit, "{file}: `{title}` has no unit");
+            let config = &panel["fieldConfig"];
+            let own = config["defaults"]["unit"].as_str();
+            let properties = list(config, "overrides").iter().flat_map(|over| list(over, "properties"));
+            let others =
+                properties.filter(|property| property["id"] == "unit").map(|unit| unit["value"].as_str());
+            for unit in std::iter::once(own).chain(others) {
+                let unit = unit.unwrap_or_else(|| panic!("{file}: `{title}` has no unit"));
+                assert!(UNITS.contains(&unit), "{file}: `{title}`: Grafana knows no `{unit}`");
+            }
         }
     }
 }
@@ -138,6 +164,36 @@ fn a_panel_of_several_nodes_is_whole() {
     }
 }
 
+/// A board has no limit of its own: where a line is drawn or a colour changes, an alert over the same series has that number. One
+/// (a GPU lost, a target down) is a thing that should not be.
+#[test]
+fn a_limit_is_an_alerts() {
+    let alerts: Vec<_> =
+        alerts().into_iter().map(|(_, _, rule)| rule["expr"].as_str().unwrap().to_owned()).collect();
+    for (file, board) in all() {
+        for panel in panels(&board) {
+            let asked: BTreeSet<_> = queries::of_panel(&board, panel)
+                .iter()
+                .flat_map(|question| promql::names(&question.query).unwrap())
+                .collect();
+            let related = || alerts.iter().filter(|alert| !promql::names(alert).unwrap().is_disjoint(&asked));
+            let steps = list(&panel["fieldConfig"]["defaults"]["thresholds"], "steps");
+            for step in steps.iter().filter_map(|step| step["value"].as_f64()) {
+                let is_one = (step - 1.0).abs() < f64::EPSILON;
+                // Bytes are written as `512 * 1024 ^ 2`.
+                let written = [
+                    format!("{step}"),
+                    format!("{step:.2}"),
+                    format!("{} * 1024 ^", step / 1024_f64.powi(2)),
+                ];
+                let is_alerts =
+                    related().any(|alert| written.iter().any(|number| alert.contains(number.as_str())));
+                assert!(is_one || is_alerts, "{file}: `{}`: no alert has {step}", panel["title"]);
+            }
+        }
+    }
+}
+
 #[test]
 fn no_panel_lies_over_another() {
     for (file, board) in all() {
@@ -150,41 +206,6 @@ fn no_panel_lies_over_another() {
             {
                 let other = taken.insert(cell, panel["title"].clone());
                 assert!(other.is_none(), "{file}: `{}` lies over {other:?}", panel["title"]);
-            }
-        }
-    }
-}
-
-#[test]
-fn queries_are_valid_and_follow_the_variables() {
-    for (file, board) in all() {
-        for (title, query) in queries(&board) {
-            promql::names(&query).unwrap_or_else(|error| panic!("{file}: `{title}`: {error}"));
-            assert!(!query.contains('$'), "{file}: `{title}` uses a variable that is not there: {query}");
-        }
-        for panel in panels(&board) {
-            for target in list(panel, "targets") {
-                let expression = target["expr"].as_str().unwrap();
-                let title = &panel["title"];
-                for window in RATES.iter().flat_map(|function| expression.split(function).skip(1)) {
-                    let (_, after) = window.split_once('[').unwrap();
-                    assert!(after.starts_with("$__rate_interval]"), "{file}: {title}: {expression}");
-                }
-                for name in promql::names(&filled_in(expression)).unwrap() {
-                    let is_counter = name.ends_with("_total");
-                    let is_rated = ["rate(", "increase(", "last_over_time("]
-                        .iter()
-                        .any(|function| expression.contains(function));
-                    assert!(
-                        !is_counter || is_rated || name.ends_with("ecc_errors_total"),
-                        "{file}: {title}: `{name}` is a counter"
-                    );
-                }
-                let is_relays = expression.contains("alert_relay_");
-                assert!(
-                    is_relays || expression.contains("$node"),
-                    "{file}: {title} ignores the chosen node: {expression}"
-                );
             }
         }
     }

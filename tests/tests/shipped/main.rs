@@ -8,6 +8,8 @@ mod against_chain;
 #[cfg(test)]
 mod alertmanager;
 #[cfg(test)]
+mod boards;
+#[cfg(test)]
 mod compose;
 #[cfg(test)]
 mod dashboards;
@@ -19,6 +21,8 @@ mod engines;
 mod examples;
 #[cfg(test)]
 mod files;
+#[cfg(test)]
+mod known_names;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]
