@@ -5,6 +5,7 @@
 
 pub mod boards;
 pub mod chain;
+pub mod engine;
 pub mod http;
 pub mod incident;
 pub mod mutation;

@@ -14,6 +14,10 @@ mod chain;
 #[cfg(test)]
 mod documented_commands;
 #[cfg(test)]
+mod engine_machine;
+#[cfg(test)]
+mod engine_sim;
+#[cfg(test)]
 mod exporter_input;
 #[cfg(test)]
 mod exposition;
