@@ -22,9 +22,11 @@ mod panel;
 
 mod grafana;
 
+mod alerts;
 mod fleet;
 mod gpu_detail;
 mod gpu_node;
+mod inference;
 mod processes;
 
 use board::Board;
@@ -44,7 +46,14 @@ pub struct Dashboard {
 /// Errors when a rule that a panel draws is not there, or has no such limit.
 pub fn all(checkout: &Path) -> Result<Vec<Dashboard>> {
     let limits = Limits::read(&checkout.join("rules"))?;
-    let boards: [Board; 4] = [fleet::board(), gpu_node::board(), gpu_detail::board(), processes::board()];
+    let boards: [Board; 6] = [
+        fleet::board(),
+        gpu_node::board(),
+        gpu_detail::board(),
+        processes::board(),
+        inference::board(),
+        alerts::board(),
+    ];
     let written = |board: Board| -> Result<Dashboard> {
         let json = grafana::dashboard(&board, &limits).with_context(|| format!("board {}", board.uid))?;
         Ok(Dashboard { file: format!("{}.json", board.uid), json })

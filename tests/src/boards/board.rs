@@ -58,6 +58,13 @@ pub(crate) const GPU: Variable =
     Variable { name: "gpu", title: words("GPU", "GPU"), of: GPUS, choice: Choice::Many { all: ".*" } };
 /// One GPU of the chosen machine.
 pub(crate) const ONE_GPU: Variable = Variable { choice: Choice::One, ..GPU };
+/// Models that engines of the chosen machines serve.
+pub(crate) const MODEL: Variable = Variable {
+    name: "model",
+    title: words("模型", "Model"),
+    of: ("inference:requests_running{node=~\"$node\"}", "model_name"),
+    choice: Choice::Many { all: ".*" },
+};
 /// Where the chosen machine's exporter listens, as Prometheus calls it.
 pub(crate) const INSTANCE: Variable = Variable {
     name: "instance",

@@ -12,6 +12,12 @@ pub(crate) const FLEET: &str = "gpu-fleet";
 /// Who uses the GPUs.
 pub(crate) const PROCESSES: &str = "gpu-processes";
 
+/// What fires and who was told.
+pub(crate) const ALERTS: &str = "alerts";
+
+/// What the inference engines do; links in messages lead to it.
+pub(crate) const INFERENCE: &str = "inference";
+
 /// A link of a series, a table's cell or a panel.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {

@@ -8,6 +8,9 @@ const NODE: (&str, &str) = ("@node", "node=~\"$node\"");
 /// Stands for the matchers of the chosen machines and GPUs.
 const GPU: (&str, &str) = ("@gpu", "node=~\"$node\",gpu=~\"$gpu\"");
 
+/// Stands for the matchers of the chosen machines and models.
+const MODEL: (&str, &str) = ("@model", "node=~\"$node\",model_name=~\"$model\"");
+
 /// An expression and what its series are called.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
@@ -31,14 +34,16 @@ pub(crate) enum Role {
     Aside(Unit),
 }
 
-/// A query whose `@node` and `@gpu` stand for the board's variables.
+/// A query whose `@node`, `@gpu` and `@model` stand for the board's variables.
 pub(crate) fn ask(expression: &str, legend: &str) -> Query {
     Query { expression: expanded(expression), legend: legend.to_owned(), role: Role::Value }
 }
 
 /// An expression with its placeholders filled in.
 pub(crate) fn expanded(expression: &str) -> String {
-    [NODE, GPU].iter().fold(expression.to_owned(), |text, (mark, matchers)| text.replace(mark, matchers))
+    [NODE, GPU, MODEL]
+        .iter()
+        .fold(expression.to_owned(), |text, (mark, matchers)| text.replace(mark, matchers))
 }
 
 impl Query {

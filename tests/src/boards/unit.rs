@@ -27,6 +27,10 @@ pub(crate) enum Unit {
     IoPerSecond,
     /// Things a minute.
     PerMinute,
+    /// Requests a second.
+    RequestsPerSecond,
+    /// Tokens a second.
+    TokensPerSecond,
 }
 
 impl Unit {
@@ -48,6 +52,8 @@ impl Unit {
             Self::PerSecond => "cps",
             Self::IoPerSecond => "iops",
             Self::PerMinute => "cpm",
+            Self::RequestsPerSecond => "reqps",
+            Self::TokensPerSecond => "suffix: tok/s",
         }
     }
 }

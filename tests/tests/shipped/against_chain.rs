@@ -57,10 +57,12 @@ processes:
 const NOT_HERE: [&str; 1] = ["up{job=\"inference\"}"];
 
 /// Questions of dashboards that this machine or these minutes have no answer to: what they contain, and why.
-const UNANSWERED: [(&str, &str); 5] = [
+const UNANSWERED: [(&str, &str); 7] = [
     ("ALERTS", "nothing fires on a healthy machine"),
     ("gpu_xid_", "no GPU has had an error"),
     ("max_over_time(gpu_throttle_active", "nothing holds the clocks of a healthy card down"),
+    ("inference:", "this chain has no engine"),
+    ("up{job=\"inference\"", "this chain has no engine"),
     ("offset 1w", "no week lies behind these minutes"),
     ("changes(node_boot_time_seconds", "the machine has not been rebooted meanwhile"),
 ];

@@ -1,0 +1,118 @@
+//! What is asked of the engines, what waits, and what they hold.
+
+use crate::boards::panel::Panel;
+use crate::boards::query::ask;
+use crate::boards::unit::Unit;
+use crate::boards::words::{Note, words};
+
+const LEGEND: &str = "{{node}} {{model_name}}";
+
+pub(super) fn panels() -> Vec<Panel> {
+    vec![requests(), queues(), tokens(), cache(), preemptions(), images()]
+}
+
+fn requests() -> Panel {
+    let note = Note {
+        zh: [
+            "与点线（上周此时）接近；5xx 为 0。",
+            "骤降：上游或网络；5xx 出现：引擎出错。",
+            "对照告警；看引擎日志。",
+        ],
+        en: [
+            "Close to the dotted line, the same hour last week; no 5xx.",
+            "A sudden fall: upstream or network. 5xx: the engine fails.",
+            "Compare with the alerts; read the engine's log.",
+        ],
+    };
+    Panel::series(words("请求与 5xx", "Requests and 5xx"), Unit::RequestsPerSecond, note)
+        .ask("inference:requests:rate5m{@node}", "{{node}} 请求 requests")
+        .ask("inference:errors:rate5m{@node}", "{{node}} 5xx")
+        .query(ask("inference:requests:rate5m{@node} offset 1w", "{{node}} 上周此时 a week ago").past())
+}
+
+fn queues() -> Panel {
+    let note = Note {
+        zh: [
+            "等待和隐藏的都接近 0。",
+            "等待增加：引擎满；隐藏增加：图像在 CPU 上排队，引擎看不见。",
+            "等待：看 KV 缓存；隐藏：增加前端进程和 CPU。",
+        ],
+        en: [
+            "Few wait, seen or hidden.",
+            "More wait: the engine is full. More hidden: images queue on the CPU, unseen by the engine.",
+            "Waiting: see the KV cache. Hidden: more front-end processes and cores.",
+        ],
+    };
+    Panel::series(words("运行、等待与隐藏队列", "Running, waiting and the hidden queue"), Unit::Count, note)
+        .ask("inference:requests_running{@model}", &format!("{LEGEND} 运行 running"))
+        .ask("inference:requests_waiting{@model}", &format!("{LEGEND} 等待 waiting"))
+        .ask("inference:hidden_queue{@node}", "{{node}} 隐藏（估计）hidden (estimate)")
+}
+
+fn tokens() -> Panel {
+    let note = Note {
+        zh: [
+            "随请求起伏。虚线（右轴）为每步处理量。",
+            "有请求在运行却没有进展：卡住；输入很多输出很少：长提示或图像。",
+            "看状态；看 GPU 是否忙。",
+        ],
+        en: [
+            "Follow the requests. Dashed (right axis): the size of a step.",
+            "Requests run and nothing moves: it hangs. Much input, little output: long prompts or images.",
+            "See its state, and whether the GPU is busy.",
+        ],
+    };
+    Panel::series(
+        words("输入、输出与每步处理量", "Prompt, output and the size of a step"),
+        Unit::TokensPerSecond,
+        note,
+    )
+    .ask("inference:prompt_tokens:rate5m{@model}", &format!("{LEGEND} 输入 prompt"))
+    .ask("inference:generation_tokens:rate5m{@model}", &format!("{LEGEND} 输出 output"))
+    .query(ask("inference:step_size:avg5m{@model}", &format!("{LEGEND} 每步 step")).aside(Unit::Short))
+}
+
+fn cache() -> Panel {
+    let note = Note {
+        zh: ["随负载起伏，低于 90%。", "长期接近 100%：请求在等缓存。", "减小并发或上下文长度；增加副本。"],
+        en: [
+            "Follows the load, below 90 %.",
+            "Near 100 % for long: requests wait for it.",
+            "Lower concurrency or context length; add replicas.",
+        ],
+    };
+    Panel::series(words("KV 缓存使用率", "KV cache used"), Unit::Ratio, note)
+        .ask("inference:kv_cache_usage:ratio{@model}", LEGEND)
+        .up_to(1)
+}
+
+fn preemptions() -> Panel {
+    let note = Note {
+        zh: ["0。", "持续大于 0：缓存不够，正在生成的请求被挤出后重算。", "减小并发；看 KV 缓存使用率。"],
+        en: [
+            "It stays at 0.",
+            "Above 0 for long: too little cache; requests are thrown out and computed again.",
+            "Lower concurrency; see the KV cache.",
+        ],
+    };
+    Panel::series(words("抢占", "Preemptions"), Unit::PerSecond, note)
+        .ask("inference:preemptions:rate5m{@model}", LEGEND)
+}
+
+fn images() -> Panel {
+    let note = Note {
+        zh: [
+            "与平时接近；同一图像多次提问时高。空白：30 分钟内没有图像，或引擎不报告。",
+            "比平时低一半：图像不再重复，或缓存太小。",
+            "增大多模态缓存（mm_processor_cache_gb）。",
+        ],
+        en: [
+            "As usual; high where people ask about one image several times. Empty: no image in 30 minutes, or not reported.",
+            "Half of the usual: images no longer repeat, or the cache is too small.",
+            "Give it more room (mm_processor_cache_gb).",
+        ],
+    };
+    Panel::series(words("多模态缓存命中率", "Multimodal cache hits"), Unit::Ratio, note)
+        .ask("inference:mm_cache_hit:ratio_rate30m{@model}", LEGEND)
+        .up_to(1)
+}
