@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
 use crate::counters_file::read_counters;
 use crate::dcgm_service::{self, DcgmService};
-use crate::engine::EnginePages;
+use crate::engine::{ApiKey, EnginePages};
 use crate::gpu::{self, Counters, DcgmSettings, Gpu};
 use crate::scrape::Scraper;
 use crate::self_metrics::ProcessCollector;
@@ -118,6 +119,13 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
+    let api_key = match ApiKey::read(engine_key_file(&settings)) {
+        Ok(api_key) => api_key,
+        Err(mistake) => {
+            tracing::error!("{mistake}");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
     // The last to hold it is the service: dropping it ends the probe.
     let gpu = settings.gpu.as_ref().map(Gpu::start).transpose().context("cannot start the GPU side")?;
     let second = second.zip(gpu.as_ref()).map(|(second, gpu)| {
@@ -127,7 +135,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     // The GPU's collector reads what the probe's supervisor keeps in memory.
     let mut collectors: Vec<_> = gpu.iter().map(|gpu| (WaitsFor::Nothing, gpu.collector())).collect();
     // Dropping it ends the asking.
-    let engines = settings.engine.as_ref().map(EnginePages::start).transpose();
+    let engines = settings.engine.as_ref().map(|engines| EnginePages::start(engines, api_key)).transpose();
     let engines = engines.context("cannot start asking the engines' pages")?;
     collectors.extend(engines.iter().map(|engines| (WaitsFor::Nothing, engines.collector())));
     if settings.web.exporter_metrics {
@@ -178,6 +186,11 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     let both = async { tokio::join!(first, server.serve(handler, stop.requested(), DRAIN)) };
     stop.or_leave(both).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The file with the key for engines.
+fn engine_key_file(settings: &Settings) -> Option<&Path> {
+    settings.engine.as_ref()?.canary.as_ref()?.api_key_file.as_deref()
 }
 
 /// The second face before there are GPUs to show.

@@ -1,8 +1,9 @@
 //! Engines' own metrics pages: `--engine.*`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::engine::{EngineSettings, PageUrl};
+use crate::engine::{CanarySettings, EngineSettings, PageUrl};
 use crate::flags::{Flag, Flags};
 
 static PAGE: Flag = Flag::values(
@@ -12,12 +13,34 @@ static PAGE: Flag = Flag::values(
     "The metrics page of an inference engine (vLLM, SGLang), to tell whether it answers and moves on; may be given several times",
 );
 
-pub(super) static FLAGS: [&Flag; 1] = [&PAGE];
+static CANARY: Flag = Flag::switch(
+    "engine.canary",
+    false,
+    "Ask an engine for one token, of a text and of a tiny picture, when its page shows no sign of life",
+);
+static QUIET: Flag = Flag::value(
+    "engine.canary.quiet",
+    "DURATION",
+    "1m",
+    "How long nothing must have moved on an engine's page before it is asked for a token",
+);
+static API_KEY_FILE: Flag = Flag::value(
+    "engine.canary.api-key-file",
+    "FILE",
+    "",
+    "A file with the API key that engines want, if they want one",
+);
+
+pub(super) static FLAGS: [&Flag; 4] = [&PAGE, &CANARY, &QUIET, &API_KEY_FILE];
+
+/// Pages are read every five seconds, so that nothing can be said to have stood still for less.
+const SHORTEST_QUIET: Duration = Duration::from_secs(5);
+const LONGEST_QUIET: Duration = Duration::from_hours(1);
 
 /// More pages than one machine's engines have.
 const MOST_PAGES: usize = 32;
 
-/// As the flags say, `None` without pages; mistakes are added to `flags`.
+/// As the flags say, `None` without pages; mistakes and warnings are added to `flags`.
 pub(super) fn settings(flags: &mut Flags) -> Option<EngineSettings> {
     let (mut pages, mut shown) = (Vec::<PageUrl>::new(), BTreeSet::new());
     let written: Vec<_> = flags.values(&PAGE).into_iter().filter(|text| !text.is_empty()).collect();
@@ -38,7 +61,30 @@ pub(super) fn settings(flags: &mut Flags) -> Option<EngineSettings> {
         let count = pages.len();
         flags.mistakes.push(format!("`--engine.page` is there {count} times, expected at most {MOST_PAGES}"));
     }
-    (!pages.is_empty()).then_some(EngineSettings { pages })
+    let canary = canary(flags);
+    if canary.is_some() && written.is_empty() {
+        flags
+            .mistakes
+            .push("`--engine.canary` has no page to look at (hint: add --engine.page=URL)".to_owned());
+    }
+    (!pages.is_empty()).then_some(EngineSettings { pages, canary })
+}
+
+fn canary(flags: &mut Flags) -> Option<CanarySettings> {
+    let quiet = flags.duration(&QUIET);
+    if !(SHORTEST_QUIET..=LONGEST_QUIET).contains(&quiet) && flags.is_written(&QUIET) {
+        let shown = humantime::format_duration(quiet);
+        flags.mistakes.push(format!("`--engine.canary.quiet={shown}`: expected between 5s and 1h"));
+    }
+    if !flags.is_on(&CANARY) {
+        for flag in [&QUIET, &API_KEY_FILE] {
+            if flags.is_written(flag) {
+                flags.warnings.push(format!("--{} has no effect without --engine.canary", flag.name));
+            }
+        }
+        return None;
+    }
+    Some(CanarySettings { quiet, api_key_file: flags.path_if_any(&API_KEY_FILE) })
 }
 
 #[cfg(test)]
@@ -71,6 +117,28 @@ mod tests {
         assert_eq!(said[1], "`--engine.page=http://a/metrics` is there twice (hint: write it once)");
         assert!(said[2].starts_with("`--engine.page`, number 4: neither http nor https"), "{said:?}");
         assert!(!said.join("").contains("secret"), "{said:?}");
+    }
+
+    #[test]
+    fn canaries_are_sent_only_where_asked_for() {
+        let parse = |written: &[&str]| {
+            let page = ["--engine.page=http://a"];
+            parse(page.iter().chain(written).map(Into::into))
+        };
+        let canary = |written: &[&str]| match parse(written) {
+            Ok(Command::Serve(settings)) => (settings.engine.unwrap().canary, settings.warnings),
+            other => panic!("{other:?}"),
+        };
+        assert!(canary(&[]).0.is_none());
+        assert_eq!(canary(&["--engine.canary"]).0.unwrap().quiet.as_secs(), 60);
+        let (none, warnings) = canary(&["--engine.canary.quiet=5m", "--engine.canary.api-key-file=k"]);
+        assert!(none.is_none());
+        assert_eq!(warnings[1], "--engine.canary.api-key-file has no effect without --engine.canary");
+        let said = |written: &[&str]| parse(written).unwrap_err().mistakes;
+        let bounds = "`--engine.canary.quiet=1s`: expected between 5s and 1h";
+        assert_eq!(said(&["--engine.canary", "--engine.canary.quiet=1s"]), [bounds]);
+        let none = crate::args::parse(["--engine.canary".into()]).unwrap_err().mistakes;
+        assert_eq!(none, ["`--engine.canary` has no page to look at (hint: add --engine.page=URL)"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -23,11 +23,17 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::reading::{MOST_BYTES, MOST_LINES, PageReader, Reading, TooMuch};
+use super::reading::{PageReader, Reading, TooMuch};
 use super::url::PageUrl;
 
 /// How long a page may take, from the first packet to the last; shorter than the time from one look to the next.
 pub(super) const PAGE_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Where both engines answer chats, beside their page.
+const CHAT: &str = "v1/chat/completions";
+
+/// Bytes of an answer to a chat. One token's has less than one KiB.
+const LONGEST_ANSWER: usize = 64 << 10;
 
 /// Bytes of an answer's head, and of what is read at a time.
 const BUFFER: usize = 16 << 10;
@@ -48,10 +54,8 @@ pub(super) enum Failure {
     BrokenOff(String),
     #[error("answers with status {}", .0.as_u16())]
     Status(StatusCode),
-    #[error("has more than {} MiB", MOST_BYTES >> 20)]
-    TooManyBytes,
-    #[error("has more than {MOST_LINES} lines")]
-    TooManyLines,
+    #[error("has more than {0}")]
+    TooLong(&'static str),
 }
 
 /// Asks engines.
@@ -85,6 +89,33 @@ impl Client {
         tokio::time::timeout(PAGE_DEADLINE, reading).await.unwrap_or(Err(Failure::Late(PAGE_DEADLINE)))
     }
 
+    /// Asks the engine of this page for a chat completion: status and body of its answer. A key takes the place of the page's own user.
+    pub(super) async fn chat(
+        &self,
+        url: &PageUrl,
+        api_key: Option<&HeaderValue>,
+        question: Bytes,
+        within: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let answering = async {
+            let mut request =
+                request(url).method("POST").uri(url.beside(CHAT)).header(CONTENT_TYPE, "application/json");
+            if let (Some(key), Some(headers)) = (api_key, request.headers_mut()) {
+                headers.insert(AUTHORIZATION, key.clone());
+            }
+            let mut answer = self.ask(url, request, question).await?;
+            let mut body = Vec::new();
+            while let Some(piece) = answer.piece().await? {
+                if body.len() + piece.len() > LONGEST_ANSWER {
+                    return Err(Failure::TooLong("64 KiB"));
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok((answer.head.status(), body))
+        };
+        tokio::time::timeout(within, answering).await.unwrap_or(Err(Failure::Late(within)))
+    }
+
     async fn ask(
         &self,
         url: &PageUrl,
@@ -108,8 +139,8 @@ impl Client {
 impl From<TooMuch> for Failure {
     fn from(what: TooMuch) -> Self {
         match what {
-            TooMuch::Bytes => Self::TooManyBytes,
-            TooMuch::Lines => Self::TooManyLines,
+            TooMuch::Bytes => Self::TooLong("8 MiB"),
+            TooMuch::Lines => Self::TooLong("100,000 lines"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Failure;
 use super::progress::Progress;
-use super::reading::Reading;
+use super::reading::{Counters, Reading};
 use crate::gpu::Engine;
 use crate::host::excerpt::excerpt;
 
@@ -17,6 +17,10 @@ pub(super) struct Page {
     pub(super) models: Option<Vec<(Engine, String)>>,
     /// `None` where the page does not answer, or has no counters of progress.
     progress: Option<Progress>,
+    /// Requests that wait; `None` where the last answer did not say.
+    pub(super) waiting: Option<f64>,
+    /// How often it began to answer, or to name other models: the engine may have been started anew each time.
+    pub(super) starts: u64,
     /// Answers that did not come since the last one that did.
     failures: u32,
     /// What was last told of it.
@@ -41,17 +45,22 @@ impl Page {
         answer: Result<Reading, Failure>,
         now: Instant,
     ) -> Option<News> {
-        self.up = Some(answer.is_ok());
+        let was_up = self.up.replace(answer.is_ok()) == Some(true);
         let news = match answer {
             Ok(reading) => {
                 let news = answers(name, &reading);
                 self.failures = 0;
                 self.progress = Progress::after(self.progress.as_ref(), reading.counters, now);
+                self.waiting = reading.waiting;
+                if !was_up || self.models.as_ref() != Some(&reading.models) {
+                    self.starts += 1;
+                }
                 self.models = Some(reading.models);
                 news
             }
             Err(failure) => {
                 self.failures = self.failures.saturating_add(1);
+                self.waiting = None;
                 if self.failures < TOLD_AFTER {
                     return None;
                 }
@@ -59,6 +68,11 @@ impl Page {
             }
         };
         (self.told.as_ref() != Some(&news)).then(|| self.told.insert(news).clone())
+    }
+
+    /// Whether these are its counters, as they were last seen.
+    pub(super) fn stands_still_at(&self, counters: &Counters) -> bool {
+        self.progress.as_ref().is_some_and(|progress| progress.is_at(counters))
     }
 
     /// How long nothing has moved; `None` where that cannot be told.
@@ -85,6 +99,11 @@ fn answers(name: &str, reading: &Reading) -> News {
     }
 }
 
+/// The model that an engine is asked for: the first that its series name.
+pub(super) fn model(models: &[(Engine, String)]) -> Option<&str> {
+    models.iter().map(|(_, model)| model.as_str()).find(|model| !model.is_empty())
+}
+
 /// Engines and models for people.
 pub(super) fn identity(models: &[(Engine, String)]) -> String {
     if models.is_empty() {
@@ -103,7 +122,7 @@ pub(super) fn identity(models: &[(Engine, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::reading::{Counters, LeftOut};
+    use crate::engine::reading::LeftOut;
 
     fn reading(model: &str, steps: f64) -> Reading {
         let mut counters = Counters::default();
@@ -146,12 +165,19 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_gone_keeps_its_name() {
+    fn a_page_that_is_gone_keeps_its_name_and_may_be_another_engine_when_it_is_back() {
         let mut page = Page::default();
         assert!(page.models.is_none());
-        page.heard("p", Ok(reading("m", 1.0)), Instant::now());
-        page.heard("p", gone(), Instant::now());
-        assert_eq!(page.models, Some(vec![(Engine::Vllm, "m".to_owned())]));
+        let mut check = |answer: Result<Reading, Failure>, model: &str, starts: u64| {
+            page.heard("p", answer, Instant::now());
+            assert_eq!(page.models, Some(vec![(Engine::Vllm, model.to_owned())]));
+            assert_eq!(page.starts, starts);
+        };
+        check(Ok(reading("m", 1.0)), "m", 1);
+        check(Ok(reading("m", 2.0)), "m", 1);
+        check(gone(), "m", 1);
+        check(Ok(reading("m", 0.0)), "m", 2);
+        check(Ok(reading("n", 0.0)), "n", 3);
     }
 
     #[test]

@@ -23,6 +23,11 @@ impl Progress {
         })
     }
 
+    /// Whether these counters are the same.
+    pub(super) fn is_at(&self, counters: &Counters) -> bool {
+        self.counters == *counters
+    }
+
     /// How long nothing has moved.
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)

@@ -66,6 +66,12 @@ impl PageUrl {
         self.target.as_str()
     }
 
+    /// What stands beside the page on its server, by its path: for `/x/metrics` and `v1/models` it is `/x/v1/models`.
+    pub(super) fn beside(&self, path: &str) -> String {
+        let folder = self.target.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/{path}")
+    }
+
     /// The value of the header `Authorization`.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
@@ -185,6 +191,15 @@ mod tests {
         check("http://[::1]:30000", "::1", 30000, "/metrics", "http://[::1]:30000/metrics");
         check("http://a:1/m?token=secret", "a", 1, "/m?token=secret", "http://a:1/m");
         check("https://user:p%40ss@a/m#part", "a", 443, "/m", "https://a/m");
+    }
+
+    #[test]
+    fn what_stands_beside_a_page() {
+        let beside = |text: &str| text.parse::<PageUrl>().unwrap().beside("v1/chat");
+        assert_eq!(beside("http://a/metrics?x=/y"), "/v1/chat");
+        assert_eq!(beside("http://a"), "/v1/chat");
+        assert_eq!(beside("http://a/qwen/metrics"), "/qwen/v1/chat");
+        assert_eq!(beside("http://a/metrics/"), "/metrics/v1/chat");
     }
 
     #[test]

@@ -2,53 +2,12 @@
 
 use std::fs;
 use std::future::pending;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
-use http::StatusCode;
-use test_peers::endpoint::{Call, Endpoint, Reply};
+use test_peers::endpoint::Endpoint;
 
+use crate::engine_stand_in::StandIn;
 use crate::exporter::{Exporter, Page, check_flags};
-
-/// A page whose counter can be moved, and that can be broken.
-#[derive(Clone, Default)]
-struct StandIn(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    steps: u64,
-    is_broken: bool,
-    calls: Vec<Call>,
-}
-
-impl StandIn {
-    fn start(&self) -> Endpoint {
-        let stand_in = self.clone();
-        Endpoint::start(move |call| {
-            let answer = stand_in.answer(call);
-            async { answer }
-        })
-        .expect("a free port")
-    }
-
-    fn answer(&self, call: Call) -> Reply {
-        let mut state = self.0.lock().expect("no test has panicked");
-        state.calls.push(call);
-        if state.is_broken {
-            return Reply::html(StatusCode::INTERNAL_SERVER_ERROR, "");
-        }
-        let steps = state.steps;
-        let page = format!(
-            "vllm:num_requests_running{{engine=\"0\",model_name=\"qwen\"}} 1.0\n\
-             vllm:iteration_tokens_total_count{{engine=\"0\",model_name=\"qwen\"}} {steps}\n"
-        );
-        Reply::html(StatusCode::OK, page)
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().expect("no test has panicked"))
-    }
-}
 
 const GPUS_OFF: &str = "--no-collector.gpu";
 
@@ -90,7 +49,7 @@ fn a_page_tells_what_it_is_and_whether_it_moves_while_another_hangs() {
     exporter
         .wait_for_log(&format!("engine page http://{}/metrics does not answer within 4s", hangs.address()));
 
-    let asked = stand_in.with(|state| state.calls[0].clone());
+    let asked = stand_in.with(|state| state.pages[0].clone());
     assert_eq!(asked.query["token"], "hidden");
     let sent = base64::prelude::BASE64_STANDARD.encode("anna:pass-word");
     assert_eq!(asked.headers["authorization"], format!("Basic {sent}"));
@@ -131,9 +90,8 @@ fn the_check_says_what_each_page_is() {
     let refuses = format!("--engine.page=http://{closed}");
     let (code, told) = check_flags(&[GPUS_OFF, &answers, &refuses]);
     let url = format!("http://{}/metrics", engine.address());
-    let line = format!(
-        "ok       engine       {url} answers: vLLM with `qwen`; requests: 1 running, unknown waiting"
-    );
+    let line =
+        format!("ok       engine       {url} answers: vLLM with `qwen`; requests: 0 running, 0 waiting");
     assert!(told.contains(&line), "{told}");
     let line = format!("missing  engine       http://{closed}/metrics cannot be reached: Connection refused");
     assert!(told.contains(&line), "{told}");

@@ -297,6 +297,11 @@ pub(crate) fn check_flags(flags: &[&str]) -> (Option<i32>, String) {
     told(&mut command)
 }
 
+/// Starts with flags that end the start; returns the exit code and what was printed.
+pub(crate) fn refused(flags: &[&str]) -> (Option<i32>, String) {
+    told(Command::new(PROGRAM).arg("--web.listen-address=127.0.0.1:0").args(flags))
+}
+
 fn told(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().expect("the program under test starts");
     let told = [output.stdout, output.stderr].concat();
