@@ -23,6 +23,7 @@ mod panel;
 mod grafana;
 
 mod alerts;
+mod capacity;
 mod fleet;
 mod gpu_detail;
 mod gpu_node;
@@ -46,12 +47,13 @@ pub struct Dashboard {
 /// Errors when a rule that a panel draws is not there, or has no such limit.
 pub fn all(checkout: &Path) -> Result<Vec<Dashboard>> {
     let limits = Limits::read(&checkout.join("rules"))?;
-    let boards: [Board; 6] = [
+    let boards: [Board; 7] = [
         fleet::board(),
         gpu_node::board(),
         gpu_detail::board(),
         processes::board(),
         inference::board(),
+        capacity::board(),
         alerts::board(),
     ];
     let written = |board: Board| -> Result<Dashboard> {

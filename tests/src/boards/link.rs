@@ -18,6 +18,9 @@ pub(crate) const ALERTS: &str = "alerts";
 /// What the inference engines do; links in messages lead to it.
 pub(crate) const INFERENCE: &str = "inference";
 
+/// How full everything is, against last week.
+pub(crate) const CAPACITY: &str = "capacity";
+
 /// A link of a series, a table's cell or a panel.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {

@@ -30,7 +30,8 @@ pub(crate) struct Question {
 fn filled_in(board: &Value, expression: &str) -> String {
     let own = list(&board["templating"], "list").iter().filter_map(|variable| variable["name"].as_str());
     let mut names: Vec<(String, &str)> = own.map(|name| (format!("${name}"), ".*")).collect();
-    let grafanas = [("$__rate_interval", "1m"), ("$__range", "1h"), ("$__interval", "15s")];
+    let grafanas =
+        [("$__rate_interval", "1m"), ("$__range_s", "3600"), ("$__range", "1h"), ("$__interval", "15s")];
     names.extend(grafanas.map(|(name, value)| (name.to_owned(), value)));
     // `$node_name` before `$node`.
     names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));

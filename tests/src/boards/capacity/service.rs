@@ -1,0 +1,123 @@
+//! The inference engines against last week.
+
+use super::weekly;
+use crate::boards::panel::Panel;
+use crate::boards::unit::Unit;
+use crate::boards::words::{Note, words};
+
+pub(super) fn panels() -> Vec<Panel> {
+    vec![requests(), tokens(), cache(), waiting(), first_token(), cost()]
+}
+
+fn requests() -> Panel {
+    let note = Note {
+        zh: [
+            "与点线接近；节假日按假日看。",
+            "骤降：上游或网络；每周稳定增长：按此推算扩容时间。",
+            "对照告警；给上游打电话。",
+        ],
+        en: [
+            "Close to the dotted line; a holiday is compared with a working day.",
+            "A sudden fall: upstream or network. Steady growth: count the weeks until more is needed.",
+            "Compare with the alerts; call upstream.",
+        ],
+    };
+    weekly(
+        words("请求", "Requests"),
+        Unit::RequestsPerSecond,
+        "sum by (node) (inference:requests:rate5m{@node})",
+        "sum by (node) (inference:requests:rate5m{@node} offset 1w)",
+        note,
+    )
+}
+
+fn tokens() -> Panel {
+    let note = Note {
+        zh: ["与点线接近。", "请求相同却少很多：输出变短，或引擎变慢。", "看字间延迟和降频。"],
+        en: [
+            "Close to the dotted line.",
+            "Far fewer for the same requests: shorter answers, or a slow engine.",
+            "See the time between tokens, and throttling.",
+        ],
+    };
+    weekly(
+        words("输出 token", "Output tokens"),
+        Unit::TokensPerSecond,
+        "sum by (node) (inference:generation_tokens:rate5m{@node})",
+        "sum by (node) (inference:generation_tokens:rate5m{@node} offset 1w)",
+        note,
+    )
+}
+
+fn cache() -> Panel {
+    let note = Note {
+        zh: ["峰值低于 90%。", "峰值一周比一周高：快要排队。", "增加副本，或减小上下文长度。"],
+        en: [
+            "Peaks below 90 %.",
+            "Higher from week to week: requests will soon wait.",
+            "Add replicas, or lower the context length.",
+        ],
+    };
+    weekly(
+        words("KV 缓存", "KV cache"),
+        Unit::Ratio,
+        "max by (node) (inference:kv_cache_usage:ratio{@node})",
+        "max by (node) (inference:kv_cache_usage:ratio{@node} offset 1w)",
+        note,
+    )
+    .up_to(1)
+}
+
+fn waiting() -> Panel {
+    let note = Note {
+        zh: ["接近 0。", "每天同一时段都排队：容量不够。", "那个时段限流，或增加副本。"],
+        en: [
+            "Near 0.",
+            "A queue at the same hour each day: too little capacity.",
+            "Shed load at that hour, or add replicas.",
+        ],
+    };
+    weekly(
+        words("等待的请求", "Requests waiting"),
+        Unit::Count,
+        "sum by (node) (inference:requests_waiting{@node})",
+        "sum by (node) (inference:requests_waiting{@node} offset 1w)",
+        note,
+    )
+}
+
+fn first_token() -> Panel {
+    let note = Note {
+        zh: ["与点线接近。", "请求没有增加却变慢：前端、降频或缓存。", "看“推理服务”的延迟。"],
+        en: [
+            "Close to the dotted line.",
+            "Slower without more requests: front end, throttling or cache.",
+            "See latency on the inference board.",
+        ],
+    };
+    weekly(
+        words("首字 p95", "First token p95"),
+        Unit::Seconds,
+        "histogram_quantile(0.95, sum by (node, le) (inference:ttft_seconds_bucket:rate5m{@node}))",
+        "histogram_quantile(0.95, sum by (node, le) (inference:ttft_seconds_bucket:rate5m{@node} offset 1w))",
+        note,
+    )
+}
+
+fn cost() -> Panel {
+    let note = Note {
+        zh: ["与点线接近；负载越高越低。", "升高：批次变小、空转或降频。", "合并流量到更少的引擎。"],
+        en: [
+            "Close to the dotted line; lower under more load.",
+            "A rise: small batches, idle engines or throttling.",
+            "Send the traffic to fewer engines.",
+        ],
+    };
+    weekly(
+        words("每千输出 token 的能耗", "Energy of 1,000 output tokens"),
+        Unit::Joules,
+        "1000 * sum by (node) (gpu_power_watts{@node}) / (sum by (node) (inference:generation_tokens:rate5m{@node}) > 0)",
+        "1000 * sum by (node) (gpu_power_watts{@node} offset 1w) / (sum by (node) (inference:generation_tokens:rate5m{@node} offset 1w) > 0)",
+        note,
+    )
+}
