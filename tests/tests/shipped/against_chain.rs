@@ -28,7 +28,8 @@ const FROM_OUTSIDE: [&str; 4] = [
 ];
 
 /// What this chain has no engine for: `engines` asks the pages of real ones.
-const OF_ENGINES: [&str; 4] = ["inference:", "vllm:", "sglang:", "http_requests_total"];
+const OF_ENGINES: [&str; 6] =
+    ["inference:", "vllm:", "sglang:", "http_requests_total", "gpu_engine_page_", "gpu_engine_canary_"];
 
 /// Series that exist once something has gone wrong, or, as memory that grows, while something happens.
 const ONLY_IN_TROUBLE: [&str; 7] = [

@@ -77,7 +77,7 @@ fn inhibition_demands_the_node_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 8] = [
+const EXPLAINED: [[&str; 3]; 14] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
@@ -117,6 +117,36 @@ const EXPLAINED: [[&str; 3]; 8] = [
         "alertname=GpuMemoryHeadroomLow node=k gpu=0 severity=critical scope=gpu",
         "alertname=GpuMemoryCreep node=k gpu=0 severity=warning scope=gpu",
         "alertname=GpuMemoryCreep node=k gpu=1 severity=warning scope=gpu",
+    ],
+    [
+        "alertname=GpuXidFatal node=l gpu=0 severity=critical scope=gpu",
+        "alertname=InferenceHung node=l job=inference model_name=m severity=critical scope=inference",
+        "alertname=InferenceHung node=m job=inference model_name=m severity=critical scope=inference",
+    ],
+    [
+        "alertname=InferenceMemoryOrphaned node=n pid=1 severity=critical scope=inference",
+        "alertname=InferenceDown node=n job=inference severity=critical scope=inference",
+        "alertname=InferenceDown node=t job=inference severity=critical scope=inference",
+    ],
+    [
+        "alertname=InferenceDown node=o job=inference severity=critical scope=inference",
+        "alertname=InferenceFailureRateHigh node=o job=inference severity=warning scope=inference",
+        "alertname=InferenceMemoryOrphaned node=o pid=1 severity=critical scope=inference",
+    ],
+    [
+        "alertname=InferenceHung node=p job=inference model_name=m severity=critical scope=inference",
+        "alertname=InferenceDown node=p job=inference severity=critical scope=inference",
+        "alertname=InferenceChoking node=q job=inference model_name=m severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceChoking node=r job=inference model_name=m severity=warning scope=inference",
+        "alertname=InferenceTtftHigh node=r job=inference model_name=m severity=warning scope=inference",
+        "alertname=InferenceTtftHigh node=r job=inference model_name=n severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceSlow node=s job=inference model_name=m severity=warning scope=inference",
+        "alertname=InferenceItlHigh node=s job=inference model_name=m severity=warning scope=inference",
+        "alertname=InferenceFailureRateHigh node=s job=inference severity=warning scope=inference",
     ],
 ];
 
