@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,8 +49,21 @@ pub struct Plan {
     pub pace: u32,
     /// The `node` label of this machine; `None` is as shipped.
     pub node: Option<String>,
+    /// Another machine that is scraped too.
+    pub neighbour: Option<Neighbour>,
     /// Where alerts are sent; `None` is as shipped.
     pub channels: Option<Channels>,
+}
+
+/// A machine that the chain only scrapes.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its `node` label.
+    pub node: String,
+    /// Its exporter.
+    pub exporter: SocketAddr,
+    /// Its inference engine.
+    pub engine: SocketAddr,
 }
 
 /// One program of the chain. In the order of the data, so that readers end before what they read.
@@ -98,8 +112,8 @@ impl Chain {
     ///
     /// Errors name the part that failed, with the end of its log.
     pub async fn start(plan: Plan) -> Result<Self> {
-        let Plan { data, files, addresses, gpus, pace, node, channels } = plan;
-        let source = Source { data, files, pace, node, channels };
+        let Plan { data, files, addresses, gpus, pace, node, neighbour, channels } = plan;
+        let source = Source { data, files, pace, node, neighbour, channels };
         let derived = Derived::of(&source, &addresses)?;
         derived.write(&source)?;
         let mut chain =

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::chain::Plan;
 use crate::chain::addresses::Addresses;
 use crate::chain::channels::Channels;
 use crate::chain::parts::Gpus;
+use crate::chain::{Neighbour, Plan};
 use crate::programs;
 use crate::time_lapse;
 use crate::vendor::dingtalk::{self, DingTalk};
@@ -58,18 +58,31 @@ impl Recipients {
             gpus: Gpus::Simulated { scenario: scenario(data)?, age: Duration::ZERO },
             pace: PACE,
             node: Some(NODE.to_owned()),
+            neighbour: None,
             channels: Some(Channels::to_all(&self.dingtalk, &self.wecom, &self.mail, data)?),
         })
     }
 
+    /// The same beside another machine, whose engine's alerts are sent too.
+    pub fn plan_with(&self, data: &Path, addresses: Addresses, neighbour: Neighbour) -> Result<Plan> {
+        let plan = self.plan(data, addresses)?;
+        let channels = plan.channels.map(|channels| channels.with_matchers(&["scope=~\"gpu|inference\""]));
+        Ok(Plan { neighbour: Some(neighbour), channels, ..plan })
+    }
+
     /// What each of the three has received of the incident, in the order above.
     pub fn received(&self) -> Result<[Received; 3]> {
-        let posts = |posts: Vec<Post>| Received::by(posts.iter().map(|post| post.text.as_str()));
+        self.received_of(ALERT)
+    }
+
+    /// What each of the three has received of this alert.
+    pub fn received_of(&self, alert: &str) -> Result<[Received; 3]> {
+        let posts = |posts: Vec<Post>| Received::by(alert, posts.iter().map(|post| post.text.as_str()));
         let mails: Vec<Mail> = self.mail.mails()?;
         Ok([
             posts(self.dingtalk.robot.posts()),
             posts(self.wecom.robot.posts()),
-            Received::by(mails.iter().map(|mail| mail.text.as_str())),
+            Received::by(alert, mails.iter().map(|mail| mail.text.as_str())),
         ])
     }
 }
@@ -87,8 +100,8 @@ impl Received {
     /// Everything.
     pub const ALL: Self = Self { firing: true, resolved: true };
 
-    fn by<'text>(texts: impl Iterator<Item = &'text str>) -> Self {
-        texts.filter(|text| text.contains(ALERT)).fold(Self::default(), |received, text| Self {
+    fn by<'text>(alert: &str, texts: impl Iterator<Item = &'text str>) -> Self {
+        texts.filter(|text| text.contains(alert)).fold(Self::default(), |received, text| Self {
             firing: received.firing || text.contains(FIRING),
             resolved: received.resolved || text.contains(RESOLVED),
         })

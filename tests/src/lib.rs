@@ -8,6 +8,7 @@ pub mod chain;
 pub mod engine;
 pub mod http;
 pub mod incident;
+pub mod inference_node;
 pub mod mutation;
 pub mod ports;
 pub mod process;

@@ -9,6 +9,7 @@ use clap::Parser;
 use e2e::chain::Chain;
 use e2e::chain::addresses::Addresses;
 use e2e::incident::{PACE, Received, Recipients, timetable};
+use e2e::inference_node::{self, HANGS_AFTER, InferenceNode, RELEASE};
 use e2e::stop;
 use e2e::terminal::Terminal;
 
@@ -50,32 +51,45 @@ async fn main() -> ExitCode {
 async fn play(arguments: &Arguments, terminal: &Terminal, data: &Path) -> Result<()> {
     terminal.say("starting the chain with SIMULATED GPUs: no reading below comes from a real card");
     let recipients = Recipients::start(data).await?;
-    let mut chain = tokio::select! {
-        chain = Chain::start(recipients.plan(data, Addresses::usual()?)?) => chain?,
+    let addresses = Addresses::usual()?;
+    let start = async {
+        let node = InferenceNode::start(data).await?;
+        let plan = recipients.plan_with(data, addresses, node.neighbour())?;
+        anyhow::Ok((node, Chain::start(plan).await?))
+    };
+    let (mut node, mut chain) = tokio::select! {
+        started = start => started?,
         asked = stop::asked() => return asked,
     };
-    announce(terminal, &chain);
+    announce(terminal, &chain, &node);
     if arguments.once {
         terminal.say(&format!("this ends once all three have received both, or fails after {ONCE_LIMIT:?}"));
     }
-    let outcome = watch(arguments, terminal, &recipients, &mut chain).await;
+    let outcome = watch(arguments, terminal, &recipients, &mut chain, &mut node).await;
     terminal.say("stopping");
-    let stopped = chain.stop().await;
+    let stopped = chain.stop().await.and(node.stop().await);
     outcome.and(stopped)?;
     terminal.say("everything it started has stopped");
     Ok(())
 }
 
-fn announce(terminal: &Terminal, chain: &Chain) {
+fn announce(terminal: &Terminal, chain: &Chain, node: &InferenceNode) {
     let [begins, full, released] = timetable().map(|time| time.as_secs());
     terminal.say("everything runs; to look around:");
     terminal.show(&chain.addresses.listing());
+    terminal.show(&format!("  {:<13} http://{}/metrics\n", "engine", node.engine_address()));
     terminal.show(&format!("  logs          {}\n\n", chain.data().join("logs").display()));
     terminal.say(&format!(
         "time-lapse: the shipped rules and grouping with every waiting time divided by {PACE} (5 minutes play as 5 s)"
     ));
     terminal.say(&format!(
-        "the incident: GPU 0's memory starts to fill {begins} s from now, is full at {full} s and released at {released} s"
+        "the first incident: GPU 0's memory starts to fill {begins} s from now, is full at {full} s and released at {released} s"
+    ));
+    terminal.say(&format!(
+        "the second incident, on another machine: a SIMULATED {RELEASE} hangs {} s from now. Its process is up, its page answers, requests \
+         run, its GPU is at 99 %, and no token comes. {} says so when nothing has moved for two minutes, which no time-lapse shortens",
+        HANGS_AFTER.as_secs(),
+        inference_node::ALERT
     ));
     terminal.say("DingTalk, WeCom and the mail server are stand-ins on this machine: nothing leaves it");
 }
@@ -86,6 +100,7 @@ async fn watch(
     terminal: &Terminal,
     recipients: &Recipients,
     chain: &mut Chain,
+    node: &mut InferenceNode,
 ) -> Result<()> {
     let limit = async {
         if arguments.once {
@@ -96,6 +111,7 @@ async fn watch(
     };
     tokio::select! {
         shown = show_all(arguments, terminal, recipients) => shown,
+        broken = break_engine(terminal, recipients, node) => broken,
         () = limit => bail!("after {ONCE_LIMIT:?}: {}", missing(recipients)?),
         error = chain.broken() => Err(error),
         asked = stop::asked() => asked,
@@ -129,6 +145,33 @@ async fn show_all(arguments: &Arguments, terminal: &Terminal, recipients: &Recip
             terminal.say("the chain goes on running; Ctrl-C stops it");
         }
         were_received = received;
+    }
+}
+
+/// The engine's incident: it hangs, and is restarted when everybody has been told. Goes on for ever after it, and ends with an error.
+async fn break_engine(terminal: &Terminal, recipients: &Recipients, node: &mut InferenceNode) -> Result<()> {
+    tokio::time::sleep(HANGS_AFTER).await;
+    node.hang().await?;
+    terminal.say("the engine hangs from now on; its /health still says 200");
+    let mut tick = tokio::time::interval(TICK);
+    let (mut is_restarted, mut is_over) = (false, false);
+    loop {
+        tick.tick().await;
+        if let Some(obituary) = node.ended() {
+            bail!(obituary);
+        }
+        let received = recipients.received_of(inference_node::ALERT)?;
+        if !is_restarted && received.iter().all(|received| received.firing) {
+            is_restarted = true;
+            terminal.say(
+                "all three have been told that the engine hangs; it is restarted now, as the runbook says",
+            );
+            node.restart().await?;
+        }
+        if !is_over && received == [Received::ALL; 3] {
+            is_over = true;
+            terminal.say("all three have been told that the engine serves again");
+        }
     }
 }
 

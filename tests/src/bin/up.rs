@@ -61,8 +61,16 @@ async fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
         .set_len(0)
         .and_then(|()| write!(lock, "process {}\n{}", std::process::id(), addresses.listing()));
     written.context("failed to write the lock file")?;
-    let plan =
-        Plan { data, files: files.clone(), addresses, gpus: Gpus::Real, pace: 1, node: None, channels: None };
+    let plan = Plan {
+        data,
+        files: files.clone(),
+        addresses,
+        gpus: Gpus::Real,
+        pace: 1,
+        node: None,
+        neighbour: None,
+        channels: None,
+    };
     let mut chain = tokio::select! {
         chain = Chain::start(plan) => chain?,
         asked = stop::asked() => return asked,

@@ -4,11 +4,13 @@
 //! There is no second copy of any setting: what people edit is what is derived from. A word that they have replaced by their own
 //! stays theirs; that the shipped files have each word is a test's to hold.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use yaml_serde::Value;
 
+use crate::chain::Neighbour;
 use crate::chain::addresses::Addresses;
 use crate::chain::channels::Channels;
 use crate::process::Launch;
@@ -21,6 +23,7 @@ pub(crate) struct Source {
     pub(crate) files: PathBuf,
     pub(crate) pace: u32,
     pub(crate) node: Option<String>,
+    pub(crate) neighbour: Option<Neighbour>,
     pub(crate) channels: Option<Channels>,
 }
 
@@ -142,10 +145,17 @@ fn prometheus(source: &Source, addresses: &Addresses) -> Result<Texts> {
     if let Some(node) = &source.node {
         nodes = nodes.with("node: this-machine", &format!("node: {node}"));
     }
+    let mut inference = shipped(source, INFERENCE)?;
+    if let Some(Neighbour { node, exporter, engine }) = &source.neighbour {
+        for (file, target) in [(&mut nodes, exporter), (&mut inference, engine)] {
+            // Writing to a string cannot fail.
+            let _ = write!(file.text, "\n- targets: [\"{target}\"]\n  labels: {{ node: {node} }}\n");
+        }
+    }
     let mut texts = vec![
         (PROMETHEUS.to_owned(), prometheus.faster(source.pace)?),
         (NODES.to_owned(), nodes.text),
-        (INFERENCE.to_owned(), shipped(source, INFERENCE)?.text),
+        (INFERENCE.to_owned(), inference.text),
     ];
     for file in rule_files(source)? {
         let rules = shipped(source, &file)?.faster(source.pace)?;

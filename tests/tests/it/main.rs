@@ -26,6 +26,8 @@ mod gpu_check;
 #[cfg(test)]
 mod gpu_faults;
 #[cfg(test)]
+mod inference_node;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod module_order;

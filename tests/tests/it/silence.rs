@@ -52,6 +52,7 @@ async fn chain(recipients: &Recipients, data: &Path, pace: u32) -> Chain {
         gpus: Gpus::Simulated { scenario, age: Duration::ZERO },
         pace,
         node: None,
+        neighbour: None,
         channels: Some(channels),
     };
     let chain = Chain::start(plan).await.unwrap();
