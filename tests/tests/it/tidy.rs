@@ -9,10 +9,11 @@ use serde_json::Value;
 
 /// Which package of this workspace may use which: both services serve through `http-serve`, YAML is read
 /// through `settings-document`, and nothing links the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
-const EDGES: [(&str, &str, Option<&str>); 9] = [
+const EDGES: [(&str, &str, Option<&str>); 10] = [
     ("alert-relay", "http-serve", None),
     ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
+    ("gpu-node-exporter", "time-to-full", None),
     ("http-serve", "settings-document", None),
     ("gpu-node-exporter", "nvml-sim", Some("dev")),
     ("gpu-node-exporter", "test-peers", Some("dev")),

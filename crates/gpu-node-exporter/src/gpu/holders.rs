@@ -1,5 +1,5 @@
 //! Who holds the GPUs: the processes on them, whose they are (`cgroup`), what each used (`shares`), and the inference engines that they
-//! make up (`engines`).
+//! make up (`engines`); and when their memory is full (`time_to_full`).
 //!
 //! The probe lists processes by their numbers. This side looks them up in `/proc` (`lookup`) on a thread of its own, every five seconds
 //! and within one when some came or went, and publishes what is known (`table`); a scrape only reads that. It takes the host's process
@@ -14,6 +14,8 @@ mod process_files;
 mod engines;
 mod shares;
 mod table;
+
+mod time_to_full;
 
 mod families;
 
@@ -35,6 +37,7 @@ pub(super) use self::families::{Dropped, families};
 use self::lookup::Lookup;
 pub(super) use self::process_files::sees_descriptors;
 pub(super) use self::table::Holders;
+use self::time_to_full::Forecasts;
 pub(crate) use self::title::Engine;
 use super::settings::{GpuSettings, longest_gap};
 use super::snapshot::Snapshot;
@@ -53,7 +56,7 @@ pub(super) fn start(
     let longest_gap = longest_gap(settings.sample_interval);
     let thread = thread::Builder::new().name("gpu-holders".to_owned());
     thread.spawn(move || {
-        let mut holders = Holders::default();
+        let (mut holders, mut forecasts) = (Holders::default(), Forecasts::default());
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             let snapshot = snapshot.load();
             if let Some(pids) = holders.due(&snapshot, Instant::now()) {
@@ -62,6 +65,7 @@ pub(super) fn start(
                 holders.found(&snapshot, processes, Instant::now(), now.as_secs_f64());
             }
             holders.share_out(&snapshot, longest_gap);
+            holders.time_to_full = forecasts.read(&snapshot, &holders, Instant::now());
             published.store(Arc::new(holders.clone()));
         }
     })?;

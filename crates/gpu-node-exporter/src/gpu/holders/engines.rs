@@ -155,6 +155,12 @@ impl Engines {
         }
     }
 
+    /// The state of the engine that this process belongs to.
+    pub(super) fn state_of(&self, pid: u32) -> Option<State> {
+        let is_its = |engine: &&SeenEngine| engine.members.range((pid, 0)..=(pid, u64::MAX)).next().is_some();
+        self.seen.iter().find(is_its)?.state
+    }
+
     /// The first processes of the engines, by which they are found when nothing of them is on a GPU any more.
     pub(crate) fn first_processes(&self) -> impl Iterator<Item = u32> {
         self.seen.iter().map(|engine| engine.pid)

@@ -10,6 +10,7 @@ use super::cgroup::Owner;
 use super::engines::{SeenEngine, State};
 use super::shares::Share;
 use super::table::{Holder, Holders};
+use super::time_to_full;
 use crate::family::{Family, Labels, Number};
 use crate::gpu::families::labels;
 use crate::gpu::reading::ProcessUse;
@@ -101,6 +102,7 @@ pub(crate) fn families(
     families.extend(engines(&holders.engines.seen, dropped));
     dropped.count(ENGINE_STATE, holders.engines.not_followed as u64);
     families.push(dropped.family());
+    families.push(time_to_full::family(snapshot, holders, settings, now));
     families
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Holders {
     /// By the UUIDs of GPUs.
     pub(super) shares: BTreeMap<String, Shares>,
     pub(super) engines: Engines,
+    /// Seconds until the memory of a GPU is full, by UUID.
+    pub(super) time_to_full: BTreeMap<String, f64>,
     /// When processes were last looked up, and those that were on GPUs then.
     looked: Option<(Instant, BTreeSet<u32>)>,
 }

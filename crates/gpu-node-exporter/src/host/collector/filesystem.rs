@@ -2,9 +2,10 @@
 //!
 //! Owns which mounts are shown and their series. The mount list is PID 1's, so that a container with the host's `/proc`
 //! sees the host's mounts. `filesystem/mounts.rs` reads it; `filesystem/sizes.rs` asks each mount for its size, which a
-//! dead file server can keep from ever answering.
+//! dead file server can keep from ever answering; `filesystem/filling.rs` estimates when each is full.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
@@ -15,9 +16,11 @@ use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::lines::Lines;
 use crate::host::root::Root;
 
+mod filling;
 mod mounts;
 mod sizes;
 
+use filling::Filling;
 use mounts::Mount;
 use sizes::{Answer, Size, Sizes};
 
@@ -70,6 +73,7 @@ struct FilesystemCollector {
     /// What the filters said about a mount point and a type.
     decided: HashMap<(String, String), bool>,
     sizes: Sizes,
+    filling: Filling,
 }
 
 impl FilesystemCollector {
@@ -83,6 +87,7 @@ impl FilesystemCollector {
             fs_types: Filter::new(flags, &FS_TYPES_EXCLUDE, &FS_TYPES_INCLUDE),
             decided: HashMap::new(),
             sizes: Sizes::new(flags.duration(&MOUNT_TIMEOUT)),
+            filling: Filling::new(Instant::now()),
         }
     }
 
@@ -130,7 +135,9 @@ impl Collector for FilesystemCollector {
         }
         let paths = mounts.iter().map(|mount| mount.under(&self.root.rootfs)).collect();
         let answers = self.sizes.ask(paths);
-        Collected { families: families(&mounts, &answers), faults }
+        let mut families = families(&mounts, &answers);
+        families.push(self.filling.add(&mounts, &answers, Instant::now()));
+        Collected { families, faults }
     }
 }
 

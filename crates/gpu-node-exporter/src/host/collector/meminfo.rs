@@ -1,7 +1,12 @@
 //! Memory, from `/proc/meminfo` (see `proc_meminfo(5)`).
 //!
 //! Owns one gauge for each line of the file. Parsed by hand: procfs keeps a fixed list of fields and would lose the
-//! ones newer kernels add. Leaves out the NUMA nodes' own files.
+//! ones newer kernels add. Beside them stands when the memory is full at its present pace, by what scrapes saw of it. Leaves out the
+//! NUMA nodes' own files.
+
+use std::time::Instant;
+
+use time_to_full::{Level, TimeToFull};
 
 use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
@@ -16,11 +21,16 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(MemoryCollector { file: ProcFile::of_few_lines(root, "meminfo") }),
+    new: |_, root| {
+        let file = ProcFile::of_few_lines(root, "meminfo");
+        Box::new(MemoryCollector { file, began: Instant::now(), filling: TimeToFull::default() })
+    },
 };
 
 struct MemoryCollector {
     file: ProcFile,
+    began: Instant,
+    filling: TimeToFull,
 }
 
 impl Collector for MemoryCollector {
@@ -29,16 +39,41 @@ impl Collector for MemoryCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        self.file.read().map_or_else(|error| Collected::failed(error.into()), collected)
+        let at = self.began.elapsed().as_secs_f64();
+        match self.file.read() {
+            Ok(text) => collected(text, &mut self.filling, at),
+            Err(error) => Collected::failed(error.into()),
+        }
     }
 }
 
-fn collected(text: &str) -> Collected {
+/// What was read at so many seconds of a series.
+fn collected(text: &str, filling: &mut TimeToFull, at: f64) -> Collected {
     let Lines { read, faults } = lines("meminfo", text, parse);
+    if let Some(level) = level(&read) {
+        filling.add(at, level);
+    }
     let family = |field: Field<'_>| {
         Family::gauge(field.family(), "A field of /proc/meminfo.").with(Labels::NONE, field.value)
     };
-    Collected { families: read.into_iter().map(family).collect(), faults }
+    let mut families: Vec<_> = read.into_iter().map(family).collect();
+    let mut time_to_full = Family::gauge(
+        "node_memory_time_to_full_seconds",
+        "Time until no memory is available at the present pace; absent while its use does not rise steadily.",
+    );
+    if let Some(seconds) = filling.seconds(at) {
+        time_to_full.push(Labels::NONE, seconds);
+    }
+    families.push(time_to_full);
+    Collected { families, faults }
+}
+
+/// What is not available is used.
+fn level(fields: &[Field<'_>]) -> Option<Level> {
+    let value = |key| fields.iter().find(|field| field.key == key).map(|field| field.value);
+    let (total, available) = (value("MemTotal")?, value("MemAvailable")?);
+    let room = available as f64 / total as f64;
+    (total > 0 && available <= total).then_some(Level { used: 1.0 - room, room })
 }
 
 /// One line: `Active(anon):    2068484 kB`.
@@ -76,11 +111,41 @@ mod tests {
     use super::*;
     use crate::host::testing::{check_garbage, values};
 
+    fn once(text: &str) -> Collected {
+        collected(text, &mut TimeToFull::default(), 0.0)
+    }
+
+    #[test]
+    fn memory_that_is_taken_steadily_is_full_in_time() {
+        let mut filling = TimeToFull::default();
+        let mut shown = Vec::new();
+        // 60 GiB of 100 are available for an hour; then one goes each minute.
+        for number in 0_u32..280 {
+            let second = 15 * number;
+            let available = 60.0 - f64::from(second.saturating_sub(3600)) / 60.0;
+            let kibibytes = (available * 1_048_576.0).round();
+            let text = format!("MemTotal: 104857600 kB\nMemAvailable: {kibibytes} kB\n");
+            shown = values(&collected(&text, &mut filling, f64::from(second)).families);
+            assert!(second > 3600 || shown.len() == 2, "{shown:?}");
+        }
+        let seconds = shown[2].strip_prefix("node_memory_time_to_full_seconds ").unwrap();
+        let minutes = seconds.parse::<f64>().unwrap() / 60.0;
+        assert!((minutes - 50.3).abs() < 1.0, "{minutes} min left of 60 after 9.75");
+    }
+
+    #[test]
+    fn memory_that_cannot_be_is_no_level() {
+        let level = |text: &str| level(&lines("meminfo", text, parse).read);
+        assert_eq!(level("MemTotal: 0 kB\nMemAvailable: 0 kB\n"), None);
+        assert_eq!(level("MemTotal: 1 kB\nMemAvailable: 2 kB\n"), None);
+        assert_eq!(level("MemTotal: 4 kB\n"), None);
+    }
+
     #[test]
     fn names_every_line() {
         let text = "MemTotal:       3742148 kB\nActive(anon):    2068484 kB\nHugePages_Total:       0\n";
         assert_eq!(
-            values(&collected(text).families),
+            values(&once(text).families),
             [
                 "node_memory_MemTotal_bytes 3831959552",
                 "node_memory_Active_anon_bytes 2118127616",
@@ -92,8 +157,9 @@ mod tests {
     #[test]
     fn an_odd_line_costs_itself() {
         let check = |text: &str, fault: &str| {
-            let collected = collected(text);
-            assert_eq!(collected.families.len(), text.lines().count() - 1);
+            let collected = once(text);
+            // One line is left out, and one family is no line's.
+            assert_eq!(collected.families.len(), text.lines().count());
             let faults: Vec<_> = collected.faults.iter().map(ToString::to_string).collect();
             assert_eq!(faults, [fault]);
         };
@@ -107,7 +173,7 @@ mod tests {
     #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| collected(text).faults,
+            |text| once(text).faults,
             &[
                 "",
                 "MemTotal",

@@ -65,6 +65,7 @@ fn told(settings: &GpuSettings, listed: &Listed, running: &Processes) -> (Vec<Fa
         }
         holders.share_out(&snapshot, Duration::from_mins(1));
     }
+    holders.time_to_full = [("GPU-0".to_owned(), 2400.5)].into();
     let mut dropped = Dropped::default();
     let families = families(&snapshot, &holders, settings, start + Duration::from_secs(2), &mut dropped);
     (families, dropped)
