@@ -131,7 +131,7 @@ const EXPLAINED: [[&str; 3]; 14] = [
     [
         "alertname=InferenceDown node=o job=inference severity=critical scope=inference",
         "alertname=InferenceFailureRateHigh node=o job=inference severity=warning scope=inference",
-        "alertname=InferenceMemoryOrphaned node=o pid=1 severity=critical scope=inference",
+        "alertname=InferenceFailureRateHigh node=u job=inference severity=warning scope=inference",
     ],
     [
         "alertname=InferenceHung node=p job=inference model_name=m severity=critical scope=inference",
