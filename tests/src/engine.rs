@@ -17,5 +17,6 @@ pub mod release;
 pub mod request;
 mod scheduler;
 pub mod serving;
+pub mod started;
 pub mod tally;
 mod template;

@@ -6,18 +6,15 @@ use std::time::Duration;
 use e2e::chain::addresses::Addresses;
 use e2e::chain::parts::Gpus;
 use e2e::chain::{Chain, Part, Plan};
-use e2e::incident::Recipients;
+use e2e::engine::started::Started;
+use e2e::incident::{NODE, Recipients};
 use e2e::wait::until;
 use e2e::{http, promql as prometheus};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use engine::Engine;
-
 use crate::dashboards::queries::{self, Question};
 use crate::{dashboards, files, known_names, promql, rules};
-
-mod engine;
 
 /// Not there until an operator provides it: a calendar with the time it was written, thresholds of single GPUs.
 const FROM_OUTSIDE: [&str; 4] = [
@@ -31,8 +28,11 @@ const FROM_OUTSIDE: [&str; 4] = [
 const OF_ENGINES: [&str; 6] =
     ["inference:", "vllm:", "sglang:", "http_requests_total", "gpu_engine_page_", "gpu_engine_canary_"];
 
-/// Series that exist once something has gone wrong, or, as memory that grows, while something happens.
-const ONLY_IN_TROUBLE: [&str; 7] = [
+/// Series that exist once something has gone wrong, or, as memory that grows, while something happens; an engine at work is never
+/// sent a canary.
+const ONLY_IN_TROUBLE: [&str; 9] = [
+    "gpu_engine_canary_duration_seconds",
+    "gpu_engine_canary_up",
     "ALERTS",
     "gpu_xid_errors_total",
     "gpu_xid_last_timestamp_seconds",
@@ -61,16 +61,17 @@ processes:
 const NOT_HERE: [&str; 1] = ["up{job=\"inference\"}"];
 
 /// Questions of dashboards that this machine or these minutes have no answer to: what they contain, and why.
-const UNANSWERED: [(&str, &str); 5] = [
+const UNANSWERED: [(&str, &str); 6] = [
     ("ALERTS", "nothing fires on a healthy machine"),
     ("gpu_xid_", "no GPU has had an error"),
     ("max_over_time(gpu_throttle_active", "nothing holds the clocks of a healthy card down"),
+    ("gpu_engine_canary_", "an engine at work is never sent a canary"),
     ("offset 1w", "no week lies behind these minutes"),
     ("changes(node_boot_time_seconds", "the machine has not been rebooted meanwhile"),
 ];
 
 /// True once everything has been scraped often enough and judged.
-const STANDING: [&str; 13] = [
+const STANDING: [&str; 14] = [
     "count(up == 1) == 6",
     "count(gpu:memory_threshold:ratio) > 0",
     "count(gpu:memory_used:ratio) > 0",
@@ -80,6 +81,7 @@ const STANDING: [&str; 13] = [
     "ALERTS{alertname=\"Watchdog\",alertstate=\"firing\"}",
     "min(count_over_time(up[1m])) > 10",
     "count(gpu_engine_state) > 0",
+    "count(gpu_engine_page_progress_age_seconds) > 0",
     "count(inference:itl_seconds_bucket:rate5m) > 0",
     "count(inference:mm_cache_hit:ratio_rate30m) > 0",
     "count(inference:queue_seconds:avg5m) > 0",
@@ -100,18 +102,23 @@ async fn every_metric_is_exported_and_every_query_answers() {
     let recipients = Recipients::start(data.path()).await.unwrap();
     let incident = recipients.plan(data.path(), Addresses::free().unwrap()).unwrap();
     let scenario = data.path().join("healthy.yaml");
-    let engine = Engine::start(data.path()).await;
+    let engine = Started::start(data.path(), &["--rate=5"]).await.unwrap();
     std::fs::write(&scenario, HEALTHY.replace("PID", &engine.pid_on_gpu.to_string())).unwrap();
     let gpus = Gpus::Simulated { scenario, age: Duration::ZERO };
     let plan = Plan { gpus, pace: PACE, ..incident };
     let mut chain = Chain::start(plan).await.unwrap();
-    engine.becomes_a_target_of(&chain);
+    engine.becomes_a_target_of(&chain, NODE).unwrap();
     // A threshold of its own for one GPU is a second line on the boards.
     let own = "gpumon_gpu_memory_threshold_override_ratio{gpu=\"1\"} 0.9\n";
     std::fs::write(chain.textfiles().join("thresholds.prom"), own).unwrap();
     // What is off by default has its panels, too.
     chain.kill(Part::Exporter);
-    chain.begin_with(Part::Exporter, |launch| launch.arg("--gpu.processes")).await.unwrap();
+    chain
+        .begin_with(Part::Exporter, |launch| {
+            launch.arg("--gpu.processes").arg(format!("--engine.page={}", engine.page()))
+        })
+        .await
+        .unwrap();
     let client = http::client().unwrap();
     let address = chain.addresses.prometheus_url("");
     for awaited in STANDING {

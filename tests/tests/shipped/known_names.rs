@@ -15,10 +15,15 @@ const PAGES: [&str; 4] = [
 
 /// What no stored page has: of Prometheus and Alertmanager, of collectors that ask the machine, of a relay that has worked. The chain's
 /// test holds each against a running Prometheus.
-pub(crate) const OF_RUNNING_PROGRAMS: [&str; 38] = [
+pub(crate) const OF_RUNNING_PROGRAMS: [&str; 43] = [
     "ALERTS",
     "ALERTS_FOR_STATE",
     "up",
+    "gpu_engine_canary_duration_seconds",
+    "gpu_engine_canary_up",
+    "gpu_engine_page_info",
+    "gpu_engine_page_up",
+    "gpu_engine_page_progress_age_seconds",
     "scrape_duration_seconds",
     "scrape_samples_scraped",
     "node_scrape_collector_duration_seconds",
