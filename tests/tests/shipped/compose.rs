@@ -35,7 +35,8 @@ fn every_named_volume_is_declared_and_every_mounted_file_exists() {
     let compose = yaml("docker-compose.yml");
     for (name, service) in services() {
         for mount in list(&service, "volumes") {
-            let source = mount.as_str().unwrap().split(':').next().unwrap();
+            let mount = with_defaults(mount.as_str().unwrap());
+            let source = mount.split(':').next().unwrap();
             if let Some(file) = source.strip_prefix("./") {
                 assert!(path(file).exists(), "{name} mounts {source}");
             } else if !source.starts_with('/') {
@@ -46,6 +47,50 @@ fn every_named_volume_is_declared_and_every_mounted_file_exists() {
             }
         }
     }
+}
+
+/// A text as Compose reads it where nothing is set.
+fn with_defaults(text: &str) -> String {
+    let mut parts = text.split("${");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |read, part| {
+        let (variable, rest) = part.split_once('}').unwrap();
+        let (_, default) = variable.split_once(":-").unwrap();
+        format!("{read}{default}{rest}")
+    })
+}
+
+/// What is simulated must not run, and must not be scraped, unless somebody asks for it; and what is scraped then is what runs then.
+#[test]
+fn the_demo_is_a_profile_with_targets_of_its_own() {
+    let demo: Vec<String> = services()
+        .into_iter()
+        .filter(|(_, service)| service.to_string().contains("demo"))
+        .filter(|(name, _)| name != "prometheus")
+        .map(|(name, service)| {
+            assert_eq!(list(&service, "profiles"), ["demo"], "{name}");
+            name
+        })
+        .collect();
+    assert_eq!(demo, ["demo-gpu-node-exporter", "engine-sim"]);
+    let compose = yaml("docker-compose.yml");
+    let exporter = compose["services"]["demo-gpu-node-exporter"].to_string();
+    assert!(
+        exporter.contains("\"pid\":\"service:engine-sim\"") && exporter.contains("libnvml_sim.so"),
+        "{exporter}"
+    );
+    for (file, target) in [("nodes.yml", "demo-gpu-node-exporter:9100"), ("inference.yml", "engine-sim:8000")]
+    {
+        let (usual, demo) =
+            (format!("deploy/prometheus/targets/{file}"), format!("deploy/prometheus/targets-demo/{file}"));
+        assert!(!text(&usual).contains("sim") && text(&demo).contains(target), "{file}");
+        let node = "simulated-inference-node";
+        assert!(text(&demo).contains(node), "{demo}");
+    }
+    let scenario = yaml("crates/nvml-sim/scenarios/inference.yaml");
+    assert_eq!(scenario["processes"][0]["pid"], 1, "the first process of engine-sim's container");
+    let image = text("deploy/docker/demo.Dockerfile");
+    assert!(image.contains("scenarios/inference.yaml") && image.contains("/opt/demo/"), "{image}");
 }
 
 /// A tag can be moved to another image; a digest cannot.
@@ -89,11 +134,11 @@ fn user(dockerfile: &str) -> u32 {
 /// The exporter sees every process: as the relay's user it could read the relay's memory and files through `/proc`.
 #[test]
 fn no_two_services_and_no_distribution_share_a_user() {
-    let [exporter, relay] = ["gpu-node-exporter", "alert-relay"]
+    let [exporter, relay, demo] = ["gpu-node-exporter", "alert-relay", "demo"]
         .map(|service| user(&format!("deploy/docker/{service}.Dockerfile")));
-    assert_ne!(exporter, relay);
+    assert!(exporter != relay && demo != relay && demo != exporter);
     // Root and system users, people, systemd's dynamic users, `nobody`, and the 65532 of many images are others'.
-    for uid in [exporter, relay] {
+    for uid in [exporter, relay, demo] {
         assert!((60_578..=61_183).contains(&uid), "{uid}");
     }
     let dockerfile = text("deploy/docker/alert-relay.Dockerfile");
@@ -187,7 +232,7 @@ fn no_service_waits_for_anothers_health() {
     }
 }
 
-/// The health check of both images, against a server that gives this answer at `listen`.
+/// The health check of the images, against a server that gives this answer at `listen`.
 fn is_healthy(listen: &str, asked: &str, status: &str) -> bool {
     let listener = TcpListener::bind(listen).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
