@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint mutants bench fuzz compose-test gpu-check install-deps install-cargo-deny install-cargo-machete release
+.PHONY: help demo up test lint mutants bench soak fuzz compose-test gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
 DATA ?= ./data
 RECORD ?= ./gpu-record
+MINUTES ?= 30
 # `SECONDS` in the environment is the shell's own; only the one on make's command line is meant.
 SECONDS_EACH := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
 OURS := -p gpu-node-exporter -p alert-relay -p nvml-sim -p e2e
@@ -39,6 +40,9 @@ mutants: packages-mutants ## Changes the alert rules in every small way, and say
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=costs: their largest inputs, doubled)
 	@target/release/bench $(ONLY)
+
+soak: packages-bench release ## The exporter scraped 50 times a second for MINUTES=30, its probe killed every 10 s: nothing may grow, no counter go back
+	@target/release/bench soak '$(MINUTES)'
 
 fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)
 	@fuzz/run.sh '$(SECONDS_EACH)' $(TARGETS)

@@ -5,7 +5,8 @@
 //! from 32 connections and is then killed, so that only what it had really stored is counted. All of it stays on
 //! loopback and ends within four minutes.
 //!
-//! `costs` (asked for by name) gives the programs their largest inputs, twice and four times as large.
+//! `costs` (asked for by name) gives the programs their largest inputs, twice and four times as large. `soak` scrapes one exporter for
+//! minutes and fails when anything grows.
 //!
 //! A program and not a `cargo bench` target, which would build every dependency a second time.
 //!
@@ -17,11 +18,13 @@ mod exporter;
 mod flood;
 mod relay;
 mod scrapes;
+mod soak;
 mod table;
 mod usage;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -30,7 +33,10 @@ use self::table::Table;
 
 fn main() -> ExitCode {
     let is_strict = std::env::var_os("BENCH_STRICT").is_some_and(|value| value == "1");
-    match Subject::asked_for().and_then(measure) {
+    let subject = Subject::asked_for();
+    // A busy machine does not make anything grow.
+    let is_strict = is_strict || matches!(subject, Ok(Subject::Soak(_)));
+    match subject.and_then(measure) {
         Ok(table) => {
             // Nobody to tell when standard output is closed.
             let _ = writeln!(std::io::stdout(), "{table}");
@@ -43,13 +49,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is measured: one of the services, both, or what their inputs cost, which takes minutes and is asked for by name.
+/// What is measured: one of the services, both, or what their inputs cost, which takes minutes and is asked for by name; or whether an exporter stays as it
+/// is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Exporter,
     Relay,
     Both,
     Costs,
+    /// For so long.
+    Soak(Duration),
 }
 
 impl Subject {
@@ -59,8 +68,18 @@ impl Subject {
             Some("exporter") => Ok(Self::Exporter),
             Some("relay") => Ok(Self::Relay),
             Some("costs") => Ok(Self::Costs),
+            Some("soak") => {
+                let minutes = std::env::args().nth(2);
+                let minutes =
+                    minutes.as_deref().unwrap_or("30").parse::<u32>().ok().filter(|minutes| *minutes > 0);
+                minutes
+                    .map(|minutes| Self::Soak(Duration::from_mins(u64::from(minutes))))
+                    .context("`soak` takes whole minutes")
+            }
             Some(other) => {
-                bail!("`{other}` is no subject (hint: `exporter`, `relay`, nothing for both, or `costs`)")
+                bail!(
+                    "`{other}` is no subject (hint: `exporter`, `relay`, nothing for both, `costs`, or `soak MINUTES`)"
+                )
             }
         }
     }
@@ -73,6 +92,10 @@ fn measure(subject: Subject) -> Result<Table> {
     runtime.block_on(async {
         if subject == Subject::Costs {
             costs::measure(&mut table, folder.path(), Effort::BENCH).await?;
+            return Ok(table);
+        }
+        if let Subject::Soak(length) = subject {
+            soak::measure(&mut table, folder.path(), length).await?;
             return Ok(table);
         }
         if subject != Subject::Relay {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::flood::{Flooded, flood};
 use crate::table::{Table, Target, median, quantile};
-use crate::usage;
+use crate::usage::{self, CpuWatch};
 
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 3;
@@ -47,14 +47,13 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
     let mut rounds = Vec::new();
     let path = "/api/v1/alerts/ops";
     accepted += flood(port.address(), path, CONNECTIONS, WARM_UP, &next).await?.accepted;
-    let processes = [relay.pid()];
-    let before = usage::cpu_ns(&processes)?;
+    let watch = CpuWatch::start(relay.pid())?;
     for _ in 0..ROUNDS {
         let flooded = flood(port.address(), path, CONNECTIONS, ROUND, &next).await?;
         accepted += flooded.accepted;
         rounds.push(flooded);
     }
-    let cpu = usage::cpu_ns(&processes)? - before;
+    let cpu = watch.spent()?.ns();
     let memory = usage::memory(relay.pid(), None)?;
     relay.kill();
     let stored = stored(&store)?;

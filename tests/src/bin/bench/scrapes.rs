@@ -1,6 +1,7 @@
 //! Scraping as a Prometheus does, over one kept connection, with as little of our own time in it as possible: a blocking
 //! socket and no HTTP library.
 
+use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -58,6 +59,14 @@ impl Scraper {
                 return Ok(Scraped { took: started.elapsed(), bytes });
             }
         }
+    }
+}
+
+impl Scraper {
+    /// The body of the last answer, as it came over the wire.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        let end_of_head = self.answer.windows(4).position(|window| window == b"\r\n\r\n");
+        String::from_utf8_lossy(&self.answer[end_of_head.map_or(0, |at| at + 4)..])
     }
 }
 

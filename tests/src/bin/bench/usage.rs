@@ -1,11 +1,15 @@
 //! What processes cost, as the kernel counts it: CPU time and memory.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::iter::Sum;
 
 use anyhow::{Context as _, Result};
 
 /// A program and the children it has at this moment.
+///
+/// # Errors
+/// When the program itself has ended.
 pub(crate) fn family(pid: u32) -> Result<Vec<u32>> {
     let mut found = vec![pid];
     for task in tasks(pid)? {
@@ -16,24 +20,128 @@ pub(crate) fn family(pid: u32) -> Result<Vec<u32>> {
     Ok(found)
 }
 
-/// CPU time of these processes so far in nanoseconds: the first field of every thread's `schedstat`
-/// (Documentation/scheduler/sched-stats.rst). Exact where `utime` and `stime` count in hundredths of a second.
-pub(crate) fn cpu_ns(processes: &[u32]) -> Result<f64> {
-    let mut total = 0.0;
-    for pid in processes {
-        for task in tasks(*pid)? {
-            let Ok(line) = fs::read_to_string(format!("{task}/schedstat")) else { continue };
-            let ran = line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
-            total += ran.with_context(|| format!("{task}/schedstat is not as the kernel documents it"))?;
-        }
+/// The CPU time that a program and its children use from a moment on.
+///
+/// Each thread is measured by its own difference, so that processes and threads may come and go meanwhile, as the exporter's probes do: one
+/// that ended counts with what was last read of it, one that began counts from its start.
+pub(crate) struct CpuWatch {
+    program: u32,
+    processes: BTreeMap<u32, Watched>,
+}
+
+/// One process that was seen.
+struct Watched {
+    name: String,
+    has_ended: bool,
+    threads: BTreeMap<String, Thread>,
+}
+
+/// CPU time of one thread in nanoseconds.
+struct Thread {
+    name: String,
+    at_start: f64,
+    last: f64,
+}
+
+/// What was used.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    /// CPU time of each thread in nanoseconds, by its name.
+    threads: Vec<(String, f64)>,
+    /// The processes that ended meanwhile, by name and number.
+    pub(crate) ended: Vec<String>,
+}
+
+impl CpuWatch {
+    /// From now on.
+    pub(crate) fn start(program: u32) -> Result<Self> {
+        let mut watch = Self { program, processes: BTreeMap::new() };
+        watch.look(true)?;
+        Ok(watch)
     }
-    Ok(total)
+
+    /// Reads all there is once more, so that little is lost of a process that ends before the next time.
+    pub(crate) fn read(&mut self) -> Result<()> {
+        self.look(false)
+    }
+
+    /// What was used until now.
+    pub(crate) fn spent(mut self) -> Result<Spent> {
+        self.look(false)?;
+        let (mut threads, mut ended) = (Vec::new(), Vec::new());
+        for (pid, process) in self.processes {
+            threads.extend(
+                process.threads.into_values().map(|thread| (thread.name, thread.last - thread.at_start)),
+            );
+            if process.has_ended {
+                ended.push(format!("{} {pid}", process.name));
+            }
+        }
+        Ok(Spent { threads, ended })
+    }
+
+    fn look(&mut self, is_first: bool) -> Result<()> {
+        let present = family(self.program)?;
+        for pid in &present {
+            // One that ended in between is missing the next time too.
+            let Ok(tasks) = tasks(*pid) else { continue };
+            let process = self.processes.entry(*pid).or_insert_with(|| Watched {
+                name: name(&format!("/proc/{pid}")),
+                has_ended: false,
+                threads: BTreeMap::new(),
+            });
+            for task in tasks {
+                let Some(ran) = ran_ns(&task)? else { continue };
+                let at_start = if is_first { ran } else { 0.0 };
+                let new = |task: &String| Thread { name: name(task), at_start, last: ran };
+                process.threads.entry(task).or_insert_with_key(new).last = ran;
+            }
+        }
+        for (pid, process) in &mut self.processes {
+            process.has_ended = !present.contains(pid);
+        }
+        Ok(())
+    }
+}
+
+impl Spent {
+    /// In nanoseconds, of all threads.
+    pub(crate) fn ns(&self) -> f64 {
+        self.of(|_| true)
+    }
+
+    /// In nanoseconds, of the threads with these names.
+    pub(crate) fn of(&self, is_wanted: impl Fn(&str) -> bool) -> f64 {
+        self.threads.iter().filter(|(name, _)| is_wanted(name)).map(|(_, ns)| ns).sum()
+    }
+}
+
+/// The name of a process or thread in /proc; empty for one that has ended.
+fn name(folder: &str) -> String {
+    fs::read_to_string(format!("{folder}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// CPU time of a thread so far in nanoseconds: the first field of `schedstat` (Documentation/scheduler/sched-stats.rst).
+/// Exact where `utime` and `stime` count in hundredths of a second. `None` for one that has ended.
+fn ran_ns(task: &str) -> Result<Option<f64>> {
+    let Ok(line) = fs::read_to_string(format!("{task}/schedstat")) else { return Ok(None) };
+    let ran = line.split_whitespace().next().and_then(|field| field.parse().ok());
+    ran.map(Some).with_context(|| format!("{task}/schedstat is not as the kernel documents it"))
 }
 
 /// CPU time of a process so far in milliseconds, that of its ended threads with it (`utime` and `stime` of
 /// `proc_pid_stat(5)`, in steps of a clock tick).
 pub(crate) fn cpu_with_ended_threads_ms(pid: u32) -> Result<f64> {
     stat_ms(&pid.to_string(), 11)
+}
+
+/// CPU time of a program and all the children it ever had, so far in milliseconds.
+pub(crate) fn cpu_of_family_ms(program: u32) -> Result<f64> {
+    let (own, ended) = (cpu_with_ended_threads_ms(program)?, stat_ms(&program.to_string(), 13)?);
+    let children = family(program)?.into_iter().filter(|pid| *pid != program);
+    // A child that ends in between is among the ended the next time.
+    let living = children.filter_map(|pid| cpu_with_ended_threads_ms(pid).ok());
+    Ok(own + ended + living.sum::<f64>())
 }
 
 /// CPU time in milliseconds of the children of this process that have ended and were waited for (`cutime` and `cstime`).
@@ -115,7 +223,38 @@ fn of_smaps(smaps: &str, without: Option<&str>) -> Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    /// A process may end while it is measured, and another begin.
+    #[test]
+    fn processes_that_come_and_go_are_counted_by_what_was_seen_of_them() {
+        let script = "sleep 1000 & echo $!; read go; kill $!; wait $!; sleep 1000 & read end; kill $!";
+        let mut shell = Command::new("bash");
+        let mut shell =
+            shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let mut watch = CpuWatch::start(shell.id()).unwrap();
+        assert_eq!(watch.processes.len(), 2);
+        shell.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        // The second child begins once the first has ended.
+        let is_second = |pid: &u32| *pid != shell.id() && pid.to_string() != first.trim();
+        while !watch.processes.keys().any(is_second) {
+            watch.read().unwrap();
+            std::thread::yield_now();
+        }
+        let of_second = watch.processes.iter().find(|(pid, _)| is_second(pid)).unwrap().1;
+        assert!(of_second.threads.values().all(|thread| thread.at_start == 0.0), "from its start");
+        let spent = watch.spent().unwrap();
+        assert_eq!(spent.ended.len(), 1, "{spent:?}");
+        assert!(spent.ended[0].ends_with(first.trim()), "{spent:?}");
+        assert!(spent.threads.iter().all(|(_, ns)| *ns >= 0.0), "{spent:?}");
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+    }
 
     #[test]
     fn times_stand_behind_the_name() {

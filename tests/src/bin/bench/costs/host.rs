@@ -217,9 +217,8 @@ impl Exporter {
         Ok(())
     }
 
-    /// CPU time of the exporter and its probe so far.
+    /// CPU time of the exporter and its probes so far.
     pub(super) fn spent_ms(&self) -> Result<f64> {
-        let processes = usage::family(self.process.pid())?;
-        processes.iter().map(|pid| usage::cpu_with_ended_threads_ms(*pid)).sum()
+        usage::cpu_of_family_ms(self.process.pid())
     }
 }
