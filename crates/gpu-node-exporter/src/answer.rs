@@ -3,7 +3,7 @@
 //! Serves any listener and any list of families. Leaves out which families there are, paths, and limits: that is `service`'s.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -13,38 +13,68 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use http_serve::response::whole;
 
-use crate::exposition::{Format, Page, accepts_gzip};
+use crate::exposition::{Format, Page, Refused, Written, accepts_gzip};
+use crate::family::Family;
 
 /// An answer, complete in memory.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Writes the pages of one listener.
+/// Writes the pages of one listener, each beside the one before.
 #[derive(Debug, Default)]
 pub(crate) struct PageWriter {
-    /// The size of the last page in bytes, which the next one will be close to.
-    last_size: AtomicUsize,
+    last: Mutex<Option<Arc<LastPage>>>,
 }
 
+#[derive(Debug)]
+struct LastPage {
+    page: Page,
+    written: Written,
+}
+
+/// A page with more samples is forgotten once it is written: text files can bring a hundred thousand.
+const MOST_KEPT: usize = 20_000;
+
 impl PageWriter {
-    /// The page as these request headers want it.
-    pub(crate) fn answer(&self, page: &Page, headers: &HeaderMap) -> Answer {
+    /// The page of these families as these request headers want it, and what it had to leave out.
+    pub(crate) fn answer(&self, sources: Vec<Arc<Vec<Family>>>, headers: &HeaderMap) -> (Answer, Refused) {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = Format::negotiate(accept);
-        let body = page.encode(format, self.last_size.load(Ordering::Relaxed) * 9 / 8);
-        self.last_size.store(body.len(), Ordering::Relaxed);
-        packed(whole(StatusCode::OK, format.content_type(), Bytes::new()), body, headers)
+        let is_kept = Page::size_of(&sources) <= MOST_KEPT;
+        let last = self.last().clone();
+        let page = Page::new(sources, last.as_ref().map(|last| &last.page));
+        let written = page.write(format, last.as_ref().map(|last| &last.written));
+        let (text, refused) = (Text(Arc::clone(&written.text)), page.refused());
+        *self.last() = is_kept.then(|| Arc::new(LastPage { page, written }));
+        (packed(whole(StatusCode::OK, format.content_type(), Bytes::new()), text, headers), refused)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<LastPage>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A text that is sent while it is kept.
+struct Text(Arc<String>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
 /// The answer with this body, compressed where these request headers allow it.
-pub(crate) fn packed(mut answer: Answer, body: String, headers: &HeaderMap) -> Answer {
+pub(crate) fn packed(
+    mut answer: Answer,
+    body: impl AsRef<[u8]> + Send + 'static,
+    headers: &HeaderMap,
+) -> Answer {
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let body = if accepts_gzip(accepted) {
         answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        gzip(body.as_bytes())
+        gzip(body.as_ref()).into()
     } else {
-        body.into_bytes()
+        Bytes::from_owner(body)
     };
     *answer.body_mut() = Full::from(body);
     answer
@@ -60,18 +90,16 @@ fn gzip(page: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::{Family, Labels};
+    use crate::family::Labels;
     use http::header::HeaderName;
     use http_body_util::BodyExt as _;
     use std::io::Read as _;
-    use std::sync::Arc;
 
     /// Content type, encoding, and the page as text.
     async fn written(headers: &[(HeaderName, &str)]) -> (String, Option<HeaderValue>, String) {
         let families = vec![Family::counter("fixed_total", "A fixed number.").with(Labels::NONE, 1_u64)];
-        let page = Page::new(vec![Arc::new(families)]);
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        let answer = PageWriter::default().answer(&page, &headers);
+        let (answer, _) = PageWriter::default().answer(vec![Arc::new(families)], &headers);
         let content_type = answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
         assert_eq!(answer.headers()[header::VARY], "Accept, Accept-Encoding");
         let encoding = answer.headers().get(header::CONTENT_ENCODING).cloned();
@@ -83,6 +111,17 @@ mod tests {
             text = String::from_utf8(body.to_vec()).unwrap();
         }
         (content_type, encoding, text)
+    }
+
+    #[test]
+    fn a_large_page_is_not_kept() {
+        for (series, is_kept) in [(MOST_KEPT, true), (MOST_KEPT + 1, false)] {
+            let numbers = (0..series).map(|number| Labels::new([("n", number.to_string())]));
+            let family = numbers.fold(Family::gauge("a", "A."), |family, labels| family.with(labels, 1_u64));
+            let pages = PageWriter::default();
+            pages.answer(vec![Arc::new(vec![family])], &HeaderMap::new());
+            assert_eq!(pages.last().is_some(), is_kept, "{series}");
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::args::Settings;
 use crate::counters_file::read_counters;
 use crate::engine;
+use crate::exposition::Page;
 use crate::gpu::{self, Verdict};
 use crate::host::root::Root;
 use crate::scrape::{Reading, Scraper};
@@ -78,7 +79,7 @@ impl<W: Write> Report<W> {
         let from = [proc, sys, rootfs, udev].map(|path| path.display().to_string()).join(", ");
         writeln!(self.output, "Host, from {from}:")?;
         for reading in readings {
-            let series: usize = reading.families.iter().map(|family| family.samples.len()).sum();
+            let series: usize = Page::size_of(&reading.families);
             if reading.success() {
                 self.line("ok", reading.collector, &format!("{series} series"))?;
             }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::family::Family;
 
@@ -45,19 +46,26 @@ pub(crate) enum WaitsFor {
 pub(crate) struct Collected {
     /// Complete families; what could not be read is absent, never zero.
     pub(crate) families: Vec<Family>,
+    /// More of them, in parts of which each stays the same from reading to reading while it says the same: a page then writes it only once.
+    pub(crate) kept: Vec<Arc<Vec<Family>>>,
     /// Any fault makes the collector's `success` 0; the families above are served all the same.
     pub(crate) faults: Vec<Fault>,
 }
 
 impl Collected {
+    /// What was read, and what went wrong.
+    pub(crate) fn new(families: Vec<Family>, faults: Vec<Fault>) -> Self {
+        Self { families, faults, ..Self::default() }
+    }
+
     /// Everything was read.
     pub(crate) fn complete(families: Vec<Family>) -> Self {
-        Self { families, faults: Vec::new() }
+        Self { families, ..Self::default() }
     }
 
     /// Nothing was read.
     pub(crate) fn failed(fault: Fault) -> Self {
-        Self { families: Vec::new(), faults: vec![fault] }
+        Self { faults: vec![fault], ..Self::default() }
     }
 }
 
@@ -65,6 +73,7 @@ impl Collected {
     /// Adds what another part of the reading gave.
     pub(crate) fn extend(&mut self, part: Self) {
         self.families.extend(part.families);
+        self.kept.extend(part.kept);
         self.faults.extend(part.faults);
     }
 }

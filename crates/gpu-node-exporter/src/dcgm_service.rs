@@ -8,7 +8,6 @@ use http::{Method, StatusCode, request};
 use http_serve::response::text;
 
 use crate::answer::{Answer, PageWriter};
-use crate::exposition::Page;
 use crate::gpu::DcgmFace;
 
 /// Answers requests.
@@ -31,8 +30,8 @@ impl DcgmService {
         }
         match request.uri.path() {
             "/metrics" => {
-                let page = Page::new(vec![Arc::new(self.face.families(Instant::now()))]);
-                self.pages.answer(&page, &request.headers)
+                let families = Arc::new(self.face.families(Instant::now()));
+                self.pages.answer(vec![families], &request.headers).0
             }
             "/health" => text(StatusCode::OK, "OK\n"),
             "/" => text(StatusCode::OK, "GPUs under dcgm-exporter's names: /metrics\n"),

@@ -104,6 +104,17 @@ pub(crate) enum Number {
     Real(f64),
 }
 
+impl Number {
+    /// Whether both are written alike, as far as numbers tell: NaN is, and the two zeros are not.
+    pub(crate) fn is_written_as(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one == other,
+            (Self::Real(one), Self::Real(other)) => one.to_bits() == other.to_bits(),
+            _ => false,
+        }
+    }
+}
+
 impl From<u64> for Number {
     fn from(value: u64) -> Self {
         Self::Whole(value)

@@ -60,6 +60,7 @@ use self::collector::GpuCollector;
 pub(crate) use self::dcgm::{Counters, DcgmFace, DcgmSettings, Findings, Names};
 use self::expected::expects_all_pci_gpus_here;
 pub(crate) use self::holders::Engine;
+use self::families::Lasting;
 use self::holders::{Dropped, Holders};
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::recorder::Recording;
@@ -120,6 +121,7 @@ impl Gpu {
             settings: self.settings.clone(),
             snapshot: Arc::clone(&self.published),
             holders: Arc::clone(&self.holders),
+            lasting: Lasting::default(),
             dropped: Dropped::default(),
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,

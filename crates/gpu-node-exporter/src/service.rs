@@ -186,7 +186,7 @@ impl Service {
         let wanted = |name: &str| !self_metrics::is_nameable(name) || selection.wants(name);
         let readings = self.scraper.read(wanted, deadline).await;
 
-        let mut sources: Vec<_> = readings.iter().map(|reading| Arc::clone(&reading.families)).collect();
+        let mut sources: Vec<_> = readings.iter().flat_map(|reading| reading.families.clone()).collect();
         let mut own = self_metrics::collector_families(&readings);
         own.extend(self_metrics::build_infos());
         if self.settings.exporter_metrics {
@@ -195,19 +195,14 @@ impl Service {
         // Our own series stand first: a text file may not take their place.
         sources.insert(0, Arc::new(own));
         if Page::size_of(&sources) <= LARGEST_AT_ONCE {
-            let page = Page::new(sources);
-            self.log_refused(&page.refused);
-            return self.pages.answer(&page, &request.headers);
+            let (answer, refused) = self.pages.answer(sources, &request.headers);
+            self.log_refused(&refused);
+            return answer;
         }
         // Other requests are answered meanwhile.
         let (pages, headers) = (Arc::clone(&self.pages), request.headers.clone());
-        let made = tokio::task::spawn_blocking(move || {
-            let page = Page::new(sources);
-            let answer = pages.answer(&page, &headers);
-            (page.refused, answer)
-        });
-        match made.await {
-            Ok((refused, answer)) => {
+        match tokio::task::spawn_blocking(move || pages.answer(sources, &headers)).await {
+            Ok((answer, refused)) => {
                 self.log_refused(&refused);
                 answer
             }

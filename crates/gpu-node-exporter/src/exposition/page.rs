@@ -1,240 +1,217 @@
 //! What one page shows: families of the same name merged, in order, nothing twice, and nothing that a reader refuses.
 //!
-//! Owns what becomes of two equal series, of two families that disagree, and of a name that no page may hold: Prometheus
-//! refuses a whole page for one of those, so each costs itself here. Leaves out how a page is written.
+//! Owns what becomes of two equal series and of a name that no page may hold: Prometheus refuses a whole page for one of those, so each
+//! costs itself here. Nearly all series of a page were on the page before, where they were found good: only what is new is checked. Leaves
+//! out how a page is written.
 
 use std::sync::Arc;
 
+use super::layout::{Layout, Place, Sources, are_alike};
+use super::refused::{Refused, series, shortened};
 use super::repeats::{has_equal, hash_of_set, hash_of_text, key, repeated};
 use super::shape::{Shape, Taken};
-use crate::family::{Family, Kind, Labels, Sample, is_metric_name, wrong_label};
+use crate::family::{Family, Kind, Sample, wrong_label};
 
 /// What one page shows: every family once, ordered by name.
 #[derive(Debug)]
 pub(crate) struct Page {
     sources: Vec<Arc<Vec<Family>>>,
+    layout: Arc<Layout>,
+    /// By the layout's.
     groups: Vec<Group>,
-    /// What was left out.
-    pub(crate) refused: Refused,
 }
 
-/// What a page leaves out.
-#[derive(Debug, Default)]
-pub(crate) struct Refused {
-    /// How many series, each family that was left out whole counted once.
-    pub(crate) count: usize,
-    /// What some of them are, and why, one text each: text files can hold any number of them.
-    pub(crate) told: Vec<String>,
-}
-
-/// So many are told.
-const MOST_TOLD: usize = 64;
-
-/// A series is named with so many characters.
-const LONGEST_NAME: usize = 200;
-
-impl Refused {
-    fn add(&mut self, text: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.told.len() < MOST_TOLD {
-            self.told.push(text());
-        }
-    }
-}
-
-/// Label sets of this page that were found good. The families of a device share its set, so most need no second look. A set's
-/// address chooses its place; one that takes the place of another costs a look more, nothing else.
-struct GoodSets<'page>([Option<&'page Labels>; 256]);
-
-impl Default for GoodSets<'_> {
-    fn default() -> Self {
-        Self([None; 256])
-    }
-}
-
-impl<'page> GoodSets<'page> {
-    fn has(&self, labels: &Labels) -> bool {
-        self.0[Self::place(labels)].is_some_and(|good| good.is_shared_with(labels))
-    }
-
-    fn add(&mut self, labels: &'page Labels) {
-        self.0[Self::place(labels)] = Some(labels);
-    }
-
-    /// Allocations lie at multiples of 16 bytes.
-    fn place(labels: &Labels) -> usize {
-        (labels.text().as_ptr().addr() >> 4) % 256
-    }
-}
-
-/// All samples that go under one name, from one or more sources.
-#[derive(Debug)]
+/// What was found out about the samples that go under one name, from one or more sources.
+#[derive(Clone, Debug)]
 struct Group {
-    /// The first decides about help and kind.
-    places: Vec<Place>,
-    /// (index into `places`, index of the sample) of the samples that are left out, in order.
+    /// (index into the places, index of the sample) of the samples that are left out, in order.
     left_out: Vec<(usize, usize)>,
-    /// Decided when all samples are known.
-    shape: Shape,
+    refused: Refused,
+    /// The shape that its own type demands, if it has it.
+    own: Option<Shape>,
+    /// The shape it has beside the others; `None` for a family that is left out.
+    shape: Option<Shape>,
+    /// It is written as on the page before.
+    is_unchanged: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    source: usize,
-    family: usize,
+/// How a family differs from the one on the page before.
+enum Change {
+    Nothing,
+    /// The same series have other values, or the help is another.
+    Values,
+    Series,
 }
 
 impl Page {
     /// Puts the sources' families in order. Of two series with the same name and labels the first source's stays, and
-    /// so it is with families of the same name that disagree about their kind.
-    pub(crate) fn new(sources: Vec<Arc<Vec<Family>>>) -> Self {
-        let mut places: Vec<Place> = Vec::new();
-        for (source, families) in sources.iter().enumerate() {
-            let filled = families.iter().enumerate().filter(|(_, family)| !family.samples.is_empty());
-            places.extend(filled.map(|(family, _)| Place { source, family }));
-        }
-        let at = |place: Place| &sources[place.source][place.family];
-        places.sort_by(|left, right| at(*left).name.cmp(&at(*right).name));
-
-        let mut refused = Refused::default();
-        let mut groups: Vec<Group> = Vec::with_capacity(places.len());
-        for place in places {
-            let Family { name, kind, .. } = at(place);
-            match groups.last_mut().filter(|group| at(group.places[0]).name == *name) {
-                None if !is_metric_name(name) => {
-                    refused.add(|| format!("the family `{}`: this is not a valid name", shortened(name)));
-                }
-                None => {
-                    groups.push(Group { places: vec![place], left_out: Vec::new(), shape: Shape::UNKNOWN });
-                }
-                Some(group) if at(group.places[0]).kind == *kind => group.places.push(place),
-                Some(_) => refused.add(|| {
-                    format!("a second family `{}` of another type; the first one is shown", shortened(name))
-                }),
-            }
-        }
-        let mut page = Self { sources, groups, refused };
-        page.refuse_wrong_labels();
-        page.refuse_repeated_samples();
-        page.decide_shapes();
+    /// so it is with families of the same name that disagree about their kind. `before` is the page before, if there is one.
+    pub(crate) fn new(sources: Vec<Arc<Vec<Family>>>, before: Option<&Self>) -> Self {
+        let before = before.filter(|before| are_alike(&before.sources, &sources));
+        let layout =
+            before.map_or_else(|| Arc::new(Layout::new(&sources)), |before| Arc::clone(&before.layout));
+        let key = key();
+        let groups = layout.groups.iter().enumerate().map(|(index, places)| {
+            let known =
+                before.and_then(|before| before.groups[index].next(places, &before.sources, &sources));
+            known.unwrap_or_else(|| Group::new(key, places, &sources))
+        });
+        let groups = groups.collect();
+        let mut page = Self { sources, layout, groups };
+        page.decide_shapes(before);
         page
     }
 
-    fn refuse_wrong_labels(&mut self) {
-        let mut names = Vec::new();
-        let mut good = GoodSets::default();
-        for group in &mut self.groups {
-            for (index, place) in group.places.iter().enumerate() {
-                let family = &self.sources[place.source][place.family];
-                for (sample_index, sample) in family.samples.iter().enumerate() {
-                    if good.has(&sample.labels) {
-                        continue;
-                    }
-                    match wrong_label(&sample.labels, &mut names) {
-                        None => good.add(&sample.labels),
-                        Some(wrong) => {
-                            group.left_out.push((index, sample_index));
-                            self.refused.add(|| format!("{}: it has {wrong}", series(family, sample)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn refuse_repeated_samples(&mut self) {
-        let key = key();
-        let mut hashes = Vec::new();
-        for group in &mut self.groups {
-            let families = || group.places.iter().map(|place| &self.sources[place.source][place.family]);
-            let samples = families().flat_map(|family| &family.samples);
-            hashes.clear();
-            if group.places.len() == 1 {
-                // One collector writes the labels of a family in one order, so that equal sets are equal texts.
-                hashes.extend(samples.map(|sample| hash_of_text(key, sample)));
-            } else {
-                hashes.extend(samples.map(|sample| hash_of_set(key, sample)));
-            }
-            if has_equal(&mut hashes) {
-                let families: Vec<_> = families().collect();
-                let repeated = repeated(&families, |sample| hash_of_set(key, sample));
-                for (family, sample) in &repeated {
-                    let family = families[*family];
-                    self.refused.add(|| {
-                        let series = series(family, &family.samples[*sample]);
-                        format!("a second series {series}; the first one is shown")
-                    });
-                }
-                group.left_out.extend(repeated);
-                group.left_out.sort_unstable();
-                group.left_out.dedup();
-            }
-        }
-    }
-
     /// In both formats, so that a family is on the page whatever a scraper asks for, or is not.
-    fn decide_shapes(&mut self) {
+    fn decide_shapes(&mut self, before: Option<&Self>) {
+        let own = |group: &Group| group.own;
+        if let Some(before) = before
+            && before.groups.iter().map(own).eq(self.groups.iter().map(own))
+        {
+            for (group, before) in self.groups.iter_mut().zip(&before.groups) {
+                group.shape = before.shape;
+            }
+            return;
+        }
         let mut taken = Taken::default();
-        let shapes: Vec<Option<Shape>> = (self.groups.iter())
-            .map(|group| {
-                let merged = self.merged(group);
-                taken.shape(merged.name(), Shape::own(merged.name(), merged.kind(), merged.samples()))
-            })
-            .collect();
-        let mut shapes = shapes.into_iter();
-        let (sources, refused) = (&self.sources, &mut self.refused);
-        self.groups.retain_mut(|group| {
-            let shape = shapes.next().flatten();
-            if let Some(shape) = shape {
-                group.shape = shape;
-            } else {
-                let Place { source, family } = group.places[0];
-                let name = shortened(&sources[source][family].name);
+        for (group, places) in self.groups.iter_mut().zip(&self.layout.groups) {
+            let name = &places[0].of(&self.sources).name;
+            let shape = taken.shape(name, group.own);
+            group.is_unchanged &= shape == group.shape;
+            group.shape = shape;
+        }
+    }
+
+    /// What was left out.
+    pub(crate) fn refused(&self) -> Refused {
+        let mut refused = self.layout.refused.clone();
+        for (group, places) in self.groups.iter().zip(&self.layout.groups) {
+            refused.extend(&group.refused);
+            if group.shape.is_none() {
+                let name = shortened(&places[0].of(&self.sources).name);
                 refused.add(|| format!("the family `{name}`: another family's samples have this name"));
             }
-            shape.is_some()
-        });
+        }
+        refused
     }
 
-    fn family(&self, place: Place) -> &Family {
-        &self.sources[place.source][place.family]
-    }
-
-    fn merged<'page>(&'page self, group: &'page Group) -> Merged<'page> {
-        Merged { page: self, group, head: self.family(group.places[0]) }
-    }
-
-    /// The page's families in order.
-    pub(super) fn families(&self) -> impl Iterator<Item = Merged<'_>> {
-        self.groups.iter().map(|group| self.merged(group))
+    /// The layout's families in order; `None` for one that is left out.
+    pub(super) fn families(&self) -> impl Iterator<Item = Option<Merged<'_>>> {
+        self.groups.iter().zip(&self.layout.groups).map(|(group, places)| {
+            let head = places[0].of(&self.sources);
+            Some(Merged { sources: &self.sources, places, group, head, shape: group.shape? })
+        })
     }
 
     /// How many samples it has, those that are left out among them.
-    pub(crate) fn size_of(sources: &[Arc<Vec<Family>>]) -> usize {
+    pub(crate) fn size_of(sources: &Sources) -> usize {
         sources.iter().flat_map(|families| families.iter()).map(|family| family.samples.len()).sum()
     }
 }
 
-/// A series by name.
-fn series(family: &Family, sample: &Sample) -> String {
-    format!("`{}`", shortened(&format!("{}{}{{{}}}", family.name, sample.suffix, sample.labels.text())))
+impl Group {
+    /// Looks at every sample.
+    fn new(key: u64, places: &[Place], sources: &Sources) -> Self {
+        let families: Vec<&Family> = places.iter().map(|place| place.of(sources)).collect();
+        let (mut left_out, mut refused, mut names) = (Vec::new(), Refused::default(), Vec::new());
+        for (index, family) in families.iter().enumerate() {
+            for (sample_index, sample) in family.samples.iter().enumerate() {
+                if let Some(wrong) = wrong_label(&sample.labels, &mut names) {
+                    left_out.push((index, sample_index));
+                    refused.add(|| format!("{}: it has {wrong}", series(family, sample)));
+                }
+            }
+        }
+        let samples = families.iter().flat_map(|family| &family.samples);
+        let mut hashes: Vec<u64> = if families.len() == 1 {
+            // One collector writes the labels of a family in one order, so that equal sets are equal texts.
+            samples.map(|sample| hash_of_text(key, sample)).collect()
+        } else {
+            samples.map(|sample| hash_of_set(key, sample)).collect()
+        };
+        if has_equal(&mut hashes) {
+            let repeated = repeated(&families, |sample| hash_of_set(key, sample));
+            for (family, sample) in &repeated {
+                let family = families[*family];
+                refused.add(|| {
+                    let series = series(family, &family.samples[*sample]);
+                    format!("a second series {series}; the first one is shown")
+                });
+            }
+            left_out.extend(repeated);
+            left_out.sort_unstable();
+            left_out.dedup();
+        }
+        let mut group = Self { left_out, refused, own: None, shape: None, is_unchanged: false };
+        group.own = group.own_shape(places, sources);
+        group
+    }
+
+    /// The same group on the next page; `None` when it has other series there.
+    fn next(&self, places: &[Place], then: &Sources, now: &Sources) -> Option<Self> {
+        let mut group = Self { is_unchanged: true, ..self.clone() };
+        for place in places {
+            match place.change(then, now) {
+                Change::Nothing => {}
+                Change::Values => group.is_unchanged = false,
+                Change::Series => return None,
+            }
+        }
+        if !group.is_unchanged {
+            group.own = group.own_shape(places, now);
+        }
+        Some(group)
+    }
+
+    fn own_shape(&self, places: &[Place], sources: &Sources) -> Option<Shape> {
+        let Family { name, kind, .. } = places[0].of(sources);
+        Shape::own(name, *kind, shown(places, sources, &self.left_out))
+    }
 }
 
-/// On one line, whatever it holds.
-fn shortened(name: &str) -> String {
-    let mut text: String =
-        name.chars().take(LONGEST_NAME).filter(|character| !character.is_control()).collect();
-    if name.chars().nth(LONGEST_NAME).is_some() {
-        text.push('…');
+impl Place {
+    /// What has become of the family here since the page before.
+    fn change(self, then: &Sources, now: &Sources) -> Change {
+        if Arc::ptr_eq(&then[self.source], &now[self.source]) {
+            return Change::Nothing;
+        }
+        let (then, now) = (self.of(then), self.of(now));
+        if then.samples.len() != now.samples.len() {
+            return Change::Series;
+        }
+        let mut is_written_alike = then.help == now.help;
+        for (then, now) in then.samples.iter().zip(&now.samples) {
+            if then.suffix != now.suffix || then.labels != now.labels {
+                return Change::Series;
+            }
+            is_written_alike &= then.value.is_written_as(now.value);
+        }
+        if is_written_alike { Change::Nothing } else { Change::Values }
     }
-    text
+}
+
+/// The samples of these families but those that are left out.
+fn shown<'page>(
+    places: &'page [Place],
+    sources: &'page Sources,
+    left_out: &'page [(usize, usize)],
+) -> impl Iterator<Item = &'page Sample> {
+    let samples = places.iter().enumerate().flat_map(move |(place_index, place)| {
+        let samples = place.of(sources).samples.iter().enumerate();
+        samples.map(move |(sample_index, sample)| ((place_index, sample_index), sample))
+    });
+    let mut left_out = left_out.iter().peekable();
+    samples
+        .filter_map(move |(place, sample)| left_out.next_if(|out| **out == place).is_none().then_some(sample))
 }
 
 /// One family of the page, with all its samples.
 pub(super) struct Merged<'page> {
-    page: &'page Page,
+    sources: &'page Sources,
+    places: &'page [Place],
     group: &'page Group,
     head: &'page Family,
+    shape: Shape,
 }
 
 impl<'page> Merged<'page> {
@@ -251,18 +228,15 @@ impl<'page> Merged<'page> {
     }
 
     pub(super) fn shape(&self) -> Shape {
-        self.group.shape
+        self.shape
+    }
+
+    /// Whether it is written as on the page before, where it has the same place.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.group.is_unchanged
     }
 
     pub(super) fn samples(&self) -> impl Iterator<Item = &'page Sample> {
-        let (page, group) = (self.page, self.group);
-        let samples = group.places.iter().enumerate().flat_map(move |(place_index, place)| {
-            let samples = page.family(*place).samples.iter().enumerate();
-            samples.map(move |(sample_index, sample)| ((place_index, sample_index), sample))
-        });
-        let mut left_out = group.left_out.iter().peekable();
-        samples.filter_map(move |(place, sample)| {
-            left_out.next_if(|out| **out == place).is_none().then_some(sample)
-        })
+        shown(self.places, self.sources, &self.group.left_out)
     }
 }

@@ -4,7 +4,11 @@ use super::*;
 use crate::family::{Family, Kind, Labels, Number, Sample};
 
 fn page(sources: Vec<Vec<Family>>) -> Arc<Page> {
-    Arc::new(Page::new(sources.into_iter().map(Arc::new).collect()))
+    Arc::new(Page::new(sources.into_iter().map(Arc::new).collect(), None))
+}
+
+fn written(page: &Page, format: Format) -> String {
+    page.write(format, None).text.to_string()
 }
 
 fn labels(pairs: &[(&'static str, &str)]) -> Labels {
@@ -13,8 +17,8 @@ fn labels(pairs: &[(&'static str, &str)]) -> Labels {
 
 fn check(sources: Vec<Vec<Family>>, classic: &str, openmetrics: &str) {
     let page = page(sources);
-    assert_eq!(page.encode(Format::Classic, 0), classic);
-    assert_eq!(page.encode(Format::OpenMetrics, 0), openmetrics);
+    assert_eq!(written(&page, Format::Classic), classic);
+    assert_eq!(written(&page, Format::OpenMetrics), openmetrics);
 }
 
 #[test]
@@ -73,11 +77,11 @@ fn of_two_equal_series_the_first_stays() {
         ],
     ]);
     assert_eq!(
-        page.encode(Format::Classic, 0),
+        written(&page, Format::Classic),
         "# HELP g G.\n# TYPE g gauge\ng{a=\"1\",b=\"2\"} 1\ng{b=\"3\"} 3\n"
     );
     assert_eq!(
-        page.refused.told,
+        page.refused().told,
         [
             "a second family `g` of another type; the first one is shown",
             "a second series `g{b=\"2\",a=\"1\"}`; the first one is shown"
@@ -89,12 +93,12 @@ fn of_two_equal_series_the_first_stays() {
 fn check_refused(families: Vec<Family>, shown: &str, told: &[&str]) {
     let page = page(vec![families]);
     for format in [Format::Classic, Format::OpenMetrics] {
-        let text = page.encode(format, 0);
+        let text = written(&page, format);
         let samples: String = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
         assert_eq!(samples, shown, "{format:?}");
     }
-    assert_eq!(page.refused.told, told);
-    assert_eq!(page.refused.count, told.len());
+    assert_eq!(page.refused().told, told);
+    assert_eq!(page.refused().count, told.len());
 }
 
 #[test]
@@ -145,14 +149,17 @@ fn a_family_whose_name_is_anothers_sample_is_on_neither_page() {
 fn any_number_of_repeated_series_costs_as_many_words_as_a_few() {
     let many = (0..100_000).fold(Family::gauge("a", "A."), |family, _| family.with(Labels::NONE, 1_u64));
     let page = page(vec![vec![many]]);
-    assert_eq!(page.encode(Format::Classic, 0), "# HELP a A.\n# TYPE a gauge\na 1\n");
-    assert_eq!((page.refused.count, page.refused.told.len()), (99_999, 64));
+    assert_eq!(written(&page, Format::Classic), "# HELP a A.\n# TYPE a gauge\na 1\n");
+    assert_eq!((page.refused().count, page.refused().told.len()), (99_999, 64));
 }
 
 #[test]
 fn a_unit_is_told_where_the_name_ends_with_one() {
     let unit = |family: Family| {
-        let text = page(vec![vec![family.with(Labels::NONE, 1_u64)]]).encode(Format::OpenMetrics, 0);
+        let text = page(vec![vec![family.with(Labels::NONE, 1_u64)]])
+            .write(Format::OpenMetrics, None)
+            .text
+            .to_string();
         text.lines().find_map(|line| Some(line.strip_prefix("# UNIT ")?.to_owned()))
     };
     assert_eq!(unit(Family::counter("a_seconds_total", "A.")).as_deref(), Some("a_seconds seconds"));

@@ -44,15 +44,6 @@ impl Labels {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// Whether the other set is a clone of this one.
-    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
     /// Names and values in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.escaped().map(|(name, value)| (name, unescaped(value)))

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::families::{View, families};
+use super::families::{Lasting, View, families};
 use super::faults::{COLLECTOR, faults};
 use super::holders::{self, Dropped, Holders};
 use super::settings::GpuSettings;
@@ -17,6 +17,8 @@ pub(super) struct GpuCollector {
     pub(super) settings: GpuSettings,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) holders: Arc<ArcSwap<Holders>>,
+    /// Families of the last reading that may still hold.
+    pub(super) lasting: Lasting,
     /// Series that pages had no room for.
     pub(super) dropped: Dropped,
     /// Before the first readings can be there, their absence is no fault.
@@ -37,12 +39,10 @@ impl Collector for GpuCollector {
     fn collect(&mut self) -> Collected {
         let (snapshot, now) = (self.snapshot.load(), Instant::now());
         let view = View { now, settings: &self.settings, expects_all_pci_gpus: self.expects_all_pci_gpus };
-        let mut families = families(&snapshot, view);
+        let mut families = families(&snapshot, view, &mut self.lasting);
         let holders = self.holders.load();
         families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
-        Collected {
-            families,
-            faults: faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now),
-        }
+        let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now);
+        Collected { families, kept: self.lasting.parts(), faults }
     }
 }

@@ -6,11 +6,12 @@
 
 mod errors;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::reading::{self, ShownGpu};
 use super::settings::GpuSettings;
-use super::snapshot::{Gpu, Presence, ProbeUsage, Snapshot};
+use super::snapshot::{Errors, Gpu, Presence, ProbeUsage, Snapshot};
 use super::stale::{age, fresh};
 use super::subject::known_labels;
 use crate::family::{Family, Labels};
@@ -25,20 +26,69 @@ pub(super) struct View<'a> {
     pub(super) expects_all_pci_gpus: bool,
 }
 
-/// All GPU families; empty ones are left to the encoder to drop.
-pub(super) fn families(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {
+/// The families of the probe and of whether GPUs are up, which tell of this moment. All others are brought up to date in `lasting`.
+pub(super) fn families(snapshot: &Snapshot, view: View<'_>, lasting: &mut Lasting) -> Vec<Family> {
+    lasting.update(snapshot, view);
     let mut families = probe(snapshot, view);
     families.push(up(snapshot, view));
-    families.extend(errors::families(snapshot));
-    // While an administrator has the driver, a GPU may become another: its MIG mode, its firmware.
-    let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some() && !snapshot.probe.is_released);
-    families.push(reading::info(named.map(|gpu| (labels(gpu), &gpu.identity))));
-    let shown = snapshot.gpus.iter().filter_map(|gpu| {
-        let reading = fresh(view.settings, gpu, view.now)?;
+    families
+}
+
+/// Families that stay the same while what they are made of does.
+#[derive(Default)]
+pub(super) struct Lasting {
+    /// What they are made of: the GPUs that were known, those of them that were shown, and their errors.
+    known: Vec<Arc<Gpu>>,
+    shown: Vec<Arc<Gpu>>,
+    errors: Arc<Errors>,
+    is_released: bool,
+    of_errors: Arc<Vec<Family>>,
+    info: Arc<Vec<Family>>,
+    of_subjects: Vec<Arc<Vec<Family>>>,
+}
+
+impl Lasting {
+    /// In parts: one that is the same as before has not changed.
+    pub(super) fn parts(&self) -> Vec<Arc<Vec<Family>>> {
+        [&self.of_errors, &self.info].into_iter().chain(&self.of_subjects).map(Arc::clone).collect()
+    }
+
+    fn update(&mut self, snapshot: &Snapshot, view: View<'_>) {
+        let is_shown = |gpu: &&Arc<Gpu>| fresh(view.settings, gpu, view.now).is_some();
+        let shown: Vec<_> = snapshot.gpus.iter().filter(is_shown).map(Arc::clone).collect();
+        let before = shown_gpus(&self.shown);
+        let before = reading::Before { gpus: &before, families: &self.of_subjects };
+        self.of_subjects = reading::families(&shown_gpus(&shown), Some(before));
+
+        let is_any_other = |differ: fn(&Gpu, &Gpu) -> bool| {
+            snapshot.gpus.len() != self.known.len()
+                || snapshot.gpus.iter().zip(&self.known).any(|(now, then)| differ(now, then))
+        };
+        let names_differ = |now: &Gpu, then: &Gpu| (now.index, &now.uuid) != (then.index, &then.uuid);
+        let identities_differ = |now: &Gpu, then: &Gpu| now.identity != then.identity;
+        let is_any_renamed = is_any_other(names_differ);
+        let is_released = snapshot.probe.is_released;
+        if is_any_renamed || is_any_other(identities_differ) || is_released != self.is_released {
+            // While an administrator has the driver, a GPU may become another: its MIG mode, its firmware.
+            let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some() && !is_released);
+            self.info = Arc::new(vec![reading::info(named.map(|gpu| (labels(gpu), &gpu.identity)))]);
+        }
+        if is_any_renamed || !Arc::ptr_eq(&self.errors, &snapshot.errors) {
+            self.of_errors = Arc::new(errors::families(snapshot));
+        }
+        self.known.clone_from(&snapshot.gpus);
+        self.errors = Arc::clone(&snapshot.errors);
+        (self.shown, self.is_released) = (shown, is_released);
+    }
+}
+
+/// GPUs whose readings are shown.
+fn shown_gpus(gpus: &[Arc<Gpu>]) -> Vec<ShownGpu<'_>> {
+    let shown = gpus.iter().filter_map(|gpu| {
+        let Presence::Up(reading) = &gpu.presence else { return None };
         Some(ShownGpu { labels: labels(gpu), reading, sums: &gpu.sums })
     });
-    families.extend(reading::families(&shown.collect::<Vec<_>>(), view.now));
-    families
+    shown.collect()
 }
 
 /// `gpu` and, where it is known, `uuid`.

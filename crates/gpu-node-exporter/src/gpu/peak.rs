@@ -10,7 +10,7 @@ pub(crate) const WINDOW_LABEL: (&str, &str) = ("window", "60s");
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 
 /// Candidates for the maximum, largest first: a smaller reading matters only while newer than all larger ones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Peak<T>(VecDeque<(Instant, T)>);
 
 impl<T> Default for Peak<T> {
@@ -20,20 +20,25 @@ impl<T> Default for Peak<T> {
 }
 
 impl<T: Copy + PartialOrd> Peak<T> {
+    /// Takes in a reading of this moment.
     pub(crate) fn add(&mut self, now: Instant, value: T) {
         while self.0.back().is_some_and(|(_, smaller)| *smaller <= value) {
             self.0.pop_back();
         }
         self.0.push_back((now, value));
+        self.forget(now);
+    }
+
+    /// Lets go of what is not in the window that ends at this moment.
+    pub(crate) fn forget(&mut self, now: Instant) {
         while self.0.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > WINDOW) {
             self.0.pop_front();
         }
     }
 
-    /// The maximum of the window that ends `now`.
-    pub(crate) fn max(&self, now: Instant) -> Option<T> {
-        let within = |(at, _): &&(Instant, T)| now.saturating_duration_since(*at) <= WINDOW;
-        self.0.iter().find(within).map(|(_, value)| *value)
+    /// The maximum of the window that ends with the last sweep.
+    pub(crate) fn max(&self) -> Option<T> {
+        self.0.front().map(|(_, value)| *value)
     }
 }
 
@@ -52,7 +57,8 @@ mod tests {
         for (second, expected) in
             [(50, Some(90)), (61, Some(90)), (62, Some(20)), (91, Some(15)), (111, None)]
         {
-            assert_eq!(peak.max(at(second)), expected, "at {second}");
+            peak.forget(at(second));
+            assert_eq!(peak.max(), expected, "at {second}");
         }
     }
 }

@@ -32,7 +32,7 @@ mod sram;
 mod thermal;
 mod throttle;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -118,20 +118,31 @@ macro_rules! subjects {
             }
         }
 
-        /// The families of all subjects, for the GPUs that answer. What no GPU has is left out.
-        pub(crate) fn families(gpus: &[ShownGpu<'_>], now: Instant) -> Vec<Family> {
-            let mut families = Vec::new();
+        /// The families of each subject, for the GPUs that answer. What no GPU has is left out. A subject of which the GPUs say what they said
+        /// before has the families that it had.
+        pub(crate) fn families(gpus: &[ShownGpu<'_>], before: Option<Before<'_>>) -> Vec<Arc<Vec<Family>>> {
+            let before = before.filter(|before| before.gpus.len() == gpus.len());
+            let mut parts = Vec::new();
             $({
-                let shown = gpus.iter().map(|gpu| Shown {
-                    labels: &gpu.labels,
-                    reading: &gpu.reading.subjects.$field,
-                    sums: &gpu.sums.$field,
-                    now,
-                });
-                let all = <$subject>::families(&shown.collect::<Vec<_>>());
-                families.extend(all.into_iter().filter(|family| !family.samples.is_empty()));
+                let is_same = |(now, then): (&ShownGpu<'_>, &ShownGpu<'_>)| {
+                    now.reading.subjects.$field == then.reading.subjects.$field
+                        && now.sums.$field == then.sums.$field
+                        && now.labels == then.labels
+                };
+                let same = before.filter(|before| gpus.iter().zip(before.gpus).all(is_same));
+                let known = same.and_then(|before| before.families.get(parts.len()).cloned());
+                parts.push(known.unwrap_or_else(|| {
+                    let shown = gpus.iter().map(|gpu| Shown {
+                        labels: &gpu.labels,
+                        reading: &gpu.reading.subjects.$field,
+                        sums: &gpu.sums.$field,
+                    });
+                    let mut families = <$subject>::families(&shown.collect::<Vec<_>>());
+                    families.retain(|family| !family.samples.is_empty());
+                    Arc::new(families)
+                }));
             })*
-            families
+            parts
         }
     };
 }
@@ -183,6 +194,13 @@ pub(crate) struct ShownGpu<'a> {
     pub(crate) labels: Labels,
     pub(crate) reading: &'a Reading,
     pub(crate) sums: &'a Sums,
+}
+
+/// GPUs as they were shown before, and their families then.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) gpus: &'a [ShownGpu<'a>],
+    pub(crate) families: &'a [Arc<Vec<Family>>],
 }
 
 /// What changed of a GPU's reading.

@@ -32,8 +32,10 @@ pub(super) struct Snapshot {
     /// Known while the driver is loaded.
     pub(super) driver: Option<Driver>,
     /// All GPUs once seen, in order of index.
-    pub(super) gpus: Vec<Gpu>,
-    pub(super) errors: Errors,
+    ///
+    /// They and the errors are shared with the snapshots that were published before, as far as they are the same.
+    pub(super) gpus: Vec<Arc<Gpu>>,
+    pub(super) errors: Arc<Errors>,
     /// When a GPU last answered.
     pub(super) heard_at: Option<Instant>,
     /// Every GPU that the driver lists has answered once, or was found not to.
@@ -89,7 +91,11 @@ struct List {
 impl Snapshot {
     /// Nothing is known yet; sweeps will come in this interval.
     pub(super) fn swept_every(sample_interval: Duration, severities: Severities) -> Self {
-        Self { longest_gap: longest_gap(sample_interval), errors: Errors::new(severities), ..Self::default() }
+        Self {
+            longest_gap: longest_gap(sample_interval),
+            errors: Arc::new(Errors::new(severities)),
+            ..Self::default()
+        }
     }
 
     /// The driver lists so many GPUs. What was known by index holds no more.
@@ -107,23 +113,25 @@ impl Snapshot {
         // The GPU without a name had one all the time; and another that was here before is elsewhere now, or gone.
         self.gpus.retain(|gpu| gpu.uuid.is_some() || gpu.index != index);
         for other in self.gpus.iter_mut().filter(|gpu| gpu.index == index) {
-            other.list = 0;
+            Arc::make_mut(other).list = 0;
         }
         let known = self.gpus.iter().position(|known| known.uuid.as_ref() == Some(&reading.uuid));
         let at = known.unwrap_or_else(|| {
-            self.gpus.push(Gpu::new(index, Some(reading.uuid.clone())));
+            self.gpus.push(Arc::new(Gpu::new(index, Some(reading.uuid.clone()))));
             self.gpus.len() - 1
         });
-        let gpu = &mut self.gpus[at];
+        let gpu = Arc::make_mut(&mut self.gpus[at]);
         gpu.list = self.list.number;
         let asked_before = gpu.recovery_action();
         let uuid = reading.uuid.clone();
         gpu.read(index, reading, now, self.longest_gap);
-        self.errors.named(&uuid, gpu.slot());
+        if !self.errors.is_named(&uuid, gpu.slot()) {
+            Arc::make_mut(&mut self.errors).named(&uuid, gpu.slot());
+        }
         if let Some(action) = gpu.recovery_action()
             && asked_before != Some(action)
         {
-            self.errors.asked_for(&uuid, action, now);
+            Arc::make_mut(&mut self.errors).asked_for(&uuid, action, now);
         }
         self.heard(index);
     }
@@ -141,19 +149,20 @@ impl Snapshot {
 
     /// The UUID of the GPU at this index, if it answered when it was last asked.
     pub(super) fn answering(&self, index: u32) -> Option<&str> {
-        let answers = |gpu: &&Gpu| gpu.index == index && matches!(gpu.presence, Presence::Up(_));
+        let answers = |gpu: &&Arc<Gpu>| gpu.index == index && matches!(gpu.presence, Presence::Up(_));
         self.gpus.iter().find(answers)?.uuid.as_deref()
     }
 
     /// One that does not answer is known by the index it last had, unless another has that index now.
     fn has_no_reading(&mut self, index: u32, presence: Presence) {
-        let here = |gpu: &&mut Gpu| gpu.index == index;
+        let here = |gpu: &&mut Arc<Gpu>| gpu.index == index;
         if let Some(gpu) = self.gpus.iter_mut().filter(here).max_by_key(|gpu| gpu.list) {
+            let gpu = Arc::make_mut(gpu);
             (gpu.presence, gpu.list) = (presence, self.list.number);
         } else {
             let mut gpu = Gpu::new(index, None);
             (gpu.presence, gpu.list) = (presence, self.list.number);
-            self.gpus.push(gpu);
+            self.gpus.push(Arc::new(gpu));
         }
         self.heard(index);
     }
@@ -169,7 +178,9 @@ impl Snapshot {
         self.is_complete |= self.list.heard.range(..self.list.count).count() == self.list.count as usize;
         if self.is_complete {
             for gpu in self.gpus.iter_mut().filter(|gpu| gpu.list != self.list.number) {
-                gpu.presence = Presence::Missing;
+                if !matches!(gpu.presence, Presence::Missing) {
+                    Arc::make_mut(gpu).presence = Presence::Missing;
+                }
             }
         }
     }
@@ -177,13 +188,13 @@ impl Snapshot {
     /// The driver has gone: readings taken before are out of date.
     pub(super) fn outdate(&mut self) {
         for gpu in &mut self.gpus {
-            gpu.is_outdated = true;
+            Arc::make_mut(gpu).is_outdated = true;
         }
     }
 
     /// NVML reports an XID.
     pub(super) fn count_xid(&mut self, uuid: &str, code: u32, moment: Moment) -> Option<Error> {
-        self.errors.driver_says(uuid, code, moment)
+        Arc::make_mut(&mut self.errors).driver_says(uuid, code, moment)
     }
 
     /// The kernel log reports something.
@@ -191,12 +202,12 @@ impl Snapshot {
         let branch = self.driver.as_ref().and_then(Driver::branch);
         let gpus = &self.gpus;
         let uuid_at = |slot: &str| gpus.iter().find(|gpu| gpu.slot() == Some(slot))?.uuid.clone();
-        self.errors.kernel_log_says(report, uuid_at, branch, moment)
+        Arc::make_mut(&mut self.errors).kernel_log_says(report, uuid_at, branch, moment)
     }
 
     /// PCI devices that the NVIDIA driver has taken and does not list, as far as the GPUs without a name are not these.
     pub(super) fn unlisted(&self) -> impl Iterator<Item = &PciGpu> {
-        let is_listed = |gpu: &&Gpu| !matches!(gpu.presence, Presence::Missing);
+        let is_listed = |gpu: &&Arc<Gpu>| !matches!(gpu.presence, Presence::Missing);
         let nameless = self.gpus.iter().filter(|gpu| gpu.uuid.is_none()).count();
         let listed: Vec<_> =
             self.gpus.iter().filter(is_listed).filter_map(|gpu| gpu.pci_bus_id.as_ref()).collect();

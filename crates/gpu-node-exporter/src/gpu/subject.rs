@@ -18,7 +18,7 @@ pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
     type Kept: Default;
 
     /// What the exporter sums up of one GPU, so that any scrape interval and any number of scrapers see all of it.
-    type Sums: Clone + Debug + Default;
+    type Sums: Clone + Debug + Default + PartialEq;
 
     /// Asks one GPU. Runs in the probe and is the only I/O.
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self;
@@ -26,7 +26,8 @@ pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
     /// Adds this reading to the sums.
     fn add_to(&self, _sums: &mut Self::Sums, _step: Step) {}
 
-    /// The families that show the GPUs that answer. Pure. A subject that a GPU does not have has no sample.
+    /// The families that show the GPUs that answer. Pure, and of the arguments alone: while they are the same, so are the families. A subject
+    /// that a GPU does not have has no sample.
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family>;
 }
 
@@ -45,8 +46,6 @@ pub(crate) struct Shown<'a, S: Subject> {
     pub(crate) labels: &'a Labels,
     pub(crate) reading: &'a S,
     pub(crate) sums: &'a S::Sums,
-    /// The moment of the scrape.
-    pub(crate) now: Instant,
 }
 
 /// Fills a family with one value of each GPU.

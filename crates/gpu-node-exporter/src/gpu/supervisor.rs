@@ -86,7 +86,7 @@ pub(super) fn start(
     };
     let reports = sender.clone();
     if kernel_log::follow(move |report| reports.send(Message::Kernel(report)).is_ok()) {
-        supervisor.snapshot.errors.read_kernel_log();
+        Arc::make_mut(&mut supervisor.snapshot.errors).read_kernel_log();
     }
     let thread =
         thread::Builder::new().name("gpu-watch".to_owned()).spawn(move || supervisor.run(&messages))?;

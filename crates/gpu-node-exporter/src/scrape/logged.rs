@@ -26,12 +26,12 @@ impl Logged {
         let began = Instant::now();
         let collector = &mut self.collector;
         // A panic would be our own bug; it costs this collector and neither its thread nor the process.
-        let Collected { families, faults } = catch_unwind(AssertUnwindSafe(|| collector.collect()))
+        let Collected { families, kept, faults } = catch_unwind(AssertUnwindSafe(|| collector.collect()))
             .unwrap_or_else(|panic| Collected::failed(Fault::new(format!("panicked: {}", message(&*panic)))));
         let reading = Reading {
             collector: self.collector.name(),
             took: began.elapsed(),
-            families: Arc::new(families),
+            families: kept.into_iter().chain([Arc::new(families)]).collect(),
             faults,
         };
         if let Some(log) = &mut self.log {

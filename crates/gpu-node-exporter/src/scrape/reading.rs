@@ -13,8 +13,8 @@ pub(crate) struct Reading {
     pub(crate) collector: &'static str,
     /// How long it took, or has taken so far when it is late.
     pub(crate) took: Duration,
-    /// What it read.
-    pub(crate) families: Arc<Vec<Family>>,
+    /// What it read, in parts: one that has not changed since the reading before is the same.
+    pub(crate) families: Vec<Arc<Vec<Family>>>,
     /// What went wrong.
     pub(crate) faults: Vec<Fault>,
 }

@@ -57,8 +57,8 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
         old_labels,
         hostname: "node-1".to_owned(),
     };
-    let page = Page::new(vec![Arc::new(face.families(start + Duration::from_secs(1)))]);
-    assert_eq!(page.refused.told, Vec::<String>::new());
+    let page = Page::new(vec![Arc::new(face.families(start + Duration::from_secs(1)))], None);
+    assert_eq!(page.refused().told, Vec::<String>::new());
     page
 }
 
@@ -66,20 +66,24 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
 fn the_default_sets_are_dcgm_exporters() {
     for (word, names) in Names::WORDS {
         let page = page(names, names.default_counters(), false, None, false);
-        insta::assert_snapshot!(format!("default_{word}"), page.encode(Format::Classic, 0));
+        insta::assert_snapshot!(
+            format!("default_{word}"),
+            page.write(Format::Classic, None).text.to_string()
+        );
     }
 }
 
 #[test]
 fn instances_stand_for_the_gpu_that_is_cut_into_them() {
     let page = page(Names::Classic, Names::Classic.default_counters(), true, None, false);
-    insta::assert_snapshot!(page.encode(Format::Classic, 0));
+    insta::assert_snapshot!(page.write(Format::Classic, None).text.to_string());
 }
 
 #[test]
 fn the_last_xid_has_its_words() {
     let counters = "DCGM_FI_DEV_XID_ERRORS, gauge, x";
-    let text = |names, xid| page(names, counters, false, xid, false).encode(Format::Classic, 0);
+    let text =
+        |names, xid| page(names, counters, false, xid, false).write(Format::Classic, None).text.to_string();
     let seen = text(Names::Classic, Some(79));
     assert!(seen.contains(r#",err_code="79",err_msg="GPU has fallen off the bus"} 79"#), "{seen}");
     assert!(text(Names::Classic, None).contains(r#"Hostname="node-1"} 0"#));
@@ -90,12 +94,17 @@ fn the_last_xid_has_its_words() {
 fn a_counter_without_its_suffix_has_no_type_in_openmetrics() {
     let counters = "DCGM_FI_DEV_PCIE_REPLAY_COUNTER, counter, x\nDCGM_FI_DEV_PCIE_REPLAY_TOTAL, counter, x";
     let page = page(Names::Classic, counters, false, None, true);
-    let text = page.encode(Format::OpenMetrics, 0);
+    let text = page.write(Format::OpenMetrics, None).text.to_string();
     assert!(
         text.contains(
             "# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER unknown\nDCGM_FI_DEV_PCIE_REPLAY_COUNTER{gpu=\"0\",uuid="
         ),
         "{text}"
     );
-    assert!(page.encode(Format::Classic, 0).contains("# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n"));
+    assert!(
+        page.write(Format::Classic, None)
+            .text
+            .to_string()
+            .contains("# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n")
+    );
 }

@@ -73,8 +73,19 @@ fn view(start: Instant) -> View<'static> {
 
 /// One line a sample, without the zeros of XID codes that never came.
 fn page(snapshot: &Snapshot, view: View<'_>) -> String {
+    written(all(snapshot, view, &mut Lasting::default()))
+}
+
+/// Those of this moment and the lasting ones.
+fn all(snapshot: &Snapshot, view: View<'_>, lasting: &mut Lasting) -> Vec<Family> {
+    let mut all = families(snapshot, view, lasting);
+    all.extend(lasting.parts().into_iter().flat_map(Arc::unwrap_or_clone));
+    all
+}
+
+fn written(families: Vec<Family>) -> String {
     let mut page = String::new();
-    for family in families(snapshot, view) {
+    for family in families {
         for sample in family.samples {
             let labels: Vec<_> =
                 sample.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
@@ -185,11 +196,49 @@ fn old_readings_are_not_shown_as_new() {
     assert!(told.contains("gpu_probe_released{} 1"), "{told}");
 }
 
+/// A page that follows others is as if it were the first, and what has not changed is the same part.
+#[test]
+fn what_lasts_is_made_anew_when_it_changes() {
+    let start = Instant::now();
+    let mut snapshot = snapshot(vec![vec![(0, everything(0)), (1, everything(1))]], start);
+    let mut lasting = Lasting::default();
+    let mut parts: Vec<Arc<Vec<Family>>> = Vec::new();
+    // Returns how many parts are new.
+    let mut changed = |snapshot: &Snapshot, view: View<'_>| {
+        assert_eq!(
+            written(all(snapshot, view, &mut lasting)),
+            written(all(snapshot, view, &mut Lasting::default()))
+        );
+        let before = std::mem::replace(&mut parts, lasting.parts());
+        parts.iter().filter(|part| !before.iter().any(|before| Arc::ptr_eq(part, before))).count()
+    };
+    let view = view(start);
+    assert!(changed(&snapshot, view) > 20);
+    assert_eq!(changed(&snapshot, view), 0, "nothing was said");
+    let mut warmer = everything(1);
+    warmer.subjects.thermal.gpu = None;
+    snapshot.read(1, Arc::new(warmer), start + Duration::from_secs(1));
+    // Memory, load and power note when they were largest.
+    assert!((1..=6).contains(&changed(&snapshot, view)), "one subject, and what is summed up");
+    snapshot.count_xid("GPU-1", 79, Moment { at: 1.0, now: start });
+    assert_eq!(changed(&snapshot, view), 1, "its errors");
+    let mut renamed = everything(1);
+    renamed.subjects.identity.vbios_version = Some("2".to_owned());
+    snapshot.read(1, Arc::new(renamed), start + Duration::from_secs(1));
+    assert!(changed(&snapshot, view) >= 2, "its identity");
+    snapshot.stuck(1);
+    assert!(changed(&snapshot, view) > 20, "it is shown no more");
+    snapshot.read(2, Arc::new(everything(1)), start + Duration::from_secs(2));
+    assert!(changed(&snapshot, view) > 20, "another index");
+    snapshot.probe.is_released = true;
+    assert_eq!(changed(&snapshot, view), 1, "nobody knows who it is");
+}
+
 #[test]
 fn names_are_unique_and_counters_are_named_as_such() {
     let start = Instant::now();
     let snapshot = snapshot(vec![vec![(0, everything(0))], vec![(0, everything(0))]], start);
-    let families = families(&snapshot, view(start));
+    let families = all(&snapshot, view(start), &mut Lasting::default());
     let mut names: Vec<_> = families.iter().map(|family| family.name.as_ref()).collect();
     names.sort_unstable();
     let count = names.len();

@@ -102,5 +102,5 @@ fn on_gpus(snapshot: &Snapshot) -> BTreeSet<u32> {
         };
         listed.into_iter().flat_map(|listed| listed.keys().copied())
     }
-    snapshot.gpus.iter().flat_map(listed).collect()
+    snapshot.gpus.iter().flat_map(|gpu| listed(gpu)).collect()
 }

@@ -36,7 +36,7 @@ readings! {
 }
 
 /// What the exporter sums up of one GPU's load.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
     /// Busy time since the exporter started; `None` until there is something to sum.
     busy: Option<Seconds>,
@@ -96,6 +96,7 @@ impl Subject for Load {
     }
 
     fn add_to(&self, sums: &mut Sums, step: Step) {
+        sums.peak.forget(step.now);
         // The driver's own samples cover the gap without holes; the last rate is the next best.
         let rate = self.utilization.map(|rate| Seconds(rate.0 * step.gap.as_secs_f64()));
         if let Some(more) = self.busy.or(rate) {
@@ -123,13 +124,13 @@ impl Subject for Load {
         );
         let mut peak = Family::gauge(
             "gpu_utilization_max_ratio",
-            "Largest of the driver's own samples of utilisation in the window before this moment.",
+            "Largest of the driver's own samples of utilisation in the window before the last sweep.",
         );
         for gpu in gpus {
             if !gpu.sums.shares.is_empty() {
                 gpu.sums.shares.write_to(&mut shares, gpu.labels);
             }
-            if let Some(largest) = gpu.sums.peak.max(gpu.now) {
+            if let Some(largest) = gpu.sums.peak.max() {
                 peak.push(gpu.labels.and([WINDOW_LABEL]), largest);
             }
         }
@@ -208,7 +209,7 @@ mod tests {
         load.add_to(&mut sums, step(0));
         load.add_to(&mut sums, step(2));
         assert_eq!(sums.busy, Some(Seconds(1.0)));
-        assert_eq!(sums.peak.max(Instant::now()), Some(Ratio(0.5)));
+        assert_eq!(sums.peak.max(), Some(Ratio(0.5)));
         let rates = sums.shares.clone();
         load.busy = Some(Seconds(1.75));
         load.add_to(&mut sums, step(2));
@@ -217,6 +218,6 @@ mod tests {
         load.samples = Some(Samples { counts: [0, 0, 0, 0, 0, 0, 0, 0, 4], sum: 4.0, largest: Ratio(1.0) });
         load.add_to(&mut sums, step(2));
         assert_ne!(sums.shares, rates);
-        assert_eq!(sums.peak.max(Instant::now()), Some(Ratio(1.0)));
+        assert_eq!(sums.peak.max(), Some(Ratio(1.0)));
     }
 }

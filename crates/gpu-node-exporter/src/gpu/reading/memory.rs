@@ -21,7 +21,7 @@ readings! {
 }
 
 /// How much of the memory was used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Use {
     peak: Peak<Bytes>,
     shares: Histogram,
@@ -116,6 +116,7 @@ impl Subject for Memory {
     }
 
     fn add_to(&self, sums: &mut Use, step: Step) {
+        sums.peak.forget(step.now);
         let Some(used) = self.used else { return };
         sums.peak.add(step.now, used);
         if let Some(total) = self.total.filter(|total| total.0 > 0) {
@@ -126,14 +127,14 @@ impl Subject for Memory {
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
         let mut peak = Family::gauge(
             "gpu_memory_used_max_bytes",
-            "Most memory used in the window before this moment, of all samples in it.",
+            "Most memory used in the window before the last sample, of all samples in it.",
         );
         let mut shares = Family::histogram(
             "gpu_memory_used_sample_ratio",
             "Memory used as a share of all of it, of all samples since the exporter started.",
         );
         for gpu in gpus {
-            if let Some(bytes) = gpu.sums.peak.max(gpu.now) {
+            if let Some(bytes) = gpu.sums.peak.max() {
                 peak.push(gpu.labels.and([WINDOW_LABEL]), bytes);
             }
             if !gpu.sums.shares.is_empty() {

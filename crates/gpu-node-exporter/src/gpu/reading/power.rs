@@ -47,14 +47,14 @@ pub(crate) struct Kept {
 }
 
 /// What the exporter sums up of one GPU.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
     energy: Energy,
     peak: Peak<Watts>,
 }
 
 /// Energy by our own sum, for GPUs that do not count it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Energy {
     /// Integrated power since the exporter started; `None` until there is something to sum.
     integrated: Option<Joules>,
@@ -128,6 +128,7 @@ impl Subject for Power {
     }
 
     fn add_to(&self, Sums { energy, peak }: &mut Sums, step: Step) {
+        peak.forget(step.now);
         if let Some(watts) = self.largest.or(self.gpu_instant).or(self.usage) {
             peak.add(step.now, watts);
         }
@@ -140,10 +141,10 @@ impl Subject for Power {
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
         let mut peak = Family::gauge(
             "gpu_power_max_watts",
-            "Most power drawn in the window before this moment, of the driver's own samples, else of the sweeps.",
+            "Most power drawn in the window before the last sweep, of the driver's own samples, else of the sweeps.",
         );
         for gpu in gpus {
-            if let Some(watts) = gpu.sums.peak.max(gpu.now) {
+            if let Some(watts) = gpu.sums.peak.max() {
                 peak.push(gpu.labels.and([WINDOW_LABEL]), watts);
             }
         }
@@ -281,9 +282,9 @@ mod tests {
         power.energy = None;
         power.add_to(&mut sums, step(2));
         assert_eq!(power.energy_by(&sums.energy), None, "a hole, not another origin");
-        assert_eq!(sums.peak.max(Instant::now()), Some(Watts(300.0)));
+        assert_eq!(sums.peak.max(), Some(Watts(300.0)));
         power.largest = Some(Watts(450.0));
         power.add_to(&mut sums, step(2));
-        assert_eq!(sums.peak.max(Instant::now()), Some(Watts(450.0)), "a peak between two sweeps");
+        assert_eq!(sums.peak.max(), Some(Watts(450.0)), "a peak between two sweeps");
     }
 }

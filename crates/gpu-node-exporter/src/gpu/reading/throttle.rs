@@ -38,7 +38,7 @@ const REASONS: [(u64, &str); 9] = [
 ];
 
 /// Times by our own count, for reasons whose time the driver does not count. In the order of [`REASONS`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Times {
     /// Seconds with each reason active, sampled since the exporter started; `None` until there is something to sum.
     sampled: Option<[f64; REASONS.len()]>,

@@ -73,7 +73,8 @@ impl Recording {
                 reading.subjects.add_to(&mut sums, Step { now, gap });
                 before = Some((first, at));
                 let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
-                on_sweep(at, reading::families(&[shown], now));
+                let families = reading::families(&[shown], None).into_iter().flat_map(Arc::unwrap_or_clone);
+                on_sweep(at, families.collect());
             }
         }
         too_many

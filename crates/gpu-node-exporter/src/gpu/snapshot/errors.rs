@@ -56,6 +56,11 @@ impl Errors {
         self.reads_kernel_log = true;
     }
 
+    /// Whether [`Errors::named`] has nothing to do.
+    pub(super) fn is_named(&self, uuid: &str, slot: Option<&str>) -> bool {
+        self.by_uuid.contains_key(uuid) && slot.is_none_or(|slot| !self.by_slot.contains_key(slot))
+    }
+
     /// A GPU has told its UUID: what was counted at its address is its own.
     pub(super) fn named(&mut self, uuid: &str, slot: Option<&str>) {
         if !self.by_uuid.contains_key(uuid) {

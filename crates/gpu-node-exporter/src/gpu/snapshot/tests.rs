@@ -31,7 +31,7 @@ impl News {
 }
 
 fn seen(snapshot: &Snapshot) -> Vec<String> {
-    let line = |gpu: &Gpu| {
+    let line = |gpu: &Arc<Gpu>| {
         let uuid = gpu.uuid.as_deref().unwrap_or("?");
         format!("{} {uuid} {}", gpu.index, gpu.presence.trouble().unwrap_or("up"))
     };

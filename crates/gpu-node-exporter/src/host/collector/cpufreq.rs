@@ -115,7 +115,7 @@ impl Collector for FrequencyCollector {
         for cpu in &mut self.cpus {
             faults.extend(cpu.read(&mut self.buffer, &mut families, &mut governors));
         }
-        Collected { families: families.into_iter().chain([governors]).collect(), faults }
+        Collected::new(families.into_iter().chain([governors]).collect(), faults)
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
             std::fs::write(directory.join(file), text).unwrap();
         }
         let root = Root { proc: "/".into(), sys: sys.path().into(), rootfs: "/".into(), udev: "/".into() };
-        let Collected { families, faults } = FrequencyCollector::new(&root).collect();
+        let Collected { families, faults, .. } = FrequencyCollector::new(&root).collect();
         (values(&families), faults.iter().map(ToString::to_string).collect())
     }
 

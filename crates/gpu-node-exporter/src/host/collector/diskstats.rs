@@ -59,7 +59,7 @@ impl Collector for DiskCollector {
             Ok(Lines { read, mut faults }) => {
                 let (disks, of_disks) = self.shown.of(&read);
                 faults.extend(of_disks);
-                Collected { families: families(&disks), faults }
+                Collected::new(families(&disks), faults)
             }
             Err(error) => Collected::failed(error.into()),
         }

@@ -137,7 +137,7 @@ impl Collector for FilesystemCollector {
         let answers = self.sizes.ask(paths);
         let mut families = families(&mounts, &answers);
         families.push(self.filling.add(&mounts, &answers, Instant::now()));
-        Collected { families, faults }
+        Collected::new(families, faults)
     }
 }
 

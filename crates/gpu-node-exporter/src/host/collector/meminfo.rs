@@ -65,7 +65,7 @@ fn collected(text: &str, filling: &mut TimeToFull, at: f64) -> Collected {
         time_to_full.push(Labels::NONE, seconds);
     }
     families.push(time_to_full);
-    Collected { families, faults }
+    Collected::new(families, faults)
 }
 
 /// What is not available is used.

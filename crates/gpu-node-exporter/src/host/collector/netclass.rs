@@ -70,7 +70,7 @@ impl Collector for NetclassCollector {
         for device in devices {
             faults.extend(device.read(&mut self.buffer, self.ignore_invalid_speed, &mut families));
         }
-        Collected { families: families.into_vec(), faults }
+        Collected::new(families.into_vec(), faults)
     }
 }
 

@@ -165,9 +165,7 @@ impl Collector for NetdevCollector {
     fn collect(&mut self) -> Collected {
         let detailed = self.detailed;
         let mut collected = match self.read() {
-            Ok(Lines { read, faults }) => {
-                Collected { families: families(&self.shown(read), detailed), faults }
-            }
+            Ok(Lines { read, faults }) => Collected::new(families(&self.shown(read), detailed), faults),
             Err(fault) => Collected::failed(fault),
         };
         if self.address_info {
@@ -187,7 +185,7 @@ mod tests {
 
     /// What the collector shows under a root, with these flags.
     fn shown(root: &std::path::Path, flags: &[&str]) -> Vec<String> {
-        let Collected { families, faults } = collector(&ENTRY, root, root, flags).collect();
+        let Collected { families, faults, .. } = collector(&ENTRY, root, root, flags).collect();
         assert_eq!(faults, []);
         values(&families)
     }

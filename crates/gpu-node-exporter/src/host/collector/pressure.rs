@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_odd_line_costs_itself() {
-        let Collected { families, faults } = families(&RESOURCES[1], "some total=-1\nfull total=15\n");
+        let Collected { families, faults, .. } = families(&RESOURCES[1], "some total=-1\nfull total=15\n");
         assert_eq!(values(&families), ["node_pressure_io_stalled_seconds_total 0.000015"]);
         assert_eq!(faults, [Fault::new("pressure/io: no total in a line \"some\"")]);
     }

@@ -47,7 +47,7 @@ impl Collector for SlabCollector {
 
     fn collect(&mut self) -> Collected {
         match self.file.read().map_err(Fault::from).and_then(parse) {
-            Ok(Lines { read, faults }) => Collected { families: families(&read, &mut self.shown), faults },
+            Ok(Lines { read, faults }) => Collected::new(families(&read, &mut self.shown), faults),
             Err(fault) => Collected::failed(fault),
         }
     }

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_odd_line_costs_itself() {
-        let Collected { families, faults } = collected(&TEXT.replace("26442", "-1"), None);
+        let Collected { families, faults, .. } = collected(&TEXT.replace("26442", "-1"), None);
         assert_eq!(families.len(), FIELDS.len() - 1);
         assert_eq!(faults, [Fault::new("stat: no number after `processes`")]);
     }

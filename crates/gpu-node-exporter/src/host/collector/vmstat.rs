@@ -81,7 +81,7 @@ fn collected(text: &str, fields: &mut Fields) -> Collected {
             families.push(Family::unknown(name, "A field of /proc/vmstat.").with(Labels::NONE, value));
         }
     }
-    Collected { families, faults }
+    Collected::new(families, faults)
 }
 
 fn parse(line: &str) -> Option<(&str, u64)> {

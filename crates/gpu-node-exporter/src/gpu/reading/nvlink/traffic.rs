@@ -4,7 +4,7 @@ use super::Link;
 use crate::gpu::subject::Step;
 
 /// The rate, and what it is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Traffic {
     /// Bytes of all links, both ways.
     last: Option<u64>,

@@ -42,7 +42,7 @@ impl CpuDevices {
         if are_others || !self.unfound.is_empty() {
             self.scan();
         }
-        let mut collected = Collected { families: Vec::new(), faults: self.unfound.clone() };
+        let mut collected = Collected::new(Vec::new(), self.unfound.clone());
         self.files.read(buffer, &mut collected);
         match isolated(&mut self.isolated, buffer) {
             Ok(family) => collected.families.extend(family),
@@ -224,7 +224,7 @@ mod tests {
         let mut devices = CpuDevices::new(&root);
         devices.scan();
         let mut read = || {
-            let Collected { families, faults } = devices.read(false, &mut Buffer::default());
+            let Collected { families, faults, .. } = devices.read(false, &mut Buffer::default());
             (values(&families), faults.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         let second = r#"node_cpu_core_throttles_total{core="1",package="0"} 7"#;

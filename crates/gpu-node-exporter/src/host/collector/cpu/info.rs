@@ -114,7 +114,7 @@ fn frequencies(cpus: &[Paragraph<'_>]) -> Collected {
         let labels = fields.map(|(label, key)| (label, cpu.field(key).unwrap_or("")));
         family.push(Labels::new(labels), megahertz * 1e6);
     }
-    Collected { families: vec![family], faults }
+    Collected::new(vec![family], faults)
 }
 
 /// The first CPU's words under `key` that the expression matches.
@@ -190,7 +190,7 @@ mod tests {
     fn garbage_is_a_fault() {
         check_garbage(|text| parse(text).err().into_iter().collect(), &["", "\n\n", "processor 0", "\u{0}"]);
         let text = "processor: 0\ncpu MHz: fast\n\nprocessor: 1\ncpu MHz: 1\n";
-        let Collected { families, faults } = frequencies(&parse(text).unwrap());
+        let Collected { families, faults, .. } = frequencies(&parse(text).unwrap());
         assert_eq!((families[0].samples.len(), faults.len()), (1, 1));
     }
 }

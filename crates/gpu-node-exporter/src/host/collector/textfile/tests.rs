@@ -10,7 +10,7 @@ fn page(patterns: &[&str]) -> String {
     let directories: Vec<_> = patterns.iter().flat_map(|pattern| glob::expand(&fixture(pattern))).collect();
     let (mut families, _) = read(&directories, &Limits::DEFAULT);
     families.retain(|family| family.name != "node_textfile_mtime_seconds");
-    std::sync::Arc::new(Page::new(vec![std::sync::Arc::new(families)])).encode(Format::Classic, 0)
+    Page::new(vec![std::sync::Arc::new(families)], None).write(Format::Classic, None).text.to_string()
 }
 
 fn fixture(name: &str) -> String {
@@ -252,9 +252,9 @@ fn names_of_files_that_are_not_text_stay_apart() {
     }
     let (families, mistakes) = read(&[directory.path().into()], &Limits::DEFAULT);
     assert_eq!(mistakes, []);
-    let page = Page::new(vec![std::sync::Arc::new(families)]);
-    assert_eq!(page.refused.told, [] as [&str; 0]);
-    let text = page.encode(Format::Classic, 0);
+    let page = Page::new(vec![std::sync::Arc::new(families)], None);
+    assert_eq!(page.refused().told, [] as [&str; 0]);
+    let text = page.write(Format::Classic, None).text.to_string();
     assert!(text.contains(r"a\\xfe.prom") && text.contains(r"a\\xff.prom"), "{text}");
 }
 
