@@ -3,6 +3,7 @@
 //! Owns the loop of sweeps: announce a GPU, ask it, write what it said, and so on to the last. It may hang or die in any call; the
 //! watching parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
 
+mod heard;
 mod pipe;
 mod reader;
 mod settings;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use self::heard::Heard;
 use self::pipe::{End, Output, input_closes_within, touch};
 use self::reader::Reader;
 pub(crate) use self::settings::ProbeSettings;
@@ -67,7 +69,7 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         Err(failure) => return leave(output, failure),
     };
     output.write(Frame::Driver(library.driver()))?;
-    let xids_heard = Arc::default();
+    let xids_heard = Arc::<Heard>::default();
     let mut sweeps = Sweeps {
         library: &library,
         output,

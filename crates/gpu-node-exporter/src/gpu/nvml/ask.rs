@@ -14,8 +14,8 @@ use crate::gpu::fault::{FaultReason, ReadingFault};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) now: Instant,
-    /// How often the GPU was seen not to answer, or the driver reported an event: what was kept from before the last one may hold no
-    /// more.
+    /// How often the GPU was seen not to answer, or the driver reported an event of it: what was kept from before the last one may hold
+    /// no more.
     pub(crate) events: u32,
     /// Time without readings beyond this is not filled in.
     pub(crate) longest_gap: Duration,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::heard::{Heard, News};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::frame::{GpuSweep, Outcome};
 use crate::gpu::nvml::{Ask, Library, Moment, Support};
@@ -16,8 +16,8 @@ pub(super) struct Reader {
     gpus: BTreeMap<String, KnownGpu>,
     /// Time without readings beyond this is not filled in.
     longest_gap: Duration,
-    /// XIDs so far, whichever GPU had them: what an event changes is looked at anew.
-    xids: Arc<AtomicU32>,
+    /// XIDs so far: what one changes is looked at anew.
+    xids: Arc<Heard>,
 }
 
 /// One GPU that was asked before.
@@ -26,11 +26,12 @@ struct KnownGpu {
     support: Support,
     /// How often it was found not to answer.
     losses: u32,
+    news: News,
     kept: Kept,
 }
 
 impl Reader {
-    pub(super) fn new(longest_gap: Duration, xids: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(longest_gap: Duration, xids: Arc<Heard>) -> Self {
         Self { gpus: BTreeMap::new(), longest_gap, xids }
     }
 
@@ -51,8 +52,9 @@ impl Reader {
     ) -> Result<Reading, FaultReason> {
         let (device, uuid) = library.gpu(index)?;
         let gpu = self.gpus.entry(uuid.clone()).or_default();
-        let events = gpu.losses.wrapping_add(self.xids.load(Ordering::Relaxed));
-        let moment = Moment { now: Instant::now(), events, longest_gap: self.longest_gap };
+        let now = Instant::now();
+        let events = gpu.losses.wrapping_add(gpu.news.times(self.xids.of(&uuid), now));
+        let moment = Moment { now, events, longest_gap: self.longest_gap };
         let mut ask = Ask::new(&device, &mut gpu.support, moment);
         let subjects = Subjects::read(&mut ask, &mut gpu.kept);
         let faults = ask.into_faults().inspect_err(|_| gpu.losses = gpu.losses.wrapping_add(1))?;

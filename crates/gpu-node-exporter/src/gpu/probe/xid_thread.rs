@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::heard::Heard;
 use super::pipe::{End, Output, touch};
 use crate::gpu::frame::Frame;
 use crate::gpu::nvml::{Library, XidEvents};
@@ -27,7 +28,7 @@ pub(super) struct XidThread<'scope, 'env> {
     tried: Option<Instant>,
     retry: Duration,
     /// XIDs so far.
-    heard: Arc<AtomicU32>,
+    heard: Arc<Heard>,
 }
 
 /// A lost GPU ends the wait for all, so it is begun again; but not in each sweep, since it may fail again at once.
@@ -39,7 +40,7 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
     pub(super) fn new(
         scope: &'scope thread::Scope<'scope, 'env>,
         sample_interval: Duration,
-        heard: Arc<AtomicU32>,
+        heard: Arc<Heard>,
     ) -> Self {
         Self {
             heard,
@@ -80,7 +81,7 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
         // A broken pipe is seen by the main thread, within one interval.
         let wait = move || {
             events.wait(&stop, |event| {
-                heard.fetch_add(1, Ordering::Relaxed);
+                heard.count(&event.uuid);
                 drop(output.write(Frame::Xid(event)));
             });
         };
