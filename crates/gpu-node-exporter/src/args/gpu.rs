@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::flags::{Flag, Flags};
-use crate::gpu::{GpuSettings, Severities, Severity};
+use crate::gpu::{GpuSettings, Profile, Severities, Severity};
 
 /// The name in `--collector.NAME`.
 pub(super) const COLLECTOR: &str = "gpu";
@@ -29,6 +29,12 @@ static XID_SEVERITY: Flag = Flag::values(
     "",
     "How bad an XID is, where it differs from NVIDIA's catalog: info, warning or fatal; may be given several times",
 );
+static PROFILE: Flag = Flag::value(
+    "gpu.profile",
+    "NAME",
+    "default",
+    "How much of the GPUs to read and show: minimal (health and what the alert rules need), default, or full (each process as well)",
+);
 static PROCESSES: Flag = Flag::switch(
     "gpu.processes",
     false,
@@ -40,8 +46,8 @@ static CONTAINERS: Flag = Flag::switch(
     "Show what each container, Slurm job and systemd unit uses of the GPUs",
 );
 
-pub(super) static FLAGS: [&Flag; 6] =
-    [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &XID_SEVERITY, &PROCESSES, &CONTAINERS];
+pub(super) static FLAGS: [&Flag; 7] =
+    [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &XID_SEVERITY, &PROFILE, &PROCESSES, &CONTAINERS];
 
 /// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -71,13 +77,15 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
         flags.mistakes.push(format!("`--gpu.probe-timeout={shown}`: expected between 100ms and 10m"));
     }
     let severities = severities(flags);
+    let profile = flags.choice(&PROFILE, &Profile::NAMES);
     flags.runs(COLLECTOR, true).then(|| GpuSettings {
         library: flags.path_if_any(&LIBRARY),
         sample_interval,
         probe_timeout,
         severities,
-        processes: flags.is_on(&PROCESSES),
-        containers: flags.is_on(&CONTAINERS),
+        profile,
+        processes: flags.is_on(&PROCESSES) || profile.has(Profile::Full),
+        containers: flags.is_on(&CONTAINERS) && profile.has(Profile::Default),
         proc: proc.to_owned(),
         sysfs: sysfs.to_owned(),
     })

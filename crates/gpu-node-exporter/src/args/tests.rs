@@ -160,10 +160,19 @@ fn containers_are_shown_unless_turned_off_and_processes_if_asked_for() {
         (&["--gpu.processes"], true, true),
         (&["--no-gpu.containers"], false, false),
         (&["--gpu.containers", "--no-gpu.processes"], false, true),
+        (&["--gpu.profile=full"], true, true),
+        (&["--gpu.profile=minimal"], false, false),
+        (&["--gpu.profile=minimal", "--gpu.processes"], true, false),
     ] {
         let gpu = settings(written).gpu.expect("it is on");
         assert_eq!((gpu.processes, gpu.containers), (processes, containers), "{written:?}");
     }
+}
+
+#[test]
+fn a_profile_has_one_of_three_names() {
+    let mistakes = parse(arguments(&["--gpu.profile=most"])).unwrap_err().mistakes;
+    assert_eq!(mistakes, ["`--gpu.profile=most`: expected one of minimal, default, full"]);
 }
 
 #[test]

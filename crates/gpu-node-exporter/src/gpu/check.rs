@@ -87,6 +87,7 @@ fn start(
             library: settings.library.clone(),
             sysfs: settings.sysfs.clone(),
             sample_interval: settings.sample_interval,
+            profile: settings.profile,
             gpus: Some(gpus),
             once: true,
         };

@@ -25,6 +25,7 @@ fn expects_all_pci_gpus(visible_devices: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::profile::Profile;
     use crate::gpu::xid::Severities;
     use std::path::PathBuf;
     use std::time::Duration;
@@ -36,6 +37,7 @@ mod tests {
             sample_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(5),
             severities: Severities::default(),
+            profile: Profile::default(),
             processes: false,
             containers: true,
             proc: PathBuf::from("/proc"),

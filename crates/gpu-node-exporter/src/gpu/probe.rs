@@ -149,7 +149,7 @@ impl<'a> Sweeps<'a> {
         let mut answering = BTreeSet::new();
         for index in gpus {
             touch(self.output, *index)?;
-            let gpu = self.reader.read(self.library, *index, self.settings.once);
+            let gpu = self.reader.read(self.library, *index, self.settings);
             match gpu.outcome {
                 Outcome::Failed(FaultReason::DriverGone) => {
                     let message = "the driver was unloaded or replaced while in use (hint: GPUs return once it is loaded again)";

@@ -69,12 +69,13 @@ use self::throttle::Throttle;
 use super::delta::Diff;
 use super::fault::ReadingFault;
 use super::nvml::Ask;
+use super::profile::Profile;
 use super::subject::{Shown, Step, Subject};
 use crate::family::{Family, Labels};
 
 /// Declares all that holds one thing of each subject, and what runs over all of them.
 macro_rules! subjects {
-    ($($field:ident: $subject:ty,)*) => {
+    ($($field:ident: $subject:ty => $profile:ident,)*) => {
         /// What one GPU said, by subject.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub(crate) struct Subjects { $(pub(crate) $field: $subject,)* }
@@ -107,9 +108,15 @@ macro_rules! subjects {
         }
 
         impl Subjects {
-            /// Asks one GPU for all of it. Runs in the probe.
-            pub(crate) fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-                Self { $($field: <$subject>::read(ask, &mut kept.$field),)* }
+            /// Asks one GPU for all that the profile has. Runs in the probe.
+            pub(crate) fn read(ask: &mut Ask<'_>, kept: &mut Kept, profile: Profile) -> Self {
+                Self {
+                    $($field: if profile.has(Profile::$profile) {
+                        <$subject>::read(ask, &mut kept.$field)
+                    } else {
+                        Default::default()
+                    },)*
+                }
             }
 
             /// Adds this reading to the GPU's sums.
@@ -147,34 +154,35 @@ macro_rules! subjects {
     };
 }
 
+// Each with the first profile that has it. Processes are in all, since rules ask whether an inference engine uses a GPU.
 subjects! {
-    identity: Identity,
-    inforom: InfoRom,
-    license: License,
-    modes: Modes,
-    memory: Memory,
-    load: Load,
-    processes: Processes,
-    gpm: Gpm,
-    mig: MigInstances,
-    power: Power,
-    power_profiles: PowerProfiles,
-    thermal: Thermal,
-    fans: Fans,
-    clocks: Clocks,
-    throttle: Throttle,
-    pcie: Pcie,
-    pcie_errors: PcieErrors,
-    nvlink: NvLinks,
-    c2c: C2cLinks,
-    fabric: Fabric,
-    ecc: Ecc,
-    ecc_locations: EccLocations,
-    sram: Sram,
-    remapped_rows: RemappedRows,
-    repairs: Repairs,
-    retired_pages: RetiredPages,
-    recovery: Recovery,
+    identity: Identity => Minimal,
+    inforom: InfoRom => Default,
+    license: License => Default,
+    modes: Modes => Default,
+    memory: Memory => Minimal,
+    load: Load => Minimal,
+    processes: Processes => Minimal,
+    gpm: Gpm => Default,
+    mig: MigInstances => Default,
+    power: Power => Minimal,
+    power_profiles: PowerProfiles => Default,
+    thermal: Thermal => Minimal,
+    fans: Fans => Default,
+    clocks: Clocks => Default,
+    throttle: Throttle => Minimal,
+    pcie: Pcie => Minimal,
+    pcie_errors: PcieErrors => Default,
+    nvlink: NvLinks => Default,
+    c2c: C2cLinks => Default,
+    fabric: Fabric => Default,
+    ecc: Ecc => Minimal,
+    ecc_locations: EccLocations => Default,
+    sram: Sram => Default,
+    remapped_rows: RemappedRows => Minimal,
+    repairs: Repairs => Minimal,
+    retired_pages: RetiredPages => Minimal,
+    recovery: Recovery => Minimal,
 }
 
 /// Everything one GPU said.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::profile::Profile;
 use super::xid::Severities;
 
 /// The settings of the GPU side.
@@ -16,6 +17,8 @@ pub(crate) struct GpuSettings {
     pub(crate) probe_timeout: Duration,
     /// `--gpu.xid-severity`, in front of NVIDIA's catalog.
     pub(crate) severities: Severities,
+    /// `--gpu.profile`: what is read at all.
+    pub(crate) profile: Profile,
     /// `--gpu.processes`: series of each process on a GPU.
     pub(crate) processes: bool,
     /// `--gpu.containers`: series of each container, job and unit that has processes on a GPU.

@@ -39,6 +39,7 @@ pub(super) fn silent_after(settings: &GpuSettings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::profile::Profile;
     use crate::gpu::xid::Severities;
     use std::path::PathBuf;
     use std::sync::Arc;
@@ -49,6 +50,7 @@ mod tests {
             sample_interval: Duration::from_secs(interval),
             probe_timeout: Duration::from_secs(5),
             severities: Severities::default(),
+            profile: Profile::default(),
             processes: false,
             containers: true,
             proc: PathBuf::from("/proc"),

@@ -20,6 +20,7 @@ mod nvlink;
 mod open_files;
 mod performance_counters;
 mod processes;
+mod profiles;
 mod recorder;
 mod start;
 mod textfile;

@@ -6,6 +6,7 @@ use super::*;
 use crate::exposition::{Format, Page};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
+use crate::gpu::profile::Profile;
 use crate::gpu::reading::Reading;
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::Severities;
@@ -46,6 +47,7 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
             sample_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(5),
             severities: Severities::default(),
+            profile: Profile::default(),
             processes: false,
             containers: true,
             proc: "/proc".into(),

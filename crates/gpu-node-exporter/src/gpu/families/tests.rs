@@ -10,6 +10,7 @@ use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::{ConfidentialComputing, Driver};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::pci::PciGpu;
+use crate::gpu::profile::Profile;
 use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
 use crate::gpu::snapshot::Moment;
@@ -59,6 +60,7 @@ fn settings() -> &'static GpuSettings {
         sample_interval: Duration::from_secs(1),
         probe_timeout: Duration::from_secs(5),
         severities: Severities::default(),
+        profile: Profile::default(),
         processes: false,
         containers: true,
         proc: PathBuf::from("/proc"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::heard::{Heard, News};
+use super::settings::ProbeSettings;
 use crate::gpu::fault::FaultReason;
 use crate::gpu::frame::{GpuSweep, Outcome};
 use crate::gpu::nvml::{Ask, Library, Moment, Support};
@@ -35,9 +36,9 @@ impl Reader {
         Self { gpus: BTreeMap::new(), longest_gap, xids }
     }
 
-    /// Asks the GPU at this index. `lists_unsupported` adds the names of what it does not have.
-    pub(super) fn read(&mut self, library: &Library, index: u32, lists_unsupported: bool) -> GpuSweep {
-        let outcome = match self.reading(library, index, lists_unsupported) {
+    /// Asks the GPU at this index. A probe that asks once lists the names of what it does not have.
+    pub(super) fn read(&mut self, library: &Library, index: u32, settings: &ProbeSettings) -> GpuSweep {
+        let outcome = match self.reading(library, index, settings) {
             Ok(reading) => Outcome::Read(Arc::new(reading)),
             Err(reason) => Outcome::Failed(reason),
         };
@@ -48,7 +49,7 @@ impl Reader {
         &mut self,
         library: &Library,
         index: u32,
-        lists_unsupported: bool,
+        settings: &ProbeSettings,
     ) -> Result<Reading, FaultReason> {
         let (device, uuid) = library.gpu(index)?;
         let gpu = self.gpus.entry(uuid.clone()).or_default();
@@ -56,10 +57,10 @@ impl Reader {
         let events = gpu.losses.wrapping_add(gpu.news.times(self.xids.of(&uuid), now));
         let moment = Moment { now, events, longest_gap: self.longest_gap };
         let mut ask = Ask::new(&device, &mut gpu.support, moment);
-        let subjects = Subjects::read(&mut ask, &mut gpu.kept);
+        let subjects = Subjects::read(&mut ask, &mut gpu.kept, settings.profile);
         let faults = ask.into_faults().inspect_err(|_| gpu.losses = gpu.losses.wrapping_add(1))?;
         let unsupported =
-            if lists_unsupported { gpu.support.refusals().map(str::to_owned).collect() } else { Vec::new() };
+            if settings.once { gpu.support.refusals().map(str::to_owned).collect() } else { Vec::new() };
         Ok(Reading { uuid, subjects, faults, unsupported })
     }
 }

@@ -15,6 +15,7 @@ use tracing::{debug, error, warn};
 use super::message::Message;
 use super::process::Probe;
 use crate::gpu::probe::ProbeSettings;
+use crate::gpu::profile::Profile;
 use crate::gpu::settings::GpuSettings;
 
 /// How long a probe may take to leave when asked: it leaves between two GPUs, and its own longest wait is half a second.
@@ -32,6 +33,7 @@ pub(super) struct Probes {
     library: Option<PathBuf>,
     sysfs: PathBuf,
     sample_interval: Duration,
+    profile: Profile,
     /// For the readers of probes to come.
     sender: SyncSender<Message>,
     /// By number.
@@ -55,6 +57,7 @@ impl Probes {
             library: settings.library.clone(),
             sysfs: settings.sysfs.clone(),
             sample_interval: settings.sample_interval,
+            profile: settings.profile,
             sender,
             living: BTreeMap::new(),
             leaving: Vec::new(),
@@ -67,6 +70,7 @@ impl Probes {
             library: self.library.clone(),
             sysfs: self.sysfs.clone(),
             sample_interval: self.sample_interval,
+            profile: self.profile,
             gpus,
             once: false,
         };

@@ -9,6 +9,7 @@ use super::super::engines::Processes;
 use super::super::process_files::Process;
 use super::super::title::title;
 use super::*;
+use crate::gpu::profile::Profile;
 use crate::gpu::reading::Reading;
 use crate::gpu::xid::Severities;
 use crate::units::Joules;
@@ -19,6 +20,7 @@ fn settings(processes: bool, containers: bool) -> GpuSettings {
         sample_interval: Duration::from_secs(1),
         probe_timeout: Duration::from_secs(5),
         severities: Severities::default(),
+        profile: Profile::default(),
         processes,
         containers,
         proc: PathBuf::from("/proc"),

@@ -10,6 +10,7 @@ use super::super::process_files;
 use super::super::title::title;
 use super::*;
 use crate::family::Number;
+use crate::gpu::profile::Profile;
 use crate::gpu::xid::Severities;
 use crate::units::Bytes;
 
@@ -19,6 +20,7 @@ fn settings() -> GpuSettings {
         sample_interval: Duration::from_secs(1),
         probe_timeout: Duration::from_secs(5),
         severities: Severities::default(),
+        profile: Profile::default(),
         processes: false,
         containers: true,
         proc: PathBuf::from("/proc"),
