@@ -13,7 +13,7 @@ use e2e::wait::until;
 use rustix::process::Signal;
 
 /// The pages, in the order in which somebody new reads them. A page with commands that is missing here is a failure.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "README.zh-CN.md",
     "deploy/README.md",
@@ -22,6 +22,7 @@ const PAGES: [&str; 14] = [
     "deploy/alertmanager/README.md",
     "deploy/prometheus/README.md",
     "deploy/grafana/README.md",
+    "deploy/calendar/README.md",
     "deploy/docker/README.md",
     "deploy/systemd/README.md",
     "crates/alert-relay/README.md",

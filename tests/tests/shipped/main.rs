@@ -10,6 +10,8 @@ mod alertmanager;
 #[cfg(test)]
 mod boards;
 #[cfg(test)]
+mod calendar;
+#[cfg(test)]
 mod compose;
 #[cfg(test)]
 mod dashboards;

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Writes whether today is a working day in China, for the exporter's textfile collector: write-calendar.sh DIRECTORY [DATE]
+# Leaves the file alone, and fails, where china.csv does not have the year: CalendarUnusable then says that the calendar is old.
+set -eu
+directory=${1:?usage: write-calendar.sh DIRECTORY [YYYY-MM-DD]}
+day=${2:-$(TZ=Asia/Shanghai date +%F)}
+table=$(dirname "$0")/china.csv
+year=${day%%-*}
+if ! grep -q "^# years:.* $year\( \|\$\)" "$table"; then
+    echo "$table has no days of $year: add them (README.md beside it says how)" >&2
+    exit 1
+fi
+kind=$(sed -n "s/^$day,\([a-z]*\),.*/\1/p" "$table")
+case $kind in
+    holiday) workday=0 ;;
+    workday) workday=1 ;;
+    *) if [ "$(date -d "$day" +%u)" -le 5 ]; then workday=1; else workday=0; fi ;;
+esac
+# A reader never sees half a file: renaming is atomic, and a name without .prom is not read.
+new=$directory/calendar.prom.new
+printf '# HELP gpumon_calendar_workday Whether today is a working day in China.\n# TYPE gpumon_calendar_workday gauge\ngpumon_calendar_workday %s\n' "$workday" > "$new"
+mv "$new" "$directory/calendar.prom"

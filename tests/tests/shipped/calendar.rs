@@ -1,0 +1,78 @@
+//! The calendar of working days: its table says only what differs from Monday to Friday, and the script writes what it says.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::files::{path, text};
+
+const TABLE: &str = "deploy/calendar/china.csv";
+
+/// Date, and whether it is a working day, of each line of the table.
+fn rows() -> Vec<(String, bool)> {
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split(',').collect();
+        let [date, kind, name] = cells[..] else { panic!("{TABLE}: `{line}` has not three cells") };
+        assert!(!name.is_empty(), "{TABLE}: `{line}` has no name");
+        match kind {
+            "workday" => (date.to_owned(), true),
+            "holiday" => (date.to_owned(), false),
+            other => panic!("{TABLE}: `{other}` is neither workday nor holiday"),
+        }
+    };
+    let table = text(TABLE);
+    table.lines().filter(|line| !line.starts_with('#')).skip(1).map(row).collect()
+}
+
+/// Whether the script succeeds for a day.
+fn write(directory: &Path, day: &str) -> bool {
+    let script = path("deploy/calendar/write-calendar.sh");
+    Command::new(script).arg(directory).arg(day).output().unwrap().status.success()
+}
+
+fn written(directory: &Path) -> String {
+    std::fs::read_to_string(directory.join("calendar.prom")).unwrap()
+}
+
+#[test]
+fn the_table_says_what_differs_from_monday_to_friday() {
+    let rows = rows();
+    assert!(rows.len() > 20 && rows.is_sorted(), "{rows:?}");
+    for (date, works) in &rows {
+        let weekday = Command::new("date").args(["-d", date, "+%u"]).output().unwrap().stdout;
+        let is_weekend = matches!(weekday.first(), Some(b'6' | b'7'));
+        assert_eq!(is_weekend, *works, "{date} is so without the table");
+    }
+    let table = text(TABLE);
+    let years = table.lines().find_map(|line| line.strip_prefix("# years: ")).unwrap();
+    for year in years.split(' ') {
+        assert!(rows.iter().any(|(date, _)| date.starts_with(year)), "{year} has no days");
+    }
+}
+
+#[test]
+fn the_script_writes_what_the_table_says() {
+    let directory = tempfile::tempdir().unwrap();
+    // A Saturday, a Sunday and a Monday that are nothing special.
+    let plain = [("2026-11-28", false), ("2026-11-29", false), ("2026-11-30", true)];
+    let plain = plain.map(|(date, works)| (date.to_owned(), works));
+    for (date, works) in rows().into_iter().chain(plain) {
+        assert!(write(directory.path(), &date), "{date}");
+        let expected = format!(
+            "# HELP gpumon_calendar_workday Whether today is a working day in China.\n# TYPE gpumon_calendar_workday gauge\ngpumon_calendar_workday {}\n",
+            u8::from(works)
+        );
+        assert_eq!(written(directory.path()), expected, "{date}");
+    }
+}
+
+/// An old calendar is told by `CalendarUnusable`; a wrong one would not be.
+#[test]
+fn a_year_that_is_not_in_the_table_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(write(directory.path(), "2026-10-01"));
+    let before = written(directory.path());
+    for day in ["2025-10-01", "2099-10-01"] {
+        assert!(!write(directory.path(), day), "{day}");
+    }
+    assert_eq!(written(directory.path()), before);
+}
