@@ -16,8 +16,10 @@ use serde_json::Value;
 use crate::dashboards::queries::{self, Question};
 use crate::{dashboards, files, known_names, promql, rules};
 
-/// Not there until an operator provides it: a calendar with the time it was written, thresholds of single GPUs.
-const FROM_OUTSIDE: [&str; 4] = [
+/// Not there until an operator provides it (a calendar with the time it was written, thresholds of single GPUs), or until weeks have passed.
+const FROM_OUTSIDE: [&str; 6] = [
+    "week:value:avg1h",
+    "week:value_before:avg1h",
     "gpumon_calendar_workday",
     "gpumon:calendar_fresh:bool",
     "gpumon_gpu_memory_threshold_override_ratio",
