@@ -31,6 +31,7 @@ pub(crate) fn board() -> Board {
             Section::first(vec![hours(), unused(), no_process(), energy(), generated()]),
             Section::of(words("GPU", "GPU"), vec![busy(), memory(), power()]),
             Section::of(words("推理服务", "Inference service"), service::panels()),
+            Section::of(words("还能撑多久", "How long it lasts"), vec![full_in()]),
             Section::of(words("主机", "Host"), vec![cpu(), host_memory(), disks()]),
             Section::of(words("变化最大", "What changed most"), vec![movers()]),
         ],
@@ -256,6 +257,27 @@ fn disks() -> Panel {
     .limit(Limit::warning("HostDiskAlmostFull", "node:filesystem_avail:ratio"))
     .limit(Limit::critical("HostDiskAlmostFull", "node:filesystem_avail:ratio"))
     .up_to(1)
+}
+
+fn full_in() -> Panel {
+    let note = Note {
+        zh: [
+            "空白：没有什么在稳定上涨。",
+            "出现一条线：照现在的速度，这么久之后写满。",
+            "一天以内：找出是谁在涨并清理；一小时以内：马上限流或重启。",
+        ],
+        en: [
+            "Empty: nothing rises steadily.",
+            "A line: at the present pace it is full after that long.",
+            "Within a day: find what grows and clean up. Within an hour: shed load or restart at once.",
+        ],
+    };
+    Panel::series(words("多久后写满", "Time until full"), Unit::Seconds, note)
+        .size(WHOLE, 7)
+        .ask("gpu_memory_time_to_full_seconds{@gpu}", "{{node}} GPU {{gpu}} 显存 memory")
+        .ask("node_filesystem_time_to_full_seconds{@node}", "{{node}} {{mountpoint}} 磁盘 disk")
+        .ask("node_memory_time_to_full_seconds{@node}", "{{node}} 内存 host memory")
+        .link(link::node())
 }
 
 fn movers() -> Panel {

@@ -114,6 +114,11 @@ fn gpus() -> Panel {
             "max by (uuid) (gpu:memory_used:ratio{@gpu} / on (node, gpu) group_left () gpu:memory_threshold:ratio{@gpu})",
         )
         .value(words("剩余显存", "Memory left"), Unit::Bytes, "max by (uuid) (gpu_memory_free_bytes{@gpu})")
+        .value(
+            words("显存写满", "Memory full in"),
+            Unit::Seconds,
+            "max by (uuid) (gpu_memory_time_to_full_seconds{@gpu})",
+        )
         .bar(words("忙碌", "Busy"), "max by (uuid) (rate(gpu_busy_seconds_total{@gpu}[$__rate_interval]))")
         .value(
             words("离降频", "To slowdown"),

@@ -32,7 +32,10 @@ const OF_ENGINES: [&str; 6] =
 
 /// Series that exist once something has gone wrong, or, as memory that grows, while something happens; an engine at work is never
 /// sent a canary.
-const ONLY_IN_TROUBLE: [&str; 9] = [
+const ONLY_IN_TROUBLE: [&str; 12] = [
+    "gpu_memory_time_to_full_seconds",
+    "node_filesystem_time_to_full_seconds",
+    "node_memory_time_to_full_seconds",
     "gpu_engine_canary_duration_seconds",
     "gpu_engine_canary_up",
     "ALERTS",
@@ -63,11 +66,12 @@ processes:
 const NOT_HERE: [&str; 2] = ["up{job=\"inference\"}", "gpu_unrepairable_memory"];
 
 /// Questions of dashboards that this machine or these minutes have no answer to: what they contain, and why.
-const UNANSWERED: [(&str, &str); 6] = [
+const UNANSWERED: [(&str, &str); 7] = [
     ("ALERTS", "nothing fires on a healthy machine"),
     ("gpu_xid_", "no GPU has had an error"),
     ("max_over_time(gpu_throttle_active", "nothing holds the clocks of a healthy card down"),
     ("gpu_engine_canary_", "an engine at work is never sent a canary"),
+    ("_time_to_full_seconds", "nothing rises steadily"),
     ("offset 1w", "no week lies behind these minutes"),
     ("changes(node_boot_time_seconds", "the machine has not been rebooted meanwhile"),
 ];

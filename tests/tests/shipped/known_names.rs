@@ -15,7 +15,7 @@ const PAGES: [&str; 4] = [
 
 /// What no stored page has: of Prometheus and Alertmanager, of collectors that ask the machine, of a relay that has worked. The chain's
 /// test holds each against a running Prometheus.
-pub(crate) const OF_RUNNING_PROGRAMS: [&str; 43] = [
+pub(crate) const OF_RUNNING_PROGRAMS: [&str; 45] = [
     "ALERTS",
     "ALERTS_FOR_STATE",
     "up",
@@ -34,6 +34,8 @@ pub(crate) const OF_RUNNING_PROGRAMS: [&str; 43] = [
     "node_filesystem_files_free",
     "node_network_receive_bytes_total",
     "node_network_transmit_bytes_total",
+    "node_filesystem_time_to_full_seconds",
+    "node_memory_time_to_full_seconds",
     "node_uname_info",
     "node_boot_time_seconds",
     "node_time_seconds",

@@ -1,15 +1,13 @@
 //! What the engines' machines have left.
 
-use crate::boards::colour::Colour;
 use crate::boards::limit::Limit;
 use crate::boards::link;
 use crate::boards::panel::Panel;
-use crate::boards::query::shared_limit;
 use crate::boards::unit::Unit;
 use crate::boards::words::{Note, words};
 
 pub(super) fn panels() -> Vec<Panel> {
-    vec![busy(), memory_left(), used(), cpu(), memory(), energy()]
+    vec![busy(), memory_left(), full_in(), cpu(), memory(), energy()]
 }
 
 fn busy() -> Panel {
@@ -50,19 +48,21 @@ fn memory_left() -> Panel {
         .link(link::gpu())
 }
 
-fn used() -> Panel {
+fn full_in() -> Panel {
     let note = Note {
-        zh: ["引擎预占后一直很高，属正常。", "没有引擎的卡高于虚线。", "看“进程与容器”。"],
+        zh: [
+            "空白：没有在稳定上涨；加载模型不算。",
+            "出现一条线：照现在的速度，这么久之后显存用满。",
+            "看“进程与容器”中是谁在涨；限流或安排重启。",
+        ],
         en: [
-            "High and flat once an engine has reserved it.",
-            "Above the dashed line on a card without an engine.",
-            "See processes and containers.",
+            "Empty: nothing rises steadily; loading a model is no rise.",
+            "A line: at the present pace the memory is full after that long.",
+            "See who grows among the processes; shed load or plan a restart.",
         ],
     };
-    Panel::series(words("显存使用率与阈值", "GPU memory used and its threshold"), Unit::Ratio, note)
-        .ask("gpu:memory_used:ratio{@node}", "{{node}} GPU {{gpu}}")
-        .queries(shared_limit("gpu:memory_threshold:ratio{@node}", "阈值 threshold", Colour::Bad))
-        .up_to(1)
+    Panel::series(words("显存多久后用满", "GPU memory full in"), Unit::Seconds, note)
+        .ask("gpu_memory_time_to_full_seconds{@node}", "{{node}} GPU {{gpu}}")
         .link(link::gpu())
 }
 
