@@ -4,7 +4,7 @@
 //! this side only ever reads the last frame that child wrote. A scrape never calls NVML.
 //!
 //! The children stand in the order a number travels: `nvml` reads it in the `probe`, a `frame` carries it to the
-//! `supervisor`, the `snapshot` keeps it, `families` names it. `holders` finds out who uses the GPUs.
+//! `supervisor`, the `snapshot` keeps it, `families` names it. `holders` finds out who uses the GPUs, `pods` whom Kubernetes gave them.
 
 mod driver;
 mod fault;
@@ -37,6 +37,7 @@ mod stale;
 
 mod dcgm;
 mod holders;
+mod pods;
 
 mod faults;
 
@@ -63,6 +64,7 @@ use self::expected::expects_all_pci_gpus_here;
 use self::families::Lasting;
 pub(crate) use self::holders::Engine;
 use self::holders::{Dropped, Holders};
+use self::pods::Pods;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::profile::Profile;
 pub(crate) use self::recorder::Recording;
@@ -81,6 +83,9 @@ pub(crate) struct Gpu {
     holders: Arc<ArcSwap<Holders>>,
     /// The thread that looks holders up ends with it.
     _looking_up: Sender<()>,
+    pods: Arc<ArcSwap<Pods>>,
+    /// The thread that asks kubelet, where there is one, ends with it.
+    _asking_kubelet: Option<Sender<()>>,
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,6 +102,8 @@ impl Gpu {
         let recorder = SharedRecorder::default();
         let holders = Arc::default();
         let looking_up = holders::start(settings, Arc::clone(&published), Arc::clone(&holders))?;
+        let pods = Arc::default();
+        let asking_kubelet = settings.pods.clone().map(|socket| pods::start(socket, Arc::clone(&pods)));
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
         let (messages, thread) = supervisor::start(
             settings,
@@ -112,6 +119,8 @@ impl Gpu {
             recorder,
             holders,
             _looking_up: looking_up,
+            pods,
+            _asking_kubelet: asking_kubelet.transpose()?,
             messages,
             thread: Some(thread),
         })
@@ -124,6 +133,7 @@ impl Gpu {
             snapshot: Arc::clone(&self.published),
             holders: Arc::clone(&self.holders),
             lasting: Lasting::default(),
+            pods: Arc::clone(&self.pods),
             dropped: Dropped::default(),
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,

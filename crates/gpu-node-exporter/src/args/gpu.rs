@@ -46,8 +46,29 @@ static CONTAINERS: Flag = Flag::switch(
     "Show what each container, Slurm job and systemd unit uses of the GPUs",
 );
 
-pub(super) static FLAGS: [&Flag; 7] =
-    [&LIBRARY, &SAMPLE_INTERVAL, &PROBE_TIMEOUT, &XID_SEVERITY, &PROFILE, &PROCESSES, &CONTAINERS];
+static PODS: Flag = Flag::switch(
+    "gpu.pods",
+    false,
+    "Ask kubelet for the names of the pods and containers that GPUs are given to",
+);
+static PODS_SOCKET: Flag = Flag::value(
+    "gpu.pods.socket",
+    "FILE",
+    "/var/lib/kubelet/pod-resources/kubelet.sock",
+    "Kubelet's pod-resources socket",
+);
+
+pub(super) static FLAGS: [&Flag; 9] = [
+    &LIBRARY,
+    &SAMPLE_INTERVAL,
+    &PROBE_TIMEOUT,
+    &XID_SEVERITY,
+    &PROFILE,
+    &PROCESSES,
+    &CONTAINERS,
+    &PODS,
+    &PODS_SOCKET,
+];
 
 /// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -78,6 +99,10 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
     }
     let severities = severities(flags);
     let profile = flags.choice(&PROFILE, &Profile::NAMES);
+    let pods = flags.is_on(&PODS);
+    if !pods && flags.is_written(&PODS_SOCKET) {
+        flags.warnings.push("--gpu.pods.socket has no effect without --gpu.pods".to_owned());
+    }
     flags.runs(COLLECTOR, true).then(|| GpuSettings {
         library: flags.path_if_any(&LIBRARY),
         sample_interval,
@@ -86,6 +111,7 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
         profile,
         processes: flags.is_on(&PROCESSES) || profile.has(Profile::Full),
         containers: flags.is_on(&CONTAINERS) && profile.has(Profile::Default),
+        pods: pods.then(|| flags.path(&PODS_SOCKET)),
         proc: proc.to_owned(),
         sysfs: sysfs.to_owned(),
     })

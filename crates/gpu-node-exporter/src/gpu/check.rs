@@ -12,6 +12,7 @@ use super::expected::{expects_all_pci_gpus_here, is_nothing_expected};
 use super::frame::{Frame, Outcome};
 use super::holders::{seen, sees_descriptors};
 use super::pci::{self, PciGpu};
+use super::pods;
 use super::probe::ProbeSettings;
 use super::reading::Reading;
 use super::settings::GpuSettings;
@@ -52,6 +53,15 @@ pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
             cannot_open_kernel_log(&error)
         )),
     });
+    if let Some(socket) = &settings.pods {
+        let shown = socket.display();
+        tell(match pods::count(socket) {
+            Ok(count) => {
+                Finding::good(format!("pods: kubelet at {shown} tells of {count} GPUs that were given out"))
+            }
+            Err(why) => Finding::bad(format!("pods: kubelet at {shown} {why}")),
+        });
+    }
 }
 
 impl Finding {

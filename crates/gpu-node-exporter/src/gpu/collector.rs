@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::families::{Lasting, View, families};
 use super::faults::{COLLECTOR, faults};
 use super::holders::{self, Dropped, Holders};
+use super::pods::{self, Pods};
 use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
 use crate::collector::{Collected, Collector};
@@ -19,6 +20,7 @@ pub(super) struct GpuCollector {
     pub(super) holders: Arc<ArcSwap<Holders>>,
     /// Families of the last reading that may still hold.
     pub(super) lasting: Lasting,
+    pub(super) pods: Arc<ArcSwap<Pods>>,
     /// Series that pages had no room for.
     pub(super) dropped: Dropped,
     /// Before the first readings can be there, their absence is no fault.
@@ -42,6 +44,7 @@ impl Collector for GpuCollector {
         let mut families = families(&snapshot, view, &mut self.lasting);
         let holders = self.holders.load();
         families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
+        families.extend(pods::families(&self.pods.load(), now));
         let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now);
         Collected { families, kept: self.lasting.parts(), faults }
     }

@@ -23,6 +23,8 @@ pub(crate) struct GpuSettings {
     pub(crate) processes: bool,
     /// `--gpu.containers`: series of each container, job and unit that has processes on a GPU.
     pub(crate) containers: bool,
+    /// `--gpu.pods.socket`, with `--gpu.pods`: where kubelet tells which pods have GPUs.
+    pub(crate) pods: Option<PathBuf>,
     /// `--path.procfs`: where processes are looked up.
     pub(crate) proc: PathBuf,
     /// `--path.sysfs`: where the PCI bus is listed.

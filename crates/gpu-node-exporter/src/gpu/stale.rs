@@ -53,6 +53,7 @@ mod tests {
             profile: Profile::default(),
             processes: false,
             containers: true,
+            pods: None,
             proc: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
         }

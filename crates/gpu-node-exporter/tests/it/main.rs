@@ -19,6 +19,7 @@ mod mig;
 mod nvlink;
 mod open_files;
 mod performance_counters;
+mod pod_resources;
 mod processes;
 mod profiles;
 mod recorder;

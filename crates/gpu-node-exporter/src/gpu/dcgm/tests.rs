@@ -50,6 +50,7 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
             profile: Profile::default(),
             processes: false,
             containers: true,
+            pods: None,
             proc: "/proc".into(),
             sysfs: PathBuf::from("/sys"),
         },

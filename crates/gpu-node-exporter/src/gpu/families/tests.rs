@@ -63,6 +63,7 @@ fn settings() -> &'static GpuSettings {
         profile: Profile::default(),
         processes: false,
         containers: true,
+        pods: None,
         proc: PathBuf::from("/proc"),
         sysfs: PathBuf::from("/sys"),
     });

@@ -23,6 +23,7 @@ fn settings(processes: bool, containers: bool) -> GpuSettings {
         profile: Profile::default(),
         processes,
         containers,
+        pods: None,
         proc: PathBuf::from("/proc"),
         sysfs: PathBuf::from("/sys"),
     }

@@ -23,6 +23,7 @@ fn settings() -> GpuSettings {
         profile: Profile::default(),
         processes: false,
         containers: true,
+        pods: None,
         proc: PathBuf::from("/proc"),
         sysfs: PathBuf::from("/sys"),
     }
