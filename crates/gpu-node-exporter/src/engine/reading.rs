@@ -170,8 +170,9 @@ impl Reading {
 
     fn sample(&mut self, engine: Engine, says: Says, sample: &Sample<'_>) {
         self.model(engine, &sample.label("model_name").unwrap_or_default());
-        // With priorities SGLang's queues have a series for each, beside their sum.
-        if sample.label("priority").is_some_and(|priority| !priority.is_empty()) {
+        // With priorities SGLang's queues have a series for each, beside their sum; its counters have no sum.
+        let is_part = sample.label("priority").is_some_and(|priority| !priority.is_empty());
+        if is_part && !matches!(says, Says::Progress(_)) {
             return;
         }
         if !sample.value.is_finite() || sample.value < 0.0 {

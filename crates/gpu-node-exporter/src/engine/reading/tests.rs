@@ -62,6 +62,33 @@ fn both_engines_are_known_by_their_series() {
     assert_eq!(read(SGLANG), sglang);
 }
 
+/// `tests/engines/README.md` says how these pages were made: by the code of each release.
+#[test]
+fn the_page_of_each_release_is_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/engines");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<_> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "prom")).collect();
+    assert!(pages.len() >= 16, "{pages:?}");
+    for path in pages {
+        let (name, page) =
+            (path.file_name().unwrap().to_str().unwrap(), std::fs::read_to_string(&path).unwrap());
+        let reading = read(&page);
+        let (engine, counters) = match name.split_once('-').unwrap().0 {
+            "vllm" => (Engine::Vllm, 0..3),
+            _ => (Engine::Sglang, 3..7),
+        };
+        assert_eq!(reading.models, [(engine, "Qwen/Qwen3-VL-8B-Instruct".to_owned())], "{name}");
+        assert!(reading.running >= Some(2.0) && reading.waiting >= Some(1.0), "{name}: {reading:?}");
+        // The first of SGLang's came with 0.5.8.
+        let is_older = ["0.4.", "0.5.2.", "0.5.6."].iter().any(|version| name.contains(version));
+        for number in counters {
+            let is_there = reading.counters[number].is_some_and(|counter| counter > 0.0);
+            assert_eq!(is_there, !(number == 3 && is_older), "{name}: counter {number}");
+        }
+        assert_eq!(reading.left_out, LeftOut::default(), "{name}");
+    }
+}
+
 #[test]
 fn a_page_of_something_else_says_nothing() {
     for page in ["", "node_load1 1\n", "<html></html>", "vllm:\n", "vllm:num_requests_runningx 1\n"] {
