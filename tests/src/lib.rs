@@ -10,6 +10,7 @@ pub mod http;
 pub mod incident;
 pub mod inference_node;
 pub mod mutation;
+pub mod pictures;
 pub mod ports;
 pub mod process;
 pub mod programs;
