@@ -112,15 +112,21 @@ impl Chain {
     ///
     /// Errors name the part that failed, with the end of its log.
     pub async fn start(plan: Plan) -> Result<Self> {
+        // The exporter last: a simulated incident begins with it, and nobody must miss its beginning.
+        let all = [Part::Standby, Part::Relay, Part::Alertmanager, Part::Prometheus, Part::Exporter];
+        Self::start_only(plan, &all).await
+    }
+
+    /// The same with some of the parts, in this order.
+    pub async fn start_only(plan: Plan, parts: &[Part]) -> Result<Self> {
         let Plan { data, files, addresses, gpus, pace, node, neighbour, channels } = plan;
         let source = Source { data, files, pace, node, neighbour, channels };
         let derived = Derived::of(&source, &addresses)?;
         derived.write(&source)?;
         let mut chain =
             Self { seen: derived.clone(), addresses, source, gpus, derived, processes: BTreeMap::new() };
-        // The exporter last: a simulated incident begins with it, and nobody must miss its beginning.
-        for part in [Part::Standby, Part::Relay, Part::Alertmanager, Part::Prometheus, Part::Exporter] {
-            chain.begin(part).await?;
+        for part in parts {
+            chain.begin(*part).await?;
         }
         Ok(chain)
     }

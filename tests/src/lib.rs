@@ -4,6 +4,7 @@
 //! that behave as the vendors do; and the dashboards' source. Leaves out every judgement about the product, which is the tests'.
 
 pub mod boards;
+pub mod cases;
 pub mod chain;
 pub mod engine;
 pub mod http;
@@ -15,6 +16,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod promql;
+pub mod remote_write;
 pub mod stop;
 pub mod terminal;
 pub mod time_lapse;

@@ -56,7 +56,7 @@ fn speed_up(tree: &mut Value, factor: u32) -> Result<()> {
 }
 
 /// Prometheus' durations: `90s`, `1h30m`, `0`, `500ms`.
-fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

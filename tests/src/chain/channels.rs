@@ -29,19 +29,9 @@ pub struct Channels {
 impl Channels {
     /// All three stand-ins, which are sent every alert about GPUs; their secrets go into files under `data`, as in real use.
     pub fn to_all(dingtalk: &DingTalk, wecom: &Wecom, mail: &MailServer, data: &Path) -> Result<Self> {
-        let secret = |name: &str, value: &str| -> Result<PathBuf> {
-            let file = data.join("secrets").join(name);
-            std::fs::create_dir_all(data.join("secrets"))
-                .and_then(|()| std::fs::write(&file, value))
-                .with_context(|| format!("failed to write {}", file.display()))?;
-            Ok(file)
-        };
         let targets = json!({
-            "ops-dingtalk": { "dingtalk": {
-                "webhook_url_file": secret("dingtalk_url", &dingtalk.webhook_url())?,
-                "secret_file": secret("dingtalk_secret", dingtalk.secret())?,
-            } },
-            "ops-wecom": { "wecom": { "webhook_url_file": secret("wecom_url", &wecom.webhook_url())? } },
+            "ops-dingtalk": { "dingtalk": robot(dingtalk, data)? },
+            "ops-wecom": { "wecom": { "webhook_url_file": secret(data, "wecom_url", &wecom.webhook_url())? } },
             "ops-mail": { "email": {
                 "smarthost": mail.smarthost(),
                 "tls": mail.tls(),
@@ -49,7 +39,7 @@ impl Channels {
                 "from": "alerts@example.com",
                 "to": ["ops@example.com"],
                 "auth_username": USER,
-                "auth_password_file": secret("smtp_password", PASSWORD)?,
+                "auth_password_file": secret(data, "smtp_password", PASSWORD)?,
             } },
         });
         Ok(Self {
@@ -61,6 +51,17 @@ impl Channels {
                     "mentions": ["oncall"],
                 }] } },
                 "people": { "oncall": { "mobile": "13800000000", "wecom": "zhangsan" } },
+            }),
+            mailbox: None,
+        })
+    }
+
+    /// One robot, which is sent every alert, whatever it is about and however many there are.
+    pub fn to_robot(dingtalk: &DingTalk, data: &Path) -> Result<Self> {
+        Ok(Self {
+            sections: json!({
+                "targets": { "ops-dingtalk": { "dingtalk": robot(dingtalk, data)?, "budget": "10000/1m" } },
+                "receivers": { "ops": { "routes": [{ "targets": ["ops-dingtalk"] }] } },
             }),
             mailbox: None,
         })
@@ -122,4 +123,20 @@ impl Channels {
         }
         Ok(())
     }
+}
+
+/// A robot's section, with its secrets in files under `data`.
+fn robot(dingtalk: &DingTalk, data: &Path) -> Result<serde_json::Value> {
+    Ok(json!({
+        "webhook_url_file": secret(data, "dingtalk_url", &dingtalk.webhook_url())?,
+        "secret_file": secret(data, "dingtalk_secret", dingtalk.secret())?,
+    }))
+}
+
+fn secret(data: &Path, name: &str, value: &str) -> Result<PathBuf> {
+    let file = data.join("secrets").join(name);
+    std::fs::create_dir_all(data.join("secrets"))
+        .and_then(|()| std::fs::write(&file, value))
+        .with_context(|| format!("failed to write {}", file.display()))?;
+    Ok(file)
 }

@@ -16,6 +16,8 @@ mod compose;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod delivered;
+#[cfg(test)]
 mod engine_pages;
 #[cfg(test)]
 mod engines;
@@ -35,5 +37,7 @@ mod promql;
 mod rules;
 #[cfg(test)]
 mod runbooks;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod systemd;
