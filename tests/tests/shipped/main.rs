@@ -26,6 +26,8 @@ mod examples;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod incidents;
+#[cfg(test)]
 mod known_names;
 #[cfg(test)]
 mod mutants;
