@@ -31,7 +31,7 @@ struct Reach {
 
 /// By scale: windows of two minutes and more, four, eight…, up to five hours.
 const REACHES: [Reach; 8] = [
-    Reach { horizon: 50.0, errors: 6.5, cells: 3 },
+    Reach { horizon: 50.0, errors: 6.5, cells: 4 },
     Reach { horizon: 64.0, errors: 5.0, cells: 2 },
     Reach { horizon: 70.0, errors: 5.5, cells: 2 },
     Reach { horizon: 90.0, errors: 7.0, cells: 2 },

@@ -21,21 +21,8 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
         "GpuTemperatureNearSlowdown (warning): 0 → 1, place 2",
         "a GPU of 85 °C with a limit between 0 and 1 °C fires by the other half of the `or`",
     ),
-    ("HostDiskFillingUp (warning): < → <=, place 2", NEVER_EXACT),
-    ("HostDiskFillingUp (warning): > → >=", NEVER_EXACT),
-    ("HostDiskFillingUp (critical): < → <=, place 2", NEVER_EXACT),
-    ("HostDiskFillingUp (critical): > → >=", NEVER_EXACT),
-    (
-        "HostDiskFillingFast (critical): < → <=, place 2",
-        "exactly 0 only on a disk that has been full for ten minutes, and there the last two minutes are not below 0",
-    ),
-    ("GpuMemoryForecast (warning): > → >=", NEVER_EXACT),
-    ("GpuMemoryForecast (warning): > → >=, place 3", NEVER_EXACT),
-    ("GpuMemoryForecast (warning): > → >=, place 4", NEVER_EXACT),
 ];
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
-const NEVER_EXACT: &str =
-    "a forecast, and the share that a line explains, are rounded: none is exactly the limit";
 
 /// A rule with one change.
 #[derive(Clone, Debug)]

@@ -115,7 +115,7 @@ const EXPLAINED: [[&str; 3]; 16] = [
     [
         "alertname=HostDiskFillingFast node=j mountpoint=/full severity=critical scope=host",
         "alertname=HostDiskAlmostFull node=j mountpoint=/full severity=critical scope=host",
-        "alertname=HostDiskFillingUp node=j mountpoint=/low severity=critical scope=host",
+        "alertname=HostDiskFillingUp node=j mountpoint=/low severity=warning scope=host",
     ],
     [
         "alertname=GpuMemoryHeadroomLow node=k gpu=0 severity=critical scope=gpu",
