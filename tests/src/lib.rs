@@ -17,6 +17,7 @@ pub mod process;
 pub mod programs;
 pub mod promql;
 pub mod remote_write;
+pub mod replay;
 pub mod stop;
 pub mod terminal;
 pub mod time_lapse;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Which package of this workspace may use which: both services serve through `http-serve`, YAML is read
 /// through `settings-document`, and nothing links the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
-const EDGES: [(&str, &str, Option<&str>); 10] = [
+const EDGES: [(&str, &str, Option<&str>); 11] = [
     ("alert-relay", "http-serve", None),
     ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
@@ -20,6 +20,7 @@ const EDGES: [(&str, &str, Option<&str>); 10] = [
     ("alert-relay", "test-peers", Some("dev")),
     ("http-serve", "test-peers", Some("dev")),
     ("e2e", "test-peers", None),
+    ("e2e", "time-to-full", None),
 ];
 
 /// Names that say nothing about what is inside.

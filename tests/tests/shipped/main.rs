@@ -36,6 +36,8 @@ mod preflight;
 #[cfg(test)]
 mod promql;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod runbooks;
