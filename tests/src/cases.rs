@@ -93,7 +93,7 @@ impl Case {
     }
 
     /// Whether an alert of this name is in it.
-    pub fn mentions(&self, alert: &str) -> bool {
+    fn mentions(&self, alert: &str) -> bool {
         self.text.split(|symbol: char| !symbol.is_ascii_alphanumeric()).any(|word| word == alert)
     }
 

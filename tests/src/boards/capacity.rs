@@ -33,7 +33,7 @@ pub(crate) fn board() -> Board {
             Section::of(words("推理服务", "Inference service"), service::panels()),
             Section::of(words("还能撑多久", "How long it lasts"), vec![full_in()]),
             Section::of(words("主机", "Host"), vec![cpu(), host_memory(), disks()]),
-            Section::of(words("变化最大", "What changed most"), vec![movers()]),
+            Section::of(words("变化最大", "What changed most"), vec![alike(), movers()]),
         ],
     }
 }
@@ -259,6 +259,49 @@ fn disks() -> Panel {
     .up_to(1)
 }
 
+/// What the recordings compare: a holiday says nothing about a Monday.
+fn alike() -> Panel {
+    let note = Note {
+        zh: [
+            "比值接近 1。和上周同一小时比；上周那天是假日而今天不是（或相反）时，和前两周比。",
+            "负载相同而延迟或能耗翻倍：变慢了；请求减半：上游或中断。空白：没有可比的一周。",
+            "点击节点；对照推理服务的延迟和 GPU 的降频。",
+        ],
+        en: [
+            "Ratios near 1: this hour against the same one last week, or the week before where last week's day was a holiday and this is none (or the reverse).",
+            "Latency or energy twice as high for the same load: it became slower. Half the requests: upstream, or it was down. Empty: no week to compare with.",
+            "Click the node; see latency on the inference board, and throttling.",
+        ],
+    };
+    let by = "measure, node, gpu, model_name";
+    let ratio = words("比值", "Ratio");
+    let table = Table::new(Rows::Labels)
+        .label("measure", words("指标", "Measure"))
+        .label("node", NODE)
+        .link(link::node_of_row())
+        .label("gpu", GPU)
+        .label("model_name", words("模型", "Model"))
+        .value(
+            words("这一小时", "This hour"),
+            Unit::Short,
+            &format!("max by ({by}) (week:value:avg1h{{@node}})"),
+        )
+        .value(
+            words("相似的一周前", "A week that was alike"),
+            Unit::Short,
+            &format!("max by ({by}) (week:value_before:avg1h{{@node}})"),
+        )
+        .value(
+            words("差", "Difference"),
+            Unit::Short,
+            &format!("max by ({by}) (week:value:difference{{@node}})"),
+        )
+        .value(ratio, Unit::Short, &format!("max by ({by}) (week:value:ratio{{@node}})"))
+        .largest_first(ratio);
+    Panel::table(words("这一小时与相似的一周", "This hour against a week that was alike"), table, note)
+        .size(WHOLE, 10)
+}
+
 fn full_in() -> Panel {
     let note = Note {
         zh: [
@@ -277,6 +320,7 @@ fn full_in() -> Panel {
         .ask("gpu_memory_time_to_full_seconds{@gpu}", "{{node}} GPU {{gpu}} 显存 memory")
         .ask("node_filesystem_time_to_full_seconds{@node}", "{{node}} {{mountpoint}} 磁盘 disk")
         .ask("node_memory_time_to_full_seconds{@node}", "{{node}} 内存 host memory")
+        .limit(Limit::critical("GpuMemoryForecast", "gpu_memory_time_to_full_seconds"))
         .link(link::node())
 }
 

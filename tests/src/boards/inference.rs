@@ -2,6 +2,7 @@
 
 use super::board::{self, Board, Section};
 use super::colour::{Colour, Meaning, meaning};
+use super::limit::Limit;
 use super::link;
 use super::meanings::NODE;
 use super::panel::Panel;
@@ -99,18 +100,19 @@ fn at_work() -> Panel {
 fn failing() -> Panel {
     let note = Note {
         zh: [
-            "接近 0。流式回答中途的错误仍算 200，看“失败，按种类”。",
-            "大于 1%：马上检查。",
+            "低于虚线的值（告警阈值）。按种类看下方。",
+            "高于告警阈值变色：马上检查。",
             "看引擎日志；看显存和重启。",
         ],
         en: [
-            "Near 0. An error inside a stream still counts as 200: see failures by kind.",
-            "Above 1 %: look at once.",
+            "Below the alert's threshold; each kind is below.",
+            "It changes colour where the alert fires: look at once.",
             "Read the engine's log; see memory and restarts.",
         ],
     };
-    Panel::stat(words("HTTP 5xx 占比", "HTTP 5xx of requests"), Unit::Ratio, note)
-        .ask("sum(inference:errors:rate5m{@node}) / (sum(inference:requests:rate5m{@node}) > 0)", "")
+    Panel::stat(words("失败占比（最多的一种）", "Failures (the worst kind)"), Unit::Ratio, note)
+        .ask("max(inference:failures:ratio_rate5m{kind!=\"abort\",@node})", "")
+        .limit(Limit::warning("InferenceFailureRateHigh", "inference:failures:ratio_rate5m"))
         .nothing(words("没有请求", "no requests"))
 }
 
@@ -128,7 +130,7 @@ fn first_token() -> Panel {
         ],
     };
     Panel::stat(words("首字 p95", "First token p95"), Unit::Seconds, note)
-        .ask("histogram_quantile(0.95, sum by (le) (inference:ttft_seconds_bucket:rate5m{@model}))", "")
+        .ask("max(inference:ttft_seconds:p95{@model})", "")
         .nothing(NO_ENGINE)
 }
 

@@ -114,9 +114,7 @@ pub fn of_all(
             continue;
         }
         let evaluation = Evaluation::of(case, rules, folder)?;
-        waiting.retain(|alert| {
-            !case.mentions(&alert.name) || evaluation.clearest(&alert.name, &alert.severity).is_none()
-        });
+        waiting.retain(|alert| evaluation.clearest(&alert.name, &alert.severity).is_none());
         evaluations.push(evaluation);
     }
     Ok(evaluations)

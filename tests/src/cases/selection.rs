@@ -83,18 +83,14 @@ pub struct Moment {
     pub alerts: Vec<(usize, Labels)>,
 }
 
-/// The first case that is about an alert and fires it, for each, few moments for all; and the alerts that have none. Which cases are about an
-/// alert, `is_about` says: one that fires it by chance may not have been evaluated.
-pub fn choose(
-    alerts: &[Alert],
-    evaluations: &[Evaluation],
-    is_about: impl Fn(usize, &str) -> bool,
-) -> (Vec<Moment>, Vec<usize>) {
+/// The first case in which each alert fires, few moments for all; and the alerts that fire in none.
+pub fn choose(alerts: &[Alert], evaluations: &[Evaluation]) -> (Vec<Moment>, Vec<usize>) {
     let mut by_case: BTreeMap<usize, Vec<(i64, usize, Labels)>> = BTreeMap::new();
     let mut never = Vec::new();
     for (at, alert) in alerts.iter().enumerate() {
-        let mut about = evaluations.iter().enumerate().filter(|(case, _)| is_about(*case, &alert.name));
-        match about.find_map(|(case, found)| Some((case, found.clearest(&alert.name, &alert.severity)?))) {
+        let mut found =
+            evaluations.iter().map(|found| found.clearest(&alert.name, &alert.severity)).enumerate();
+        match found.find_map(|(case, clearest)| Some((case, clearest?))) {
             Some((case, (step, labels))) => by_case.entry(case).or_default().push((step, at, labels)),
             None => never.push(at),
         }
@@ -147,7 +143,7 @@ mod tests {
     fn each_alert_has_its_first_case_and_moments_are_shared() {
         let alerts = ["A", "B", "C", "D"].map(|name| alert(name, name == "B"));
         let evaluations = [evaluation(&[&[], &["A", "B"], &["A", "B", "C"]]), evaluation(&[&["C", "B"]])];
-        let (moments, never) = choose(&alerts, &evaluations, |_, _| true);
+        let (moments, never) = choose(&alerts, &evaluations);
         let found: Vec<_> = moments
             .iter()
             .map(|moment| {

@@ -17,9 +17,10 @@ use crate::dashboards::queries::{self, Question};
 use crate::{dashboards, files, known_names, promql, rules};
 
 /// Not there until an operator provides it (a calendar with the time it was written, thresholds of single GPUs), or until weeks have passed.
-const FROM_OUTSIDE: [&str; 6] = [
-    "week:value:avg1h",
+const FROM_OUTSIDE: [&str; 7] = [
     "week:value_before:avg1h",
+    "week:value:difference",
+    "week:value:ratio",
     "gpumon_calendar_workday",
     "gpumon:calendar_fresh:bool",
     "gpumon_gpu_memory_threshold_override_ratio",
@@ -50,6 +51,7 @@ const ONLY_IN_TROUBLE: [&str; 12] = [
 /// Cards with NVLink and one with fans, and an engine's process on one of them, whose owner the exporter finds in `/proc`.
 const HEALTHY: &str = "
 description: Cards of two kinds, an engine on one.
+driver: { version: \"595.10\", cuda: 13020 }
 gpus:
   - count: 2
     model: h100-sxm
@@ -66,18 +68,21 @@ processes:
 const NOT_HERE: [&str; 2] = ["up{job=\"inference\"}", "gpu_unrepairable_memory"];
 
 /// Questions of dashboards that this machine or these minutes have no answer to: what they contain, and why.
-const UNANSWERED: [(&str, &str); 7] = [
+const UNANSWERED: [(&str, &str); 10] = [
     ("ALERTS", "nothing fires on a healthy machine"),
     ("gpu_xid_", "no GPU has had an error"),
     ("max_over_time(gpu_throttle_active", "nothing holds the clocks of a healthy card down"),
     ("gpu_engine_canary_", "an engine at work is never sent a canary"),
     ("_time_to_full_seconds", "nothing rises steadily"),
+    ("week:value_before:", "no week lies behind these minutes"),
+    ("week:value:difference", "no week lies behind these minutes"),
+    ("week:value:ratio", "no week lies behind these minutes"),
     ("offset 1w", "no week lies behind these minutes"),
     ("changes(node_boot_time_seconds", "the machine has not been rebooted meanwhile"),
 ];
 
 /// True once everything has been scraped often enough and judged.
-const STANDING: [&str; 14] = [
+const STANDING: [&str; 16] = [
     "count(up == 1) == 6",
     "count(gpu:memory_threshold:ratio) > 0",
     "count(gpu:memory_used:ratio) > 0",
@@ -88,6 +93,8 @@ const STANDING: [&str; 14] = [
     "min(count_over_time(up[1m])) > 10",
     "count(gpu_engine_state) > 0",
     "count(gpu_engine_page_progress_age_seconds) > 0",
+    "count(inference:itl_threshold:seconds) > 0",
+    "count(week:value:avg1h{measure=\"joules_per_1000_tokens\"}) > 0",
     "count(inference:itl_seconds_bucket:rate5m) > 0",
     "count(inference:mm_cache_hit:ratio_rate30m) > 0",
     "count(inference:queue_seconds:avg5m) > 0",

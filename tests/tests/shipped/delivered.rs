@@ -70,8 +70,7 @@ async fn every_alert_fires_is_delivered_and_is_resolved() {
     rows.retain(|whose, _| alerts.iter().any(|alert| *whose == key(alert)));
     alerts.retain(|alert| !rows.contains_key(&key(alert)));
     let evaluations = evaluation::of_all(&cases, &alerts, &rules, &folder).unwrap();
-    let (moments, never) =
-        selection::choose(&alerts, &evaluations, |case, alert| cases[case].mentions(alert));
+    let (moments, never) = selection::choose(&alerts, &evaluations);
     let data = tempfile::tempdir().unwrap();
     let stage = Stage::start(data.path(), 150).await.unwrap();
     let turn = Semaphore::new(AT_ONCE);
@@ -140,7 +139,7 @@ fn compare(expected: &str) {
         std::fs::write(path(TABLE), expected).unwrap();
         return;
     }
-    assert_eq!(written, expected, "remove {TABLE} and run with INSTA_UPDATE=always");
+    assert_eq!(written, expected, "run with INSTA_UPDATE=always");
 }
 
 /// The table is about the alerts that are there, at once and without playing them.

@@ -98,8 +98,8 @@ fn first_token() -> Panel {
     weekly(
         words("首字 p95", "First token p95"),
         Unit::Seconds,
-        "histogram_quantile(0.95, sum by (node, le) (inference:ttft_seconds_bucket:rate5m{@node}))",
-        "histogram_quantile(0.95, sum by (node, le) (inference:ttft_seconds_bucket:rate5m{@node} offset 1w))",
+        "max by (node) (inference:ttft_seconds:p95{@node})",
+        "max by (node) (inference:ttft_seconds:p95{@node} offset 1w)",
         note,
     )
 }
@@ -116,8 +116,8 @@ fn cost() -> Panel {
     weekly(
         words("每千输出 token 的能耗", "Energy of 1,000 output tokens"),
         Unit::Joules,
-        "1000 * sum by (node) (gpu_power_watts{@node}) / (sum by (node) (inference:generation_tokens:rate5m{@node}) > 0)",
-        "1000 * sum by (node) (gpu_power_watts{@node} offset 1w) / (sum by (node) (inference:generation_tokens:rate5m{@node} offset 1w) > 0)",
+        "max by (node) (inference:joules_per_1000_tokens{@node})",
+        "max by (node) (inference:joules_per_1000_tokens{@node} offset 1w)",
         note,
     )
 }

@@ -1,5 +1,7 @@
 //! How long people wait, and for what.
 
+use crate::boards::colour::Colour;
+use crate::boards::limit::Limit;
 use crate::boards::panel::Panel;
 use crate::boards::query::{Query, ask};
 use crate::boards::unit::Unit;
@@ -12,17 +14,19 @@ pub(super) fn panels() -> Vec<Panel> {
     vec![first_token(), between_tokens(), whole(), before_the_first_token()]
 }
 
-/// Three quantiles now, and the middle one a week ago.
-fn quantiles(buckets: &str) -> Vec<Query> {
-    let at = |quantile: &str, offset: &str| {
-        format!("histogram_quantile({quantile}, sum by (node, model_name, le) ({buckets}{{@model}}{offset}))")
+/// Three percentiles now, the larger one a week ago, and where the alert fires at this hour.
+fn percentiles(measure: &str) -> Vec<Query> {
+    let at = |percentile: &str, offset: &str| {
+        format!("inference:{measure}_seconds:{percentile}{{@model}}{offset}")
     };
     let name = |what: &str| format!("{LEGEND} {what}");
     vec![
-        ask(&at("0.5", ""), &name("p50")),
-        ask(&at("0.95", ""), &name("p95")),
-        ask(&at("0.99", ""), &name("p99")),
-        ask(&at("0.95", " offset 1w"), &name("p95 上周此时 a week ago")).past(),
+        ask(&at("p50", ""), &name("p50")),
+        ask(&at("p95", ""), &name("p95")),
+        ask(&at("p99", ""), &name("p99")),
+        ask(&at("p95", " offset 1w"), &name("p95 上周此时 a week ago")).past(),
+        ask(&format!("max(inference:{measure}_threshold:seconds{{@model}})"), "阈值 threshold")
+            .limit(Colour::Warning),
     ]
 }
 
@@ -41,7 +45,7 @@ fn first_token() -> Panel {
     };
     Panel::series(words("首字延迟 (TTFT)", "Time to first token"), Unit::Seconds, note)
         .size(12, 8)
-        .queries(quantiles("inference:ttft_seconds_bucket:rate5m"))
+        .queries(percentiles("ttft"))
 }
 
 fn between_tokens() -> Panel {
@@ -59,7 +63,7 @@ fn between_tokens() -> Panel {
     };
     Panel::series(words("字间延迟 (ITL)", "Time between tokens"), Unit::Seconds, note)
         .size(12, 8)
-        .queries(quantiles("inference:itl_seconds_bucket:rate5m"))
+        .queries(percentiles("itl"))
 }
 
 fn whole() -> Panel {
@@ -73,7 +77,7 @@ fn whole() -> Panel {
     };
     Panel::series(words("整个请求 (E2E)", "Whole request"), Unit::Seconds, note)
         .size(12, 8)
-        .queries(quantiles("inference:e2e_seconds_bucket:rate5m"))
+        .queries(percentiles("e2e"))
 }
 
 fn before_the_first_token() -> Panel {
@@ -97,4 +101,5 @@ fn before_the_first_token() -> Panel {
     .size(12, 8)
     .ask("inference:queue_seconds:avg5m{@model}", &format!("{LEGEND} 排队 queue"))
     .ask("inference:frontend_seconds:avg5m{@model}", &format!("{LEGEND} 前端（估计）front end (estimate)"))
+    .limit(Limit::warning("InferenceFrontendSlow", "inference:frontend_seconds:avg5m"))
 }

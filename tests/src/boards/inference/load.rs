@@ -1,5 +1,6 @@
 //! What is asked of the engines, what waits, and what they hold.
 
+use crate::boards::limit::Limit;
 use crate::boards::panel::Panel;
 use crate::boards::query::ask;
 use crate::boards::unit::Unit;
@@ -8,7 +9,7 @@ use crate::boards::words::{Note, words};
 const LEGEND: &str = "{{node}} {{model_name}}";
 
 pub(super) fn panels() -> Vec<Panel> {
-    vec![requests(), queues(), tokens(), cache(), preemptions(), images()]
+    vec![requests(), failures(), queues(), tokens(), cache(), preemptions(), images()]
 }
 
 fn requests() -> Panel {
@@ -28,6 +29,24 @@ fn requests() -> Panel {
         .ask("inference:requests:rate5m{@node}", "{{node}} 请求 requests")
         .ask("inference:errors:rate5m{@node}", "{{node}} 5xx")
         .query(ask("inference:requests:rate5m{@node} offset 1w", "{{node}} 上周此时 a week ago").past())
+}
+
+fn failures() -> Panel {
+    let note = Note {
+        zh: [
+            "都在虚线以下。abort 是客户端自己断开，不算失败。",
+            "http_5xx：回答错误；error：流式回答中途出错（仍算 200）；refused：引擎拒绝接收。高于虚线 5 分钟告警。",
+            "看引擎日志和显存；refused 多：限流或增加副本。",
+        ],
+        en: [
+            "All below the dashed line. Aborts are clients that went away: no failure.",
+            "http_5xx: answered with an error. error: broken off inside a stream, which counts as 200. refused: not taken in. Above the line for five minutes alerts.",
+            "Read the engine's log, see its memory; many refused: shed load or add replicas.",
+        ],
+    };
+    Panel::series(words("失败，按种类", "Failures, by kind"), Unit::Ratio, note)
+        .ask("inference:failures:ratio_rate5m{@node}", "{{node}} {{kind}}")
+        .limit(Limit::warning("InferenceFailureRateHigh", "inference:failures:ratio_rate5m"))
 }
 
 fn queues() -> Panel {
@@ -83,6 +102,7 @@ fn cache() -> Panel {
     };
     Panel::series(words("KV 缓存使用率", "KV cache used"), Unit::Ratio, note)
         .ask("inference:kv_cache_usage:ratio{@model}", LEGEND)
+        .limit(Limit::warning("InferenceKvCacheFull", "inference:kv_cache_usage:ratio"))
         .up_to(1)
 }
 
@@ -97,6 +117,7 @@ fn preemptions() -> Panel {
     };
     Panel::series(words("抢占", "Preemptions"), Unit::PerSecond, note)
         .ask("inference:preemptions:rate5m{@model}", LEGEND)
+        .limit(Limit::warning("InferencePreemptions", "inference:preemptions:rate5m"))
 }
 
 fn images() -> Panel {

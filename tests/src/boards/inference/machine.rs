@@ -63,6 +63,8 @@ fn full_in() -> Panel {
     };
     Panel::series(words("显存多久后用满", "GPU memory full in"), Unit::Seconds, note)
         .ask("gpu_memory_time_to_full_seconds{@node}", "{{node}} GPU {{gpu}}")
+        .limit(Limit::warning("GpuMemoryForecast", "gpu_memory_time_to_full_seconds"))
+        .limit(Limit::critical("GpuMemoryForecast", "gpu_memory_time_to_full_seconds"))
         .link(link::gpu())
 }
 
@@ -116,9 +118,6 @@ fn energy() -> Panel {
         ],
     };
     Panel::series(words("每千输出 token 的能耗", "Energy of 1,000 output tokens"), Unit::Joules, note)
-        .ask(
-            "1000 * sum by (node) (gpu_power_watts{@node}) / (sum by (node) (inference:generation_tokens:rate5m{@node}) > 0)",
-            "{{node}}",
-        )
+        .ask("inference:joules_per_1000_tokens{@node}", "{{node}}")
         .link(link::node())
 }

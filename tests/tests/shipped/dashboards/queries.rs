@@ -15,7 +15,7 @@ const WINDOWS: [&str; 2] = ["$__rate_interval]", "$__range]"];
 /// Windows that are what the panel is about; its title says so.
 const FIXED_WINDOWS: [(&str, &str); 1] = [("node_vmstat_oom_kill", "1h]")];
 /// Series of one machine: a query of them has to follow the variable.
-const OF_A_NODE: [&str; 5] = ["gpu_", "gpu:", "node_", "node:", "inference:"];
+const OF_A_NODE: [&str; 6] = ["gpu_", "gpu:", "node_", "node:", "inference:", "week:"];
 
 /// A question of a board as Prometheus would get it.
 #[derive(Debug)]
