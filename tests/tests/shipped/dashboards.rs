@@ -180,11 +180,12 @@ fn a_limit_is_an_alerts() {
             let steps = list(&panel["fieldConfig"]["defaults"]["thresholds"], "steps");
             for step in steps.iter().filter_map(|step| step["value"].as_f64()) {
                 let is_one = (step - 1.0).abs() < f64::EPSILON;
-                // Bytes are written as `512 * 1024 ^ 2`.
+                // Bytes are written as `512 * 1024 ^ 2`, hours as `4 * 3600`.
                 let written = [
                     format!("{step}"),
                     format!("{step:.2}"),
                     format!("{} * 1024 ^", step / 1024_f64.powi(2)),
+                    format!("{} * 3600", step / 3600.0),
                 ];
                 let is_alerts =
                     related().any(|alert| written.iter().any(|number| alert.contains(number.as_str())));
