@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// One way in which engines fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// No step ends any more: what runs stands still, and so do the numbers, while the page answers.
+    /// No step ends any more: what runs stands still, and so do the numbers, while the page answers. Begins when something runs.
     Hang,
     /// The same, begun at a moment when nothing ran: the page says that nothing runs.
     HangIdle,

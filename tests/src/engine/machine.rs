@@ -48,6 +48,13 @@ struct Life {
     tally: Tally,
 }
 
+impl Life {
+    /// Whether this is a moment for such a hang to begin at: its page will say what it said last.
+    fn is_like(&self, hang: Kind) -> bool {
+        if hang == Kind::HangIdle { self.scheduler.in_flight() == 0 } else { self.tally.gauges.running > 0.0 }
+    }
+}
+
 /// A simulated engine.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -57,8 +64,8 @@ pub struct Machine {
     faults: Vec<Planned>,
     life: Option<Life>,
     lives: u64,
-    /// It hung at a moment when it was empty.
-    is_hung_idle: bool,
+    /// It hangs, since a moment that is like its fault: when requests ran, or when none was there.
+    is_hung: bool,
     clients: u64,
     events: Vec<(u64, Event)>,
     said: Vec<String>,
@@ -76,7 +83,7 @@ impl Machine {
             faults,
             life: None,
             lives: 0,
-            is_hung_idle: false,
+            is_hung: false,
             clients: 0,
             events: Vec::new(),
             said: Vec::new(),
@@ -103,7 +110,7 @@ impl Machine {
     fn next_turn(&self) -> Option<Duration> {
         let edges = self.faults.iter().flat_map(|Planned { fault, .. }| [Some(fault.at), fault.until]);
         let next = edges.flatten().filter(|edge| *edge > self.now).min();
-        let looks = self.holding(Kind::HangIdle).is_some() && !self.is_hung_idle;
+        let looks = self.hang().is_some() && !self.is_hung;
         if looks { Some(next.unwrap_or(Duration::MAX).min(self.now + LOOK)) } else { next }
     }
 
@@ -130,8 +137,9 @@ impl Machine {
             }
             !is_over
         });
-        self.is_hung_idle = self.holding(Kind::HangIdle).is_some()
-            && (self.is_hung_idle || self.life.as_ref().is_some_and(|life| life.scheduler.in_flight() == 0));
+        self.is_hung = self.hang().is_some_and(|hang| {
+            self.is_hung || self.life.as_ref().is_some_and(|life| life.is_like(hang.kind))
+        });
         self.live_or_die();
     }
 
@@ -161,12 +169,17 @@ impl Machine {
         self.faults.iter().map(|planned| &planned.fault).find(holds)
     }
 
+    /// The hang that holds now.
+    fn hang(&self) -> Option<&Fault> {
+        self.holding(Kind::Hang).or_else(|| self.holding(Kind::HangIdle))
+    }
+
     fn conditions(&self) -> Conditions {
         let strength = |kind, usual| self.holding(kind).map_or(usual, |fault| fault.strength);
-        let empties = self.holding(Kind::HangIdle).is_some() && !self.is_hung_idle;
+        let empties = self.holding(Kind::HangIdle).is_some() && !self.is_hung;
         let nobody = empties || self.holding(Kind::Aborts).is_some();
         Conditions {
-            hung: self.is_hung_idle || self.holding(Kind::Hang).is_some(),
+            hung: self.is_hung,
             arrivals: if nobody { 0.0 } else { strength(Kind::Flood, 1.0) },
             step: strength(Kind::SlowDecode, 1.0),
             front_end: strength(Kind::SlowFrontEnd, 1.0),
