@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::host::testing::values;
 
-    fn mount(point: &str, read_only: bool) -> Mount {
+    pub(super) fn mount(point: &str, read_only: bool) -> Mount {
         Mount {
             id: 2,
             parent: 1,

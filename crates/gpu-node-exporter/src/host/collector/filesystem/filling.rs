@@ -60,21 +60,9 @@ fn level(size: &Size) -> Option<Level> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::tests::mount;
     use super::*;
     use crate::host::testing::values;
-
-    fn mount(point: &str, read_only: bool) -> Mount {
-        Mount {
-            id: 2,
-            parent: 1,
-            device: "/dev/sda1".to_owned(),
-            point: point.to_owned(),
-            fs_type: "ext4".to_owned(),
-            major: "8".to_owned(),
-            minor: "1".to_owned(),
-            read_only,
-        }
-    }
 
     #[test]
     fn what_is_written_to_is_full_in_time_and_what_is_read_only_or_flat_never() {
