@@ -3,10 +3,11 @@
 //! Its links begin from `runbooks` in `prometheus.yml`, and Prometheus serves the folder. When the page differs, run the test with
 //! `INSTA_UPDATE=always`, as for snapshots, and review the change like code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd, html};
 
+use crate::dashboards;
 use crate::files::{path, text, yaml};
 use crate::rules::alerts;
 
@@ -21,6 +22,10 @@ struct Text {
     suffix: &'static str,
     other_suffix: &'static str,
     other: &'static str,
+    /// What the board's name stands behind.
+    board: &'static str,
+    /// Which half of a board's title is this language's: `中文 / English`.
+    half: usize,
 }
 
 const TEXTS: [Text; 2] = [
@@ -31,6 +36,8 @@ const TEXTS: [Text; 2] = [
         suffix: "",
         other_suffix: "-en",
         other: "English",
+        board: "看板",
+        half: 0,
     },
     Text {
         file: "rules/README.md",
@@ -39,6 +46,8 @@ const TEXTS: [Text; 2] = [
         suffix: "-en",
         other_suffix: "",
         other: "中文",
+        board: "Board",
+        half: 1,
     },
 ];
 
@@ -68,20 +77,62 @@ fn to_html(markdown: &str) -> String {
     written
 }
 
+/// The path and the title of the board that each alert's message links to. The page itself does not know where Grafana is.
+fn boards() -> BTreeMap<String, (String, String)> {
+    let titles: BTreeMap<_, _> = dashboards::all()
+        .into_iter()
+        .map(|(_, board)| {
+            (board["uid"].as_str().unwrap().to_owned(), board["title"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let of = |(_, name, rule): (_, String, serde_json::Value)| {
+        let link = rule["annotations"]["dashboard_url"].as_str().unwrap_or_default();
+        let (_, path) = link.split_once("/d/").unwrap_or_else(|| panic!("{name} leads to no board"));
+        let uid = path.split(['?', '{']).next().unwrap_or_default();
+        (name, (format!("/d/{uid}"), titles[uid].clone()))
+    };
+    alerts().into_iter().map(of).collect()
+}
+
 fn page() -> String {
     let head = include_str!("runbooks_head.html");
-    let languages: String = TEXTS.iter().map(language).collect();
+    let boards = boards();
+    let languages: String = TEXTS.iter().map(|language| language.page(&boards)).collect();
     format!("{head}{languages}</html>\n")
 }
 
-fn language(Text { file, lang, title, suffix, other_suffix, other }: &Text) -> String {
-    let text = text(file);
-    let sections = sections(&text).into_iter().fold(String::new(), |written, (name, body)| {
-        let (id, body) = (name.to_lowercase(), to_html(body));
-        let heading = format!("<h2>{name} <a href=\"#{id}{other_suffix}\">{other}</a></h2>");
-        written + &format!("<section id=\"{id}{suffix}\">\n{heading}\n{body}</section>\n")
-    });
-    format!("<main lang=\"{lang}\">\n<h1>{title}</h1>\n{sections}</main>\n")
+impl Text {
+    fn page(&self, boards: &BTreeMap<String, (String, String)>) -> String {
+        let Self { file, lang, title, suffix, other_suffix, other, board, half } = self;
+        let text = text(file);
+        let sections = sections(&text).into_iter().fold(String::new(), |written, (name, body)| {
+            let (id, body) = (name.to_lowercase(), to_html(body));
+            let heading = format!("<h2>{name} <a href=\"#{id}{other_suffix}\">{other}</a></h2>");
+            let (path, titles) = &boards[name];
+            let title = titles.split(" / ").nth(*half).unwrap_or(titles);
+            let board = format!("<p>{board}: {title} <code>{path}</code></p>");
+            written + &format!("<section id=\"{id}{suffix}\">\n{heading}\n{body}{board}\n</section>\n")
+        });
+        format!("<main lang=\"{lang}\">\n<h1>{title}</h1>\n{sections}</main>\n")
+    }
+}
+
+/// The numbered steps of a section, and the lines of its commands.
+fn steps_and_commands(section: &str) -> (usize, usize) {
+    let (mut steps, mut commands, mut is_numbered, mut is_shell) = (0, 0, false, false);
+    for event in Parser::new(section) {
+        match event {
+            Event::Start(Tag::List(number)) => is_numbered = number == Some(1),
+            Event::Start(Tag::Item) if is_numbered => steps += 1,
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => is_shell = &*language == "sh",
+            Event::End(TagEnd::CodeBlock) => is_shell = false,
+            Event::Text(text) if is_shell => {
+                commands += text.lines().filter(|line| !line.trim().is_empty()).count();
+            }
+            _ => {}
+        }
+    }
+    (steps, commands)
 }
 
 #[test]
@@ -123,5 +174,23 @@ fn both_texts_are_about_the_same_alerts() {
     assert_eq!(names(&english).iter().collect::<BTreeSet<_>>().len(), names(&english).len());
     for (name, body) in sections(&chinese) {
         assert!(body.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)), "{name}");
+    }
+}
+
+#[test]
+fn each_alert_has_its_first_three_steps_and_commands_to_copy() {
+    assert_eq!(steps_and_commands("Text `a`.\n\n1. a\n2. b\n\n```sh\nx\n\ny\n```\n\n- no step\n"), (2, 2));
+    assert_eq!(steps_and_commands("Text.\n\n```\nno shell\n```"), (0, 0));
+    let [chinese, english] = TEXTS.map(|part| text(part.file));
+    for (language, text) in [("zh-CN", &chinese), ("en", &english)] {
+        for (name, body) in sections(text) {
+            let (steps, commands) = steps_and_commands(body);
+            assert!(steps == 3 && commands >= 1, "{name} ({language}): {steps} steps, {commands} commands");
+        }
+    }
+    // What is copied is the same, whoever reads it.
+    let commands = |body: &str| body.split_once("```sh").map(|(_, code)| code.to_owned());
+    for ((name, chinese), (_, english)) in sections(&chinese).into_iter().zip(sections(&english)) {
+        assert_eq!(commands(chinese), commands(english), "{name}");
     }
 }
