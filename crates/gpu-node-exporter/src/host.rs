@@ -35,6 +35,7 @@ mod collector {
     pub(super) mod time;
     pub(super) mod uname;
     pub(super) mod vmstat;
+    pub(super) mod watchdog;
 }
 
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::time::ENTRY,
     &collector::uname::ENTRY,
     &collector::vmstat::ENTRY,
+    &collector::watchdog::ENTRY,
 ];
 
 /// The host's side as the flags ask for it.

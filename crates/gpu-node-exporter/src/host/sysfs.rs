@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::excerpt::excerpt;
@@ -29,11 +30,12 @@ impl<D> Devices<D> {
     }
 
     /// The devices that are there now, by name. `open` is asked once for each new device, with its directory and its
-    /// name as a label shows it; `None` leaves it out until it is gone.
+    /// name as a label shows it; `None` leaves it out until it is gone. The error says whether the directory is absent,
+    /// which is how the kernel says that a machine has no such device.
     pub(crate) fn find(
         &mut self,
         open: impl Fn(&Path, &str) -> Option<D>,
-    ) -> Result<impl Iterator<Item = &mut D>, Fault> {
+    ) -> Result<impl Iterator<Item = &mut D>, ReadError> {
         let unreadable = |error| ReadError::new(&self.directory, error);
         let mut names = BTreeSet::new();
         for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
@@ -106,12 +108,47 @@ impl Attribute {
     }
 
     /// Adds one device's sample, converted to base units.
-    pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: i64) {
+    pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: i128) {
         match (self.scale, u64::try_from(value)) {
             (Some(scale), _) => family.push(labels.clone(), value as f64 * scale),
             (None, Ok(whole)) => family.push(labels.clone(), whole),
             (None, Err(_)) => family.push(labels.clone(), value as f64),
         }
+    }
+}
+
+/// The empty families of a table, in its order.
+pub(crate) fn families(table: &[Attribute]) -> Vec<Family> {
+    table.iter().map(Attribute::family).collect()
+}
+
+/// The files of one device for a table of attributes.
+pub(crate) struct AttributeFiles {
+    table: &'static [Attribute],
+    /// In the order of the table.
+    files: Vec<KeptFile>,
+    labels: Labels,
+}
+
+impl AttributeFiles {
+    /// `labels` are those of every sample of the device. Nothing is opened yet.
+    pub(crate) fn new(table: &'static [Attribute], directory: &Path, labels: Labels) -> Self {
+        let file = |attribute: &Attribute| KeptFile::attribute(directory.join(attribute.file));
+        Self { table, files: table.iter().map(file).collect(), labels }
+    }
+
+    /// Adds the device's samples to the table's families. What the device does not have is left out; each file that
+    /// cannot be read, or holds something else than a number, is a fault and costs no other.
+    pub(crate) fn read(&mut self, buffer: &mut Buffer, families: &mut [Family]) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for ((file, attribute), family) in self.files.iter_mut().zip(self.table).zip(families) {
+            match number(file, buffer) {
+                Ok(Some(value)) => attribute.push(family, &self.labels, value),
+                Ok(None) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        faults
     }
 }
 
@@ -124,8 +161,8 @@ pub(crate) fn text(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<St
     }
 }
 
-/// The number of an attribute; `None` where the device has no answer.
-pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i64>, Fault> {
+/// The number of an attribute, which is exact over all the kernel's types; `None` where the device has no answer.
+pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i128>, Fault> {
     match file.read(buffer) {
         Ok(text) => parse_number(text.trim()).map(Some).map_err(|wrong| file.fault(&wrong)),
         Err(error) if error.is_no_answer() => Ok(None),
@@ -133,13 +170,17 @@ pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<
     }
 }
 
+/// The numbers that an attribute can be: those of the kernel's signed and unsigned types of 64 bits.
+const NUMBERS: RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
+
 /// Decimal, or hexadecimal after `0x`.
-fn parse_number(text: &str) -> Result<i64, String> {
+fn parse_number(text: &str) -> Result<i128, String> {
     let parsed = match text.strip_prefix("0x") {
-        Some(digits) => i64::from_str_radix(digits, 16),
+        Some(digits) => i128::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("expected a number, found `{}`", excerpt(text)))
+    let number = parsed.ok().filter(|number| NUMBERS.contains(number));
+    number.ok_or_else(|| format!("expected a number, found `{}`", excerpt(text)))
 }
 
 /// An attribute that is not read often enough to be kept (topology, labels): its text; `None` where the device has no
@@ -203,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_a_fault() {
+    fn a_directory_that_is_not_there_is_told() {
         let mut devices = Devices::<()>::new("/nonexistent/class".into());
-        let fault = devices.find(|_, _| None).err().unwrap();
-        assert!(fault.to_string().starts_with("/nonexistent/class: "), "{fault}");
+        let error = devices.find(|_, _| None).err().unwrap();
+        assert!(error.is_absent() && error.to_string().starts_with("/nonexistent/class: "), "{error}");
     }
 
     #[test]
@@ -217,19 +258,47 @@ mod tests {
             (family.kind, values(&[family]).remove(0))
         };
         assert_eq!(shown(Attribute::gauge("a", "a", "A."), -1), (Kind::Gauge, "a -1".to_owned()));
-        let most = i64::MAX;
-        assert_eq!(shown(Attribute::counter("b", "b", "B."), most), (Kind::Counter, format!("b {most}")));
+        let most = u64::MAX;
+        let counted = shown(Attribute::counter("b", "b", "B."), most.into());
+        assert_eq!(counted, (Kind::Counter, format!("b {most}")));
         let kilohertz = Attribute::gauge("c", "c_hertz", "C.").times(1e3);
         assert_eq!(shown(kilohertz, 1_700), (Kind::Gauge, "c_hertz 1700000".to_owned()));
     }
 
     #[test]
+    fn a_file_of_a_table_costs_only_itself() {
+        static TABLE: [Attribute; 3] = [
+            Attribute::gauge("a", "a", "A."),
+            Attribute::gauge("b", "b", "B."),
+            Attribute::gauge("c", "c", "C."),
+        ];
+        let device = tempfile::tempdir().unwrap();
+        std::fs::write(device.path().join("a"), "1\n").unwrap();
+        std::fs::write(device.path().join("b"), "much\n").unwrap();
+        let mut families = families(&TABLE);
+        let mut files = AttributeFiles::new(&TABLE, device.path(), Labels::new([("device", "x")]));
+        let faults = files.read(&mut Buffer::default(), &mut families);
+        assert_eq!(values(&families), [r#"a{device="x"} 1"#]);
+        assert!(faults.len() == 1 && faults[0].to_string().contains("/b: expected a number"), "{faults:?}");
+    }
+
+    #[test]
     fn numbers_are_decimal_or_hexadecimal() {
         assert_eq!(parse_number("0x1303").unwrap(), 4867);
-        assert_eq!(parse_number("-1").unwrap(), -1);
+        assert_eq!(parse_number("-9223372036854775808").unwrap(), i64::MIN.into());
+        assert_eq!(parse_number("0xffffffffffffffff").unwrap(), u64::MAX.into());
         check_garbage(
             |text| parse_number(text).err().map(Fault::new).into_iter().collect(),
-            &["", "0x", "up", "1.5", "99999999999999999999"],
+            &[
+                "",
+                "0x",
+                "up",
+                "1.5",
+                "NaN",
+                "18446744073709551616",
+                "-9223372036854775809",
+                "0x10000000000000000",
+            ],
         );
     }
 }

@@ -63,7 +63,7 @@ impl Collector for NetclassCollector {
         // Devices come and go with containers, so they are looked for at each reading.
         let devices = match self.devices.find(open) {
             Ok(devices) => devices,
-            Err(fault) => return Collected::failed(fault),
+            Err(error) => return Collected::failed(error.into()),
         };
         let mut families = Families::new();
         let mut faults = Vec::new();
@@ -127,7 +127,7 @@ const ATTRIBUTES: [Attribute; 17] = [
 ];
 
 /// `IFF_UP` in `include/uapi/linux/if.h`: what the administrator wants.
-const FLAG_UP: i64 = 1;
+const FLAG_UP: i128 = 1;
 
 /// One device's files.
 struct Device {
@@ -197,7 +197,7 @@ impl Device {
     fn info(
         &mut self,
         operstate: Option<String>,
-        flags: Option<i64>,
+        flags: Option<i128>,
         buffer: &mut Buffer,
     ) -> Result<Option<(bool, Labels)>, Fault> {
         let Some(operstate) = operstate else { return Ok(None) };
