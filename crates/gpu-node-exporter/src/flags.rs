@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(
             flags.mistakes,
             [
-                "`--pattern=(` is not a regular expression: found open group without closing ')'",
+                "`--pattern=(` is not a regular expression: unclosed group",
                 "`--wait=5` has no unit (hint: write 5s or 5ms)",
                 "`--name=x`: expected one of anna, berta",
                 "`--pattern` and `--wait` exclude each other (hint: write one of them)",
