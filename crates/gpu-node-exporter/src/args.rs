@@ -113,7 +113,7 @@ fn settings(flags: &mut Flags) -> Settings {
     let web = WebSettings::new(flags);
     let host = Host::new(flags);
     let gpu = gpu::settings(flags, &host.root.proc, &host.root.sys);
-    let dcgm = dcgm::listener(flags, gpu.is_some());
+    let dcgm = dcgm::listener(flags, gpu.as_ref());
     let engine = engine::settings(flags);
     let log = LogSettings::new(flags);
     let mut warnings = std::mem::take(&mut flags.warnings);

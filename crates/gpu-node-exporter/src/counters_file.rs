@@ -12,9 +12,21 @@ const FILE_LIMIT: u64 = 1 << 20;
 
 /// The counters that the settings ask for, with every mistake in their file.
 pub(crate) fn read_counters(settings: &DcgmSettings) -> (Counters, Findings) {
-    let Some(path) = &settings.counters_file else {
-        return (Counters::default_of(settings.names), Findings::default());
+    let (counters, mut findings) = match &settings.counters_file {
+        Some(path) => read(path),
+        None => (Counters::default_of(settings.names), Findings::default()),
     };
+    let (counters, left_out) = counters.within(settings.profile);
+    if !left_out.is_empty() {
+        findings.warnings.push(format!(
+            "`--gpu.profile=minimal` reads no MIG instances, so that a GPU which is cut into them is shown whole, and not these fields, which have no series: {}",
+            left_out.join(", ")
+        ));
+    }
+    (counters, findings)
+}
+
+fn read(path: &Path) -> (Counters, Findings) {
     let (counters, mut findings) = match text(path) {
         Ok(text) => Counters::parse(&text),
         Err(error) => {

@@ -14,6 +14,7 @@ mod kernel_module;
 mod pci;
 mod peak;
 mod profile;
+mod recent;
 mod restart;
 mod settings;
 mod xid;
@@ -35,9 +36,10 @@ mod expected;
 mod families;
 mod stale;
 
-mod dcgm;
 mod holders;
 mod pods;
+
+mod dcgm;
 
 mod faults;
 
@@ -145,9 +147,11 @@ impl Gpu {
         DcgmFace {
             settings: self.settings.clone(),
             snapshot: Arc::clone(&self.published),
+            pods: Arc::clone(&self.pods),
             names: settings.names,
             counters,
             old_labels: settings.old_labels,
+            each_container: settings.each_container,
             hostname,
         }
     }

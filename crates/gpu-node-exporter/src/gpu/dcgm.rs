@@ -1,9 +1,11 @@
 //! The second face: GPUs under dcgm-exporter's names, so that its scrape jobs, boards and rules read this exporter unchanged.
 //!
-//! Owns which series there are and how they are labelled. Reads the same snapshot as the native families and asks the driver nothing more.
+//! Owns which series there are and how they are labelled. Reads the same snapshot as the native families, and what kubelet said of pods, and asks
+//! the driver nothing more.
 //! Leaves out serving (`dcgm_service`).
 
 mod counters;
+mod events;
 mod fields;
 mod kind;
 mod labels;
@@ -17,9 +19,12 @@ use arc_swap::ArcSwap;
 
 use self::counters::Counter;
 pub(crate) use self::counters::{Counters, Findings};
+use self::events::Seen;
 use self::fields::{Part, Source};
 use self::labels::Labelled;
 pub(crate) use self::names::Names;
+use super::pods::{Given, Pods};
+use super::profile::Profile;
 use super::reading::MigInstance;
 use super::settings::GpuSettings;
 use super::snapshot::{Gpu, Snapshot};
@@ -30,19 +35,25 @@ use crate::family::Family;
 #[derive(Clone, Debug)]
 pub(crate) struct DcgmSettings {
     pub(crate) names: Names,
+    /// `--gpu.profile`: what is read at all.
+    pub(crate) profile: Profile,
     /// `--dcgm.counters-file`; `None` is the default set of these names.
     pub(crate) counters_file: Option<PathBuf>,
     /// Labels as dcgm-exporter's `-o` writes them: `uuid` for `UUID`.
     pub(crate) old_labels: bool,
+    /// A GPU that several containers share has the series of each, as dcgm-exporter writes them with `--kubernetes-virtual-gpus`.
+    pub(crate) each_container: bool,
 }
 
 /// The running face.
 pub(crate) struct DcgmFace {
     pub(super) settings: GpuSettings,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) pods: Arc<ArcSwap<Pods>>,
     pub(super) names: Names,
     pub(super) counters: Counters,
     pub(super) old_labels: bool,
+    pub(super) each_container: bool,
     /// This machine's name, or the Kubernetes node's.
     pub(super) hostname: String,
 }
@@ -50,18 +61,26 @@ pub(crate) struct DcgmFace {
 impl DcgmFace {
     /// The families of the page, by name. Of a GPU that is cut into MIG instances these are shown, as dcgm-exporter does by default.
     pub(crate) fn families(&self, now: Instant) -> Vec<Family> {
-        let snapshot = self.snapshot.load();
+        let (snapshot, pods) = (self.snapshot.load(), self.pods.load());
+        let given = pods.given(now);
         let mut families: Vec<_> =
             self.counters.values().map(|it| (it, it.kind.family(&it.name, &it.help))).collect();
         families.sort_by_key(|(counter, _)| &counter.name);
         for gpu in &snapshot.gpus {
-            self.add(&mut families, &snapshot, gpu, now);
+            self.add(&mut families, &snapshot, &given, gpu, now);
         }
         families.into_iter().map(|(_, family)| family).collect()
     }
 
     /// Adds what a GPU says, if that is not too old.
-    fn add(&self, families: &mut [(&Counter, Family)], snapshot: &Snapshot, gpu: &Gpu, now: Instant) {
+    fn add(
+        &self,
+        families: &mut [(&Counter, Family)],
+        snapshot: &Snapshot,
+        given: &Given<'_>,
+        gpu: &Gpu,
+        now: Instant,
+    ) {
         let Some(reading) = fresh(&self.settings, gpu, now) else { return };
         let of = Labelled {
             gpu: gpu.index,
@@ -73,31 +92,37 @@ impl DcgmFace {
             hostname: &self.hostname,
         };
         let wanted = self.counters.labels();
+        let labels = |instance: Option<&MigInstance>| {
+            let holders = given.holders(&of.names_of_device(instance)).into_iter();
+            // Of several it names one, as dcgm-exporter does without its flag for shared GPUs.
+            let holders = holders.take(if self.each_container { usize::MAX } else { 1 });
+            of.labels_by_holder(instance, &wanted, holders)
+        };
         let is_named = |instance: &&MigInstance| instance.gpu_instance.is_some();
         let instances: Vec<_> = reading.subjects.mig.iter().filter(is_named).collect();
         let parts: Vec<_> = if instances.is_empty() {
-            vec![(Part::Gpu, of.labels(None, &wanted))]
+            vec![(Part::Gpu, labels(None))]
         } else {
-            instances
-                .iter()
-                .map(|instance| (Part::Instance(instance), of.labels(Some(instance), &wanted)))
-                .collect()
+            instances.iter().map(|instance| (Part::Instance(instance), labels(Some(instance)))).collect()
         };
-        let xid = snapshot.errors.by_uuid(&reading.uuid).and_then(super::snapshot::Xids::latest);
+        let xids = snapshot.errors.by_uuid(&reading.uuid);
+        let seen = Seen { names: self.names, xids, sums: &gpu.sums, now };
         for (part, labels) in parts {
             for (counter, family) in families.iter_mut() {
                 match counter.source {
-                    Some(Source::LastXid) => {
-                        if let Some(xid) = xid {
-                            family.push(labels.and(names::xid_labels(xid)), u64::from(xid));
-                        } else if self.names == Names::Classic {
-                            // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
-                            family.push(labels.clone(), 0_u64);
+                    Some(Source::Event(event)) => {
+                        for (more, value) in event.samples(seen) {
+                            for labels in &labels {
+                                let more = more.iter().map(|(name, value)| (name, value));
+                                family.push(labels.and(more), value);
+                            }
                         }
                     }
                     Some(source) => {
                         if let Some(value) = source.value(part, &reading.subjects, &gpu.sums) {
-                            family.push(labels.clone(), value);
+                            for labels in &labels {
+                                family.push(labels.clone(), value);
+                            }
                         }
                     }
                     None => {}

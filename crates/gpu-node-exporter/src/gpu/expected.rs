@@ -25,24 +25,13 @@ fn expects_all_pci_gpus(visible_devices: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::profile::Profile;
-    use crate::gpu::xid::Severities;
     use std::path::PathBuf;
-    use std::time::Duration;
 
     #[test]
     fn a_machine_without_gpus_expects_nothing() {
         let settings = |library: Option<&str>| GpuSettings {
             library: library.map(PathBuf::from),
-            sample_interval: Duration::from_secs(1),
-            probe_timeout: Duration::from_secs(5),
-            severities: Severities::default(),
-            profile: Profile::default(),
-            processes: false,
-            containers: true,
-            pods: None,
-            proc: PathBuf::from("/proc"),
-            sysfs: PathBuf::from("/sys"),
+            ..GpuSettings::default()
         };
         let failure = |reason| Failure { reason, message: String::new() };
         let gpu =

@@ -13,6 +13,7 @@ mod grpc;
 mod table;
 
 mod families;
+mod given;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 use self::api::ListPodResourcesResponse;
 use self::assignments::{Assignments, assignments};
 pub(super) use self::families::families;
+pub(super) use self::given::{Given, Holder};
 use self::grpc::{Failure, call};
 pub(super) use self::table::Pods;
 

@@ -119,6 +119,14 @@ macro_rules! subjects {
                 }
             }
 
+            /// What a GPU that said this is known to say in a profile.
+            #[cfg(test)]
+            pub(crate) fn within(self, profile: Profile) -> Self {
+                Self {
+                    $($field: if profile.has(Profile::$profile) { self.$field } else { Default::default() },)*
+                }
+            }
+
             /// Adds this reading to the GPU's sums.
             pub(crate) fn add_to(&self, sums: &mut Sums, step: Step) {
                 $(self.$field.add_to(&mut sums.$field, step);)*

@@ -31,6 +31,25 @@ pub(crate) struct GpuSettings {
     pub(crate) sysfs: PathBuf,
 }
 
+/// As the flags' defaults have it, for tests to say what differs.
+#[cfg(test)]
+impl Default for GpuSettings {
+    fn default() -> Self {
+        Self {
+            library: None,
+            sample_interval: Duration::from_secs(1),
+            probe_timeout: Duration::from_secs(5),
+            severities: Severities::default(),
+            profile: Profile::default(),
+            processes: false,
+            containers: true,
+            pods: None,
+            proc: PathBuf::from("/proc"),
+            sysfs: PathBuf::from("/sys"),
+        }
+    }
+}
+
 /// Time without readings that may be filled in from those at its end. Long enough for a probe to be replaced twice, with
 /// a GPU given time to wake in between.
 pub(super) fn longest_gap(sample_interval: Duration) -> Duration {

@@ -39,24 +39,11 @@ pub(super) fn silent_after(settings: &GpuSettings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::profile::Profile;
     use crate::gpu::xid::Severities;
-    use std::path::PathBuf;
     use std::sync::Arc;
 
     fn settings(interval: u64) -> GpuSettings {
-        GpuSettings {
-            library: None,
-            sample_interval: Duration::from_secs(interval),
-            probe_timeout: Duration::from_secs(5),
-            severities: Severities::default(),
-            profile: Profile::default(),
-            processes: false,
-            containers: true,
-            pods: None,
-            proc: PathBuf::from("/proc"),
-            sysfs: PathBuf::from("/sys"),
-        }
+        GpuSettings { sample_interval: Duration::from_secs(interval), ..GpuSettings::default() }
     }
 
     /// For how many seconds after its last reading a GPU is shown that was read at these seconds.

@@ -6,6 +6,7 @@ use test_peers::client;
 use test_peers::page::Page;
 
 use crate::exporter::{Exporter, check};
+use crate::pod_resources::Kubelet;
 
 const SCENARIO: &str = "description: test\ngpus: [{ model: h100-sxm, count: 2, utilization: { constant: 0.5 }, memory_used: { constant: 0.5 } }]\n";
 
@@ -55,4 +56,35 @@ fn every_line_that_is_wrong_is_named_at_once() {
     for words in ["line 1: expected FIELD", "line 2: \"GPU_TEMP\" is no field of DCGM"] {
         assert!(report.contains(words), "{report}");
     }
+}
+
+#[test]
+fn series_name_the_pod_that_kubelet_gave_the_gpu_to() {
+    let kubelet = Kubelet::that_gave(&["nvidia1"]);
+    let exporter = Exporter::on_scenario(
+        SCENARIO,
+        &["--dcgm.listen-address=127.0.0.1:0", "--gpu.pods", &kubelet.flag()],
+    );
+    exporter.wait_until("both GPUs are up, and kubelet was asked", |page| {
+        page.says("gpu_up", &[r#"gpu="1""#], 1.0) && page.value("gpu_pod_resources_up", &[]) == Some(1.0)
+    });
+    let page = Page(client::request(second(&exporter), "GET", "/metrics", &[], b"").body);
+    let of = |gpu: &str, labels: &[&str]| page.value("DCGM_FI_DEV_GPU_UTIL", &[&[gpu], labels].concat());
+    let pod = [r#"container="vllm""#, r#"namespace="ai""#, r#"pod="qwen-0""#];
+    assert_eq!(of(r#"gpu="1""#, &pod), Some(50.0), "{}", page.0);
+    assert_eq!(of(r#"gpu="0""#, &pod), None, "{}", page.0);
+    assert_eq!(of(r#"gpu="0""#, &[]), Some(50.0), "a GPU that nobody has is there");
+}
+
+#[test]
+fn the_least_profile_says_which_fields_are_absent() {
+    let flags = ["--dcgm.listen-address=127.0.0.1:0", "--gpu.profile=minimal"];
+    let (_, report) = check(SCENARIO, &flags);
+    assert!(report.contains("which have no series: DCGM_FI_DEV_SM_CLOCK, DCGM_FI_DEV_MEM_CLOCK"), "{report}");
+    let exporter = Exporter::on_scenario(SCENARIO, &flags);
+    exporter.wait_until("both GPUs are up", |page| page.says("gpu_up", &[r#"gpu="1""#], 1.0));
+    exporter.wait_for_log("which have no series: DCGM_FI_DEV_SM_CLOCK");
+    let page = client::request(second(&exporter), "GET", "/metrics", &[], b"").body;
+    assert!(page.contains("DCGM_FI_DEV_GPU_TEMP{") && !page.contains("DCGM_FI_DEV_SM_CLOCK"), "{page}");
+    assert!(!page.contains("DCGM_FI_DEV_VGPU_LICENSE_STATUS"), "what is not read is not 0: {page}");
 }

@@ -62,8 +62,8 @@ struct Devices {
 #[derive(Clone, PartialEq, Message)]
 struct Question {}
 
-fn list() -> List {
-    let ids = vec!["GPU-1".to_owned(), "GPU-2".to_owned()];
+/// One pod, whose container has these GPUs.
+fn list(ids: Vec<String>) -> List {
     let topology = Some(Pod { name: "a NUMA node".to_owned(), ..Pod::default() });
     let devices = vec![Devices { resource: "nvidia.com/gpu".to_owned(), ids, topology }];
     let container = Container { name: "vllm".to_owned(), devices, cpu_ids: vec![1, 2] };
@@ -77,7 +77,7 @@ fn list() -> List {
 }
 
 /// A kubelet. It ends with this value.
-struct Kubelet {
+pub(crate) struct Kubelet {
     socket: PathBuf,
     /// It refuses what it is asked.
     refuses: Arc<AtomicBool>,
@@ -86,7 +86,9 @@ struct Kubelet {
 }
 
 impl Kubelet {
-    fn start() -> Self {
+    /// It has given these GPUs to a container.
+    pub(crate) fn that_gave(ids: &[&str]) -> Self {
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("kubelet.sock");
         let (running, ended) = oneshot::channel();
@@ -99,7 +101,7 @@ impl Kubelet {
                 let listener = UnixListener::bind(path).expect("a socket");
                 listens.send(()).expect("the test waits");
                 tokio::select! {
-                    () = serve(listener, is_refusing) => {}
+                    () = serve(listener, ids, is_refusing) => {}
                     _ = ended => {}
                 }
             });
@@ -108,7 +110,7 @@ impl Kubelet {
         Self { socket, refuses, _folder: folder, _running: running }
     }
 
-    fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         flag(&self.socket)
     }
 }
@@ -117,17 +119,17 @@ fn flag(socket: &Path) -> String {
     format!("--gpu.pods.socket={}", socket.display())
 }
 
-async fn serve(listener: UnixListener, is_refusing: Arc<AtomicBool>) {
+async fn serve(listener: UnixListener, ids: Vec<String>, is_refusing: Arc<AtomicBool>) {
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let is_refusing = Arc::clone(&is_refusing);
+        let (ids, is_refusing) = (ids.clone(), Arc::clone(&is_refusing));
         let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let is_busy = is_refusing.load(Ordering::Relaxed);
+            let (ids, is_busy) = (ids.clone(), is_refusing.load(Ordering::Relaxed));
             async move {
                 assert_eq!(request.uri().path(), "/v1.PodResourcesLister/List");
                 let list = move |_: Request<Question>| {
                     let refused = Status::new(Code::ResourceExhausted, "rejected by rate limit");
-                    ready(if is_busy { Err(refused) } else { Ok(Response::new(list())) })
+                    ready(if is_busy { Err(refused) } else { Ok(Response::new(list(ids.clone()))) })
                 };
                 let mut grpc = Grpc::new(ProstCodec::<List, Question>::default());
                 Ok::<_, std::convert::Infallible>(grpc.unary(tower::service_fn(list), request).await)
@@ -143,7 +145,7 @@ const SCENARIO: &str = "description: test\ngpus: [{ model: h100-sxm }]\n";
 
 #[test]
 fn pods_are_named_by_kubelet() {
-    let kubelet = Kubelet::start();
+    let kubelet = Kubelet::that_gave(&["GPU-1", "GPU-2"]);
     let exporter = Exporter::on_scenario(SCENARIO, &["--gpu.pods", &kubelet.flag()]);
     let page =
         exporter.wait_until("kubelet was asked", |page| page.value("gpu_pod_resources_up", &[]) == Some(1.0));
@@ -174,7 +176,7 @@ fn a_kubelet_that_is_not_there_or_never_answers_costs_its_names_alone() {
 
     let (_, told) = check(SCENARIO, &["--gpu.pods", &flag(&folder.path().join("none.sock"))]);
     assert!(told.contains("none.sock cannot be reached: No such file or directory"), "{told}");
-    let kubelet = Kubelet::start();
+    let kubelet = Kubelet::that_gave(&["GPU-1", "GPU-2"]);
     let (_, told) = check(SCENARIO, &["--gpu.pods", &kubelet.flag()]);
     assert!(told.contains("tells of 2 GPUs that were given out"), "{told}");
 }

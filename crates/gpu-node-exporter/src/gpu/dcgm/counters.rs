@@ -2,9 +2,10 @@
 
 use super::fields::{self, Source};
 use super::kind::Type;
-use super::labels::TEXTS;
+use super::labels::{self, TEXTS};
 use super::names::Names;
 use crate::family::is_metric_name;
+use crate::gpu::profile::Profile;
 
 /// The fields of a file, in order.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,21 @@ impl Counters {
         (counters, findings)
     }
 
+    /// Without what this profile does not read; returns the names of that.
+    pub(crate) fn within(mut self, profile: Profile) -> (Self, Vec<String>) {
+        let mut left_out = Vec::new();
+        if !profile.has(Profile::Default) {
+            self.0.retain(|counter| {
+                let is_beyond = counter.is_beyond_minimal();
+                if is_beyond {
+                    left_out.push(counter.name.clone());
+                }
+                !is_beyond
+            });
+        }
+        (self, left_out)
+    }
+
     /// What has a value.
     pub(super) fn values(&self) -> impl Iterator<Item = &Counter> {
         self.0.iter().filter(|counter| counter.kind != Type::Label)
@@ -81,6 +97,13 @@ impl Counters {
 }
 
 impl Counter {
+    fn is_beyond_minimal(&self) -> bool {
+        match self.kind {
+            Type::Label => labels::is_beyond_minimal(&self.name),
+            Type::Gauge | Type::Counter => fields::is_beyond_minimal(&self.name),
+        }
+    }
+
     fn is_read(&self) -> bool {
         if self.kind == Type::Label { TEXTS.contains(&self.name.as_str()) } else { self.source.is_some() }
     }

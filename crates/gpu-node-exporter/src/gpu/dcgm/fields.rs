@@ -3,6 +3,7 @@
 //! DCGM 4.x computes its profiling fields on Hopper and later from the same performance counters (GPM) that are read here; before Hopper
 //! they need a module that NVML does not have, and are absent.
 
+use super::events::Event;
 use crate::family::Number;
 use crate::gpu::reading::{Link, MigInstance, Subjects, Sums};
 use crate::units::{Bytes, BytesPerSecond, Celsius, Hertz, Ratio, Seconds};
@@ -29,29 +30,21 @@ pub(super) enum Source {
     Rate(OfSums),
     /// The GPU, and each of its MIG instances for itself.
     Both(OfGpu, OfInstance),
-    /// The last XID, which has labels of its own.
-    LastXid,
+    /// What has labels of its own.
+    Event(Event),
 }
 
 /// DCGM's rates of NVLink are in units of 1,024,000 bytes a second.
 const RATE_UNIT: f64 = 1_024_000.0;
 
-const FIELDS: [(&str, Source); 100] = [
-    ("DCGM_FI_DEV_SM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.sm))),
-    ("DCGM_FI_DEV_SM_CLOCK_HERTZ", Source::Gpu(|gpu| gpu.clocks.sm.map(Into::into))),
-    ("DCGM_FI_DEV_MEM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.memory))),
-    ("DCGM_FI_DEV_MEMORY_CLOCK_HERTZ", Source::Gpu(|gpu| gpu.clocks.memory.map(Into::into))),
-    ("DCGM_FI_DEV_VIDEO_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.video))),
-    ("DCGM_FI_DEV_MAX_SM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_sm))),
-    ("DCGM_FI_DEV_MAX_MEM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_memory))),
-    ("DCGM_FI_DEV_MAX_VIDEO_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_video))),
+/// Fields of subjects that each profile reads.
+const CORE: [(&str, Source); 67] = [
     ("DCGM_FI_DEV_MEMORY_TEMP", Source::Gpu(|gpu| celsius(gpu.thermal.memory))),
     ("DCGM_FI_DEV_MEMORY_TEMP_CELSIUS", Source::Gpu(|gpu| celsius(gpu.thermal.memory))),
     ("DCGM_FI_DEV_GPU_TEMP", Source::Gpu(|gpu| celsius(gpu.thermal.gpu))),
     ("DCGM_FI_DEV_GPU_TEMP_CELSIUS", Source::Gpu(|gpu| celsius(gpu.thermal.gpu))),
     ("DCGM_FI_DEV_SLOWDOWN_TEMP", Source::Gpu(|gpu| celsius(gpu.thermal.slowdown))),
     ("DCGM_FI_DEV_SHUTDOWN_TEMP", Source::Gpu(|gpu| celsius(gpu.thermal.shutdown))),
-    ("DCGM_FI_DEV_FAN_SPEED", Source::Gpu(|gpu| percent(gpu.fans.first().and_then(|fan| fan.speed)))),
     ("DCGM_FI_DEV_POWER_USAGE", Source::Gpu(|gpu| gpu.power.usage.map(Into::into))),
     ("DCGM_FI_DEV_BOARD_POWER_WATTS", Source::Gpu(|gpu| gpu.power.usage.map(Into::into))),
     ("DCGM_FI_DEV_POWER_USAGE_INSTANT", Source::Gpu(|gpu| gpu.power.gpu_instant.map(Into::into))),
@@ -141,6 +134,24 @@ const FIELDS: [(&str, Source); 100] = [
     ("DCGM_FI_DEV_ROW_REMAP_FAILURE", Source::Gpu(|gpu| gpu.remapped_rows.failed.map(flag))),
     ("DCGM_FI_DEV_ROW_REMAP_FAILED", Source::Gpu(|gpu| gpu.remapped_rows.failed.map(flag))),
     ("DCGM_FI_DEV_ROW_REMAP_PENDING", Source::Gpu(|gpu| gpu.remapped_rows.pending.map(flag))),
+    ("DCGM_FI_DEV_XID_ERRORS", Source::Event(Event::LastXid)),
+    ("DCGM_FI_DEV_XID_ERROR", Source::Event(Event::LastXid)),
+    ("DCGM_EXP_XID_ERRORS_TOTAL", Source::Event(Event::Xids)),
+    ("DCGM_EXP_XID_ERRORS_COUNT", Source::Event(Event::RecentXids)),
+    ("DCGM_EXP_CLOCK_EVENTS_COUNT", Source::Event(Event::RecentClockEvents)),
+];
+
+/// Fields of subjects that the least profile does not read.
+const MORE: [(&str, Source); 36] = [
+    ("DCGM_FI_DEV_SM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.sm))),
+    ("DCGM_FI_DEV_SM_CLOCK_HERTZ", Source::Gpu(|gpu| gpu.clocks.sm.map(Into::into))),
+    ("DCGM_FI_DEV_MEM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.memory))),
+    ("DCGM_FI_DEV_MEMORY_CLOCK_HERTZ", Source::Gpu(|gpu| gpu.clocks.memory.map(Into::into))),
+    ("DCGM_FI_DEV_VIDEO_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.video))),
+    ("DCGM_FI_DEV_MAX_SM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_sm))),
+    ("DCGM_FI_DEV_MAX_MEM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_memory))),
+    ("DCGM_FI_DEV_MAX_VIDEO_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.max_video))),
+    ("DCGM_FI_DEV_FAN_SPEED", Source::Gpu(|gpu| percent(gpu.fans.first().and_then(|fan| fan.speed)))),
     // 0 where the driver has no licences, as DCGM says.
     (
         "DCGM_FI_DEV_VGPU_LICENSE_STATUS",
@@ -190,17 +201,26 @@ const FIELDS: [(&str, Source); 100] = [
     ("DCGM_FI_PROF_PIPE_FP16_ACTIVE", Source::Both(|gpu| share(gpu.gpm.fp16), |mig| share(mig.fp16))),
     ("DCGM_FI_PROF_PIPE_TENSOR_IMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.imma))),
     ("DCGM_FI_PROF_PIPE_TENSOR_HMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.hmma))),
-    ("DCGM_FI_DEV_XID_ERRORS", Source::LastXid),
-    ("DCGM_FI_DEV_XID_ERROR", Source::LastXid),
 ];
 
 /// Where the value of the field comes from; `None` for one that is not read here.
 pub(super) fn source(name: &str) -> Option<Source> {
-    FIELDS.iter().find(|(known, _)| *known == name).map(|(_, source)| *source)
+    CORE.iter().chain(&MORE).find(|(known, _)| *known == name).map(|(_, source)| *source)
+}
+
+/// All fields that are read here.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (&'static str, Source)> {
+    CORE.into_iter().chain(MORE)
+}
+
+/// Whether the least profile does not read what the field tells.
+pub(super) fn is_beyond_minimal(name: &str) -> bool {
+    MORE.iter().any(|(known, _)| *known == name)
 }
 
 impl Source {
-    /// The value, if this GPU or instance has it. The last XID is not among the readings.
+    /// The value, if this GPU or instance has it. Events have no single value.
     pub(super) fn value(self, part: Part<'_>, gpu: &Subjects, sums: &Sums) -> Option<Number> {
         match (self, part) {
             (Self::Gpu(of_gpu), _) | (Self::GpuAlone(of_gpu) | Self::Both(of_gpu, _), Part::Gpu) => {
@@ -208,7 +228,7 @@ impl Source {
             }
             (Self::Both(_, of_instance), Part::Instance(instance)) => of_instance(instance),
             (Self::Rate(rate), Part::Gpu) => rate(sums),
-            (Self::GpuAlone(_) | Self::Rate(_), Part::Instance(_)) | (Self::LastXid, _) => None,
+            (Self::GpuAlone(_) | Self::Rate(_), Part::Instance(_)) | (Self::Event(_), _) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::names::Names;
 use crate::family::Labels;
 use crate::gpu::driver::Driver;
+use crate::gpu::pods::Holder;
 use crate::gpu::reading::{MigInstance, Subjects};
 
 /// A GPU to be labelled.
@@ -19,14 +20,14 @@ pub(super) struct Labelled<'a> {
 
 impl Labelled<'_> {
     /// Its labels, or those of one of its MIG instances; `wanted` are the fields that the counters file makes labels of.
-    pub(super) fn labels(&self, instance: Option<&MigInstance>, wanted: &[&str]) -> Labels {
+    fn labels(&self, instance: Option<&MigInstance>, wanted: &[&str]) -> Labels {
         let identity = &self.subjects.identity;
         let uuid = if self.old_labels { "uuid" } else { "UUID" };
         let mut pairs = vec![
             ("gpu", self.gpu.to_string()),
             (uuid, self.uuid.to_owned()),
             ("pci_bus_id", identity.pci_bus_id.as_deref().map(bus_id).unwrap_or_default()),
-            ("device", format!("nvidia{}", identity.minor_number.unwrap_or(self.gpu))),
+            ("device", self.device()),
             ("modelName", identity.name.clone().unwrap_or_default()),
         ];
         if let Some(instance) = instance {
@@ -36,6 +37,43 @@ impl Labelled<'_> {
         pairs.push((self.names.hostname_label(), self.hostname.to_owned()));
         let wanted = wanted.iter().filter_map(|name| Some((*name, self.text(name)?)));
         Labels::new(pairs).and(wanted)
+    }
+
+    /// Its labels, a set for each container that has it; one without a container where none has.
+    pub(super) fn labels_by_holder<'h>(
+        &self,
+        instance: Option<&MigInstance>,
+        wanted: &[&str],
+        holders: impl Iterator<Item = Holder<'h>>,
+    ) -> Vec<Labels> {
+        let labels = self.labels(instance, wanted);
+        let sets: Vec<_> = holders.map(|holder| labels.and(self.of_holder(&holder))).collect();
+        if sets.is_empty() { vec![labels] } else { sets }
+    }
+
+    fn of_holder<'h>(&self, holder: &Holder<'h>) -> impl Iterator<Item = (&'static str, &'h str)> {
+        let names = if self.old_labels {
+            ["container_name", "pod_namespace", "pod_name"]
+        } else {
+            ["container", "namespace", "pod"]
+        };
+        let values = [holder.container, holder.namespace, holder.pod];
+        names.into_iter().zip(values).chain(holder.share.map(|share| ("vgpu", share)))
+    }
+
+    /// The names that a Kubernetes device plugin may give it, or one of its MIG instances: the UUID, the index, and Google's `nvidia0/gi3`.
+    pub(super) fn names_of_device(&self, instance: Option<&MigInstance>) -> Vec<String> {
+        let device = self.device();
+        let Some(instance) = instance else {
+            return vec![self.uuid.to_owned(), self.gpu.to_string(), device];
+        };
+        let uuids = instance.uuid.iter().chain(instance.other_uuids.iter().flatten());
+        uuids.cloned().chain(instance.gpu_instance.map(|id| format!("{device}/gi{id}"))).collect()
+    }
+
+    /// As in `/dev`.
+    fn device(&self) -> String {
+        format!("nvidia{}", self.subjects.identity.minor_number.unwrap_or(self.gpu))
     }
 
     /// The text of a field.
@@ -74,6 +112,11 @@ pub(super) const TEXTS: [&str; 13] = [
     "DCGM_FI_DEV_POWER_INFOROM_VER",
     "DCGM_FI_DEV_INFOROM_IMAGE_VER",
 ];
+
+/// Whether the least profile does not read the field.
+pub(super) fn is_beyond_minimal(field: &str) -> bool {
+    field.contains("INFOROM")
+}
 
 /// Sysfs' `0000:1a:00.0` as DCGM writes it: `00000000:1A:00.0`.
 fn bus_id(address: &str) -> String {

@@ -6,8 +6,7 @@ use super::*;
 use crate::exposition::{Format, Page};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
-use crate::gpu::profile::Profile;
-use crate::gpu::reading::Reading;
+use crate::gpu::reading::{Reading, Subjects, Sums};
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::Severities;
 use crate::units::Bytes;
@@ -26,6 +25,19 @@ fn reading(is_cut: bool) -> Reading {
 
 /// What the face shows of one GPU that is up.
 fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels: bool) -> Page {
+    let (mut face, now) = face(names, counters, is_cut, xid);
+    face.old_labels = old_labels;
+    shown(&face, now)
+}
+
+fn shown(face: &DcgmFace, now: Instant) -> Page {
+    let page = Page::new(vec![Arc::new(face.families(now))], None);
+    assert_eq!(page.refused().told, Vec::<String>::new());
+    page
+}
+
+/// The face of one GPU that is up, and the moment.
+fn face(names: Names, counters: &str, is_cut: bool, xid: Option<u32>) -> (DcgmFace, Instant) {
     let start = Instant::now();
     let mut snapshot = Snapshot::swept_every(Duration::from_secs(1), Severities::default());
     snapshot.driver = Some(Driver { version: Some("570.86.15".to_owned()), ..Driver::default() });
@@ -42,27 +54,16 @@ fn page(names: Names, counters: &str, is_cut: bool, xid: Option<u32>, old_labels
     let (counters, findings) = Counters::parse(counters);
     assert_eq!(findings, Findings::default());
     let face = DcgmFace {
-        settings: GpuSettings {
-            library: None,
-            sample_interval: Duration::from_secs(1),
-            probe_timeout: Duration::from_secs(5),
-            severities: Severities::default(),
-            profile: Profile::default(),
-            processes: false,
-            containers: true,
-            pods: None,
-            proc: "/proc".into(),
-            sysfs: PathBuf::from("/sys"),
-        },
+        settings: GpuSettings::default(),
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+        pods: Arc::default(),
         names,
         counters,
-        old_labels,
+        old_labels: false,
+        each_container: false,
         hostname: "node-1".to_owned(),
     };
-    let page = Page::new(vec![Arc::new(face.families(start + Duration::from_secs(1)))], None);
-    assert_eq!(page.refused().told, Vec::<String>::new());
-    page
+    (face, start + Duration::from_secs(1))
 }
 
 #[test]
@@ -110,4 +111,89 @@ fn a_counter_without_its_suffix_has_no_type_in_openmetrics() {
             .to_string()
             .contains("# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n")
     );
+}
+
+#[test]
+fn series_have_the_labels_of_the_pod_that_has_the_gpu() {
+    let counters = "DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_FB_USED, gauge, x";
+    let (whole, cut) = (("GPU-0", false), ("MIG-1", true));
+    let check = |(device, is_cut), given: &[&str], each_container, old_labels, expected: &[&str]| {
+        let (mut face, now) = face(Names::Classic, counters, is_cut, None);
+        let given: Vec<_> = given.iter().map(|rest| format!("{device}{rest}")).collect();
+        face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&given, now)));
+        (face.each_container, face.old_labels) = (each_container, old_labels);
+        let text = shown(&face, now).write(Format::Classic, None).text.to_string();
+        let of_pods: Vec<_> = text
+            .lines()
+            .filter_map(|line| Some(line.split_once("node-1\"")?.1.rsplit_once('}')?.0))
+            .collect();
+        assert_eq!(of_pods, expected, "{text}");
+    };
+    let first = ",container=\"main\",namespace=\"ai\",pod=\"pod-0\"";
+    check(whole, &[""], false, false, &[first, first]);
+    let old = ",container_name=\"main\",pod_namespace=\"ai\",pod_name=\"pod-0\"";
+    check(whole, &[""], false, true, &[old, old]);
+    check(whole, &["-another"], false, false, &["", ""]);
+    // The second instance is nobody's, and says nothing of its memory.
+    check(cut, &[""], false, false, &[first, first, ""]);
+    let shares = [
+        ",container=\"main\",namespace=\"ai\",pod=\"pod-0\",vgpu=\"7\"",
+        ",container=\"main\",namespace=\"ai\",pod=\"pod-1\",vgpu=\"3\"",
+    ];
+    check(whole, &["::7", "::3"], false, false, &[shares[0], shares[0]]);
+    check(whole, &["::7", "::3"], true, false, &[shares[0], shares[1], shares[0], shares[1]]);
+}
+
+#[test]
+fn events_are_counted_by_their_kind() {
+    let counters = "DCGM_EXP_XID_ERRORS_COUNT, counter, x\nDCGM_EXP_XID_ERRORS_TOTAL, counter, x\nDCGM_EXP_CLOCK_EVENTS_COUNT, counter, x";
+    let shown = |xid, later| {
+        let (face, now) = face(Names::V49, counters, false, xid);
+        let later = now + Duration::from_secs(later);
+        let snapshot = face.snapshot.load_full();
+        let mut snapshot = Snapshot::clone(&snapshot);
+        snapshot.read(0, Arc::new(reading(false)), later);
+        face.snapshot.store(Arc::new(snapshot));
+        let text = shown(&face, later).write(Format::Classic, None).text.to_string();
+        let lines = text.lines().filter_map(|line| {
+            let (name, rest) = line.split_once("{gpu=")?;
+            Some(format!("{name}{}", rest.split_once("node-1\"")?.1))
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let window = "window_size_in_ms=\"300000\"";
+    let clocks =
+        |count: u32| format!("DCGM_EXP_CLOCK_EVENTS_COUNT,clock_event=\"power_cap\",{window}}} {count}");
+    let count = |labels: &str, count: u32| format!("DCGM_EXP_XID_ERRORS_COUNT,{window}{labels}}} {count}");
+    let total = "DCGM_EXP_XID_ERRORS_TOTAL,xid=\"79\"} 1".to_owned();
+    let expected = |clock_events, xids: &[String]| [&[clocks(clock_events)], xids].concat();
+    assert_eq!(shown(None, 1), expected(3, &[count("", 0)]));
+    assert_eq!(shown(Some(79), 1), expected(3, &[count(",xid=\"79\"", 1), total.clone()]));
+    assert_eq!(shown(Some(79), 302), expected(1, &[count("", 0), total]), "the window has passed");
+}
+
+#[test]
+fn the_least_profile_has_the_fields_that_it_says() {
+    let all = |profile| {
+        let reading = reading(false);
+        reading.subjects.within(profile)
+    };
+    let (whole, least) = (all(Profile::Full), all(Profile::Minimal));
+    for (name, source) in fields::all() {
+        let says = |subjects: &Subjects| source.value(Part::Gpu, subjects, &Sums::default()).is_some();
+        let is_beyond = fields::is_beyond_minimal(name);
+        // A licence that nothing is known of counts as none, and is told apart by its name alone.
+        if says(&whole) && !name.contains("LICENSE") {
+            assert_eq!(says(&least), !is_beyond, "{name}");
+        }
+    }
+    let (counters, left_out) = Counters::default_of(Names::Classic).within(Profile::Minimal);
+    assert_eq!(
+        left_out.join(" "),
+        "DCGM_FI_DEV_SM_CLOCK DCGM_FI_DEV_MEM_CLOCK DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL DCGM_FI_DEV_VGPU_LICENSE_STATUS \
+         DCGM_FI_PROF_GR_ENGINE_ACTIVE DCGM_FI_PROF_PIPE_TENSOR_ACTIVE DCGM_FI_PROF_DRAM_ACTIVE DCGM_FI_PROF_PCIE_TX_BYTES \
+         DCGM_FI_PROF_PCIE_RX_BYTES"
+    );
+    assert_eq!(counters.values().count(), 25 - 9);
+    assert_eq!(Counters::default_of(Names::Classic).within(Profile::Default).1, Vec::<String>::new());
 }

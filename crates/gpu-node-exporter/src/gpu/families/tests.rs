@@ -1,6 +1,5 @@
 //! Golden pages: every name, label and unit of the contract, and what is left out when.
 
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,6 @@ use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::{ConfidentialComputing, Driver};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::pci::PciGpu;
-use crate::gpu::profile::Profile;
 use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
 use crate::gpu::snapshot::Moment;
@@ -55,18 +53,7 @@ fn snapshot(sweeps: Vec<Vec<(u32, Reading)>>, start: Instant) -> Snapshot {
 }
 
 fn settings() -> &'static GpuSettings {
-    static SETTINGS: LazyLock<GpuSettings> = LazyLock::new(|| GpuSettings {
-        library: None,
-        sample_interval: Duration::from_secs(1),
-        probe_timeout: Duration::from_secs(5),
-        severities: Severities::default(),
-        profile: Profile::default(),
-        processes: false,
-        containers: true,
-        pods: None,
-        proc: PathBuf::from("/proc"),
-        sysfs: PathBuf::from("/sys"),
-    });
+    static SETTINGS: LazyLock<GpuSettings> = LazyLock::new(GpuSettings::default);
     &SETTINGS
 }
 

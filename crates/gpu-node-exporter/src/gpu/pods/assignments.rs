@@ -1,13 +1,14 @@
 //! Which container has which GPU, from kubelet's list. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::api::ListPodResourcesResponse;
 
 /// What the list says of GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Assignments {
-    pub(super) known: BTreeSet<Assignment>,
+    /// Each with the number of its share, where the GPU is shared by time; of several shares that a container has of one, the first.
+    pub(super) known: BTreeMap<Assignment, Option<String>>,
     /// Assignments beyond [`MOST`], and those whose names are longer than any.
     pub(super) left_out: u64,
 }
@@ -28,7 +29,7 @@ pub(super) enum Device {
     Gpu(String),
     /// The UUID of a MIG device.
     Mig(String),
-    /// Any other name: an index (`--device-id-strategy=index`), or `nvidia0` of a cloud's own plugin.
+    /// Any other name: an index (`--device-id-strategy=index`), or `nvidia0` and `nvidia0/gi3` of Google's own plugin.
     Other(String),
 }
 
@@ -44,8 +45,9 @@ pub(super) fn assignments(list: &ListPodResourcesResponse) -> Assignments {
     for pod in &list.pod_resources {
         for container in &pod.containers {
             for devices in &container.devices {
-                for device in devices.device_ids.iter().filter_map(|id| device(&devices.resource_name, id)) {
-                    let names = [&pod.namespace, &pod.name, &container.name, device.name()];
+                for id in &devices.device_ids {
+                    let Some((device, share)) = device(&devices.resource_name, id) else { continue };
+                    let names = [&pod.namespace, &pod.name, &container.name, id];
                     let is_long = names.iter().any(|name| name.len() > LONGEST);
                     let assignment = Assignment {
                         namespace: pod.namespace.clone(),
@@ -54,12 +56,13 @@ pub(super) fn assignments(list: &ListPodResourcesResponse) -> Assignments {
                         device,
                     };
                     let is_beyond =
-                        assignments.known.len() == MOST && !assignments.known.contains(&assignment);
+                        assignments.known.len() == MOST && !assignments.known.contains_key(&assignment);
                     if is_long || is_beyond {
                         assignments.left_out += 1;
-                    } else {
-                        assignments.known.insert(assignment);
+                        continue;
                     }
+                    let known = assignments.known.entry(assignment).or_default();
+                    *known = [known.take(), share].into_iter().flatten().min();
                 }
             }
         }
@@ -67,20 +70,25 @@ pub(super) fn assignments(list: &ListPodResourcesResponse) -> Assignments {
     assignments
 }
 
-/// `None` for what is no GPU. A part of one that is shared by time has a number behind `::`.
-fn device(resource: &str, id: &str) -> Option<Device> {
-    let (id, _) = id.split_once("::").unwrap_or((id, ""));
-    if id.starts_with("GPU-") {
-        Some(Device::Gpu(id.to_owned()))
+/// The device and the number of the share; `None` for what is no GPU. A share of one that is shared by time has its number behind `::`, or
+/// behind `/vgpu` from Google's plugin.
+fn device(resource: &str, id: &str) -> Option<(Device, Option<String>)> {
+    let parts = id.split_once("::").or_else(|| id.split_once("/vgpu"));
+    let (id, share) = parts.map_or((id, None), |(id, share)| (id, Some(share.to_owned())));
+    let device = if id.starts_with("GPU-") {
+        Device::Gpu(id.to_owned())
     } else if id.starts_with("MIG-") {
-        Some(Device::Mig(id.to_owned()))
+        Device::Mig(id.to_owned())
+    } else if resource.starts_with("nvidia.com/") {
+        Device::Other(id.to_owned())
     } else {
-        resource.starts_with("nvidia.com/").then(|| Device::Other(id.to_owned()))
-    }
+        return None;
+    };
+    Some((device, share))
 }
 
 impl Device {
-    fn name(&self) -> &String {
+    pub(super) fn name(&self) -> &String {
         let (Self::Gpu(name) | Self::Mig(name) | Self::Other(name)) = self;
         name
     }
@@ -109,25 +117,28 @@ pub(super) mod tests {
             ("shared", "nvidia.com/gpu.shared", &["GPU-3::1", "GPU-3::0"]),
             ("mig", "nvidia.com/mig-1g.10gb", &["MIG-4"]),
             ("index", "nvidia.com/gpu", &["0"]),
+            ("google", "nvidia.com/gpu", &["nvidia0/gi3/vgpu2", "nvidia1"]),
             ("renamed", "example.com/gpu", &["GPU-5"]),
             ("nic", "rdma/hca", &["mlx5_0"]),
         ]);
         let found = assignments(&list);
         let shown: Vec<_> =
-            found.known.iter().map(|found| format!("{} {:?}", found.pod, found.device)).collect();
+            found.known.iter().map(|(of, share)| format!("{} {:?} {share:?}", of.pod, of.device)).collect();
         assert_eq!(
             shown,
             [
-                "index Other(\"0\")",
-                "mig Mig(\"MIG-4\")",
-                "renamed Gpu(\"GPU-5\")",
-                "shared Gpu(\"GPU-3\")",
-                "whole Gpu(\"GPU-1\")",
-                "whole Gpu(\"GPU-2\")",
+                "google Other(\"nvidia0/gi3\") Some(\"2\")",
+                "google Other(\"nvidia1\") None",
+                "index Other(\"0\") None",
+                "mig Mig(\"MIG-4\") None",
+                "renamed Gpu(\"GPU-5\") None",
+                "shared Gpu(\"GPU-3\") Some(\"0\")",
+                "whole Gpu(\"GPU-1\") None",
+                "whole Gpu(\"GPU-2\") None",
             ]
         );
         assert_eq!(found.left_out, 0);
-        let first = found.known.first().unwrap();
+        let (first, _) = found.known.first_key_value().unwrap();
         assert_eq!((first.namespace.as_str(), first.container.as_str()), ("ai", "main"));
     }
 

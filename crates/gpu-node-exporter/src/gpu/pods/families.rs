@@ -16,7 +16,7 @@ pub(in crate::gpu) fn families(pods: &Pods, now: Instant) -> [Family; 2] {
         "gpu_pod_resources_up",
         "Whether kubelet's pod-resources socket answered when it was last asked.",
     );
-    for assignment in pods.known(now) {
+    for (assignment, _) in pods.known(now) {
         let device = match &assignment.device {
             Device::Gpu(uuid) => ("uuid", uuid),
             Device::Mig(uuid) => ("mig_uuid", uuid),

@@ -49,11 +49,27 @@ impl Pods {
         (self.told.as_ref() != Some(&told)).then(|| self.told.insert(told).clone())
     }
 
-    /// The assignments that are known at `now`.
-    pub(super) fn known(&self, now: Instant) -> impl Iterator<Item = &Assignment> {
+    /// The assignments that are known at `now`, with the numbers of their shares.
+    pub(super) fn known(&self, now: Instant) -> impl Iterator<Item = (&Assignment, Option<&str>)> {
         let answered = self.answered.as_ref();
         let fresh = answered.filter(|(at, _)| now.saturating_duration_since(*at) < KEPT);
-        fresh.into_iter().flat_map(|(_, assignments)| &assignments.known)
+        let known = fresh.into_iter().flat_map(|(_, assignments)| &assignments.known);
+        known.map(|(assignment, share)| (assignment, share.as_deref()))
+    }
+}
+
+#[cfg(test)]
+impl Pods {
+    /// A pod with one container for each of these devices: `pod-0` has the first.
+    pub(in crate::gpu) fn that_have(devices: &[String], now: Instant) -> Self {
+        use super::assignments::{assignments, tests::list};
+        let names: Vec<_> = (0..devices.len()).map(|number| format!("pod-{number}")).collect();
+        let ids: Vec<_> = devices.iter().map(|device| [device.as_str()]).collect();
+        let given: Vec<_> =
+            names.iter().zip(&ids).map(|(pod, ids)| (pod.as_str(), "nvidia.com/gpu", &ids[..])).collect();
+        let mut pods = Self::default();
+        pods.heard(Path::new("/k.sock"), Ok(assignments(&list(&given))), now);
+        pods
     }
 }
 

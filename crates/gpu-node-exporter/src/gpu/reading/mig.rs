@@ -21,6 +21,8 @@ readings! {
         profile: String,
         /// Of its first compute instance.
         uuid: String,
+        /// Of its further ones, where it has several.
+        other_uuids: Vec<String>,
         total: Bytes,
         used: Bytes,
         free: Bytes,
@@ -60,6 +62,7 @@ struct Place {
     gpu_instance: u32,
     profile: Option<String>,
     uuid: Option<String>,
+    other_uuids: Vec<String>,
 }
 
 /// More MIG devices than any GPU has: that is 7.
@@ -210,14 +213,22 @@ fn layout(ask: &mut Ask<'_>) -> Vec<Place> {
                 gpu_instance: raw::gpu_instance_id(&mig)?,
                 profile,
                 uuid: mig.uuid().ok(),
+                other_uuids: Vec::new(),
             }))
         });
-        let is_new = |place: &Place| places.iter().all(|known| known.gpu_instance != place.gpu_instance);
-        if let Some(place) = found.flatten().filter(is_new) {
-            places.push(place);
+        if let Some(place) = found.flatten() {
+            add(&mut places, place);
         }
     }
     places
+}
+
+/// Takes in a MIG device: a GPU instance, or a further compute instance of one.
+fn add(places: &mut Vec<Place>, place: Place) {
+    match places.iter_mut().find(|known| known.gpu_instance == place.gpu_instance) {
+        Some(known) => known.other_uuids.extend(place.uuid),
+        None => places.push(place),
+    }
 }
 
 /// The GPU instance's profile in a MIG device's name: `… MIG 1c.3g.40gb` is one compute slice of a `3g.40gb`.
@@ -264,6 +275,7 @@ fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> 
         gpu_instance: Some(number),
         profile: place.profile.clone(),
         uuid: place.uuid.clone(),
+        other_uuids: Some(place.other_uuids.clone()).filter(|uuids| !uuids.is_empty()),
         total,
         used,
         free,
@@ -283,6 +295,22 @@ fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn compute_instances_of_one_gpu_instance_are_one_place() {
+        let device = |index, gpu_instance, uuid: &str| Place {
+            index,
+            gpu_instance,
+            uuid: Some(uuid.to_owned()),
+            ..Place::default()
+        };
+        let mut places = Vec::new();
+        for place in [device(0, 1, "MIG-a"), device(1, 1, "MIG-b"), device(2, 5, "MIG-c")] {
+            add(&mut places, place);
+        }
+        let others = vec!["MIG-b".to_owned()];
+        assert_eq!(places, [Place { other_uuids: others, ..device(0, 1, "MIG-a") }, device(2, 5, "MIG-c")]);
+    }
 
     #[test]
     fn the_profile_is_the_gpu_instances() {

@@ -3,6 +3,7 @@
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, ClockEventTimes, Field, Value, field_id, raw};
+use crate::gpu::recent::Recent;
 use crate::gpu::subject::{Shown, Step, Subject, each_by};
 use crate::units::Seconds;
 
@@ -45,6 +46,8 @@ pub(crate) struct Times {
     /// What the driver was seen to count. Its count and ours differ in origin, so a series that fails once must have a hole
     /// rather than change over.
     is_counted: [bool; REASONS.len()],
+    /// Sweeps in which each reason was active.
+    pub(crate) recent: [Recent; REASONS.len()],
 }
 
 /// The reading by `nvmlDeviceGetCurrentClocksEventReasons`.
@@ -71,9 +74,11 @@ impl Subject for Throttle {
             *is_counted |= time.is_some();
         }
         let Some(active) = self.reasons else { return };
-        for (sum, (bit, _)) in times.sampled.get_or_insert_default().iter_mut().zip(REASONS) {
+        let sums = times.sampled.get_or_insert_default().iter_mut().zip(&mut times.recent);
+        for ((sum, recent), (bit, _)) in sums.zip(REASONS) {
             if active & bit != 0 {
                 *sum += step.gap.as_secs_f64();
+                recent.add(step.now, 1);
             }
         }
     }

@@ -1,9 +1,11 @@
 //! XIDs of one GPU: how many of each code, and the incident they are part of.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::incident::Incidents;
 use super::occurrence::{Occurrence, XidSource};
+use crate::gpu::recent::Recent;
 use crate::gpu::xid::{Severities, Severity};
 
 /// XIDs of one GPU by code. Codes that matter exist from the start, at zero.
@@ -19,6 +21,7 @@ struct Code {
     from_driver: u64,
     from_kernel_log: u64,
     severities: BTreeMap<Severity, XidCount>,
+    recent: Recent,
 }
 
 /// Errors of one code and severity.
@@ -55,6 +58,7 @@ impl Xids {
             XidSource::KernelLog => code.from_kernel_log += 1,
         }
         let more = code.total() - before;
+        code.recent.add(xid.moment.now, more);
         let count = code.severities.entry(xid.severity).or_default();
         count.total += more;
         count.last = Some(xid.moment.at);
@@ -66,6 +70,7 @@ impl Xids {
             let code = self.codes.entry(code).or_default();
             code.from_driver += earlier.from_driver;
             code.from_kernel_log += earlier.from_kernel_log;
+            code.recent.merge(earlier.recent);
             for (severity, more) in earlier.severities {
                 let count = code.severities.entry(severity).or_default();
                 count.total += more.total;
@@ -79,6 +84,12 @@ impl Xids {
     pub(crate) fn latest(&self) -> Option<u32> {
         let seen = self.iter().filter_map(|(code, _, count)| Some((code, count.last?)));
         seen.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(code, _)| code)
+    }
+
+    /// Errors by code since the exporter started, and those of the last five minutes; codes that never came are left out.
+    pub(crate) fn by_code(&self, now: Instant) -> impl Iterator<Item = (u32, u64, u64)> {
+        let seen = self.codes.iter().filter(|(_, code)| code.total() > 0);
+        seen.map(move |(number, code)| (*number, code.total(), code.recent.count(now)))
     }
 
     /// Each code in each severity that it had or may have.

@@ -1,6 +1,5 @@
 //! The page of two GPUs with containers, a process that cannot be seen, and engines; and the budget of a family.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,24 +8,12 @@ use super::super::engines::Processes;
 use super::super::process_files::Process;
 use super::super::title::title;
 use super::*;
-use crate::gpu::profile::Profile;
 use crate::gpu::reading::Reading;
 use crate::gpu::xid::Severities;
 use crate::units::Joules;
 
 fn settings(processes: bool, containers: bool) -> GpuSettings {
-    GpuSettings {
-        library: None,
-        sample_interval: Duration::from_secs(1),
-        probe_timeout: Duration::from_secs(5),
-        severities: Severities::default(),
-        profile: Profile::default(),
-        processes,
-        containers,
-        pods: None,
-        proc: PathBuf::from("/proc"),
-        sysfs: PathBuf::from("/sys"),
-    }
+    GpuSettings { processes, containers, ..GpuSettings::default() }
 }
 
 fn used(mebibytes: u64, sm: Option<f64>) -> ProcessUse {

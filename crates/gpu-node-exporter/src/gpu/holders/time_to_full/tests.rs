@@ -1,6 +1,5 @@
 //! GPUs that are read every second for hours: what is shown of one that leaks, and of one that loads a model.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,24 +9,8 @@ use super::super::process_files;
 use super::super::title::title;
 use super::*;
 use crate::family::Number;
-use crate::gpu::profile::Profile;
 use crate::gpu::xid::Severities;
 use crate::units::Bytes;
-
-fn settings() -> GpuSettings {
-    GpuSettings {
-        library: None,
-        sample_interval: Duration::from_secs(1),
-        probe_timeout: Duration::from_secs(5),
-        severities: Severities::default(),
-        profile: Profile::default(),
-        processes: false,
-        containers: true,
-        pods: None,
-        proc: PathBuf::from("/proc"),
-        sysfs: PathBuf::from("/sys"),
-    }
-}
 
 const GIBIBYTE: u64 = 1 << 30;
 const CARD: u64 = 80 * GIBIBYTE;
@@ -46,7 +29,7 @@ fn reading(used: u64, pid: u32) -> Reading {
 /// The minutes that are shown to be left, by minute, of a card of which so much is used after each second by the process 10, which
 /// listens from a second on.
 fn minutes_left(seconds: u64, used: impl Fn(u64) -> u64, listens_from: u64) -> Vec<Option<f64>> {
-    let (start, settings) = (Instant::now(), settings());
+    let (start, settings) = (Instant::now(), GpuSettings::default());
     let mut snapshot = Snapshot::swept_every(settings.sample_interval, Severities::default());
     let (mut holders, mut forecasts) = (Holders::default(), Forecasts::default());
     snapshot.listed(1);
@@ -102,7 +85,7 @@ fn a_model_that_loads_is_no_leak() {
 
 #[test]
 fn a_reading_counts_once_and_nothing_is_shown_of_a_gpu_that_has_stopped() {
-    let (start, settings) = (Instant::now(), settings());
+    let (start, settings) = (Instant::now(), GpuSettings::default());
     let mut snapshot = Snapshot::swept_every(settings.sample_interval, Severities::default());
     let mut holders = Holders::default();
     snapshot.read(0, Arc::new(reading(20 * GIBIBYTE, 10)), start);
