@@ -84,6 +84,10 @@ impl<W: Write> Report<W> {
                 self.line("ok", reading.collector, &format!("{series} series"))?;
             }
             for fault in &reading.faults {
+                if fault.is_no_data() {
+                    self.line("none", reading.collector, &fault.to_string())?;
+                    continue;
+                }
                 self.missing(reading.collector, &fault.to_string())?;
             }
         }

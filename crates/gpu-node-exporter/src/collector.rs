@@ -93,17 +93,30 @@ pub(crate) struct Fault {
     what: String,
     /// What was found, which may be another text at each reading of one lasting fault.
     excerpt: Option<String>,
+    /// The machine lacks what it is about.
+    is_no_data: bool,
 }
 
 impl Fault {
     /// `what` names the file or call and what was wrong with it.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), excerpt: None }
+        Self { what: what.into(), excerpt: None, is_no_data: false }
+    }
+
+    /// The machine lacks the hardware, or the kernel the part, that the collector is about: it has nothing to show, and nothing is wrong. As in
+    /// `node_exporter`, its success is 0.
+    pub(crate) fn no_data(what: impl Into<String>) -> Self {
+        Self { is_no_data: true, ..Self::new(what) }
+    }
+
+    /// Whether it is only that the machine lacks something.
+    pub(crate) fn is_no_data(&self) -> bool {
+        self.is_no_data
     }
 
     /// With what was found, which does not make it another fault: a line whose counters move stays one line.
     pub(crate) fn with_excerpt(what: impl Into<String>, excerpt: String) -> Self {
-        Self { what: what.into(), excerpt: Some(excerpt) }
+        Self { what: what.into(), excerpt: Some(excerpt), is_no_data: false }
     }
 }
 

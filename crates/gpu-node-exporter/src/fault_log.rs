@@ -8,6 +8,8 @@ use crate::collector::Fault;
 pub(crate) struct FaultLog {
     collector: &'static str,
     faults: HashSet<Fault>,
+    /// Whether it had data once.
+    had_data: bool,
 }
 
 /// One reading can bring a fault for each file of each device; the log names this many of them.
@@ -15,12 +17,20 @@ const MOST_LOGGED: usize = 8;
 
 impl FaultLog {
     pub(crate) fn new(collector: &'static str) -> Self {
-        Self { collector, faults: HashSet::new() }
+        Self { collector, faults: HashSet::new(), had_data: false }
     }
 
-    /// Logs a fault when it begins, and the end of all faults; not every reading of a lasting one.
+    /// Logs a fault when it begins, and the end of all faults; not every reading of a lasting one. What the machine never had is told to who looks
+    /// for it.
     pub(crate) fn log<'a>(&mut self, faults: impl IntoIterator<Item = &'a Fault>) {
         let collector = self.collector;
+        let faults: Vec<_> = faults.into_iter().collect();
+        if self.never_had_data(&faults) {
+            for fault in self.begun(faults) {
+                tracing::debug!(collector, "collector `{collector}` has nothing to show: {fault}");
+            }
+            return;
+        }
         let had_faults = !self.faults.is_empty();
         let begun = self.begun(faults);
         if self.faults.is_empty() && had_faults {
@@ -33,6 +43,13 @@ impl FaultLog {
             let more = begun.len() - MOST_LOGGED;
             tracing::warn!(collector, "collector `{collector}`: {more} more faults are not logged");
         }
+    }
+
+    /// Whether the machine lacked what the collector shows at this reading and at all before it.
+    fn never_had_data(&mut self, faults: &[&Fault]) -> bool {
+        let lacks_it = !faults.is_empty() && faults.iter().all(|fault| fault.is_no_data());
+        self.had_data |= !lacks_it;
+        !self.had_data
     }
 
     /// The faults that the reading before did not have.
@@ -62,5 +79,18 @@ mod tests {
         check(&["a", "b"], &["a"]);
         check(&[], &[]);
         check(&["b"], &["b"]);
+    }
+
+    #[test]
+    fn what_a_machine_never_had_is_no_news_and_what_it_lost_is() {
+        let (absent, broken) = (Fault::no_data("there is no /sys/fs/bcache"), Fault::new("unreadable"));
+        let check = |readings: &[(&[&Fault], bool)]| {
+            let mut log = FaultLog::new("any");
+            for (faults, expected) in readings {
+                assert_eq!(log.never_had_data(faults), *expected, "{faults:?}");
+            }
+        };
+        check(&[(&[&absent], true), (&[&absent], true), (&[], false), (&[&absent], false)]);
+        check(&[(&[&absent, &broken], false)]);
     }
 }

@@ -9,7 +9,7 @@ use crate::rules;
 const PAGES: [&str; 4] = [
     "crates/gpu-node-exporter/src/gpu/families/snapshots/gpu_node_exporter__gpu__families__tests__everything_has_its_name_and_unit.snap",
     "crates/gpu-node-exporter/src/gpu/holders/families/snapshots/gpu_node_exporter__gpu__holders__families__tests__everything_has_its_name_and_labels.snap",
-    "crates/gpu-node-exporter/src/host/testdata/node_exporter/expected.txt",
+    "crates/gpu-node-exporter/src/host/testdata/node_exporter/e2e-output.txt",
     "crates/alert-relay/src/metrics/snapshots/alert_relay__metrics__tests__the_page_of_a_relay_that_has_done_nothing.snap",
 ];
 

@@ -1,93 +1,121 @@
-//! All collectors on a copy of the captures in `testdata`, with what may happen to the files.
+//! Each collector on a copy of the captures in `testdata`, with what may happen to the files.
 //!
 //! A garbled file costs its collector's success, nothing in a file can make a collector panic, and making a collector
 //! reads no file.
 
-use std::collections::BTreeSet;
 use std::fs;
-
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use super::COLLECTORS;
-use super::testing::{Captures, collectors, read};
-
-/// Collectors that read no file of `/proc` or `/sys`.
-const READ_NO_CAPTURE: [&str; 2] = ["textfile", "uname"];
+use super::entry::Entry;
+use super::testing::{Captures, on_captures, read};
 
 #[test]
 fn making_a_collector_reads_no_file() {
     let root = Captures::without_files();
-    let made_before = collectors(root.path());
+    let mut made_before: Vec<_> = COLLECTORS.iter().map(|entry| on_captures(entry, root.path())).collect();
     root.write();
-    assert_eq!(read(made_before), read(collectors(root.path())));
+    for (made_before, entry) in made_before.iter_mut().zip(COLLECTORS) {
+        assert_eq!(read(&mut **made_before), read(&mut *on_captures(entry, root.path())));
+    }
 }
 
 #[test]
 fn a_garbled_file_costs_its_collectors_success() {
-    let root = Captures::new();
-    let good = read(collectors(root.path()));
-    assert_eq!(good.len(), COLLECTORS.len());
-    for given in &good {
-        assert_eq!(given.faults, [] as [&str; 0], "{} with every file in order", given.collector);
-    }
-    let mut readers = BTreeSet::new();
-    for (path, bytes) in &root.files {
-        let is_number = String::from_utf8_lossy(bytes).trim().parse::<i64>().is_ok();
-        let may_be_any_text = path.starts_with(root.path().join("sys")) && !is_number;
-        for garbage in [&b"\x00\xff\xfe"[..], b"Segmentation fault\n", b"1 2 three\n{}\n"] {
-            fs::write(path, garbage).unwrap();
-            for (good, given) in
-                good.iter().zip(read(collectors(root.path()))).filter(|(good, given)| **good != *given)
-            {
-                let is_text = str::from_utf8(garbage).is_ok() && may_be_any_text;
-                let name = given.collector;
-                assert!(
-                    !given.faults.is_empty() || is_text,
-                    "{name} took `{}` in {} for a reading, instead of {:?}:\n{:#?}",
-                    garbage.escape_ascii(),
-                    path.display(),
-                    String::from_utf8_lossy(bytes),
-                    given.series.iter().filter(|line| !good.series.contains(line)).collect::<Vec<_>>()
-                );
-                readers.insert(name);
+    on_each_collector(|root, entry, files| {
+        let good = read(&mut *on_captures(entry, root));
+        assert_eq!(good.faults, [] as [&str; 0], "{} with every file in order", entry.name);
+        let mut reads_any = false;
+        for (path, bytes) in files {
+            let is_number = String::from_utf8_lossy(bytes).trim().parse::<i64>().is_ok();
+            let may_be_any_text = path.starts_with(root.join("sys")) && !is_number;
+            for garbage in [&b"\x00\xff\xfe"[..], b"Segmentation fault\n", b"1 2 three\n{}\n"] {
+                fs::write(path, garbage).unwrap();
+                let given = read(&mut *on_captures(entry, root));
+                if given != good {
+                    let is_text = str::from_utf8(garbage).is_ok() && may_be_any_text;
+                    assert!(
+                        !given.faults.is_empty() || is_text,
+                        "{} took `{}` in {} for a reading, instead of {:?}:\n{:#?}",
+                        entry.name,
+                        garbage.escape_ascii(),
+                        path.display(),
+                        String::from_utf8_lossy(bytes),
+                        given.series.iter().filter(|line| !good.series.contains(line)).collect::<Vec<_>>()
+                    );
+                    reads_any = true;
+                }
             }
+            fs::write(path, bytes).unwrap();
         }
-        fs::write(path, bytes).unwrap();
-    }
-    let all: BTreeSet<_> = COLLECTORS.iter().map(|entry| entry.name).collect();
-    let unread: Vec<_> = all.difference(&readers).collect();
-    assert_eq!(unread, READ_NO_CAPTURE.each_ref(), "these collectors have no capture in testdata");
+        assert!(reads_any, "{} reads no file of its captures", entry.name);
+    });
 }
 
-/// Lets every file hold something else, many times over.
-fn garble<S: Strategy>(strategy: S, garbled: impl Fn(&[u8], &S::Value) -> Vec<u8>) {
-    let root = Captures::new();
-    let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) });
-    let panics = runner.run(&strategy, |value| {
-        for (path, bytes) in &root.files {
-            fs::write(path, garbled(bytes, &value)).unwrap();
-        }
-        read(collectors(root.path()));
-        Ok(())
-    });
-    panics.unwrap();
-}
+/// How many files each collector is given with noise, and as many with damage, where `CAPTURES_CASES` does not say another number.
+const CASES: usize = 5_000;
 
 #[test]
 fn no_noise_makes_a_collector_panic() {
-    garble(prop::collection::vec(any::<u8>(), 0..300), |_, noise| noise.clone());
+    garble(|random, _| (0..random.usize(0..300)).map(|_| random.u8(..)).collect());
 }
 
 /// Lines of the right shape with wrong words get deeper into a parser than noise does.
 #[test]
 fn no_damage_makes_a_collector_panic() {
-    garble((0_usize..4000, "[0-9a-z:=,./ \n-]{0,12}"), |good, (at, word)| {
+    const WORDS: &[u8] = b"0123456789abcxyz:=,./ \n-";
+    garble(|random, good| {
         let mut text = good.to_vec();
-        let from = at % text.len().max(1);
-        let to = (from + word.len()).min(text.len());
-        text.splice(from.min(to)..to, word.bytes());
+        let from = random.usize(0..text.len().max(1));
+        let word: Vec<u8> = (0..random.usize(0..12)).filter_map(|_| random.choice(WORDS)).copied().collect();
+        let until = (from + word.len()).min(text.len());
+        text.splice(from.min(until)..until, word);
         text
+    });
+}
+
+/// Lets every file hold something else, many times over.
+fn garble(garbled: impl Fn(&mut fastrand::Rng, &[u8]) -> Vec<u8> + Sync) {
+    let cases = std::env::var("CAPTURES_CASES").map_or(CASES, |cases| cases.parse().expect("a number"));
+    on_each_collector(|root, entry, files| {
+        let mut random = fastrand::Rng::with_seed(entry.name.len() as u64);
+        let mut collector = on_captures(entry, root);
+        for _ in 0..cases.div_ceil(files.len()) {
+            let written: Vec<_> =
+                files.iter().map(|(path, good)| (path, garbled(&mut random, good))).collect();
+            for (path, bytes) in &written {
+                fs::write(path, bytes).unwrap();
+            }
+            let end = catch_unwind(AssertUnwindSafe(|| collector.collect()));
+            assert!(end.is_ok(), "{} panics on {written:?}", entry.name);
+        }
+        for (path, good) in files {
+            fs::write(path, good).unwrap();
+        }
+    });
+}
+
+/// Calls this with each collector that has captures, and the files that it may read.
+fn on_each_collector(check: impl Fn(&Path, &Entry, &[(PathBuf, Vec<u8>)]) + Sync) {
+    // Two halves, as many as the machines have that run this.
+    let check = &check;
+    let (first, second) = COLLECTORS.split_at(COLLECTORS.len() / 2);
+    std::thread::scope(|scope| {
+        for part in [first, second] {
+            scope.spawn(move || {
+                let root = Captures::new();
+                for entry in part {
+                    let files = root.files_of(entry);
+                    if files.is_empty() {
+                        let names_captures =
+                            ["/proc/", "/sys/"].iter().any(|path| entry.reads.contains(path));
+                        assert!(!names_captures, "{} has no capture in testdata", entry.name);
+                    } else {
+                        check(root.path(), entry, &files);
+                    }
+                }
+            });
+        }
     });
 }

@@ -10,47 +10,42 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::COLLECTORS;
 use super::collector::textfile::limits::Limits;
 use super::collector::textfile::parse;
+use super::entry::Entry;
 use super::netlink::{attribute, read_datagram, text};
-use super::testing::{Captures, collectors, read};
+use super::testing::{Captures, on_captures};
 use crate::exposition::{Format, Page};
 use crate::family::{Family, is_label_name, is_metric_name};
 
-/// One file of `/proc` or `/sys`, by its number in the captures, and what it holds instead: the collectors that read it give families
+/// One file of `/proc` or `/sys`, by its number in the captures, and what it holds instead: the collector that reads it gives families
 /// that make a page which reads back.
 pub fn kernel_files(bytes: &[u8]) {
-    let Some((number, content)) = bytes.split_first() else { return };
+    let Some((&[high, low], content)) = bytes.split_first_chunk() else { return };
     TREE.with(|tree| {
-        let (path, good, readers) = &tree.files[usize::from(*number) % tree.files.len()];
+        let (entry, path, good) =
+            &tree.files[usize::from(u16::from_be_bytes([high, low])) % tree.files.len()];
         fs::write(path, content).expect("a temporary file takes it");
-        for mut collector in collectors(tree.captures.path()) {
-            if readers.contains(&collector.name()) {
-                reads_back(collector.collect().families);
-            }
-        }
+        reads_back(on_captures(entry, tree.captures.path()).collect().families);
         fs::write(path, good).expect("a temporary file takes it");
     });
 }
 
-/// The captures, with the collectors that read each file.
+/// The captures, with what each collector reads of them.
 struct Tree {
     captures: Captures,
-    files: Vec<(PathBuf, Vec<u8>, Vec<&'static str>)>,
+    files: Vec<(&'static Entry, PathBuf, Vec<u8>)>,
 }
 
 impl Tree {
     fn new() -> Self {
         let captures = Captures::new();
-        let good = read(collectors(captures.path()));
-        let files = captures.files.iter().map(|(path, bytes)| {
-            fs::write(path, "garbled").expect("a temporary file takes it");
-            let garbled = read(collectors(captures.path()));
-            fs::write(path, bytes).expect("a temporary file takes it");
-            let differs = garbled.into_iter().zip(&good).filter(|(garbled, good)| garbled != *good);
-            (path.clone(), bytes.clone(), differs.map(|(_, good)| good.collector).collect())
-        });
-        let files = files.collect();
+        let files_of = |entry: &&'static Entry| {
+            let entry = *entry;
+            captures.files_of(entry).into_iter().map(move |(path, bytes)| (entry, path, bytes))
+        };
+        let files = COLLECTORS.iter().flat_map(files_of).collect();
         Self { captures, files }
     }
 }

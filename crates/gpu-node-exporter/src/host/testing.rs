@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "who calls is a test or a fuzzer, which fails with the panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::Host;
+use super::entry::Entry;
 use super::root;
-use super::{COLLECTORS, Host};
 use crate::collector::Collector;
 use crate::family::{Family, Number};
 use crate::flags::{DISABLE_DEFAULTS, Flags, Grammar, Takes};
@@ -30,12 +33,7 @@ pub(crate) fn flags(written: &[&str]) -> Flags {
 
 /// One collector with these flags, reading `/proc` and `/sys` from these directories and nothing from elsewhere.
 #[cfg(test)]
-pub(crate) fn collector(
-    entry: &super::entry::Entry,
-    proc: &Path,
-    sys: &Path,
-    written: &[&str],
-) -> Box<dyn Collector> {
+pub(crate) fn collector(entry: &Entry, proc: &Path, sys: &Path, written: &[&str]) -> Box<dyn Collector> {
     let none = Path::new("/nonexistent");
     let root = root::Root { proc: proc.into(), sys: sys.into(), rootfs: none.into(), udev: none.into() };
     (entry.new)(&mut flags(written), &root)
@@ -73,9 +71,10 @@ const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "
 /// A copy of the captures, with the files that they lack because `node_exporter`'s tests ask the machine.
 pub(crate) struct Captures {
     directory: tempfile::TempDir,
-    /// Each file, with what it holds when it is in order.
-    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
 }
+
+/// What the captures lack.
+const BESIDE: [(&str, &str); 1] = [("proc/net/dev", "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")];
 
 impl Captures {
     pub(crate) fn new() -> Self {
@@ -85,39 +84,79 @@ impl Captures {
     }
 
     pub(crate) fn without_files() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut good = vec![
-            ("proc/net/dev".into(), b"a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n".to_vec()),
-            ("proc/1/mountinfo".into(), b"36 35 98:0 / /nonexistent rw - ext3 /dev/root rw\n".to_vec()),
-        ];
-        for file in ["proc", "sys"].iter().flat_map(|folder| files_under(&testdata().join(folder))) {
-            good.push((file.strip_prefix(testdata()).unwrap().to_owned(), fs::read(&file).unwrap()));
-        }
-        let files = good.into_iter().map(|(file, bytes)| (directory.path().join(file), bytes));
-        Self { files: files.collect(), directory }
+        // In memory, where it is there: each file is written some thousand times.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { directory: directory.unwrap() }
     }
 
     pub(crate) fn write(&self) {
-        for (path, bytes) in &self.files {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
+        for folder in ["proc", "sys", "udev", "usr"] {
+            copy(&testdata().join(folder), &self.path().join(folder));
+        }
+        for (path, text) in BESIDE {
+            fs::write(self.path().join(path), text).unwrap();
         }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
+
+    /// The files that a collector may read, each with what it holds when it is in order: all under the paths that its entry names.
+    pub(crate) fn files_of(&self, entry: &Entry) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Files::default();
+        for word in entry.reads.split([' ', ',']) {
+            if let Some(path) =
+                word.strip_prefix('/').filter(|path| path.starts_with("proc/") || path.starts_with("sys/"))
+            {
+                let known: PathBuf = path.split('/').take_while(|part| !part.contains('*')).collect();
+                found.add(&self.path().join(known));
+            }
+        }
+        let read = |path| {
+            let bytes = fs::read(&path).unwrap();
+            (path, bytes)
+        };
+        found.files.into_iter().map(read).collect()
+    }
 }
 
-/// Every file under a directory, in order.
-fn files_under(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(files_under(&path)) } else { files.push(path) }
+/// Copies a tree; links stay links, which in sysfs are what leads from a class to its devices.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, path, copied) = (entry.file_type().unwrap(), entry.path(), to.join(entry.file_name()));
+        if kind.is_symlink() {
+            symlink(fs::read_link(path).unwrap(), copied).unwrap();
+        } else if kind.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(path, copied).unwrap();
+        }
     }
-    files.sort();
-    files
+}
+
+/// Files below some directories, each once, whatever links lead to it.
+#[derive(Default)]
+struct Files {
+    directories: BTreeSet<PathBuf>,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Files {
+    fn add(&mut self, path: &Path) {
+        // A link of the captures may lead out of them.
+        let Ok(path) = path.canonicalize() else { return };
+        if path.is_file() {
+            // Git knows no empty directory.
+            self.files.extend((!path.ends_with(".keep")).then_some(path));
+        } else if self.directories.insert(path.clone()) {
+            for entry in fs::read_dir(&path).unwrap() {
+                self.add(&entry.unwrap().path());
+            }
+        }
+    }
 }
 
 /// What one collector gave.
@@ -128,32 +167,30 @@ pub(crate) struct Given {
     pub(crate) faults: Vec<String>,
 }
 
-/// All collectors, each asked for all it can read: every switch is the opposite of its default.
-pub(crate) fn collectors(root: &Path) -> Vec<Box<dyn Collector>> {
+/// One collector on these captures, asked for all it can read: every switch is the opposite of its default.
+pub(crate) fn on_captures(entry: &Entry, root: &Path) -> Box<dyn Collector> {
     let mut written = vec![
         format!("--path.procfs={}", root.join("proc").display()),
         format!("--path.sysfs={}", root.join("sys").display()),
+        format!("--path.rootfs={}", root.display()),
         "--path.udev.data=/nonexistent".to_owned(),
     ];
-    for entry in COLLECTORS {
-        written.push(format!("--collector.{}", entry.name));
-        written.extend(entry.flags.iter().filter_map(|flag| match flag.takes {
-            Takes::Switch { on } => Some(format!("--{}{}", if on { "no-" } else { "" }, flag.name)),
-            Takes::Value { .. } | Takes::Values { .. } => None,
-        }));
-    }
+    written.extend(entry.flags.iter().filter_map(|flag| match flag.takes {
+        Takes::Switch { on } => Some(format!("--{}{}", if on { "no-" } else { "" }, flag.name)),
+        Takes::Value { .. } | Takes::Values { .. } => None,
+    }));
     let written: Vec<_> = written.iter().map(String::as_str).collect();
-    let host = Host::new(&mut flags(&written));
-    host.collectors.into_iter().map(|(_, collector)| collector).collect()
+    let mut flags = flags(&written);
+    let root = root::Root::new(&flags);
+    (entry.new)(&mut flags, &root)
 }
 
-pub(crate) fn read(collectors: Vec<Box<dyn Collector>>) -> Vec<Given> {
-    let given = collectors.into_iter().map(|mut collector| {
-        let collected = collector.collect();
-        let mut series = values(&collected.families);
-        series.retain(|line| !LIVE.iter().any(|live| line.starts_with(live)));
-        let faults = collected.faults.iter().map(ToString::to_string).collect();
-        Given { collector: collector.name(), series, faults }
-    });
-    given.collect()
+pub(crate) fn read(collector: &mut dyn Collector) -> Given {
+    let collected = collector.collect();
+    let kept = collected.kept.iter().flat_map(|part| part.iter().cloned());
+    let families: Vec<Family> = collected.families.into_iter().chain(kept).collect();
+    let mut series = values(&families);
+    series.retain(|line| !LIVE.iter().any(|live| line.starts_with(live)));
+    let faults = collected.faults.iter().map(ToString::to_string).collect();
+    Given { collector: collector.name(), series, faults }
 }

@@ -152,10 +152,10 @@ impl Served {
 
 fn time_families(cpus: &BTreeMap<u32, Served>, guest: bool) -> Vec<Family> {
     let per_second = rustix::param::clock_ticks_per_second() as f64;
-    let mut times = Family::counter("node_cpu_seconds_total", "Seconds each CPU spent in each mode.");
+    let mut times = Family::counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.");
     let mut guests = Family::counter(
         "node_cpu_guest_seconds_total",
-        "Seconds each CPU spent running guests; also counted in user and nice time.",
+        "Seconds the CPUs spent in guests (VMs) for each mode.",
     );
     times.samples.reserve(cpus.len() * GUEST_USER);
     for cpu in cpus.values() {

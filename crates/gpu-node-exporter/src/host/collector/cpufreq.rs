@@ -43,7 +43,7 @@ const FREQUENCIES: [Attribute; 6] = [
     Attribute::gauge(
         "cpuinfo_cur_freq",
         "node_cpu_frequency_hertz",
-        "The CPU's frequency as the hardware tells it.",
+        "CPU frequency in hertz from /proc/cpuinfo.",
     )
     .times(KILOHERTZ),
     Attribute::gauge(
@@ -61,19 +61,19 @@ const FREQUENCIES: [Attribute; 6] = [
     Attribute::gauge(
         "scaling_cur_freq",
         "node_cpu_scaling_frequency_hertz",
-        "The CPU's frequency as the kernel last set or saw it.",
+        "Current scaled CPU thread frequency in hertz.",
     )
     .times(KILOHERTZ),
     Attribute::gauge(
         "scaling_min_freq",
         "node_cpu_scaling_frequency_min_hertz",
-        "The lowest frequency the kernel may choose.",
+        "Minimum scaled CPU thread frequency in hertz.",
     )
     .times(KILOHERTZ),
     Attribute::gauge(
         "scaling_max_freq",
         "node_cpu_scaling_frequency_max_hertz",
-        "The highest frequency the kernel may choose.",
+        "Maximum scaled CPU thread frequency in hertz.",
     )
     .times(KILOHERTZ),
 ];
@@ -107,10 +107,8 @@ impl Collector for FrequencyCollector {
             return Collected::failed(fault);
         }
         let mut families = FREQUENCIES.each_ref().map(Attribute::family);
-        let mut governors = Family::gauge(
-            "node_cpu_scaling_governor",
-            "1 for the policy that chooses the CPU's frequency, 0 for the others it could have.",
-        );
+        let mut governors =
+            Family::gauge("node_cpu_scaling_governor", "Current enabled CPU frequency governor.");
         let mut faults = Vec::new();
         for cpu in &mut self.cpus {
             faults.extend(cpu.read(&mut self.buffer, &mut families, &mut governors));

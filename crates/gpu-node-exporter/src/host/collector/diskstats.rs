@@ -94,26 +94,34 @@ const fn seconds(name: &'static str, help: &'static str) -> Column {
 /// The columns after the device's name. Discards came with Linux 4.18, flushes with 5.5: older kernels' lines end
 /// earlier, and what they do not count is absent.
 const COLUMNS: [Column; 17] = [
-    count("node_disk_reads_completed_total", "Reads completed."),
-    count("node_disk_reads_merged_total", "Reads merged with a neighbour before they were queued."),
-    bytes("node_disk_read_bytes_total", "Bytes read."),
-    seconds("node_disk_read_time_seconds_total", "Time all reads took together."),
-    count("node_disk_writes_completed_total", "Writes completed."),
-    count("node_disk_writes_merged_total", "Writes merged with a neighbour before they were queued."),
-    bytes("node_disk_written_bytes_total", "Bytes written."),
-    seconds("node_disk_write_time_seconds_total", "Time all writes took together."),
-    Column { name: "node_disk_io_now", help: "Requests under way.", kind: Kind::Gauge, unit: None },
-    seconds("node_disk_io_time_seconds_total", "Time in which some request was under way."),
+    count("node_disk_reads_completed_total", "The total number of reads completed successfully."),
+    count("node_disk_reads_merged_total", "The total number of reads merged."),
+    bytes("node_disk_read_bytes_total", "The total number of bytes read successfully."),
+    seconds("node_disk_read_time_seconds_total", "The total number of seconds spent by all reads."),
+    count("node_disk_writes_completed_total", "The total number of writes completed successfully."),
+    count("node_disk_writes_merged_total", "The number of writes merged."),
+    bytes("node_disk_written_bytes_total", "The total number of bytes written successfully."),
+    seconds("node_disk_write_time_seconds_total", "This is the total number of seconds spent by all writes."),
+    Column {
+        name: "node_disk_io_now",
+        help: "The number of I/Os currently in progress.",
+        kind: Kind::Gauge,
+        unit: None,
+    },
+    seconds("node_disk_io_time_seconds_total", "Total seconds spent doing I/Os."),
+    seconds("node_disk_io_time_weighted_seconds_total", "The weighted # of seconds spent doing I/Os."),
+    count("node_disk_discards_completed_total", "The total number of discards completed successfully."),
+    count("node_disk_discards_merged_total", "The total number of discards merged."),
+    count("node_disk_discarded_sectors_total", "The total number of sectors discarded successfully."),
     seconds(
-        "node_disk_io_time_weighted_seconds_total",
-        "Time in which requests were under way, times their number.",
+        "node_disk_discard_time_seconds_total",
+        "This is the total number of seconds spent by all discards.",
     ),
-    count("node_disk_discards_completed_total", "Discards completed."),
-    count("node_disk_discards_merged_total", "Discards merged with a neighbour before they were queued."),
-    count("node_disk_discarded_sectors_total", "Sectors of 512 bytes discarded."),
-    seconds("node_disk_discard_time_seconds_total", "Time all discards took together."),
-    count("node_disk_flush_requests_total", "Flush requests completed."),
-    seconds("node_disk_flush_requests_time_seconds_total", "Time all flush requests took together."),
+    count("node_disk_flush_requests_total", "The total number of flush requests completed successfully"),
+    seconds(
+        "node_disk_flush_requests_time_seconds_total",
+        "This is the total number of seconds spent by all flush requests.",
+    ),
 ];
 
 /// Lines of Linux 2.6 and later have at least the columns up to the weighted time.
@@ -233,10 +241,9 @@ fn families(disks: &[(&Line<'_>, &Known)]) -> Vec<Family> {
         families.push(family);
     }
 
-    let mut info = Family::info("node_disk_info", "What udev and sysfs say about the disk; always 1.");
-    let mut filesystem = Family::info("node_disk_filesystem_info", "The file system on the disk; always 1.");
-    let mut device_mapper =
-        Family::info("node_disk_device_mapper_info", "The disk as the device mapper knows it; always 1.");
+    let mut info = Family::info("node_disk_info", "Info of /sys/block/<block_device>.");
+    let mut filesystem = Family::info("node_disk_filesystem_info", "Info about disk filesystem.");
+    let mut device_mapper = Family::info("node_disk_device_mapper_info", "Info about disk device mapper.");
     let mut ata: Vec<Family> = udev::ATA.iter().map(|(_, name, help)| Family::gauge(*name, *help)).collect();
     for (_, known) in disks {
         let Some(disk) = &known.disk else { continue };

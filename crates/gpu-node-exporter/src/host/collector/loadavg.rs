@@ -44,9 +44,9 @@ fn families(load: &LoadAverage) -> Vec<Family> {
         Family::gauge(name, help).with(Labels::NONE, as_written(value))
     };
     vec![
-        gauge("node_load1", "Load average over one minute.", load.one),
-        gauge("node_load5", "Load average over five minutes.", load.five),
-        gauge("node_load15", "Load average over fifteen minutes.", load.fifteen),
+        gauge("node_load1", "1m load average.", load.one),
+        gauge("node_load5", "5m load average.", load.five),
+        gauge("node_load15", "15m load average.", load.fifteen),
     ]
 }
 

@@ -54,7 +54,8 @@ fn collected(text: &str, filling: &mut TimeToFull, at: f64) -> Collected {
         filling.add(at, level);
     }
     let family = |field: Field<'_>| {
-        Family::gauge(field.family(), "A field of /proc/meminfo.").with(Labels::NONE, field.value)
+        let (name, help) = field.name_and_help();
+        Family::gauge(name, help).with(Labels::NONE, field.value)
     };
     let mut families: Vec<_> = read.into_iter().map(family).collect();
     let mut time_to_full = Family::gauge(
@@ -99,10 +100,10 @@ fn parse(line: &str) -> Option<Field<'_>> {
 
 impl Field<'_> {
     /// `Active(anon)` is `node_memory_Active_anon_bytes`; `HugePages_Total`, a number of pages, keeps no unit.
-    fn family(&self) -> String {
+    fn name_and_help(&self) -> (String, String) {
         let key = self.key.replace('(', "_").replace(')', "");
         let unit = if self.has_unit { "_bytes" } else { "" };
-        format!("node_memory_{key}{unit}")
+        (format!("node_memory_{key}{unit}"), format!("Memory information field {key}{unit}."))
     }
 }
 

@@ -81,49 +81,45 @@ const ATTRIBUTES: [Attribute; 17] = [
     Attribute::gauge(
         "addr_assign_type",
         "node_network_address_assign_type",
-        "How the address came about: 0 permanent, 1 random, 2 stolen, 3 set.",
+        "Network device property: address_assign_type",
     ),
-    Attribute::gauge("carrier", "node_network_carrier", "1 when the physical link is up."),
+    Attribute::gauge("carrier", "node_network_carrier", "Network device property: carrier"),
     Attribute::counter(
         "carrier_changes",
         "node_network_carrier_changes_total",
-        "Times the physical link went up or down.",
+        "Network device property: carrier_changes_total",
     ),
     Attribute::counter(
         "carrier_up_count",
         "node_network_carrier_up_changes_total",
-        "Times the physical link went up.",
+        "Network device property: carrier_up_changes_total",
     ),
     Attribute::counter(
         "carrier_down_count",
         "node_network_carrier_down_changes_total",
-        "Times the physical link went down.",
+        "Network device property: carrier_down_changes_total",
     ),
-    Attribute::gauge("dev_id", "node_network_device_id", "Tells apart devices that share an address."),
-    Attribute::gauge(
-        "dormant",
-        "node_network_dormant",
-        "1 when the device waits for something before it can be used.",
-    ),
-    Attribute::gauge("flags", "node_network_flags", "The device's flags (IFF_*), as one number."),
-    Attribute::gauge("ifindex", "node_network_iface_id", "The device's number in this system."),
-    Attribute::gauge("iflink", "node_network_iface_link", "The number of the device this one is linked to."),
-    Attribute::gauge("link_mode", "node_network_iface_link_mode", "0 default, 1 dormant."),
-    Attribute::gauge("mtu", "node_network_mtu_bytes", "Largest packet the device sends."),
+    Attribute::gauge("dev_id", "node_network_device_id", "Network device property: device_id"),
+    Attribute::gauge("dormant", "node_network_dormant", "Network device property: dormant"),
+    Attribute::gauge("flags", "node_network_flags", "Network device property: flags"),
+    Attribute::gauge("ifindex", "node_network_iface_id", "Network device property: iface_id"),
+    Attribute::gauge("iflink", "node_network_iface_link", "Network device property: iface_link"),
+    Attribute::gauge("link_mode", "node_network_iface_link_mode", "Network device property: iface_link_mode"),
+    Attribute::gauge("mtu", "node_network_mtu_bytes", "Network device property: mtu_bytes"),
     Attribute::gauge(
         "name_assign_type",
         "node_network_name_assign_type",
-        "How the name came about: 1 by the kernel, 2 predictably, 3 by a user, 4 renamed.",
+        "Network device property: name_assign_type",
     ),
-    Attribute::gauge("netdev_group", "node_network_net_dev_group", "The device's group."),
+    Attribute::gauge("netdev_group", "node_network_net_dev_group", "Network device property: net_dev_group"),
     Attribute::gauge(
         "tx_queue_len",
         "node_network_transmit_queue_length",
-        "Most packets that wait to be sent.",
+        "Network device property: transmit_queue_length",
     ),
-    Attribute::gauge("speed", "node_network_speed_bytes", "The link's speed in bytes a second.")
+    Attribute::gauge("speed", "node_network_speed_bytes", "Network device property: speed_bytes")
         .times(MEGABITS),
-    Attribute::gauge("type", "node_network_protocol_type", "The device's hardware type (ARPHRD_*)."),
+    Attribute::gauge("type", "node_network_protocol_type", "Network device property: protocol_type"),
 ];
 
 /// `IFF_UP` in `include/uapi/linux/if.h`: what the administrator wants.
@@ -234,8 +230,11 @@ impl Families {
     fn new() -> Self {
         Self {
             attributes: ATTRIBUTES.iter().map(Attribute::family).collect(),
-            up: Family::gauge("node_network_up", "1 when the device's operational state is up."),
-            info: Family::info("node_network_info", "The device's addresses and states; always 1."),
+            up: Family::gauge("node_network_up", "Value is 1 if operstate is 'up', 0 otherwise."),
+            info: Family::info(
+                "node_network_info",
+                "Non-numeric data from /sys/class/net/<iface>, value is always 1.",
+            ),
         }
     }
 

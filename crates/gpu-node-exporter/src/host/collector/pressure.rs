@@ -34,24 +34,33 @@ struct Resource {
 const RESOURCES: [Resource; 4] = [
     Resource {
         file: "pressure/cpu",
-        some: Some(("node_pressure_cpu_waiting_seconds_total", "Time in which some task waited for a CPU.")),
+        some: Some((
+            "node_pressure_cpu_waiting_seconds_total",
+            "Total time in seconds that processes have waited for CPU time",
+        )),
         // The kernel writes a `full` line for CPUs that is always 0 for the whole machine.
         full: None,
     },
     Resource {
         file: "pressure/io",
-        some: Some(("node_pressure_io_waiting_seconds_total", "Time in which some task waited for I/O.")),
-        full: Some(("node_pressure_io_stalled_seconds_total", "Time in which all tasks waited for I/O.")),
+        some: Some((
+            "node_pressure_io_waiting_seconds_total",
+            "Total time in seconds that processes have waited due to IO congestion",
+        )),
+        full: Some((
+            "node_pressure_io_stalled_seconds_total",
+            "Total time in seconds no process could make progress due to IO congestion",
+        )),
     },
     Resource {
         file: "pressure/memory",
         some: Some((
             "node_pressure_memory_waiting_seconds_total",
-            "Time in which some task waited for memory.",
+            "Total time in seconds that processes have waited for memory",
         )),
         full: Some((
             "node_pressure_memory_stalled_seconds_total",
-            "Time in which all tasks waited for memory.",
+            "Total time in seconds no process could make progress due to memory congestion",
         )),
     },
     Resource {
@@ -59,7 +68,7 @@ const RESOURCES: [Resource; 4] = [
         some: None,
         full: Some((
             "node_pressure_irq_stalled_seconds_total",
-            "Time in which interrupts held up all tasks.",
+            "Total time in seconds no process could make progress due to IRQ congestion",
         )),
     },
 ];
@@ -92,7 +101,7 @@ impl Collector for PressureCollector {
             }
         }
         if !found && collected.faults.is_empty() {
-            collected.faults.push(Fault::new(
+            collected.faults.push(Fault::no_data(
                 "the kernel has no pressure information (hint: Linux 4.20 with CONFIG_PSI)",
             ));
         }

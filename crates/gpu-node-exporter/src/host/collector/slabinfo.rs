@@ -63,11 +63,14 @@ struct Slab<'text> {
 
 /// The columns after the name.
 const COLUMNS: [(&str, &str); 5] = [
-    ("node_slabinfo_active_objects", "Objects that are in use."),
-    ("node_slabinfo_objects", "Objects that are allocated, in use or not."),
-    ("node_slabinfo_object_size_bytes", "Size of one object."),
-    ("node_slabinfo_objects_per_slab", "Objects in one slab."),
-    ("node_slabinfo_pages_per_slab", "Pages of memory in one slab."),
+    ("node_slabinfo_active_objects", "The number of objects that are currently active (i.e., in use)."),
+    (
+        "node_slabinfo_objects",
+        "The total number of allocated objects (i.e., objects that are both in use and not in use).",
+    ),
+    ("node_slabinfo_object_size_bytes", "The size of objects in this slab, in bytes."),
+    ("node_slabinfo_objects_per_slab", "The number of objects stored in each slab."),
+    ("node_slabinfo_pages_per_slab", "The number of pages allocated for each slab."),
 ];
 
 fn parse(text: &str) -> Result<Lines<Slab<'_>>, Fault> {

@@ -64,26 +64,28 @@ struct Field {
 }
 
 const FIELDS: [Field; 6] = [
-    Field { key: "intr", family: || Family::counter("node_intr_total", "Interrupts serviced since boot.") },
+    Field {
+        key: "intr",
+        family: || Family::counter("node_intr_total", "Total number of interrupts serviced."),
+    },
     Field {
         key: "ctxt",
-        family: || Family::counter("node_context_switches_total", "Context switches since boot."),
+        family: || Family::counter("node_context_switches_total", "Total number of context switches."),
     },
-    Field {
-        key: "processes",
-        family: || Family::counter("node_forks_total", "Processes and threads made since boot."),
-    },
+    Field { key: "processes", family: || Family::counter("node_forks_total", "Total number of forks.") },
     Field {
         key: "btime",
-        family: || Family::gauge("node_boot_time_seconds", "When the machine booted, in seconds since 1970."),
+        family: || Family::gauge("node_boot_time_seconds", "Node boot time, in unixtime."),
     },
     Field {
         key: "procs_running",
-        family: || Family::gauge("node_procs_running", "Tasks that run or could run."),
+        family: || Family::gauge("node_procs_running", "Number of processes in runnable state."),
     },
     Field {
         key: "procs_blocked",
-        family: || Family::gauge("node_procs_blocked", "Tasks blocked until an I/O completes."),
+        family: || {
+            Family::gauge("node_procs_blocked", "Number of processes blocked waiting for I/O to complete.")
+        },
     },
 ];
 
@@ -107,7 +109,7 @@ fn collected(text: &str, vectors: Option<&Vec<Labels>>) -> Collected {
     if let (Some(labels), Some(rest)) = (vectors, lines.get("softirq")) {
         // The line's first number is the sum of the others.
         let mut words = rest.split_ascii_whitespace().skip(1);
-        let mut softirqs = Family::counter("node_softirqs_total", "Softirq calls since boot.");
+        let mut softirqs = Family::counter("node_softirqs_total", "Number of softirq calls.");
         for (labels, vector) in labels.iter().zip(VECTORS) {
             match words.next().and_then(|word| word.parse::<u64>().ok()) {
                 Some(count) => softirqs.push(labels.clone(), count),

@@ -74,10 +74,8 @@ impl Collector for TextfileCollector {
 /// The page's part, and what is wrong with the files.
 fn read(directories: &[PathBuf], limits: &Limits) -> (Vec<Family>, Vec<Fault>) {
     let Found { files, mut mistakes } = directory::read(directories, limits);
-    let mut modified = Family::gauge(
-        "node_textfile_mtime_seconds",
-        "When the file was last written, of the files that were read.",
-    );
+    let mut modified =
+        Family::gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.");
     for file in &files {
         modified.push(Labels::new([("file", file.path.as_str())]), file.modified);
     }
@@ -85,8 +83,11 @@ fn read(directories: &[PathBuf], limits: &Limits) -> (Vec<Family>, Vec<Fault>) {
     mistakes.extend(of_merging);
     families.push(modified);
     families.push(
-        Family::gauge("node_textfile_scrape_error", "1 when a file or directory could not be read, else 0.")
-            .with(Labels::NONE, !mistakes.is_empty()),
+        Family::gauge(
+            "node_textfile_scrape_error",
+            "1 if there was an error opening or reading a file, 0 otherwise",
+        )
+        .with(Labels::NONE, !mistakes.is_empty()),
     );
     (families, mistakes.into_iter().map(Fault::new).collect())
 }

@@ -98,9 +98,9 @@ fn clock(now: &Zoned) -> Vec<Family> {
     let seconds = now.timestamp().as_nanosecond() as f64 / 1e9;
     let zone = now.strftime("%Z").to_string();
     vec![
-        Family::gauge("node_time_seconds", "The machine's time, in seconds since 1970.")
+        Family::gauge("node_time_seconds", "System time in seconds since epoch (1970).")
             .with(Labels::NONE, seconds),
-        Family::gauge("node_time_zone_offset_seconds", "How far the machine's time zone is ahead of UTC.")
+        Family::gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.")
             .with(Labels::new([("time_zone", zone)]), f64::from(now.offset().seconds())),
     ]
 }
@@ -127,10 +127,14 @@ impl ClockSource {
 }
 
 fn clock_sources(sources: &mut [ClockSource], buffer: &mut Buffer) -> Result<Vec<Family>, Fault> {
-    let mut available =
-        Family::info("node_time_clocksource_available_info", "A clock source the kernel can use; always 1.");
-    let mut current =
-        Family::info("node_time_clocksource_current_info", "The clock source the kernel uses; always 1.");
+    let mut available = Family::info(
+        "node_time_clocksource_available_info",
+        "Available clocksources read from '/sys/devices/system/clocksource'.",
+    );
+    let mut current = Family::info(
+        "node_time_clocksource_current_info",
+        "Current clocksource read from '/sys/devices/system/clocksource'.",
+    );
     for source in sources {
         let labels = |name: &str| Labels::new([("device", source.device.as_str()), ("clocksource", name)]);
         for name in source.available.read(buffer)?.split_ascii_whitespace() {

@@ -78,7 +78,8 @@ fn collected(text: &str, fields: &mut Fields) -> Collected {
     for (place, (field, value)) in read.into_iter().enumerate() {
         if fields.shows(place, field) {
             let name = format!("node_vmstat_{field}");
-            families.push(Family::unknown(name, "A field of /proc/vmstat.").with(Labels::NONE, value));
+            let help = format!("/proc/vmstat information field {field}.");
+            families.push(Family::unknown(name, help).with(Labels::NONE, value));
         }
     }
     Collected::new(families, faults)

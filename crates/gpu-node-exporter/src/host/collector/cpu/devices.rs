@@ -137,14 +137,14 @@ impl Files {
         read(
             Family::counter(
                 "node_cpu_core_throttles_total",
-                "Times the core was slowed down because of heat.",
+                "Number of times this CPU core has been throttled.",
             ),
             &mut self.cores,
         );
         read(
             Family::counter(
                 "node_cpu_package_throttles_total",
-                "Times the package was slowed down because of heat.",
+                "Number of times this CPU package has been throttled.",
             ),
             &mut self.packages,
         );
@@ -174,7 +174,10 @@ fn isolated(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Family>, 
         Err(error) if error.is_absent() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut family = Family::gauge("node_cpu_isolated", "1 for each CPU that the scheduler leaves alone.");
+    let mut family = Family::gauge(
+        "node_cpu_isolated",
+        "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.",
+    );
     for cpu in cpu_list(text)? {
         family.push(Labels::new([("cpu", cpu.to_string())]), 1_u64);
     }

@@ -90,7 +90,7 @@ fn info(cpus: &[Paragraph<'_>]) -> Family {
         ("stepping", "stepping"),
         ("cachesize", "cache size"),
     ];
-    let mut family = Family::info("node_cpu_info", "What the CPU says it is; always 1.");
+    let mut family = Family::info("node_cpu_info", "CPU information from /proc/cpuinfo.");
     for cpu in cpus {
         let label = |(label, key)| (label, cpu.field(key).unwrap_or(""));
         family.push(Labels::new(FIELDS.map(label)), 1_u64);
@@ -100,8 +100,7 @@ fn info(cpus: &[Paragraph<'_>]) -> Family {
 
 fn frequencies(cpus: &[Paragraph<'_>]) -> Collected {
     let mut faults = Vec::new();
-    let mut family =
-        Family::gauge("node_cpu_frequency_hertz", "The CPU's present frequency, from /proc/cpuinfo.");
+    let mut family = Family::gauge("node_cpu_frequency_hertz", "CPU frequency in hertz from /proc/cpuinfo.");
     for cpu in cpus {
         // Only x86 has it here.
         let Some(megahertz) = cpu.field("cpu MHz") else { continue };
@@ -129,7 +128,7 @@ fn words(
     let text = cpus.first()?.field(key)?;
     let mut family = Family::info(
         name,
-        format!("A word of the line {key:?} of the first CPU in /proc/cpuinfo; always 1."),
+        format!("The `{key}` field of CPU information from /proc/cpuinfo taken from the first core."),
     );
     for word in text.split_ascii_whitespace().filter(|word| include.is_match(word)) {
         family.push(Labels::new([(label, word)]), 1_u64);

@@ -7,16 +7,16 @@ use crate::host::kept_file::{ReadError, read_whole};
 
 /// The ATA properties shown, with their families.
 pub(super) const ATA: [(&str, &str, &str); 3] = [
-    ("ID_ATA_WRITE_CACHE", "node_disk_ata_write_cache", "1 when the ATA disk has a write cache."),
+    ("ID_ATA_WRITE_CACHE", "node_disk_ata_write_cache", "ATA disk has a write cache."),
     (
         "ID_ATA_WRITE_CACHE_ENABLED",
         "node_disk_ata_write_cache_enabled",
-        "1 when the ATA disk's write cache is on.",
+        "ATA disk has its write cache enabled.",
     ),
     (
         "ID_ATA_ROTATION_RATE_RPM",
         "node_disk_ata_rotation_rate_rpm",
-        "Rotations a minute of the ATA disk; 0 when it does not rotate.",
+        "ATA disk rotation rate in RPMs (0 for SSDs).",
     ),
 ];
 
