@@ -3,6 +3,7 @@
 //! The exports are in the children, by subject. They share the `library`'s state, the way of a `call` to its GPU, and the `output` to the
 //! caller's pointers.
 
+mod accounting;
 mod call;
 mod device;
 mod events;

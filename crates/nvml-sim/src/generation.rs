@@ -37,6 +37,7 @@ const CALLS: &[(&str, u32)] = &[
     ("nvmlDeviceGetAddressingMode", 580),
     ("nvmlDeviceGetRepairStatus", 580),
     ("nvmlDeviceGetUnrepairableMemoryFlag_v1", 590),
+    ("nvmlDeviceGetAccountingStats_v2", 610),
 ];
 
 /// Fields that are younger than R450: from this number to this, with the branch that brought them.

@@ -68,6 +68,17 @@ impl Process {
         self.memory_mib.map(|mebibytes| mebibytes << 20)
     }
 
+    /// Seconds since it began; `t` is seconds from the origin.
+    pub(crate) fn age(&self, t: f64) -> f64 {
+        (t - self.at.as_secs_f64()).max(0.0)
+    }
+
+    /// The time in which its kernels ran, of so many seconds since it began.
+    pub(crate) fn busy_in(&self, seconds: f64) -> f64 {
+        let begin = self.at.as_secs_f64();
+        self.utilization.integral(begin + seconds, 0.0) - self.utilization.integral(begin, 0.0)
+    }
+
     /// Share of time in which its kernels run.
     pub(crate) fn utilization(&self, t: f64) -> f64 {
         self.utilization.at(t, 0.0)

@@ -116,6 +116,9 @@ pub(crate) struct Group {
     /// Whether the cards are virtual ones, and have their licence.
     #[serde(default)]
     pub(crate) vgpu_licensed: Option<bool>,
+    /// Accounting mode: the driver counts what each process uses.
+    #[serde(default)]
+    pub(crate) accounting: bool,
     /// MIG mode: utilisation is no longer reported.
     #[serde(default)]
     pub(crate) mig: bool,

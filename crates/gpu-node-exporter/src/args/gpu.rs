@@ -98,7 +98,10 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
         flags.mistakes.push(format!("`--gpu.probe-timeout={shown}`: expected between 100ms and 10m"));
     }
     let severities = severities(flags);
-    let profile = flags.choice(&PROFILE, &Profile::NAMES);
+    let chosen = flags.choice(&PROFILE, &Profile::NAMES);
+    let processes = flags.is_on(&PROCESSES) || chosen.has(Profile::Full);
+    // Each process is all that the last profile adds.
+    let profile = if processes && chosen.has(Profile::Default) { Profile::Full } else { chosen };
     let pods = flags.is_on(&PODS);
     if !pods && flags.is_written(&PODS_SOCKET) {
         flags.warnings.push("--gpu.pods.socket has no effect without --gpu.pods".to_owned());
@@ -109,7 +112,7 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
         probe_timeout,
         severities,
         profile,
-        processes: flags.is_on(&PROCESSES) || profile.has(Profile::Full),
+        processes,
         containers: flags.is_on(&CONTAINERS) && profile.has(Profile::Default),
         pods: pods.then(|| flags.path(&PODS_SOCKET)),
         proc: proc.to_owned(),

@@ -3,6 +3,7 @@
 //! Each subject is a file and a line in the list below: its reading, how it is asked for, what is summed up of it, and the families
 //! that show it. Owns the list, and a GPU's reading as a whole.
 
+mod accounting;
 mod c2c;
 mod clocks;
 mod ecc;
@@ -36,6 +37,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::accounting::Accounting;
+pub(crate) use self::accounting::Figures;
 use self::c2c::C2cLinks;
 use self::clocks::Clocks;
 use self::ecc::Ecc;
@@ -171,6 +174,7 @@ subjects! {
     memory: Memory => Minimal,
     load: Load => Minimal,
     processes: Processes => Minimal,
+    accounting: Accounting => Full,
     gpm: Gpm => Default,
     mig: MigInstances => Default,
     power: Power => Minimal,

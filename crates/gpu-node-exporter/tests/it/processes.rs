@@ -200,3 +200,42 @@ fn what_cannot_be_seen_is_told() {
     assert!(told.contains("processes: 2 of 2 on GPUs are not to be seen in"), "{told}");
     assert!(told.contains("hint: CAP_SYS_PTRACE"), "{told}");
 }
+
+#[test]
+fn what_the_driver_has_counted_of_a_process_is_told_where_it_counts() {
+    for (driver, accounting, counted, sampled) in
+        [("610.10", true, true, true), ("570.86.15", true, true, false), ("610.10", false, false, false)]
+    {
+        let scenario = format!(
+            "description: test\ndriver: {{ version: \"{driver}\" }}\n\
+             gpus: [{{ model: h100-sxm, accounting: {accounting} }}]\n\
+             processes: [{{ gpu: 0, pid: 4000001, memory_mib: 100, utilization: {{ constant: 0.5 }} }}]\n"
+        );
+        let exporter = Exporter::on_scenario(&scenario, &["--gpu.processes"]);
+        let page = exporter.wait_until("the process is there", |page| {
+            page.value("gpu_process_memory_used_bytes", &[r#"pid="4000001""#]).is_some()
+        });
+        let value = |name| page.value(name, &[r#"gpu="0""#]);
+        let of = |name| page.value(name, &[r#"pid="4000001""#]);
+        let told = |is_told: bool, value: f64| is_told.then_some(value);
+        assert_eq!(value("gpu_accounting_processes"), told(counted, 1.0), "{driver}: {}", page.0);
+        assert_eq!(value("gpu_accounting_max_processes"), told(counted, 4000.0), "{driver}");
+        assert_eq!(of("gpu_process_memory_used_max_bytes"), told(counted, f64::from(100 << 20)), "{driver}");
+        assert_eq!(of("gpu_process_lifetime_utilization_ratio").is_some(), counted, "{driver}");
+        assert_eq!(of("gpu_process_start_timestamp_seconds").is_some(), counted, "{driver}");
+        assert_eq!(of("gpu_process_busy_samples_total").is_some(), sampled, "{driver}: {}", page.0);
+        let success = page.value("node_scrape_collector_success", &[r#"collector="gpu""#]);
+        assert_eq!(success, Some(1.0), "{driver}: {}", exporter.log());
+    }
+}
+
+#[test]
+fn a_list_of_accounting_that_cannot_be_is_told_and_not_made_room_for() {
+    let scenario = "description: test\ngpus: [{ model: h100-sxm, accounting: true }]\n\
+        incidents: [{ gpu: 0, at: 0s, kind: answer, number: 18446744073709551615, call: nvmlDeviceGetAccountingPids }]\n";
+    let exporter = Exporter::on_scenario(scenario, &["--gpu.processes"]);
+    let page = exporter.wait_until("it is read", |page| page.value("gpu_up", &[]) == Some(1.0));
+    assert_eq!(page.value("gpu_accounting_processes", &[]), None);
+    assert_eq!(page.value("gpu_accounting_max_processes", &[]), Some(4000.0));
+    exporter.wait_for_log("processes with accounting: returned an invalid value: `4294967295`");
+}

@@ -46,7 +46,6 @@ readings! {
     fn nvmlDeviceGetMaxPcieLinkWidth -> c_uint = |gpu| Ok(gpu.card().pcie_width);
     fn nvmlDeviceGetPersistenceMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(1);
     fn nvmlDeviceGetComputeMode -> nvml::nvmlComputeMode_enum = |_gpu| Ok(nvml::nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT);
-    fn nvmlDeviceGetAccountingMode -> nvml::nvmlEnableState_enum = |_gpu| Ok(0);
     // The one fan that drivers before R510 speak of.
     fn nvmlDeviceGetFanSpeed -> c_uint = |gpu| gpu.fan_percent(0);
     fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());

@@ -13,7 +13,7 @@ use super::table::{Holder, Holders};
 use super::time_to_full;
 use crate::family::{Family, Labels, Number};
 use crate::gpu::families::labels;
-use crate::gpu::reading::ProcessUse;
+use crate::gpu::reading::{Figures, ProcessUse};
 use crate::gpu::settings::GpuSettings;
 use crate::gpu::snapshot::Snapshot;
 use crate::gpu::stale::fresh;
@@ -111,6 +111,8 @@ struct OnGpu<'a> {
     gpu: Labels,
     pid: u32,
     used: &'a ProcessUse,
+    /// By the driver's accounting, where that is on.
+    figures: Option<&'a Figures>,
     /// `None` for one that cannot be seen.
     holder: Option<&'a Holder>,
 }
@@ -123,27 +125,49 @@ fn processes<'a>(
 ) -> Vec<OnGpu<'a>> {
     let mut processes = Vec::new();
     for gpu in &snapshot.gpus {
-        let Some(listed) =
-            fresh(settings, gpu, now).and_then(|reading| reading.subjects.processes.listed.as_ref())
-        else {
-            continue;
-        };
+        let Some(subjects) = fresh(settings, gpu, now).map(|reading| &reading.subjects) else { continue };
+        let Some(listed) = &subjects.processes.listed else { continue };
         let gpu = labels(gpu);
         processes.extend(listed.iter().map(|(pid, used)| OnGpu {
             gpu: gpu.clone(),
             pid: *pid,
             used,
+            figures: subjects.accounting.processes.get(pid),
             holder: holders.processes.get(pid),
         }));
     }
     processes
 }
 
-fn by_process(processes: &[OnGpu<'_>], dropped: &mut Dropped) -> [Family; 2] {
+fn by_process(processes: &[OnGpu<'_>], dropped: &mut Dropped) -> [Family; 8] {
     const MEMORY: Named = gauge("gpu_process_memory_used_bytes", "Memory of the GPU that the process holds.");
     const SM: Named = gauge(
         "gpu_process_sm_utilization_ratio",
         "Share of the driver's last sample period in which the process' kernels ran; not in MIG mode.",
+    );
+    const MAX_MEMORY: Named = gauge(
+        "gpu_process_memory_used_max_bytes",
+        "The most memory of the GPU that the process ever held, by the driver's accounting mode.",
+    );
+    const BUSY: Named = gauge(
+        "gpu_process_lifetime_utilization_ratio",
+        "Share of the process' life in which its kernels ran, by the driver's accounting mode.",
+    );
+    const MEMORY_BUSY: Named = gauge(
+        "gpu_process_lifetime_memory_controller_busy_ratio",
+        "Share of the process' life in which memory was read or written, by the driver's accounting mode.",
+    );
+    const STARTED: Named = gauge(
+        "gpu_process_start_timestamp_seconds",
+        "When the process began, in seconds since 1970, by the driver's accounting mode.",
+    );
+    const SAMPLES: Named = counter(
+        "gpu_process_samples_total",
+        "Samples of the process that the driver's accounting mode took, from R610 on.",
+    );
+    const BUSY_SAMPLES: Named = counter(
+        "gpu_process_busy_samples_total",
+        "The same, each counted by the share of it in which the process' kernels ran: its rate by theirs is the share of the time.",
     );
     let labels = |process: &OnGpu<'_>| {
         let (pid, instance) =
@@ -156,12 +180,18 @@ fn by_process(processes: &[OnGpu<'_>], dropped: &mut Dropped) -> [Family; 2] {
         ];
         known_labels(&process.gpu, more)
     };
+    let mut each = |named: &Named, value: fn(&OnGpu<'_>) -> Option<Number>| {
+        dropped.fill(named, processes.iter().filter_map(|process| Some((labels(process), value(process)?))))
+    };
     [
-        dropped.fill(
-            &MEMORY,
-            processes.iter().filter_map(|process| Some((labels(process), process.used.memory?))),
-        ),
-        dropped.fill(&SM, processes.iter().filter_map(|process| Some((labels(process), process.used.sm?)))),
+        each(&MEMORY, |process| process.used.memory.map(Into::into)),
+        each(&SM, |process| process.used.sm.map(Into::into)),
+        each(&MAX_MEMORY, |process| process.figures?.max_memory.map(Into::into)),
+        each(&BUSY, |process| process.figures?.busy.map(Into::into)),
+        each(&MEMORY_BUSY, |process| process.figures?.memory_busy.map(Into::into)),
+        each(&STARTED, |process| process.figures?.started.map(Into::into)),
+        each(&SAMPLES, |process| process.figures?.samples.map(Into::into)),
+        each(&BUSY_SAMPLES, |process| process.figures?.busy_samples.map(Into::into)),
     ]
 }
 

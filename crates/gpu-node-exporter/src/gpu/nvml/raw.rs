@@ -2,6 +2,7 @@
 //! this program with `unsafe`.
 #![expect(unsafe_code, reason = "these calls have no safe wrapper; each is one C call with a checked answer")]
 
+mod accounting;
 mod clocks;
 mod fabric;
 mod fields;
@@ -21,6 +22,7 @@ use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 
+pub(crate) use self::accounting::{AccountedProcess, accounted_process, accounted_processes};
 pub(crate) use self::clocks::{clock_event_reasons, clock_throttle_reasons};
 pub(crate) use self::fabric::{FabricInfo, fabric_info};
 pub(super) use self::fields::field_values;

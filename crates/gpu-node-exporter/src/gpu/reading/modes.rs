@@ -83,7 +83,7 @@ impl Subject for Modes {
                 ),
                 compute,
                 addressing: ask.quantity("addressing mode", raw::addressing_mode, addressing_mode),
-                accounting: ask.ask("accounting mode", Device::is_accounting_enabled),
+                accounting: accounting_mode(ask),
             }
         })
     }
@@ -132,4 +132,9 @@ impl Subject for Modes {
             ),
         ]
     }
+}
+
+/// Whether the driver keeps figures of processes. Also `accounting`'s question.
+pub(super) fn accounting_mode(ask: &mut Ask<'_>) -> Option<bool> {
+    ask.ask("accounting mode", Device::is_accounting_enabled)
 }

@@ -92,7 +92,7 @@ impl Subject for Processes {
 }
 
 /// All processes; `None` also when one of the lists cannot be read, since a part of them is not all.
-fn list(ask: &mut Ask<'_>) -> Option<BTreeMap<u32, ProcessUse>> {
+pub(super) fn list(ask: &mut Ask<'_>) -> Option<BTreeMap<u32, ProcessUse>> {
     let (mut processes, mut is_complete) = (None, true);
     for (list, name) in LISTS {
         match ask.ask(name, |device| raw::processes(device, list)) {

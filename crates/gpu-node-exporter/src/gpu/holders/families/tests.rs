@@ -10,7 +10,7 @@ use super::super::title::title;
 use super::*;
 use crate::gpu::reading::Reading;
 use crate::gpu::xid::Severities;
-use crate::units::Joules;
+use crate::units::{Joules, Seconds};
 
 fn settings(processes: bool, containers: bool) -> GpuSettings {
     GpuSettings { processes, containers, ..GpuSettings::default() }
@@ -24,6 +24,18 @@ fn read(index: u32, energy: f64, processes: &[(u32, ProcessUse)]) -> Reading {
     let mut reading = Reading { uuid: format!("GPU-{index}"), ..Reading::default() };
     reading.subjects.processes.listed = Some(processes.iter().copied().collect());
     reading.subjects.power.energy = Some(Joules(energy));
+    // The driver counts on the first GPU.
+    if index == 0 {
+        let figures = Figures {
+            busy: Some(Ratio(0.25)),
+            memory_busy: Some(Ratio(0.125)),
+            max_memory: Some(Bytes(70_000 << 20)),
+            started: Some(Seconds(1_700_000_000.5)),
+            samples: Some(8),
+            busy_samples: Some(2.5),
+        };
+        reading.subjects.accounting.processes = [(12, figures), (20, Figures::default())].into();
+    }
     reading
 }
 
