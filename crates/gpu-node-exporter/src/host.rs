@@ -8,6 +8,7 @@ use std::fmt;
 use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
+mod cpu_labels;
 mod entry;
 pub(crate) mod excerpt;
 mod filter;
@@ -20,19 +21,30 @@ mod sysfs;
 mod utf8;
 
 mod collector {
+    pub(super) mod arp;
+    pub(super) mod bonding;
     pub(super) mod cpu;
     pub(super) mod cpufreq;
     pub(super) mod diskstats;
+    pub(super) mod dmi;
+    pub(super) mod entropy;
     pub(super) mod filesystem;
+    pub(super) mod ipvs;
+    pub(super) mod kernel_hung;
     pub(super) mod loadavg;
     pub(super) mod meminfo;
     pub(super) mod netclass;
     pub(super) mod netdev;
+    pub(super) mod os;
     pub(super) mod pressure;
+    pub(super) mod schedstat;
+    pub(super) mod selinux;
     pub(super) mod slabinfo;
+    pub(super) mod softnet;
     pub(super) mod stat;
     pub(super) mod textfile;
     pub(super) mod time;
+    pub(super) mod udp_queues;
     pub(super) mod uname;
     pub(super) mod vmstat;
     pub(super) mod watchdog;
@@ -54,19 +66,30 @@ use root::Root;
 
 /// All host collectors, by name.
 pub(crate) const COLLECTORS: &[&Entry] = &[
+    &collector::arp::ENTRY,
+    &collector::bonding::ENTRY,
     &collector::cpu::ENTRY,
     &collector::cpufreq::ENTRY,
     &collector::diskstats::ENTRY,
+    &collector::dmi::ENTRY,
+    &collector::entropy::ENTRY,
     &collector::filesystem::ENTRY,
+    &collector::ipvs::ENTRY,
+    &collector::kernel_hung::ENTRY,
     &collector::loadavg::ENTRY,
     &collector::meminfo::ENTRY,
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
+    &collector::os::ENTRY,
     &collector::pressure::ENTRY,
+    &collector::schedstat::ENTRY,
+    &collector::selinux::ENTRY,
     &collector::slabinfo::ENTRY,
+    &collector::softnet::ENTRY,
     &collector::stat::ENTRY,
     &collector::textfile::ENTRY,
     &collector::time::ENTRY,
+    &collector::udp_queues::ENTRY,
     &collector::uname::ENTRY,
     &collector::vmstat::ENTRY,
     &collector::watchdog::ENTRY,

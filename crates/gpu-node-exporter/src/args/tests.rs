@@ -132,10 +132,10 @@ fn which_collectors_run() {
 #[test]
 fn node_exporters_other_flags_are_accepted_with_one_word() {
     let warnings = settings(&[
-        "--no-collector.arp.netlink",
-        "--collector.hwmon.chip-include=(coretemp)",
-        "--collector.systemd",
-        "--no-collector.zfs",
+        "--no-collector.ntp.server-is-local",
+        "--collector.runit.servicedir=/etc/service",
+        "--collector.supervisord",
+        "--no-collector.ntp",
         "--collector.filesystem.stat-workers=8",
         "--collector.netclass.netlink",
         "--runtime.gomaxprocs",
@@ -145,8 +145,8 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
     assert_eq!(
         warnings,
         [
-            "flags of node_exporter for collectors that are not in this version have no effect: --collector.systemd, \
-         --collector.arp.netlink, --collector.hwmon.chip-include",
+            "flags of node_exporter for collectors that are not in this version have no effect: --collector.supervisord, \
+         --collector.ntp.server-is-local, --collector.runit.servicedir",
             "flags about how node_exporter reads have no effect, since this program reads in its own way: --collector.netclass.netlink, \
          --collector.filesystem.stat-workers, --runtime.gomaxprocs",
         ]

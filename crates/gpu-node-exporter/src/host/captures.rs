@@ -34,7 +34,8 @@ fn a_garbled_file_costs_its_collectors_success() {
                 fs::write(path, garbage).unwrap();
                 let given = read(&mut *on_captures(entry, root));
                 if given != good {
-                    let is_text = str::from_utf8(garbage).is_ok() && may_be_any_text;
+                    // Firmware may say anything at all.
+                    let is_text = (str::from_utf8(garbage).is_ok() || entry.name == "dmi") && may_be_any_text;
                     assert!(
                         !given.faults.is_empty() || is_text,
                         "{} took `{}` in {} for a reading, instead of {:?}:\n{:#?}",

@@ -187,6 +187,16 @@ impl ReadError {
         self.is_absent() || is_gone(&self.error) || refused
     }
 
+    /// As the fault of a collector that reads nothing else: that the file or directory is absent says that the machine
+    /// does not have what the collector shows.
+    pub(crate) fn no_data_if_absent(self, collector: &str) -> Fault {
+        if self.is_absent() {
+            Fault::no_data(format!("{collector}: there is no {}", self.path.display()))
+        } else {
+            self.into()
+        }
+    }
+
     /// The reason alone.
     pub(crate) fn io(&self) -> &io::Error {
         &self.error

@@ -19,7 +19,7 @@ pub(crate) struct Lines<T> {
 }
 
 /// Reads `text`, the content of the file that `file` names in a fault. A file that says nothing at all is a fault too.
-pub(crate) fn lines<'t, T>(file: &str, text: &'t str, parse: impl Fn(&'t str) -> Option<T>) -> Lines<T> {
+pub(crate) fn lines<'t, T>(file: &str, text: &'t str, parse: impl FnMut(&'t str) -> Option<T>) -> Lines<T> {
     numbered_lines(file, text.lines().enumerate(), parse)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn lines<'t, T>(file: &str, text: &'t str, parse: impl Fn(&'t str) ->
 pub(crate) fn numbered_lines<'t, T>(
     file: &str,
     numbered: impl Iterator<Item = (usize, &'t str)>,
-    parse: impl Fn(&'t str) -> Option<T>,
+    mut parse: impl FnMut(&'t str) -> Option<T>,
 ) -> Lines<T> {
     let mut lines = Lines { read: Vec::new(), faults: Vec::new() };
     let mut more = 0_usize;

@@ -22,10 +22,8 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// `struct nlmsghdr`
 const HEADER: usize = 16;
-/// `struct ifinfomsg`, the longest header that follows in the requests we send.
-const FAMILY_HEADER: usize = 16;
-/// The length field of a request.
-const REQUEST_LENGTH: u32 = 32;
+/// An empty `struct ifinfomsg`, which does for links and for addresses.
+const ANY_DEVICE: [u8; 16] = [0; 16];
 
 /// A request for all there is of one kind, by the numbers of `include/uapi/linux/rtnetlink.h`.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +50,19 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Gives each message that answers the query to `take`, without its header.
-    pub(crate) fn dump(&mut self, query: Query, mut take: impl FnMut(&[u8])) -> Result<(), Fault> {
-        let answered = self.exchange(query, &mut take);
+    pub(crate) fn dump(&mut self, query: Query, take: impl FnMut(&[u8])) -> Result<(), Fault> {
+        self.dump_of(query, &ANY_DEVICE, take)
+    }
+
+    /// The same, of what `header` says: the structure that follows the message's header in a request of this kind. The
+    /// kernel warns in its log about bytes after it.
+    pub(crate) fn dump_of(
+        &mut self,
+        query: Query,
+        header: &[u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        let answered = self.exchange(query, header, &mut take);
         if answered.is_err() {
             // The rest of an answer may still be under way on this socket; the next query gets a new one.
             self.open = None;
@@ -61,13 +70,13 @@ impl Socket {
         answered.map_err(|error| Fault::new(format!("netlink: {error}")))
     }
 
-    fn exchange(&mut self, query: Query, take: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    fn exchange(&mut self, query: Query, header: &[u8], take: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let socket = match self.open.take() {
             Some(socket) => socket,
             None => open()?,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        send(&socket, &request(query.request, self.sequence), SendFlags::empty())?;
+        send(&socket, &request(query.request, self.sequence, header), SendFlags::empty())?;
         self.datagram.resize(DATAGRAM, 0);
         receive(&socket, &mut self.datagram, MOST_OF_AN_ANSWER, (self.sequence, query.answer), take)?;
         self.open = Some(socket);
@@ -106,13 +115,18 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A header and an empty `struct ifinfomsg`, which does for links and for addresses.
-fn request(kind: u16, sequence: u32) -> [u8; HEADER + FAMILY_HEADER] {
-    let mut request = [0; HEADER + FAMILY_HEADER];
-    request[0..4].copy_from_slice(&REQUEST_LENGTH.to_ne_bytes());
-    request[4..6].copy_from_slice(&kind.to_ne_bytes());
-    request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    request[8..12].copy_from_slice(&sequence.to_ne_bytes());
+/// A message's header, and the one of its kind after it.
+fn request(kind: u16, sequence: u32, header: &[u8]) -> Vec<u8> {
+    // The longest header is a few dozen bytes.
+    let length = u32::try_from(HEADER + header.len()).unwrap_or(u32::MAX);
+    let mut request = Vec::with_capacity(HEADER + header.len());
+    request.extend(length.to_ne_bytes());
+    request.extend(kind.to_ne_bytes());
+    request.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    request.extend(sequence.to_ne_bytes());
+    // The kernel fills in who asks.
+    request.extend([0; 4]);
+    request.extend(header);
     request
 }
 
@@ -176,7 +190,8 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     escaped(&bytes[..end]).into_owned()
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+/// The number at this place, in the machine's byte order; `None` past the end.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
 }
 
@@ -193,7 +208,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_by_name() {
-        let mut message = request(18, 7).to_vec();
+        let mut message = request(18, 7, &ANY_DEVICE);
         message[4..6].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
         message[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
         let read = |sequence| read_datagram(&message, sequence, 16, |_| ());
@@ -207,7 +222,7 @@ mod tests {
         let (kernel, ours) = rustix::net::socketpair(kinds.0, kinds.1, kinds.2, None).unwrap();
         let mut taken = 0;
         for _ in 0..4 {
-            send(&kernel, &request(16, 7), SendFlags::empty()).unwrap();
+            send(&kernel, &request(16, 7, &ANY_DEVICE), SendFlags::empty()).unwrap();
         }
         let error = receive(&ours, &mut [0; 64], 100, (7, 16), |_| taken += 1).unwrap_err();
         assert_eq!((error.to_string().as_str(), taken), ("the answer is longer than 100 bytes", 3));

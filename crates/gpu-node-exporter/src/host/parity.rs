@@ -12,11 +12,13 @@ use crate::exposition::{Format, Page};
 use crate::scrape::Scraper;
 
 /// Collectors that ask the machine, whatever the roots are.
-const ASK_THE_MACHINE: [&str; 2] = ["filesystem", "uname"];
+const ASK_THE_MACHINE: [&str; 3] = ["filesystem", "selinux", "uname"];
 
 /// The flags of `node_exporter`'s `end-to-end-test.sh` for these collectors; it also turns on those that do not run by
 /// default.
 const FLAGS: &[&str] = &[
+    "--collector.arp.device-exclude=nope",
+    "--no-collector.arp.netlink",
     "--collector.cpu.info",
     "--collector.cpu.info.bugs-include=^(cpu_meltdown|spectre_.*|mds)$",
     "--collector.cpu.info.flags-include=^(aes|avx.?|constant_tsc)$",

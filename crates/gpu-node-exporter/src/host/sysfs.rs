@@ -174,7 +174,7 @@ pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<
 const NUMBERS: RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
 
 /// Decimal, or hexadecimal after `0x`.
-fn parse_number(text: &str) -> Result<i128, String> {
+pub(crate) fn parse_number(text: &str) -> Result<i128, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => i128::from_str_radix(digits, 16),
         None => text.parse(),

@@ -2,7 +2,7 @@
 //!
 //! Owns what each timer says about itself. Leaves out feeding one: that is the service manager's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
@@ -64,15 +64,13 @@ static NUMBERS: [Attribute; 7] = [
 const TEXTS: [&str; 5] = ["options", "identity", "state", "status", "pretimeout_governor"];
 
 struct WatchdogCollector {
-    directory: PathBuf,
     timers: Devices<Timer>,
     buffer: Buffer,
 }
 
 impl WatchdogCollector {
     fn new(root: &Root) -> Self {
-        let directory = root.sys.join("class/watchdog");
-        Self { timers: Devices::new(directory.clone()), directory, buffer: Buffer::default() }
+        Self { timers: Devices::new(root.sys.join("class/watchdog")), buffer: Buffer::default() }
     }
 }
 
@@ -84,13 +82,7 @@ impl Collector for WatchdogCollector {
     fn collect(&mut self) -> Collected {
         let timers = match self.timers.find(|directory, name| Some(Timer::new(directory, name))) {
             Ok(timers) => timers,
-            Err(error) if error.is_absent() => {
-                return Collected::failed(Fault::new(format!(
-                    "watchdog: there is no {}",
-                    self.directory.display()
-                )));
-            }
-            Err(error) => return Collected::failed(error.into()),
+            Err(error) => return Collected::failed(error.no_data_if_absent(ENTRY.name)),
         };
         let mut families = families(&NUMBERS);
         let mut info = Family::info("node_watchdog_info", "Info of /sys/class/watchdog/<watchdog>");
