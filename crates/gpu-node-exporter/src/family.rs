@@ -1,13 +1,15 @@
 //! Metric families: what every collector produces, and what `exposition` alone turns into a page.
 //!
-//! Owns the shape of a metric family; label sets are `family/labels.rs`'s, and which names there may be
+//! Owns the shape of a metric family; label sets are `family/labels.rs`'s and `family/label_sets.rs`'s, and which names there may be
 //! `family/names.rs`'s. Leaves out how a page is written.
 
 use std::borrow::Cow;
 
+mod label_sets;
 mod labels;
 mod names;
 
+pub(crate) use label_sets::{LabelSets, MadeSets};
 pub(crate) use labels::{Labels, closing_quote, unescaped};
 pub(crate) use names::{is_label_name, is_metric_name, wrong_label};
 

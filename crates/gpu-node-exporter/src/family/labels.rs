@@ -24,19 +24,41 @@ impl Labels {
     /// This set with more labels after its own.
     #[must_use]
     pub(crate) fn and<N: AsRef<str>, V: AsRef<str>>(&self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let own = self.text();
-        let mut text = String::with_capacity(own.len() + 64);
-        text.push_str(own);
+        let mut text = String::with_capacity(self.text().len() + 64);
+        self.write_with(pairs, &mut text);
+        Self::of_text(&text)
+    }
+
+    /// Writes this set with more labels after its own.
+    pub(super) fn write_with<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+        text: &mut String,
+    ) {
+        text.push_str(self.text());
         for (name, value) in pairs {
             if !text.is_empty() {
                 text.push(',');
             }
             text.push_str(name.as_ref());
             text.push_str("=\"");
-            escape(&mut text, value.as_ref());
+            escape(text, value.as_ref());
             text.push('"');
         }
+    }
+
+    /// The set that was written so.
+    pub(super) fn of_text(text: &str) -> Self {
         Self((!text.is_empty()).then(|| text.into()))
+    }
+
+    /// Whether both share one text.
+    #[cfg(test)]
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one == other,
+        }
     }
 
     /// As it stands between the braces; empty without labels.

@@ -9,7 +9,7 @@ mod errors;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::reading::{self, ShownGpu};
+use super::reading::{self, MadeBySubject, ShownGpu};
 use super::settings::GpuSettings;
 use super::snapshot::{Errors, Gpu, Presence, ProbeUsage, Snapshot};
 use super::stale::{age, fresh};
@@ -39,12 +39,13 @@ pub(super) fn families(snapshot: &Snapshot, view: View<'_>, lasting: &mut Lastin
 pub(super) struct Lasting {
     /// What they are made of: the GPUs that were known, those of them that were shown, and their errors.
     known: Vec<Arc<Gpu>>,
-    shown: Vec<Arc<Gpu>>,
+    shown: Vec<(Arc<Gpu>, Labels)>,
     errors: Arc<Errors>,
     is_released: bool,
     of_errors: Arc<Vec<Family>>,
     info: Arc<Vec<Family>>,
     of_subjects: Vec<Arc<Vec<Family>>>,
+    made: MadeBySubject,
 }
 
 impl Lasting {
@@ -55,10 +56,11 @@ impl Lasting {
 
     fn update(&mut self, snapshot: &Snapshot, view: View<'_>) {
         let is_shown = |gpu: &&Arc<Gpu>| fresh(view.settings, gpu, view.now).is_some();
-        let shown: Vec<_> = snapshot.gpus.iter().filter(is_shown).map(Arc::clone).collect();
+        let shown = snapshot.gpus.iter().filter(is_shown).enumerate();
+        let shown: Vec<_> = shown.map(|(at, gpu)| (Arc::clone(gpu), self.labels(at, gpu))).collect();
         let before = shown_gpus(&self.shown);
         let before = reading::Before { gpus: &before, families: &self.of_subjects };
-        self.of_subjects = reading::families(&shown_gpus(&shown), Some(before));
+        self.of_subjects = reading::families(&shown_gpus(&shown), Some(before), &mut self.made);
 
         let is_any_other = |differ: fn(&Gpu, &Gpu) -> bool| {
             snapshot.gpus.len() != self.known.len()
@@ -80,13 +82,20 @@ impl Lasting {
         self.errors = Arc::clone(&snapshot.errors);
         (self.shown, self.is_released) = (shown, is_released);
     }
+
+    /// The labels of a GPU; those of before where the same GPU was shown at this place.
+    fn labels(&self, at: usize, gpu: &Gpu) -> Labels {
+        let before =
+            self.shown.get(at).filter(|(then, _)| (then.index, &then.uuid) == (gpu.index, &gpu.uuid));
+        before.map_or_else(|| labels(gpu), |(_, labels)| labels.clone())
+    }
 }
 
 /// GPUs whose readings are shown.
-fn shown_gpus(gpus: &[Arc<Gpu>]) -> Vec<ShownGpu<'_>> {
-    let shown = gpus.iter().filter_map(|gpu| {
+fn shown_gpus(gpus: &[(Arc<Gpu>, Labels)]) -> Vec<ShownGpu<'_>> {
+    let shown = gpus.iter().filter_map(|(gpu, labels)| {
         let Presence::Up(reading) = &gpu.presence else { return None };
-        Some(ShownGpu { labels: labels(gpu), reading, sums: &gpu.sums })
+        Some(ShownGpu { labels: labels.clone(), reading, sums: &gpu.sums })
     });
     shown.collect()
 }

@@ -1,6 +1,6 @@
 //! Observations counted by size, so that a scraper sees how they were distributed however seldom it looks.
 
-use crate::family::{Family, Labels, Sample};
+use crate::family::{Family, LabelSets, Sample};
 
 /// Counts of shares by these bounds, each with what is below the next.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,7 +38,7 @@ impl Histogram {
     }
 
     /// Adds its samples to a family of its kind.
-    pub(crate) fn write_to(&self, family: &mut Family, labels: &Labels) {
+    pub(crate) fn write_to(&self, family: &mut Family, labels: &LabelSets<'_>) {
         let mut total: u64 = 0;
         for (count, bound) in self.counts.iter().zip(SHARES) {
             total += count;
@@ -47,14 +47,15 @@ impl Histogram {
         }
         let all = labels.and([("le", "+Inf")]);
         family.samples.push(Sample { suffix: "_bucket", labels: all, value: total.into() });
-        family.samples.push(Sample { suffix: "_sum", labels: labels.clone(), value: self.sum.into() });
-        family.samples.push(Sample { suffix: "_count", labels: labels.clone(), value: total.into() });
+        family.samples.push(Sample { suffix: "_sum", labels: labels.own(), value: self.sum.into() });
+        family.samples.push(Sample { suffix: "_count", labels: labels.own(), value: total.into() });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::{Labels, MadeSets};
 
     #[test]
     fn buckets_hold_what_is_not_above_them() {
@@ -71,7 +72,7 @@ mod tests {
         histogram.add(0.6);
         histogram.add_all([1, 0, 0, 0, 0, 0, 0, 0, 2], 2.0);
         let mut family = Family::histogram("x_ratio", "X.");
-        histogram.write_to(&mut family, &Labels::NONE);
+        histogram.write_to(&mut family, &LabelSets::new(&Labels::NONE, MadeSets::default()));
         let page: Vec<_> = family
             .samples
             .iter()

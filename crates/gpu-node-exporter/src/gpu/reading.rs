@@ -74,7 +74,7 @@ use super::fault::ReadingFault;
 use super::nvml::Ask;
 use super::profile::Profile;
 use super::subject::{Shown, Step, Subject};
-use crate::family::{Family, Labels};
+use crate::family::{Family, LabelSets, Labels, MadeSets};
 
 /// Declares all that holds one thing of each subject, and what runs over all of them.
 macro_rules! subjects {
@@ -137,8 +137,12 @@ macro_rules! subjects {
         }
 
         /// The families of each subject, for the GPUs that answer. What no GPU has is left out. A subject of which the GPUs say what they said
-        /// before has the families that it had.
-        pub(crate) fn families(gpus: &[ShownGpu<'_>], before: Option<Before<'_>>) -> Vec<Arc<Vec<Family>>> {
+        /// before has the families that it had, and others take over the label sets in `made`.
+        pub(crate) fn families(
+            gpus: &[ShownGpu<'_>],
+            before: Option<Before<'_>>,
+            made: &mut MadeBySubject,
+        ) -> Vec<Arc<Vec<Family>>> {
             let before = before.filter(|before| before.gpus.len() == gpus.len());
             let mut parts = Vec::new();
             $({
@@ -150,12 +154,14 @@ macro_rules! subjects {
                 let same = before.filter(|before| gpus.iter().zip(before.gpus).all(is_same));
                 let known = same.and_then(|before| before.families.get(parts.len()).cloned());
                 parts.push(known.unwrap_or_else(|| {
-                    let shown = gpus.iter().map(|gpu| Shown {
-                        labels: &gpu.labels,
+                    let sets = made.sets(parts.len(), gpus);
+                    let shown = gpus.iter().zip(&sets).map(|(gpu, labels)| Shown {
+                        labels,
                         reading: &gpu.reading.subjects.$field,
                         sums: &gpu.sums.$field,
                     });
                     let mut families = <$subject>::families(&shown.collect::<Vec<_>>());
+                    made.keep(parts.len(), sets);
                     families.retain(|family| !family.samples.is_empty());
                     Arc::new(families)
                 }));
@@ -214,6 +220,26 @@ pub(crate) struct ShownGpu<'a> {
     pub(crate) labels: Labels,
     pub(crate) reading: &'a Reading,
     pub(crate) sums: &'a Sums,
+}
+
+/// The label sets that were made for each subject of each GPU.
+#[derive(Debug, Default)]
+pub(crate) struct MadeBySubject(Vec<Vec<MadeSets>>);
+
+impl MadeBySubject {
+    /// For the subject at this place, with what was made of it before.
+    fn sets<'a>(&mut self, subject: usize, gpus: &'a [ShownGpu<'_>]) -> Vec<LabelSets<'a>> {
+        let before = self.0.get_mut(subject).map(std::mem::take).unwrap_or_default();
+        let before = before.into_iter().chain(std::iter::repeat_with(MadeSets::default));
+        gpus.iter().zip(before).map(|(gpu, made)| LabelSets::new(&gpu.labels, made)).collect()
+    }
+
+    fn keep(&mut self, subject: usize, sets: Vec<LabelSets<'_>>) {
+        if self.0.len() <= subject {
+            self.0.resize_with(subject + 1, Vec::new);
+        }
+        self.0[subject] = sets.into_iter().map(LabelSets::made).collect();
+    }
 }
 
 /// GPUs as they were shown before, and their families then.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::delta::Diff;
 use super::nvml::Ask;
-use crate::family::{Family, Labels, Number};
+use crate::family::{Family, LabelSets, Labels, Number};
 
 /// One subject, as one GPU reported it in one sweep.
 pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
@@ -43,7 +43,7 @@ pub(crate) struct Step {
 /// One GPU that answers, and one subject of it.
 pub(crate) struct Shown<'a, S: Subject> {
     /// `gpu` and `uuid`.
-    pub(crate) labels: &'a Labels,
+    pub(crate) labels: &'a LabelSets<'a>,
     pub(crate) reading: &'a S,
     pub(crate) sums: &'a S::Sums,
 }
@@ -56,7 +56,7 @@ pub(crate) fn each<S: Subject, V: Into<Number>>(
 ) -> Family {
     for gpu in gpus {
         if let Some(value) = value(gpu) {
-            family.push(gpu.labels.clone(), value);
+            family.push(gpu.labels.own(), value);
         }
     }
     family
@@ -84,5 +84,12 @@ pub(crate) fn known_labels<const N: usize>(
     labels: &Labels,
     more: [(&'static str, Option<&str>); N],
 ) -> Labels {
-    labels.and(more.into_iter().filter_map(|(name, value)| Some((name, value?))))
+    labels.and(known(more))
+}
+
+/// The labels among these whose values are known.
+pub(crate) fn known<'a, const N: usize>(
+    labels: [(&'static str, Option<&'a str>); N],
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    labels.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }

@@ -126,6 +126,7 @@ const GENERATIONS: [Generation; 11] = [
             ("gpu_workload_power_profile", "llm_inference"),
             ("gpu_nvlink_recoveries_total", "successful"),
             ("gpu_nvlink_errors_total", "symbol"),
+            ("gpu_nvlink_bit_error_ratio", "effective"),
             ("gpu_sm_active_ratio", ""),
         ],
         lacks: &["gpu_repair_pending", "gpu_sm_active_cycles_total"],

@@ -112,6 +112,13 @@ fn field(gpu: Gpu<'_>, generation: Generation, id: u32, scope: u32) -> Result<Va
                     link.recoveries().map(Value::Long)
                 }
                 field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_ERRORS => link.crc_errors().map(Value::Long),
+                // 1e-9, or none.
+                field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_BER => {
+                    link.crc_errors().map(|errors| Value::Long(if errors > 0 { 0x109 } else { 0xFFF }))
+                }
+                field_id::NVML_FI_DEV_NVLINK_COUNT_EFFECTIVE_BER => {
+                    link.crc_errors().map(|_| Value::Long(0xFFF))
+                }
                 _ => link.crc_errors().map(|_| Value::Long(0)),
             }
         }

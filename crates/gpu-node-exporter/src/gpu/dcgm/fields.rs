@@ -142,7 +142,7 @@ const CORE: [(&str, Source); 67] = [
 ];
 
 /// Fields of subjects that the least profile does not read.
-const MORE: [(&str, Source); 36] = [
+const MORE: [(&str, Source); 47] = [
     ("DCGM_FI_DEV_SM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.sm))),
     ("DCGM_FI_DEV_SM_CLOCK_HERTZ", Source::Gpu(|gpu| gpu.clocks.sm.map(Into::into))),
     ("DCGM_FI_DEV_MEM_CLOCK", Source::Gpu(|gpu| megahertz(gpu.clocks.memory))),
@@ -201,6 +201,17 @@ const MORE: [(&str, Source); 36] = [
     ("DCGM_FI_PROF_PIPE_FP16_ACTIVE", Source::Both(|gpu| share(gpu.gpm.fp16), |mig| share(mig.fp16))),
     ("DCGM_FI_PROF_PIPE_TENSOR_IMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.imma))),
     ("DCGM_FI_PROF_PIPE_TENSOR_HMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.hmma))),
+    ("DCGM_FI_PROF_SM_CYCLES_ELAPSED_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 0))),
+    ("DCGM_FI_PROF_SM_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 1))),
+    ("DCGM_FI_PROF_MMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 2))),
+    ("DCGM_FI_PROF_DMMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 3))),
+    ("DCGM_FI_PROF_HMMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 4))),
+    ("DCGM_FI_PROF_IMMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 5))),
+    ("DCGM_FI_PROF_DFMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 6))),
+    ("DCGM_FI_PROF_INT_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 7))),
+    ("DCGM_FI_PROF_FP64_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 8))),
+    ("DCGM_FI_PROF_FP32_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 9))),
+    ("DCGM_FI_PROF_FP16_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 10))),
 ];
 
 /// Where the value of the field comes from; `None` for one that is not read here.
@@ -237,6 +248,11 @@ impl Source {
 fn over_links(gpu: &Subjects, count: fn(&Link) -> Option<u64>) -> Option<Number> {
     let counts = gpu.nvlink.iter().filter_map(count);
     counts.reduce(u64::saturating_add).map(Number::Whole)
+}
+
+/// A count of cycles, by its place in GPM's numbering.
+fn cycles(gpu: &Subjects, at: usize) -> Option<Number> {
+    gpu.gpm.cycles.as_ref()?.get(at).copied().flatten().map(Number::Whole)
 }
 
 fn whole(number: u32) -> Number {

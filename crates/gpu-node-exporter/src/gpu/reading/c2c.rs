@@ -59,14 +59,16 @@ impl Subject for C2cLinks {
         );
         for gpu in gpus {
             for (number, link) in gpu.reading.iter().enumerate() {
-                let labels = gpu.labels.and([("link", number.to_string())]);
+                let number = number.to_string();
+                let link_label = ("link", number.as_str());
+                let labels = gpu.labels.and([link_label]);
                 for (kind, count) in [
                     ("crc", link.crc_errors),
                     ("replay", link.replays),
                     ("back_to_back_replay", link.back_to_back_replays),
                 ] {
                     if let Some(count) = count {
-                        errors.push(labels.and([("kind", kind)]), count);
+                        errors.push(gpu.labels.and([link_label, ("kind", kind)]), count);
                     }
                 }
                 if let Some(most) = link.bandwidth {

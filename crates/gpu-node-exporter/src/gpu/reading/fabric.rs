@@ -8,7 +8,7 @@ use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::raw::{self, FabricInfo};
 use crate::gpu::nvml::{Ask, Cached};
-use crate::gpu::subject::{Shown, Subject, each, each_by, known_labels};
+use crate::gpu::subject::{Shown, Subject, each, each_by, known};
 
 readings! {
     /// One GPU in its fabric. All is unknown for a card that belongs to none.
@@ -85,7 +85,7 @@ impl Subject for Fabric {
             let clique = gpu.reading.clique_id.map(|clique| clique.to_string());
             let more =
                 [("cluster_uuid", gpu.reading.cluster_uuid.as_deref()), ("clique_id", clique.as_deref())];
-            info.push(known_labels(gpu.labels, more), 1_u64);
+            info.push(gpu.labels.and(known(more)), 1_u64);
         }
         vec![
             each_by(

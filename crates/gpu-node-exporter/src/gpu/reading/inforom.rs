@@ -4,7 +4,7 @@ use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::device::InfoRom as Object;
 use crate::gpu::nvml::{Ask, Cached, Device};
-use crate::gpu::subject::{Shown, Subject, known_labels};
+use crate::gpu::subject::{Shown, Subject, known};
 
 readings! {
     /// The `InfoROM` of one board.
@@ -41,7 +41,7 @@ impl Subject for InfoRom {
             let versions = [("image", image), ("oem", oem), ("ecc", ecc), ("power", power)];
             if versions.iter().any(|(_, version)| version.is_some()) {
                 let versions = versions.map(|(name, version)| (name, version.as_deref()));
-                info.push(known_labels(gpu.labels, versions), 1_u64);
+                info.push(gpu.labels.and(known(versions)), 1_u64);
             }
         }
         vec![info]

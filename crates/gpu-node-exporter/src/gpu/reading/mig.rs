@@ -6,7 +6,7 @@
 use crate::family::{Family, Labels};
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
-use crate::gpu::subject::{Shown, Subject, known_labels};
+use crate::gpu::subject::{Shown, Subject, known, known_labels};
 use crate::units::{Bytes, Ratio};
 
 use super::gpm::{SHARES, Sampler, Source, array, is_supported, share};
@@ -175,7 +175,7 @@ fn instances<'a>(gpus: &'a [Shown<'_, MigInstances>]) -> impl Iterator<Item = (L
         gpu.reading.iter().filter_map(|instance| {
             let number = instance.gpu_instance?.to_string();
             let more = [("gpu_instance", Some(number.as_str())), ("profile", instance.profile.as_deref())];
-            Some((known_labels(gpu.labels, more), instance))
+            Some((gpu.labels.and(known(more)), instance))
         })
     })
 }

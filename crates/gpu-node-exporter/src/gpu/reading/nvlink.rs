@@ -15,7 +15,7 @@ use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
 use crate::gpu::subject::{Shown, Step, Subject};
-use crate::units::{Bytes, BytesPerSecond};
+use crate::units::{Bytes, BytesPerSecond, Ratio};
 
 readings! {
     /// One link. Its counters begin when the driver is loaded.
@@ -43,6 +43,9 @@ readings! {
         symbol_errors: u64,
         recoveries_successful: u64,
         recoveries_failed: u64,
+        /// Of what is left after correction, and of symbols before it.
+        effective_error_ratio: Ratio,
+        symbol_error_ratio: Ratio,
     }
 }
 
@@ -136,6 +139,10 @@ impl Subject for NvLinks {
             "gpu_nvlink_recoveries_total",
             "Times the NVLink went from active to recovery, by result, since the driver was loaded (NVLink 5 and later).",
         );
+        let mut error_ratio = Family::gauge(
+            "gpu_nvlink_bit_error_ratio",
+            "Share of bits that are wrong on the NVLink: effective ones, which are left after correction, and symbols before it (NVLink 5 and later).",
+        );
         let mut bandwidth = Family::gauge(
             "gpu_nvlink_bandwidth_bytes_per_second",
             "What the NVLink carries at most in one direction.",
@@ -143,7 +150,9 @@ impl Subject for NvLinks {
         for gpu in gpus {
             for (number, link) in gpu.reading.iter().enumerate() {
                 let Some(is_up) = link.up else { continue };
-                let labels = gpu.labels.and([("link", number.to_string())]);
+                let number = number.to_string();
+                let link_label = ("link", number.as_str());
+                let labels = gpu.labels.and([link_label]);
                 for (kind, count) in [
                     ("replay", link.replays),
                     ("recovery", link.recoveries),
@@ -160,14 +169,21 @@ impl Subject for NvLinks {
                     ("symbol", link.symbol_errors),
                 ] {
                     if let Some(count) = count {
-                        errors.push(labels.and([("kind", kind)]), count);
+                        errors.push(gpu.labels.and([link_label, ("kind", kind)]), count);
                     }
                 }
                 for (result, count) in
                     [("successful", link.recoveries_successful), ("failed", link.recoveries_failed)]
                 {
                     if let Some(count) = count {
-                        recoveries.push(labels.and([("result", result)]), count);
+                        recoveries.push(gpu.labels.and([link_label, ("result", result)]), count);
+                    }
+                }
+                for (kind, ratio) in
+                    [("effective", link.effective_error_ratio), ("symbol", link.symbol_error_ratio)]
+                {
+                    if let Some(ratio) = ratio {
+                        error_ratio.push(gpu.labels.and([link_label, ("kind", kind)]), ratio);
                     }
                 }
                 if let Some(most) = link.bandwidth {
@@ -182,7 +198,7 @@ impl Subject for NvLinks {
                 up.push(labels, is_up);
             }
         }
-        vec![up, transmitted, received, errors, recoveries, bandwidth]
+        vec![up, transmitted, received, errors, recoveries, error_ratio, bandwidth]
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::block::Block;
 use crate::family::{Family, Labels};
 use crate::gpu::delta::Diff as _;
-use crate::gpu::reading::{self, Reading, ReadingDelta, ShownGpu, Sums};
+use crate::gpu::reading::{self, MadeBySubject, Reading, ReadingDelta, ShownGpu, Sums};
 use crate::gpu::subject::Step;
 
 /// A gap longer than this adds nothing to what is summed up: nobody knows what was in it.
@@ -52,7 +52,8 @@ impl Recording {
         let too_many = times.filter(|(at, _)| is_asked_for(*at)).count().saturating_sub(most);
 
         let labels = Labels::new([("gpu", self.index.to_string()), ("uuid", self.uuid.clone())]);
-        let (mut sums, mut seen, mut before, origin) = (Sums::default(), 0, None, Instant::now());
+        let (mut sums, mut made) = (Sums::default(), MadeBySubject::default());
+        let (mut seen, mut before, origin) = (0, None, Instant::now());
         for text in &texts {
             let mut reading = Reading::default();
             for (at, changes) in text.lines().filter_map(time) {
@@ -73,7 +74,8 @@ impl Recording {
                 reading.subjects.add_to(&mut sums, Step { now, gap });
                 before = Some((first, at));
                 let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
-                let families = reading::families(&[shown], None).into_iter().flat_map(Arc::unwrap_or_clone);
+                let families = reading::families(&[shown], None, &mut made);
+                let families = families.into_iter().flat_map(Arc::unwrap_or_clone);
                 on_sweep(at, families.collect());
             }
         }
