@@ -35,7 +35,7 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 	promtool check rules --lint-fatal rules/*.rules.yml
 	promtool test rules rules/*.test.yml
 
-mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host: those rules)
+mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host or gpu-links: those rules, or those of that file)
 	cargo run --quiet -p e2e --bin mutants -- $(ONLY)
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=costs: their largest inputs, doubled)

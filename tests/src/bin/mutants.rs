@@ -1,6 +1,6 @@
 //! `make mutants`: changes the shipped rules in every small way there is, and says which changes the rules' tests do not notice.
 //!
-//! A text after the program's name keeps it to the mutants whose names begin so: `mutants Host`.
+//! A text after the program's name keeps it to the mutants whose names, or whose rules' files, begin so: `mutants Host`, `mutants gpu-links`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ fn judge(beginning: &str) -> Result<bool> {
             "the list of equivalent mutants has `{name}`, which is none"
         );
     }
-    all.retain(|mutant| mutant.name.starts_with(beginning));
+    all.retain(|mutant| mutant.name.starts_with(beginning) || mutant.file.starts_with(beginning));
     ensure!(!all.is_empty(), "no mutant begins with `{beginning}`");
     trials.check(&all, Control::All)?;
     let start = Instant::now();

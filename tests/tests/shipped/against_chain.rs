@@ -17,13 +17,17 @@ use crate::dashboards::queries::{self, Question};
 use crate::{dashboards, files, known_names, promql, rules};
 
 /// Not there until an operator provides it (a calendar with the time it was written, thresholds of single GPUs), or until weeks have passed.
-const FROM_OUTSIDE: [&str; 7] = [
+const FROM_OUTSIDE: [&str; 11] = [
     "week:value_before:avg1h",
     "week:value:difference",
     "week:value:ratio",
     "gpumon_calendar_workday",
     "gpumon:calendar_fresh:bool",
     "gpumon_gpu_memory_threshold_override_ratio",
+    "gpumon_gpu_utilization_threshold_override_ratio",
+    "gpumon_inference_e2e_threshold_override_seconds",
+    "gpumon_inference_itl_threshold_override_seconds",
+    "gpumon_inference_ttft_threshold_override_seconds",
     "node_textfile_mtime_seconds",
 ];
 
@@ -155,6 +159,7 @@ async fn every_metric_is_exported_and_every_query_answers() {
         for name in promql::names(expression).unwrap() {
             let is_known = known.contains(name.as_str())
                 || is_of_engines(&name)
+                || known_names::OF_PARTS.contains(&name.as_str())
                 || FROM_OUTSIDE.contains(&name.as_str())
                 || ONLY_IN_TROUBLE.contains(&name.as_str());
             if !is_known {
@@ -169,7 +174,8 @@ async fn every_metric_is_exported_and_every_query_answers() {
     let mut blind = BTreeSet::new();
     for (_, rule) in rules::all().iter().filter(|(_, rule)| rule["alert"].is_string()) {
         for selector in promql::selectors(rule["expr"].as_str().unwrap()).unwrap() {
-            let is_expected = FROM_OUTSIDE.contains(&selector.name.as_str())
+            let is_expected = known_names::OF_PARTS.contains(&selector.name.as_str())
+                || FROM_OUTSIDE.contains(&selector.name.as_str())
                 || is_of_engines(&selector.name)
                 || ONLY_IN_TROUBLE.contains(&selector.name.as_str())
                 || NOT_HERE.contains(&selector.query.as_str());

@@ -81,7 +81,7 @@ fn inhibition_demands_its_label_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 16] = [
+const EXPLAINED: [[&str; 3]; 25] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
@@ -129,13 +129,13 @@ const EXPLAINED: [[&str; 3]; 16] = [
     ],
     [
         "alertname=GpuReadingsAbsent node=v severity=critical scope=gpu",
+        "alertname=InferenceStartingLong node=v engine=vllm severity=critical scope=inference",
         "alertname=InferenceDown node=v job=inference severity=critical scope=inference",
-        "alertname=InferenceDown node=w job=inference severity=critical scope=inference",
     ],
     [
         "alertname=GpuXidFatal node=l gpu=0 severity=critical scope=gpu",
-        "alertname=InferenceHung node=l job=inference model_name=m severity=critical scope=inference",
-        "alertname=InferenceHung node=m job=inference model_name=m severity=critical scope=inference",
+        "alertname=InferenceMemoryOrphaned node=l pid=1 severity=critical scope=inference",
+        "alertname=InferenceHung node=l job=inference instance=l:8001 model_name=m severity=critical scope=inference",
     ],
     [
         "alertname=InferenceMemoryOrphaned node=n pid=1 severity=critical scope=inference",
@@ -143,9 +143,9 @@ const EXPLAINED: [[&str; 3]; 16] = [
         "alertname=InferenceDown node=t job=inference severity=critical scope=inference",
     ],
     [
-        "alertname=InferenceDown node=o job=inference severity=critical scope=inference",
-        "alertname=InferenceFailureRateHigh node=o job=inference severity=warning scope=inference",
-        "alertname=InferenceFailureRateHigh node=u job=inference severity=warning scope=inference",
+        "alertname=InferenceDown node=o job=inference instance=o:8000 severity=critical scope=inference",
+        "alertname=InferenceFailureRateHigh node=o job=inference instance=o:8000 severity=warning scope=inference",
+        "alertname=InferenceFailureRateHigh node=o job=inference instance=o:8001 severity=warning scope=inference",
     ],
     [
         "alertname=InferenceHung node=p job=inference model_name=m severity=critical scope=inference",
@@ -161,6 +161,51 @@ const EXPLAINED: [[&str; 3]; 16] = [
         "alertname=InferenceSlow node=s job=inference model_name=m severity=warning scope=inference",
         "alertname=InferenceItlHigh node=s job=inference model_name=m severity=warning scope=inference",
         "alertname=InferenceFailureRateHigh node=s job=inference severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceErrorBudgetBurn node=x job=inference instance=x:8000 severity=critical scope=inference",
+        "alertname=InferenceFailureRateHigh node=x job=inference instance=x:8000 severity=warning scope=inference",
+        "alertname=InferenceFailureRateHigh node=x job=inference instance=x:8001 severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceFailureRateHigh node=y job=inference instance=y:8000 severity=warning scope=inference",
+        "alertname=InferenceErrorBudgetBurn node=y job=inference instance=y:8000 severity=warning scope=inference",
+        "alertname=InferenceErrorBudgetBurn node=y job=inference instance=y:8001 severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceHung node=z job=inference instance=z:8000 model_name=m severity=critical scope=inference",
+        "alertname=GpuUtilizationHigh node=z gpu=0 severity=info scope=gpu",
+        "alertname=GpuClocksLow node=z gpu=0 severity=warning scope=gpu",
+    ],
+    [
+        "alertname=GpuNvlinkDown node=aa gpu=0 severity=critical scope=gpu",
+        "alertname=InferenceSlow node=aa job=inference model_name=m severity=warning scope=inference",
+        "alertname=InferenceTtftHigh node=aa job=inference model_name=m severity=warning scope=inference",
+    ],
+    [
+        "alertname=HostMemoryForecast node=ab severity=critical scope=host",
+        "alertname=HostMemoryHigh node=ab severity=warning scope=host",
+        "alertname=HostMemoryHigh node=ac severity=warning scope=host",
+    ],
+    [
+        "alertname=HostOomKill node=ad severity=critical scope=host",
+        "alertname=HostMemoryStalled node=ad severity=warning scope=host",
+        "alertname=HostLoadHigh node=ad severity=warning scope=host",
+    ],
+    [
+        "alertname=HostCpuPressure node=ae severity=warning scope=host",
+        "alertname=HostCpuHigh node=ae severity=info scope=host",
+        "alertname=HostMemoryHigh node=ae severity=warning scope=host",
+    ],
+    [
+        "alertname=HostIoPressure node=af severity=warning scope=host",
+        "alertname=HostLoadHigh node=af severity=warning scope=host",
+        "alertname=HostCpuHigh node=af severity=info scope=host",
+    ],
+    [
+        "alertname=HostClockNotSynchronised node=ag severity=warning scope=host",
+        "alertname=HostClockOff node=ag severity=warning scope=host",
+        "alertname=HostRebooted node=ag severity=info scope=host",
     ],
 ];
 

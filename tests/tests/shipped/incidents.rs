@@ -39,6 +39,8 @@ struct Incident {
     fires: BTreeSet<String>,
     told: BTreeSet<String>,
     cause: String,
+    /// The relay cannot send: what it sends here, where it can, does not count beside the standby's.
+    relay_is_out: bool,
     case: Case,
     evaluation: Evaluation,
 }
@@ -112,6 +114,7 @@ fn read(incident: &Value, number: usize, rules: &[RuleFile]) -> Result<Incident>
         fires: names("fires"),
         told: names("told"),
         cause: written(&incident["cause"]),
+        relay_is_out: incident["relay"] == "out",
         evaluation: Evaluation::of(&case, rules, &path("rules"))?,
         case,
         node,
@@ -146,7 +149,10 @@ impl Scene {
         let free: BTreeSet<_> = known.iter().filter(is_free).map(name).collect();
         ensure!(free == incident.told, "not held back: {free:?}\nexpected: {:?}", incident.told);
         // What was sent before it was held back is in the chat by now: it was sent first.
-        let told = || self.stage.posts().into_iter().filter(|post| post.text.contains(&incident.node));
+        let by_relay = "receiver=relay-trouble";
+        let counts =
+            |text: &str| text.contains(&incident.node) && !(incident.relay_is_out && text.contains(by_relay));
+        let told = || self.stage.posts().into_iter().filter(|post| counts(&post.text));
         until("the message", LIMIT, async || {
             told().any(|post| incident.told.iter().any(|name| post.text.contains(name))).then_some(())
         })
