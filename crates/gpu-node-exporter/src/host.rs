@@ -23,31 +23,45 @@ mod utf8;
 mod collector {
     pub(super) mod arp;
     pub(super) mod bonding;
+    pub(super) mod buddyinfo;
+    pub(super) mod cgroups;
     pub(super) mod cpu;
+    pub(super) mod cpu_vulnerabilities;
     pub(super) mod cpufreq;
     pub(super) mod diskstats;
     pub(super) mod dmi;
+    pub(super) mod drbd;
     pub(super) mod entropy;
     pub(super) mod filesystem;
+    pub(super) mod interrupts;
     pub(super) mod ipvs;
     pub(super) mod kernel_hung;
+    pub(super) mod ksmd;
+    pub(super) mod lnstat;
     pub(super) mod loadavg;
     pub(super) mod meminfo;
+    pub(super) mod meminfo_numa;
     pub(super) mod netclass;
     pub(super) mod netdev;
     pub(super) mod os;
     pub(super) mod pressure;
+    pub(super) mod processes;
     pub(super) mod schedstat;
     pub(super) mod selinux;
     pub(super) mod slabinfo;
+    pub(super) mod softirqs;
     pub(super) mod softnet;
     pub(super) mod stat;
+    pub(super) mod swap;
+    pub(super) mod sysctl;
     pub(super) mod textfile;
     pub(super) mod time;
     pub(super) mod udp_queues;
     pub(super) mod uname;
     pub(super) mod vmstat;
     pub(super) mod watchdog;
+    pub(super) mod xfrm;
+    pub(super) mod zoneinfo;
 }
 
 #[cfg(test)]
@@ -68,31 +82,45 @@ use root::Root;
 pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::arp::ENTRY,
     &collector::bonding::ENTRY,
+    &collector::buddyinfo::ENTRY,
+    &collector::cgroups::ENTRY,
     &collector::cpu::ENTRY,
+    &collector::cpu_vulnerabilities::ENTRY,
     &collector::cpufreq::ENTRY,
     &collector::diskstats::ENTRY,
     &collector::dmi::ENTRY,
+    &collector::drbd::ENTRY,
     &collector::entropy::ENTRY,
     &collector::filesystem::ENTRY,
+    &collector::interrupts::ENTRY,
     &collector::ipvs::ENTRY,
     &collector::kernel_hung::ENTRY,
+    &collector::ksmd::ENTRY,
+    &collector::lnstat::ENTRY,
     &collector::loadavg::ENTRY,
     &collector::meminfo::ENTRY,
+    &collector::meminfo_numa::ENTRY,
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
     &collector::os::ENTRY,
     &collector::pressure::ENTRY,
+    &collector::processes::ENTRY,
     &collector::schedstat::ENTRY,
     &collector::selinux::ENTRY,
     &collector::slabinfo::ENTRY,
+    &collector::softirqs::ENTRY,
     &collector::softnet::ENTRY,
     &collector::stat::ENTRY,
+    &collector::swap::ENTRY,
+    &collector::sysctl::ENTRY,
     &collector::textfile::ENTRY,
     &collector::time::ENTRY,
     &collector::udp_queues::ENTRY,
     &collector::uname::ENTRY,
     &collector::vmstat::ENTRY,
     &collector::watchdog::ENTRY,
+    &collector::xfrm::ENTRY,
+    &collector::zoneinfo::ENTRY,
 ];
 
 /// The host's side as the flags ask for it.

@@ -167,6 +167,12 @@ pub(crate) struct Given {
     pub(crate) faults: Vec<String>,
 }
 
+/// What a collector reads of the captures only when it is named.
+const NAMED: [&str; 2] = [
+    "--collector.sysctl.include=fs.file-nr:total,current,max",
+    "--collector.sysctl.include=kernel.threads-max",
+];
+
 /// One collector on these captures, asked for all it can read: every switch is the opposite of its default.
 pub(crate) fn on_captures(entry: &Entry, root: &Path) -> Box<dyn Collector> {
     let mut written = vec![
@@ -179,7 +185,9 @@ pub(crate) fn on_captures(entry: &Entry, root: &Path) -> Box<dyn Collector> {
         Takes::Switch { on } => Some(format!("--{}{}", if on { "no-" } else { "" }, flag.name)),
         Takes::Value { .. } | Takes::Values { .. } => None,
     }));
-    let written: Vec<_> = written.iter().map(String::as_str).collect();
+    let own = format!("--collector.{}.", entry.name);
+    let named = NAMED.into_iter().filter(|flag| flag.starts_with(&own));
+    let written: Vec<_> = written.iter().map(String::as_str).chain(named).collect();
     let mut flags = flags(&written);
     let root = root::Root::new(&flags);
     (entry.new)(&mut flags, &root)
