@@ -8,6 +8,7 @@ use std::fmt;
 use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
+mod columns;
 mod cpu_labels;
 mod entry;
 pub(crate) mod excerpt;
@@ -15,6 +16,7 @@ mod filter;
 mod kept_file;
 mod lines;
 mod netlink;
+mod nfs_procedures;
 mod proc_file;
 pub(crate) mod root;
 mod sysfs;
@@ -30,8 +32,10 @@ mod collector {
     pub(super) mod cpufreq;
     pub(super) mod diskstats;
     pub(super) mod dmi;
+    pub(super) mod dmmultipath;
     pub(super) mod drbd;
     pub(super) mod entropy;
+    pub(super) mod fibrechannel;
     pub(super) mod filesystem;
     pub(super) mod interrupts;
     pub(super) mod ipvs;
@@ -43,6 +47,8 @@ mod collector {
     pub(super) mod meminfo_numa;
     pub(super) mod netclass;
     pub(super) mod netdev;
+    pub(super) mod nfs;
+    pub(super) mod nfsd;
     pub(super) mod os;
     pub(super) mod pressure;
     pub(super) mod processes;
@@ -54,6 +60,7 @@ mod collector {
     pub(super) mod stat;
     pub(super) mod swap;
     pub(super) mod sysctl;
+    pub(super) mod tapestats;
     pub(super) mod textfile;
     pub(super) mod time;
     pub(super) mod udp_queues;
@@ -61,6 +68,7 @@ mod collector {
     pub(super) mod vmstat;
     pub(super) mod watchdog;
     pub(super) mod xfrm;
+    pub(super) mod xfs;
     pub(super) mod zoneinfo;
 }
 
@@ -89,8 +97,10 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::cpufreq::ENTRY,
     &collector::diskstats::ENTRY,
     &collector::dmi::ENTRY,
+    &collector::dmmultipath::ENTRY,
     &collector::drbd::ENTRY,
     &collector::entropy::ENTRY,
+    &collector::fibrechannel::ENTRY,
     &collector::filesystem::ENTRY,
     &collector::interrupts::ENTRY,
     &collector::ipvs::ENTRY,
@@ -102,6 +112,8 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::meminfo_numa::ENTRY,
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
+    &collector::nfs::ENTRY,
+    &collector::nfsd::ENTRY,
     &collector::os::ENTRY,
     &collector::pressure::ENTRY,
     &collector::processes::ENTRY,
@@ -113,6 +125,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::stat::ENTRY,
     &collector::swap::ENTRY,
     &collector::sysctl::ENTRY,
+    &collector::tapestats::ENTRY,
     &collector::textfile::ENTRY,
     &collector::time::ENTRY,
     &collector::udp_queues::ENTRY,
@@ -120,6 +133,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::vmstat::ENTRY,
     &collector::watchdog::ENTRY,
     &collector::xfrm::ENTRY,
+    &collector::xfs::ENTRY,
     &collector::zoneinfo::ENTRY,
 ];
 

@@ -1,0 +1,178 @@
+//! The NFS client, from `/proc/net/rpc/nfs` (see `nfsstat(8)`).
+//!
+//! Owns its calls by procedure, and those of the RPC layer below. Leaves out single mounts.
+
+use crate::collector::{Collected, Collector, WaitsFor};
+use crate::family::{Family, Labels};
+use crate::host::columns::{Column, families, numbers};
+use crate::host::entry::Entry;
+use crate::host::nfs_procedures::{ProcedureCounts, Procedures, VERSION_2, VERSION_3};
+use crate::host::proc_file::ProcFile;
+use crate::host::root::Root;
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "nfs",
+    help: "calls of the NFS client",
+    reads: "/proc/net/rpc/nfs",
+    is_default: true,
+    waits_for: WaitsFor::Nothing,
+    flags: &[],
+    new: |_, root| Box::new(NfsCollector::new(root)),
+};
+
+static COLUMNS: [Column; 6] = [
+    Column::counter(
+        "net",
+        1,
+        "node_nfs_packets_total",
+        "Total NFSd network packets (sent+received) by protocol type.",
+    )
+    .labelled("protocol", "udp"),
+    Column::counter(
+        "net",
+        2,
+        "node_nfs_packets_total",
+        "Total NFSd network packets (sent+received) by protocol type.",
+    )
+    .labelled("protocol", "tcp"),
+    Column::counter("net", 3, "node_nfs_connections_total", "Total number of NFSd TCP connections."),
+    Column::counter("rpc", 0, "node_nfs_rpcs_total", "Total number of RPCs performed."),
+    Column::counter("rpc", 1, "node_nfs_rpc_retransmissions_total", "Number of RPC transmissions performed."),
+    Column::counter(
+        "rpc",
+        2,
+        "node_nfs_rpc_authentication_refreshes_total",
+        "Number of RPC authentication refreshes performed.",
+    ),
+];
+
+static PROCEDURES: [Procedures; 3] = [
+    Procedures { line: "proc2", proto: "2", names: VERSION_2, is_counted: true, least: VERSION_2.len() },
+    Procedures { line: "proc3", proto: "3", names: VERSION_3, is_counted: true, least: VERSION_3.len() },
+    Procedures { line: "proc4", proto: "4", names: VERSION_4, is_counted: true, least: 0 },
+];
+
+/// In the order of `nfs4_procedures` in the kernel's `fs/nfs/nfs4xdr.c`, which has grown with the protocol.
+const VERSION_4: &[&str] = &[
+    "Null",
+    "Read",
+    "Write",
+    "Commit",
+    "Open",
+    "OpenConfirm",
+    "OpenNoattr",
+    "OpenDowngrade",
+    "Close",
+    "Setattr",
+    "FsInfo",
+    "Renew",
+    "SetClientID",
+    "SetClientIDConfirm",
+    "Lock",
+    "Lockt",
+    "Locku",
+    "Access",
+    "Getattr",
+    "Lookup",
+    "LookupRoot",
+    "Remove",
+    "Rename",
+    "Link",
+    "Symlink",
+    "Create",
+    "Pathconf",
+    "StatFs",
+    "ReadLink",
+    "ReadDir",
+    "ServerCaps",
+    "DelegReturn",
+    "GetACL",
+    "SetACL",
+    "FsLocations",
+    "ReleaseLockowner",
+    "Secinfo",
+    "FsidPresent",
+    "ExchangeID",
+    "CreateSession",
+    "DestroySession",
+    "Sequence",
+    "GetLeaseTime",
+    "ReclaimComplete",
+    "GetDeviceInfo",
+    "LayoutGet",
+    "LayoutCommit",
+    "LayoutReturn",
+    "SecinfoNoName",
+    "TestStateID",
+    "FreeStateID",
+    "GetDeviceList",
+    "BindConnToSession",
+    "DestroyClientID",
+    "Seek",
+    "Allocate",
+    "DeAllocate",
+    "LayoutStats",
+    "Clone",
+];
+
+struct NfsCollector {
+    file: ProcFile,
+    procedures: ProcedureCounts,
+}
+
+impl NfsCollector {
+    fn new(root: &Root) -> Self {
+        Self {
+            file: ProcFile::of_few_lines(root, ENTRY.reads.trim_start_matches("/proc/")),
+            procedures: ProcedureCounts::new(&PROCEDURES),
+        }
+    }
+}
+
+impl Collector for NfsCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        let text = match self.file.read() {
+            Ok(text) => text,
+            Err(error) => return Collected::failed(error.no_data_if_absent(ENTRY.name)),
+        };
+        let (numbers, mut faults) = numbers(&COLUMNS, ENTRY.reads, text);
+        let mut families = families(&COLUMNS, &[(Labels::NONE, numbers)]);
+        let mut calls = Family::counter("node_nfs_requests_total", "Number of NFS procedures invoked.");
+        faults.extend(self.procedures.read(ENTRY.reads, text, &mut calls));
+        families.push(calls);
+        Collected::new(families, faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{collector, values};
+
+    #[test]
+    fn a_line_of_another_version_costs_nothing() {
+        let proc = tempfile::tempdir().unwrap();
+        let mut nfs = collector(&ENTRY, proc.path(), "/nonexistent".as_ref(), &[]);
+        let Collected { families, faults, .. } = nfs.collect();
+        assert!(families.is_empty() && faults.len() == 1 && faults[0].is_no_data(), "{faults:?}");
+
+        std::fs::create_dir_all(proc.path().join("net/rpc")).unwrap();
+        let text = "net 0 0 0 0\nrpc 5 1 2\nproc4 2 0 7\nproc5 1 9\n";
+        std::fs::write(proc.path().join("net/rpc/nfs"), text).unwrap();
+        let Collected { families, faults, .. } = nfs.collect();
+        assert_eq!(faults, []);
+        let lines = values(&families);
+        for line in [
+            "node_nfs_rpcs_total 5",
+            r#"node_nfs_requests_total{proto="4",method="Read"} 7"#,
+            r#"node_nfs_requests_total{proto="4",method="Clone"} 0"#,
+            r#"node_nfs_requests_total{proto="2",method="Read"} 0"#,
+        ] {
+            assert!(lines.iter().any(|shown| shown == line), "{line} is not in {lines:#?}");
+        }
+    }
+}
