@@ -13,10 +13,14 @@ mod cpu_labels;
 mod entry;
 pub(crate) mod excerpt;
 mod filter;
+mod integer;
+mod inventory;
 mod kept_file;
 mod lines;
+mod meaning;
 mod netlink;
 mod nfs_procedures;
+mod number_files;
 mod proc_file;
 pub(crate) mod root;
 mod sysfs;
@@ -27,6 +31,7 @@ mod collector {
     pub(super) mod bonding;
     pub(super) mod buddyinfo;
     pub(super) mod cgroups;
+    pub(super) mod conntrack;
     pub(super) mod cpu;
     pub(super) mod cpu_vulnerabilities;
     pub(super) mod cpufreq;
@@ -34,27 +39,37 @@ mod collector {
     pub(super) mod dmi;
     pub(super) mod dmmultipath;
     pub(super) mod drbd;
+    pub(super) mod edac;
     pub(super) mod entropy;
     pub(super) mod fibrechannel;
+    pub(super) mod filefd;
     pub(super) mod filesystem;
+    pub(super) mod hwmon;
+    pub(super) mod infiniband;
     pub(super) mod interrupts;
     pub(super) mod ipvs;
     pub(super) mod kernel_hung;
     pub(super) mod ksmd;
     pub(super) mod lnstat;
     pub(super) mod loadavg;
+    pub(super) mod mdadm;
     pub(super) mod meminfo;
     pub(super) mod meminfo_numa;
     pub(super) mod netclass;
     pub(super) mod netdev;
+    pub(super) mod netstat;
     pub(super) mod nfs;
     pub(super) mod nfsd;
+    pub(super) mod nvme;
     pub(super) mod os;
+    pub(super) mod powersupplyclass;
     pub(super) mod pressure;
     pub(super) mod processes;
+    pub(super) mod rapl;
     pub(super) mod schedstat;
     pub(super) mod selinux;
     pub(super) mod slabinfo;
+    pub(super) mod sockstat;
     pub(super) mod softirqs;
     pub(super) mod softnet;
     pub(super) mod stat;
@@ -62,7 +77,9 @@ mod collector {
     pub(super) mod sysctl;
     pub(super) mod tapestats;
     pub(super) mod textfile;
+    pub(super) mod thermal_zone;
     pub(super) mod time;
+    pub(super) mod timex;
     pub(super) mod udp_queues;
     pub(super) mod uname;
     pub(super) mod vmstat;
@@ -92,6 +109,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::bonding::ENTRY,
     &collector::buddyinfo::ENTRY,
     &collector::cgroups::ENTRY,
+    &collector::conntrack::ENTRY,
     &collector::cpu::ENTRY,
     &collector::cpu_vulnerabilities::ENTRY,
     &collector::cpufreq::ENTRY,
@@ -99,27 +117,37 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::dmi::ENTRY,
     &collector::dmmultipath::ENTRY,
     &collector::drbd::ENTRY,
+    &collector::edac::ENTRY,
     &collector::entropy::ENTRY,
     &collector::fibrechannel::ENTRY,
+    &collector::filefd::ENTRY,
     &collector::filesystem::ENTRY,
+    &collector::hwmon::ENTRY,
+    &collector::infiniband::ENTRY,
     &collector::interrupts::ENTRY,
     &collector::ipvs::ENTRY,
     &collector::kernel_hung::ENTRY,
     &collector::ksmd::ENTRY,
     &collector::lnstat::ENTRY,
     &collector::loadavg::ENTRY,
+    &collector::mdadm::ENTRY,
     &collector::meminfo::ENTRY,
     &collector::meminfo_numa::ENTRY,
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
+    &collector::netstat::ENTRY,
     &collector::nfs::ENTRY,
     &collector::nfsd::ENTRY,
+    &collector::nvme::ENTRY,
     &collector::os::ENTRY,
+    &collector::powersupplyclass::ENTRY,
     &collector::pressure::ENTRY,
     &collector::processes::ENTRY,
+    &collector::rapl::ENTRY,
     &collector::schedstat::ENTRY,
     &collector::selinux::ENTRY,
     &collector::slabinfo::ENTRY,
+    &collector::sockstat::ENTRY,
     &collector::softirqs::ENTRY,
     &collector::softnet::ENTRY,
     &collector::stat::ENTRY,
@@ -127,7 +155,9 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::sysctl::ENTRY,
     &collector::tapestats::ENTRY,
     &collector::textfile::ENTRY,
+    &collector::thermal_zone::ENTRY,
     &collector::time::ENTRY,
+    &collector::timex::ENTRY,
     &collector::udp_queues::ENTRY,
     &collector::uname::ENTRY,
     &collector::vmstat::ENTRY,

@@ -135,7 +135,7 @@ fn node_exporters_other_flags_are_accepted_with_one_word() {
         "--no-collector.ntp.server-is-local",
         "--collector.runit.servicedir=/etc/service",
         "--collector.supervisord",
-        "--no-collector.ntp",
+        "--no-collector.drbd",
         "--collector.filesystem.stat-workers=8",
         "--collector.netclass.netlink",
         "--runtime.gomaxprocs",

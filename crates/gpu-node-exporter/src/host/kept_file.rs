@@ -88,6 +88,13 @@ impl KeptFile {
         }
     }
 
+    /// The bytes as they are now, read into `buffer`: a name that firmware gave need not be text.
+    pub(crate) fn read_bytes<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b [u8], ReadError> {
+        let length =
+            self.fill(&mut buffer.bytes).map_err(|error| ReadError { path: self.path.clone(), error })?;
+        Ok(&buffer.bytes[..length])
+    }
+
     /// A descriptor of a device that went away fails for ever, also when a device of the same name is back: only then
     /// the file is opened anew. Other failures belong to the question (`EINVAL` for the speed of a link that is down).
     fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
@@ -197,6 +204,13 @@ impl ReadError {
         }
     }
 
+    /// Hardware, or its driver, does not say now, for a reason of its own (`EIO` of a sensor that is off, `ENODATA`, `EAGAIN`, a
+    /// file that may only be written), or is gone. What remains is ours: too many open files, no memory, a text that is none.
+    pub(crate) fn is_of_hardware(&self) -> bool {
+        let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+        Errno::from_io_error(&self.error).is_some_and(|errno| !ours.contains(&errno))
+    }
+
     /// The reason alone.
     pub(crate) fn io(&self) -> &io::Error {
         &self.error
@@ -280,6 +294,24 @@ mod tests {
         let error = KeptFile::new("/nonexistent/file".into()).read(&mut Buffer::default()).unwrap_err();
         assert!(error.is_absent());
         assert!(error.to_string().starts_with("/nonexistent/file: "), "{error}");
+    }
+
+    #[test]
+    fn hardware_may_be_silent_for_any_reason_but_ours() {
+        let check = |error: io::Error, expected| {
+            let error = ReadError::new("file", error);
+            assert_eq!(error.is_of_hardware(), expected, "{error}");
+        };
+        for errno in
+            [Errno::IO, Errno::NODATA, Errno::AGAIN, Errno::INVAL, Errno::ACCESS, Errno::NOENT, Errno::NODEV]
+        {
+            check(errno.into(), true);
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            check(errno.into(), false);
+        }
+        check(longer_than(1), false);
+        check(io::ErrorKind::InvalidData.into(), false);
     }
 
     #[test]

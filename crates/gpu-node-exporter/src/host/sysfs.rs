@@ -5,6 +5,7 @@
 //! that could not be read. A collector adds a table: which file becomes which family. Leaves out what the attributes
 //! mean.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -12,9 +13,10 @@ use std::path::{Path, PathBuf};
 
 use super::excerpt::excerpt;
 use super::kept_file::{Buffer, KeptFile, ReadError, read_whole};
+use super::meaning::{Meaning, Scale};
 use super::utf8::escaped;
 use crate::collector::Fault;
-use crate::family::{Family, Kind, Labels};
+use crate::family::{Family, Kind, Labels, Number};
 
 /// The devices of one directory, such as `/sys/class/net`, as a collector keeps them from one reading to the next.
 pub(crate) struct Devices<D> {
@@ -79,41 +81,45 @@ pub(crate) struct Attribute {
     family: &'static str,
     help: &'static str,
     kind: Kind,
-    /// How many base units the file's unit is; `None` for a number that is shown as it is written.
-    scale: Option<f64>,
+    scale: Scale,
 }
 
 impl Attribute {
     /// A number that goes up and down.
     pub(crate) const fn gauge(file: &'static str, family: &'static str, help: &'static str) -> Self {
-        Self { file, family, help, kind: Kind::Gauge, scale: None }
+        Self { file, family, help, kind: Kind::Gauge, scale: Scale::AsWritten }
     }
 
     /// A number that only grows.
     pub(crate) const fn counter(file: &'static str, family: &'static str, help: &'static str) -> Self {
-        Self { file, family, help, kind: Kind::Counter, scale: None }
+        Self { file, family, help, kind: Kind::Counter, scale: Scale::AsWritten }
     }
 
     /// The same attribute in another unit: one unit of the file is so many base units.
     pub(crate) const fn times(self, scale: f64) -> Self {
-        Self { scale: Some(scale), ..self }
+        Self { scale: Scale::Times(scale), ..self }
+    }
+
+    /// The same attribute in another unit.
+    pub(crate) const fn scaled(self, scale: Scale) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// What the number means.
+    pub(crate) const fn meaning(&self) -> Meaning {
+        let (family, help) = (Cow::Borrowed(self.family), Cow::Borrowed(self.help));
+        Meaning { family, help, kind: self.kind, scale: self.scale }
     }
 
     /// The empty family.
     pub(crate) fn family(&self) -> Family {
-        match self.kind {
-            Kind::Counter => Family::counter(self.family, self.help),
-            _ => Family::gauge(self.family, self.help),
-        }
+        self.meaning().empty()
     }
 
     /// Adds one device's sample, converted to base units.
     pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: i128) {
-        match (self.scale, u64::try_from(value)) {
-            (Some(scale), _) => family.push(labels.clone(), value as f64 * scale),
-            (None, Ok(whole)) => family.push(labels.clone(), whole),
-            (None, Err(_)) => family.push(labels.clone(), value as f64),
-        }
+        let number = u64::try_from(value).map_or(Number::Real(value as f64), Number::Whole);
+        family.push(labels.clone(), self.scale.of(number));
     }
 }
 

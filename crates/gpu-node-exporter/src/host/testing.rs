@@ -66,7 +66,8 @@ pub(crate) fn check_garbage(faults: impl Fn(&str) -> Vec<crate::collector::Fault
 }
 
 /// Series that follow from the machine and the moment of the test.
-const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "node_network_address_info"];
+const LIVE: [&str; 4] =
+    ["node_time_seconds", "node_time_zone_offset_seconds", "node_network_address_info", "node_timex_"];
 
 /// A copy of the captures, with the files that they lack because `node_exporter`'s tests ask the machine.
 pub(crate) struct Captures {
