@@ -8,6 +8,7 @@ use std::fmt;
 use crate::collector::{Collector, WaitsFor};
 use crate::flags::{Flags, Grammar};
 
+mod binary_prefix;
 mod columns;
 mod cpu_labels;
 mod entry;
@@ -18,6 +19,7 @@ mod inventory;
 mod kept_file;
 mod lines;
 mod meaning;
+mod named_families;
 mod netlink;
 mod nfs_procedures;
 mod number_files;
@@ -28,7 +30,10 @@ mod utf8;
 
 mod collector {
     pub(super) mod arp;
+    pub(super) mod bcache;
+    pub(super) mod bcachefs;
     pub(super) mod bonding;
+    pub(super) mod btrfs;
     pub(super) mod buddyinfo;
     pub(super) mod cgroups;
     pub(super) mod conntrack;
@@ -86,6 +91,7 @@ mod collector {
     pub(super) mod watchdog;
     pub(super) mod xfrm;
     pub(super) mod xfs;
+    pub(super) mod zfs;
     pub(super) mod zoneinfo;
 }
 
@@ -106,7 +112,10 @@ use root::Root;
 /// All host collectors, by name.
 pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::arp::ENTRY,
+    &collector::bcache::ENTRY,
+    &collector::bcachefs::ENTRY,
     &collector::bonding::ENTRY,
+    &collector::btrfs::ENTRY,
     &collector::buddyinfo::ENTRY,
     &collector::cgroups::ENTRY,
     &collector::conntrack::ENTRY,
@@ -164,6 +173,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::watchdog::ENTRY,
     &collector::xfrm::ENTRY,
     &collector::xfs::ENTRY,
+    &collector::zfs::ENTRY,
     &collector::zoneinfo::ENTRY,
 ];
 

@@ -19,6 +19,7 @@ const ASK_THE_MACHINE: [&str; 4] = ["filesystem", "selinux", "timex", "uname"];
 const FLAGS: &[&str] = &[
     "--collector.arp.device-exclude=nope",
     "--no-collector.arp.netlink",
+    "--collector.bcache.priorityStats",
     "--collector.cpu.info",
     "--collector.cpu.info.bugs-include=^(cpu_meltdown|spectre_.*|mds)$",
     "--collector.cpu.info.flags-include=^(aes|avx.?|constant_tsc)$",

@@ -17,7 +17,7 @@ use crate::host::lines::Lines;
 use crate::host::root::Root;
 
 mod filling;
-mod mounts;
+pub(in crate::host) mod mounts;
 mod sizes;
 
 use filling::Filling;

@@ -11,21 +11,21 @@ use crate::host::lines::{Lines, lines};
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(in crate::host) struct Mount {
     /// The mount's number, and that of the mount it lies on.
-    pub(super) id: u32,
-    pub(super) parent: u32,
-    pub(super) device: String,
-    pub(super) point: String,
-    pub(super) fs_type: String,
-    pub(super) major: String,
-    pub(super) minor: String,
-    pub(super) read_only: bool,
+    pub(in crate::host) id: u32,
+    pub(in crate::host) parent: u32,
+    pub(in crate::host) device: String,
+    pub(in crate::host) point: String,
+    pub(in crate::host) fs_type: String,
+    pub(in crate::host) major: String,
+    pub(in crate::host) minor: String,
+    pub(in crate::host) read_only: bool,
 }
 
 impl Mount {
     /// The mount point as the host sees it: a container that has the host's root under `rootfs` sees that in front.
-    pub(super) fn strip(&mut self, rootfs: &str) {
+    pub(in crate::host) fn strip(&mut self, rootfs: &str) {
         if rootfs != "/"
             && let Some(rest) = self.point.strip_prefix(rootfs.trim_end_matches('/'))
         {
@@ -34,7 +34,7 @@ impl Mount {
     }
 
     /// Where this process finds the mount.
-    pub(super) fn under(&self, rootfs: &Path) -> PathBuf {
+    pub(in crate::host) fn under(&self, rootfs: &Path) -> PathBuf {
         let point = self.point.trim_start_matches('/');
         if point.contains("\\x") {
             rootfs.join(OsStr::from_bytes(&bytes_of(point)))
@@ -45,7 +45,7 @@ impl Mount {
 }
 
 /// The mounts that a path leads to: one that another lies on has no size that could be asked for.
-pub(super) fn parse(text: &str) -> Lines<Mount> {
+pub(in crate::host) fn parse(text: &str) -> Lines<Mount> {
     let Lines { read, faults } = lines("mountinfo", text, parse_line);
     Lines { read: visible(read), faults }
 }
