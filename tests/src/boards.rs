@@ -27,6 +27,7 @@ mod capacity;
 mod fleet;
 mod gpu_detail;
 mod gpu_node;
+mod host_parts;
 mod inference;
 mod processes;
 
@@ -47,11 +48,12 @@ pub struct Dashboard {
 /// Errors when a rule that a panel draws is not there, or has no such limit.
 pub fn all(checkout: &Path) -> Result<Vec<Dashboard>> {
     let limits = Limits::read(&checkout.join("rules"))?;
-    let boards: [Board; 7] = [
+    let boards: [Board; 8] = [
         fleet::board(),
         gpu_node::board(),
         gpu_detail::board(),
         processes::board(),
+        host_parts::board(),
         inference::board(),
         capacity::board(),
         alerts::board(),

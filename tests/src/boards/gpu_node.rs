@@ -220,6 +220,7 @@ fn busy() -> Panel {
     Panel::series(words("GPU 忙碌", "GPU busy"), Unit::Ratio, note)
         .size(12, 8)
         .ask("rate(gpu_busy_seconds_total{@gpu}[$__rate_interval])", "{{node}} GPU {{gpu}}")
+        .queries(shared_limit("gpu:utilization_threshold:ratio{@gpu}", "阈值 threshold", Colour::Plain))
         .up_to(1)
         .link(link::gpu())
 }

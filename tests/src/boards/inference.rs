@@ -186,7 +186,10 @@ fn states() -> Panel {
         .collect();
     Panel::states(words("引擎状态时间线", "What each engine is doing"), &STATE_MEANINGS, note)
         .size(10, 7)
-        .ask(&format!("sum by (node, model_name) ({})", numbered.join(" or ")), "{{node}} {{model_name}}")
+        .ask(
+            &format!("sum by (instance, model_name) ({})", numbered.join(" or ")),
+            "{{instance}} {{model_name}}",
+        )
 }
 
 /// What the exporter beside the engine sees, also where Prometheus scrapes no engine.

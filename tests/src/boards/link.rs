@@ -12,6 +12,9 @@ pub(crate) const FLEET: &str = "gpu-fleet";
 /// Who uses the GPUs.
 pub(crate) const PROCESSES: &str = "gpu-processes";
 
+/// What machines' kernels run out of, and their parts.
+pub(crate) const HOST_PARTS: &str = "host-parts";
+
 /// What fires and who was told.
 pub(crate) const ALERTS: &str = "alerts";
 

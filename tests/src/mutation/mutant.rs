@@ -21,7 +21,13 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
         "GpuTemperatureNearSlowdown (warning): 0 → 1, place 2",
         "a GPU of 85 °C with a limit between 0 and 1 °C fires by the other half of the `or`",
     ),
+    ("HostInfinibandDown (critical): 4 → 3.2", WHOLE_STATES),
+    ("HostInfinibandDown (critical): 4 → 3.2, place 2", WHOLE_STATES),
+    ("HostInfinibandUnstable (warning): 4 → 3.2", WHOLE_STATES),
+    ("HostInfinibandSlow (warning): 4 → 3.2", WHOLE_STATES),
+    ("HostTemperatureHigh (warning): 0 → 1", "no part has a critical temperature between 0 and 1 °C"),
 ];
+const WHOLE_STATES: &str = "a port's state is a whole number";
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
 
 /// A rule with one change.

@@ -1,12 +1,14 @@
 //! The inference engines against last week.
 
 use super::weekly;
+use crate::boards::limit::Limit;
 use crate::boards::panel::Panel;
+use crate::boards::query::ask;
 use crate::boards::unit::Unit;
 use crate::boards::words::{Note, words};
 
 pub(super) fn panels() -> Vec<Panel> {
-    vec![requests(), tokens(), cache(), waiting(), first_token(), cost()]
+    vec![requests(), tokens(), cache(), waiting(), first_token(), cost(), budget()]
 }
 
 fn requests() -> Panel {
@@ -120,4 +122,30 @@ fn cost() -> Panel {
         "max by (node) (inference:joules_per_1000_tokens{@node} offset 1w)",
         note,
     )
+}
+
+fn budget() -> Panel {
+    let note = Note {
+        zh: [
+            "都在虚线以下：30 天 1% 的失败额度够用。",
+            "1 小时高于 14.4%、6 小时高于 6%：几天内用完（严重）；1 天高于 3%、3 天高于 1%：提前用完（警告）。",
+            "看“推理服务”上的失败种类；从某次发布开始的先回退。",
+        ],
+        en: [
+            "Below the dashed lines: the 1 % that may fail in 30 days lasts.",
+            "An hour above 14.4 % or six above 6 %: gone within days. A day above 3 % or three above 1 %: gone too early.",
+            "See the kinds of failures on the board of the engines; what began with a deployment is rolled back.",
+        ],
+    };
+    let of = |window: &str| {
+        let expression =
+            format!("max by (instance) (inference:failures:ratio_rate{window}{{kind!=\"abort\",@node}})");
+        ask(&expression, &format!("{{{{instance}}}} {window}"))
+    };
+    Panel::series(words("失败额度消耗", "Budget of failures"), Unit::Ratio, note)
+        .queries(["1h", "6h", "1d", "3d"].map(of))
+        .limit(Limit::critical("InferenceErrorBudgetBurn", "inference:failures:ratio_rate1h"))
+        .limit(Limit::critical("InferenceErrorBudgetBurn", "inference:failures:ratio_rate6h"))
+        .limit(Limit::warning("InferenceErrorBudgetBurn", "inference:failures:ratio_rate1d"))
+        .limit(Limit::warning("InferenceErrorBudgetBurn", "inference:failures:ratio_rate3d"))
 }

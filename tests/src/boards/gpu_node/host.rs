@@ -76,12 +76,12 @@ fn pressure() -> Panel {
     let note = Note {
         zh: [
             "接近 0。旧内核不报告。",
-            "内存一项高于虚线持续 5 分钟告警：机器在抖动。",
+            "CPU 高于 50%、磁盘停顿高于 25% 持续 15 分钟告警；内存停顿高于 10% 持续 5 分钟告警。",
             "内存：找占用最多的进程；I/O：看磁盘读写。",
         ],
         en: [
             "Near 0. Old kernels do not report it.",
-            "Memory stalled above the dashed line for five minutes alerts: the machine thrashes.",
+            "CPU above 50 % or I/O stalled above 25 % for a quarter of an hour alerts; memory stalled above 10 % for five minutes.",
             "Memory: find who holds most; I/O: see disk traffic.",
         ],
     };
@@ -89,9 +89,15 @@ fn pressure() -> Panel {
         .ask("rate(node_pressure_cpu_waiting_seconds_total{@node}[$__rate_interval])", "{{node}} CPU")
         .ask("rate(node_pressure_io_waiting_seconds_total{@node}[$__rate_interval])", "{{node}} 磁盘 I/O")
         .ask(
+            "rate(node_pressure_io_stalled_seconds_total{@node}[$__rate_interval])",
+            "{{node}} 磁盘停顿 I/O stalled",
+        )
+        .ask(
             "rate(node_pressure_memory_stalled_seconds_total{@node}[$__rate_interval])",
             "{{node}} 内存停顿 memory stalled",
         )
+        .limit(Limit::warning("HostCpuPressure", "node_pressure_cpu_waiting_seconds_total"))
+        .limit(Limit::warning("HostIoPressure", "node_pressure_io_stalled_seconds_total"))
         .limit(Limit::warning("HostMemoryStalled", "node_pressure_memory_stalled_seconds_total"))
         .link(link::node())
 }
@@ -258,6 +264,11 @@ fn machines() -> Panel {
         .label("cuda_version", words("CUDA", "CUDA"))
         .join("max by (node, release) (node_uname_info{@node})")
         .label("release", words("内核", "Kernel"))
+        .value(
+            words("最热部件", "Hottest part"),
+            Unit::Celsius,
+            "max by (node) (node_hwmon_temp_celsius{@node})",
+        )
         .value(
             words("OOM 次数 (1h)", "OOM kills (1h)"),
             Unit::Count,

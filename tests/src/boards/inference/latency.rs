@@ -8,7 +8,7 @@ use crate::boards::unit::Unit;
 use crate::boards::words::{Note, words};
 
 /// The series' names on these panels.
-const LEGEND: &str = "{{node}} {{model_name}}";
+const LEGEND: &str = "{{instance}} {{model_name}}";
 
 pub(super) fn panels() -> Vec<Panel> {
     vec![first_token(), between_tokens(), whole(), before_the_first_token()]

@@ -6,7 +6,7 @@ use crate::boards::query::ask;
 use crate::boards::unit::Unit;
 use crate::boards::words::{Note, words};
 
-const LEGEND: &str = "{{node}} {{model_name}}";
+const LEGEND: &str = "{{instance}} {{model_name}}";
 
 pub(super) fn panels() -> Vec<Panel> {
     vec![requests(), failures(), queues(), tokens(), cache(), preemptions(), images()]
@@ -26,9 +26,9 @@ fn requests() -> Panel {
         ],
     };
     Panel::series(words("请求与 5xx", "Requests and 5xx"), Unit::RequestsPerSecond, note)
-        .ask("inference:requests:rate5m{@node}", "{{node}} 请求 requests")
-        .ask("inference:errors:rate5m{@node}", "{{node}} 5xx")
-        .query(ask("inference:requests:rate5m{@node} offset 1w", "{{node}} 上周此时 a week ago").past())
+        .ask("inference:requests:rate5m{@node}", "{{instance}} 请求 requests")
+        .ask("inference:errors:rate5m{@node}", "{{instance}} 5xx")
+        .query(ask("inference:requests:rate5m{@node} offset 1w", "{{instance}} 上周此时 a week ago").past())
 }
 
 fn failures() -> Panel {
@@ -45,7 +45,7 @@ fn failures() -> Panel {
         ],
     };
     Panel::series(words("失败，按种类", "Failures, by kind"), Unit::Ratio, note)
-        .ask("inference:failures:ratio_rate5m{@node}", "{{node}} {{kind}}")
+        .ask("inference:failures:ratio_rate5m{@node}", "{{instance}} {{kind}}")
         .limit(Limit::warning("InferenceFailureRateHigh", "inference:failures:ratio_rate5m"))
 }
 
@@ -65,7 +65,8 @@ fn queues() -> Panel {
     Panel::series(words("运行、等待与隐藏队列", "Running, waiting and the hidden queue"), Unit::Count, note)
         .ask("inference:requests_running{@model}", &format!("{LEGEND} 运行 running"))
         .ask("inference:requests_waiting{@model}", &format!("{LEGEND} 等待 waiting"))
-        .ask("inference:hidden_queue{@node}", "{{node}} 隐藏（估计）hidden (estimate)")
+        .ask("inference:hidden_queue{@node}", "{{instance}} 隐藏（估计）hidden (estimate)")
+        .limit(Limit::warning("InferenceHiddenQueue", "inference:hidden_queue"))
 }
 
 fn tokens() -> Panel {
