@@ -11,6 +11,7 @@ use crate::flags::{Flags, Grammar};
 mod binary_prefix;
 mod columns;
 mod cpu_labels;
+mod device_names;
 mod entry;
 pub(crate) mod excerpt;
 mod filter;
@@ -44,6 +45,7 @@ mod collector {
     pub(super) mod dmi;
     pub(super) mod dmmultipath;
     pub(super) mod drbd;
+    pub(super) mod drm;
     pub(super) mod edac;
     pub(super) mod entropy;
     pub(super) mod fibrechannel;
@@ -60,16 +62,20 @@ mod collector {
     pub(super) mod mdadm;
     pub(super) mod meminfo;
     pub(super) mod meminfo_numa;
+    pub(super) mod mountstats;
     pub(super) mod netclass;
     pub(super) mod netdev;
     pub(super) mod netstat;
+    pub(super) mod network_route;
     pub(super) mod nfs;
     pub(super) mod nfsd;
     pub(super) mod nvme;
+    pub(super) mod nvmesubsystem;
     pub(super) mod os;
     pub(super) mod powersupplyclass;
     pub(super) mod pressure;
     pub(super) mod processes;
+    pub(super) mod qdisc;
     pub(super) mod rapl;
     pub(super) mod schedstat;
     pub(super) mod selinux;
@@ -81,6 +87,7 @@ mod collector {
     pub(super) mod swap;
     pub(super) mod sysctl;
     pub(super) mod tapestats;
+    pub(super) mod tcpstat;
     pub(super) mod textfile;
     pub(super) mod thermal_zone;
     pub(super) mod time;
@@ -126,6 +133,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::dmi::ENTRY,
     &collector::dmmultipath::ENTRY,
     &collector::drbd::ENTRY,
+    &collector::drm::ENTRY,
     &collector::edac::ENTRY,
     &collector::entropy::ENTRY,
     &collector::fibrechannel::ENTRY,
@@ -142,16 +150,20 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::mdadm::ENTRY,
     &collector::meminfo::ENTRY,
     &collector::meminfo_numa::ENTRY,
+    &collector::mountstats::ENTRY,
     &collector::netclass::ENTRY,
     &collector::netdev::ENTRY,
     &collector::netstat::ENTRY,
+    &collector::network_route::ENTRY,
     &collector::nfs::ENTRY,
     &collector::nfsd::ENTRY,
     &collector::nvme::ENTRY,
+    &collector::nvmesubsystem::ENTRY,
     &collector::os::ENTRY,
     &collector::powersupplyclass::ENTRY,
     &collector::pressure::ENTRY,
     &collector::processes::ENTRY,
+    &collector::qdisc::ENTRY,
     &collector::rapl::ENTRY,
     &collector::schedstat::ENTRY,
     &collector::selinux::ENTRY,
@@ -163,6 +175,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::swap::ENTRY,
     &collector::sysctl::ENTRY,
     &collector::tapestats::ENTRY,
+    &collector::tcpstat::ENTRY,
     &collector::textfile::ENTRY,
     &collector::thermal_zone::ENTRY,
     &collector::time::ENTRY,

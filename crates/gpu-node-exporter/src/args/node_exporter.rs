@@ -189,7 +189,6 @@ const NAMED: &[Peer] = &[
         &[
             "collector.qdisc.device-exclude",
             "collector.qdisc.device-include",
-            "collector.qdisc.fixtures",
             "collector.qdisk.device-exclude",
             "collector.qdisk.device-include",
         ],
@@ -225,7 +224,8 @@ const NAMED: &[Peer] = &[
 const OWN_WAY_SWITCHES: &[&str] = &["collector.netclass.netlink", "collector.netclass_rtnl.with-stats"];
 
 /// Flags with a value about its own way of reading what is read here too.
-const OWN_WAY_VALUES: &[&str] = &["collector.filesystem.stat-workers", "runtime.gomaxprocs"];
+const OWN_WAY_VALUES: &[&str] =
+    &["collector.filesystem.stat-workers", "collector.qdisc.fixtures", "runtime.gomaxprocs"];
 
 const SWITCH: Takes = Takes::Switch { on: false };
 const VALUES: Takes = Takes::Values { placeholder: "", default: "" };

@@ -10,7 +10,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
 
 use super::utf8::escaped;
 use crate::collector::Fault;
@@ -43,12 +45,19 @@ const MOST_OF_AN_ANSWER: usize = 64 * 1024 * 1024;
 /// A socket that is opened at the first query and kept.
 #[derive(Default)]
 pub(crate) struct Socket {
+    /// `None` for the one of network devices and routes.
+    protocol: Option<Protocol>,
     open: Option<OwnedFd>,
     sequence: u32,
     datagram: Vec<u8>,
 }
 
 impl Socket {
+    /// A socket of another protocol than that of network devices and routes.
+    pub(crate) fn of(protocol: Protocol) -> Self {
+        Self { protocol: Some(protocol), ..Self::default() }
+    }
+
     /// Gives each message that answers the query to `take`, without its header.
     pub(crate) fn dump(&mut self, query: Query, take: impl FnMut(&[u8])) -> Result<(), Fault> {
         self.dump_of(query, &ANY_DEVICE, take)
@@ -73,7 +82,7 @@ impl Socket {
     fn exchange(&mut self, query: Query, header: &[u8], take: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let socket = match self.open.take() {
             Some(socket) => socket,
-            None => open()?,
+            None => open(self.protocol)?,
         };
         self.sequence = self.sequence.wrapping_add(1);
         send(&socket, &request(query.request, self.sequence, header), SendFlags::empty())?;
@@ -108,8 +117,8 @@ fn receive(
     }
 }
 
-fn open() -> io::Result<OwnedFd> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     // A lost answer must not hold the thread for ever.
     set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(5)))?;
     Ok(socket)
@@ -164,6 +173,11 @@ pub(super) fn read_datagram(
         }
     }
     Ok(Progress::More)
+}
+
+/// The number at this place, in the machine's byte order; `None` past the end.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
 
 /// The payload of the first attribute of this kind.

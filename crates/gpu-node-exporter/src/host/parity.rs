@@ -12,7 +12,11 @@ use crate::exposition::{Format, Page};
 use crate::scrape::Scraper;
 
 /// Collectors that ask the machine, whatever the roots are.
-const ASK_THE_MACHINE: [&str; 4] = ["filesystem", "selinux", "timex", "uname"];
+const ASK_THE_MACHINE: [&str; 7] =
+    ["filesystem", "network_route", "qdisc", "selinux", "tcpstat", "timex", "uname"];
+
+/// Collectors of what the captured machines did not have.
+const NOT_CAPTURED: [&str; 1] = ["drm"];
 
 /// The flags of `node_exporter`'s `end-to-end-test.sh` for these collectors; it also turns on those that do not run by
 /// default.
@@ -34,14 +38,13 @@ const FLAGS: &[&str] = &[
     "--collector.sysctl.include=kernel.threads-max",
 ];
 
-/// What its collectors show that are not in this version.
+/// What its collectors show that are not in this version, or ask the machine here.
 const ABSENT: &[(&str, &str)] = &[
     ("bcache", "node_bcache_"),
     ("bcachefs", "node_bcachefs_"),
     ("btrfs", "node_btrfs_"),
     ("dmmultipath", "node_dmmultipath_"),
     ("fibrechannel", "node_fibrechannel_"),
-    ("mountstats", "node_mountstats_"),
     ("nfs", "node_nfs_"),
     ("nfsd", "node_nfsd_"),
     ("pcidevice", "node_pcidevice_"),
@@ -56,7 +59,7 @@ const ABSENT: &[(&str, &str)] = &[
 const ITS_OWN: [&str; 5] = ["go_", "node_exporter_", "node_scrape_", "process_", "promhttp_"];
 
 /// Families that only we have, or of collectors that `end-to-end-test.sh` leaves off.
-const OURS: &[&str] = &["node_swap_"];
+const OURS: &[&str] = &["node_nvmesubsystem_", "node_swap_"];
 
 /// What follows from the machine that runs the test.
 const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "node_textfile_mtime_seconds"];
@@ -85,9 +88,13 @@ async fn shows_every_series_of_node_exporters_own_page() {
     for reading in &readings {
         assert!(reading.success(), "{}: {:?}", reading.collector, reading.faults);
         let has_samples = Page::size_of(&reading.families) > 0;
-        assert!(has_samples, "{} has no capture in testdata", reading.collector);
+        assert!(
+            has_samples != NOT_CAPTURED.contains(&reading.collector),
+            "{} has no capture in testdata",
+            reading.collector
+        );
     }
-    assert_eq!(readings.len(), shown.count());
+    assert_eq!(readings.len(), shown.clone().count());
     let page = Page::new(readings.iter().flat_map(|reading| reading.families.clone()).collect(), None);
     assert_eq!(page.refused().told, [] as [&str; 0]);
 
@@ -96,7 +103,7 @@ async fn shows_every_series_of_node_exporters_own_page() {
     // Some labels are paths, and its tests read from another directory.
     let expected = std::fs::read_to_string(format!("{root}/e2e-output.txt")).unwrap();
     let mut expected = lines(&expected.replace("collector/fixtures/", &format!("{root}/")));
-    let is_here = |collector| COLLECTORS.iter().any(|entry| entry.name == collector);
+    let is_here = |collector| shown.clone().any(|name| name == collector);
     let absent = ABSENT.iter().filter(|(collector, _)| !is_here(*collector)).map(|(_, prefix)| *prefix);
     expected.retain(|line, _| !begins(line, absent.clone().chain(ITS_OWN)));
     let missing: Vec<_> = expected.iter().filter(|(line, value)| ours.get(*line) != Some(value)).collect();

@@ -75,7 +75,11 @@ pub(crate) struct Captures {
 }
 
 /// What the captures lack.
-const BESIDE: [(&str, &str); 1] = [("proc/net/dev", "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")];
+const BESIDE: [(&str, &str); 3] = [
+    ("proc/net/dev", "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"),
+    ("sys/class/drm/card0/device/uevent", "DRIVER=amdgpu\n"),
+    ("sys/class/drm/card0/device/gpu_busy_percent", "4\n"),
+];
 
 impl Captures {
     pub(crate) fn new() -> Self {
@@ -95,7 +99,9 @@ impl Captures {
             copy(&testdata().join(folder), &self.path().join(folder));
         }
         for (path, text) in BESIDE {
-            fs::write(self.path().join(path), text).unwrap();
+            let path = self.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
     }
 

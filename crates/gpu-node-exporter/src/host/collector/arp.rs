@@ -5,15 +5,11 @@
 //! of `InfiniBand` devices short, which a type for hardware addresses refuses.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::OwnedFd;
-
-use rustix::io::Errno;
-use rustix::net::netdevice::index_to_name_inlined;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
+use crate::host::device_names::DeviceNames;
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
 use crate::host::filter::Filter;
@@ -21,7 +17,6 @@ use crate::host::lines::{Lines, numbered_lines};
 use crate::host::netlink::{Query, Socket, u16_at, u32_at};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
-use crate::host::utf8::escaped;
 
 static DEVICE_INCLUDE: Flag =
     Flag::regex("collector.arp.device-include", "", "The only network devices arp shows");
@@ -135,15 +130,11 @@ fn device_of(message: &[u8]) -> Option<u32> {
 
 /// The same by the device's name. A device that went away in between had no entries left either.
 fn named(numbered: &HashMap<u32, u64>) -> Result<Entries, Fault> {
-    let unasked = |error: Errno| Fault::new(format!("arp: the names of network devices: {error}"));
-    let kinds = (AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC);
-    let socket: OwnedFd = socket_with(kinds.0, kinds.1, kinds.2, None).map_err(unasked)?;
+    let mut names = DeviceNames::new()?;
     let mut entries = Entries::new();
     for (device, count) in numbered {
-        match index_to_name_inlined(&socket, *device) {
-            Ok(name) => *entries.entry(escaped(name.as_bytes()).into_owned()).or_default() += count,
-            Err(Errno::NODEV | Errno::NXIO) => {}
-            Err(error) => return Err(unasked(error)),
+        if let Some(name) = names.name(*device)? {
+            *entries.entry(name.to_owned()).or_default() += count;
         }
     }
     Ok(entries)
