@@ -8,10 +8,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::excerpt::excerpt;
+use super::integer::integer;
 use super::kept_file::{Buffer, KeptFile, ReadError, read_whole};
 use super::meaning::{Meaning, Scale};
 use super::utf8::escaped;
@@ -117,9 +117,8 @@ impl Attribute {
     }
 
     /// Adds one device's sample, converted to base units.
-    pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: i128) {
-        let number = u64::try_from(value).map_or(Number::Real(value as f64), Number::Whole);
-        family.push(labels.clone(), self.scale.of(number));
+    pub(crate) fn push(&self, family: &mut Family, labels: &Labels, value: Number) {
+        family.push(labels.clone(), self.scale.of(value));
     }
 }
 
@@ -167,26 +166,16 @@ pub(crate) fn text(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<St
     }
 }
 
-/// The number of an attribute, which is exact over all the kernel's types; `None` where the device has no answer.
-pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<i128>, Fault> {
+/// The number of an attribute; `None` where the device has no answer.
+pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Number>, Fault> {
     match file.read(buffer) {
-        Ok(text) => parse_number(text.trim()).map(Some).map_err(|wrong| file.fault(&wrong)),
+        Ok(text) => match integer(text.trim()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(file.fault(&format!("expected a number, found `{}`", excerpt(text.trim())))),
+        },
         Err(error) if error.is_no_answer() => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The numbers that an attribute can be: those of the kernel's signed and unsigned types of 64 bits.
-const NUMBERS: RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
-
-/// Decimal, or hexadecimal after `0x`.
-pub(crate) fn parse_number(text: &str) -> Result<i128, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => i128::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    let number = parsed.ok().filter(|number| NUMBERS.contains(number));
-    number.ok_or_else(|| format!("expected a number, found `{}`", excerpt(text)))
 }
 
 /// An attribute that is not read often enough to be kept (topology, labels): its text; `None` where the device has no
@@ -205,7 +194,7 @@ pub(crate) fn read_once(path: &Path) -> Result<Option<String>, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{check_garbage, values};
+    use crate::host::testing::values;
 
     #[test]
     fn devices_come_and_go() {
@@ -258,17 +247,20 @@ mod tests {
 
     #[test]
     fn a_row_says_name_and_unit() {
-        let shown = |attribute: Attribute, value| {
+        let shown = |attribute: Attribute, value: Number| {
             let mut family = attribute.family();
             attribute.push(&mut family, &Labels::NONE, value);
             (family.kind, values(&[family]).remove(0))
         };
-        assert_eq!(shown(Attribute::gauge("a", "a", "A."), -1), (Kind::Gauge, "a -1".to_owned()));
+        assert_eq!(
+            shown(Attribute::gauge("a", "a", "A."), Number::Real(-1.0)),
+            (Kind::Gauge, "a -1".to_owned())
+        );
         let most = u64::MAX;
         let counted = shown(Attribute::counter("b", "b", "B."), most.into());
         assert_eq!(counted, (Kind::Counter, format!("b {most}")));
         let kilohertz = Attribute::gauge("c", "c_hertz", "C.").times(1e3);
-        assert_eq!(shown(kilohertz, 1_700), (Kind::Gauge, "c_hertz 1700000".to_owned()));
+        assert_eq!(shown(kilohertz, Number::Whole(1_700)), (Kind::Gauge, "c_hertz 1700000".to_owned()));
     }
 
     #[test]
@@ -286,25 +278,5 @@ mod tests {
         let faults = files.read(&mut Buffer::default(), &mut families);
         assert_eq!(values(&families), [r#"a{device="x"} 1"#]);
         assert!(faults.len() == 1 && faults[0].to_string().contains("/b: expected a number"), "{faults:?}");
-    }
-
-    #[test]
-    fn numbers_are_decimal_or_hexadecimal() {
-        assert_eq!(parse_number("0x1303").unwrap(), 4867);
-        assert_eq!(parse_number("-9223372036854775808").unwrap(), i64::MIN.into());
-        assert_eq!(parse_number("0xffffffffffffffff").unwrap(), u64::MAX.into());
-        check_garbage(
-            |text| parse_number(text).err().map(Fault::new).into_iter().collect(),
-            &[
-                "",
-                "0x",
-                "up",
-                "1.5",
-                "NaN",
-                "18446744073709551616",
-                "-9223372036854775809",
-                "0x10000000000000000",
-            ],
-        );
     }
 }

@@ -12,6 +12,7 @@ use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::lines::{Lines, lines};
+use crate::host::meaning::Scale;
 use crate::host::root::Root;
 use crate::host::sysfs::{Attribute, AttributeFiles, Devices, families, number, read_once, text};
 
@@ -156,7 +157,7 @@ impl FileSystem {
             match number(size, buffer) {
                 Ok(Some(sectors)) => {
                     let labels = self.labels.and([("device", name)]);
-                    families.size.push(labels, sectors as f64 * SECTOR_BYTES);
+                    families.size.push(labels, SECTORS.of(sectors));
                 }
                 Ok(None) => {}
                 Err(fault) => faults.push(fault),
@@ -167,7 +168,7 @@ impl FileSystem {
 }
 
 /// "Sectors" of a block device's size are 512 bytes, whatever the disk's own sectors are.
-const SECTOR_BYTES: f64 = 512.0;
+const SECTORS: Scale = Scale::Each(512);
 
 fn size_file(directory: &Path, name: &str) -> (String, KeptFile) {
     (name.to_owned(), KeptFile::attribute(directory.join("size")))

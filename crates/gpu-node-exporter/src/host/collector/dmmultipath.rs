@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
-use crate::family::{Family, Labels};
+use crate::family::{Family, Labels, Number};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile, ReadError};
+use crate::host::meaning::Scale;
 use crate::host::root::Root;
 use crate::host::sysfs::{Devices, number, text};
 use crate::host::utf8::escaped;
@@ -65,7 +66,7 @@ impl Collector for MultipathCollector {
 }
 
 /// "Sectors" of a block device's size are 512 bytes, whatever the disk's own sectors are.
-const SECTOR_BYTES: f64 = 512.0;
+const SECTORS: Scale = Scale::Each(512);
 
 /// One disk of the device mapper.
 struct Disk {
@@ -115,12 +116,12 @@ impl Disk {
         families.info.push(labels.and([("uuid", uuid)]), 1_u64);
         let mut faults = Vec::new();
         match number(&mut self.suspended, buffer) {
-            Ok(Some(suspended)) => families.active.push(labels.clone(), suspended != 1),
+            Ok(Some(suspended)) => families.active.push(labels.clone(), suspended != Number::Whole(1)),
             Ok(None) => {}
             Err(fault) => faults.push(fault),
         }
         match number(&mut self.size, buffer) {
-            Ok(Some(sectors)) => families.size.push(labels.clone(), sectors as f64 * SECTOR_BYTES),
+            Ok(Some(sectors)) => families.size.push(labels.clone(), SECTORS.of(sectors)),
             Ok(None) => {}
             Err(fault) => faults.push(fault),
         }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
-use crate::family::{Family, Labels};
+use crate::family::{Family, Labels, Number};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
@@ -97,7 +97,7 @@ static COUNTERS: [Attribute; 14] = [
 ];
 
 /// What the kernel says of a counter that the adapter does not have.
-const NOT_COUNTED: i128 = u64::MAX as i128;
+const NOT_COUNTED: Number = Number::Whole(u64::MAX);
 
 /// The labels of the info series after the name, with the number of characters that are left out of the file: the `0x` of
 /// a number.
@@ -178,8 +178,8 @@ impl Host {
         let mut faults = Vec::new();
         for ((file, counter), family) in self.counters.iter_mut().zip(&COUNTERS).zip(families) {
             match number(file, buffer) {
-                Ok(None | Some(NOT_COUNTED)) => {}
-                Ok(Some(count)) => counter.push(family, &self.labels, count),
+                Ok(Some(count)) if count != NOT_COUNTED => counter.push(family, &self.labels, count),
+                Ok(_) => {}
                 Err(fault) => faults.push(fault),
             }
         }
@@ -194,8 +194,11 @@ impl Host {
             let shown = if said.len() > left_out { said.get(left_out..) } else { Some(&*said) };
             labels.push((label, shown.unwrap_or(&said).to_owned()));
         }
-        let seconds =
-            number(&mut self.loss_timeout, buffer)?.map_or(String::new(), |seconds| seconds.to_string());
+        let seconds = match number(&mut self.loss_timeout, buffer)? {
+            Some(Number::Whole(seconds)) => seconds.to_string(),
+            Some(Number::Real(seconds)) => seconds.to_string(),
+            None => String::new(),
+        };
         labels.push(("dev_loss_tmo", seconds));
         Ok(self.labels.and(labels))
     }

@@ -6,9 +6,11 @@
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::Labels;
 use crate::host::entry::Entry;
+use crate::host::excerpt::excerpt;
+use crate::host::integer::integer;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
-use crate::host::sysfs::{Attribute, parse_number};
+use crate::host::sysfs::Attribute;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "kernel_hung",
@@ -48,14 +50,16 @@ impl Collector for KernelHungCollector {
             Ok(text) => text,
             Err(error) => return Collected::failed(error.no_data_if_absent(ENTRY.name)),
         };
-        match parse_number(text.trim()) {
-            Ok(count) => {
-                let mut family = TASKS.family();
-                TASKS.push(&mut family, &Labels::NONE, count);
-                Collected::complete(vec![family])
-            }
-            Err(wrong) => Collected::failed(Fault::new(format!("{}: {wrong}", ENTRY.reads))),
-        }
+        let Some(count) = integer(text.trim()) else {
+            let found = excerpt(text.trim());
+            return Collected::failed(Fault::new(format!(
+                "{}: expected a number, found `{found}`",
+                ENTRY.reads
+            )));
+        };
+        let mut family = TASKS.family();
+        TASKS.push(&mut family, &Labels::NONE, count);
+        Collected::complete(vec![family])
     }
 }
 

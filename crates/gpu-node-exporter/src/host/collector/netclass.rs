@@ -8,7 +8,7 @@ use std::path::Path;
 use regex_lite::Regex;
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
-use crate::family::{Family, Labels};
+use crate::family::{Family, Labels, Number};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
@@ -123,7 +123,7 @@ const ATTRIBUTES: [Attribute; 17] = [
 ];
 
 /// `IFF_UP` in `include/uapi/linux/if.h`: what the administrator wants.
-const FLAG_UP: i128 = 1;
+const FLAG_UP: u64 = 1;
 
 /// One device's files.
 struct Device {
@@ -166,10 +166,14 @@ impl Device {
         for ((file, attribute), family) in files {
             match number(file, buffer) {
                 Ok(Some(value)) => {
+                    let whole = match value {
+                        Number::Whole(whole) => Some(whole),
+                        Number::Real(_) => None,
+                    };
                     if attribute.file == "flags" {
-                        flags = Some(value);
+                        flags = whole;
                     }
-                    if attribute.file != "speed" || value >= 0 || !ignore_invalid_speed {
+                    if attribute.file != "speed" || whole.is_some() || !ignore_invalid_speed {
                         attribute.push(family, &self.labels, value);
                     }
                 }
@@ -193,7 +197,7 @@ impl Device {
     fn info(
         &mut self,
         operstate: Option<String>,
-        flags: Option<i128>,
+        flags: Option<u64>,
         buffer: &mut Buffer,
     ) -> Result<Option<(bool, Labels)>, Fault> {
         let Some(operstate) = operstate else { return Ok(None) };

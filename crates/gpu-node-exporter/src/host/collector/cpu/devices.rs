@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::collector::{Collected, Fault};
-use crate::family::{Family, Labels};
+use crate::family::{Family, Labels, Number};
 use crate::host::excerpt::excerpt;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
@@ -163,8 +163,11 @@ fn topology(path: &Path) -> Result<Option<u64>, Fault> {
 
 fn count(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<u64>, Fault> {
     let number = sysfs::number(file, buffer)?;
-    let negative = |number| file.fault(&format!("expected a count, found {number}"));
-    number.map(|number| u64::try_from(number).map_err(|_| negative(number))).transpose()
+    match number {
+        Some(Number::Whole(count)) => Ok(Some(count)),
+        Some(Number::Real(number)) => Err(file.fault(&format!("expected a count, found {number}"))),
+        None => Ok(None),
+    }
 }
 
 /// Kernels without the file, and machines without isolated CPUs, have nothing to show.
