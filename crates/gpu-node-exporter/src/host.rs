@@ -24,7 +24,9 @@ mod named_families;
 mod netlink;
 mod nfs_procedures;
 mod number_files;
+mod pci;
 mod proc_file;
+mod process_stat;
 pub(crate) mod root;
 mod sysfs;
 mod utf8;
@@ -71,7 +73,10 @@ mod collector {
     pub(super) mod nfsd;
     pub(super) mod nvme;
     pub(super) mod nvmesubsystem;
+    pub(super) mod oom_kills;
     pub(super) mod os;
+    pub(super) mod pcidevice;
+    pub(super) mod pcie;
     pub(super) mod powersupplyclass;
     pub(super) mod pressure;
     pub(super) mod processes;
@@ -94,6 +99,7 @@ mod collector {
     pub(super) mod timex;
     pub(super) mod udp_queues;
     pub(super) mod uname;
+    pub(super) mod uninterruptible;
     pub(super) mod vmstat;
     pub(super) mod watchdog;
     pub(super) mod xfrm;
@@ -159,7 +165,10 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::nfsd::ENTRY,
     &collector::nvme::ENTRY,
     &collector::nvmesubsystem::ENTRY,
+    &collector::oom_kills::ENTRY,
     &collector::os::ENTRY,
+    &collector::pcidevice::ENTRY,
+    &collector::pcie::ENTRY,
     &collector::powersupplyclass::ENTRY,
     &collector::pressure::ENTRY,
     &collector::processes::ENTRY,
@@ -182,6 +191,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::timex::ENTRY,
     &collector::udp_queues::ENTRY,
     &collector::uname::ENTRY,
+    &collector::uninterruptible::ENTRY,
     &collector::vmstat::ENTRY,
     &collector::watchdog::ENTRY,
     &collector::xfrm::ENTRY,

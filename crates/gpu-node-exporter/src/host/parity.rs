@@ -11,9 +11,9 @@ use super::{COLLECTORS, Host};
 use crate::exposition::{Format, Page};
 use crate::scrape::Scraper;
 
-/// Collectors that ask the machine, whatever the roots are.
-const ASK_THE_MACHINE: [&str; 7] =
-    ["filesystem", "network_route", "qdisc", "selinux", "tcpstat", "timex", "uname"];
+/// Collectors that ask the machine, whatever the roots are, and `oom_kills`, whose files `node_exporter` does not read.
+const ASK_THE_MACHINE: [&str; 8] =
+    ["filesystem", "network_route", "oom_kills", "qdisc", "selinux", "tcpstat", "timex", "uname"];
 
 /// Collectors of what the captured machines did not have.
 const NOT_CAPTURED: [&str; 1] = ["drm"];
@@ -47,7 +47,6 @@ const ABSENT: &[(&str, &str)] = &[
     ("fibrechannel", "node_fibrechannel_"),
     ("nfs", "node_nfs_"),
     ("nfsd", "node_nfsd_"),
-    ("pcidevice", "node_pcidevice_"),
     ("qdisc", "node_qdisc_"),
     ("tapestats", "node_tape_"),
     ("wifi", "node_wifi_"),
@@ -59,7 +58,7 @@ const ABSENT: &[(&str, &str)] = &[
 const ITS_OWN: [&str; 5] = ["go_", "node_exporter_", "node_scrape_", "process_", "promhttp_"];
 
 /// Families that only we have, or of collectors that `end-to-end-test.sh` leaves off.
-const OURS: &[&str] = &["node_nvmesubsystem_", "node_swap_"];
+const OURS: &[&str] = &["node_nvmesubsystem_", "node_pci_", "node_swap_", "node_uninterruptible_"];
 
 /// What follows from the machine that runs the test.
 const LIVE: [&str; 3] = ["node_time_seconds", "node_time_zone_offset_seconds", "node_textfile_mtime_seconds"];

@@ -75,10 +75,12 @@ pub(crate) struct Captures {
 }
 
 /// What the captures lack.
-const BESIDE: [(&str, &str); 3] = [
+const BESIDE: [(&str, &str); 5] = [
     ("proc/net/dev", "a\nb\n lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"),
     ("sys/class/drm/card0/device/uevent", "DRIVER=amdgpu\n"),
     ("sys/class/drm/card0/device/gpu_busy_percent", "4\n"),
+    ("sys/fs/cgroup/cgroup.controllers", "cpu memory\n"),
+    ("sys/fs/cgroup/system.slice/memory.events", "low 0\noom 1\noom_kill 1\n"),
 ];
 
 impl Captures {

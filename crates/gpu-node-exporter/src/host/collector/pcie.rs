@@ -1,0 +1,478 @@
+//! Links, errors and places of accelerators, NICs and NVMe controllers on the PCI bus, from `/sys/bus/pci/devices` (see the kernel's
+//! `ABI/testing/sysfs-bus-pci` and `ABI/testing/sysfs-bus-pci-devices-aer_stats`).
+//!
+//! Owns, beyond `node_exporter`: which NUMA node and which root port each of them hangs on, what other collectors call it, how fast its link
+//! is and could be, and the errors that the kernel counted (AER). The label `pci_bus_id` is that of GPUs. What NVML says of a GPU's link is the GPU's side;
+//! this is what the kernel says, also of a GPU that NVML has lost. Virtual functions are left out: their physical function stands for them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::collector::{Collected, Collector, Fault, WaitsFor};
+use crate::family::{Family, Labels, Number};
+use crate::host::entry::Entry;
+use crate::host::excerpt::excerpt;
+use crate::host::integer::integer;
+use crate::host::inventory::{Inventory, Item};
+use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::number_files::text;
+use crate::host::pci::{Address, Identity, branch, is_unknown, transfers};
+use crate::host::root::Root;
+use crate::host::sysfs::read_once;
+use crate::host::utf8::escaped;
+
+pub(in crate::host) const ENTRY: Entry = Entry {
+    name: "pcie",
+    help: "PCIe links, errors and NUMA nodes of accelerators, NICs and NVMe",
+    reads: "/sys/bus/pci/devices",
+    is_default: true,
+    waits_for: WaitsFor::Firmware,
+    flags: &[],
+    new: |_, root| Box::new(PcieCollector::new(root)),
+};
+
+struct PcieCollector {
+    inventory: Inventory<Bus>,
+    buffer: Buffer,
+}
+
+impl PcieCollector {
+    fn new(root: &Root) -> Self {
+        Self { inventory: Inventory::new(root.sys.join("bus/pci/devices")), buffer: Buffer::default() }
+    }
+}
+
+impl Collector for PcieCollector {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn collect(&mut self) -> Collected {
+        match self.inventory.look(Instant::now(), Bus::find) {
+            Ok(devices) => devices.read(&mut self.buffer),
+            Err(error) if error.is_absent() => {
+                Collected::failed(Fault::no_data("pcie: there is no /sys/bus/pci/devices"))
+            }
+            Err(error) => Collected::failed(error.into()),
+        }
+    }
+}
+
+/// So many devices are shown. A machine with eight GPUs has some forty.
+const MOST_DEVICES: usize = 1_024;
+
+/// So many names of one device are shown, of each kind.
+const MOST_NAMES: usize = 16;
+
+/// The devices there are.
+#[derive(Default)]
+struct Bus {
+    info: Vec<Labels>,
+    names: Vec<Labels>,
+    devices: Vec<Device>,
+    /// What could not be found.
+    faults: Vec<Fault>,
+}
+
+struct Device {
+    labels: Labels,
+    /// In the order of [`LINK`]; `None` where the device has no such file: it is not on PCIe.
+    link: [Option<KeptFile>; LINK.len()],
+    /// In the order of [`ERRORS`]; `None` for a device that does not report errors, or a kernel that does not handle them.
+    errors: [Option<KeptFile>; ERRORS.len()],
+}
+
+type Link = (&'static str, &'static str, &'static str, fn(&str) -> Option<Number>);
+
+/// Files about the link, the families they become, and how they are read.
+const LINK: [Link; 4] = [
+    (
+        "current_link_speed",
+        "node_pci_link_transfers_per_second",
+        "Transfers a second of each lane of the device's PCIe link, as it is now; many devices slow down when idle.",
+        transfers,
+    ),
+    (
+        "current_link_width",
+        "node_pci_link_lanes",
+        "Lanes of the device's PCIe link that are in use now.",
+        integer,
+    ),
+    (
+        "max_link_speed",
+        "node_pci_link_max_transfers_per_second",
+        "Most transfers a second of each lane that the device is capable of.",
+        transfers,
+    ),
+    ("max_link_width", "node_pci_link_max_lanes", "Most lanes that the device is capable of.", integer),
+];
+
+/// Files with the errors that a device reported, and their severity.
+const ERRORS: [(&str, &str); 3] =
+    [("aer_dev_correctable", "correctable"), ("aer_dev_nonfatal", "nonfatal"), ("aer_dev_fatal", "fatal")];
+
+impl Bus {
+    fn find(items: Vec<Item>) -> Self {
+        let mut found = Self::default();
+        let mut more = 0_usize;
+        for Item { name, directory } in items {
+            let Some(address) = Address::parse(&name) else { continue };
+            let identity = match Identity::read(&directory) {
+                Ok(Some(identity)) => identity,
+                Ok(None) => continue,
+                Err(fault) => {
+                    found.faults.push(fault);
+                    continue;
+                }
+            };
+            let Some(class) = class(&identity).filter(|_| !directory.join("physfn").exists()) else {
+                continue;
+            };
+            if found.devices.len() == MOST_DEVICES {
+                more += 1;
+            } else if let Err(fault) = found.add(address, class, &identity, &directory) {
+                found.faults.push(fault);
+            }
+        }
+        if more > 0 {
+            found
+                .faults
+                .push(Fault::new(format!("pcie: {more} devices beyond {MOST_DEVICES} are not shown")));
+        }
+        found
+    }
+
+    fn add(
+        &mut self,
+        address: Address,
+        class: &str,
+        identity: &Identity,
+        directory: &Path,
+    ) -> Result<(), Fault> {
+        let labels = Labels::new([("address", address.to_string())]);
+        let names = names(directory);
+        for (kind, name) in &names {
+            self.names.push(labels.and([("kind", *kind), ("device", name)]));
+        }
+        let numa_node = numa_node(&directory.join("numa_node"))?;
+        let link = std::fs::read_link(directory).unwrap_or_default();
+        let root_port = branch(&link).first().filter(|root| **root != address).map(ToString::to_string);
+        let driver = directory.join("driver").canonicalize().ok();
+        let driver = driver.as_deref().and_then(Path::file_name).map(|name| escaped(name.as_encoded_bytes()));
+        self.info.push(labels.and([
+            ("pci_bus_id", address.nvml()),
+            ("class", class.to_owned()),
+            ("device", names.first().map(|(_, name)| name.clone()).unwrap_or_default()),
+            ("numa_node", numa_node.map(|node| node.to_string()).unwrap_or_default()),
+            ("root_port", root_port.unwrap_or_default()),
+            ("driver", driver.unwrap_or_default().into_owned()),
+            ("vendor_id", format!("0x{:04x}", identity.vendor)),
+            ("device_id", format!("0x{:04x}", identity.device)),
+        ]));
+        let file = |file: &str| {
+            let path = directory.join(file);
+            path.is_file().then(|| KeptFile::attribute(path))
+        };
+        let (link, errors) = (LINK.map(|(name, ..)| file(name)), ERRORS.map(|(name, _)| file(name)));
+        self.devices.push(Device { labels, link, errors });
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Collected {
+        let mut info = Family::info(
+            "node_pci_device_info",
+            "Where an accelerator, NIC or NVMe controller is: devices with the same root_port share its link, those with the same numa_node a socket's memory. Join GPUs on pci_bus_id.",
+        );
+        let mut names = Family::info(
+            "node_pci_device_name_info",
+            "What other series call a PCI device in their label device.",
+        );
+        for (family, known) in [(&mut info, &self.info), (&mut names, &self.names)] {
+            for labels in known {
+                family.push(labels.clone(), 1_u64);
+            }
+        }
+        let mut links = LINK.map(|(_, family, help, _)| Family::gauge(family, help));
+        let mut errors = Family::counter(
+            "node_pci_aer_errors_total",
+            "Errors that the device reported over PCIe and the kernel counted (AER), by severity.",
+        );
+        let mut kinds = Family::counter(
+            "node_pci_aer_errors_by_kind_total",
+            "The same errors by kind, as the PCIe specification calls them; a kind is there once it happened.",
+        );
+        let mut faults = self.faults.clone();
+        for device in &mut self.devices {
+            for (((.., parse), file), family) in LINK.iter().zip(&mut device.link).zip(&mut links) {
+                match reading(file.as_mut(), buffer, |text| {
+                    if is_unknown(text) { Some(None) } else { parse(text).map(Some) }
+                }) {
+                    Ok(number) => {
+                        if let Some(number) = number.flatten() {
+                            family.push(device.labels.clone(), number);
+                        }
+                    }
+                    Err(fault) => faults.push(fault),
+                }
+            }
+            for ((_, severity), file) in ERRORS.iter().zip(&mut device.errors) {
+                let labels = device.labels.and([("severity", severity)]);
+                match reading(file.as_mut(), buffer, Errors::parse) {
+                    Ok(Some(Errors { total, kinds: happened })) => {
+                        errors.push(labels.clone(), total);
+                        for (kind, count) in happened {
+                            kinds.push(labels.and([("kind", kind)]), count);
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        Collected::new([info, names].into_iter().chain(links).chain([errors, kinds]).collect(), faults)
+    }
+}
+
+/// The node whose memory is nearest; `None` where the machine has one node, or the firmware does not say: -1.
+fn numa_node(path: &Path) -> Result<Option<u32>, Fault> {
+    let Some(text) = read_once(path)?.filter(|text| text != "-1") else { return Ok(None) };
+    let odd = || Fault::with_excerpt(format!("{}: expected a number", path.display()), excerpt(&text));
+    text.parse().map(Some).map_err(|_| odd())
+}
+
+/// What a file says; `None` when there is none or the device has no answer.
+fn reading<T>(
+    file: Option<&mut KeptFile>,
+    buffer: &mut Buffer,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Fault> {
+    let Some(file) = file else { return Ok(None) };
+    let Some(text) = text(file, buffer)? else { return Ok(None) };
+    let odd = || file.fault(&format!("cannot be read: `{}`", excerpt(&text)));
+    parse(&text).ok_or_else(odd).map(Some)
+}
+
+/// The errors of one severity.
+#[derive(Debug, PartialEq)]
+struct Errors {
+    total: u64,
+    /// Those that happened.
+    kinds: Vec<(String, u64)>,
+}
+
+impl Errors {
+    /// Lines like `RxErr 3`, and after them the sum, `TOTAL_ERR_COR 3`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut errors = Self { total: 0, kinds: Vec::new() };
+        let mut total = None;
+        for line in text.lines() {
+            let (kind, count) = line.rsplit_once(' ')?;
+            let count: u64 = count.parse().ok()?;
+            if kind.starts_with("TOTAL_ERR_") {
+                total = Some(count);
+            } else if count > 0 {
+                errors.kinds.push((kind.to_owned(), count));
+            }
+        }
+        errors.total = total?;
+        Some(errors)
+    }
+}
+
+/// What it is in the words of this collector, by the PCI code and ID assignment; `None` for all other devices.
+fn class(identity: &Identity) -> Option<&'static str> {
+    const NVIDIA: u32 = 0x10de;
+    match (identity.class >> 16, identity.class >> 8 & 0xff) {
+        // Processing accelerators, 3D controllers, and display controllers that are no screen's (AMD Instinct).
+        (0x12, _) | (0x03, 0x02 | 0x80) => Some("accelerator"),
+        // A card with an outlet for a screen; those of other vendors are on most main boards.
+        (0x03, 0x00) if identity.vendor == NVIDIA => Some("accelerator"),
+        (0x02, _) | (0x0c, 0x06) => Some("network"),
+        (0x01, 0x08) => Some("nvme"),
+        _ => None,
+    }
+}
+
+/// What the kernel's classes call the device: the name of InfiniBand before that of its network device.
+fn names(directory: &Path) -> Vec<(&'static str, String)> {
+    let mut names = Vec::new();
+    // The driver of a virtual machine's devices has one of its own between.
+    let own = std::iter::once(directory.to_owned());
+    let virtio = entries(directory).into_iter().filter(|name| name.starts_with("virtio"));
+    let directories: Vec<_> = own.chain(virtio.map(|name| directory.join(name))).collect();
+    for kind in ["infiniband", "nvme", "net"] {
+        let of_kind = directories.iter().flat_map(|directory| entries(&directory.join(kind)));
+        names.extend(of_kind.take(MOST_NAMES).map(|name| (kind, name)));
+    }
+    names
+}
+
+/// Names of directories, in order.
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut names: Vec<String> =
+        directories.map(|entry| escaped(entry.file_name().as_encoded_bytes()).into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing::{check_garbage, collector, values};
+
+    /// A machine: each device with its place under `/sys/devices`, class, vendor and more files.
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            let sys = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(sys.path().join("bus/pci/devices")).unwrap();
+            Self(sys)
+        }
+
+        fn device(self, place: &str, class: &str, vendor: &str, files: &[(&str, &str)]) -> Self {
+            let directory = self.0.path().join("devices").join(place);
+            let identity = [("class", class), ("vendor", vendor), ("device", "0x1"), ("revision", "0x0")];
+            let subsystem = [("subsystem_vendor", "0x0"), ("subsystem_device", "0x0")];
+            for (file, text) in identity.iter().chain(&subsystem).chain(files) {
+                let path = directory.join(file);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, format!("{text}\n")).unwrap();
+            }
+            let address = directory.file_name().unwrap();
+            let link = Path::new("../../../devices").join(place);
+            std::os::unix::fs::symlink(link, self.0.path().join("bus/pci/devices").join(address)).unwrap();
+            self
+        }
+
+        fn read(&self) -> (Vec<String>, Vec<String>) {
+            let Collected { families, faults, .. } =
+                collector(&ENTRY, "/nonexistent".as_ref(), self.0.path(), &[]).collect();
+            (values(&families), faults.iter().map(ToString::to_string).collect())
+        }
+    }
+
+    /// Eight lines of this severity, one of which happened.
+    const ERRORS_TEXT: &str = "RxErr 0\nBadTLP 3\nBad DLLP 1\nTOTAL_ERR_COR 4";
+
+    #[test]
+    fn a_gpu_a_nic_and_an_nvme_are_joined_by_their_places() {
+        let switch = "pci0000:15/0000:15:01.0/0000:16:00.0/0000:17";
+        let machine = Machine::new()
+            .device(
+                &format!("{switch}:00.0/0000:18:00.0"),
+                "0x030200",
+                "0x10de",
+                &[
+                    ("numa_node", "1"),
+                    ("current_link_speed", "Unknown"),
+                    ("max_link_speed", "32.0 GT/s PCIe"),
+                ],
+            )
+            .device(
+                &format!("{switch}:01.0/0000:19:00.0"),
+                "0x020700",
+                "0x15b3",
+                &[
+                    ("numa_node", "1"),
+                    ("infiniband/mlx5_0/fw_ver", "1"),
+                    ("net/ens1f0/mtu", "1"),
+                    ("current_link_width", "8"),
+                    ("max_link_width", "16"),
+                    ("aer_dev_correctable", ERRORS_TEXT),
+                ],
+            )
+            .device(
+                "pci0000:00/0000:00:05.0",
+                "0x010802",
+                "0x144d",
+                &[("numa_node", "-1"), ("nvme/nvme0/state", "live")],
+            )
+            .device("pci0000:00/0000:00:06.0", "0x030000", "0x1a03", &[])
+            .device("pci0000:00/0000:00:07.0", "0x020000", "0x15b3", &[("physfn/class", "0x020000")]);
+        let (lines, faults) = machine.read();
+        assert_eq!(faults, [] as [&str; 0]);
+        let info = |address: &str, rest: &str| {
+            format!(r#"node_pci_device_info{{address="{address}",{rest},device_id="0x0001"}} 1"#)
+        };
+        let name = |address: &str, rest: &str| {
+            format!(r#"node_pci_device_name_info{{address="{address}",{rest}}} 1"#)
+        };
+        let nic = r#"address="0000:19:00.0""#;
+        assert_eq!(
+            lines,
+            [
+                info(
+                    "0000:00:05.0",
+                    r#"pci_bus_id="00000000:00:05.0",class="nvme",device="nvme0",numa_node="",root_port="",driver="",vendor_id="0x144d""#
+                ),
+                info(
+                    "0000:18:00.0",
+                    r#"pci_bus_id="00000000:18:00.0",class="accelerator",device="",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x10de""#
+                ),
+                info(
+                    "0000:19:00.0",
+                    r#"pci_bus_id="00000000:19:00.0",class="network",device="mlx5_0",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x15b3""#
+                ),
+                name("0000:00:05.0", r#"kind="nvme",device="nvme0""#),
+                name("0000:19:00.0", r#"kind="infiniband",device="mlx5_0""#),
+                name("0000:19:00.0", r#"kind="net",device="ens1f0""#),
+                format!("node_pci_link_lanes{{{nic}}} 8"),
+                r#"node_pci_link_max_transfers_per_second{address="0000:18:00.0"} 32000000000"#.to_owned(),
+                format!("node_pci_link_max_lanes{{{nic}}} 16"),
+                format!(r#"node_pci_aer_errors_total{{{nic},severity="correctable"}} 4"#),
+                format!(
+                    r#"node_pci_aer_errors_by_kind_total{{{nic},severity="correctable",kind="BadTLP"}} 3"#
+                ),
+                format!(
+                    r#"node_pci_aer_errors_by_kind_total{{{nic},severity="correctable",kind="Bad DLLP"}} 1"#
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_odd_file_costs_itself() {
+        let files =
+            [("current_link_speed", "warp 9"), ("current_link_width", "4"), ("aer_dev_fatal", "DLP many")];
+        let (lines, faults) = Machine::new().device("0000:01:00.0", "0x010802", "0x144d", &files).read();
+        assert_eq!(lines.last().unwrap(), r#"node_pci_link_lanes{address="0000:01:00.0"} 4"#);
+        let ends: Vec<_> = faults.iter().map(|fault| fault.rsplit('/').next().unwrap()).collect();
+        assert_eq!(
+            ends,
+            ["current_link_speed: cannot be read: `warp 9`", "aer_dev_fatal: cannot be read: `DLP many`"]
+        );
+    }
+
+    #[test]
+    fn more_devices_than_are_shown_are_counted() {
+        let machine = (0..MOST_DEVICES + 2).fold(Machine::new(), |machine, number| {
+            let place = format!("0000:{:02x}:{:02x}.{}", number >> 8, number >> 3 & 0x1f, number & 7);
+            machine.device(&place, "0x010802", "0x144d", &[])
+        });
+        let (lines, faults) = machine.read();
+        assert_eq!(lines.len(), MOST_DEVICES);
+        assert_eq!(faults, ["pcie: 2 devices beyond 1024 are not shown"]);
+    }
+
+    #[test]
+    fn a_machine_without_it_says_so() {
+        let Collected { families, faults, .. } =
+            collector(&ENTRY, "/nonexistent".as_ref(), "/nonexistent".as_ref(), &[]).collect();
+        assert!(families.is_empty());
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["pcie: there is no /sys/bus/pci/devices"]
+        );
+    }
+
+    #[test]
+    fn garbage_is_no_count() {
+        check_garbage(
+            |text| Errors::parse(text).is_none().then(|| Fault::new("odd")).into_iter().collect(),
+            &["", "RxErr 1", "RxErr", "RxErr -1\nTOTAL_ERR_COR 1", "TOTAL_ERR_COR x"],
+        );
+    }
+}
