@@ -20,6 +20,8 @@ pub struct Alert {
     pub name: String,
     /// Its severity.
     pub severity: String,
+    /// The file that its rule is in.
+    pub file: String,
     /// Series whose absence it tells, as far as `absent()` names them.
     pub missing: Vec<Labels>,
     /// Whether it goes on for a while when its expression has nothing to say any more.
@@ -28,16 +30,19 @@ pub struct Alert {
 
 /// Every alert of these rules, in their order.
 pub fn alerts(rules: &[RuleFile]) -> Result<Vec<Alert>> {
-    let groups = rules.iter().flat_map(|file| list(&file.document["groups"]));
-    let rules = groups.flat_map(|group| list(&group["rules"]));
-    rules.filter(|rule| rule["alert"].is_string()).map(alert).collect()
+    let of_file = |file: &RuleFile| -> Vec<Result<Alert>> {
+        let rules = list(&file.document["groups"]).iter().flat_map(|group| list(&group["rules"]));
+        rules.filter(|rule| rule["alert"].is_string()).map(|rule| alert(&file.name, rule)).collect()
+    };
+    rules.iter().flat_map(of_file).collect()
 }
 
-fn alert(rule: &Value) -> Result<Alert> {
+fn alert(file: &str, rule: &Value) -> Result<Alert> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Alert {
         name: name(rule).to_owned(),
         severity: text(&rule["labels"]["severity"]),
+        file: file.to_owned(),
         missing: missing(&text(&rule["expr"]))?,
         lingers: rule["keep_firing_for"].is_string(),
     })
@@ -84,12 +89,21 @@ pub struct Moment {
 }
 
 /// The first case in which each alert fires, few moments for all; and the alerts that fire in none.
-pub fn choose(alerts: &[Alert], evaluations: &[Evaluation]) -> (Vec<Moment>, Vec<usize>) {
+///
+/// `has_rule` says whether a case loads an alert's rule: in the others it is a series that was given.
+pub fn choose(
+    alerts: &[Alert],
+    evaluations: &[Evaluation],
+    has_rule: impl Fn(usize, &Alert) -> bool,
+) -> (Vec<Moment>, Vec<usize>) {
     let mut by_case: BTreeMap<usize, Vec<(i64, usize, Labels)>> = BTreeMap::new();
     let mut never = Vec::new();
     for (at, alert) in alerts.iter().enumerate() {
-        let mut found =
-            evaluations.iter().map(|found| found.clearest(&alert.name, &alert.severity)).enumerate();
+        let mut found = evaluations
+            .iter()
+            .map(|found| found.clearest(&alert.name, &alert.severity))
+            .enumerate()
+            .filter(|(case, _)| has_rule(*case, alert));
         match found.find_map(|(case, clearest)| Some((case, clearest?))) {
             Some((case, (step, labels))) => by_case.entry(case).or_default().push((step, at, labels)),
             None => never.push(at),
@@ -125,7 +139,13 @@ mod tests {
     use super::*;
 
     fn alert(name: &str, lingers: bool) -> Alert {
-        Alert { name: name.to_owned(), severity: "warning".to_owned(), missing: Vec::new(), lingers }
+        Alert {
+            name: name.to_owned(),
+            severity: "warning".to_owned(),
+            file: "a.rules.yml".to_owned(),
+            missing: Vec::new(),
+            lingers,
+        }
     }
 
     /// What fires at each step.
@@ -143,7 +163,7 @@ mod tests {
     fn each_alert_has_its_first_case_and_moments_are_shared() {
         let alerts = ["A", "B", "C", "D"].map(|name| alert(name, name == "B"));
         let evaluations = [evaluation(&[&[], &["A", "B"], &["A", "B", "C"]]), evaluation(&[&["C", "B"]])];
-        let (moments, never) = choose(&alerts, &evaluations);
+        let (moments, never) = choose(&alerts, &evaluations, |_, _| true);
         let found: Vec<_> = moments
             .iter()
             .map(|moment| {
@@ -151,6 +171,13 @@ mod tests {
             })
             .collect();
         assert_eq!(found, [(0, 2, vec![0, 2]), (0, 1, vec![1])]);
+        assert_eq!(never, [3]);
+        // A series that is called ALERTS is given in the first case: its rule is the second's.
+        let (moments, never) = choose(&alerts, &evaluations, |case, alert| case == 1 || alert.name != "B");
+        assert_eq!(
+            moments.last().map(|moment| (moment.case, moment.step, moment.alerts.len())),
+            Some((1, 0, 1))
+        );
         assert_eq!(never, [3]);
     }
 

@@ -70,7 +70,8 @@ async fn every_alert_fires_is_delivered_and_is_resolved() {
     rows.retain(|whose, _| alerts.iter().any(|alert| *whose == key(alert)));
     alerts.retain(|alert| !rows.contains_key(&key(alert)));
     let evaluations = evaluation::of_all(&cases, &alerts, &rules, &folder).unwrap();
-    let (moments, never) = selection::choose(&alerts, &evaluations);
+    let (moments, never) =
+        selection::choose(&alerts, &evaluations, |case, alert| cases[case].rule_files.contains(&alert.file));
     let data = tempfile::tempdir().unwrap();
     let stage = Stage::start(data.path(), 150).await.unwrap();
     let turn = Semaphore::new(AT_ONCE);
