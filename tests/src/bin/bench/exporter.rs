@@ -12,6 +12,7 @@ use e2e::process::{Launch, Process};
 use e2e::wait::until;
 use e2e::{http, programs};
 
+use crate::gpu_series;
 use crate::scrapes::Scraper;
 use crate::table::{Table, Target, median, quantile};
 use crate::usage::{self, CpuWatch, Memory};
@@ -58,6 +59,7 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
     drop(peer);
     some_hang(table, &ours, folder).await?;
     drop(ours);
+    gpu_series::measure(table, folder).await?;
     starts(table)
 }
 

@@ -16,6 +16,7 @@
 mod costs;
 mod exporter;
 mod flood;
+mod gpu_series;
 mod relay;
 mod scrapes;
 mod soak;

@@ -32,8 +32,13 @@ pub(crate) struct Scraped {
 }
 
 impl Scraper {
-    /// Connects.
+    /// Connects, for the page with everything.
     pub(crate) fn connect(address: SocketAddr, with_gzip: bool) -> Result<Self> {
+        Self::connect_to(address, "/metrics", with_gzip)
+    }
+
+    /// Connects, for this path and query.
+    pub(crate) fn connect_to(address: SocketAddr, path: &str, with_gzip: bool) -> Result<Self> {
         let stream =
             TcpStream::connect(address).with_context(|| format!("failed to connect to {address}"))?;
         stream
@@ -41,8 +46,7 @@ impl Scraper {
             .and_then(|()| stream.set_read_timeout(Some(TIMEOUT)))
             .context("a socket of ours")?;
         let encoding = if with_gzip { "Accept-Encoding: gzip\r\n" } else { "" };
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept: {ACCEPT}\r\n{encoding}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: {ACCEPT}\r\n{encoding}\r\n");
         Ok(Self { stream, request, answer: Vec::new(), chunk: vec![0; 64 * 1024] })
     }
 
