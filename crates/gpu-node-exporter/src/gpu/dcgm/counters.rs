@@ -3,7 +3,7 @@
 use super::fields::{self, Source};
 use super::kind::Type;
 use super::labels::{self, TEXTS};
-use super::names::Names;
+use super::names::{Names, first_name};
 use crate::family::is_metric_name;
 use crate::gpu::profile::Profile;
 
@@ -105,7 +105,7 @@ impl Counter {
     }
 
     fn is_read(&self) -> bool {
-        if self.kind == Type::Label { TEXTS.contains(&self.name.as_str()) } else { self.source.is_some() }
+        if self.kind == Type::Label { TEXTS.contains(&first_name(&self.name)) } else { self.source.is_some() }
     }
 }
 
@@ -146,6 +146,10 @@ mod tests {
             ]
         );
         assert_eq!(counters.labels(), ["DCGM_FI_DRIVER_VERSION"]);
+        // The names of DCGM 4.6 are known, too.
+        let (counters, findings) =
+            Counters::parse("DCGM_FI_DEV_GPU_PSTATE, gauge, x\nDCGM_FI_DEV_BOARD_SERIAL, label, x");
+        assert_eq!((findings, counters.labels()), (Findings::default(), vec!["DCGM_FI_DEV_BOARD_SERIAL"]));
     }
 
     #[test]

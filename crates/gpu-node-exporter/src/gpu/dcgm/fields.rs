@@ -4,6 +4,7 @@
 //! they need a module that NVML does not have, and are absent.
 
 use super::events::Event;
+use super::names::first_name;
 use crate::family::Number;
 use crate::gpu::reading::{Link, MigInstance, Subjects, Sums};
 use crate::units::{Bytes, BytesPerSecond, Celsius, Hertz, Ratio, Seconds};
@@ -216,6 +217,7 @@ const MORE: [(&str, Source); 47] = [
 
 /// Where the value of the field comes from; `None` for one that is not read here.
 pub(super) fn source(name: &str) -> Option<Source> {
+    let name = first_name(name);
     CORE.iter().chain(&MORE).find(|(known, _)| *known == name).map(|(_, source)| *source)
 }
 
@@ -227,6 +229,7 @@ pub(super) fn all() -> impl Iterator<Item = (&'static str, Source)> {
 
 /// Whether the least profile does not read what the field tells.
 pub(super) fn is_beyond_minimal(name: &str) -> bool {
+    let name = first_name(name);
     MORE.iter().any(|(known, _)| *known == name)
 }
 

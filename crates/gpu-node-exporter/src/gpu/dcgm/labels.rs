@@ -1,6 +1,6 @@
 //! How dcgm-exporter labels a GPU's series, in its order.
 
-use super::names::Names;
+use super::names::{Names, first_name};
 use crate::family::Labels;
 use crate::gpu::driver::Driver;
 use crate::gpu::pods::Holder;
@@ -79,7 +79,7 @@ impl Labelled<'_> {
     /// The text of a field.
     fn text(&self, field: &str) -> Option<String> {
         let (identity, inforom) = (&self.subjects.identity, &self.subjects.inforom);
-        match field {
+        match first_name(field) {
             "DCGM_FI_DRIVER_VERSION" | "DCGM_FI_SYSTEM_DRIVER_VERSION" => self.driver?.version.clone(),
             "DCGM_FI_NVML_VERSION" | "DCGM_FI_SYSTEM_NVML_VERSION" => self.driver?.nvml_version.clone(),
             "DCGM_FI_DEV_BRAND" => identity.brand.clone(),

@@ -30,6 +30,19 @@ impl Names {
     }
 }
 
+/// The names that DCGM 4.6 gave to fields which had another before, a line each: the new one, the one before.
+const RENAMED: &str = include_str!("renamed.csv");
+
+/// The name that a field had first; the same where it never had another, or is known by both.
+pub(super) fn first_name(field: &str) -> &str {
+    renamed().find(|(new, _)| *new == field).map_or(field, |(_, first)| first)
+}
+
+fn renamed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = RENAMED.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(','))
+}
+
 /// What NVIDIA's Xid catalog of 2025-10 calls the codes, one a line.
 const MESSAGES: &str = include_str!("xid_messages.csv");
 
@@ -46,7 +59,19 @@ pub(super) fn xid_labels(code: u32) -> [(&'static str, String); 2] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fields, labels};
     use super::*;
+
+    #[test]
+    fn a_renamed_field_is_the_same_field() {
+        assert_eq!(first_name("DCGM_FI_DEV_GPU_PSTATE"), "DCGM_FI_DEV_PSTATE");
+        assert_eq!(first_name("DCGM_FI_DEV_PSTATE"), "DCGM_FI_DEV_PSTATE");
+        for (new, first) in renamed() {
+            let (is_value, is_text) = (fields::source(first).is_some(), labels::TEXTS.contains(&first));
+            assert!(is_value || is_text, "{first} is not read");
+            assert_eq!(fields::source(new).is_some(), is_value, "{new}");
+        }
+    }
 
     #[test]
     fn codes_have_their_words() {
