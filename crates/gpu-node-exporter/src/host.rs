@@ -28,6 +28,7 @@ mod pci;
 mod proc_file;
 mod process_stat;
 pub(crate) mod root;
+mod series_name;
 mod sysfs;
 mod utf8;
 
@@ -50,6 +51,7 @@ mod collector {
     pub(super) mod drm;
     pub(super) mod edac;
     pub(super) mod entropy;
+    pub(super) mod ethtool;
     pub(super) mod fibrechannel;
     pub(super) mod filefd;
     pub(super) mod filesystem;
@@ -142,6 +144,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::drm::ENTRY,
     &collector::edac::ENTRY,
     &collector::entropy::ENTRY,
+    &collector::ethtool::ENTRY,
     &collector::fibrechannel::ENTRY,
     &collector::filefd::ENTRY,
     &collector::filesystem::ENTRY,

@@ -9,6 +9,7 @@ use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
+use crate::host::series_name::series_name;
 
 static INCLUDE: Flag = Flag::values(
     "collector.sysctl.include",
@@ -92,10 +93,8 @@ impl Setting {
         Self { name: name.to_owned(), keys, is_info, file }
     }
 
-    /// The family's name: what cannot be in one is `_`.
     fn family(&self, key: &str) -> String {
-        let name = format!("node_sysctl_{}{key}", self.name);
-        name.replace(|symbol: char| !symbol.is_ascii_alphanumeric() && symbol != ':', "_")
+        format!("node_sysctl_{}", series_name(&format!("{}{key}", self.name)))
     }
 
     fn families(&self, text: &str) -> Result<Vec<Family>, Fault> {
