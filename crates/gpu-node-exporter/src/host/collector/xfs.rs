@@ -294,13 +294,14 @@ impl Collector for XfsCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let file_systems =
-            match self.file_systems.find(|directory, name| Some(FileSystem::new(directory, name))) {
-                Ok(file_systems) => file_systems,
-                // As in node_exporter, a machine without XFS is no failure.
-                Err(error) if error.is_absent() => return Collected::default(),
-                Err(error) => return Collected::failed(error.into()),
-            };
+        // The sums over all file systems lie beside them.
+        let open = |directory: &Path, name: &str| (name != "stats").then(|| FileSystem::new(directory, name));
+        let file_systems = match self.file_systems.find(open) {
+            Ok(file_systems) => file_systems,
+            // As in node_exporter, a machine without XFS is no failure.
+            Err(error) if error.is_absent() => return Collected::default(),
+            Err(error) => return Collected::failed(error.into()),
+        };
         let (mut read, mut faults): (Vec<(Labels, Numbers)>, Vec<_>) = Default::default();
         for FileSystem { labels, name, file } in file_systems {
             match file.read(&mut self.buffer).map(|text| numbers(&COLUMNS, name, text)) {
@@ -342,6 +343,8 @@ mod tests {
             std::fs::write(stats(name).join("stats/stats"), text).unwrap();
         }
         std::fs::create_dir_all(stats("debug")).unwrap();
+        std::fs::create_dir_all(stats("stats")).unwrap();
+        std::fs::write(stats("stats/stats"), "rw 16 18\n").unwrap();
         let (lines, faults) = shown(sys.path());
         assert_eq!(
             lines,
