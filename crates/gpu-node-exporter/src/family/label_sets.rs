@@ -94,7 +94,7 @@ mod tests {
             let expected: Vec<_> = values.iter().map(|value| gpu(own).and([("link", *value)])).collect();
             assert_eq!(now.0, expected);
             for (now, then) in now.0.iter().zip(&before.0) {
-                assert_eq!(now.is_same_as(then), now == then, "{now:?}");
+                assert_eq!(now.shares_text_with(then), now == then, "{now:?}");
             }
             assert_eq!(now.1.sets.len(), values.len());
             before = now;
