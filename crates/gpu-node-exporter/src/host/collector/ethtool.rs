@@ -303,19 +303,24 @@ const COMMON: [(&str, &str, &str); 7] = [
     ("tx_packets", "node_ethtool_transmitted_packets_total", "Network interface packets sent"),
 ];
 
-/// `rx` and `tx` as words are written out: `tx_queue_0_cnt` is `node_ethtool_transmitted_queue_0_cnt`.
+/// `rx` and `tx` as words are written out: `tx_queue_0_cnt` is `node_ethtool_transmitted_queue_0_cnt`. Of one that stands twice in
+/// a row, as in `tx_tx_timeouts` of virtio, `node_exporter` writes out the first.
 fn family_name(name: &str) -> String {
     if let Some((_, family, _)) = COMMON.iter().find(|(known, ..)| *known == name) {
         return (*family).to_owned();
     }
     let mut family = "node_ethtool".to_owned();
+    let mut written_out = "";
     for word in name.to_ascii_lowercase().trim_start_matches('_').split('_') {
-        family.push('_');
-        family.push_str(match word {
+        let long = match word {
             "rx" => "received",
             "tx" => "transmitted",
-            word => word,
-        });
+            _ => word,
+        };
+        let is_second = long == written_out;
+        family.push('_');
+        family.push_str(if is_second { word } else { long });
+        written_out = if is_second || long == word { "" } else { long };
     }
     family
 }
@@ -341,6 +346,8 @@ mod tests {
             ("[3]: rx_ucast_packets", "node_ethtool_3_received_ucast_packets"),
             ("Align_errors", "node_ethtool_align_errors"),
             ("maxrx", "node_ethtool_maxrx"),
+            ("tx_tx_timeouts", "node_ethtool_transmitted_tx_timeouts"),
+            ("rx_tx_rx_rx_rx", "node_ethtool_received_transmitted_received_rx_received"),
             ("port.VF_admin_queue_requests", "node_ethtool_port_vf_admin_queue_requests"),
         ] {
             assert_eq!(family_name(&series_name(name)), family, "{name}");
