@@ -7,6 +7,7 @@ pub mod boards;
 pub mod cases;
 pub mod chain;
 pub mod engine;
+pub mod host_tree;
 pub mod http;
 pub mod incident;
 pub mod inference_node;

@@ -10,6 +10,8 @@ mod page;
 mod relay_fixture;
 
 #[cfg(test)]
+mod beside_node_exporter;
+#[cfg(test)]
 mod chain;
 #[cfg(test)]
 mod documented_commands;

@@ -18,15 +18,15 @@ use crate::table::{Table, Target, median, quantile};
 use crate::usage::{self, CpuWatch, Memory};
 
 /// Scrapes in a row, and how often the two take turns.
-const SCRAPES: usize = 500;
+pub(crate) const SCRAPES: usize = 500;
 /// After so many scrapes the processes are looked at, since one may end before the last.
 const LOOK_EVERY: usize = 50;
-const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 5;
 /// Starts from exec to the first complete page.
 const STARTS: usize = 10;
 /// How long the exporter is left alone to see what its own clock costs.
 const ALONE: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The probe's threads by name.
 const PROBE_THREADS: [&str; 2] = ["gpu-probe", "xid"];
 /// Whose pages are the driver's.
@@ -39,11 +39,11 @@ pub(crate) struct Peer {
 }
 
 /// One round of one server.
-struct Round {
-    cpu_ms: f64,
+pub(crate) struct Round {
+    pub(crate) cpu_ms: f64,
     p50_ms: f64,
-    p99_ms: f64,
-    bytes: usize,
+    pub(crate) p99_ms: f64,
+    pub(crate) bytes: usize,
     /// Processes that ended meanwhile: a probe that gave its GPU back to the common one, or was given up.
     ended: Vec<String>,
 }
@@ -117,7 +117,7 @@ impl Peer {
     }
 
     /// Many scrapes in a row over one connection.
-    fn round(&self, with_gzip: bool) -> Result<Round> {
+    pub(crate) fn round(&self, with_gzip: bool) -> Result<Round> {
         let mut connection = Scraper::connect(self.port.address(), with_gzip)?;
         // The connection itself belongs to no scrape.
         let mut bytes = connection.scrape()?.bytes;

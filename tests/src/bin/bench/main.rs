@@ -1,9 +1,10 @@
 //! `make bench`: our two services on this machine, now, each number beside its target.
 //!
-//! The exporter, on eight simulated H100, runs side by side with Debian's `node_exporter`: rounds alternate between the
-//! two, so that a busy machine slows both, and the ratio of each pair of rounds is what counts. The relay takes webhooks
+//! The exporter runs side by side with Debian's `node_exporter`, the same collectors in both, and with a loop that only reads the same files: rounds
+//! alternate between the three, so that a busy machine slows all, and the ratio within a round is what counts. What GPUs cost is measured on eight
+//! simulated H100. The relay takes webhooks
 //! from 32 connections and is then killed, so that only what it had really stored is counted. All of it stays on
-//! loopback and ends within four minutes.
+//! loopback and ends within six minutes.
 //!
 //! `costs` (asked for by name) gives the programs their largest inputs, twice and four times as large. `soak` scrapes one exporter for
 //! minutes and fails when anything grows.
@@ -13,9 +14,11 @@
 //! A missed target is printed and is no failure, unless `BENCH_STRICT=1` is set: on a shared machine other programs change
 //! the numbers as well.
 
+mod collectors;
 mod costs;
 mod exporter;
 mod flood;
+mod floor;
 mod gpu_series;
 mod relay;
 mod scrapes;
@@ -33,6 +36,17 @@ use self::costs::Effort;
 use self::table::Table;
 
 fn main() -> ExitCode {
+    if let [mode, folder] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
+        && mode == "floor"
+    {
+        return match floor::serve(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let is_strict = std::env::var_os("BENCH_STRICT").is_some_and(|value| value == "1");
     let subject = Subject::asked_for();
     // A busy machine does not make anything grow.
@@ -55,6 +69,8 @@ fn main() -> ExitCode {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Exporter,
+    /// The part of it that `node_exporter` has too.
+    Host,
     Relay,
     Both,
     Costs,
@@ -67,6 +83,7 @@ impl Subject {
         match std::env::args().nth(1).as_deref() {
             None => Ok(Self::Both),
             Some("exporter") => Ok(Self::Exporter),
+            Some("host") => Ok(Self::Host),
             Some("relay") => Ok(Self::Relay),
             Some("costs") => Ok(Self::Costs),
             Some("soak") => {
@@ -79,7 +96,7 @@ impl Subject {
             }
             Some(other) => {
                 bail!(
-                    "`{other}` is no subject (hint: `exporter`, `relay`, nothing for both, `costs`, or `soak MINUTES`)"
+                    "`{other}` is no subject (hint: `exporter`, `host`, `relay`, nothing for both, `costs`, or `soak MINUTES`)"
                 )
             }
         }
@@ -99,10 +116,13 @@ fn measure(subject: Subject) -> Result<Table> {
             soak::measure(&mut table, folder.path(), length).await?;
             return Ok(table);
         }
-        if subject != Subject::Relay {
+        if matches!(subject, Subject::Exporter | Subject::Host | Subject::Both) {
+            collectors::measure(&mut table, folder.path()).await?;
+        }
+        if matches!(subject, Subject::Exporter | Subject::Both) {
             exporter::measure(&mut table, folder.path()).await?;
         }
-        if subject != Subject::Exporter {
+        if matches!(subject, Subject::Relay | Subject::Both) {
             relay::measure(&mut table, folder.path()).await?;
         }
         Ok(table)

@@ -68,9 +68,14 @@ impl Scraper {
 
 impl Scraper {
     /// The body of the last answer, as it came over the wire.
-    pub(crate) fn text(&self) -> Cow<'_, str> {
+    pub(crate) fn body(&self) -> &[u8] {
         let end_of_head = self.answer.windows(4).position(|window| window == b"\r\n\r\n");
-        String::from_utf8_lossy(&self.answer[end_of_head.map_or(0, |at| at + 4)..])
+        &self.answer[end_of_head.map_or(0, |at| at + 4)..]
+    }
+
+    /// The same as text.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.body())
     }
 }
 

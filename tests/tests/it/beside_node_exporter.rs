@@ -1,0 +1,120 @@
+//! On this machine, at one moment, with the same flags: what Debian's `node_exporter` shows, the exporter shows.
+//!
+//! The captures in the exporter's own tests pin 1.12.1; this one meets whatever machine the tests run on. Debian's is an older version, so what changed
+//! between the two stands in a table.
+
+use std::collections::BTreeMap;
+
+use e2e::chain::parts::Gpus;
+use e2e::ports::Port;
+use e2e::process::Launch;
+use e2e::{http, programs};
+use test_peers::page::Page;
+
+use crate::exporter_fixture::{ExporterFixture, TIMEOUT};
+
+/// Its collectors that 1.12.1 has no more, and those that ask a server which is not on every machine.
+const NOT_ASKED: [&str; 7] = ["logind", "ntp", "perf", "runit", "supervisord", "systemd", "textfile"];
+
+/// Families that 1.12.1 shows in another way than Debian's 1.5.
+const CHANGED: [&str; 0] = [];
+
+/// Flags whose defaults changed since.
+const FLAGS: [&str; 1] =
+    [r"--collector.diskstats.device-exclude=^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$"];
+
+/// What is of the program itself.
+const OF_ITSELF: [&str; 6] = [
+    "go_",
+    "node_exporter_build_info",
+    "node_scrape_collector_duration_seconds",
+    "process_",
+    "promhttp_",
+    "scrape_",
+];
+
+type Series = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+fn series(page: &str) -> Series {
+    let samples = Page(page.to_owned());
+    let kept = samples.samples().filter(|sample| !OF_ITSELF.iter().any(|own| sample.name.starts_with(own)));
+    kept.map(|sample| ((sample.name, sample.labels), sample.value)).collect()
+}
+
+/// The collectors that a program's `--help` names.
+fn collectors(help: &str) -> Vec<&str> {
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--collector."));
+    let names = flags.map(|flag| flag.split_whitespace().next().unwrap_or_default());
+    names.filter(|name| !name.contains(['.', '=', '-']) && !NOT_ASKED.contains(name)).collect()
+}
+
+#[tokio::test]
+async fn what_node_exporter_shows_is_shown() {
+    let program = programs::debian("prometheus-node-exporter").unwrap();
+    let help = std::process::Command::new(&program).arg("--help").output().unwrap();
+    let help = [help.stdout, help.stderr].concat();
+    let help = String::from_utf8(help).unwrap();
+    let flags: Vec<String> = collectors(&help).iter().map(|name| format!("--collector.{name}")).collect();
+    assert!(flags.len() > 50, "{flags:?}");
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(FLAGS).collect();
+
+    let (folder, port) = (tempfile::tempdir().unwrap(), Port::free().unwrap());
+    let address = format!("--web.listen-address={}", port.address());
+    let launch = Launch::new("node_exporter", &program).arg(address).arg("--no-collector.textfile");
+    let mut peer = flags.iter().fold(launch, Launch::arg).start(folder.path()).unwrap();
+    let client = http::client().unwrap();
+    let url = format!("http://{}/metrics", port.address());
+    peer.ready(&client, &url, TIMEOUT).await.unwrap();
+    let ours =
+        ExporterFixture::start(&Gpus::Real, &[&flags[..], &["--no-collector.gpu"]].concat()).await.unwrap();
+
+    // What is wrong is so each time; what moved between two pages is so once.
+    let mut wrong: Option<BTreeMap<String, String>> = None;
+    for _ in 0..5 {
+        let before = series(&http::page(&client, &url).await.unwrap());
+        let shown = series(&ours.scrape().await.unwrap().0);
+        let after = series(&http::page(&client, &url).await.unwrap());
+        let (compared, found) = differences(&before, &shown, &after);
+        assert!(compared > 300, "only {compared} series were compared");
+        wrong = Some(match wrong {
+            None => found,
+            Some(last) => last.into_iter().filter(|(series, _)| found.contains_key(series)).collect(),
+        });
+    }
+    let wrong: Vec<_> =
+        wrong.unwrap_or_default().into_iter().map(|(series, why)| format!("{series} {why}")).collect();
+    assert!(wrong.is_empty(), "{} series:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// How many series were compared, and what is wrong with ours, by series.
+fn differences(before: &Series, shown: &Series, after: &Series) -> (usize, BTreeMap<String, String>) {
+    let mut wrong = BTreeMap::new();
+    let lasting = before.iter().filter_map(|(key, before)| Some((key, *before, *after.get(key)?)));
+    let compared: Vec<_> = lasting.filter(|((name, _), ..)| !CHANGED.contains(&&**name)).collect();
+    for ((name, labels), before, after) in &compared {
+        let (low, high) = (before.min(*after), before.max(*after));
+        let slack = high.abs() * 1e-9;
+        let why = match ours(shown, name, labels) {
+            None => "is missing".to_owned(),
+            Some(value) if low == high && (value - low).abs() > slack => {
+                format!("is {value} instead of {low}")
+            }
+            Some(value) if name.ends_with("_total") && !(low - slack..=high + slack).contains(&value) => {
+                format!("is {value}, not from {low} to {high}")
+            }
+            Some(_) => continue,
+        };
+        wrong.insert(format!("{name}{labels:?}"), why);
+    }
+    (compared.len(), wrong)
+}
+
+/// The series of ours with these labels; newer versions have more of them.
+fn ours(shown: &Series, name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
+    let has_all =
+        |found: &BTreeMap<String, String>| labels.iter().all(|(name, value)| found.get(name) == Some(value));
+    let of_name =
+        shown.range((name.to_owned(), BTreeMap::new())..).take_while(|((found, _), _)| found == name);
+    let mut matching = of_name.filter(|((_, found), _)| has_all(found));
+    matching.next().map(|(_, value)| *value)
+}
