@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use tempfile::TempDir;
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +57,38 @@ const ONCE: [&str; 22] = [
     "1/mountinfo",
 ];
 
-/// Writes `proc` and `sys` into a folder.
-pub fn write(folder: &Path, size: Size) -> Result<()> {
-    let tree = Tree { proc: folder.join("proc"), sys: folder.join("sys") };
+/// Where it is, until this is dropped: in memory, as the kernel's own files are, where there is such a folder.
+#[derive(Debug)]
+pub struct HostTree {
+    /// For `--path.procfs`.
+    pub proc: PathBuf,
+    /// For `--path.sysfs`.
+    pub sys: PathBuf,
+    _folder: TempDir,
+}
+
+impl HostTree {
+    /// Writes the files.
+    pub fn write(size: Size) -> Result<Self> {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+        let [proc, sys] = ["proc", "sys"].map(|name| folder.path().join(name));
+        write(&proc, &sys, size)?;
+        Ok(Self { proc, sys, _folder: folder })
+    }
+
+    /// What says a program where it is; its network devices are in files alone.
+    #[must_use]
+    pub fn flags(&self) -> [String; 3] {
+        [
+            format!("--path.procfs={}", self.proc.display()),
+            format!("--path.sysfs={}", self.sys.display()),
+            "--no-collector.netdev.netlink".to_owned(),
+        ]
+    }
+}
+
+fn write(proc: &Path, sys: &Path, size: Size) -> Result<()> {
+    let tree = Tree { proc, sys };
     for file in ONCE {
         if let Ok(text) = fs::read_to_string(Path::new("/proc").join(file)) {
             tree.proc(file, &text)?;
@@ -76,12 +106,12 @@ pub fn write(folder: &Path, size: Size) -> Result<()> {
     Ok(())
 }
 
-struct Tree {
-    proc: PathBuf,
-    sys: PathBuf,
+struct Tree<'a> {
+    proc: &'a Path,
+    sys: &'a Path,
 }
 
-impl Tree {
+impl Tree<'_> {
     fn proc(&self, path: &str, text: &str) -> Result<()> {
         file(&self.proc.join(path), text)
     }

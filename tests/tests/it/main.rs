@@ -32,6 +32,8 @@ mod inference_node;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod many_devices;
+#[cfg(test)]
 mod module_order;
 #[cfg(test)]
 mod neighbour;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::chain::parts::{self, Gpus};
-use e2e::host_tree::{self, Size};
+use e2e::host_tree::{HostTree, Size};
 use e2e::ports::Port;
 use e2e::process::Launch;
 use e2e::wait::until;
@@ -35,18 +35,13 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
     }
     .measure(table, folder)
     .await?;
-    let machine = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
-    host_tree::write(machine.path(), Size::GPU_HOST)?;
-    let [proc, sys] = ["proc", "sys"].map(|name| machine.path().join(name));
-    let flags = vec![
-        format!("--path.procfs={}", proc.display()),
-        format!("--path.sysfs={}", sys.display()),
-        "--no-collector.netdev.netlink".to_owned(),
-        // Its mounts are this machine's.
-        "--no-collector.filesystem".to_owned(),
-    ];
+    let machine = HostTree::write(Size::GPU_HOST)?;
+    // The mounts are this machine's.
+    let flags: Vec<String> =
+        machine.flags().into_iter().chain(["--no-collector.filesystem".to_owned()]).collect();
+    let roots = vec![machine.proc.clone(), machine.sys.clone()];
     let collectors = both_succeed(&all, &flags, folder).await?;
-    Work { what: "all, 192 CPUs", collectors, flags, roots: vec![proc, sys] }.measure(table, folder).await
+    Work { what: "all, 192 CPUs", collectors, flags, roots }.measure(table, folder).await
 }
 
 /// The collectors that a program's `--help` names.
