@@ -183,7 +183,8 @@ impl ReadError {
 
     /// The kernel or the machine does not have this file, which is often no fault at all.
     pub(crate) fn is_absent(&self) -> bool {
-        self.error.kind() == io::ErrorKind::NotFound
+        // A file stands where its directory would be: as good as nothing there.
+        matches!(self.error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 
     /// The device went away, does not have this property, or does not in its present state (`EINVAL` for the speed of
