@@ -281,6 +281,8 @@ impl Worker {
         });
         queued.wishes.add(mask);
         let run = queued.results.subscribe();
+        // The thread that wakes wants the lock.
+        drop(state);
         // All threads but the one in charge are with a collector.
         self.shared.wake.notify_one();
         Some(run)
