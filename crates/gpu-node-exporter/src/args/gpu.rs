@@ -33,7 +33,7 @@ static PROFILE: Flag = Flag::value(
     "gpu.profile",
     "NAME",
     "default",
-    "How much of the GPUs to read and show: minimal (health and what the alert rules need, those of links apart), default, or full (each process as well)",
+    "How much of the GPUs to read and show: minimal (health and what the alert rules need, those of links and clocks apart), default, or full (each process as well)",
 );
 static PROCESSES: Flag = Flag::switch(
     "gpu.processes",

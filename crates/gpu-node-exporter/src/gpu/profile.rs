@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Each profile has what the one before has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Profile {
-    /// What the alert rules need, except those of `gpu-links.rules.yml`: health and the core readings. The driver is asked for nothing else.
+    /// What the alert rules need, except those of `gpu-links.rules.yml` and of clocks: health and the core readings. The driver is asked for nothing else.
     Minimal,
     /// All that a GPU says of itself, and who uses it, by container.
     #[default]
