@@ -127,7 +127,7 @@ impl Tree<'_> {
         let mut schedstat = "version 17\ntimestamp 4295160137\n".to_owned();
         for cpu in 0..count {
             stat += &line(&format!("cpu{cpu}"));
-            softnet += &format!("{:08x}{}\n", 18_734 + cpu, " 00000000".repeat(14));
+            writeln!(softnet, "{:08x}{}", 18_734 + cpu, " 00000000".repeat(14))?;
             writeln!(schedstat, "cpu{cpu} 0 0 0 0 0 0 2045936778163039 343796328169361 4767485306")?;
             let folder = format!("devices/system/cpu/cpu{cpu}");
             for (attribute, value) in [
@@ -151,9 +151,10 @@ impl Tree<'_> {
             }
         }
         let interrupts = " 3".repeat(count);
-        stat += &format!(
-            "intr 8885917{interrupts}\nctxt 38014093\nbtime 1418183276\nprocesses 26442\nprocs_running 2\nprocs_blocked 1\n"
-        );
+        writeln!(
+            stat,
+            "intr 8885917{interrupts}\nctxt 38014093\nbtime 1418183276\nprocesses 26442\nprocs_running 2\nprocs_blocked 1"
+        )?;
         stat += "softirq 5057579 250191 1481983 1647 211099 186066 0 1783454 622196 12499 508444\n";
         self.sys("devices/system/cpu/isolated", "")?;
         self.sys("devices/system/cpu/online", &format!("0-{}", count - 1))?;

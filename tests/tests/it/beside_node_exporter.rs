@@ -97,7 +97,7 @@ fn differences(before: &Series, shown: &Series, after: &Series) -> (usize, BTree
         let slack = high.abs() * 1e-9;
         let why = match ours(shown, name, labels) {
             None => "is missing".to_owned(),
-            Some(value) if low == high && (value - low).abs() > slack => {
+            Some(value) if low.total_cmp(&high).is_eq() && (value - low).abs() > slack => {
                 format!("is {value} instead of {low}")
             }
             Some(value) if name.ends_with("_total") && !(low - slack..=high + slack).contains(&value) => {

@@ -35,7 +35,7 @@ fn names(page: &Page) -> BTreeSet<String> {
 /// The rules that need more than the least; they say so.
 const OF_LINKS: &str = "gpu-links.rules.yml";
 
-/// The readings that rules need only to name who holds memory, without which they tell the same of nobody; and those of GpuClocksLow.
+/// The readings that rules need only to name who holds memory, without which they tell the same of nobody; and those of `GpuClocksLow`.
 const BEYOND: [&str; 3] = ["gpu_container_memory_used_bytes", "gpu_clock_hertz", "gpu_clock_max_hertz"];
 
 /// All words of the other rules.
