@@ -118,8 +118,9 @@ impl Captures {
             if let Some(path) =
                 word.strip_prefix('/').filter(|path| path.starts_with("proc/") || path.starts_with("sys/"))
             {
-                let known: PathBuf = path.split('/').take_while(|part| !part.contains('*')).collect();
-                found.add(&self.path().join(known));
+                for path in matching(self.path(), path) {
+                    found.add(&path);
+                }
             }
         }
         let read = |path| {
@@ -128,6 +129,21 @@ impl Captures {
         };
         found.files.into_iter().map(read).collect()
     }
+}
+
+/// What is there under a path below `root` in which a part that ends in `*` stands for all names that begin so.
+fn matching(root: &Path, path: &str) -> Vec<PathBuf> {
+    path.split('/').fold(vec![root.to_owned()], |found, part| match part.split_once('*') {
+        None => found.into_iter().map(|folder| folder.join(part)).collect(),
+        Some((start, _)) => {
+            let entries = found.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+            let names = entries.map(|entry| entry.unwrap());
+            names
+                .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
+                .map(|entry| entry.path())
+                .collect()
+        }
+    })
 }
 
 /// Copies a tree; links stay links, which in sysfs are what leads from a class to its devices.

@@ -82,7 +82,7 @@ impl Counts {
     fn add(&mut self, directory: &Path, process: u32) {
         let Some(stat) = self.read(&directory.join("stat")) else { return };
         self.processes += 1;
-        self.threads += stat.threads;
+        self.threads = self.threads.saturating_add(stat.threads);
         *self.processes_by_state.entry(stat.state).or_default() += 1;
         let task = directory.join("task");
         // Most processes have one thread, which is in the process's own state.
