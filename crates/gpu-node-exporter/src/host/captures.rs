@@ -63,7 +63,7 @@ fn a_garbled_file_costs_its_collectors_success() {
 }
 
 /// How many files each collector is given with noise, and as many with damage, where `CAPTURES_CASES` does not say another number.
-const CASES: usize = 5_000;
+const CASES: usize = 50_000;
 
 #[test]
 fn no_noise_makes_a_collector_panic() {
