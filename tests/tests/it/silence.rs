@@ -132,10 +132,10 @@ async fn a_relay_that_cannot_store() {
     chain.begin_with(Part::Relay, |launch| launch.with_small_disk(&disk, "4m")).await.unwrap();
     let relay = chain.process(Part::Relay).unwrap().pid();
     fill(Path::new(&format!("/proc/{relay}/root{}", disk.display())));
-    // Something to tell, which the relay then cannot store.
+    // Something to tell, which the relay then cannot store. What Alertmanager says of it is held back by the cause.
     chain.kill(Part::Exporter);
-    mailed(&chain, &recipients, TROUBLE_MAILBOX, "AlertmanagerNotificationsFailing").await;
-    by_robot(&recipients, "AlertmanagerNotificationsFailing").await;
+    mailed(&chain, &recipients, TROUBLE_MAILBOX, "RelayStoreFailing").await;
+    by_robot(&recipients, "RelayStoreFailing").await;
     let said = chain.process(Part::Relay).unwrap().output();
     assert!(said.contains("database or disk is full"), "{said}");
 }
