@@ -16,7 +16,7 @@ const FILE: &str = "rules/inference-signals.rules.yml";
 const AT: &str = "9m45s";
 /// What rules about engines read that is no engine's: the exporter's and Prometheus' own.
 /// `gpumon_` is what users say of their own models, in rules or text files of theirs.
-const NOT_OF_PAGES: [&str; 5] = ["gpu_", "gpu:", "gpumon:", "gpumon_", "node:"];
+const NOT_OF_PAGES: [&str; 6] = ["gpu_", "gpu:", "gpumon:", "gpumon_", "node:", "node_"];
 const OF_PROMETHEUS: [&str; 2] = ["up", "ALERTS"];
 
 /// A page of `tests/engines`: `vllm-0.33.0-2-engines` is of the release `vLLM 0.33.0`.
