@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -94,6 +95,9 @@ fn write(proc: &Path, sys: &Path, size: Size) -> Result<()> {
             tree.proc(file, &text)?;
         }
     }
+    // node_exporter does not start without.
+    tree.proc("1/stat", "1 (init) S 0 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 1 1 1 1 1 1 1 1 1 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n")?;
+    symlink("1", proc.join("self"))?;
     tree.cpus(size.cpus)?;
     tree.network_devices(size.network_devices)?;
     tree.disks(size.disks)?;
