@@ -12,6 +12,7 @@ pub mod http;
 pub mod incident;
 pub mod inference_node;
 pub mod mutation;
+pub mod node_exporter;
 pub mod pictures;
 pub mod ports;
 pub mod process;

@@ -28,6 +28,7 @@ mod pci;
 mod proc_file;
 mod process_stat;
 pub(crate) mod root;
+mod rpc_statistics;
 mod series_name;
 mod sysfs;
 mod utf8;

@@ -6,15 +6,13 @@
 use std::collections::BTreeMap;
 
 use e2e::chain::parts::Gpus;
+use e2e::node_exporter::{self, NOT_COMPARED};
 use e2e::ports::Port;
 use e2e::process::Launch;
 use e2e::{http, programs};
 use test_peers::page::Page;
 
 use crate::exporter_fixture::{ExporterFixture, TIMEOUT};
-
-/// Its collectors that 1.12.1 has no more, those that ask a server which is not on every machine, and those that we do not have.
-const NOT_ASKED: [&str; 8] = ["logind", "ntp", "perf", "runit", "supervisord", "systemd", "textfile", "wifi"];
 
 /// Families that 1.12.1 shows in another way than Debian's 1.5.
 const CHANGED: [&str; 0] = [];
@@ -41,26 +39,17 @@ fn series(page: &str) -> Series {
     kept.map(|sample| ((sample.name, sample.labels), sample.value)).collect()
 }
 
-/// The collectors that a program's `--help` names.
-fn collectors(help: &str) -> Vec<&str> {
-    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--collector."));
-    let names = flags.map(|flag| flag.split_whitespace().next().unwrap_or_default());
-    names.filter(|name| !name.contains(['.', '=', '-']) && !NOT_ASKED.contains(name)).collect()
-}
-
 #[tokio::test]
 async fn what_node_exporter_shows_is_shown() {
     let program = programs::debian("prometheus-node-exporter").unwrap();
-    let help = std::process::Command::new(&program).arg("--help").output().unwrap();
-    let help = [help.stdout, help.stderr].concat();
-    let help = String::from_utf8(help).unwrap();
-    let flags: Vec<String> = collectors(&help).iter().map(|name| format!("--collector.{name}")).collect();
+    let flags: Vec<String> =
+        node_exporter::collectors().unwrap().iter().map(|name| format!("--collector.{name}")).collect();
     assert!(flags.len() > 50, "{flags:?}");
     let flags: Vec<&str> = flags.iter().map(String::as_str).chain(FLAGS).collect();
 
     let (folder, port) = (tempfile::tempdir().unwrap(), Port::free().unwrap());
     let address = format!("--web.listen-address={}", port.address());
-    let off = NOT_ASKED.map(|name| format!("--no-collector.{name}"));
+    let off = NOT_COMPARED.map(|name| format!("--no-collector.{name}"));
     let launch = off.iter().fold(Launch::new("node_exporter", &program).arg(address), Launch::arg);
     let mut peer = flags.iter().fold(launch, Launch::arg).start(folder.path()).unwrap();
     let client = http::client().unwrap();

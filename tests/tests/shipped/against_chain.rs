@@ -72,7 +72,7 @@ processes:
 const NOT_HERE: [&str; 2] = ["up{job=\"inference\"}", "gpu_unrepairable_memory"];
 
 /// Questions of dashboards that this machine or these minutes have no answer to: what they contain, and why.
-const UNANSWERED: [(&str, &str); 19] = [
+const UNANSWERED: [(&str, &str); 17] = [
     ("ALERTS", "nothing fires on a healthy machine"),
     ("gpu_xid_", "no GPU has had an error"),
     ("max_over_time(gpu_throttle_active", "nothing holds the clocks of a healthy card down"),
@@ -89,8 +89,6 @@ const UNANSWERED: [(&str, &str); 19] = [
     ("node_edac_", "a virtual machine does not see errors of memory"),
     ("node_md_", "not every machine has a RAID array"),
     ("node_nvme_", "not every machine has NVMe disks"),
-    ("node_filefd_", "the exporter does not read it everywhere"),
-    ("node_timex_", "a container may not ask the kernel for its clock"),
     ("min by (node) (gpu:utilization_threshold:ratio", "no GPU has a threshold of utilisation of its own"),
 ];
 

@@ -64,7 +64,7 @@ pub(crate) const OF_RUNNING_PROGRAMS: [&str; 45] = [
 ];
 
 /// Parts that a machine may not have, under the names that `node_exporter` 1.12.1 shows them by (its `e2e-output.txt`); the last ones are of the
-/// textfile script `nvme_metrics.py`. No stored page of ours has them.
+/// textfile script `nvme_metrics.py`. A running machine need not show them.
 pub(crate) const OF_PARTS: [&str; 26] = [
     "node_edac_correctable_errors_total",
     "node_edac_uncorrectable_errors_total",

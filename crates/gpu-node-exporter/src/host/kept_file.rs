@@ -11,9 +11,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::excerpt::excerpt;
+use super::integer::integer;
 use super::utf8::escaped;
 use crate::collector::Fault;
 use crate::descriptors::may_stay_open;
+use crate::family::Number;
 use crate::user::reader_hint;
 
 /// One file that is opened at its first reading and stays open, while the limit allows it.
@@ -68,6 +71,11 @@ impl KeptFile {
     /// What is wrong with the text that was read, and where it is.
     pub(crate) fn fault(&self, wrong: &str) -> Fault {
         Fault::new(format!("{}: {wrong}", self.path.display()))
+    }
+
+    /// The number that a text of this file is; a fault where it is none.
+    pub(crate) fn number_in(&self, text: &str) -> Result<Number, Fault> {
+        integer(text).ok_or_else(|| self.fault(&format!("expected a number, found `{}`", excerpt(text))))
     }
 
     /// The whole text as it is now, read into `buffer`. In a file of many lines, bytes that are not UTF-8 (in the name of a

@@ -7,8 +7,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::excerpt::excerpt;
-use super::integer::integer;
 use super::kept_file::{Buffer, KeptFile};
 use super::meaning::{Meaning, Scale};
 use crate::collector::Fault;
@@ -84,8 +82,7 @@ pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<
     if text.is_empty() || text.starts_with("N/A") {
         return Ok(None);
     }
-    let odd = || file.fault(&format!("expected a number, found `{}`", excerpt(&text)));
-    integer(&text).ok_or_else(odd).map(Some)
+    file.number_in(&text).map(Some)
 }
 
 /// The text in a file of the hardware's; `None` where the hardware has none.

@@ -10,8 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::excerpt::excerpt;
-use super::integer::integer;
 use super::kept_file::{Buffer, KeptFile, ReadError, read_whole};
 use super::meaning::{Meaning, Scale};
 use super::utf8::escaped;
@@ -169,10 +167,7 @@ pub(crate) fn text(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<St
 /// The number of an attribute; `None` where the device has no answer.
 pub(crate) fn number(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Number>, Fault> {
     match file.read(buffer) {
-        Ok(text) => match integer(text.trim()) {
-            Some(number) => Ok(Some(number)),
-            None => Err(file.fault(&format!("expected a number, found `{}`", excerpt(text.trim())))),
-        },
+        Ok(text) => file.number_in(text.trim()).map(Some),
         Err(error) if error.is_no_answer() => Ok(None),
         Err(error) => Err(error.into()),
     }

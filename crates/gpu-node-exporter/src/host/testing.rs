@@ -39,6 +39,33 @@ pub(crate) fn collector(entry: &Entry, proc: &Path, sys: &Path, written: &[&str]
     (entry.new)(&mut flags(written), &root)
 }
 
+/// What one reading gave: every sample as [`values`] writes it, and the faults.
+#[cfg(test)]
+pub(crate) fn reading(collector: &mut dyn Collector) -> (Vec<String>, Vec<String>) {
+    let Given { series, faults, .. } = read(collector);
+    (series, faults)
+}
+
+/// What a collector gives on a `/sys` that has these files below a directory, which is left out of the texts.
+#[cfg(test)]
+pub(crate) fn on_sysfs(
+    entry: &Entry,
+    below: &str,
+    files: &[(&str, &str)],
+    written: &[&str],
+) -> (Vec<String>, Vec<String>) {
+    let sys = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let path = sys.path().join(below).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let root = sys.path().display().to_string();
+    let plain = |texts: Vec<String>| texts.into_iter().map(|text| text.replace(&root, "")).collect();
+    let (series, faults) = reading(&mut *collector(entry, Path::new("/nonexistent"), sys.path(), written));
+    (plain(series), plain(faults))
+}
+
 /// Every sample of the families as `name{label="value"} number`, in order.
 pub(crate) fn values(families: &[Family]) -> Vec<String> {
     let mut lines = Vec::new();

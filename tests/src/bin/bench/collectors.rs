@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use e2e::chain::parts::{self, Gpus};
 use e2e::host_tree::{HostTree, Size};
+use e2e::node_exporter::{self, NOT_COMPARED};
 use e2e::ports::Port;
 use e2e::process::Launch;
 use e2e::wait::until;
@@ -20,18 +21,16 @@ use crate::scrapes::Scraper;
 use crate::table::{Table, Target, median};
 use crate::usage::{self, Memory};
 
-/// Collectors of `node_exporter` that ask more than files, or servers that few machines have.
-const NOT_ASKED: [&str; 8] = ["logind", "ntp", "perf", "runit", "supervisord", "systemd", "textfile", "wifi"];
-
 /// Measures all three on each kind of work.
 pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
-    let all = named(&programs::debian("prometheus-node-exporter")?)?;
+    let all = node_exporter::collectors()?;
     let default = both_succeed(&[], &[], folder).await?;
     Work {
         what: "default",
         collectors: default,
         flags: Vec::new(),
         roots: ["/proc", "/sys"].map(Into::into).to_vec(),
+        scrapes: SCRAPES,
     }
     .measure(table, folder)
     .await?;
@@ -41,26 +40,16 @@ pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
     let mut collectors = both_succeed(&all, &flags, folder).await?;
     // The mounts are this machine's.
     collectors.retain(|name| name != "filesystem");
-    Work { what: "all, 192 CPUs", collectors, flags, roots }.measure(table, folder).await
-}
-
-/// The collectors that a program's `--help` names.
-fn named(program: &Path) -> Result<Vec<String>> {
-    let output = Command::new(program).arg("--help").output().context("failed to ask for the flags")?;
-    let help = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--collector."));
-    let names = flags.filter_map(|flag| flag.split_whitespace().next());
-    let is_asked = |name: &&str| !name.contains(['.', '=', '-']) && !NOT_ASKED.contains(name);
-    Ok(names.filter(is_asked).map(str::to_owned).collect())
+    Work { what: "all, 192 CPUs", collectors, flags, roots, scrapes: 100 }.measure(table, folder).await
 }
 
 /// Those that find something in both programs, with these turned on.
 async fn both_succeed(turned_on: &[String], flags: &[String], folder: &Path) -> Result<Vec<String>> {
     let on: Vec<String> =
         turned_on.iter().map(|name| format!("--collector.{name}")).chain(flags.to_vec()).collect();
-    let (ours, peer) = (ours(&on, folder).await?, node_exporter(&on, folder).await?);
+    let (ours, peer) = (ours(&on, folder).await?, peer(&on, folder).await?);
     let [ours, peer] = [succeeding(&ours)?, succeeding(&peer)?];
-    Ok(ours.intersection(&peer).filter(|name| !NOT_ASKED.contains(&name.as_str())).cloned().collect())
+    Ok(ours.intersection(&peer).filter(|name| !NOT_COMPARED.contains(&name.as_str())).cloned().collect())
 }
 
 fn succeeding(program: &Peer) -> Result<BTreeSet<String>> {
@@ -78,7 +67,7 @@ async fn ours(flags: &[String], folder: &Path) -> Result<Peer> {
     started(flags.iter().fold(launch, Launch::arg), port, folder).await
 }
 
-async fn node_exporter(flags: &[String], folder: &Path) -> Result<Peer> {
+async fn peer(flags: &[String], folder: &Path) -> Result<Peer> {
     let port = Port::free()?;
     let launch = Launch::new("node_exporter", &programs::debian("prometheus-node-exporter")?)
         .arg(format!("--web.listen-address={}", port.address()));
@@ -98,6 +87,8 @@ struct Work {
     flags: Vec<String>,
     /// Where the files are.
     roots: Vec<PathBuf>,
+    /// So many scrapes are a round.
+    scrapes: usize,
 }
 
 /// One round of each, one after the other.
@@ -114,9 +105,9 @@ impl Work {
         let flags =
             ["--collector.disable-defaults".to_owned()].into_iter().chain(on).chain(self.flags.clone());
         let flags: Vec<String> = flags.collect();
-        let (ours, peer) = (ours(&flags, folder).await?, node_exporter(&flags, folder).await?);
+        let (ours, peer) = (ours(&flags, folder).await?, peer(&flags, folder).await?);
         // What is kept open is so after the first scrapes.
-        ours.round(false)?;
+        ours.round(self.scrapes, false)?;
         let floor = floor::beside(&ours, &self.roots, folder).await?;
         table.add(
             format!("host ({what}): collectors"),
@@ -128,17 +119,18 @@ impl Work {
         for with_gzip in [false, true] {
             let mut rounds = Vec::new();
             for _ in 0..ROUNDS {
-                let [ours, peer, floor] = [&ours, &peer, &floor].map(|program| program.round(with_gzip));
+                let [ours, peer, floor] =
+                    [&ours, &peer, &floor].map(|program| program.round(self.scrapes, with_gzip));
                 rounds.push(Rounds { ours: ours?, peer: peer?, floor: floor? });
             }
-            compare(table, what, with_gzip, &rounds);
+            compare(table, what, self.scrapes, with_gzip, &rounds);
         }
         memory(table, what, &ours, &peer)?;
         futexes(table, what, &ours, folder).await
     }
 }
 
-fn compare(table: &mut Table, what: &str, with_gzip: bool, rounds: &[Rounds]) {
+fn compare(table: &mut Table, what: &str, scrapes: usize, with_gzip: bool, rounds: &[Rounds]) {
     let with = if with_gzip { ", gzip" } else { "" };
     let of = |value: fn(&Rounds) -> f64| median(rounds.iter().map(value));
     let made_from = |floor: bool, value: fn(&Round) -> f64| {
@@ -148,7 +140,7 @@ fn compare(table: &mut Table, what: &str, with_gzip: bool, rounds: &[Rounds]) {
         } else {
             ("node_exporter", median(rounds.iter().map(|round| value(&round.peer))))
         };
-        format!("{ours:.3} ms, {name} {other:.3} ms; {ROUNDS} rounds of {SCRAPES} scrapes")
+        format!("{ours:.3} ms, {name} {other:.3} ms; {ROUNDS} rounds of {scrapes} scrapes")
     };
     let target = if with_gzip { 1.0 / 9.0 } else { 1.0 / 10.0 };
     table.add(

@@ -41,7 +41,6 @@ pub(crate) struct Peer {
 /// One round of one server.
 pub(crate) struct Round {
     pub(crate) cpu_ms: f64,
-    p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) bytes: usize,
     /// Processes that ended meanwhile: a probe that gave its GPU back to the common one, or was given up.
@@ -52,8 +51,7 @@ pub(crate) struct Round {
 pub(crate) async fn measure(table: &mut Table, folder: &Path) -> Result<()> {
     let ours = ours("exporter", &scenario(HEALTHY), Duration::ZERO, folder, &[]).await?;
     let peer = node_exporter(folder).await?;
-    side_by_side(table, &ours, &peer, false)?;
-    side_by_side(table, &ours, &peer, true)?;
+    page(table, &ours)?;
     memory(table, &ours, &peer)?;
     alone(table, &ours).await?;
     drop(peer);
@@ -117,13 +115,13 @@ impl Peer {
     }
 
     /// Many scrapes in a row over one connection.
-    pub(crate) fn round(&self, with_gzip: bool) -> Result<Round> {
+    pub(crate) fn round(&self, scrapes: usize, with_gzip: bool) -> Result<Round> {
         let mut connection = Scraper::connect(self.port.address(), with_gzip)?;
         // The connection itself belongs to no scrape.
         let mut bytes = connection.scrape()?.bytes;
         let mut watch = CpuWatch::start(self.process.pid())?;
-        let mut took = Vec::with_capacity(SCRAPES);
-        for scrape in 1..=SCRAPES {
+        let mut took = Vec::with_capacity(scrapes);
+        for scrape in 1..=scrapes {
             let answer = connection.scrape()?;
             bytes = answer.bytes;
             took.push(answer.took.as_secs_f64() * 1e3);
@@ -134,8 +132,7 @@ impl Peer {
         let spent = watch.spent()?;
         took.sort_by(f64::total_cmp);
         Ok(Round {
-            cpu_ms: spent.ns() / 1e6 / SCRAPES as f64,
-            p50_ms: quantile(&took, 0.5),
+            cpu_ms: spent.ns() / 1e6 / scrapes as f64,
             p99_ms: quantile(&took, 0.99),
             bytes,
             ended: spent.ended,
@@ -143,37 +140,11 @@ impl Peer {
     }
 }
 
-fn side_by_side(table: &mut Table, ours: &Peer, peer: &Peer, with_gzip: bool) -> Result<()> {
-    let mut pairs = Vec::new();
-    for _ in 0..ROUNDS {
-        pairs.push((ours.round(with_gzip)?, peer.round(with_gzip)?));
+fn page(table: &mut Table, ours: &Peer) -> Result<()> {
+    for (with, with_gzip) in [("", false), (", gzip", true)] {
+        let bytes = Scraper::connect(ours.port.address(), with_gzip)?.scrape()?.bytes;
+        table.add(format!("exporter: page{with}"), bytes as f64 / 1e3, "kB", Target::None, "with 8 GPUs");
     }
-    let with = if with_gzip { ", gzip" } else { "" };
-    let mut compare = |what: &str, target: f64, value: fn(&Round) -> f64| {
-        let of_ours = median(pairs.iter().map(|(ours, _)| value(ours)));
-        let of_peer = median(pairs.iter().map(|(_, peer)| value(peer)));
-        table.add(
-            format!("exporter: {what}{with}"),
-            median(pairs.iter().map(|(ours, peer)| value(ours) / value(peer))),
-            "of node's",
-            Target::AtMost(target),
-            format!(
-                "{of_ours:.2} ms, node_exporter {of_peer:.2} ms; {ROUNDS} rounds of {SCRAPES} scrapes{}",
-                ended(pairs.iter().map(|(ours, _)| ours))
-            ),
-        );
-    };
-    compare("CPU a scrape", 1.0 / 5.0, |round| round.cpu_ms);
-    compare("p50", 1.0 / 4.0, |round| round.p50_ms);
-    compare("p99", 1.0 / 4.0, |round| round.p99_ms);
-    let sizes = pairs.last().map(|(ours, peer)| (ours.bytes, peer.bytes)).context("there were rounds")?;
-    table.add(
-        format!("exporter: page{with}"),
-        sizes.0 as f64 / 1e3,
-        "kB",
-        Target::None,
-        format!("with 8 GPUs; node_exporter {:.1} kB", sizes.1 as f64 / 1e3),
-    );
     Ok(())
 }
 
@@ -255,7 +226,7 @@ async fn some_hang(table: &mut Table, healthy: &Peer, folder: &Path) -> Result<(
         .await?;
         let mut pairs = Vec::new();
         for _ in 0..ROUNDS {
-            pairs.push((hung.round(false)?, healthy.round(false)?));
+            pairs.push((hung.round(SCRAPES, false)?, healthy.round(SCRAPES, false)?));
         }
         let p99 = |of: fn(&(Round, Round)) -> &Round| median(pairs.iter().map(|pair| of(pair).p99_ms));
         table.add(

@@ -191,7 +191,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::{collector, reading};
 
     fn write(sys: &Path, file: &str, text: &str) {
         let path = sys.join("fs/bcache/aa-bb").join(file);
@@ -200,9 +200,7 @@ mod tests {
     }
 
     fn shown(sys: &Path, written: &[&str]) -> (Vec<String>, Vec<String>) {
-        let none = Path::new("/nonexistent");
-        let Collected { families, faults, .. } = collector(&ENTRY, none, sys, written).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        reading(&mut *collector(&ENTRY, Path::new("/nonexistent"), sys, written))
     }
 
     #[test]

@@ -295,12 +295,10 @@ impl DeviceFamilies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::{collector, reading, values};
 
     fn shown(sys: &Path) -> (Vec<String>, Vec<String>) {
-        let none = Path::new("/nonexistent");
-        let Collected { families, faults, .. } = collector(&ENTRY, none, sys, &[]).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        reading(&mut *collector(&ENTRY, Path::new("/nonexistent"), sys, &[]))
     }
 
     #[test]

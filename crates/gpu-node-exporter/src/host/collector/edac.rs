@@ -158,18 +158,10 @@ fn dimm_label(directory: &Path, channel: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::on_sysfs;
 
     fn read(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-        let sys = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = sys.path().join("devices/system/edac/mc").join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let Collected { families, faults, .. } =
-            collector(&ENTRY, "/nonexistent".as_ref(), sys.path(), &[]).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        on_sysfs(&ENTRY, "devices/system/edac/mc", files, &[])
     }
 
     #[test]

@@ -95,12 +95,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::{collector, reading};
 
     fn shown(sys: &Path) -> (Vec<String>, Vec<String>) {
-        let Collected { families, faults, .. } =
-            collector(&ENTRY, "/nonexistent".as_ref(), sys, &[]).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        reading(&mut *collector(&ENTRY, Path::new("/nonexistent"), sys, &[]))
     }
 
     #[test]

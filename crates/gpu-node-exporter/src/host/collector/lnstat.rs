@@ -4,7 +4,7 @@
 //! `node_exporter`.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use crate::family::{Family, Labels, is_metric_name};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
 use crate::host::kept_file::{Buffer, KeptFile, ReadError};
-use crate::host::lines::numbered_lines;
+use crate::host::lines::{Lines, numbered_lines};
+use crate::host::named_families::NamedFamilies;
 use crate::host::root::Root;
 use crate::host::utf8::escaped;
 
@@ -69,61 +70,44 @@ impl Collector for LnstatCollector {
         if let Err(error) = self.find() {
             return Collected::failed(error.into());
         }
-        let mut families = Families::default();
+        let mut families = NamedFamilies::default();
         let mut faults = Vec::new();
         for (name, file) in &mut self.files {
             let name = escaped(name.as_encoded_bytes());
             match file.read(&mut self.buffer) {
-                Ok(text) => faults.extend(families.add(&name, text)),
+                Ok(text) => faults.extend(add(&mut families, &name, text)),
                 Err(error) if error.is_no_answer() => {}
                 Err(error) => faults.push(error.into()),
             }
         }
-        Collected::new(families.in_order, faults)
+        Collected::new(families.into_vec(), faults)
     }
 }
 
-/// One family for each column, in the order in which they came.
-#[derive(Default)]
-struct Families {
-    in_order: Vec<Family>,
-    places: HashMap<String, usize>,
-}
-
-impl Families {
-    /// Adds what one file says: a line with the columns' names, then a line for each CPU with numbers in base 16.
-    fn add(&mut self, file: &str, text: &str) -> Vec<Fault> {
-        let head = text.lines().next().unwrap_or_default();
-        let names: Vec<_> = head.split_ascii_whitespace().collect();
-        let is_name = |name: &&str| is_metric_name(name) && !name.contains(':');
-        if names.is_empty() || !names.iter().all(is_name) {
-            let what = format!("net/stat/{file}: expected the names of columns");
-            return vec![Fault::with_excerpt(what, excerpt(head))];
-        }
-        let places: Vec<_> = names.iter().map(|name| self.place(name)).collect();
-        // A line that cannot be read must not number the others anew.
-        let cpu = Cell::new(0_usize);
-        let read = numbered_lines(&format!("net/stat/{file}"), text.lines().enumerate().skip(1), |line| {
-            Some((cpu.replace(cpu.get() + 1), counts(line, names.len())?))
+/// Adds what one file says: a line with the columns' names, then a line for each CPU with numbers in base 16.
+fn add(families: &mut NamedFamilies, file: &str, text: &str) -> Vec<Fault> {
+    let head = text.lines().next().unwrap_or_default();
+    let columns: Vec<_> = head.split_ascii_whitespace().collect();
+    let is_name = |name: &&str| is_metric_name(name) && !name.contains(':');
+    if columns.is_empty() || !columns.iter().all(is_name) {
+        let what = format!("net/stat/{file}: expected the names of columns");
+        return vec![Fault::with_excerpt(what, excerpt(head))];
+    }
+    // A line that cannot be read must not number the others anew.
+    let cpu = Cell::new(0_usize);
+    let Lines { read, mut faults } =
+        numbered_lines(&format!("net/stat/{file}"), text.lines().enumerate().skip(1), |line| {
+            Some((cpu.replace(cpu.get() + 1), counts(line, columns.len())?))
         });
-        for (cpu, counts) in read.read {
-            let labels = Labels::new([("subsystem", file), ("cpu", cpu.to_string().as_str())]);
-            for (place, count) in places.iter().zip(counts) {
-                self.in_order[*place].push(labels.clone(), count);
-            }
-        }
-        read.faults
+    for (cpu, counts) in read {
+        let labels = Labels::new([("subsystem", file), ("cpu", cpu.to_string().as_str())]);
+        let new = |name| Family::counter(name, "linux network cache stats");
+        let added = columns.iter().zip(counts).filter_map(|(column, count)| {
+            families.push(format!("node_lnstat_{column}_total"), new, labels.clone(), count).err()
+        });
+        faults.extend(added);
     }
-
-    fn place(&mut self, column: &str) -> usize {
-        if let Some(place) = self.places.get(column) {
-            return *place;
-        }
-        let name = format!("node_lnstat_{column}_total");
-        self.in_order.push(Family::counter(name, "linux network cache stats"));
-        self.places.insert(column.to_owned(), self.in_order.len() - 1);
-        self.in_order.len() - 1
-    }
+    faults
 }
 
 /// The line of one CPU: a number in base 16 for each column.
@@ -174,7 +158,7 @@ mod tests {
     #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| Families::default().add("file", text),
+            |text| add(&mut NamedFamilies::default(), "file", text),
             &[
                 "",
                 "\n",

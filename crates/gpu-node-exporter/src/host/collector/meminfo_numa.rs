@@ -3,7 +3,7 @@
 //!
 //! Owns one family for each line of the two files. Leaves out the whole machine's memory, which is `meminfo`'s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
@@ -11,6 +11,7 @@ use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::lines::lines;
+use crate::host::named_families::NamedFamilies;
 use crate::host::root::Root;
 use crate::host::sysfs::numbered;
 
@@ -49,13 +50,13 @@ impl Collector for NumaCollector {
             Err(fault) => return Collected::failed(fault),
         };
         self.nodes.retain(|number, _| numbers.contains(number));
-        let mut families = Families::default();
+        let mut families = NamedFamilies::default();
         let mut faults = Vec::new();
         for number in numbers {
             let node = self.nodes.entry(number).or_insert_with(|| Node::new(&self.directory, number));
             faults.extend(node.read(&mut self.buffer, &mut families));
         }
-        Collected::new(families.in_order, faults)
+        Collected::new(families.into_vec(), faults)
     }
 }
 
@@ -79,14 +80,16 @@ impl Node {
         }
     }
 
-    fn read(&mut self, buffer: &mut Buffer, families: &mut Families) -> Vec<Fault> {
+    fn read(&mut self, buffer: &mut Buffer, families: &mut NamedFamilies) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut read = |file: &mut KeptFile, name: &str, parse: fn(&str) -> Option<Field>| {
             match file.read(buffer) {
                 Ok(text) => {
                     let read = lines(&format!("{}/{name}", self.name), text, parse);
                     faults.extend(read.faults);
-                    read.read.into_iter().for_each(|field| families.add(field, &self.labels));
+                    faults.extend(
+                        read.read.into_iter().filter_map(|field| field.add(families, &self.labels).err()),
+                    );
                 }
                 // The node went away.
                 Err(error) if error.is_no_answer() => {}
@@ -105,6 +108,15 @@ struct Field {
     name: String,
     is_counter: bool,
     value: u64,
+}
+
+impl Field {
+    fn add(self, families: &mut NamedFamilies, labels: &Labels) -> Result<(), Fault> {
+        let Self { name, is_counter, value } = self;
+        let help = format!("Memory information field {name}.");
+        let new = |name| if is_counter { Family::counter(name, help) } else { Family::gauge(name, help) };
+        families.push(format!("node_memory_numa_{name}"), new, labels.clone(), value)
+    }
 }
 
 /// `Node 0 Active(anon):     691324 kB`, in bytes; without a unit a number of pages.
@@ -135,33 +147,6 @@ fn numastat_field(line: &str) -> Option<Field> {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// One family for each name, in the order in which they came.
-#[derive(Default)]
-struct Families {
-    in_order: Vec<Family>,
-    places: HashMap<String, usize>,
-}
-
-impl Families {
-    fn add(&mut self, field: Field, labels: &Labels) {
-        let Field { name, is_counter, value } = field;
-        let place = if let Some(place) = self.places.get(&name) {
-            *place
-        } else {
-            let (family, help) =
-                (format!("node_memory_numa_{name}"), format!("Memory information field {name}."));
-            self.in_order.push(if is_counter {
-                Family::counter(family, help)
-            } else {
-                Family::gauge(family, help)
-            });
-            self.places.insert(name, self.in_order.len() - 1);
-            self.in_order.len() - 1
-        };
-        self.in_order[place].push(labels.clone(), value);
-    }
 }
 
 #[cfg(test)]

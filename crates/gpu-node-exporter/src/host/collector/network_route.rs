@@ -187,15 +187,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::netlink::attribute_of;
     use crate::host::testing::values;
-
-    fn attribute_of(kind: u16, payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(payload.len() + 4).unwrap();
-        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend(payload);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn message(head: [u8; 8], attributes: &[Vec<u8>]) -> Vec<u8> {
         [&head[..], &[0; 4], &attributes.concat()].concat()

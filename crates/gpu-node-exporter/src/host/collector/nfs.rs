@@ -2,13 +2,12 @@
 //!
 //! Owns its calls by procedure, and those of the RPC layer below. Leaves out single mounts.
 
-use crate::collector::{Collected, Collector, WaitsFor};
-use crate::family::{Family, Labels};
-use crate::host::columns::{Column, families, numbers};
+use crate::collector::WaitsFor;
+use crate::family::Family;
+use crate::host::columns::Column;
 use crate::host::entry::Entry;
-use crate::host::nfs_procedures::{ProcedureCounts, Procedures, VERSION_2, VERSION_3};
-use crate::host::proc_file::ProcFile;
-use crate::host::root::Root;
+use crate::host::nfs_procedures::{Procedures, VERSION_2, VERSION_3};
+use crate::host::rpc_statistics::RpcStatistics;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "nfs",
@@ -17,7 +16,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(NfsCollector::new(root)),
+    new: |_, root| Box::new(RpcStatistics::new(root, "nfs", &ENTRY, &COLUMNS, &PROCEDURES, calls)),
 };
 
 static COLUMNS: [Column; 6] = [
@@ -115,42 +114,14 @@ const VERSION_4: &[&str] = &[
     "Clone",
 ];
 
-struct NfsCollector {
-    file: ProcFile,
-    procedures: ProcedureCounts,
-}
-
-impl NfsCollector {
-    fn new(root: &Root) -> Self {
-        Self {
-            file: ProcFile::of_few_lines(root, ENTRY.reads.trim_start_matches("/proc/")),
-            procedures: ProcedureCounts::new(&PROCEDURES),
-        }
-    }
-}
-
-impl Collector for NfsCollector {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
-    fn collect(&mut self) -> Collected {
-        let text = match self.file.read() {
-            Ok(text) => text,
-            Err(error) => return Collected::failed(error.no_data_if_absent(ENTRY.name)),
-        };
-        let (numbers, mut faults) = numbers(&COLUMNS, ENTRY.reads, text);
-        let mut families = families(&COLUMNS, &[(Labels::NONE, numbers)]);
-        let mut calls = Family::counter("node_nfs_requests_total", "Number of NFS procedures invoked.");
-        faults.extend(self.procedures.read(ENTRY.reads, text, &mut calls));
-        families.push(calls);
-        Collected::new(families, faults)
-    }
+fn calls() -> Family {
+    Family::counter("node_nfs_requests_total", "Number of NFS procedures invoked.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::Collected;
     use crate::host::testing::{collector, values};
 
     #[test]

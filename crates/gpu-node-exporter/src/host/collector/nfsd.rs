@@ -2,13 +2,12 @@
 //!
 //! Owns its calls by procedure, its cache and its threads. Leaves out single exports and clients.
 
-use crate::collector::{Collected, Collector, WaitsFor};
-use crate::family::{Family, Labels};
-use crate::host::columns::{Column, families, numbers};
+use crate::collector::WaitsFor;
+use crate::family::Family;
+use crate::host::columns::Column;
 use crate::host::entry::Entry;
-use crate::host::nfs_procedures::{ProcedureCounts, Procedures, VERSION_2, VERSION_3};
-use crate::host::proc_file::ProcFile;
-use crate::host::root::Root;
+use crate::host::nfs_procedures::{Procedures, VERSION_2, VERSION_3};
+use crate::host::rpc_statistics::RpcStatistics;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "nfsd",
@@ -17,7 +16,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(NfsdCollector::new(root)),
+    new: |_, root| Box::new(RpcStatistics::new(root, "nfsd", &ENTRY, &COLUMNS, &PROCEDURES, calls)),
 };
 
 /// The read-ahead cache went with Linux 5.4: a newer kernel has no line `ra`.
@@ -151,43 +150,14 @@ const OPERATIONS_4: &[&str] = &[
     "RelLockOwner",
 ];
 
-struct NfsdCollector {
-    file: ProcFile,
-    procedures: ProcedureCounts,
-}
-
-impl NfsdCollector {
-    fn new(root: &Root) -> Self {
-        Self {
-            file: ProcFile::of_few_lines(root, ENTRY.reads.trim_start_matches("/proc/")),
-            procedures: ProcedureCounts::new(&PROCEDURES),
-        }
-    }
-}
-
-impl Collector for NfsdCollector {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
-    fn collect(&mut self) -> Collected {
-        let text = match self.file.read() {
-            Ok(text) => text,
-            Err(error) => return Collected::failed(error.no_data_if_absent(ENTRY.name)),
-        };
-        let (numbers, mut faults) = numbers(&COLUMNS, ENTRY.reads, text);
-        let mut families = families(&COLUMNS, &[(Labels::NONE, numbers)]);
-        let mut calls =
-            Family::counter("node_nfsd_requests_total", "Total number NFSd Requests by method and protocol.");
-        faults.extend(self.procedures.read(ENTRY.reads, text, &mut calls));
-        families.push(calls);
-        Collected::new(families, faults)
-    }
+fn calls() -> Family {
+    Family::counter("node_nfsd_requests_total", "Total number NFSd Requests by method and protocol.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::Collected;
     use crate::host::testing::{collector, values};
 
     #[test]

@@ -204,18 +204,10 @@ impl Families {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::on_sysfs;
 
     fn read(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-        let sys = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = sys.path().join("class/nvme/nvme0").join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let Collected { families, faults, .. } =
-            collector(&ENTRY, "/nonexistent".as_ref(), sys.path(), &[]).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        on_sysfs(&ENTRY, "class/nvme/nvme0", files, &[])
     }
 
     const INFO: &str =

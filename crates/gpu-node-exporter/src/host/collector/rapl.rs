@@ -136,23 +136,10 @@ fn part_of_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::on_sysfs;
 
     fn read(files: &[(&str, &str)], written: &[&str]) -> (Vec<String>, Vec<String>) {
-        let sys = tempfile::tempdir().unwrap();
-        for (file, text) in files {
-            let path = sys.path().join("class/powercap").join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let Collected { families, faults, .. } =
-            collector(&ENTRY, "/nonexistent".as_ref(), sys.path(), written).collect();
-        let root = sys.path().display().to_string();
-        let plain = |text: String| text.replace(&root, "");
-        (
-            values(&families).into_iter().map(plain).collect(),
-            faults.iter().map(|fault| plain(fault.to_string())).collect(),
-        )
+        on_sysfs(&ENTRY, "class/powercap", files, written)
     }
 
     const ZONES: [(&str, &str); 9] = [

@@ -129,12 +129,10 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{collector, values};
+    use crate::host::testing::{collector, reading};
 
     fn shown(sys: &Path) -> (Vec<String>, Vec<String>) {
-        let none = Path::new("/nonexistent");
-        let Collected { families, faults, .. } = collector(&ENTRY, none, sys, &[]).collect();
-        (values(&families), faults.iter().map(ToString::to_string).collect())
+        reading(&mut *collector(&ENTRY, Path::new("/nonexistent"), sys, &[]))
     }
 
     #[test]
