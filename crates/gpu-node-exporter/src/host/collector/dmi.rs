@@ -83,7 +83,9 @@ impl DmiCollector {
     /// The labels of what the firmware has and this process may read: serial numbers are root's.
     fn read(&self) -> (Labels, Vec<Fault>) {
         let (mut labels, mut faults) = (Vec::new(), Vec::new());
-        for file in FILES {
+        // Where there is no such firmware, nothing is read twenty times at each scrape.
+        let files = if self.directory.is_dir() { &FILES[..] } else { &[] };
+        for file in files.iter().copied() {
             let label = if file == "sys_vendor" { "system_vendor" } else { file };
             match read_whole(&self.directory.join(file)) {
                 Ok(bytes) => labels.push((label, readable(bytes.trim_ascii()))),
