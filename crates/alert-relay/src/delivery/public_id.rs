@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 /// A delivery's name outside of the store: `4f2a91-17`.
 ///
 /// The number is the delivery's in its store. The tag is the store's: a relay that starts with a new file counts from 1 again,
@@ -34,6 +36,13 @@ impl PublicId {
 impl fmt::Display for PublicId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}-{}", self.tag, self.number)
+    }
+}
+
+/// As it is written.
+impl Serialize for PublicId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

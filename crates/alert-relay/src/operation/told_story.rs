@@ -1,0 +1,141 @@
+//! A story for people who are not at a terminal: the same facts as `alert-relay explain` prints, as values.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::clock::Millis;
+use crate::delivery::RecipientStatus;
+use crate::notification::LabelSet;
+use crate::operation::deliveries::DeliverySummary;
+use crate::operation::unrouted::UnroutedAlert;
+
+/// Alerts of one delivery that are told; the rest is a number.
+pub(crate) const MOST_ALERTS: usize = 100;
+
+/// One delivery, from its webhook to its end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct DeliveryStory {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub(crate) summary: DeliverySummary,
+    /// The webhook's number.
+    pub(crate) notification: i64,
+    /// The notification of which the webhook is a copy.
+    pub(crate) duplicate_of: Option<i64>,
+    /// Who posted it: `externalURL` or an address, and the source in the URL. Empty: the relay itself, or it is not recorded.
+    pub(crate) sender: String,
+    /// The routes that wanted it, as they were then; `None`: not recorded.
+    pub(crate) routes: Option<Vec<String>>,
+    /// Who was to be mentioned.
+    pub(crate) mentions: Vec<String>,
+    /// The alerts for the target: at most [`MOST_ALERTS`]. Empty when the webhook is no longer stored.
+    pub(crate) told_alerts: Vec<ToldAlert>,
+    /// How many there are.
+    pub(crate) alert_count: u64,
+    /// Of these, outside of the target's hours.
+    pub(crate) outside_hours: u64,
+    /// Parts of the message, or recipients of the mail, that are proven delivered.
+    pub(crate) parts_done: u32,
+    /// How many parts the message has; `None`: it was never rendered.
+    pub(crate) parts: Option<u32>,
+    /// Of a mail: what became of its recipients.
+    pub(crate) recipients: BTreeMap<String, RecipientStatus>,
+    /// The newest attempts, oldest first.
+    pub(crate) attempt_list: Vec<ToldAttempt>,
+    /// How many older ones are left out.
+    pub(crate) older_attempts: u64,
+    /// What was sent.
+    pub(crate) sent: Sent,
+}
+
+/// One alert of a delivery.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ToldAlert {
+    /// Alertmanager's hash of its labels.
+    pub(crate) fingerprint: String,
+    /// `firing` or `resolved`.
+    pub(crate) status: &'static str,
+    /// When it began to fire; `None`: the sender does not know.
+    pub(crate) since: Option<Millis>,
+    /// When it was resolved.
+    pub(crate) until: Option<Millis>,
+    /// What it is.
+    pub(crate) labels: LabelSet,
+    /// What people should read.
+    pub(crate) annotations: LabelSet,
+    /// It is outside of the target's hours.
+    pub(crate) is_outside_hours: bool,
+}
+
+/// One try to send one part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ToldAttempt {
+    /// When it began.
+    pub(crate) at: Millis,
+    /// When it was over; `None` while it is under way.
+    pub(crate) ended_at: Option<Millis>,
+    /// The target whose channel was used.
+    pub(crate) via: String,
+    /// Which part (or recipient), from 1.
+    pub(crate) part: u32,
+    /// A bounded word; `None` while it is under way.
+    pub(crate) outcome: Option<String>,
+    /// A bounded word.
+    pub(crate) reason: Option<String>,
+    /// The channel's own words.
+    pub(crate) words: Option<String>,
+    /// The robot asked for silence until then.
+    pub(crate) silent_until: Option<Millis>,
+}
+
+/// What is known of the text that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Sent {
+    /// As it was sent.
+    Stored {
+        /// Its parts.
+        parts: Vec<SentPart>,
+    },
+    /// Made again from the webhook, as for a chat that knows of nothing: what the chat knew then is not stored.
+    MadeAgain {
+        /// Its parts.
+        parts: Vec<SentPart>,
+    },
+    /// Nothing to show.
+    Nothing {
+        /// Why: it was not sent, or what it was made of is no longer stored.
+        reason: String,
+    },
+}
+
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct SentPart {
+    /// From 1.
+    pub(crate) part: u32,
+    /// Who alone got it, of a mail.
+    pub(crate) recipient: Option<String>,
+    /// Its size on the wire, in bytes.
+    pub(crate) bytes: u64,
+    /// As a person would read it.
+    pub(crate) text: String,
+    /// Only the beginning is here.
+    pub(crate) is_cut: bool,
+}
+
+/// One alert, across groups and targets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct AlertStory {
+    /// Alertmanager's hash of its labels.
+    pub(crate) fingerprint: String,
+    /// As the newest webhook has it; `None`: that is no longer stored.
+    pub(crate) alert: Option<ToldAlert>,
+    /// Its deliveries, newest first, each with its attempts.
+    pub(crate) deliveries: Vec<DeliveryStory>,
+    /// Webhooks in which no route wanted it, newest first.
+    pub(crate) unrouted: Vec<UnroutedAlert>,
+    /// There are more than these, or older ones that were not looked at.
+    pub(crate) is_cut: bool,
+}
