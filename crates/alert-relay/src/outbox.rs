@@ -23,7 +23,7 @@ use crate::settings::StoreSettings;
 #[cfg(test)]
 pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
 pub(crate) use crate::outbox::arrival::HEARTBEATS;
-pub(crate) use crate::outbox::error::StoreError;
+pub(crate) use crate::outbox::error::{ReadError, StoreError};
 pub(crate) use crate::outbox::reading::ReadOnlyOutbox;
 
 mod arrival;

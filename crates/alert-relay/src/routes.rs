@@ -11,8 +11,10 @@ use crate::calendar::Calendar;
 use crate::notification::{Alert, Fingerprint, Notification};
 
 mod matcher;
+mod verdict;
 
 pub(crate) use matcher::Matcher;
+pub(crate) use verdict::{RouteVerdict, verdicts, why_unrouted};
 
 /// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.
 #[derive(Clone, Debug)]

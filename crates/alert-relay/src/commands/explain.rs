@@ -7,9 +7,10 @@ use anyhow::Context;
 use crate::commands::settings_file::SettingsFile;
 use crate::delivery::PublicId;
 use crate::intake;
-use crate::notification::Fingerprint;
-use crate::outbox::{Outbox, ReadOnlyOutbox};
+use crate::notification::{Alert, Fingerprint};
+use crate::outbox::{Outbox, ReadError, ReadOnlyOutbox};
 use crate::settings::Settings;
+use crate::story::{Received, Sightings};
 
 mod page;
 
@@ -56,7 +57,12 @@ async fn explain(what: Option<&str>, settings: &Settings) -> anyhow::Result<Stri
         let alerts = story.received.payload.as_deref().map(intake::parse);
         let alerts = alerts.and_then(Result::ok).map(|notification| notification.alerts);
         let is_relay_running = Outbox::is_in_use(&settings.store.path);
-        return Ok(page::of_delivery(&story, alerts.as_deref(), is_relay_running, &settings.time_zone));
+        let now = page::Now {
+            receiver: settings.receivers.get(&story.received.endpoint),
+            is_relay_running,
+            zone: &settings.time_zone,
+        };
+        return Ok(page::of_delivery(&story, alerts.as_deref(), &now));
     }
     let sightings = reading.sightings(&Fingerprint(what.to_owned())).await?;
     if sightings.deliveries.is_empty() && sightings.unrouted.is_empty() {
@@ -66,5 +72,32 @@ async fn explain(what: Option<&str>, settings: &Settings) -> anyhow::Result<Stri
             what.escape_debug()
         );
     }
-    Ok(page::of_alert(what, &sightings, &settings.time_zone))
+    let newest = newest(&mut reading, &sightings).await?;
+    let alert = newest.as_ref().and_then(|webhook| held(webhook, what));
+    let now = page::Now {
+        receiver: newest.as_ref().and_then(|webhook| settings.receivers.get(&webhook.endpoint)),
+        is_relay_running: Outbox::is_in_use(&settings.store.path),
+        zone: &settings.time_zone,
+    };
+    Ok(page::of_alert(what, &sightings, newest.as_ref().zip(alert.as_ref()), &now))
+}
+
+/// The newest webhook in which it was seen.
+async fn newest(reading: &mut ReadOnlyOutbox, sightings: &Sightings) -> Result<Option<Received>, ReadError> {
+    let (delivery, unrouted) = (sightings.deliveries.first(), sightings.unrouted.first());
+    match unrouted {
+        Some(unrouted) if delivery.is_none_or(|delivery| delivery.at <= unrouted.at) => {
+            reading.webhook(unrouted.notification).await
+        }
+        _ => match delivery {
+            Some(delivery) => Ok(reading.story(&delivery.id).await?.map(|story| story.received)),
+            None => Ok(None),
+        },
+    }
+}
+
+/// The alert with this fingerprint, as a webhook has it.
+fn held(webhook: &Received, fingerprint: &str) -> Option<Alert> {
+    let notification = intake::parse(webhook.payload.as_deref()?).ok()?;
+    notification.alerts.into_iter().find(|alert| alert.fingerprint.0 == fingerprint)
 }

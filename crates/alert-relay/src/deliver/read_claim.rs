@@ -11,6 +11,7 @@ use crate::delivery::Claim;
 use crate::intake::{self, IntakeError};
 use crate::ledger::{self, Folded, Snapshot, Terms};
 use crate::notification::Notification;
+use crate::render::clean;
 use crate::settings::TargetSettings;
 use crate::subject;
 
@@ -87,8 +88,12 @@ fn own_mails(claim: &Claim, snapshots: &[Snapshot], via: &TargetSettings, terms:
     own
 }
 
-/// The names of the target's own alerts, or, of a snapshot that has none for it any more, of all.
+/// The names of the target's own alerts, or, of a snapshot that has none for it any more, of all; and Alertmanager's name of their group.
 fn about(snapshots: &[Snapshot], newest: &Notification) -> String {
     let own = snapshots.iter().rev().find(|snapshot| !snapshot.alerts.is_empty());
-    subject::names(own.map_or(&newest.alerts, |snapshot| &snapshot.alerts))
+    let names = subject::names(own.map_or(&newest.alerts, |snapshot| &snapshot.alerts));
+    format!("{names} of group {}", clean::line(&newest.group_key.0, SHOWN_OF_A_GROUP))
 }
+
+/// Characters of a group's name in a line of the log.
+const SHOWN_OF_A_GROUP: usize = 200;

@@ -9,7 +9,7 @@ use crate::notification::Fingerprint;
 use crate::outbox::error::ReadError;
 use crate::outbox::sqlite::read_only::ReadOnly;
 use crate::settings::StoreSettings;
-use crate::story::{Sightings, Story};
+use crate::story::{Received, Sightings, Story};
 
 /// A store opened for reading only.
 #[derive(Debug)]
@@ -29,6 +29,11 @@ impl ReadOnlyOutbox {
             return Err(ReadError::AnotherStore { tag: self.store.tag().to_owned() });
         }
         self.store.story(id.number()).await
+    }
+
+    /// The webhook with this number; `None`: there is none, or no longer.
+    pub(crate) async fn webhook(&mut self, number: i64) -> Result<Option<Received>, ReadError> {
+        self.store.webhook(number).await
     }
 
     /// How many deliveries wait for each target.

@@ -37,6 +37,7 @@ mod rows;
 mod schema;
 mod senders;
 mod stories;
+mod webhooks;
 mod writer;
 
 /// The open file.

@@ -1,6 +1,5 @@
 //! Accepting: parse, route, make durable, and only then say yes.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,14 +9,15 @@ use tracing::warn;
 use crate::clock::Millis;
 use crate::delivery::{Acceptance, Accepted};
 use crate::intake::{self, IntakeError, MOST_ALERTS};
-use crate::notification::Fingerprint;
 use crate::offload::{NoThread, offload};
 use crate::outbox::StoreError;
 use crate::relay::Relay;
+use crate::relay::accept::told_to_nobody::ToldToNobody;
 use crate::routes;
 use crate::sender::Sender;
 use crate::settings::{Settings, no_such};
-use crate::subject;
+
+mod told_to_nobody;
 
 /// What became of a webhook that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +99,9 @@ impl Relay {
         // The share goes with the work: a sender that hangs up does not end it.
         let work = move || (prepare(&settings, endpoint, posted, now), share);
         let (accepted, _share) = offload(bytes, work).await?;
-        let accepted = accepted?;
+        let (accepted, told_to_nobody) = accepted?;
         let (alerts, unrouted) = (accepted.notification.alerts.len(), accepted.unrouted.len());
         let sender = accepted.sender.clone();
-        let nobodys = nobodys_alerts(&accepted);
         let left_out = accepted.notification.truncated_alerts;
         if alerts >= MOST_ALERTS && left_out > 0 {
             warn!(
@@ -117,12 +116,10 @@ impl Relay {
         metrics.notification(receiver, matches!(acceptance, Acceptance::Duplicate { .. }));
         if unrouted > 0 {
             metrics.unrouted_alerts(receiver, unrouted);
-            warn!(
-                receiver,
-                unrouted,
-                "{unrouted} alerts for `{receiver}` match no route and are told to nobody: {nobodys} \
-                 (hint: a last route without matchers takes everything)"
-            );
+            told_to_nobody.log_unrouted(receiver);
+        }
+        if let Acceptance::Duplicate { of, .. } = acceptance {
+            told_to_nobody.log_copy(receiver, of);
         }
         Ok(Receipt { alerts, unrouted, sender, acceptance })
     }
@@ -147,15 +144,13 @@ impl Relay {
     }
 }
 
-/// The alerts that no route wants, for the log.
-fn nobodys_alerts(accepted: &Accepted) -> String {
-    let unrouted: HashSet<&Fingerprint> = accepted.unrouted.iter().collect();
-    let alerts = accepted.notification.alerts.iter().filter(|alert| unrouted.contains(&alert.fingerprint));
-    subject::labels(alerts.collect::<Vec<_>>().into_iter())
-}
-
 /// Reads and routes a webhook. Its receiver is in the settings.
-fn prepare(settings: &Settings, endpoint: String, posted: Posted, now: Millis) -> Result<Accepted, Refusal> {
+fn prepare(
+    settings: &Settings,
+    endpoint: String,
+    posted: Posted,
+    now: Millis,
+) -> Result<(Accepted, ToldToNobody), Refusal> {
     let Posted { source, address, body } = posted;
     let notification = intake::parse(&body)?;
     let routing = settings.receivers.get(&endpoint).ok_or_else(|| {
@@ -163,12 +158,14 @@ fn prepare(settings: &Settings, endpoint: String, posted: Posted, now: Millis) -
         Refusal::Unknown(no_such("receiver", &endpoint, &known))
     })?;
     let plan = routes::plan(routing, &notification, now.timestamp(), &settings.time_zone);
-    Ok(Accepted {
+    let accepted = Accepted {
         sender: Sender::new(source, &notification.external_url, address),
         endpoint,
         notification,
         payload: body,
         deliveries: plan.deliveries,
         unrouted: plan.unrouted,
-    })
+    };
+    let told_to_nobody = ToldToNobody::of(&accepted, routing);
+    Ok((accepted, told_to_nobody))
 }

@@ -33,8 +33,15 @@ fn a_delivery_is_explained_while_it_is_on_its_way_and_after() {
     post("DiskFull", FINGERPRINT);
     let first = robot.next();
 
-    let listed = expect(&home, FINGERPRINT, 0, &["to `chat`: pending", "CST"]);
-    let id = listed.lines().nth(1).unwrap().split_whitespace().nth(3).unwrap().to_owned();
+    let told = [
+        "Alert     00000000000000aa {alertname=\"DiskFull\"",
+        "firing since 2026-08-22 09:02:03 CST",
+        "to `chat`: pending",
+        "routes[0] {severity=\"critical\"}: matches, to `chat`",
+    ];
+    let listed = expect(&home, FINGERPRINT, 0, &told);
+    let pending = listed.lines().find(|line| line.contains("to `chat`: pending")).unwrap();
+    let id = pending.split_whitespace().nth(3).unwrap().to_owned();
     let under_way =
         ["to target `chat`: pending", "under way", "is being sent", "routes[0] {severity=\"critical\"}"];
     expect(&home, &id, 0, &under_way);
@@ -47,7 +54,7 @@ fn a_delivery_is_explained_while_it_is_on_its_way_and_after() {
         0,
         &[
             "receiver `ops`",
-            "00000000000000aa firing {alertname=\"DiskFull\", severity=\"critical\"}",
+            "00000000000000aa firing since 2026-08-22 09:02:03 CST {alertname=\"DiskFull\", severity=\"critical\"}",
             "retry (busy)",
             "errcode -1: system busy",
             "1 of 1 parts delivered",
@@ -62,7 +69,16 @@ fn a_delivery_is_explained_while_it_is_on_its_way_and_after() {
     serving.signal("HUP");
     serving.wait_for("settings reloaded");
     post("Unheard", "00000000000000bb");
-    expect(&home, "00000000000000bb", 0, &["receiver `ops`: no route matched, nobody was told"]);
+    serving.wait_for(
+        "alert Unheard for `ops` matches no route and is told to nobody: {alertname=\"Unheard\", severity=\"critical\"} of group \
+         {}:{alertname=\"Unheard\"}: routes[0] {severity=\"none\"}: not severity=\"none\" (the alert has \"critical\")",
+    );
+    let why = "routes[0] {severity=\"none\"}: not severity=\"none\" (the alert has \"critical\"), to `chat`";
+    expect(&home, "00000000000000bb", 0, &["receiver `ops`: no route matched, nobody was told", why]);
+    expect(&home, &id, 0, &["Not by    by the settings as they are now", "not severity=\"none\""]);
+
+    // A copy of what is stored ends at once, with a line of its own.
+    post("DiskFull", FINGERPRINT);
 
     let another = id.replace("-1", "-99");
     expect(&home, &another, 1, &[&format!("there is no delivery `{another}` (hint: ")]);

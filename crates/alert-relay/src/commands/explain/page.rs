@@ -3,17 +3,20 @@
 //! What came from outside (labels, group keys, the channels' words) is shown without control characters and on one line, and of
 //! long lists only the first entries. No address and no secret is part of a story.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::clock::Millis;
 use crate::delivery::{End, RecipientStatus, SetAside};
 use crate::message::Wording;
-use crate::notification::{Alert, Fingerprint, LabelSet};
+use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::render::clean;
+use crate::routes::{self, ReceiverSettings, RouteVerdict};
 use crate::sender::Sender;
-use crate::story::{Attempt, DeliveryStatus, Sightings, Story};
+use crate::story::{Attempt, DeliveryStatus, Received, Sightings, Story};
 
 /// Alerts or recipients that are listed; the rest is a number.
 const LISTED: usize = 20;
@@ -21,14 +24,20 @@ const LISTED: usize = 20;
 /// Characters of a text from outside that are shown.
 const SHOWN: usize = 400;
 
+/// What is known at the time of asking, beside the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now<'a> {
+    /// The receiver of the webhook, as the settings are now; `None`: they have it no more.
+    pub(super) receiver: Option<&'a ReceiverSettings>,
+    /// Whether a relay runs with the store.
+    pub(super) is_relay_running: bool,
+    /// Times are shown in this zone.
+    pub(super) zone: &'a TimeZone,
+}
+
 /// One delivery from its webhook to its end. `alerts` are those of the webhook, if it is still stored.
-pub(super) fn of_delivery(
-    story: &Story,
-    alerts: Option<&[Alert]>,
-    is_relay_running: bool,
-    zone: &TimeZone,
-) -> String {
-    let mut page = Page { text: String::new(), zone };
+pub(super) fn of_delivery(story: &Story, alerts: Option<&[Alert]>, now: &Now<'_>) -> String {
+    let mut page = Page { text: String::new(), zone: now.zone };
     let received = &story.received;
     page.line("Delivery", &format!("{} to target `{}`: {}", story.id, story.target, word(&story.status)));
     page.line(
@@ -45,20 +54,37 @@ pub(super) fn of_delivery(
     page.line("Group", &clean(&received.group_key.0));
     page.alerts(story, alerts);
     page.routes(story.routes.as_deref());
+    page.other_routes(story, alerts.unwrap_or_default(), now.receiver);
     let mentions: Vec<&str> = story.mentions.keys().map(String::as_str).collect();
     page.line("Mentions", if mentions.is_empty() { "nobody" } else { "only for alerts that newly fire" });
     page.entries(mentions.into_iter().map(str::to_owned));
     page.message(story);
     page.attempts(story);
-    page.status(&story.status, received.duplicate_of, is_relay_running);
+    page.status(&story.status, received.duplicate_of, now.is_relay_running);
     page.text
 }
 
-/// Where an alert was seen, newest first.
-pub(super) fn of_alert(fingerprint: &str, sightings: &Sightings, zone: &TimeZone) -> String {
-    let mut page = Page { text: String::new(), zone };
-    page.line("Alert", &format!("{}, newest first", clean(fingerprint)));
+/// Where an alert was seen, newest first; `newest` is the last webhook that holds it, with the alert itself, if that is still stored.
+pub(super) fn of_alert(
+    fingerprint: &str,
+    sightings: &Sightings,
+    newest: Option<(&Received, &Alert)>,
+    now: &Now<'_>,
+) -> String {
+    let mut page = Page { text: String::new(), zone: now.zone };
+    match newest {
+        Some((_, alert)) => {
+            page.line("Alert", &format!("{} {}", clean(fingerprint), labels(&alert.labels)));
+            let status = page.alert_status(alert);
+            page.line("Status", &status);
+        }
+        None => page.line("Alert", &clean(fingerprint)),
+    }
+    page.line("Seen", "newest first");
     page.sightings(sightings);
+    if let Some((received, alert)) = newest {
+        page.routes_now(&received.endpoint, alert, now.receiver);
+    }
     if let Some(sighting) = sightings.deliveries.first() {
         page.line("Hint", &format!("`alert-relay explain {} --config FILE` tells the rest", sighting.id));
     }
@@ -150,8 +176,7 @@ impl Page<'_> {
             let fingerprint = clean(&fingerprint.0);
             match found {
                 Some(alert) => {
-                    let status = alert.status.as_str();
-                    format!("{fingerprint} {status} {}{note}", labels(&alert.labels))
+                    format!("{fingerprint} {} {}{note}", self.alert_status(alert), labels(&alert.labels))
                 }
                 None => format!("{fingerprint}{note}"),
             }
@@ -176,6 +201,51 @@ impl Page<'_> {
                 self.line("Routes", "as they were when it was accepted");
                 self.entries(routes.iter().map(|route| clean(route)));
             }
+        }
+    }
+
+    /// The routes that want none of the delivery's alerts, and why not. The settings of that day are not stored.
+    fn other_routes(&mut self, story: &Story, alerts: &[Alert], receiver: Option<&ReceiverSettings>) {
+        let own: BTreeSet<&Fingerprint> = story.alerts.iter().chain(&story.outside_hours).collect();
+        let own = alerts.iter().filter(|alert| own.contains(&alert.fingerprint)).take(LISTED);
+        let Some(receiver) = receiver else {
+            let gone = format!("the receiver `{}` is not in the settings any more", story.received.endpoint);
+            return self.line("Not by", &clean(&gone));
+        };
+        let verdicts: Vec<Vec<RouteVerdict>> =
+            own.map(|alert| routes::verdicts(receiver, &alert.labels)).collect();
+        let Some(first) = verdicts.first() else { return };
+        let is_unmet = |place: &usize| {
+            verdicts.iter().all(|verdict| verdict.get(*place).is_some_and(|route| !route.is_match()))
+        };
+        let others: Vec<String> =
+            (0..first.len()).filter(is_unmet).filter_map(|place| Some(verdict(first.get(place)?))).collect();
+        if !others.is_empty() {
+            self.line("Not by", "by the settings as they are now");
+            self.entries(others.into_iter());
+        }
+    }
+
+    /// What each route says to an alert.
+    fn routes_now(&mut self, endpoint: &str, alert: &Alert, receiver: Option<&ReceiverSettings>) {
+        let endpoint = clean(endpoint);
+        let Some(receiver) = receiver else {
+            return self
+                .line("Routes", &format!("the receiver `{endpoint}` is not in the settings any more"));
+        };
+        self.line("Routes", &format!("of receiver `{endpoint}`, by the settings as they are now"));
+        self.entries(routes::verdicts(receiver, &alert.labels).iter().map(verdict));
+    }
+
+    /// Whether it fires, and since when or until when.
+    fn alert_status(&self, alert: &Alert) -> String {
+        let at = |at: Timestamp| self.time(Millis::from(at));
+        let word = alert.status.as_str();
+        match (alert.known_start(), alert.ends_at.filter(|_| alert.status == Status::Resolved)) {
+            (Some(start), None) => format!("{word} since {}", at(start)),
+            (Some(start), Some(end)) => format!("{word}, it fired from {} to {}", at(start), at(end)),
+            (None, Some(end)) => format!("{word} at {}", at(end)),
+            (None, None) => word.to_owned(),
         }
     }
 
@@ -280,6 +350,12 @@ impl Page<'_> {
             }
         }
     }
+}
+
+/// A route, whom it tells, and why it does not take an alert.
+fn verdict(verdict: &RouteVerdict) -> String {
+    let targets: Vec<String> = verdict.targets.iter().map(|target| format!("`{target}`")).collect();
+    clean(&format!("{verdict}, to {}", targets.join(", ")))
 }
 
 fn sender(sender: &Sender) -> String {

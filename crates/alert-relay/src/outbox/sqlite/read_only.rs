@@ -9,8 +9,8 @@ use sqlx::{Row, SqliteConnection};
 use crate::notification::Fingerprint;
 use crate::outbox::error::ReadError;
 use crate::outbox::sqlite::failure::store_error;
-use crate::outbox::sqlite::{connect, schema, stories};
-use crate::story::{Sightings, Story};
+use crate::outbox::sqlite::{connect, schema, stories, webhooks};
+use crate::story::{Received, Sightings, Story};
 
 /// One connection that cannot write.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl ReadOnly {
     pub(in crate::outbox) async fn story(&mut self, number: i64) -> Result<Option<Story>, ReadError> {
         let story = stories::story(&mut self.connection, &self.tag, number).await;
         Ok(story.map_err(|error| store_error(&error))?)
+    }
+
+    pub(in crate::outbox) async fn webhook(&mut self, number: i64) -> Result<Option<Received>, ReadError> {
+        let webhook = webhooks::webhook(&mut self.connection, number).await;
+        Ok(webhook.map_err(|error| store_error(&error))?)
     }
 
     pub(in crate::outbox) async fn waiting(&mut self) -> Result<BTreeMap<String, u64>, ReadError> {

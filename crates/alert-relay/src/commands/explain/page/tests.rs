@@ -6,6 +6,7 @@ use super::*;
 use crate::delivery::{PublicId, Rendering};
 use crate::notification::GroupKey;
 use crate::outbox::testing::firing;
+use crate::routes::{Matcher, RouteSettings};
 use crate::sender::Sender;
 use crate::story::{Received, Sighting, Unrouted};
 
@@ -77,8 +78,20 @@ fn delivered() -> Story {
     }
 }
 
+/// One route that takes every alert of the name `a`, and one for another team.
+fn receiver() -> ReceiverSettings {
+    let route = |matcher: &str, target: &str| RouteSettings {
+        matchers: Matcher::parse_list(matcher).unwrap(),
+        active: None,
+        targets: vec![target.to_owned()],
+        mentions: Vec::new(),
+    };
+    ReceiverSettings { routes: vec![route("alertname=\"a\"", "chat"), route("team=\"net\"", "net-chat")] }
+}
+
 fn page(story: &Story, alerts: Option<&[Alert]>, is_relay_running: bool) -> String {
-    of_delivery(story, alerts, is_relay_running, &shanghai())
+    let now = Now { receiver: Some(&receiver()), is_relay_running, zone: &shanghai() };
+    of_delivery(story, alerts, &now)
 }
 
 #[test]
@@ -198,7 +211,19 @@ fn an_alert_is_listed_with_all_its_deliveries() {
         unrouted: vec![Unrouted { notification: 3, at: Millis(HOUR), endpoint: "ops".to_owned() }],
         is_cut: true,
     };
-    insta::assert_snapshot!(of_alert("0123456789abcdef", &sightings, &shanghai()));
+    let zone = shanghai();
+    let now = Now { receiver: Some(&receiver()), is_relay_running: true, zone: &zone };
+    let received = delivered().received;
+    let alert = crate::outbox::testing::resolved("a", 1_700_000_000);
+    let gone = Now { receiver: None, ..now };
+    insta::assert_snapshot!(
+        [
+            of_alert("0123456789abcdef", &sightings, Some((&received, &alert)), &now),
+            of_alert("0123456789abcdef", &Sightings::default(), None, &now),
+            of_alert("0123456789abcdef", &Sightings::default(), Some((&received, &firing("b", 10))), &gone),
+        ]
+        .join("\n")
+    );
 }
 
 #[test]
