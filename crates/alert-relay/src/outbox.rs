@@ -2,8 +2,9 @@
 //!
 //! Owns the cut between the relay and whatever keeps its records: the records of [`delivery`](crate::delivery) go in and come
 //! out, and no statement shows. Leaves out all decisions (what to send is the `schedule`'s, what to say the `ledger`'s) and the
-//! keeping itself, which is a child's: [`sqlite`] today. Another database becomes a second child, with the same methods behind
-//! the same contract (`contract`).
+//! keeping itself: the database is a child's ([`sqlite`]), the statements are one text for all (`statements`), and every change goes
+//! through one writer task (`writer`), which puts all requests that wait at that moment into one transaction and answers them after its
+//! COMMIT. What holds for every database is in `contract`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,11 @@ use crate::delivery::{
 };
 use crate::offload::offload;
 use crate::outbox::arrival::Arrival;
-use crate::outbox::sqlite::{Sqlite, ownership};
+use crate::outbox::database::Database;
+use crate::outbox::readers::Readers;
+use crate::outbox::sqlite::ownership;
+use crate::outbox::statements::take_over::TakenOver;
+use crate::outbox::writer::Writer;
 use crate::settings::StoreSettings;
 
 #[cfg(test)]
@@ -30,34 +35,64 @@ mod arrival;
 mod columns;
 #[cfg(test)]
 mod contract;
+mod database;
 mod error;
+mod failure;
+mod readers;
 mod reading;
+mod request;
+mod session;
 mod sqlite;
+mod statements;
 #[cfg(test)]
 pub(crate) mod testing;
+mod writer;
 
 /// The open store of a relay that accepts and delivers. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    store: Arc<Sqlite>,
+    store: Arc<Store>,
     clock: Clock,
+}
+
+#[derive(Debug)]
+struct Store {
+    /// Takes every change.
+    writer: Writer,
+    /// Answer every question.
+    readers: Readers,
+    /// Makes this store's deliveries unlike those of any other.
+    tag: Arc<str>,
+    /// Who we are in `lease_owner`.
+    owner: String,
+    /// What a former process left.
+    taken_over: TakenOver,
 }
 
 impl Outbox {
     /// Opens the store that the settings name and takes over what a dead process left.
     pub(crate) async fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, StoreError> {
-        let store = Sqlite::open(&settings.path, clock.now()).await?;
+        let now = clock.now();
+        let opened = sqlite::open(&settings.path, now).await?;
+        let owner = format!("pid {} since {now}", std::process::id());
+        let store = Store {
+            writer: Writer::start(Database::Sqlite(opened.file), owner.clone()),
+            readers: Readers::Sqlite(opened.readers),
+            tag: opened.tag.into(),
+            owner,
+            taken_over: opened.taken_over,
+        };
         Ok(Self { store: Arc::new(store), clock })
     }
 
     /// What was found at the start that is not tried again.
     pub(crate) fn set_aside(&self) -> &[SetAside] {
-        &self.store.set_aside
+        &self.store.taken_over.set_aside
     }
 
     /// When a former process was last at work, by the clock of then; `None`: there was none.
     pub(crate) fn last_at_work(&self) -> Option<Millis> {
-        self.store.last_at_work
+        self.store.taken_over.last_at_work
     }
 
     /// Whether another process has the store at `path` open. Makes no file.
@@ -236,6 +271,7 @@ impl Outbox {
 
     /// Writes what waits, then closes the file. Later calls fail with [`StoreError::Closed`].
     pub(crate) async fn close(&self) {
-        self.store.close().await;
+        self.store.writer.close().await;
+        self.store.readers.close().await;
     }
 }

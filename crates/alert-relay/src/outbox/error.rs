@@ -79,6 +79,14 @@ pub(crate) enum StoreError {
         /// The last version this program knows.
         known: i64,
     },
+    /// The database on another machine, or its connection, is not what it should be now.
+    #[error(
+        "the store's database cannot be used now: {detail} (hint: `store.url` names it; what is accepted stays in it)"
+    )]
+    Unreachable {
+        /// The driver's words.
+        detail: String,
+    },
     /// More waits to be written than we are willing to hold in memory.
     #[error("too many requests wait for the store (hint: a slow disk; the sender tries again)")]
     Overloaded,
@@ -104,7 +112,7 @@ impl<W> From<NoThread<W>> for StoreError {
 
 impl StoreError {
     /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
-    pub(crate) const KINDS: [&str; 12] = [
+    pub(crate) const KINDS: [&str; 13] = [
         "full",
         "read_only",
         "locked",
@@ -113,6 +121,7 @@ impl StoreError {
         "gone",
         "in_use",
         "too_new",
+        "unreachable",
         "overloaded",
         "no_thread",
         "closed",
@@ -130,6 +139,7 @@ impl StoreError {
             Self::Gone { .. } => "gone",
             Self::InUse { .. } => "in_use",
             Self::TooNew { .. } => "too_new",
+            Self::Unreachable { .. } => "unreachable",
             Self::Overloaded => "overloaded",
             Self::NoThread(_) => "no_thread",
             Self::Closed => "closed",

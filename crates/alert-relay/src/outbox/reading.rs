@@ -3,51 +3,62 @@
 //! Owns what may be asked this way: stories, and what waits. Whatever wants to change something asks the running relay.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::delivery::PublicId;
 use crate::notification::Fingerprint;
 use crate::outbox::error::ReadError;
-use crate::outbox::sqlite::read_only::ReadOnly;
+use crate::outbox::failure::store_error;
+use crate::outbox::session::Connection;
+use crate::outbox::sqlite::read_only;
+use crate::outbox::statements::{standing, stories, webhooks};
 use crate::settings::StoreSettings;
 use crate::story::{Received, Sightings, Story};
 
 /// A store opened for reading only.
 #[derive(Debug)]
 pub(crate) struct ReadOnlyOutbox {
-    store: ReadOnly,
+    connection: Connection,
+    tag: Arc<str>,
 }
 
 impl ReadOnlyOutbox {
     /// Opens the store that the settings name. It has to be there, and brought up to date by a relay of this version.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, ReadError> {
-        Ok(Self { store: ReadOnly::open(&settings.path).await? })
+        let (connection, tag) = read_only::open(&settings.path).await?;
+        Ok(Self { connection: Connection::Sqlite(connection), tag: tag.into() })
     }
 
     /// What became of a delivery; `None`: there is no such delivery, or no longer.
     pub(crate) async fn story(&mut self, id: &PublicId) -> Result<Option<Story>, ReadError> {
-        if id.tag() != self.store.tag() {
-            return Err(ReadError::AnotherStore { tag: self.store.tag().to_owned() });
+        if id.tag() != &*self.tag {
+            return Err(ReadError::AnotherStore { tag: self.tag.to_string() });
         }
-        self.store.story(id.number()).await
+        let story = stories::story(&mut self.connection.session(), &self.tag, id.number()).await;
+        Ok(story.map_err(|error| store_error(&error))?)
     }
 
     /// The webhook with this number; `None`: there is none, or no longer.
     pub(crate) async fn webhook(&mut self, number: i64) -> Result<Option<Received>, ReadError> {
-        self.store.webhook(number).await
+        let webhook = webhooks::webhook(&mut self.connection.session(), number).await;
+        Ok(webhook.map_err(|error| store_error(&error))?)
     }
 
     /// How many deliveries wait for each target.
     pub(crate) async fn waiting(&mut self) -> Result<BTreeMap<String, u64>, ReadError> {
-        self.store.waiting().await
+        let waiting = standing::waiting(&mut self.connection.session()).await;
+        Ok(waiting.map_err(|error| store_error(&error))?)
     }
 
     /// The newest deliveries that were set aside.
     pub(crate) async fn set_aside(&mut self) -> Result<Sightings, ReadError> {
-        self.store.set_aside().await
+        let seen = stories::set_aside(&mut self.connection.session(), &self.tag).await;
+        Ok(seen.map_err(|error| store_error(&error))?)
     }
 
     /// Which of the newest deliveries hold an alert, and where no route wanted it.
     pub(crate) async fn sightings(&mut self, fingerprint: &Fingerprint) -> Result<Sightings, ReadError> {
-        self.store.sightings(fingerprint).await
+        let seen = stories::sightings(&mut self.connection.session(), &self.tag, fingerprint).await;
+        Ok(seen.map_err(|error| store_error(&error))?)
     }
 }

@@ -1,112 +1,130 @@
 //! The store in one `SQLite` file, of which one process is the owner.
 //!
-//! Owns every SQL statement of the relay (in its children), the one writer and its group commit. Reads go to a few connections
-//! of their own; every change goes through one writer task, which puts all requests that wait at that moment (at most
-//! [`BATCH`](writer::BATCH)) into one transaction and answers them after its COMMIT.
+//! Owns the file: opening it, its tables, the lock that keeps a second process out, its size and the space kept for it. The statements
+//! are in `statements`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::clock::Millis;
-use crate::delivery::SetAside;
 use crate::outbox::error::StoreError;
+use crate::outbox::failure::store_error;
+use crate::outbox::session::Session;
 use crate::outbox::sqlite::open_files::OpenFiles;
-use crate::outbox::sqlite::ownership::{Ownership, TakenOver};
-use crate::outbox::sqlite::readers::Readers;
+use crate::outbox::sqlite::ownership::Ownership;
 use crate::outbox::sqlite::reserve::Reserve;
-use crate::outbox::sqlite::writer::Writer;
+use crate::outbox::statements::take_over::{self, TakenOver};
 
-mod accept;
-mod changes;
-mod connect;
-mod failure;
-mod gathered;
-mod ledger;
-mod missed;
+pub(super) mod connect;
+pub(super) mod free_pages;
 mod open_files;
 pub(super) mod ownership;
 pub(super) mod read_only;
-mod readers;
-mod renaming;
-mod request;
 mod reserve;
-mod revisions;
-mod rows;
-mod schema;
-mod senders;
-mod stories;
-mod webhooks;
-mod writer;
+pub(super) mod schema;
 
-/// The open file.
+/// The open file, for its owner.
 #[derive(Debug)]
-pub(super) struct Sqlite {
-    /// Takes every change.
-    pub(super) writer: Writer,
-    /// Answer every question.
-    pub(super) readers: Readers,
+pub(super) struct Opened {
+    /// Of the one writer.
+    pub(super) file: OpenFile,
+    /// Of those who only read.
+    pub(super) readers: SqlitePool,
     /// Makes the file's deliveries unlike those of any other file.
-    pub(super) tag: Arc<str>,
-    /// Who we are in `lease_owner`.
-    pub(super) owner: String,
-    /// What was found at the start that is not tried again.
-    pub(super) set_aside: Vec<SetAside>,
-    /// When a former process was last at work, by the clock of then.
-    pub(super) last_at_work: Option<Millis>,
+    pub(super) tag: String,
+    /// What a former process left.
+    pub(super) taken_over: TakenOver,
+}
+
+/// The file as its one writer has it.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) connection: SqliteConnection,
+    files: OpenFiles,
+    reserve: Reserve,
     /// Held, not read: it ends with the process, however that ends.
     _ownership: Ownership,
 }
 
-impl Sqlite {
-    /// Opens the file as its owner, making it if it is not there (its directory has to be), brings its schema up to date and takes
-    /// over what a dead process left.
-    pub(super) async fn open(path: &Path, now: Millis) -> Result<Self, StoreError> {
-        let ownership = Ownership::take(path)?;
-        let mut reserve = Reserve::of(path);
-        let (connection, TakenOver { tag, set_aside, last_at_work }, pool) = loop {
-            match Self::begin(path, now).await {
-                // Of a full disk `SQLite` says here also that it could not write.
-                Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. }))
-                    if reserve.release(&error) => {}
-                begun => break begun?,
+/// Opens the file as its owner, making it if it is not there (its directory has to be), brings its schema up to date and takes
+/// over what a dead process left.
+pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError> {
+    let ownership = Ownership::take(path)?;
+    let mut reserve = Reserve::of(path);
+    let (connection, tag, taken_over, readers) = loop {
+        match begin(path, now).await {
+            // Of a full disk `SQLite` says here also that it could not write.
+            Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) if reserve.release(&error) => {
             }
-        };
-        if !reserve.refill() && !reserve.is_used() {
-            let path = path.display();
-            tracing::warn!(
-                "the disk of {path} has no space for its reserve: once the disk is full, nothing is delivered"
-            );
+            begun => break begun?,
         }
-        let readers = Readers { pool };
-        let owner = format!("pid {} since {now}", std::process::id());
-        Ok(Self {
-            // It is there now, as is its log: something was written.
-            writer: Writer::start(connection, owner.clone(), OpenFiles::of(path), reserve),
-            readers,
-            tag: tag.into(),
-            owner,
-            set_aside,
-            last_at_work,
-            _ownership: ownership,
+    };
+    if !reserve.refill() && !reserve.is_used() {
+        let path = path.display();
+        tracing::warn!(
+            "the disk of {path} has no space for its reserve: once the disk is full, nothing is delivered"
+        );
+    }
+    // It is there now, as is its log: something was written.
+    let files = OpenFiles::of(path);
+    Ok(Opened {
+        file: OpenFile { connection, files, reserve, _ownership: ownership },
+        readers,
+        tag,
+        taken_over,
+    })
+}
+
+async fn begin(
+    path: &Path,
+    now: Millis,
+) -> Result<(SqliteConnection, String, TakenOver, SqlitePool), StoreError> {
+    let mut connection = connect::writing(path).await?;
+    schema::migrate(&mut connection).await?;
+    let (tag, taken_over) = take_over(&mut connection, now).await.map_err(|error| store_error(&error))?;
+    Ok((connection, tag, taken_over, connect::reading(path).await?))
+}
+
+/// `SQLite`'s own locks would let two relays share a file. With one owner, whatever is half done belongs to a dead process.
+async fn take_over(
+    connection: &mut SqliteConnection,
+    now: Millis,
+) -> Result<(String, TakenOver), sqlx::Error> {
+    let mut session = Session::Sqlite(connection);
+    let mut moment = session.moment().await?;
+    let tag = take_over::tag(&mut moment.session(), now).await?;
+    let taken_over = take_over::take_over(&mut moment.session(), now, true).await?;
+    moment.commit().await?;
+    Ok((tag, taken_over))
+}
+
+impl OpenFile {
+    /// Why nothing new is taken now.
+    pub(super) async fn refusal(&mut self) -> Option<StoreError> {
+        if let Some(gone) = self.files.gone() {
+            return Some(StoreError::Gone { path: gone.to_owned() });
+        }
+        if self.reserve.refill() || !self.reserve.is_used() || self.has_free_pages().await {
+            return None;
+        }
+        Some(StoreError::Full {
+            detail: "what is left of it is kept for delivering what is stored".to_owned(),
         })
     }
 
-    async fn begin(
-        path: &Path,
-        now: Millis,
-    ) -> Result<(SqliteConnection, TakenOver, SqlitePool), StoreError> {
-        let mut connection = connect::writing(path).await?;
-        schema::migrate(&mut connection).await?;
-        let taken_over = ownership::take_over(&mut connection, now).await?;
-        Ok((connection, taken_over, connect::reading(path).await?))
+    /// Gives some of the reserve to the disk that is full. `false`: there is none left.
+    pub(super) fn release_reserve(&mut self, full: &StoreError) -> bool {
+        self.reserve.release(full)
     }
 
-    /// Writes what waits, then closes the file.
-    pub(super) async fn close(&self) {
-        self.writer.close().await;
-        self.readers.close().await;
+    /// Whether the store's own file has as much space as a whole reserve, from what was pruned.
+    async fn has_free_pages(&mut self) -> bool {
+        let pages = sqlx::query_scalar::<_, i64>(
+            "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
+        );
+        let bytes = pages.fetch_one(&mut self.connection).await.unwrap_or_default();
+        u64::try_from(bytes).is_ok_and(|bytes| bytes >= reserve::WHOLE)
     }
 }
 

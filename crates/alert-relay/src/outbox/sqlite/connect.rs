@@ -9,7 +9,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::failure::open_error;
+use crate::outbox::failure::open_error;
 use crate::outbox::sqlite::ownership;
 
 /// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.

@@ -5,10 +5,10 @@
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::failure::store_error;
+use crate::outbox::failure::store_error;
 
 /// Brings an opened file to the newest version, one transaction a version.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(in crate::outbox) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found = version(connection).await.map_err(|error| store_error(&error))?;
     refuse_later(found)?;
     for (step, statements) in (1..).zip(MIGRATIONS) {

@@ -10,6 +10,10 @@ use crate::clock::Clock;
 use crate::delivery::{End, LedgerEntry, TargetCount};
 use crate::notification::Alert;
 use crate::outbox::error::ReadError;
+use crate::outbox::sqlite::open_files::OpenFiles;
+use crate::outbox::sqlite::ownership::Ownership;
+use crate::outbox::sqlite::reserve::Reserve;
+use crate::outbox::sqlite::{OpenFile, connect};
 use crate::outbox::testing::{Stage, accepted, firing, resolved, settings};
 use crate::outbox::{Outbox, ReadOnlyOutbox, StoreError};
 use crate::settings::StoreSettings;
@@ -287,6 +291,27 @@ async fn of_a_ledger_of_megabytes_every_alert_is_known_and_a_bounded_part_is_hel
     let held: usize =
         ledger.iter().map(|entry| bytes(&entry.alert.labels) + bytes(&entry.alert.annotations)).sum();
     assert!((7 << 20..9 << 20).contains(&held), "{held}");
+}
+
+#[tokio::test]
+async fn without_its_reserve_a_store_takes_what_its_own_free_pages_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("relay.db");
+    let mut file = OpenFile {
+        connection: connect::writing(&path).await.unwrap(),
+        files: OpenFiles::of(&path),
+        reserve: Reserve::used_up(),
+        _ownership: Ownership::take(&path).unwrap(),
+    };
+    for (statement, is_taken) in [
+        ("CREATE TABLE ended (payload BLOB)", false),
+        ("INSERT INTO ended VALUES (zeroblob(16 * 1024 * 1024))", false),
+        ("DROP TABLE ended", true),
+        ("PRAGMA incremental_vacuum(1000)", false),
+    ] {
+        sqlx::raw_sql(statement).execute(&mut file.connection).await.unwrap();
+        assert_eq!(file.refusal().await.is_none(), is_taken, "{statement}");
+    }
 }
 
 #[tokio::test]

@@ -1,27 +1,26 @@
 //! A target that has another name now: what waits for it, and what it knows, goes along.
 
-use sqlx::SqliteConnection;
-
 use crate::clock::Millis;
-use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::session::Session;
+use crate::outbox::statements::gathered::Gathered;
 
 /// Moves what waits and is not being sent, the ledger, and what single recipients missed. What has ended stays under the name it ended with. Returns how many deliveries moved.
-pub(super) async fn rename(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn rename(
+    session: &mut Session<'_>,
     from: &str,
     to: &str,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<u64, sqlx::Error> {
-    let moved = sqlx::query(
+    let moved = session.query(
         "UPDATE deliveries SET target = $1 WHERE target = $2 AND state = 'pending' AND (lease_until IS NULL OR lease_until <= $3)",
     )
     .bind(to)
     .bind(from)
     .bind(now.0)
-    .execute(&mut *connection)
+        .execute()
     .await?
-    .rows_affected();
+    ;
     if moved > 0 {
         gathered.moved(from, to, moved);
     }
@@ -34,7 +33,7 @@ pub(super) async fn rename(
          AND newer.group_id = missed.group_id AND newer.recipient = missed.recipient)",
         "UPDATE missed SET target = $2 WHERE target = $1",
     ] {
-        sqlx::query(statement).bind(from).bind(to).execute(&mut *connection).await?;
+        session.query(statement).bind(from).bind(to).execute().await?;
     }
     Ok(moved)
 }

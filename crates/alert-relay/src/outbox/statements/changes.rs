@@ -1,28 +1,23 @@
 //! The statements that change something, each inside a transaction of the writer.
-//!
-//! Written, as those of `readers`, so that PostgreSQL can run them too: `$1` placeholders, `ON CONFLICT`, `RETURNING`, no
-//! functions for dates or JSON.
-
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
 use crate::notification::GroupKey;
 use crate::outbox::columns::{to_json, wording_to_word};
-use crate::outbox::sqlite::gathered::Gathered;
-use crate::outbox::sqlite::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
-use crate::outbox::sqlite::missed;
+use crate::outbox::session::{Row, Session};
+use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
+use crate::outbox::statements::missed;
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
 
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
-pub(super) const CLAIM_ROWS: i64 = 512;
+pub(in crate::outbox) const CLAIM_ROWS: i64 = 512;
 
-pub(super) async fn claim(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn claim(
+    session: &mut Session<'_>,
     owner: &str,
     key: &DeliveryKey,
     now: Millis,
@@ -31,7 +26,7 @@ pub(super) async fn claim(
 ) -> Result<bool, sqlx::Error> {
     // Nobody may hold any delivery of the queue, or one group would be sent twice at the same time. And while a message is partly
     // sent, nothing newer joins it, unless it is a mail that all of its recipients were tried with.
-    let claimed = sqlx::query(
+    let claimed = session.query(
         "UPDATE deliveries SET lease_owner = $1, lease_until = $2, is_preparing = 1 WHERE id IN ( \
            SELECT id FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND id <= COALESCE( \
              (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0 \
@@ -54,13 +49,13 @@ pub(super) async fn claim(
     .bind(now.0)
     .bind(CLAIM_ROWS)
     .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-    .execute(connection)
+        .execute()
     .await?;
-    Ok(claimed.rows_affected() > 0)
+    Ok(claimed > 0)
 }
 
-pub(super) async fn begin_attempt(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn begin_attempt(
+    session: &mut Session<'_>,
     owner: &str,
     start: &AttemptStart,
     now: Millis,
@@ -69,7 +64,7 @@ pub(super) async fn begin_attempt(
     let rendering = &start.rendering;
     // Another rendering is another text: parts of the former one no longer count. A mail is done once its recipient has it, in
     // whatever words.
-    let held = sqlx::query(
+    let held = session.query(
         "UPDATE deliveries SET attempts = attempts + 1, \
            parts_done = CASE WHEN via = $1 AND (recipients IS NOT NULL OR fit = $2 AND rendered_at = $3 AND parts = $4) \
              THEN parts_done ELSE 0 END, \
@@ -84,22 +79,22 @@ pub(super) async fn begin_attempt(
     .bind(i64::from(rendering.parts))
     .bind(start.delivery)
     .bind(owner)
-    .execute(&mut *connection)
+        .execute()
     .await?
-    .rows_affected();
+    ;
     if held == 0 {
         return Ok(None);
     }
-    sqlx::query(
+    session.query(
         "UPDATE deliveries SET lease_until = $1, is_preparing = 0, deaths = 0 WHERE state = 'pending' AND lease_owner = $2 \
          AND target = (SELECT target FROM deliveries WHERE id = $3) AND group_id = (SELECT group_id FROM deliveries WHERE id = $3)",
     )
     .bind(until.0)
     .bind(owner)
     .bind(start.delivery)
-    .execute(&mut *connection)
+        .execute()
     .await?;
-    sqlx::query_scalar(
+    session.query(
         "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
     .bind(start.delivery)
@@ -108,17 +103,17 @@ pub(super) async fn begin_attempt(
     .bind(wording_to_word(rendering.wording))
     .bind(i64::from(start.part))
     .bind(now.0)
-    .fetch_one(connection)
+    .fetch_value()
     .await
     .map(Some)
 }
 
-pub(super) async fn end_attempt(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn end_attempt(
+    session: &mut Session<'_>,
     end: &AttemptEnd,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    session.query(
         "UPDATE attempts SET ended_at = $1, outcome = $2, reason = $3, detail = $4, pause_until = $5 WHERE id = $6",
     )
     .bind(now.0)
@@ -127,45 +122,46 @@ pub(super) async fn end_attempt(
     .bind(&end.detail)
     .bind(end.pause_until.map(|until| until.0))
     .bind(end.attempt)
-    .execute(&mut *connection)
+        .execute()
     .await?;
     if let Some(recipients) = &end.recipients {
         let accepted =
             recipients.by_recipient.values().filter(|status| **status == RecipientStatus::Accepted).count();
-        sqlx::query(
-            "UPDATE deliveries SET recipients = $1, parts_done = $2, is_straggling = $3 WHERE id = $4",
-        )
-        .bind(to_json(&recipients.by_recipient))
-        .bind(i64::try_from(accepted).unwrap_or(i64::MAX))
-        .bind(i64::from(recipients.is_straggling))
-        .bind(end.delivery)
-        .execute(&mut *connection)
-        .await?;
-    } else if end.is_delivered {
-        sqlx::query("UPDATE deliveries SET parts_done = parts_done + 1 WHERE id = $1")
+        session
+            .query("UPDATE deliveries SET recipients = $1, parts_done = $2, is_straggling = $3 WHERE id = $4")
+            .bind(to_json(&recipients.by_recipient))
+            .bind(i64::try_from(accepted).unwrap_or(i64::MAX))
+            .bind(i64::from(recipients.is_straggling))
             .bind(end.delivery)
-            .execute(&mut *connection)
+            .execute()
+            .await?;
+    } else if end.is_delivered {
+        session
+            .query("UPDATE deliveries SET parts_done = parts_done + 1 WHERE id = $1")
+            .bind(end.delivery)
+            .execute()
             .await?;
     }
     if let Some(wording) = end.next_wording {
-        sqlx::query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
+        session
+            .query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
             .bind(wording_to_word(wording))
             .bind(end.delivery)
-            .execute(connection)
+            .execute()
             .await?;
     }
     Ok(())
 }
 
-pub(super) async fn settle(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn settle(
+    session: &mut Session<'_>,
     owner: &str,
     settlement: &Settlement,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<u64, sqlx::Error> {
     let key = &settlement.key;
-    let ended = sqlx::query(
+    let ended = session.query(
         "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, lease_owner = NULL, lease_until = NULL \
          WHERE id = $4 AND state = 'pending' AND lease_owner = $5",
     )
@@ -174,16 +170,16 @@ pub(super) async fn settle(
     .bind(&settlement.reason)
     .bind(settlement.delivery)
     .bind(owner)
-    .execute(&mut *connection)
+        .execute()
     .await?
-    .rows_affected();
+    ;
     if ended == 0 {
         return Ok(0);
     }
     gathered.count(&key.target, settlement.end.as_str(), 1);
 
     let (end, reason) = settlement.end_of_older();
-    let older = sqlx::query(
+    let older = session.query(
         "UPDATE deliveries SET state = $1, ended_at = $2, end_reason = $3, superseded_by = $4, lease_owner = NULL, \
          lease_until = NULL WHERE target = $5 AND group_id = $6 AND state = 'pending' AND lease_owner = $7 AND id < $4",
     )
@@ -194,34 +190,35 @@ pub(super) async fn settle(
     .bind(&key.target)
     .bind(&key.group)
     .bind(owner)
-    .execute(&mut *connection)
+        .execute()
     .await?
-    .rows_affected();
+    ;
     gathered.count(&key.target, end.as_str(), older);
 
-    ledger::write(connection, key, &settlement.ledger, now).await?;
+    ledger::write(session, key, &settlement.ledger, now).await?;
     if let Some(arrears) = &settlement.arrears {
-        missed::replace(connection, key, arrears, now).await?;
+        missed::replace(session, key, arrears, now).await?;
     }
     // Alerts that the target knows as firing are kept as long as messages about them go on.
     if settlement.end == End::Delivered {
-        sqlx::query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
+        session
+            .query("UPDATE told SET told_at = $1 WHERE target = $2 AND group_id = $3 AND status = 'firing'")
             .bind(now.0)
             .bind(&key.target)
             .bind(&key.group)
-            .execute(connection)
+            .execute()
             .await?;
     }
     Ok(ended + older)
 }
 
-pub(super) async fn release(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn release(
+    session: &mut Session<'_>,
     owner: &str,
     key: &DeliveryKey,
     next_at: Millis,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    session.query(
         "UPDATE deliveries SET lease_owner = NULL, lease_until = NULL, next_at = $1, is_preparing = 0, deaths = 0 \
          WHERE target = $2 AND group_id = $3 AND state = 'pending' AND lease_owner = $4",
     )
@@ -229,20 +226,20 @@ pub(super) async fn release(
     .bind(&key.target)
     .bind(&key.group)
     .bind(owner)
-    .execute(connection)
+        .execute()
     .await?;
     Ok(())
 }
 
-pub(super) async fn give_up(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn give_up(
+    session: &mut Session<'_>,
     target: &str,
     accepted_before: Millis,
     reason: &str,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<Vec<Abandoned>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = session.query(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
          WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
          RETURNING id, group_id, (SELECT group_key FROM notifications WHERE id = deliveries.notification) AS group_key, \
@@ -252,38 +249,37 @@ pub(super) async fn give_up(
     .bind(reason)
     .bind(target)
     .bind(accepted_before.0)
-    .fetch_all(connection)
+    .fetch_all()
     .await?;
     gathered.count(target, End::Dead.as_str(), u64::try_from(rows.len()).unwrap_or(u64::MAX));
-    let abandoned = |row: &SqliteRow| {
+    let abandoned = |row: &Row| {
         Ok(Abandoned {
             id: row.try_get("id")?,
             group: row.try_get("group_id")?,
-            group_key: GroupKey(row.try_get::<Option<String>, _>("group_key")?.unwrap_or_default()),
+            group_key: GroupKey(row.try_get::<Option<String>>("group_key")?.unwrap_or_default()),
             accepted_at: Millis(row.try_get("accepted_at")?),
-            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+            attempts: u32::try_from(row.try_get::<i64>("attempts")?).unwrap_or(u32::MAX),
         })
     };
     rows.iter().map(abandoned).collect()
 }
 
-pub(super) async fn hasten(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn hasten(
+    session: &mut Session<'_>,
     target: &str,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE deliveries SET next_at = $1 WHERE target = $2 AND state = 'pending' AND next_at > $1",
-    )
-    .bind(now.0)
-    .bind(target)
-    .execute(connection)
-    .await?;
+    session
+        .query("UPDATE deliveries SET next_at = $1 WHERE target = $2 AND state = 'pending' AND next_at > $1")
+        .bind(now.0)
+        .bind(target)
+        .execute()
+        .await?;
     Ok(())
 }
 
-pub(super) async fn prune(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn prune(
+    session: &mut Session<'_>,
     ended_before: Millis,
     now: Millis,
 ) -> Result<u64, sqlx::Error> {
@@ -315,37 +311,17 @@ pub(super) async fn prune(
             ended_before.minus(FIRING_IS_KEPT_LONGER),
         ),
     ] {
-        let done = sqlx::query(statement).bind(before.0).bind(PRUNE_ROWS).execute(&mut *connection).await?;
-        pruned += done.rows_affected();
+        pruned += session.query(statement).bind(before.0).bind(PRUNE_ROWS).execute().await?;
     }
-    give_back(connection).await?;
     Ok(pruned)
 }
 
-/// Free pages that stay in the file for what comes next: 16 MiB.
-const KEPT_PAGES: i64 = 4_096;
-
-/// Free pages that one transaction gives back to the disk at most.
-const GIVEN_PAGES: i64 = 1_024;
-
-/// Makes the file smaller, if it was made by a version that can (`auto_vacuum`).
-async fn give_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *connection).await?;
-    let given = (free - KEPT_PAGES).min(GIVEN_PAGES);
-    if given > 0 {
-        // A pragma takes no parameters; it is our own number.
-        let pragma = format!("PRAGMA incremental_vacuum({given})");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(connection).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn ping(connection: &mut SqliteConnection, now: Millis) -> Result<(), sqlx::Error> {
-    sqlx::query(
+pub(in crate::outbox) async fn ping(session: &mut Session<'_>, now: Millis) -> Result<(), sqlx::Error> {
+    session.query(
         "INSERT INTO store (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
     .bind(now.0.to_string())
-    .execute(connection)
+        .execute()
     .await?;
     Ok(())
 }

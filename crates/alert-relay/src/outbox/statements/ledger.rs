@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::delivery::{DeliveryKey, Ended, LedgerEntry, Pending};
 use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::columns::{from_json, to_json};
-use crate::outbox::sqlite::rows::{in_statements, parameters, parameters_from};
+use crate::outbox::session::{Row, Session};
+use crate::outbox::statements::rows::{in_statements, parameters, parameters_from};
 
 /// Rows that a target's group has at most: as many as one webhook has alerts. What is over goes first, then what was told longest ago.
 pub(super) const MOST_ROWS: i64 = 20_000;
@@ -44,12 +44,12 @@ pub(super) const FIRING_IS_KEPT_LONGER: Duration = Duration::from_hours(90 * 24)
 
 /// What a group's target knows, as far as it matters to these deliveries.
 pub(super) async fn read(
-    pool: &SqlitePool,
+    session: &mut Session<'_>,
     key: &DeliveryKey,
     claimed: &[Pending],
 ) -> Result<Vec<LedgerEntry>, sqlx::Error> {
-    let mut entries = firing(pool, key).await?;
-    entries.extend(held(pool, key).await?);
+    let mut entries = firing(session, key).await?;
+    entries.extend(held(session, key).await?);
     let named = claimed.iter().flat_map(|delivery| delivery.alerts.iter().chain(&delivery.outside_hours));
     let mut named: BTreeSet<&str> = named.map(|fingerprint| fingerprint.0.as_str()).collect();
     for entry in &entries {
@@ -61,17 +61,17 @@ pub(super) async fn read(
             "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND fingerprint IN {}",
             parameters_from(3, names.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group);
+        let mut query = session.query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group);
         for name in names {
             query = query.bind(*name);
         }
-        let rows = query.fetch_all(pool).await?;
+        let rows = query.fetch_all().await?;
         entries.extend(rows.iter().map(|row| entry(row, true)).collect::<Result<Vec<_>, _>>()?);
     }
     Ok(entries)
 }
 
-async fn firing(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
+async fn firing(session: &mut Session<'_>, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
     let mut entries = Vec::new();
     let (mut bytes, mut last) = (0, String::new());
     loop {
@@ -79,12 +79,13 @@ async fn firing(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>
             "SELECT {COLUMNS} FROM told \
              WHERE target = $1 AND group_id = $2 AND status = 'firing' AND fingerprint > $3 ORDER BY fingerprint LIMIT $4"
         );
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        let rows = session
+            .query(AssertSqlSafe(sql))
             .bind(&key.target)
             .bind(&key.group)
             .bind(&last)
             .bind(PAGE)
-            .fetch_all(pool)
+            .fetch_all()
             .await?;
         for row in &rows {
             entries.push(entry(row, bytes <= MOST_READ_BYTES)?);
@@ -98,34 +99,35 @@ async fn firing(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>
 }
 
 /// What is over for one sender and not for another: few, and to be looked at although no webhook names them.
-async fn held(pool: &SqlitePool, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
+async fn held(session: &mut Session<'_>, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
     let sql = format!(
         "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND held_until IS NOT NULL AND status = 'resolved' LIMIT $3"
     );
     let rows =
-        sqlx::query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group).bind(PAGE).fetch_all(pool).await?;
+        session.query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group).bind(PAGE).fetch_all().await?;
     rows.iter().map(|row| entry(row, true)).collect()
 }
 
-fn text_bytes(row: &SqliteRow) -> Result<usize, sqlx::Error> {
-    let length = |column: &str| row.try_get::<&str, _>(column).map(str::len);
+fn text_bytes(row: &Row) -> Result<usize, sqlx::Error> {
+    let length = |column: &str| row.try_get::<&str>(column).map(str::len);
     Ok(length("labels")? + length("annotations")? + length("generator_url")?)
 }
 
 /// Bytes that [`read`] will read of firing alerts.
-pub(super) async fn weight(pool: &SqlitePool, key: &DeliveryKey) -> Result<u64, sqlx::Error> {
-    let bytes: i64 = sqlx::query_scalar(
-        "SELECT COALESCE(SUM(LENGTH(labels) + LENGTH(annotations) + LENGTH(generator_url)), 0) FROM told \
+pub(super) async fn weight(session: &mut Session<'_>, key: &DeliveryKey) -> Result<u64, sqlx::Error> {
+    let bytes: i64 = session
+        .query(
+            "SELECT COALESCE(SUM(LENGTH(labels) + LENGTH(annotations) + LENGTH(generator_url)), 0) FROM told \
          WHERE target = $1 AND group_id = $2 AND status = 'firing'",
-    )
-    .bind(&key.target)
-    .bind(&key.group)
-    .fetch_one(pool)
-    .await?;
+        )
+        .bind(&key.target)
+        .bind(&key.group)
+        .fetch_value()
+        .await?;
     Ok(u64::try_from(bytes).unwrap_or(0).min(MOST_READ_BYTES as u64))
 }
 
-fn entry(row: &SqliteRow, is_whole: bool) -> Result<LedgerEntry, sqlx::Error> {
+fn entry(row: &Row, is_whole: bool) -> Result<LedgerEntry, sqlx::Error> {
     let status = match row.try_get("status")? {
         "firing" => Status::Firing,
         _ => Status::Resolved,
@@ -138,13 +140,13 @@ fn entry(row: &SqliteRow, is_whole: bool) -> Result<LedgerEntry, sqlx::Error> {
     Ok(LedgerEntry {
         tellers: tellers.into_iter().map(|(name, since)| (name, Millis(since))).collect(),
         ended: ended_by.map(|by| Ended { by, at }),
-        held_until: row.try_get::<Option<i64>, _>("held_until")?.map(Millis),
+        held_until: row.try_get::<Option<i64>>("held_until")?.map(Millis),
         alert: Alert {
             status,
             labels: set("labels")?,
             annotations: set("annotations")?,
             starts_at: Millis(row.try_get("starts_at")?).timestamp(),
-            ends_at: row.try_get::<Option<i64>, _>("ends_at")?.map(|end| Millis(end).timestamp()),
+            ends_at: row.try_get::<Option<i64>>("ends_at")?.map(|end| Millis(end).timestamp()),
             generator_url: if is_whole { row.try_get("generator_url")? } else { String::new() },
             fingerprint: Fingerprint(row.try_get("fingerprint")?),
         },
@@ -153,7 +155,7 @@ fn entry(row: &SqliteRow, is_whole: bool) -> Result<LedgerEntry, sqlx::Error> {
 
 /// Writes what the target knows now, and forgets what is too much.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    session: &mut Session<'_>,
     key: &DeliveryKey,
     entries: &[LedgerEntry],
     now: Millis,
@@ -171,7 +173,7 @@ pub(super) async fn write(
              held_until = excluded.held_until",
             parameters(entries.len(), 13)
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut query = session.query(AssertSqlSafe(sql));
         for LedgerEntry { alert, tellers, ended, held_until } in entries {
             let since: BTreeMap<&str, i64> =
                 tellers.iter().map(|(name, since)| (name.as_str(), since.0)).collect();
@@ -188,12 +190,12 @@ pub(super) async fn write(
                 .bind(now.0)
                 .bind(alert.ends_at.map(|end| Millis::from(end).0))
                 .bind((!since.is_empty()).then(|| to_json(&since)))
-                .bind(ended.as_ref().map(|ended| &ended.by))
+                .bind(ended.as_ref().map(|ended| ended.by.as_str()))
                 .bind(held_until.map(|until| until.0));
         }
-        query.execute(&mut *connection).await?;
+        query.execute().await?;
     }
-    if entries.is_empty() { Ok(()) } else { forget_surplus(connection, key).await }
+    if entries.is_empty() { Ok(()) } else { forget_surplus(session, key).await }
 }
 
 /// The pairs of a set that are kept: in their order, as long as there is room.
@@ -207,24 +209,25 @@ fn kept(set: &LabelSet) -> LabelSet {
     set.iter().filter(fits).collect()
 }
 
-async fn forget_surplus(connection: &mut SqliteConnection, key: &DeliveryKey) -> Result<(), sqlx::Error> {
-    let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM told WHERE target = $1 AND group_id = $2")
+async fn forget_surplus(session: &mut Session<'_>, key: &DeliveryKey) -> Result<(), sqlx::Error> {
+    let rows: i64 = session
+        .query("SELECT COUNT(*) FROM told WHERE target = $1 AND group_id = $2")
         .bind(&key.target)
         .bind(&key.group)
-        .fetch_one(&mut *connection)
+        .fetch_value()
         .await?;
     let surplus = rows - MOST_ROWS;
     if surplus <= 0 {
         return Ok(());
     }
-    let statuses: Vec<String> = sqlx::query_scalar(
+    let statuses: Vec<String> = session.query(
         "DELETE FROM told WHERE (target, group_id, fingerprint) IN (SELECT target, group_id, fingerprint FROM told \
          WHERE target = $1 AND group_id = $2 ORDER BY CASE status WHEN 'firing' THEN 1 ELSE 0 END, told_at LIMIT $3) RETURNING status",
     )
     .bind(&key.target)
     .bind(&key.group)
     .bind(surplus)
-    .fetch_all(connection)
+    .fetch_values()
     .await?;
     let firing = statuses.iter().filter(|status| *status == "firing").count();
     if firing > 0 {

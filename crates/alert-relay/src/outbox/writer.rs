@@ -6,7 +6,6 @@
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::SqliteConnection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -15,55 +14,42 @@ use crate::delivery::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
 };
 use crate::outbox::arrival::Arrival;
+use crate::outbox::database::Database;
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::accept::accept;
-use crate::outbox::sqlite::failure::store_error;
-use crate::outbox::sqlite::gathered::Gathered;
-use crate::outbox::sqlite::open_files::OpenFiles;
-use crate::outbox::sqlite::request::{Order, Request};
-use crate::outbox::sqlite::reserve::{self, Reserve};
+use crate::outbox::failure::store_error;
+use crate::outbox::request::{Order, Request};
+use crate::outbox::statements::accept::accept;
+use crate::outbox::statements::gathered::Gathered;
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
-pub(super) const BATCH: usize = 512;
+const BATCH: usize = 512;
 
 /// At most this many requests wait; the next one is turned away at once. Two batches: one being written, one behind it.
 const QUEUE: usize = 2 * BATCH;
 
 /// A handle to the writer task.
 #[derive(Clone, Debug)]
-pub(in crate::outbox) struct Writer {
+pub(super) struct Writer {
     queue: mpsc::Sender<Request>,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: SqliteConnection,
-        owner: String,
-        files: OpenFiles,
-        reserve: Reserve,
-    ) -> Self {
+    pub(super) fn start(database: Database, owner: String) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let batches = Arc::default();
         let arrived = Arc::default();
         tokio::spawn(
-            Loop {
-                connection,
-                owner,
-                files,
-                reserve,
-                batches: Arc::clone(&batches),
-                arrived: Arc::clone(&arrived),
-            }
-            .run(requests),
+            Loop { database, owner, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
+                .run(requests),
         );
         Self { queue, batches, arrived }
     }
 
     /// The only request refused when the queue is full: Alertmanager sends a webhook again, while the relay's own changes would be lost.
-    pub(in crate::outbox) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
+    pub(super) async fn accept(&self, arrival: Arrival) -> Result<Acceptance, StoreError> {
         let (reply, answer) = oneshot::channel();
         let order = Order { ask: arrival, answer: None, reply };
         self.queue.try_send(Request::Accept(order)).map_err(|error| match error {
@@ -74,32 +60,24 @@ impl Writer {
     }
 
     /// The writer announces it, not who asked: that one may have hung up while its request was being written.
-    pub(in crate::outbox) async fn arrived(&self) {
+    pub(super) async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
     /// Returns once nothing is written any more: it was closed, or a fault of ours has ended it.
-    pub(in crate::outbox) async fn ended(&self) {
+    pub(super) async fn ended(&self) {
         self.queue.closed().await;
     }
 
-    pub(in crate::outbox) async fn add_empty_delivery(
-        &self,
-        vanished: Vanished,
-        now: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn add_empty_delivery(&self, vanished: Vanished, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::AddEmptyDelivery, (vanished, now)).await
     }
 
-    pub(in crate::outbox) async fn add_revision(
-        &self,
-        key: DeliveryKey,
-        now: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn add_revision(&self, key: DeliveryKey, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::AddRevision, (key, now)).await
     }
 
-    pub(in crate::outbox) async fn forget_senders(
+    pub(super) async fn forget_senders(
         &self,
         heard_before: Millis,
         now: Millis,
@@ -107,7 +85,7 @@ impl Writer {
         self.ask(Request::ForgetSenders, (heard_before, now)).await
     }
 
-    pub(in crate::outbox) async fn claim(
+    pub(super) async fn claim(
         &self,
         key: DeliveryKey,
         now: Millis,
@@ -117,7 +95,7 @@ impl Writer {
         self.ask(Request::Claim, (key, now, until, bytes)).await
     }
 
-    pub(in crate::outbox) async fn begin_attempt(
+    pub(super) async fn begin_attempt(
         &self,
         start: AttemptStart,
         now: Millis,
@@ -126,31 +104,19 @@ impl Writer {
         self.ask(Request::BeginAttempt, (start, now, until)).await
     }
 
-    pub(in crate::outbox) async fn end_attempt(
-        &self,
-        end: AttemptEnd,
-        now: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn end_attempt(&self, end: AttemptEnd, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::EndAttempt, (end, now)).await
     }
 
-    pub(in crate::outbox) async fn settle(
-        &self,
-        settlement: Settlement,
-        now: Millis,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn settle(&self, settlement: Settlement, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Settle, (settlement, now)).await
     }
 
-    pub(in crate::outbox) async fn release(
-        &self,
-        key: DeliveryKey,
-        next_at: Millis,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn release(&self, key: DeliveryKey, next_at: Millis) -> Result<(), StoreError> {
         self.ask(Request::Release, (key, next_at)).await
     }
 
-    pub(in crate::outbox) async fn give_up(
+    pub(super) async fn give_up(
         &self,
         target: String,
         accepted_before: Millis,
@@ -160,43 +126,34 @@ impl Writer {
         self.ask(Request::GiveUp, (target, accepted_before, reason, now)).await
     }
 
-    pub(in crate::outbox) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
+    pub(super) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Hasten, (target, now)).await
     }
 
-    pub(in crate::outbox) async fn rename(
-        &self,
-        from: String,
-        to: String,
-        now: Millis,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn rename(&self, from: String, to: String, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Rename, (from, to, now)).await
     }
 
-    pub(in crate::outbox) async fn prune(
-        &self,
-        ended_before: Millis,
-        now: Millis,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn prune(&self, ended_before: Millis, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Prune, (ended_before, now)).await
     }
 
-    pub(in crate::outbox) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
+    pub(super) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Ping, now).await
     }
 
     /// Runs a statement on the writer's own connection, to bring about a fault.
     #[cfg(test)]
-    pub(in crate::outbox) async fn statement(&self, sql: &'static str) -> Result<(), StoreError> {
+    pub(super) async fn statement(&self, sql: &'static str) -> Result<(), StoreError> {
         self.ask(Request::Statement, sql).await
     }
 
-    pub(in crate::outbox) async fn close(&self) {
+    pub(super) async fn close(&self) {
         // Already closed is closed.
         let _closed = self.ask(Request::Close, ()).await;
     }
 
-    pub(in crate::outbox) fn take_batch_sizes(&self) -> Vec<usize> {
+    pub(super) fn take_batch_sizes(&self) -> Vec<usize> {
         mem::take(&mut *self.batches.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -209,10 +166,8 @@ impl Writer {
 }
 
 struct Loop {
-    connection: SqliteConnection,
+    database: Database,
     owner: String,
-    files: OpenFiles,
-    reserve: Reserve,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
 }
@@ -231,7 +186,7 @@ impl Loop {
                     batch.push(request);
                 }
             }
-            if let Some(error) = self.refusal().await {
+            if let Some(error) = self.database.refusal().await {
                 // What is in the file is still delivered.
                 refuse_promises(&mut batch, &error);
             }
@@ -241,34 +196,12 @@ impl Loop {
             }
         }
         // The last connection to leave moves the write-ahead log into the file.
-        if let Err(error) = sqlx::Connection::close(self.connection).await {
+        if let Err(error) = self.database.close().await {
             tracing::warn!(%error, "the store did not close cleanly: {error}; its log is applied at the next start");
         }
         for closer in closers {
             closer.finish(Ok(()));
         }
-    }
-
-    /// Why nothing new is taken now.
-    async fn refusal(&mut self) -> Option<StoreError> {
-        if let Some(gone) = self.files.gone() {
-            return Some(StoreError::Gone { path: gone.to_owned() });
-        }
-        if self.reserve.refill() || !self.reserve.is_used() || self.has_free_pages().await {
-            return None;
-        }
-        Some(StoreError::Full {
-            detail: "what is left of it is kept for delivering what is stored".to_owned(),
-        })
-    }
-
-    /// Whether the store's own file has as much space as a whole reserve, from what was pruned.
-    async fn has_free_pages(&mut self) -> bool {
-        let pages = sqlx::query_scalar::<_, i64>(
-            "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
-        );
-        let bytes = pages.fetch_one(&mut self.connection).await.unwrap_or_default();
-        u64::try_from(bytes).is_ok_and(|bytes| bytes >= reserve::WHOLE)
     }
 
     async fn write(&mut self, mut batch: Vec<Request>) {
@@ -282,7 +215,7 @@ impl Loop {
             outcome = self.transact(&mut batch).await;
         }
         while let Err(full @ StoreError::Full { .. }) = &outcome
-            && self.reserve.release(full)
+            && self.database.release_reserve(full)
         {
             outcome = self.transact(&mut batch).await;
         }
@@ -308,7 +241,7 @@ impl Loop {
         let result = self.apply(batch).await;
         if result.is_err() {
             // Fails when the error has already ended the transaction (a full disk does), which is what we want.
-            let _ended = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+            let _ended = self.database.session().run("ROLLBACK").await;
         } else if batch.iter().any(Request::may_add_deliveries) {
             self.arrived.notify_one();
         }
@@ -316,24 +249,23 @@ impl Loop {
     }
 
     async fn apply(&mut self, batch: &mut [Request]) -> Result<(), sqlx::Error> {
-        // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        self.database.begin().await?;
+        let mut session = self.database.session();
         let mut gathered = Gathered::default();
         let mut arriving = Vec::new();
         for request in batch {
             match request {
                 Request::Accept(order) => arriving.push(order),
-                other => other.apply(&mut self.connection, &self.owner, &mut gathered).await?,
+                other => other.apply(&mut session, &self.owner, &mut gathered).await?,
             }
         }
         let arrivals: Vec<&Arrival> = arriving.iter().map(|order| &order.ask).collect();
-        let acceptances = accept(&mut self.connection, &arrivals, &mut gathered).await?;
+        let acceptances = accept(&mut session, &arrivals, &mut gathered).await?;
         for (order, acceptance) in arriving.into_iter().zip(acceptances) {
             order.answer = Some(acceptance);
         }
-        gathered.write(&mut self.connection).await?;
-        sqlx::query("COMMIT").execute(&mut self.connection).await?;
-        Ok(())
+        gathered.write(&mut session).await?;
+        session.query("COMMIT").execute().await.map(drop)
     }
 
     fn note(&self, size: usize) {
@@ -353,33 +285,3 @@ fn refuse_promises(batch: &mut Vec<Request>, error: &StoreError) {
 }
 
 const KEPT_BATCH_SIZES: usize = 65_536;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outbox::sqlite::connect;
-
-    #[tokio::test]
-    async fn without_its_reserve_a_store_takes_what_its_own_free_pages_hold() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("relay.db");
-        let connection = connect::writing(&path).await.unwrap();
-        let mut writer = Loop {
-            connection,
-            owner: String::new(),
-            files: OpenFiles::of(&path),
-            reserve: Reserve::used_up(),
-            batches: Arc::default(),
-            arrived: Arc::default(),
-        };
-        for (statement, is_taken) in [
-            ("CREATE TABLE ended (payload BLOB)", false),
-            ("INSERT INTO ended VALUES (zeroblob(16 * 1024 * 1024))", false),
-            ("DROP TABLE ended", true),
-            ("PRAGMA incremental_vacuum(1000)", false),
-        ] {
-            sqlx::raw_sql(statement).execute(&mut writer.connection).await.unwrap();
-            assert_eq!(writer.refusal().await.is_none(), is_taken, "{statement}");
-        }
-    }
-}

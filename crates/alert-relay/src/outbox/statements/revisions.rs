@@ -2,31 +2,29 @@
 
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
-
 use crate::clock::Millis;
 use crate::delivery::{DeliveryKey, Vanished};
 use crate::outbox::arrival::ArrivingDelivery;
-use crate::outbox::sqlite::gathered::Gathered;
+use crate::outbox::session::Session;
+use crate::outbox::statements::gathered::Gathered;
 
 /// A target that refuses everything is not bothered more often.
 const BETWEEN_REVISIONS: Duration = Duration::from_mins(10);
 
 /// An empty delivery of a sender's newest snapshot, unless the target has a delivery of it.
-pub(super) async fn add_empty_delivery(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn add_empty_delivery(
+    session: &mut Session<'_>,
     vanished: &Vanished,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<(), sqlx::Error> {
     let Vanished { key, notification } = vanished;
-    let is_new: bool = sqlx::query_scalar(
-        "SELECT NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = $1 AND target = $2)",
-    )
-    .bind(notification)
-    .bind(&key.target)
-    .fetch_one(connection)
-    .await?;
+    let is_new: bool = session
+        .query("SELECT NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = $1 AND target = $2)")
+        .bind(*notification)
+        .bind(&key.target)
+        .fetch_value()
+        .await?;
     if is_new {
         gathered.share(*notification, &key.group, ArrivingDelivery::empty(&key.target), now);
     }
@@ -35,25 +33,27 @@ pub(super) async fn add_empty_delivery(
 
 /// A delivery that brings no snapshot, so that what the target knows is looked at once more. None where something waits that will
 /// have it looked at anyway, or where a look was taken a moment ago.
-pub(super) async fn add_revision(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn add_revision(
+    session: &mut Session<'_>,
     key: &DeliveryKey,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<(), sqlx::Error> {
-    let newest: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM notifications WHERE id = ( \
+    let newest = session
+        .query(
+            "SELECT id FROM notifications WHERE id = ( \
            SELECT MAX(id) FROM notifications WHERE group_id = $1 AND duplicate_of IS NULL) \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE target = $2 AND group_id = $1 AND state = 'pending') \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2 \
            AND is_revision = 1 AND accepted_at > $3)",
-    )
-    .bind(&key.group)
-    .bind(&key.target)
-    .bind(now.minus(BETWEEN_REVISIONS).0)
-    .fetch_optional(connection)
-    .await?;
-    if let Some(notification) = newest {
+        )
+        .bind(&key.group)
+        .bind(&key.target)
+        .bind(now.minus(BETWEEN_REVISIONS).0)
+        .fetch_optional()
+        .await?;
+    if let Some(newest) = newest {
+        let notification = newest.try_get(0)?;
         gathered.share(notification, &key.group, ArrivingDelivery::revision(&key.target), now);
     }
     Ok(())

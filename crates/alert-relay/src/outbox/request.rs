@@ -1,6 +1,5 @@
 //! What the writer is asked: which statements a request is, and whom to answer.
 
-use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::clock::Millis;
@@ -9,8 +8,10 @@ use crate::delivery::{
 };
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
-use crate::outbox::sqlite::gathered::Gathered;
-use crate::outbox::sqlite::{changes, renaming, revisions, senders};
+use crate::outbox::session::Session;
+use crate::outbox::sqlite::free_pages;
+use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::{changes, renaming, revisions, senders};
 
 /// What is asked, what came of it, and who waits for it.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Request {
 
     pub(super) async fn apply(
         &mut self,
-        connection: &mut SqliteConnection,
+        session: &mut Session<'_>,
         owner: &str,
         gathered: &mut Gathered,
     ) -> Result<(), sqlx::Error> {
@@ -74,60 +75,59 @@ impl Request {
             Self::Accept(_) => {}
             Self::AddEmptyDelivery(order) => {
                 let (vanished, now) = &order.ask;
-                order.answer =
-                    Some(revisions::add_empty_delivery(connection, vanished, *now, gathered).await?);
+                order.answer = Some(revisions::add_empty_delivery(session, vanished, *now, gathered).await?);
             }
             Self::AddRevision(order) => {
                 let (key, now) = &order.ask;
-                order.answer = Some(revisions::add_revision(connection, key, *now, gathered).await?);
+                order.answer = Some(revisions::add_revision(session, key, *now, gathered).await?);
             }
             Self::ForgetSenders(order) => {
                 let (before, now) = &order.ask;
-                order.answer = Some(senders::forget(connection, *before, *now, gathered).await?);
+                order.answer = Some(senders::forget(session, *before, *now, gathered).await?);
             }
             Self::Claim(order) => {
                 let (key, now, until, bytes) = &order.ask;
-                order.answer = Some(changes::claim(connection, owner, key, *now, *until, *bytes).await?);
+                order.answer = Some(changes::claim(session, owner, key, *now, *until, *bytes).await?);
             }
             Self::BeginAttempt(order) => {
                 let (start, now, until) = &order.ask;
-                order.answer = Some(changes::begin_attempt(connection, owner, start, *now, *until).await?);
+                order.answer = Some(changes::begin_attempt(session, owner, start, *now, *until).await?);
             }
             Self::EndAttempt(order) => {
                 let (end, now) = &order.ask;
-                order.answer = Some(changes::end_attempt(connection, end, *now).await?);
+                order.answer = Some(changes::end_attempt(session, end, *now).await?);
             }
             Self::Settle(order) => {
                 let (settlement, now) = &order.ask;
-                order.answer = Some(changes::settle(connection, owner, settlement, *now, gathered).await?);
+                order.answer = Some(changes::settle(session, owner, settlement, *now, gathered).await?);
             }
             Self::Release(order) => {
                 let (key, next_at) = &order.ask;
-                order.answer = Some(changes::release(connection, owner, key, *next_at).await?);
+                order.answer = Some(changes::release(session, owner, key, *next_at).await?);
             }
             Self::GiveUp(order) => {
                 let (target, before, reason, now) = &order.ask;
                 order.answer =
-                    Some(changes::give_up(connection, target, *before, reason, *now, gathered).await?);
+                    Some(changes::give_up(session, target, *before, reason, *now, gathered).await?);
             }
             Self::Hasten(order) => {
                 let (target, now) = &order.ask;
-                order.answer = Some(changes::hasten(connection, target, *now).await?);
+                order.answer = Some(changes::hasten(session, target, *now).await?);
             }
             Self::Rename(order) => {
                 let (from, to, now) = &order.ask;
-                order.answer = Some(renaming::rename(connection, from, to, *now, gathered).await?);
+                order.answer = Some(renaming::rename(session, from, to, *now, gathered).await?);
             }
             Self::Prune(order) => {
                 let (before, now) = order.ask;
-                order.answer = Some(changes::prune(connection, before, now).await?);
+                order.answer = Some(changes::prune(session, before, now).await?);
+                if let Session::Sqlite(connection) = session {
+                    free_pages::give_back(connection).await?;
+                }
             }
-            Self::Ping(order) => order.answer = Some(changes::ping(connection, order.ask).await?),
+            Self::Ping(order) => order.answer = Some(changes::ping(session, order.ask).await?),
             #[cfg(test)]
-            Self::Statement(order) => {
-                sqlx::raw_sql(order.ask).execute(connection).await?;
-                order.answer = Some(());
-            }
+            Self::Statement(order) => order.answer = Some(session.run(order.ask).await?),
             Self::Close(order) => order.answer = Some(()),
         }
         Ok(())

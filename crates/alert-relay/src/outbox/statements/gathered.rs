@@ -6,17 +6,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::delivery::End;
 use crate::outbox::arrival::{Arrival, ArrivingDelivery};
 use crate::outbox::columns::ACCEPTED;
-use crate::outbox::sqlite::rows::{in_statements, parameters};
+use crate::outbox::session::Session;
+use crate::outbox::statements::rows::{in_statements, parameters};
 
 /// Empty at the start of each transaction.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub(in crate::outbox) struct Gathered {
     deliveries: Vec<DeliveryRow>,
     tally: BTreeMap<(String, &'static str), i64>,
 }
@@ -32,7 +33,7 @@ struct DeliveryRow {
 
 impl Gathered {
     /// Deliveries of one notification, in the order in which they are to be numbered.
-    pub(super) fn deliver(&mut self, notification: i64, arrival: &Arrival, is_duplicate: bool) {
+    pub(in crate::outbox) fn deliver(&mut self, notification: i64, arrival: &Arrival, is_duplicate: bool) {
         let group_id: Arc<str> = Arc::from(arrival.group_id.as_str());
         for delivery in &arrival.deliveries {
             let (group_id, delivery) = (Arc::clone(&group_id), delivery.clone());
@@ -41,7 +42,7 @@ impl Gathered {
     }
 
     /// One more delivery of a notification that is stored.
-    pub(super) fn share(
+    pub(in crate::outbox) fn share(
         &mut self,
         notification: i64,
         group_id: &str,
@@ -61,7 +62,7 @@ impl Gathered {
     }
 
     /// Something happened to this many of a target's deliveries.
-    pub(super) fn count(&mut self, target: &str, what: &'static str, by: u64) {
+    pub(in crate::outbox) fn count(&mut self, target: &str, what: &'static str, by: u64) {
         if by > 0 {
             let by = i64::try_from(by).unwrap_or(i64::MAX);
             *self.tally.entry((target.to_owned(), what)).or_insert(0) += by;
@@ -69,39 +70,40 @@ impl Gathered {
     }
 
     /// This many deliveries that one target was to get are another's now.
-    pub(super) fn moved(&mut self, from: &str, to: &str, deliveries: u64) {
+    pub(in crate::outbox) fn moved(&mut self, from: &str, to: &str, deliveries: u64) {
         let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
         *self.tally.entry((from.to_owned(), ACCEPTED)).or_insert(0) -= deliveries;
         *self.tally.entry((to.to_owned(), ACCEPTED)).or_insert(0) += deliveries;
     }
 
     /// Writes it all.
-    pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(in crate::outbox) async fn write(&self, session: &mut Session<'_>) -> Result<(), sqlx::Error> {
         for rows in in_statements(&self.deliveries) {
-            insert(connection, rows).await?;
+            insert(session, rows).await?;
         }
         for ((target, what), by) in &self.tally {
-            sqlx::query(
-                "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
+            session
+                .query(
+                    "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
                  ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
-            )
-            .bind(target)
-            .bind(what)
-            .bind(by)
-            .execute(&mut *connection)
-            .await?;
+                )
+                .bind(target)
+                .bind(*what)
+                .bind(*by)
+                .execute()
+                .await?;
         }
         Ok(())
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
+async fn insert(session: &mut Session<'_>, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
          next_at, ended_at, end_reason, routes, is_revision) VALUES {}",
         parameters(rows.len(), 14)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = session.query(AssertSqlSafe(sql));
     for row in rows {
         let (state, ended_at, reason) = if row.is_duplicate {
             (End::Suppressed.as_str(), Some(row.at.0), Some("duplicate"))
@@ -125,7 +127,7 @@ async fn insert(connection: &mut SqliteConnection, rows: &[DeliveryRow]) -> Resu
             .bind(&delivery.routes)
             .bind(i64::from(delivery.is_revision));
     }
-    query.execute(connection).await?;
+    query.execute().await?;
     Ok(())
 }
 

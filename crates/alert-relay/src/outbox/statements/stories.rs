@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::clock::Millis;
 use crate::delivery::{End, PublicId, Rendering, SetAside};
@@ -13,7 +11,8 @@ use crate::notification::{Fingerprint, GroupKey};
 use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
 };
-use crate::outbox::sqlite::readers::sender;
+use crate::outbox::session::{Row, Session};
+use crate::outbox::statements::claimed::sender;
 use crate::story::{
     Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Story, Unrouted,
 };
@@ -22,14 +21,14 @@ use crate::story::{
 const ROWS_LOOKED_AT: i64 = 200_000;
 
 /// The story of the delivery with this number; `None`: there is none.
-pub(super) async fn story(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn story(
+    session: &mut Session<'_>,
     tag: &Arc<str>,
     number: i64,
 ) -> Result<Option<Story>, sqlx::Error> {
-    // One transaction, so that all statements see the same moment.
-    let mut transaction = connection.begin().await?;
-    let row = sqlx::query(
+    let mut moment = session.moment().await?;
+    let mut session = moment.session();
+    let row = session.query(
         "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, \
            parts_done, recipients, is_straggling, ended_at, end_reason, superseded_by, \
            received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
@@ -38,22 +37,21 @@ pub(super) async fn story(
          LEFT JOIN notifications AS original ON original.id = received.duplicate_of WHERE deliveries.id = $1",
     )
     .bind(number)
-    .fetch_optional(&mut *transaction)
+    .fetch_optional()
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM attempts WHERE delivery = $1")
-        .bind(number)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let newest = sqlx::query(
-        "SELECT via, part, started_at, ended_at, outcome, reason, detail, pause_until FROM attempts \
+    let count: i64 =
+        session.query("SELECT COUNT(*) FROM attempts WHERE delivery = $1").bind(number).fetch_value().await?;
+    let newest = session
+        .query(
+            "SELECT via, part, started_at, ended_at, outcome, reason, detail, pause_until FROM attempts \
          WHERE delivery = $1 ORDER BY id DESC LIMIT $2",
-    )
-    .bind(number)
-    .bind(i64::from(MAX_ATTEMPTS))
-    .fetch_all(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
+        )
+        .bind(number)
+        .bind(i64::from(MAX_ATTEMPTS))
+        .fetch_all()
+        .await?;
+    moment.commit().await?;
     let attempts: Vec<Attempt> = newest.iter().rev().map(attempt).collect::<Result<_, _>>()?;
     let older = u64::try_from(count).unwrap_or(0).saturating_sub(attempts.len() as u64);
     tell(tag, &row, attempts, older).map(Some)
@@ -61,7 +59,7 @@ pub(super) async fn story(
 
 fn tell(
     tag: &Arc<str>,
-    row: &SqliteRow,
+    row: &Row,
     attempts: Vec<Attempt>,
     older_attempts: u64,
 ) -> Result<Story, sqlx::Error> {
@@ -78,14 +76,14 @@ fn tell(
             sender: sender(row)?,
             group_key: GroupKey(row.try_get("group_key")?),
             duplicate_of: row.try_get("duplicate_of")?,
-            payload: row.try_get::<Option<Vec<u8>>, _>("payload")?.map(Bytes::from),
+            payload: row.try_get::<Option<Vec<u8>>>("payload")?.map(Bytes::from),
         },
         routes: routes.map(|routes| from_json(&routes)).transpose()?,
         alerts: fingerprints_from_json(row.try_get("alerts")?)?,
         outside_hours: fingerprints_from_json(row.try_get("quiet")?)?,
         mentions: mentions_from_json(row.try_get("mentions")?)?,
         rendering: rendering(row)?,
-        parts_done: u32::try_from(row.try_get::<i64, _>("parts_done")?).unwrap_or(u32::MAX),
+        parts_done: u32::try_from(row.try_get::<i64>("parts_done")?).unwrap_or(u32::MAX),
         recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
         status: status(tag, row)?,
         attempts,
@@ -93,7 +91,7 @@ fn tell(
     })
 }
 
-fn rendering(row: &SqliteRow) -> Result<Option<Rendering>, sqlx::Error> {
+fn rendering(row: &Row) -> Result<Option<Rendering>, sqlx::Error> {
     let (via, wording): (Option<String>, Option<String>) = (row.try_get("via")?, row.try_get("fit")?);
     let (at, parts): (Option<i64>, Option<i64>) = (row.try_get("rendered_at")?, row.try_get("parts")?);
     let (Some(via), Some(wording), Some(at), Some(parts)) = (via, wording, at, parts) else {
@@ -103,48 +101,48 @@ fn rendering(row: &SqliteRow) -> Result<Option<Rendering>, sqlx::Error> {
     Ok(Some(Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts }))
 }
 
-fn status(tag: &Arc<str>, row: &SqliteRow) -> Result<DeliveryStatus, sqlx::Error> {
+fn status(tag: &Arc<str>, row: &Row) -> Result<DeliveryStatus, sqlx::Error> {
     let state: String = row.try_get("state")?;
     let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == state) else {
         return Ok(DeliveryStatus::Pending {
             next_at: Millis(row.try_get("next_at")?),
-            leased_until: row.try_get::<Option<i64>, _>("lease_until")?.map(Millis),
-            is_straggling: row.try_get::<i64, _>("is_straggling")? > 0,
+            leased_until: row.try_get::<Option<i64>>("lease_until")?.map(Millis),
+            is_straggling: row.try_get::<i64>("is_straggling")? > 0,
         });
     };
     Ok(DeliveryStatus::Ended {
         end,
-        at: Millis(row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or_default()),
-        reason: row.try_get::<Option<String>, _>("end_reason")?.unwrap_or_default(),
-        sent_with: row.try_get::<Option<i64>, _>("superseded_by")?.map(|by| PublicId::new(tag, by)),
+        at: Millis(row.try_get::<Option<i64>>("ended_at")?.unwrap_or_default()),
+        reason: row.try_get::<Option<String>>("end_reason")?.unwrap_or_default(),
+        sent_with: row.try_get::<Option<i64>>("superseded_by")?.map(|by| PublicId::new(tag, by)),
     })
 }
 
-fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
+fn attempt(row: &Row) -> Result<Attempt, sqlx::Error> {
     Ok(Attempt {
         at: Millis(row.try_get("started_at")?),
-        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Millis),
+        ended_at: row.try_get::<Option<i64>>("ended_at")?.map(Millis),
         via: row.try_get("via")?,
-        part: u32::try_from(row.try_get::<i64, _>("part")?).unwrap_or(u32::MAX),
+        part: u32::try_from(row.try_get::<i64>("part")?).unwrap_or(u32::MAX),
         outcome: row.try_get("outcome")?,
         reason: row.try_get("reason")?,
         detail: row.try_get("detail")?,
-        pause_until: row.try_get::<Option<i64>, _>("pause_until")?.map(Millis),
+        pause_until: row.try_get::<Option<i64>>("pause_until")?.map(Millis),
     })
 }
 
 /// The newest deliveries that were set aside.
-pub(super) async fn set_aside(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn set_aside(
+    session: &mut Session<'_>,
     tag: &Arc<str>,
 ) -> Result<Sightings, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = session.query(
         "SELECT id, target, accepted_at, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
          FROM deliveries WHERE state = 'dead' AND end_reason = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(SetAside::REASON)
     .bind(i64::from(MAX_SIGHTINGS) + 1)
-    .fetch_all(connection)
+    .fetch_all()
     .await?;
     let shown = MAX_SIGHTINGS as usize;
     let deliveries = rows.iter().take(shown).map(|row| sighting(tag, row, false));
@@ -155,7 +153,7 @@ pub(super) async fn set_aside(
     })
 }
 
-fn sighting(tag: &Arc<str>, row: &SqliteRow, is_outside_hours: bool) -> Result<Sighting, sqlx::Error> {
+fn sighting(tag: &Arc<str>, row: &Row, is_outside_hours: bool) -> Result<Sighting, sqlx::Error> {
     Ok(Sighting {
         id: PublicId::new(tag, row.try_get("id")?),
         target: row.try_get("target")?,
@@ -166,43 +164,43 @@ fn sighting(tag: &Arc<str>, row: &SqliteRow, is_outside_hours: bool) -> Result<S
 }
 
 /// Where the newest rows hold an alert.
-pub(super) async fn sightings(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn sightings(
+    session: &mut Session<'_>,
     tag: &Arc<str>,
     fingerprint: &Fingerprint,
 ) -> Result<Sightings, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+    let mut moment = session.moment().await?;
+    let mut session = moment.session();
     let pattern = in_json_list(fingerprint);
-    let (oldest, newest): (Option<i64>, Option<i64>) =
-        sqlx::query_as("SELECT MIN(id), MAX(id) FROM deliveries").fetch_one(&mut *transaction).await?;
+    let ends = session.query("SELECT MIN(id), MAX(id) FROM deliveries").fetch_one().await?;
+    let (oldest, newest): (Option<i64>, Option<i64>) = (ends.try_get(0)?, ends.try_get(1)?);
     let looked_from = newest.unwrap_or_default().saturating_sub(ROWS_LOOKED_AT);
     // One more than are shown says that there are more.
     let limit = i64::from(MAX_SIGHTINGS) + 1;
-    let rows = sqlx::query(
+    let rows = session.query(
         "SELECT id, target, accepted_at, quiet, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
          FROM deliveries WHERE id > $1 AND (alerts LIKE $2 ESCAPE '!' OR quiet LIKE $2 ESCAPE '!') ORDER BY id DESC LIMIT $3",
     )
     .bind(looked_from)
     .bind(&pattern)
     .bind(limit)
-    .fetch_all(&mut *transaction)
+    .fetch_all()
     .await?;
-    let unrouted = sqlx::query(
+    let unrouted = session.query(
         "SELECT id, accepted_at, endpoint FROM notifications WHERE unrouted IS NOT NULL AND unrouted LIKE $1 ESCAPE '!' \
          ORDER BY id DESC LIMIT $2",
     )
     .bind(&pattern)
     .bind(limit)
-    .fetch_all(&mut *transaction)
+    .fetch_all()
     .await?;
-    transaction.commit().await?;
+    moment.commit().await?;
     let shown = MAX_SIGHTINGS as usize;
     let is_cut =
         rows.len() > shown || unrouted.len() > shown || oldest.is_some_and(|oldest| oldest <= looked_from);
-    let held = |row: &SqliteRow| {
-        sighting(tag, row, fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint))
-    };
-    let webhook = |row: &SqliteRow| {
+    let held =
+        |row: &Row| sighting(tag, row, fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint));
+    let webhook = |row: &Row| {
         Ok(Unrouted {
             notification: row.try_get("id")?,
             at: Millis(row.try_get("accepted_at")?),

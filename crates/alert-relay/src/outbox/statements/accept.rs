@@ -4,18 +4,19 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::delivery::Acceptance;
 use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
-use crate::outbox::sqlite::gathered::Gathered;
-use crate::outbox::sqlite::rows::{in_statements, parameters};
-use crate::outbox::sqlite::senders;
+use crate::outbox::session::Session;
+use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::rows::{in_statements, parameters};
+use crate::outbox::statements::senders;
 
 /// Stores the arrivals and says what became of each, in their order.
-pub(super) async fn accept(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn accept(
+    session: &mut Session<'_>,
     arrivals: &[&Arrival],
     gathered: &mut Gathered,
 ) -> Result<Vec<Acceptance>, sqlx::Error> {
@@ -23,16 +24,16 @@ pub(super) async fn accept(
     for wave in waves(arrivals) {
         for places in in_statements(&wave) {
             let chunk: Vec<&Arrival> = places.iter().map(|place| arrivals[*place]).collect();
-            let newest = newest(connection, &chunk).await?;
+            let newest = newest(session, &chunk).await?;
             let originals: Vec<Option<i64>> =
                 chunk.iter().map(|arrival| original_of(arrival, newest.get(&arrival.group_id))).collect();
-            let numbers = insert(connection, &chunk, &originals).await?;
+            let numbers = insert(session, &chunk, &originals).await?;
             let newest: Vec<Option<i64>> = chunk
                 .iter()
                 .zip(&originals)
                 .map(|(arrival, original)| original.or_else(|| numbers.get(&arrival.group_id).copied()))
                 .collect();
-            senders::note(connection, &chunk, &newest).await?;
+            senders::note(session, &chunk, &newest).await?;
             for ((place, arrival), original) in places.iter().zip(chunk).zip(originals) {
                 let Some(notification) = numbers.get(&arrival.group_id).copied() else {
                     return Err(sqlx::Error::RowNotFound);
@@ -88,7 +89,7 @@ fn original_of(arrival: &Arrival, newest: Option<&Newest>) -> Option<i64> {
 }
 
 async fn newest(
-    connection: &mut SqliteConnection,
+    session: &mut Session<'_>,
     arrivals: &[&Arrival],
 ) -> Result<HashMap<String, Newest>, sqlx::Error> {
     let sql = format!(
@@ -97,11 +98,11 @@ async fn newest(
            SELECT id FROM notifications WHERE group_id = arriving.group_id AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1)",
         parameters(arrivals.len(), 1)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = session.query(AssertSqlSafe(sql));
     for arrival in arrivals {
         query = query.bind(&arrival.group_id);
     }
-    let rows = query.fetch_all(connection).await?;
+    let rows = query.fetch_all().await?;
     rows.iter()
         .map(|row| {
             let newest = Newest {
@@ -116,7 +117,7 @@ async fn newest(
 
 /// Returns the new numbers by group, of which there is one each.
 async fn insert(
-    connection: &mut SqliteConnection,
+    session: &mut Session<'_>,
     arrivals: &[&Arrival],
     originals: &[Option<i64>],
 ) -> Result<HashMap<String, i64>, sqlx::Error> {
@@ -125,7 +126,7 @@ async fn insert(
          source, sender, address) VALUES {} RETURNING id, group_id",
         parameters(arrivals.len(), 12)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = session.query(AssertSqlSafe(sql));
     for (arrival, original) in arrivals.iter().zip(originals) {
         query = query
             .bind(&arrival.endpoint)
@@ -133,15 +134,15 @@ async fn insert(
             .bind(&arrival.group_id)
             .bind(&arrival.group_key)
             .bind(&arrival.dedup_key)
-            .bind(original)
+            .bind(*original)
             .bind(arrival.at.0)
-            .bind(original.is_none().then_some(arrival.payload.as_ref()))
-            .bind(&arrival.unrouted)
-            .bind(&arrival.sender.source)
+            .bind(original.is_none().then_some(&*arrival.payload))
+            .bind(arrival.unrouted.as_deref())
+            .bind(arrival.sender.source.as_deref())
             .bind(&arrival.sender.name)
             .bind(&arrival.sender.address);
     }
-    let rows = query.fetch_all(connection).await?;
+    let rows = query.fetch_all().await?;
     rows.iter().map(|row| Ok((row.try_get("group_id")?, row.try_get("id")?))).collect()
 }
 

@@ -3,14 +3,15 @@
 //! An alert fires as long as anybody who is heard says so (`ledger`), so nobody may be listed for ever: who falls silent is
 //! forgotten ([`forget`]), and of more than [`MAX_SENDERS`] in one group who was not heard for longest.
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::delivery::{DeliveryKey, Forgotten};
 use crate::outbox::arrival::Arrival;
-use crate::outbox::sqlite::gathered::Gathered;
-use crate::outbox::sqlite::revisions;
-use crate::outbox::sqlite::rows::parameters;
+use crate::outbox::session::Session;
+use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::revisions;
+use crate::outbox::statements::rows::parameters;
 
 /// Senders of one group. Clusters that do not know each other and are more than that have to name themselves by a `source`.
 const MAX_SENDERS: i64 = 64;
@@ -19,8 +20,8 @@ const MAX_SENDERS: i64 = 64;
 const FORGET_ROWS: i64 = 100;
 
 /// Notes that the senders of these arrivals are heard; `newest` is the newest snapshot of each. No two arrivals are of one group.
-pub(super) async fn note(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn note(
+    session: &mut Session<'_>,
     arrivals: &[&Arrival],
     newest: &[Option<i64>],
 ) -> Result<(), sqlx::Error> {
@@ -30,26 +31,26 @@ pub(super) async fn note(
          RETURNING group_id, (SELECT COUNT(*) FROM senders AS others WHERE others.group_id = senders.group_id) AS count",
         parameters(arrivals.len(), 4)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = session.query(AssertSqlSafe(sql));
     for (arrival, newest) in arrivals.iter().zip(newest) {
-        query = query.bind(&arrival.group_id).bind(arrival.sender.teller()).bind(newest).bind(arrival.at.0);
+        query = query.bind(&arrival.group_id).bind(arrival.sender.teller()).bind(*newest).bind(arrival.at.0);
     }
-    for row in query.fetch_all(&mut *connection).await? {
-        if row.try_get::<i64, _>("count")? > MAX_SENDERS {
-            make_room(connection, row.try_get("group_id")?).await?;
+    for row in query.fetch_all().await? {
+        if row.try_get::<i64>("count")? > MAX_SENDERS {
+            make_room(session, row.try_get("group_id")?).await?;
         }
     }
     Ok(())
 }
 
-async fn make_room(connection: &mut SqliteConnection, group_id: String) -> Result<(), sqlx::Error> {
-    let forgotten: Vec<String> = sqlx::query_scalar(
+async fn make_room(session: &mut Session<'_>, group_id: String) -> Result<(), sqlx::Error> {
+    let forgotten: Vec<String> = session.query(
         "DELETE FROM senders WHERE group_id = $1 AND sender NOT IN ( \
            SELECT sender FROM senders WHERE group_id = $1 ORDER BY heard_at DESC, notification DESC LIMIT $2) RETURNING sender",
     )
     .bind(&group_id)
     .bind(MAX_SENDERS)
-    .fetch_all(connection)
+    .fetch_values()
     .await?;
     for sender in forgotten {
         tracing::warn!(
@@ -62,32 +63,33 @@ async fn make_room(connection: &mut SqliteConnection, group_id: String) -> Resul
 }
 
 /// Forgets who was not heard since `heard_before`, and has the targets looked at that may know of something only they told.
-pub(super) async fn forget(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn forget(
+    session: &mut Session<'_>,
     heard_before: Millis,
     now: Millis,
     gathered: &mut Gathered,
 ) -> Result<Vec<Forgotten>, sqlx::Error> {
-    let rows = sqlx::query(
-        "DELETE FROM senders WHERE (group_id, sender) IN ( \
+    let rows = session
+        .query(
+            "DELETE FROM senders WHERE (group_id, sender) IN ( \
            SELECT group_id, sender FROM senders WHERE heard_at < $1 ORDER BY heard_at LIMIT $2) \
          RETURNING group_id, sender, heard_at",
-    )
-    .bind(heard_before.0)
-    .bind(FORGET_ROWS)
-    .fetch_all(&mut *connection)
-    .await?;
+        )
+        .bind(heard_before.0)
+        .bind(FORGET_ROWS)
+        .fetch_all()
+        .await?;
     let mut forgotten = Vec::new();
     for row in &rows {
         let group: String = row.try_get("group_id")?;
-        let targets: Vec<String> =
-            sqlx::query_scalar("SELECT DISTINCT target FROM told WHERE status = 'firing' AND group_id = $1")
-                .bind(&group)
-                .fetch_all(&mut *connection)
-                .await?;
+        let targets: Vec<String> = session
+            .query("SELECT DISTINCT target FROM told WHERE status = 'firing' AND group_id = $1")
+            .bind(&group)
+            .fetch_values()
+            .await?;
         for target in &targets {
             let key = DeliveryKey { target: target.clone(), group: group.clone() };
-            revisions::add_revision(connection, &key, now, gathered).await?;
+            revisions::add_revision(session, &key, now, gathered).await?;
         }
         forgotten.push(Forgotten {
             group,

@@ -1,12 +1,12 @@
 //! The statements behind stored webhooks: one by its number, and those of a span of time, one after the other.
 
 use bytes::Bytes;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::notification::GroupKey;
-use crate::outbox::sqlite::readers::sender;
+use crate::outbox::session::{Row, Session};
+use crate::outbox::statements::claimed::sender;
 use crate::story::Received;
 
 /// What a webhook's row says, and the body of the original where it is a copy.
@@ -16,17 +16,17 @@ const SELECT: &str = "SELECT received.id AS notification, received.accepted_at A
  FROM notifications AS received LEFT JOIN notifications AS original ON original.id = received.duplicate_of";
 
 /// The webhook with this number; `None`: there is none, or no longer.
-pub(super) async fn webhook(
-    connection: &mut SqliteConnection,
+pub(in crate::outbox) async fn webhook(
+    session: &mut Session<'_>,
     number: i64,
 ) -> Result<Option<Received>, sqlx::Error> {
-    let statement = sqlx::AssertSqlSafe(format!("{SELECT} WHERE received.id = $1"));
-    let row = sqlx::query(statement).bind(number).fetch_optional(connection).await?;
+    let statement = AssertSqlSafe(format!("{SELECT} WHERE received.id = $1"));
+    let row = session.query(statement).bind(number).fetch_optional().await?;
     row.as_ref().map(received).transpose()
 }
 
 /// What a row of [`SELECT`] says.
-fn received(row: &SqliteRow) -> Result<Received, sqlx::Error> {
+fn received(row: &Row) -> Result<Received, sqlx::Error> {
     Ok(Received {
         notification: row.try_get("notification")?,
         at: Millis(row.try_get("received_at")?),
@@ -35,6 +35,6 @@ fn received(row: &SqliteRow) -> Result<Received, sqlx::Error> {
         sender: sender(row)?,
         group_key: GroupKey(row.try_get("group_key")?),
         duplicate_of: row.try_get("duplicate_of")?,
-        payload: row.try_get::<Option<Vec<u8>>, _>("payload")?.map(Bytes::from),
+        payload: row.try_get::<Option<Vec<u8>>>("payload")?.map(Bytes::from),
     })
 }

@@ -1,0 +1,106 @@
+//! Connections for what only reads: on SQLite they never wait for the writer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool};
+
+use crate::clock::Millis;
+use crate::delivery::{
+    Claim, DeliveryKey, DueDelivery, PastAttempt, TargetCount, UrgencyFilter, Vanished, Waiting,
+};
+use crate::outbox::error::StoreError;
+use crate::outbox::failure::store_error;
+use crate::outbox::session::Session;
+use crate::outbox::statements::{claimed, due, standing};
+
+/// A database on another machine that has not answered by now may never do.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The connections that only read.
+#[derive(Debug)]
+pub(super) enum Readers {
+    Sqlite(SqlitePool),
+}
+
+/// One of them, while it is used.
+enum Lent {
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+impl Lent {
+    fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Sqlite(connection) => Session::Sqlite(connection),
+        }
+    }
+}
+
+/// What comes of a reading, in time.
+async fn within<T>(reading: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(read) => read.map_err(|error| store_error(&error)),
+        Err(_elapsed) => {
+            Err(StoreError::Unreachable { detail: format!("no answer within {} s", PATIENCE.as_secs()) })
+        }
+    }
+}
+
+impl Readers {
+    async fn lend(&self) -> Result<Lent, StoreError> {
+        match self {
+            Self::Sqlite(pool) => pool.acquire().await.map(Lent::Sqlite),
+        }
+        .map_err(|error| store_error(&error))
+    }
+
+    pub(super) async fn due(
+        &self,
+        target: &str,
+        urgency: UrgencyFilter,
+        now: Millis,
+        limit: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        within(due::due(&mut self.lend().await?.session(), target, urgency, now, limit)).await
+    }
+
+    pub(super) async fn next_due(
+        &self,
+        target: &str,
+        urgency: UrgencyFilter,
+        now: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        within(due::next_due(&mut self.lend().await?.session(), target, urgency, now)).await
+    }
+
+    pub(super) async fn claimed(&self, key: &DeliveryKey, owner: &str) -> Result<Option<Claim>, StoreError> {
+        within(claimed::claimed(&mut self.lend().await?.session(), key, owner)).await
+    }
+
+    pub(super) async fn waiting(&self, key: &DeliveryKey) -> Result<Waiting, StoreError> {
+        within(claimed::waiting(&mut self.lend().await?.session(), key)).await
+    }
+
+    pub(super) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
+        within(standing::counts(&mut self.lend().await?.session())).await
+    }
+
+    pub(super) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
+        within(standing::past_attempts(&mut self.lend().await?.session(), since)).await
+    }
+
+    pub(super) async fn vanished(&self, accepted_after: Millis) -> Result<Vec<Vanished>, StoreError> {
+        within(standing::vanished(&mut self.lend().await?.session(), accepted_after)).await
+    }
+
+    pub(super) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        within(standing::held(&mut self.lend().await?.session(), until)).await
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The statements: one text for each, which SQLite and PostgreSQL run alike.
+//!
+//! Owns what is asked of the tables and how a record becomes rows. Leaves out the tables themselves, which each database has in its own
+//! words (`sqlite`, `postgres`), and the transactions (`writer`).
+
+pub(super) mod accept;
+pub(super) mod changes;
+pub(super) mod claimed;
+pub(super) mod due;
+pub(super) mod gathered;
+mod ledger;
+mod missed;
+pub(super) mod renaming;
+pub(super) mod revisions;
+mod rows;
+pub(super) mod senders;
+pub(super) mod standing;
+pub(super) mod stories;
+pub(super) mod take_over;
+pub(super) mod webhooks;

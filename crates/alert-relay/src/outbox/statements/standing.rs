@@ -1,0 +1,116 @@
+//! How deliveries stand as a whole: their counts, what was sent of late, what has vanished or is held back.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Millis;
+use crate::delivery::{DeliveryKey, End, PastAttempt, TargetCount, Vanished};
+use crate::outbox::columns::{ACCEPTED, SET_ASIDE};
+use crate::outbox::session::{Row, Session};
+
+/// How the deliveries stand, by target, as of one moment.
+pub(in crate::outbox) async fn counts(
+    session: &mut Session<'_>,
+) -> Result<BTreeMap<String, TargetCount>, sqlx::Error> {
+    let mut counts: BTreeMap<String, TargetCount> = BTreeMap::new();
+    let mut moment = session.moment().await?;
+    let mut session = moment.session();
+    for row in session.query("SELECT target, what, count FROM tally").fetch_all().await? {
+        let entry = counts.entry(row.try_get("target")?).or_default();
+        let (what, count): (String, i64) = (row.try_get("what")?, row.try_get("count")?);
+        let count = u64::try_from(count).unwrap_or(0);
+        if what == ACCEPTED {
+            entry.accepted = count;
+        } else if what == SET_ASIDE {
+            entry.set_aside = count;
+        } else if let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == what) {
+            entry.ended.insert(end, count);
+        }
+    }
+    let pending = session.query(
+        "SELECT target, COUNT(*) AS pending, MIN(accepted_at) AS oldest FROM deliveries WHERE state = 'pending' GROUP BY target",
+    )
+    .fetch_all()
+    .await?;
+    for row in pending {
+        let entry = counts.entry(row.try_get("target")?).or_default();
+        entry.pending = u64::try_from(row.try_get::<i64>("pending")?).unwrap_or(0);
+        entry.oldest = Some(Millis(row.try_get("oldest")?));
+    }
+    moment.commit().await?;
+    Ok(counts)
+}
+
+/// How many deliveries wait for each target.
+pub(in crate::outbox) async fn waiting(
+    session: &mut Session<'_>,
+) -> Result<BTreeMap<String, u64>, sqlx::Error> {
+    let rows = session
+        .query("SELECT target, COUNT(*) AS pending FROM deliveries WHERE state = 'pending' GROUP BY target")
+        .fetch_all()
+        .await?;
+    let waiting = |row: &Row| {
+        let pending = u64::try_from(row.try_get::<i64>("pending")?).unwrap_or(0);
+        Ok((row.try_get("target")?, pending))
+    };
+    rows.iter().map(waiting).collect()
+}
+
+/// The attempts that ended since `since`, or that asked for silence beyond it.
+pub(in crate::outbox) async fn past_attempts(
+    session: &mut Session<'_>,
+    since: Millis,
+) -> Result<Vec<PastAttempt>, sqlx::Error> {
+    let rows = session.query(
+        "SELECT robot, ended_at, pause_until FROM attempts WHERE ended_at > $1 OR pause_until > $1 ORDER BY ended_at",
+    )
+    .bind(since.0)
+    .fetch_all()
+    .await?;
+    let attempt = |row: &Row| {
+        Ok(PastAttempt {
+            robot: row.try_get("robot")?,
+            ended_at: Millis(row.try_get("ended_at")?),
+            pause_until: row.try_get::<Option<i64>>("pause_until")?.map(Millis),
+        })
+    };
+    rows.iter().map(attempt).collect()
+}
+
+pub(in crate::outbox) async fn vanished(
+    session: &mut Session<'_>,
+    accepted_after: Millis,
+) -> Result<Vec<Vanished>, sqlx::Error> {
+    let rows = session.query(
+        "SELECT known.target, known.group_id, newest.id \
+         FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
+         JOIN senders ON senders.group_id = known.group_id \
+         JOIN notifications AS newest ON newest.id = senders.notification \
+         WHERE newest.accepted_at > $1 AND NOT EXISTS ( \
+           SELECT 1 FROM deliveries WHERE deliveries.notification = newest.id AND deliveries.target = known.target)",
+    )
+    .bind(accepted_after.0)
+    .fetch_all()
+    .await?;
+    let vanished = |row: &Row| Ok(Vanished { key: key(row)?, notification: row.try_get("id")? });
+    rows.iter().map(vanished).collect()
+}
+
+pub(in crate::outbox) async fn held(
+    session: &mut Session<'_>,
+    until: Millis,
+) -> Result<Vec<DeliveryKey>, sqlx::Error> {
+    let rows = session
+        .query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 LIMIT $2")
+        .bind(until.0)
+        .bind(HELD_ROWS)
+        .fetch_all()
+        .await?;
+    rows.iter().map(key).collect()
+}
+
+/// Queues of which one round looks at what was held back.
+const HELD_ROWS: i64 = 100;
+
+fn key(row: &Row) -> Result<DeliveryKey, sqlx::Error> {
+    Ok(DeliveryKey { target: row.try_get("target")?, group: row.try_get("group_id")? })
+}
