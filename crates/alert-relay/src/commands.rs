@@ -11,6 +11,7 @@ mod explain;
 mod preflight;
 mod reload;
 mod render;
+mod replay;
 mod running_relay;
 mod send_test;
 mod serve;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     SendTest(send_test::SendTestArgs),
     /// Say what became of a delivery or of an alert; exit code 1 if there is none
     Explain(explain::ExplainArgs),
+    /// Say what other settings would have done with the webhooks of late; exit code 3 if anything would be different
+    Replay(replay::ReplayArgs),
 }
 
 impl Command {
@@ -44,6 +47,7 @@ impl Command {
             Self::Render(args) => render::run(&args),
             Self::SendTest(args) => send_test::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Replay(args) => replay::run(&args),
         }
     }
 }

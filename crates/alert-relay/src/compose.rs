@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::delivery::Pending;
 use crate::message::{Changes, Language, Links, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
 use crate::people::{People, Person};
+use crate::routes::Mentions;
 use crate::settings::Settings;
 
 /// What all messages of one relay have in common, as the settings say.
@@ -98,10 +98,13 @@ pub(crate) fn compose(defaults: &MessageDefaults, content: Content<'_>, at: Time
 
 /// Whom the waiting deliveries want mentioned for an alert that is new: each person once, however many alerts and snapshots name
 /// them.
-pub(crate) fn to_mention<'d>(deliveries: &'d [Pending], new: &[Alert]) -> BTreeSet<&'d str> {
+pub(crate) fn to_mention<'d>(
+    deliveries: impl IntoIterator<Item = &'d Mentions>,
+    new: &[Alert],
+) -> BTreeSet<&'d str> {
     let new: BTreeSet<&Fingerprint> = new.iter().map(|alert| &alert.fingerprint).collect();
     let is_new = |name: &Fingerprint| new.contains(name);
-    let mentions = deliveries.iter().flat_map(|delivery| &delivery.mentions);
+    let mentions = deliveries.into_iter().flatten();
     mentions.filter(|(_, alerts)| alerts.iter().any(is_new)).map(|(name, _)| name.as_str()).collect()
 }
 
@@ -133,38 +136,20 @@ pub(crate) fn repeat_banner(language: Language) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::clock::Millis;
     use crate::outbox::testing::{firing, notification};
 
     fn fingerprints(names: &str) -> Vec<Fingerprint> {
         names.split_whitespace().map(|name| Fingerprint(name.to_owned())).collect()
     }
 
-    fn pending(mentions: &[(&str, &str)]) -> Pending {
-        Pending {
-            id: 1,
-            accepted_at: Millis(0),
-            alerts: Vec::new(),
-            outside_hours: Vec::new(),
-            mentions: mentions
-                .iter()
-                .map(|(name, alerts)| ((*name).to_owned(), fingerprints(alerts)))
-                .collect(),
-            attempts: 0,
-            is_straggling: false,
-            recipients: BTreeMap::new(),
-            is_revision: false,
-            sender: crate::sender::Sender::default(),
-            payload: bytes::Bytes::new(),
-        }
+    fn mentions(mentions: &[(&str, &str)]) -> Mentions {
+        mentions.iter().map(|(name, alerts)| ((*name).to_owned(), fingerprints(alerts))).collect()
     }
 
     #[test]
     fn only_who_is_meant_for_a_new_alert_is_mentioned_and_only_once() {
-        let deliveries = [pending(&[("boss", "a")]), pending(&[("boss", "a"), ("oncall", "a b")])];
+        let deliveries = [mentions(&[("boss", "a")]), mentions(&[("boss", "a"), ("oncall", "a b")])];
         let check = |new: &[&str], expected: &[&str]| {
             let new: Vec<Alert> = new.iter().map(|name| firing(name, 10)).collect();
             assert_eq!(to_mention(&deliveries, &new).into_iter().collect::<Vec<_>>(), expected, "{new:?}");

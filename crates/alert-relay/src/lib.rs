@@ -51,6 +51,7 @@ mod channel;
 mod outcome;
 
 mod preview;
+mod replay;
 mod test_report;
 
 #[expect(dead_code, reason = "the paths that show it come next")]

@@ -66,6 +66,15 @@ pub(crate) struct Received {
     pub(crate) payload: Option<Bytes>,
 }
 
+/// The webhooks of a span of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Their numbers, oldest first.
+    pub(crate) numbers: Vec<i64>,
+    /// How many older ones of the span are left out.
+    pub(crate) older: u64,
+}
+
 /// Where a delivery stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryStatus {

@@ -10,6 +10,7 @@ use crate::outcome::{Outcome, Reason};
 #[derive(Debug)]
 pub(crate) struct Part {
     recipient: Option<String>,
+    is_whole: bool,
     content: Box<dyn Content>,
 }
 
@@ -25,18 +26,28 @@ pub(crate) trait Content: Any + Debug + Send + Sync {
 impl Part {
     /// One of the parts that make a message for all.
     pub(super) fn new(content: impl Content) -> Self {
-        Self { recipient: None, content: Box::new(content) }
+        Self { recipient: None, is_whole: true, content: Box::new(content) }
+    }
+
+    /// The same as one of a message that `is_whole` or not.
+    pub(super) fn of_message(self, is_whole: bool) -> Self {
+        Self { is_whole, ..self }
     }
 
     /// A message for one recipient.
     pub(super) fn to(recipient: String, content: impl Content) -> Self {
-        Self { recipient: Some(recipient), content: Box::new(content) }
+        Self { recipient: Some(recipient), is_whole: true, content: Box::new(content) }
     }
 
     /// Who alone gets this part, as [`Channel::recipients`](super::kind::Channel::recipients) names them; `None` when the parts make one
     /// message.
     pub(crate) fn recipient(&self) -> Option<&str> {
         self.recipient.as_deref()
+    }
+
+    /// Whether the message that this is a part of has everything in it; if not, the channel's limits are too small for it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// The part as a person would read it, for `render` and the console.

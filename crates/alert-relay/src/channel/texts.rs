@@ -5,7 +5,7 @@ use crate::message::{Message, Wording};
 use crate::render::context::Detail;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates, words};
-use crate::split::{PartLimits, pack};
+use crate::split::{Packed, PartLimits, pack};
 
 /// The templates of one robot: its own or the built-in ones, and the plain ones for content that was refused.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Texts {
         Some(Self { rich, plain: setup.built_in.texts(Markup::Plain, setup.language) })
     }
 
-    /// The title and the texts of the parts. Less detail is tried before anything is left out: a short text about every alert
+    /// The title and the parts. Less detail is tried before anything is left out: a short text about every alert
     /// is worth more than a long one about some. `finish` adds what only this channel's dialect needs.
     pub(super) fn pack(
         &self,
@@ -33,11 +33,11 @@ impl Texts {
         mention: &str,
         limits: impl Fn(&Draft) -> PartLimits,
         finish: impl Fn(Draft) -> Draft,
-    ) -> (String, Vec<String>) {
+    ) -> (String, Packed) {
         if wording == Wording::Bare {
             let line = words::bare(message, self.plain.language());
             let text = if mention.is_empty() { line.clone() } else { format!("{line}\n{mention}") };
-            return (line, vec![text]);
+            return (line, Packed { parts: vec![text], is_whole: true });
         }
         let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };
         let at = |detail: Detail| {
@@ -47,12 +47,11 @@ impl Texts {
             (draft.title, packed)
         };
         let (last, earlier) = Detail::LEVELS.split_last().expect("the levels are a constant with members");
-        let (title, packed) = earlier
+        earlier
             .iter()
             .map(|detail| at(*detail))
             .find(|(_, packed)| packed.is_whole)
-            .unwrap_or_else(|| at(*last));
-        (title, packed.parts)
+            .unwrap_or_else(|| at(*last))
     }
 }
 

@@ -225,7 +225,10 @@ impl GroupDelivery {
             delivery: outbox.public_id(delivery.id).to_string(),
             newest,
             snapshots: u32::try_from(claim.deliveries.len()).unwrap_or(u32::MAX),
-            mentions: compose::to_mention(&claim.deliveries, &unseen),
+            mentions: compose::to_mention(
+                claim.deliveries.iter().map(|delivery| &delivery.mentions),
+                &unseen,
+            ),
             changes: changes.clone(),
             banner: (!banners.is_empty()).then(|| banners.join(" · ")),
         };

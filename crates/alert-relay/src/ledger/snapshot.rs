@@ -28,17 +28,29 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// What a delivery's target is shown of a notification: its own alerts.
     pub(crate) fn of(notification: &Notification, delivery: &Pending) -> Self {
+        let alerts = (&*delivery.alerts, &*delivery.outside_hours);
+        let share = Self::share(notification, alerts, delivery.sender.clone(), delivery.accepted_at);
+        Self { is_revision: delivery.is_revision, ..share }
+    }
+
+    /// A target's share of a notification: its alerts, and those outside of its hours.
+    pub(crate) fn share(
+        notification: &Notification,
+        (alerts, outside_hours): (&[Fingerprint], &[Fingerprint]),
+        sender: Sender,
+        accepted_at: Millis,
+    ) -> Self {
         let only = |names: &[Fingerprint]| -> Vec<Alert> {
             let names: BTreeSet<&Fingerprint> = names.iter().collect();
             notification.alerts.iter().filter(|alert| names.contains(&alert.fingerprint)).cloned().collect()
         };
         Self {
-            alerts: only(&delivery.alerts),
-            outside_hours: only(&delivery.outside_hours),
+            alerts: only(alerts),
+            outside_hours: only(outside_hours),
             is_truncated: notification.truncated_alerts > 0,
-            is_revision: delivery.is_revision,
-            sender: delivery.sender.clone(),
-            accepted_at: delivery.accepted_at,
+            is_revision: false,
+            sender,
+            accepted_at,
         }
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::clock::Millis;
 use crate::delivery::PublicId;
 use crate::notification::Fingerprint;
 use crate::outbox::error::ReadError;
@@ -12,8 +13,9 @@ use crate::outbox::failure::store_error;
 use crate::outbox::session::Connection;
 use crate::outbox::sqlite::read_only;
 use crate::outbox::statements::{standing, stories, webhooks};
+use crate::routes::Planned;
 use crate::settings::StoreSettings;
-use crate::story::{Received, Sightings, Story};
+use crate::story::{Received, Sightings, Span, Story};
 
 /// A store opened for reading only.
 #[derive(Debug)]
@@ -42,6 +44,24 @@ impl ReadOnlyOutbox {
     pub(crate) async fn webhook(&mut self, number: i64) -> Result<Option<Received>, ReadError> {
         let webhook = webhooks::webhook(&mut self.connection.session(), number).await;
         Ok(webhook.map_err(|error| store_error(&error))?)
+    }
+
+    /// The newest webhooks accepted since then: at most this many, and at most this many bytes. Without copies and without what the relay
+    /// posts itself.
+    pub(crate) async fn span(
+        &mut self,
+        since: Millis,
+        most: u32,
+        most_bytes: u64,
+    ) -> Result<Span, ReadError> {
+        let span = webhooks::span(&mut self.connection.session(), since, most, most_bytes).await;
+        Ok(span.map_err(|error| store_error(&error))?)
+    }
+
+    /// Where a webhook's alerts went, as it was routed when it was accepted.
+    pub(crate) async fn recorded(&mut self, number: i64) -> Result<Vec<Planned>, ReadError> {
+        let recorded = webhooks::recorded(&mut self.connection.session(), number).await;
+        Ok(recorded.map_err(|error| store_error(&error))?)
     }
 
     /// How many deliveries wait for each target.

@@ -19,6 +19,8 @@ mod refusal;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod send_test;
 #[cfg(test)]
 mod senders;

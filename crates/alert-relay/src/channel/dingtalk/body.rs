@@ -34,9 +34,9 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
         if wording.is_text() { draft } else { with_line_breaks(draft) }
     });
     let nobody = Mentions::default();
-    let bodies = packed.iter().enumerate().map(|(index, text)| {
+    let bodies = packed.parts.iter().enumerate().map(|(index, text)| {
         let mentions = if index == 0 { &mentions } else { &nobody };
-        Part::new(JsonBody(body(wording, &title, text, mentions)))
+        Part::new(JsonBody(body(wording, &title, text, mentions))).of_message(packed.is_whole)
     });
     bodies.collect()
 }

@@ -42,16 +42,17 @@ pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<
             if wording == Wording::Plain { without_calls(draft) } else { draft }
         },
     );
-    let part = |body: Value| Part::new(JsonBody(body.to_string()));
+    let part = |body: Value| Part::new(JsonBody(body.to_string())).of_message(packed.is_whole);
     if wording.is_text() {
         let nobody = Mentions::default();
-        let bodies = packed.iter().enumerate().map(|(index, text)| {
+        let bodies = packed.parts.iter().enumerate().map(|(index, text)| {
             let mentions = if index == 0 { &mentions } else { &nobody };
             part(text_body(text, &mentions.users, mentions))
         });
         return bodies.collect();
     }
     let mut parts: Vec<Part> = packed
+        .parts
         .iter()
         .map(|text| part(json!({ "msgtype": "markdown", "markdown": { "content": text } })))
         .collect();

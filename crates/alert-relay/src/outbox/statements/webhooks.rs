@@ -5,9 +5,12 @@ use sqlx::AssertSqlSafe;
 
 use crate::clock::Millis;
 use crate::notification::GroupKey;
+use crate::outbox::arrival::HEARTBEATS;
+use crate::outbox::columns::{fingerprints_from_json, mentions_from_json};
 use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::claimed::sender;
-use crate::story::Received;
+use crate::routes::Planned;
+use crate::story::{Received, Span};
 
 /// What a webhook's row says, and the body of the original where it is a copy.
 const SELECT: &str = "SELECT received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
@@ -23,6 +26,76 @@ pub(in crate::outbox) async fn webhook(
     let statement = AssertSqlSafe(format!("{SELECT} WHERE received.id = $1"));
     let row = session.query(statement).bind(number).fetch_optional().await?;
     row.as_ref().map(received).transpose()
+}
+
+/// Which of the webhooks accepted since then are taken: the newest, as many as are wanted and as many bytes. Copies and what the relay
+/// posts itself do not count.
+pub(in crate::outbox) async fn span(
+    session: &mut Session<'_>,
+    since: Millis,
+    most: u32,
+    most_bytes: u64,
+) -> Result<Span, sqlx::Error> {
+    let own = format!("{HEARTBEATS}%");
+    let newest = session
+        .query(
+            "SELECT id, CAST(COALESCE(LENGTH(payload), 0) AS BIGINT) AS bytes FROM notifications \
+             WHERE accepted_at >= $1 AND duplicate_of IS NULL AND endpoint NOT LIKE $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(since.0)
+        .bind(&own)
+        .bind(i64::from(most))
+        .fetch_all()
+        .await?;
+    let all: i64 = session
+        .query(
+            "SELECT COUNT(*) FROM notifications WHERE accepted_at >= $1 AND duplicate_of IS NULL AND endpoint NOT LIKE $2",
+        )
+        .bind(since.0)
+        .bind(&own)
+        .fetch_value()
+        .await?;
+    let mut numbers = Vec::new();
+    let mut bytes = 0_u64;
+    for row in &newest {
+        let length: i64 = row.try_get("bytes")?;
+        bytes = bytes.saturating_add(u64::try_from(length).unwrap_or(0));
+        if bytes > most_bytes {
+            break;
+        }
+        numbers.push(row.try_get("id")?);
+    }
+    numbers.reverse();
+    let older = u64::try_from(all).unwrap_or(0).saturating_sub(numbers.len() as u64);
+    Ok(Span { numbers, older })
+}
+
+/// Where a webhook's alerts went, as it was routed then.
+pub(in crate::outbox) async fn recorded(
+    session: &mut Session<'_>,
+    number: i64,
+) -> Result<Vec<Planned>, sqlx::Error> {
+    let rows = session
+        .query("SELECT target, alerts, quiet, mentions FROM deliveries WHERE notification = $1 ORDER BY id")
+        .bind(number)
+        .fetch_all()
+        .await?;
+    let mut shares: Vec<Planned> = Vec::new();
+    for row in &rows {
+        let share = Planned {
+            target: row.try_get("target")?,
+            alerts: fingerprints_from_json(row.try_get("alerts")?)?,
+            outside_hours: fingerprints_from_json(row.try_get("quiet")?)?,
+            mentions: mentions_from_json(row.try_get("mentions")?)?,
+            routes: Vec::new(),
+        };
+        // What the relay has added by itself has no alerts; what was sent again has those of the first.
+        let is_routed = !share.alerts.is_empty() || !share.outside_hours.is_empty();
+        if is_routed && shares.iter().all(|other| other.target != share.target) {
+            shares.push(share);
+        }
+    }
+    Ok(shares)
 }
 
 /// What a row of [`SELECT`] says.
