@@ -37,6 +37,8 @@ pub(crate) enum WaitsFor {
     FileSystems,
     /// The network stack's configuration lock, which drivers hold while they work on a device.
     NetworkLock,
+    /// Other programs of the machine, which are asked over a socket.
+    Services,
     /// Wherever the text files lie.
     TextFiles,
 }

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -26,6 +26,16 @@ pub(crate) fn may_stay_open(file: &File) -> bool {
     u64::try_from(file.as_raw_fd()).is_ok_and(|number| number < most_kept(limit()))
 }
 
+/// The same descriptor under a number beyond those of kept files, for one that stays open in any case; `None` where too few would be
+/// left for connections.
+pub(crate) fn beyond_kept(descriptor: &OwnedFd) -> io::Result<Option<File>> {
+    let limit = limit();
+    let moved =
+        rustix::io::fcntl_dupfd_cloexec(descriptor, i32::try_from(most_kept(limit)).unwrap_or(i32::MAX))?;
+    let leaves_room = |number: u64| limit.is_none_or(|limit| number < limit / 4 * 3);
+    Ok(u64::try_from(moved.as_raw_fd()).is_ok_and(leaves_room).then(|| moved.into()))
+}
+
 /// A kept file was measured to hold 4.5 KiB of the kernel's memory: 18 MiB at most.
 const MOST_KEPT: u64 = 4096;
 
@@ -43,5 +53,13 @@ mod tests {
         for (limit, expected) in [(None, 4096), (Some(1_048_576), 4096), (Some(1024), 512), (Some(64), 32)] {
             assert_eq!(most_kept(limit), expected, "{limit:?}");
         }
+    }
+
+    #[test]
+    fn one_that_stays_open_takes_no_kept_files_number() {
+        let file = File::open("/proc/self/stat").unwrap();
+        let moved = beyond_kept(&file.into()).unwrap().unwrap();
+        assert!(u64::try_from(moved.as_raw_fd()).unwrap() >= most_kept(limit()));
+        assert!(!may_stay_open(&moved));
     }
 }

@@ -11,6 +11,8 @@ use crate::flags::{Flags, Grammar};
 mod binary_prefix;
 mod columns;
 mod cpu_labels;
+mod cpu_list;
+mod dbus;
 mod device_names;
 mod entry;
 pub(crate) mod excerpt;
@@ -64,6 +66,7 @@ mod collector {
     pub(super) mod ksmd;
     pub(super) mod lnstat;
     pub(super) mod loadavg;
+    pub(super) mod logind;
     pub(super) mod mdadm;
     pub(super) mod meminfo;
     pub(super) mod meminfo_numa;
@@ -80,6 +83,7 @@ mod collector {
     pub(super) mod os;
     pub(super) mod pcidevice;
     pub(super) mod pcie;
+    pub(super) mod perf;
     pub(super) mod powersupplyclass;
     pub(super) mod pressure;
     pub(super) mod processes;
@@ -94,6 +98,7 @@ mod collector {
     pub(super) mod stat;
     pub(super) mod swap;
     pub(super) mod sysctl;
+    pub(super) mod systemd;
     pub(super) mod tapestats;
     pub(super) mod tcpstat;
     pub(super) mod textfile;
@@ -105,6 +110,7 @@ mod collector {
     pub(super) mod uninterruptible;
     pub(super) mod vmstat;
     pub(super) mod watchdog;
+    pub(super) mod wifi;
     pub(super) mod xfrm;
     pub(super) mod xfs;
     pub(super) mod zfs;
@@ -157,6 +163,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::ksmd::ENTRY,
     &collector::lnstat::ENTRY,
     &collector::loadavg::ENTRY,
+    &collector::logind::ENTRY,
     &collector::mdadm::ENTRY,
     &collector::meminfo::ENTRY,
     &collector::meminfo_numa::ENTRY,
@@ -173,6 +180,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::os::ENTRY,
     &collector::pcidevice::ENTRY,
     &collector::pcie::ENTRY,
+    &collector::perf::ENTRY,
     &collector::powersupplyclass::ENTRY,
     &collector::pressure::ENTRY,
     &collector::processes::ENTRY,
@@ -187,6 +195,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::stat::ENTRY,
     &collector::swap::ENTRY,
     &collector::sysctl::ENTRY,
+    &collector::systemd::ENTRY,
     &collector::tapestats::ENTRY,
     &collector::tcpstat::ENTRY,
     &collector::textfile::ENTRY,
@@ -198,6 +207,7 @@ pub(crate) const COLLECTORS: &[&Entry] = &[
     &collector::uninterruptible::ENTRY,
     &collector::vmstat::ENTRY,
     &collector::watchdog::ENTRY,
+    &collector::wifi::ENTRY,
     &collector::xfrm::ENTRY,
     &collector::xfs::ENTRY,
     &collector::zfs::ENTRY,

@@ -61,6 +61,7 @@ fn thread_name(waits_for: WaitsFor) -> &'static str {
         WaitsFor::Firmware => "read-firmware",
         WaitsFor::FileSystems => "read-filesystem",
         WaitsFor::NetworkLock => "read-network",
+        WaitsFor::Services => "read-services",
         WaitsFor::TextFiles => "read-textfile",
     }
 }

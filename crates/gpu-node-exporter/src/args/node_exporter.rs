@@ -215,7 +215,7 @@ const NAMED: &[Peer] = &[
         ],
     ),
     peer("tcpstat", &[], &[]),
-    peer("wifi", &[], &["collector.wifi.fixtures"]),
+    peer("wifi", &[], &[]),
     peer("xfrm", &[], &[]),
     peer("zoneinfo", &[], &[]),
 ];
@@ -224,8 +224,12 @@ const NAMED: &[Peer] = &[
 const OWN_WAY_SWITCHES: &[&str] = &["collector.netclass.netlink", "collector.netclass_rtnl.with-stats"];
 
 /// Flags with a value about its own way of reading what is read here too.
-const OWN_WAY_VALUES: &[&str] =
-    &["collector.filesystem.stat-workers", "collector.qdisc.fixtures", "runtime.gomaxprocs"];
+const OWN_WAY_VALUES: &[&str] = &[
+    "collector.filesystem.stat-workers",
+    "collector.qdisc.fixtures",
+    "collector.wifi.fixtures",
+    "runtime.gomaxprocs",
+];
 
 const SWITCH: Takes = Takes::Switch { on: false };
 const VALUES: Takes = Takes::Values { placeholder: "", default: "" };

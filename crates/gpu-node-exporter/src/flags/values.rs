@@ -77,12 +77,18 @@ impl Flags {
         if text.is_empty() {
             return None;
         }
-        let name = flag.name;
-        expression(&text)
-            .map_err(|reason| {
-                self.mistakes.push(format!("`--{name}={text}` is not a regular expression: {reason}"));
-            })
-            .ok()
+        self.compiled(flag, &text, &text)
+    }
+
+    /// A regular expression that a whole name has to match; `None` for a wrong one. An empty one matches no name.
+    pub(crate) fn whole_regex(&mut self, flag: &Flag) -> Option<Regex> {
+        let text = self.value(flag);
+        self.compiled(flag, &text, &format!("^(?:{text})$"))
+    }
+
+    fn compiled(&mut self, flag: &Flag, written: &str, text: &str) -> Option<Regex> {
+        let wrong = |reason| format!("`--{}={written}` is not a regular expression: {reason}", flag.name);
+        expression(text).map_err(|reason| self.mistakes.push(wrong(reason))).ok()
     }
 
     /// A length of time, written with its unit; one second when what was written is wrong.

@@ -180,11 +180,14 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
 
+/// An attribute's kind, without the flags beside it (`NLA_F_NESTED`).
+const KIND: u16 = 0x3fff;
+
 /// The payload of the first attribute of this kind.
 pub(crate) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(bytes, 0)?);
-        let kind = u16_at(bytes, 2)?;
+        let kind = u16_at(bytes, 2)? & KIND;
         let payload = bytes.get(4..length)?;
         if kind == wanted {
             return Some(payload);
@@ -214,8 +217,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
 }
 
-/// One attribute as the kernel sends it, for tests.
-#[cfg(test)]
+/// One attribute, as requests and answers have it.
 pub(crate) fn attribute_of(kind: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len() + 4).expect("an attribute is short");
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();

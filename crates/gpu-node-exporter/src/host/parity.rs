@@ -12,8 +12,21 @@ use crate::exposition::{Format, Page};
 use crate::scrape::Scraper;
 
 /// Collectors that ask the machine, whatever the roots are, and `oom_kills`, whose files `node_exporter` does not read.
-const ASK_THE_MACHINE: [&str; 9] =
-    ["ethtool", "filesystem", "network_route", "oom_kills", "qdisc", "selinux", "tcpstat", "timex", "uname"];
+const ASK_THE_MACHINE: [&str; 13] = [
+    "ethtool",
+    "filesystem",
+    "logind",
+    "network_route",
+    "oom_kills",
+    "perf",
+    "qdisc",
+    "selinux",
+    "systemd",
+    "tcpstat",
+    "timex",
+    "uname",
+    "wifi",
+];
 
 /// Collectors of what the captured machines did not have.
 const NOT_CAPTURED: [&str; 1] = ["drm"];

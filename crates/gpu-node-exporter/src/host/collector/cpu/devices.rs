@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::collector::{Collected, Fault};
 use crate::family::{Family, Labels, Number};
-use crate::host::excerpt::excerpt;
+use crate::host::cpu_list::cpu_list;
 use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::root::Root;
 use crate::host::sysfs::{self, numbered, read_once};
@@ -187,24 +187,10 @@ fn isolated(file: &mut KeptFile, buffer: &mut Buffer) -> Result<Option<Family>, 
     Ok(Some(family))
 }
 
-/// The kernel's list format: `1,3-5,9`.
-fn cpu_list(text: &str) -> Result<Vec<u32>, Fault> {
-    let mut cpus = Vec::new();
-    for range in text.trim().split(',').filter(|range| !range.is_empty()) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        match (first.parse::<u32>(), last.parse::<u32>()) {
-            // NR_CPUS is at most 8192; a wider range is garbage that must not fill the memory.
-            (Ok(first), Ok(last)) if first <= last && last < 65_536 => cpus.extend(first..=last),
-            _ => return Err(Fault::with_excerpt("cannot read the list of CPUs", excerpt(text.trim()))),
-        }
-    }
-    Ok(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::{check_garbage, values};
+    use crate::host::testing::values;
 
     #[test]
     fn a_bad_file_costs_nothing_else_and_is_looked_for_again() {
@@ -250,19 +236,5 @@ mod tests {
         let (lines, faults) = read();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(faults.len() == 1 && faults[0].contains("core_throttle_count: "), "{faults:?}");
-    }
-
-    #[test]
-    fn lists_of_cpus() {
-        assert_eq!(cpu_list("1,3-5,9\n").unwrap(), [1, 3, 4, 5, 9]);
-        assert!(cpu_list("\n").unwrap().is_empty());
-    }
-
-    #[test]
-    fn garbage_is_a_fault() {
-        check_garbage(
-            |text| cpu_list(text).err().into_iter().collect(),
-            &["a", "3-1", "1-", "0-4294967295", "1;2"],
-        );
     }
 }

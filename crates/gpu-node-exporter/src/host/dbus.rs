@@ -1,0 +1,315 @@
+//! Asking a service on the system bus (see <https://dbus.freedesktop.org/doc/dbus-specification.html>).
+//!
+//! Owns the connection: who this is, calls of methods and their answers, and how long an answer is waited for. `dbus/message.rs` owns how
+//! messages are written and read, `dbus/values.rs` what is in them. Leaves out signals, file descriptors and whatever else a bus is for. By hand: two collectors that are off
+//! by default call a dozen methods of fixed signatures, for which zbus, the crate of the field, was measured to add 1.2 MB to a program
+//! and fifty crates to its build.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use percent_encoding::percent_decode_str;
+
+use crate::collector::Fault;
+
+mod message;
+#[cfg(test)]
+pub(crate) mod peer;
+mod values;
+
+pub(crate) use message::Call;
+use message::{Kind, Message};
+pub(crate) use values::{Reader, Value};
+
+/// All that one reading asks has to be answered within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A bus lets a connection have 128 calls under way (`max_replies_per_connection` of dbus-daemon's `system.conf`).
+const UNDER_WAY: usize = 64;
+
+/// A list of ten thousand units is 3 MB.
+const MOST_OF_A_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// Lines of authentication are short.
+const MOST_OF_A_LINE: usize = 4096;
+
+/// Where the bus listens, by the address in `DBUS_SYSTEM_BUS_ADDRESS`, if there is one.
+pub(crate) fn system_bus(address: Option<OsString>) -> PathBuf {
+    let address = address.unwrap_or_default();
+    let entries = address.to_str().unwrap_or_default().split(';');
+    let paths = entries.filter_map(|entry| {
+        entry.strip_prefix("unix:")?.split(',').find_map(|pair| pair.strip_prefix("path="))
+    });
+    let path = paths.map(|path| OsString::from_vec(percent_decode_str(path).collect())).next();
+    path.map_or_else(|| "/var/run/dbus/system_bus_socket".into(), PathBuf::from)
+}
+
+/// What answers on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// A bus, which passes calls on to services.
+    Bus,
+    /// A service itself.
+    Service,
+}
+
+/// A connection, for one reading.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: UnixStream,
+    /// What has come and is not taken yet.
+    received: Vec<u8>,
+    serial: u32,
+    until: Instant,
+}
+
+/// What a method gave: its values, or the name of an error.
+pub(crate) type Answer = Result<Values, String>;
+
+/// The values of an answer.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Values {
+    signature: String,
+    body: Vec<u8>,
+}
+
+impl Values {
+    /// Reads them, if they are of these types; `None` for others and for what is garbled.
+    pub(crate) fn read<'v, T>(
+        &'v self,
+        signature: &str,
+        read: impl FnOnce(&mut Reader<'v>) -> Option<T>,
+    ) -> Option<T> {
+        (self.signature == signature).then(|| read(&mut Reader::new(&self.body))).flatten()
+    }
+
+    /// The value of a property, as `org.freedesktop.DBus.Properties.Get` gives it.
+    pub(crate) fn property(&self) -> Option<Value> {
+        self.read("v", Reader::variant)
+    }
+}
+
+/// The fault of a collector whose service did not give what it was asked for. That nobody has the service's name says that the machine
+/// does not run it.
+pub(crate) fn refused(collector: &str, answer: &Answer) -> Fault {
+    match answer {
+        Ok(_) => Fault::new(format!("{collector}: the answer is garbled")),
+        Err(error) if error.ends_with(".NameHasNoOwner") || error.ends_with(".ServiceUnknown") => {
+            Fault::no_data(format!("{collector}: {error}"))
+        }
+        Err(error) => Fault::new(format!("{collector}: {error}")),
+    }
+}
+
+/// The fault of a collector whose socket, at this path, cannot be asked.
+pub(crate) fn unreachable(collector: &str, path: &Path, error: &io::Error) -> Fault {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => Fault::no_data(format!("{collector}: there is no {path}")),
+        _ => Fault::new(format!("{collector}: {path}: {error}")),
+    }
+}
+
+impl Connection {
+    /// Says who this is: the user it runs as.
+    pub(crate) fn open(path: &Path, listener: Listener) -> io::Result<Self> {
+        let socket = UnixStream::connect(path)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        let (received, until) = (Vec::new(), Instant::now() + PATIENCE);
+        let mut connection = Self { socket, received, serial: 0, until };
+        connection.authenticate()?;
+        if listener == Listener::Bus {
+            // A bus passes on nothing before it was greeted.
+            let bus = "org.freedesktop.DBus";
+            let hello = Call::new(Some(bus), "/org/freedesktop/DBus", bus, "Hello");
+            connection.call(&hello)?.map_err(|error| io::Error::other(format!("Hello: {error}")))?;
+        }
+        Ok(connection)
+    }
+
+    /// The mechanism `EXTERNAL`: the kernel tells the other end who this is, too.
+    fn authenticate(&mut self) -> io::Result<()> {
+        let user = rustix::process::geteuid().as_raw().to_string();
+        let mut line = "\0AUTH EXTERNAL ".to_owned();
+        for digit in user.bytes() {
+            write!(line, "{digit:02x}").expect("writing to a String cannot fail");
+        }
+        line.push_str("\r\n");
+        self.socket.write_all(line.as_bytes())?;
+        let line = loop {
+            if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
+                break self.received.drain(..end + 2).collect::<Vec<u8>>();
+            }
+            if self.received.len() > MOST_OF_A_LINE {
+                return Err(garbled());
+            }
+            self.receive()?;
+        };
+        if !line.starts_with(b"OK ") {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "this user is not let in"));
+        }
+        self.socket.write_all(b"BEGIN\r\n")
+    }
+
+    /// Calls a method and waits for its answer.
+    pub(crate) fn call(&mut self, call: &Call<'_>) -> io::Result<Answer> {
+        let mut answers = self.calls(std::slice::from_ref(call))?;
+        answers.pop().ok_or_else(garbled)
+    }
+
+    /// Calls methods, many at a time, and waits for the answers, which are in the order of the calls.
+    pub(crate) fn calls(&mut self, calls: &[Call<'_>]) -> io::Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for calls in calls.chunks(UNDER_WAY) {
+            let mut bytes = Vec::new();
+            let mut places = HashMap::with_capacity(calls.len());
+            for (place, call) in calls.iter().enumerate() {
+                self.serial = self.serial.wrapping_add(1).max(1);
+                places.insert(self.serial, place);
+                bytes.extend(call.encoded(self.serial));
+            }
+            self.socket.write_all(&bytes)?;
+            let mut given: Vec<Option<Answer>> = calls.iter().map(|_| None).collect();
+            while !places.is_empty() {
+                let Message { kind, reply_to, error, signature, body, .. } = self.next()?;
+                let place = reply_to.and_then(|serial| places.remove(&serial));
+                // Signals, such as the bus' word about our own name, answer nothing.
+                if let Some(given) = place.and_then(|place| given.get_mut(place)) {
+                    *given = match kind {
+                        Kind::Return => Some(Ok(Values { signature, body })),
+                        Kind::Error => Some(Err(error)),
+                        Kind::Other => None,
+                    };
+                }
+            }
+            answers.extend(given.into_iter().flatten());
+        }
+        Ok(answers)
+    }
+
+    /// The next message.
+    fn next(&mut self) -> io::Result<Message> {
+        loop {
+            if let Some(length) = message::length(&self.received).map_err(|_| garbled())? {
+                if length > MOST_OF_A_MESSAGE {
+                    return Err(io::Error::other(format!(
+                        "a message is longer than {MOST_OF_A_MESSAGE} bytes"
+                    )));
+                }
+                if self.received.len() >= length {
+                    let bytes: Vec<u8> = self.received.drain(..length).collect();
+                    return Message::read(&bytes).ok_or_else(garbled);
+                }
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Waits for more bytes.
+    fn receive(&mut self) -> io::Result<()> {
+        if Instant::now() >= self.until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let mut chunk = [0; 16 * 1024];
+        match self.socket.read(&mut chunk) {
+            Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed the connection")),
+            Ok(count) => {
+                self.received.extend(&chunk[..count]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn garbled() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the answer is garbled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::peer::Peer;
+    use super::*;
+
+    fn greet(name: &str) -> Call<'_> {
+        Call::new(Some("a.b"), "/a", "a.b", "Greet").with(&[name])
+    }
+
+    #[test]
+    fn answers_are_in_the_order_of_the_calls() {
+        let peer = Peer::start(Listener::Bus, |asked| match &*asked.arguments[0] {
+            "nobody" => Err("a.b.Absent".to_owned()),
+            name => Ok(("s", Peer::body(|body| body.text(&format!("hello {name}"))))),
+        });
+        let mut connection = Connection::open(&peer.path(), Listener::Bus).unwrap();
+        let names: Vec<String> = (0..UNDER_WAY * 2 + 7).map(|number| number.to_string()).collect();
+        let calls: Vec<_> = names.iter().map(|name| greet(name)).collect();
+        let answers = connection.calls(&calls).unwrap();
+        let texts: Vec<_> =
+            answers.iter().map(|answer| answer.as_ref().unwrap().read("s", Reader::text).unwrap()).collect();
+        assert_eq!(texts, names.iter().map(|name| format!("hello {name}")).collect::<Vec<_>>());
+        assert_eq!(connection.call(&greet("nobody")).unwrap(), Err("a.b.Absent".to_owned()));
+        let odd = connection.call(&greet("x")).unwrap().unwrap();
+        assert_eq!(odd.read("u", Reader::u32), None, "values of another type");
+    }
+
+    #[test]
+    fn a_service_is_not_greeted() {
+        let peer =
+            Peer::start(Listener::Service, |asked| Ok(("s", Peer::body(|body| body.text(&asked.member)))));
+        let mut connection = Connection::open(&peer.path(), Listener::Service).unwrap();
+        let answer = connection.call(&greet("x")).unwrap().unwrap();
+        assert_eq!(answer.read("s", Reader::text), Some("Greet"));
+    }
+
+    #[test]
+    fn what_is_no_bus_is_an_error() {
+        for answer in
+            [&b"REJECTED EXTERNAL\r\n"[..], b"", b"OK x\r\nl\x02\0\x02", &[b'x'; MOST_OF_A_LINE * 2]]
+        {
+            let error = Connection::open(&peer::answering(answer).path(), Listener::Bus).unwrap_err();
+            assert_ne!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        }
+        assert_eq!(
+            Connection::open("/nonexistent".as_ref(), Listener::Bus).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn a_message_without_bounds_is_not_waited_for() {
+        let mut endless = b"OK x\r\n".to_vec();
+        endless.extend(message::header(u32::MAX / 2));
+        let error = Connection::open(&peer::answering(&endless).path(), Listener::Bus).unwrap_err();
+        assert_eq!(error.to_string(), "a message is longer than 16777216 bytes");
+    }
+
+    #[test]
+    fn a_service_that_does_not_answer_is_given_up() {
+        let peer = Peer::start(Listener::Service, |_| Ok(("", Vec::new())));
+        let mut connection = Connection::open(&peer.path(), Listener::Service).unwrap();
+        connection.until = Instant::now();
+        assert_eq!(connection.call(&greet("x")).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn the_address_says_where_the_bus_is() {
+        for (address, path) in [
+            (None, "/var/run/dbus/system_bus_socket"),
+            (Some(""), "/var/run/dbus/system_bus_socket"),
+            (Some("unix:path=/run/bus"), "/run/bus"),
+            (Some("tcp:host=a;unix:guid=1,path=/run/a%20b"), "/run/a b"),
+        ] {
+            assert_eq!(system_bus(address.map(OsString::from)), Path::new(path), "{address:?}");
+        }
+    }
+}
