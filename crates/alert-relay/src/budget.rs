@@ -3,7 +3,8 @@
 //! Owns the count of attempts and the pauses a robot asked for. Leaves out what is sent first (`schedule`).
 //!
 //! What is not urgent is spread over the window: after a burst of a quarter of the budget it goes out one by one, evenly, and so the budget
-//! comes free again one by one. While something urgent waits for the robot, half of the budget is kept for that.
+//! comes free again one by one. What is kept for urgent ones grows with the time until it does: one for each ten seconds, so that no
+//! urgent one waits longer. While one waits for the robot, half of the budget is kept.
 //!
 //! Vendors count a message when it arrives, which is some time after we began and before we have the reply. So an attempt
 //! counts from the moment it begins until a whole window after its *end*: whatever the network does in between, no
@@ -103,6 +104,9 @@ impl Budgets {
         let window = self.robots.entry(robot.to_owned()).or_default();
         window.remaining(is_urgent, now)?;
         window.under_way += 1;
+        if is_urgent {
+            window.urgent_at = now;
+        }
         if let Some(budget) = window.budget.filter(|_| !is_urgent) {
             window.spread_until = window.spread_until.max(now).plus(interval(budget));
         }
@@ -119,9 +123,22 @@ impl Budgets {
         }
     }
 
-    /// How many attempts could begin now, and if none, when.
+    /// How many messages could begin now, and if none, when. Urgent ones leave enough for those that come until the budget comes free
+    /// again; what they begin (the further parts of a message) may use all of it.
     pub(crate) fn remaining(&mut self, robot: &str, is_urgent: bool, now: Moment) -> Result<u32, Wait> {
-        self.robots.entry(robot.to_owned()).or_default().remaining(is_urgent, now)
+        let window = self.robots.entry(robot.to_owned()).or_default();
+        let remaining = window.remaining(is_urgent, now)?;
+        if is_urgent { window.paced(remaining, now) } else { Ok(remaining) }
+    }
+
+    /// How many messages that are not urgent a robot takes in this span, in the long run; one at least.
+    pub(crate) fn within(&self, robot: &str, span: Duration) -> u32 {
+        let budget = self.robots.get(robot).and_then(|window| window.budget);
+        budget.map_or(u32::MAX, |budget| {
+            let theirs = u128::from(budget.sends.max(1) - kept_for_urgent(budget, false));
+            let windows = theirs.saturating_mul(span.as_millis()) / budget.window.as_millis().max(1);
+            u32::try_from(windows).unwrap_or(u32::MAX).max(1)
+        })
     }
 
     /// The attempt is over, whatever came of it.
@@ -164,6 +181,8 @@ struct Window {
     spread_until: Moment,
     /// Targets for which something urgent waits.
     urgent_waits: BTreeSet<String>,
+    /// When the last urgent attempt began.
+    urgent_at: Moment,
 }
 
 impl Default for Window {
@@ -175,6 +194,7 @@ impl Default for Window {
             paused_until: None,
             spread_until: Moment(i64::MIN),
             urgent_waits: BTreeSet::new(),
+            urgent_at: Moment(i64::MIN),
         }
     }
 }
@@ -193,7 +213,8 @@ impl Window {
         let allowed = budget.sends.max(1) - kept;
         let used = self.under_way.saturating_add(u32::try_from(self.ended.len()).unwrap_or(u32::MAX));
         if used < allowed {
-            return if is_urgent { Ok(allowed - used) } else { self.spread(budget, allowed - used, now) };
+            let may = allowed - used;
+            return if is_urgent { Ok(may) } else { self.spread(budget, may, kept, now) };
         }
         // Of those that ended, the first `used - allowed + 1` have to leave the window.
         let leaving = usize::try_from(used - allowed).unwrap_or(usize::MAX);
@@ -203,20 +224,73 @@ impl Window {
         }
     }
 
-    /// How many of these `free` ones may begin now without crowding the window, and if none, when.
-    fn spread(&self, budget: Budget, free: u32, now: Moment) -> Result<u32, Wait> {
+    /// How many of these `free` urgent ones may begin now, so that one more can in each of the next ten seconds.
+    fn paced(&self, free: u32, now: Moment) -> Result<u32, Wait> {
+        let Some(budget) = self.budget else { return Ok(free) };
+        let after_this = now.plus(URGENT_WITHIN);
+        let lane = self.lane(budget, after_this);
+        if free > lane {
+            return Ok(free - lane);
+        }
+        let next = self.urgent_at.plus(URGENT_WITHIN);
+        if next <= now {
+            Ok(1)
+        } else {
+            Err(Wait::Until(next.min(self.lane_shrinks(budget, after_this, now))))
+        }
+    }
+
+    /// How many have to be left beside what begins now, so that an urgent one can begin at `first` and in each ten seconds from then on:
+    /// as many as that are, less what comes free by then. A third of the budget at most.
+    fn lane(&self, budget: Budget, first: Moment) -> u32 {
+        let needed = lane_spans(budget).map(|span| {
+            let free_by_then = self.free_by(budget, first.plus(URGENT_WITHIN.saturating_mul(span)));
+            (span + 1).saturating_sub(u32::try_from(free_by_then).unwrap_or(u32::MAX))
+        });
+        needed.max().unwrap_or(0)
+    }
+
+    /// When [`lane`](Self::lane) may come to less.
+    fn lane_shrinks(&self, budget: Budget, first: Moment, now: Moment) -> Moment {
+        let shrinks = lane_spans(budget).filter_map(|span| {
+            let span = URGENT_WITHIN.saturating_mul(span);
+            let next = self.ended.get(self.free_by(budget, first.plus(span)))?;
+            Some(after_window(*next, budget).minus(span))
+        });
+        // What is under way has no end yet.
+        shrinks.min().unwrap_or(now.plus(URGENT_WITHIN)).max(now.plus(LEAST_WAIT))
+    }
+
+    /// When the next urgent one may want to begin.
+    fn next_urgent(&self, now: Moment) -> Moment {
+        self.urgent_at.plus(URGENT_WITHIN).max(now)
+    }
+
+    /// How many of those that ended leave the window until then.
+    fn free_by(&self, budget: Budget, at: Moment) -> usize {
+        self.ended.partition_point(|ended| after_window(*ended, budget) <= at)
+    }
+
+    /// How many of these may begin now without crowding the window or what is `kept` beside them for urgent ones, and if none, when.
+    fn spread(&self, budget: Budget, may: u32, kept: u32, now: Moment) -> Result<u32, Wait> {
+        let free = may.saturating_add(kept);
+        let next_urgent = self.next_urgent(now);
+        let may = may.min(free.saturating_sub(self.lane(budget, next_urgent)));
+        if may == 0 {
+            return Err(Wait::Until(self.lane_shrinks(budget, next_urgent, now)));
+        }
         let interval = interval(budget);
         if interval.is_zero() {
-            return Ok(free);
+            return Ok(may);
         }
         let ahead = self.spread_until.since(now);
         let room = interval.saturating_mul(burst(budget)).saturating_sub(ahead);
-        let may = u32::try_from(room.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX).min(free);
+        let may = u32::try_from(room.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX).min(may);
         if may > 0 {
             Ok(may)
         } else {
             // Whole milliseconds: rounded down it would be a moment too early.
-            Err(Wait::Until(now.plus(interval.saturating_sub(room) + Duration::from_millis(1))))
+            Err(Wait::Until(now.plus(interval.saturating_sub(room) + LEAST_WAIT)))
         }
     }
 
@@ -226,6 +300,18 @@ impl Window {
         }
     }
 }
+
+/// An urgent message waits no longer than this for a robot that is used within its budget and asked for no pause.
+const URGENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// After how many spans of ten seconds urgent ones have their place: all within the window, a third of the budget at most.
+fn lane_spans(budget: Budget) -> std::ops::Range<u32> {
+    let within = budget.window.as_millis() / URGENT_WITHIN.as_millis();
+    0..u32::try_from(within).unwrap_or(u32::MAX).min(budget.sends / 3)
+}
+
+/// The clock's unit.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 /// The first moment that no window holding `ended` reaches.
 fn after_window(ended: Moment, budget: Budget) -> Moment {

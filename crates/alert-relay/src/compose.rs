@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::message::{Changes, Language, Links, Message};
-use crate::notification::{Alert, Fingerprint, Notification};
+use crate::message::{Changes, Digest, Language, Links, Message};
+use crate::notification::{Alert, Fingerprint, LabelSet, Notification};
 use crate::people::{People, Person};
 use crate::routes::Mentions;
 use crate::settings::Settings;
@@ -93,6 +93,54 @@ pub(crate) fn compose(defaults: &MessageDefaults, content: Content<'_>, at: Time
         mentions: defaults.resolve(mentions, at),
         links: defaults.links.clone().or(of_webhook),
         banner,
+        digest: None,
+    }
+}
+
+/// The content of a digest, before times, links and people are filled in.
+#[derive(Debug)]
+pub(crate) struct DigestContent<'a> {
+    /// The public name of the delivery that stands for all of them.
+    pub(crate) delivery: String,
+    /// A webhook of one of the groups: where their Alertmanager is.
+    pub(crate) newest: &'a Notification,
+    /// What the chat does not know yet, and what it does, of all groups.
+    pub(crate) changes: Changes,
+    /// How many groups, and since when they wait.
+    pub(crate) digest: Digest,
+    /// How many alerts Alertmanager left out.
+    pub(crate) truncated_alerts: u64,
+    /// Whom to mention, by their keys under `people:`.
+    pub(crate) mentions: BTreeSet<&'a str>,
+    /// A warning above the text.
+    pub(crate) banner: Option<String>,
+}
+
+/// The message that tells of many groups at once, as of `at`.
+pub(crate) fn compose_digest(
+    defaults: &MessageDefaults,
+    content: DigestContent<'_>,
+    at: Timestamp,
+) -> Message {
+    let DigestContent { delivery, newest, changes, digest, truncated_alerts, mentions, banner } = content;
+    let of_webhook =
+        Links { alertmanager: newest.external_url.trim_end_matches('/').to_owned(), ..Links::default() };
+    Message {
+        delivery,
+        time_zone: defaults.time_zone.clone(),
+        now: at,
+        receiver: newest.receiver.clone(),
+        group_key: newest.group_key.clone(),
+        group_labels: LabelSet::new(),
+        common_labels: LabelSet::new(),
+        common_annotations: LabelSet::new(),
+        changes,
+        truncated_alerts,
+        snapshots: 1,
+        mentions: defaults.resolve(mentions, at),
+        links: defaults.links.clone().or(of_webhook),
+        banner,
+        digest: Some(digest),
     }
 }
 

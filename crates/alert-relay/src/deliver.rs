@@ -1,7 +1,7 @@
 //! Delivering: from the outbox to the channels and back. Nothing here depends on a vendor.
 //!
 //! The handle that the rest of the relay holds. Its parts, from the bottom up: `state` (budgets and health), `via` (the use of a channel), `attempt` (one part, sent
-//! once), `chat` and `mail` (all parts of a message), `read_claim` (what waits), `group` (a message from its claim to its end), `dispatcher` (what begins when).
+//! once), `chat` and `mail` (all parts of a message), `read_claim` (what waits), `group` (a message from its claim to its end), `digest` (one message for many groups), `dispatcher` (what begins when).
 //! Everything that is decided is asked of pure modules; everything that must not be forgotten is in the `outbox`.
 
 use std::sync::atomic::AtomicBool;
@@ -31,6 +31,7 @@ pub(crate) use crate::deliver::pace::Pace;
 mod attempt;
 mod chat;
 mod context;
+mod digest;
 mod dispatcher;
 mod group;
 mod housekeeping;

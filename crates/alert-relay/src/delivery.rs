@@ -85,6 +85,8 @@ pub(crate) struct DueDelivery {
     pub(crate) is_urgent: bool,
     /// When the first such delivery was accepted.
     pub(crate) urgent_since: Option<Millis>,
+    /// Its message is partly sent.
+    pub(crate) is_begun: bool,
 }
 
 /// What the next claim of a queue would hold in memory.
@@ -164,13 +166,18 @@ pub(crate) struct Pending {
 pub(crate) struct Progress {
     /// How it was rendered then.
     pub(crate) rendering: Rendering,
-    /// The parts (from 1) that are proven delivered.
+    /// The parts (from 1) that are proven delivered; [`DIGEST_PART`] if it was told in a digest.
     pub(crate) done: BTreeSet<u32>,
     /// Of a mail: what became of its recipients.
     pub(crate) recipients: BTreeMap<String, RecipientStatus>,
 }
 
 impl Progress {
+    /// Whether it was a digest that was tried.
+    pub(crate) fn is_of_digest(&self) -> bool {
+        self.rendering.parts == 0
+    }
+
     /// Whether some recipients of a mail have it.
     pub(crate) fn is_partly_told(&self) -> bool {
         self.recipients.values().any(|status| *status == RecipientStatus::Accepted)
@@ -208,7 +215,7 @@ pub(crate) struct Rendering {
     pub(crate) wording: Wording,
     /// The `now` of the text.
     pub(crate) at: Millis,
-    /// How many parts there are.
+    /// How many parts there are; 0 in a digest, which is none of them.
     pub(crate) parts: u32,
 }
 
@@ -221,9 +228,14 @@ pub(crate) struct AttemptStart {
     pub(crate) rendering: Rendering,
     /// Hash of the robot's address.
     pub(crate) robot: String,
-    /// Which part, from 1.
+    /// Which part, from 1; [`DIGEST_PART`] of a digest.
     pub(crate) part: u32,
+    /// Of a digest: the other groups that it tells. Their leases are renewed too.
+    pub(crate) also: Vec<String>,
 }
+
+/// The number that a digest has as a part: it is no part of the message that its delivery would have by itself.
+pub(crate) const DIGEST_PART: u32 = 0;
 
 /// What became of an attempt.
 #[derive(Clone, Debug)]

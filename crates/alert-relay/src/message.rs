@@ -2,7 +2,7 @@
 //!
 //! Owns the type. Leaves out how it is made (`compose`), words and layout (`render`, `templates/`) and sizes (`split`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -46,6 +46,17 @@ pub(crate) struct Message {
     pub(crate) links: Links,
     /// A warning above the text: a template that failed, a fallback of another target.
     pub(crate) banner: Option<String>,
+    /// It tells of many groups, and what it says of all labels, snapshots and the group is empty.
+    pub(crate) digest: Option<Digest>,
+}
+
+/// What a message about many groups is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// So many.
+    pub(crate) groups: usize,
+    /// Since when the first of what it tells has waited.
+    pub(crate) since: Timestamp,
 }
 
 /// What a chat does not know yet, and what it does. Each alert stands in exactly one list.
@@ -77,6 +88,30 @@ impl Changes {
     /// Nothing the chat does not know: a repeat of what still fires.
     pub(crate) fn is_repeat(&self) -> bool {
         self.new.is_empty() && self.resolved.is_empty() && self.vanished.is_empty()
+    }
+
+    /// Those of several groups in one. An alert that several groups have in the same list stands there once.
+    pub(crate) fn merged(groups: impl IntoIterator<Item = Self>) -> Self {
+        let mut merged = Self::default();
+        let mut seen: [BTreeSet<Fingerprint>; 4] = Default::default();
+        for group in groups {
+            let lists = [
+                (&mut merged.new, group.new),
+                (&mut merged.still, group.still),
+                (&mut merged.resolved, group.resolved),
+                (&mut merged.vanished, group.vanished),
+            ];
+            for ((list, alerts), seen) in lists.into_iter().zip(&mut seen) {
+                list.extend(alerts.into_iter().filter(|alert| seen.insert(alert.fingerprint.clone())));
+            }
+            for (fingerprint, episodes) in group.flapped {
+                let most = merged.flapped.entry(fingerprint).or_insert(episodes);
+                if most.count < episodes.count {
+                    *most = episodes;
+                }
+            }
+        }
+        merged
     }
 
     /// Whether anything fires.

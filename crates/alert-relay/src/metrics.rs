@@ -18,7 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::clock::Millis;
 use crate::delivery::{End, TargetCount};
 use crate::metrics::labels::{
-    Attempts, ConnectionsClosed, Ended, Heartbeat, HttpRequests, Notifications, Receiver, StoreErrors, Target,
+    Attempts, ConnectionsClosed, Ended, Heartbeat, HttpRequests, Notifications, Receiver, StoreErrors,
+    Target, attempts, verdicts,
 };
 use crate::outbox::StoreError;
 use crate::outcome::{Outcome, Reason};
@@ -44,6 +45,7 @@ pub(crate) struct Metrics {
     set_aside: Family<Target, Counter>,
     stranded: Family<Target, Gauge<i64, AtomicI64>>,
     budget_waits: Family<Target, Counter>,
+    digests: Family<Target, Counter>,
     fallbacks: Family<Target, Counter>,
     up: Family<Target, Gauge<i64, AtomicI64>>,
     imbalance: Gauge<i64, AtomicI64>,
@@ -75,6 +77,7 @@ impl Metrics {
             set_aside: Family::default(),
             stranded: Family::default(),
             budget_waits: Family::default(),
+            digests: Family::default(),
             fallbacks: Family::default(),
             up: Family::default(),
             imbalance: Gauge::default(),
@@ -174,6 +177,11 @@ impl Metrics {
             self.budget_waits.clone(),
         );
         registry.register(
+            "digests",
+            "Messages that told many groups of a target at once",
+            self.digests.clone(),
+        );
+        registry.register(
             "fallback_deliveries",
             "Deliveries of a dead target that its fallback brought",
             self.fallbacks.clone(),
@@ -223,6 +231,7 @@ impl Metrics {
             self.oldest.get_or_create_owned(&target);
             self.set_aside.get_or_create_owned(&target);
             self.budget_waits.get_or_create_owned(&target);
+            self.digests.get_or_create_owned(&target);
             self.fallbacks.get_or_create_owned(&target);
             drop(self.attempt_seconds.get_or_create(&target));
             drop(self.latency_seconds.get_or_create(&target));
@@ -300,6 +309,11 @@ impl Metrics {
         self.budget_waits.get_or_create(&Target { target: target.to_owned() }).inc();
     }
 
+    /// Many groups of a target were told in one message.
+    pub(crate) fn digest(&self, target: &str) {
+        self.digests.get_or_create(&Target { target: target.to_owned() }).inc();
+    }
+
     /// Whether messages go to a target freely.
     pub(crate) fn target_up(&self, target: &str, is_up: bool) {
         self.up.get_or_create(&Target { target: target.to_owned() }).set(i64::from(is_up));
@@ -357,34 +371,6 @@ impl Metrics {
         text::encode(&mut page, &self.registry).expect("a String takes every write");
         page
     }
-}
-
-fn attempts(target: &str, outcome: &str, reason: &str) -> Attempts {
-    Attempts { target: target.to_owned(), outcome: outcome.to_owned(), reason: reason.to_owned() }
-}
-
-/// The outcomes and the reasons each can have.
-fn verdicts() -> [(&'static str, Vec<&'static str>); 5] {
-    let of = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str()).collect();
-    [
-        ("delivered", vec![""]),
-        ("too_large", vec![""]),
-        (
-            "retry",
-            of(&[
-                Reason::Connect,
-                Reason::Timeout,
-                Reason::BrokenReply,
-                Reason::Busy,
-                Reason::Throttled,
-                Reason::Mailbox,
-                Reason::UnprovenReply,
-                Reason::UnknownCode,
-            ]),
-        ),
-        ("misconfigured", of(&[Reason::UnknownRobot, Reason::Refused])),
-        ("rejected", of(&[Reason::Content, Reason::Mailbox, Reason::BadRequest])),
-    ]
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
 use settings_document::reader_hint;
 
-use crate::message::{Language, Message, sample};
+use crate::message::{Digest, Language, Message, sample};
 use crate::render::context::Detail;
+use crate::render::digest::Listing;
 use crate::render::environment::environment;
 use crate::render::markup::Markup;
 
@@ -24,6 +25,7 @@ mod built_in;
 mod change;
 pub(crate) mod clean;
 pub(crate) mod context;
+pub(crate) mod digest;
 mod environment;
 pub(crate) mod json;
 mod labels;
@@ -106,8 +108,7 @@ impl Templates {
         Ok(templates)
     }
 
-    /// The words for a message. Never fails: a template that does gives way to the built-in text with a banner, and that to
-    /// the bare facts.
+    /// The words for a message. A template that fails gives way to the built-in text with a banner, and that to the bare facts.
     pub(crate) fn draft(&self, message: &Message, detail: Detail) -> Draft {
         let mut banner = message.banner.clone();
         if let Some(path) = &self.own {
@@ -124,6 +125,11 @@ impl Templates {
         }
         let draft = self.fill("built-in", message, detail).unwrap_or_else(|_| self.bare(message));
         Draft { banner, ..draft }
+    }
+
+    /// The words for a message about many groups, with so much of it listed. No template has a part in it: nothing can fail.
+    pub(crate) fn digest(&self, message: &Message, digest: Digest, listing: Listing) -> Draft {
+        digest::draft(message, digest, self.markup, self.language, listing)
     }
 
     /// The dialect of the draft.

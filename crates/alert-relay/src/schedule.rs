@@ -9,7 +9,8 @@
 //! - its target's circuit breaker lets one message through at a time (`health`);
 //! - [`AT_ONCE`] groups are being sent to the target already.
 //!
-//! Merging needs no decision here: a group that waits gathers snapshots, and whoever claims it takes all of them.
+//! Merging within a group needs no decision here: a group that waits gathers snapshots, and whoever claims it takes all of them. When too
+//! many groups wait, `pressure` has them told in one message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,6 +19,10 @@ use crate::budget::{Budgets, Wait};
 use crate::clock::{Millis, Moment};
 use crate::delivery::{DeliveryKey, DueDelivery};
 use crate::health::{Health, Patience, Permit};
+
+pub(crate) use crate::schedule::pressure::{Digest, Room, TOLD_SOON, channel, gather};
+
+mod pressure;
 
 /// What the schedule has to know of one target.
 #[derive(Clone, Debug)]

@@ -30,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
     budget: Budget::ROBOT,
     timeout: Duration::from_secs(10),
     takes_proxy: true,
+    takes_digests: true,
     open,
 };
 

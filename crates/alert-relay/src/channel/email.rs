@@ -42,6 +42,7 @@ pub(super) const KIND: Kind = Kind {
     // A mail server may look at the greeting, the recipient and the mail for minutes each (RFC 5321, 4.5.3.2).
     timeout: Duration::from_mins(1),
     takes_proxy: false,
+    takes_digests: false,
     open,
 };
 

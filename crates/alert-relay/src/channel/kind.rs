@@ -52,6 +52,8 @@ pub(crate) struct Kind {
     pub(crate) timeout: Duration,
     /// Whether it can go through an HTTP proxy.
     pub(crate) takes_proxy: bool,
+    /// Whether people read it in a chat with a limit on messages: then many groups may be told in one of them.
+    pub(crate) takes_digests: bool,
     /// Reads its section, notes every mistake in it, and builds the channel if there is none. Reads files, touches no network.
     pub(crate) open: fn(Section<'_>, &Setup<'_>) -> Option<Arc<dyn Channel>>,
 }

@@ -124,6 +124,7 @@ const KIND: Kind = Kind {
     budget: Budget::ROBOT,
     timeout: Duration::from_secs(10),
     takes_proxy: false,
+    takes_digests: true,
     open: no_section,
 };
 
@@ -166,14 +167,14 @@ impl Channel for Scripted {
         self.script.0.recipients.lock().unwrap().clone()
     }
 
-    /// `new a b, still c [plain] (1/2)`, after the banner if there is one.
+    /// `new a b, still c [plain] [digest of 3] (1/2)`, after the banner if there is one.
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         let text = text(message, wording);
         let recipients = self.recipients();
         if !recipients.is_empty() {
             return recipients.into_iter().map(|to| Part::to(to, Words(text.clone()))).collect();
         }
-        let count = *self.script.0.parts.lock().unwrap();
+        let count = if message.digest.is_some() { 1 } else { *self.script.0.parts.lock().unwrap() };
         let part = |number: usize| {
             let position = if count > 1 { format!(" ({number}/{count})") } else { String::new() };
             Part::new(Words(format!("{text}{position}")))
@@ -224,6 +225,9 @@ fn text(message: &Message, wording: Wording) -> String {
         Wording::Smaller => text.push_str(" [smaller]"),
         Wording::Plain => text.push_str(" [plain]"),
         Wording::Bare => text.push_str(" [bare]"),
+    }
+    if let Some(digest) = message.digest {
+        text = format!("{text} [digest of {}]", digest.groups);
     }
     for person in &message.mentions {
         text.push_str(" @");

@@ -1,8 +1,9 @@
 //! What channels share in rendering: rich or plain words, in as much detail as fits, or all in one piece.
 
 use crate::channel::kind::Setup;
-use crate::message::{Message, Wording};
+use crate::message::{Digest, Message, Wording};
 use crate::render::context::Detail;
+use crate::render::digest::Listing;
 use crate::render::markup::Markup;
 use crate::render::{Draft, Templates, words};
 use crate::split::{Packed, PartLimits, pack};
@@ -40,6 +41,9 @@ impl Texts {
             return (line, Packed { parts: vec![text], is_whole: true });
         }
         let templates = if wording == Wording::Plain { &self.plain } else { &self.rich };
+        if let Some(digest) = message.digest {
+            return digest_in_one_part(templates, message, digest, mention, limits, finish);
+        }
         let at = |detail: Detail| {
             let detail = if wording == Wording::Plain { detail.without_links() } else { detail };
             let draft = finish(templates.draft(message, detail));
@@ -53,6 +57,29 @@ impl Texts {
             .find(|(_, packed)| packed.is_whole)
             .unwrap_or_else(|| at(*last))
     }
+}
+
+/// A digest is one part: what does not fit into that is a number. So there is nothing to resume in the middle of it.
+fn digest_in_one_part(
+    templates: &Templates,
+    message: &Message,
+    digest: Digest,
+    mention: &str,
+    limits: impl Fn(&Draft) -> PartLimits,
+    finish: impl Fn(Draft) -> Draft,
+) -> (String, Packed) {
+    let at = |listing: Listing| {
+        let draft = finish(templates.digest(message, digest, listing));
+        let limits = PartLimits { parts: 1, ..limits(&draft) };
+        let packed = pack(&draft, mention, limits, templates.markup(), templates.language());
+        (draft.title, packed)
+    };
+    let (last, earlier) = Listing::LEVELS.split_last().expect("the levels are a constant with members");
+    earlier
+        .iter()
+        .map(|listing| at(*listing))
+        .find(|(_, packed)| packed.is_whole)
+        .unwrap_or_else(|| at(*last))
 }
 
 /// A draft in one piece, where nothing has to be split.

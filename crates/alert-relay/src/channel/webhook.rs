@@ -34,6 +34,7 @@ pub(super) const KIND: Kind = Kind {
     budget: Budget { sends: 60, window: Duration::from_mins(1) },
     timeout: Duration::from_secs(10),
     takes_proxy: true,
+    takes_digests: false,
     open,
 };
 

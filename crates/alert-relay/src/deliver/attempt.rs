@@ -2,7 +2,6 @@
 //!
 //! Leaves out the use of the channel itself (`via`), and what follows for the message (`chat`, `mail`), which `retry` decides.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +10,9 @@ use crate::channel::Part;
 use crate::clock::{Millis, whole_millis};
 use crate::deliver::context::STORE_RETRY;
 use crate::deliver::recipients::Recipients;
-use crate::deliver::state::Reservation;
+use crate::deliver::state::{HealthChange, Reservation};
 use crate::deliver::via::{Sent, Via};
-use crate::delivery::{AttemptEnd, AttemptStart, DeliveryKey, Pending, PublicId, Rendering};
+use crate::delivery::{AttemptEnd, AttemptStart, DIGEST_PART, DeliveryKey, Pending, PublicId, Rendering};
 use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
@@ -25,6 +24,8 @@ pub(super) struct Sender {
     /// Whose channel is used: the target's own, or its fallback's.
     pub(super) via: Via,
     pub(super) is_urgent: bool,
+    /// What else it sends in the same message: other groups of the target, for a digest.
+    pub(super) also: Vec<String>,
     /// Of the first attempt: reserved when this group was chosen, so that none that is chosen later overtakes it.
     pub(super) first: Mutex<Option<Reservation>>,
 }
@@ -69,7 +70,7 @@ impl Sender {
         recipients: Option<&mut Recipients>,
     ) -> Tried {
         let Via { context, target } = &self.via;
-        if context.is_stopping.load(Ordering::Relaxed) {
+        if context.is_stopping() {
             return Tried::NotBefore(context.clock.now());
         }
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -89,6 +90,7 @@ impl Sender {
             rendering: rendering.clone(),
             robot: target.channel.robot().as_str().to_owned(),
             part: number,
+            also: self.also.clone(),
         };
         let attempt = match context.outbox.begin_attempt(start, self.lease()).await {
             Ok(Some(attempt)) => attempt,
@@ -109,7 +111,9 @@ impl Sender {
         let failures = delivery.attempts.saturating_add(1);
         let backoff = context.pace.backoff;
         let next = retry::next(&outcome, rendering.wording, failures, backoff, context.jitter.draw());
-        let change = self.via.note(&outcome, &next);
+        // A robot that demands a keyword refuses a digest, whose text is not the target's own, and takes all else.
+        let is_about_digest = number == DIGEST_PART && matches!(outcome, Outcome::Misconfigured { .. });
+        let change = if is_about_digest { HealthChange::None } else { self.via.note(&outcome, &next) };
         let answer = Answer { outcome, next, at };
         self.log(&id, part, number, &answer, took);
         self.record(delivery, attempt, part, &answer, recipients).await;

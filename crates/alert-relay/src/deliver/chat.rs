@@ -25,8 +25,8 @@ enum Pass {
 /// Sends a message to a chat, in whatever wording it takes. Whether a refused one is put as a bare line is the caller's to decide.
 pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
     let Sending { delivery, progress, mut message, own: _, extent } = sending;
-    // What recipients of a mail have under this target's name are no parts of a chat's message.
-    let progress = progress.filter(|progress| progress.recipients.is_empty());
+    // What recipients of a mail have under this target's name are no parts of a chat's message, and what a digest said is none either.
+    let progress = progress.filter(|progress| progress.recipients.is_empty() && !progress.is_of_digest());
     let mut wording = match (extent, progress.map_or(Wording::Normal, |progress| progress.rendering.wording))
     {
         (Extent::BareLine, _) => Wording::Bare,

@@ -44,7 +44,7 @@ impl Context {
                 Err(StoreError::Closed) => return None,
                 Err(error) => self.store_failed(what, target, &error),
             }
-            if self.is_stopping.load(Ordering::Relaxed) {
+            if self.is_stopping() {
                 return None;
             }
             self.clock.sleep_until(self.clock.now().plus(STORE_RETRY)).await;
@@ -58,6 +58,11 @@ impl Context {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.note(now);
         tried.accepted_before(now.wall, span)
+    }
+
+    /// Whether nothing more is to begin.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Counts and logs a request that the store did not take.

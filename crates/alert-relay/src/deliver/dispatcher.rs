@@ -15,6 +15,7 @@ use crate::audit::Audit;
 use crate::clock::{Millis, whole_millis};
 use crate::deliver::attempt::Sender;
 use crate::deliver::context::{Context, STORE_RETRY};
+use crate::deliver::digest::DigestDelivery;
 use crate::deliver::group::GroupDelivery;
 use crate::deliver::housekeeping::Housekeeping;
 use crate::deliver::observer::Step;
@@ -23,7 +24,7 @@ use crate::deliver::test_message;
 use crate::deliver::via::Via;
 use crate::delivery::{DeliveryKey, DueDelivery, UrgencyFilter};
 use crate::outbox::StoreError;
-use crate::schedule::{self, LATE_AFTER};
+use crate::schedule::{self, Capacity, Digest, LATE_AFTER, Room};
 use crate::settings::no_such;
 use crate::test_report::{TestRefusal, TestReport};
 
@@ -143,7 +144,7 @@ impl Dispatcher {
         let mut wake_at: Option<Millis> = None;
         let targets = Arc::clone(&self.targets);
         for name in targets.by_name.keys() {
-            let capacity = self.context.state.capacity(name);
+            let mut capacity = self.context.state.capacity(name);
             let now = self.context.clock.now();
             self.note_spent(name, capacity.is_spent && capacity.ordinary() == 0, now).await?;
             wake_at = sooner(wake_at, capacity.wake_at.map(|at| self.context.clock.wall_at(at)));
@@ -155,18 +156,26 @@ impl Dispatcher {
             }
             let busy: BTreeSet<DeliveryKey> =
                 self.context.state.busy().into_iter().filter(|key| key.target == *name).collect();
-            // Begun messages come first in the answer; the rest of the list lets urgent ones pass those that must wait.
-            let limit = u32::try_from(busy.len())
-                .unwrap_or(u32::MAX)
-                .saturating_add(capacity.all())
-                .saturating_add(LOOK_AHEAD);
             let urgency = if capacity.ordinary() == 0 { UrgencyFilter::Urgent } else { UrgencyFilter::Any };
-            let due = self.context.outbox.due(name, urgency, now, limit).await?;
+            let digests = self.digests(name, &capacity);
+            let room = digests.as_ref().map(|(_, room)| *room);
+            let due = self.due(name, urgency, now, &capacity, room, busy.len()).await?;
             let mut urgent: BTreeMap<DeliveryKey, Option<Millis>> = due
                 .iter()
                 .filter(|due| due.is_urgent && !busy.contains(&due.key))
                 .map(|due: &DueDelivery| (due.key.clone(), due.urgent_since))
                 .collect();
+            let due = match digests {
+                None => due,
+                Some((via, room)) => {
+                    let (digests, singly) = schedule::gather(&via, &mut capacity, room, &due, &busy, now);
+                    for digest in digests {
+                        urgent.retain(|key, _| !digest.keys.contains(key));
+                        self.begin_digest(&targets, name, digest);
+                    }
+                    singly
+                }
+            };
             for (key, via) in schedule::pick(name, &capacity, due, &busy, now) {
                 let is_urgent = urgent.remove(&key).is_some();
                 self.begin(&targets, key, &via, is_urgent);
@@ -179,6 +188,35 @@ impl Dispatcher {
             wake_at = sooner(wake_at, self.context.outbox.next_due(name, urgency, now).await?);
         }
         Ok(wake_at)
+    }
+
+    /// Whose channel digests of a target go through now, and how much that takes besides; `None` if there are none.
+    fn digests(&self, name: &str, capacity: &Capacity) -> Option<(String, Room)> {
+        let via = schedule::channel(name, capacity)?;
+        let takes_digests = self.targets.by_name.get(via)?.channel.kind().takes_digests;
+        let room = self.context.state.room(via).filter(|_| takes_digests)?;
+        Some((via.to_owned(), room))
+    }
+
+    /// What is due for a target, as far as it may matter: begun messages come first in the answer; the rest of the list lets urgent ones
+    /// pass those that must wait. Where that is more than can be told one by one, all that one digest may tell.
+    async fn due(
+        &self,
+        name: &str,
+        urgency: UrgencyFilter,
+        now: Millis,
+        capacity: &Capacity,
+        room: Option<Room>,
+        busy: usize,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let outbox = &self.context.outbox;
+        let busy = u32::try_from(busy).unwrap_or(u32::MAX);
+        let limit = busy.saturating_add(capacity.all()).saturating_add(LOOK_AHEAD);
+        let Some(room) = room else { return outbox.due(name, urgency, now, limit).await };
+        let few = busy.saturating_add(room.urgent.min(room.soon)).saturating_add(1).min(MOST_DUE).max(limit);
+        let due = outbox.due(name, urgency, now, few).await?;
+        let is_all = due.len() < usize::try_from(few).unwrap_or(usize::MAX);
+        if is_all { Ok(due) } else { outbox.due(name, urgency, now, busy.saturating_add(MOST_DUE)).await }
     }
 
     async fn note_spent(&mut self, name: &str, is_spent: bool, now: Millis) -> Result<(), StoreError> {
@@ -204,8 +242,8 @@ impl Dispatcher {
         let via = Via { context: Arc::clone(&self.context), target: Arc::clone(via) };
         // A delivery under way may just have taken it for its next part; its end brings us back here.
         let Ok(reservation) = via.reserve(is_urgent) else { return };
-        let token = self.context.state.begin_delivery(&key, via.name());
-        let sender = Sender { key, via, is_urgent, first: Mutex::new(Some(reservation)) };
+        let token = self.context.state.begin_delivery(vec![key.clone()], via.name());
+        let sender = Sender { key, via, is_urgent, also: Vec::new(), first: Mutex::new(Some(reservation)) };
         let delivery = GroupDelivery {
             sender,
             targets: Arc::clone(targets),
@@ -215,6 +253,28 @@ impl Dispatcher {
         self.under_way.spawn(async move {
             let _token = token;
             delivery.run().await;
+        });
+    }
+
+    fn begin_digest(&mut self, targets: &Arc<Targets>, name: &str, digest: Digest) {
+        let Digest { keys, via, is_urgent } = digest;
+        let (Some(target), Some(via)) = (targets.by_name.get(name), targets.by_name.get(&via)) else {
+            return;
+        };
+        let via = Via { context: Arc::clone(&self.context), target: Arc::clone(via) };
+        let Ok(reservation) = via.reserve(is_urgent) else { return };
+        let token = self.context.state.begin_delivery(keys.clone(), via.name());
+        let digest = DigestDelivery {
+            keys,
+            via,
+            is_urgent,
+            first: Mutex::new(Some(reservation)),
+            targets: Arc::clone(targets),
+            target: Arc::clone(target),
+        };
+        self.under_way.spawn(async move {
+            let _token = token;
+            digest.run().await;
         });
     }
 
@@ -259,6 +319,9 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Groups looked at beyond those that may begin.
 const LOOK_AHEAD: u32 = 16;
+
+/// Groups looked at where many wait: those of two digests, so that what is critical does not hide what is not.
+const MOST_DUE: u32 = 2_000;
 
 fn sooner(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
     match (one, other) {

@@ -4,6 +4,7 @@
 //! message, `mail` where each goes to somebody else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use crate::deliver::sending::{Conclusion, OwnMessage, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
 use crate::deliver::{chat, mail};
-use crate::delivery::{Claim, End, LedgerEntry, Pending, Progress, RecipientStatus, Settlement};
+use crate::delivery::{Claim, DIGEST_PART, End, LedgerEntry, Pending, Progress, RecipientStatus, Settlement};
+use crate::intake::IntakeError;
+use crate::ledger::Suppression;
 use crate::memory::Share;
 use crate::message::{Changes, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
@@ -40,7 +43,7 @@ struct Told<'a> {
 
 /// The alerts of a message that this channel may have taken before, without an answer. None where the parts that are left belong to those
 /// that have arrived, and of a mail: its copy has the same Message-ID.
-fn may_have_seen<'a>(claim: &'a Claim, via: &TargetSettings) -> BTreeSet<&'a Fingerprint> {
+pub(super) fn may_have_seen<'a>(claim: &'a Claim, via: &TargetSettings) -> BTreeSet<&'a Fingerprint> {
     let has_arrived_in_part = claim
         .progress
         .as_ref()
@@ -72,20 +75,10 @@ impl GroupDelivery {
         // The share is given back when the message is sent, and with it all that was made of the webhooks.
         let Some((_share, claim)) = self.claim().await else { return };
         let ReadClaim { claim, news } = self.read(claim).await;
-        let Some(delivery) = claim.deliveries.last() else { return };
-        let news = match news {
-            Ok(Some(news)) => news,
-            Ok(None) => return,
-            Err(error) => {
-                let reason = format!("the stored webhook cannot be read: {error}");
-                let settlement = self.settlement(delivery, End::Dead, reason);
-                return self.settle_via(self.sender.via.name(), &claim, settlement).await;
-            }
+        let Some(News { newest, straggling, folded, own, .. }) = self.open(&claim, news).await else {
+            return;
         };
-        let News { newest, about, straggling, folded, own } = news;
-        // A group is claimed once a run, so that it is noted once.
-        let _noted = self.alerts.set(about);
-
+        let Some(delivery) = claim.deliveries.last() else { return };
         if let Some(former) = claim.deliveries[..straggling].last() {
             let reason = "delivered, but not to all recipients: they get it with what is newer".to_owned();
             let via = self.sender.via.name();
@@ -95,12 +88,7 @@ impl GroupDelivery {
         let changes = match folded.changes {
             Ok(changes) => Some(changes),
             Err(_) if !own.is_empty() => None,
-            Err(suppression) => {
-                let reason = suppression.to_string();
-                let settlement = self.settlement(delivery, End::Suppressed, reason);
-                let settlement = Settlement { ledger: folded.entries, ..settlement };
-                return self.settle_via(self.sender.via.name(), &claim, settlement).await;
-            }
+            Err(suppression) => return self.suppress(&claim, &suppression, folded.entries).await,
         };
         let told = Told { delivery, newest: &newest, changes, own };
         match self.tell(&claim, &told).await {
@@ -114,6 +102,39 @@ impl GroupDelivery {
             (_, Conclusion::Later(at)) => self.release(at).await,
             (_, Conclusion::Refused(..) | Conclusion::LeaseLost) => {}
         }
+    }
+
+    /// What there is to tell. Ends what cannot be read, and what a digest has told already of which the relay had no time to note it.
+    pub(super) async fn open(&self, claim: &Claim, news: Result<Option<News>, IntakeError>) -> Option<News> {
+        let delivery = claim.deliveries.last()?;
+        let mut news = match news {
+            Ok(news) => news?,
+            Err(error) => {
+                let reason = format!("the stored webhook cannot be read: {error}");
+                let settlement = self.settlement(delivery, End::Dead, reason);
+                self.settle_via(self.sender.via.name(), claim, settlement).await;
+                return None;
+            }
+        };
+        // A group is claimed once a run, so that it is noted once.
+        let _noted = self.alerts.set(mem::take(&mut news.about));
+        if let Some(progress) = claim.progress.as_ref().filter(|progress| progress.is_of_digest())
+            && progress.done.contains(&DIGEST_PART)
+        {
+            let reason = "delivered in a digest, as this delivery".to_owned();
+            let nobody = BTreeMap::new();
+            self.settle_told(&progress.rendering.via, claim, delivery, reason, news.folded.entries, &nobody)
+                .await;
+            return None;
+        }
+        Some(news)
+    }
+
+    /// Ends what has nothing to tell.
+    pub(super) async fn suppress(&self, claim: &Claim, why: &Suppression, ledger: Vec<LedgerEntry>) {
+        let Some(delivery) = claim.deliveries.last() else { return };
+        let settlement = self.settlement(delivery, End::Suppressed, why.to_string());
+        self.settle_via(self.sender.via.name(), claim, Settlement { ledger, ..settlement }).await;
     }
 
     /// Takes the queue, once there is room for what its message is made of. What has ended a process gets all the room there is: if it does
@@ -198,7 +219,8 @@ impl GroupDelivery {
         let target = Arc::clone(self.targets.by_name.get(name)?);
         let Sender { key, via: Via { context, .. }, is_urgent, .. } = &self.sender;
         let via = Via { context: Arc::clone(context), target };
-        Some(Sender { key: key.clone(), via, is_urgent: *is_urgent, first: Mutex::default() })
+        let key = key.clone();
+        Some(Sender { key, via, is_urgent: *is_urgent, also: Vec::new(), first: Mutex::default() })
     }
 
     fn compose(
@@ -267,7 +289,7 @@ impl GroupDelivery {
             .await
     }
 
-    async fn release(&self, at: Millis) {
+    pub(super) async fn release(&self, at: Millis) {
         let Sender { key, via: Via { context, .. }, .. } = &self.sender;
         context.insist("put a delivery back", &key.target, || context.outbox.release(key, at)).await;
     }
@@ -278,7 +300,7 @@ impl GroupDelivery {
     }
 
     /// Ends what was told, and notes which recipients of a mail it has not reached.
-    async fn settle_told(
+    pub(super) async fn settle_told(
         &self,
         via: &str,
         claim: &Claim,

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::outcome::{Outcome, Reason};
 use crate::recourse::Channel;
 use crate::retry::{MAX_PAUSE, Next};
-use crate::schedule::{self, Capacity, TargetState};
+use crate::schedule::{self, Capacity, Room, TOLD_SOON, TargetState};
 
 /// One for the dispatcher and the deliveries under way.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ struct Inner {
     budgets: Budgets,
     targets: BTreeMap<String, TargetState>,
     busy: BTreeSet<DeliveryKey>,
+    /// Channels that refused a digest, and until when none is sent through them.
+    no_digests: BTreeMap<String, Moment>,
     /// When a target that refused everything was put right, when it came into the settings, or when it left them.
     /// As [`Clock::passed`] was then.
     in_order_since: BTreeMap<String, Duration>,
@@ -138,19 +140,37 @@ impl DeliveryState {
         }
     }
 
+    /// How much a channel takes, for the choice of what is told in a digest; `None` if it has refused one a moment ago.
+    pub(super) fn room(&self, via: &str) -> Option<Room> {
+        let now = self.clock.elapsed();
+        let Inner { budgets, targets, no_digests, .. } = &mut *self.lock();
+        if no_digests.get(via).is_some_and(|until| *until > now) {
+            return None;
+        }
+        let robot = &targets.get(via)?.robot;
+        let urgent = budgets.remaining(robot, true, now).unwrap_or(0);
+        Some(Room { urgent, soon: budgets.within(robot, TOLD_SOON) })
+    }
+
+    /// A channel has refused a digest: for this long it gets none.
+    pub(super) fn refuse_digests(&self, via: &str, span: Duration) {
+        let until = self.clock.elapsed().plus(span);
+        self.lock().no_digests.insert(via.to_owned(), until);
+    }
+
     /// What is being sent.
     pub(super) fn busy(&self) -> BTreeSet<DeliveryKey> {
         self.lock().busy.clone()
     }
 
-    /// A delivery through a target's channel begins. It is over when the returned token is dropped, whatever happens.
-    pub(super) fn begin_delivery(&self, key: &DeliveryKey, via: &str) -> UnderWay {
+    /// A delivery of these queues through a target's channel begins. It is over when the returned token is dropped, whatever happens.
+    pub(super) fn begin_delivery(&self, keys: Vec<DeliveryKey>, via: &str) -> UnderWay {
         let mut inner = self.lock();
-        inner.busy.insert(key.clone());
+        inner.busy.extend(keys.iter().cloned());
         if let Some(target) = inner.targets.get_mut(via) {
             target.under_way += 1;
         }
-        UnderWay { state: self.clone(), key: key.clone(), via: via.to_owned() }
+        UnderWay { state: self.clone(), keys, via: via.to_owned() }
     }
 
     /// Reserves one attempt of a robot's budget, or says when to ask again.
@@ -244,14 +264,16 @@ impl DeliveryState {
 #[derive(Debug)]
 pub(super) struct UnderWay {
     state: DeliveryState,
-    key: DeliveryKey,
+    keys: Vec<DeliveryKey>,
     via: String,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut inner = self.state.lock();
-        inner.busy.remove(&self.key);
+        for key in &self.keys {
+            inner.busy.remove(key);
+        }
         if let Some(target) = inner.targets.get_mut(&self.via) {
             target.under_way = target.under_way.saturating_sub(1);
         }

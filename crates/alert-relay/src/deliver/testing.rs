@@ -123,6 +123,13 @@ impl Scene {
         self.settled().await;
     }
 
+    /// Lets this much time pass. Returns once the chat was sent this many, the last of which it does not answer.
+    pub(super) async fn advance_to_silence(&self, span: Duration, count: usize) {
+        self.settled().await;
+        self.stage.clock.advance(span);
+        self.chat.heard(count).await;
+    }
+
     /// Waits until nothing more happens at the present time: nothing is being sent, and the dispatcher and the housekeeping rest until
     /// a time that is still to come.
     pub(super) async fn settled(&self) {

@@ -13,6 +13,7 @@ use crate::settings::TargetSettings;
 
 mod budget;
 mod clock;
+mod digests;
 mod interruption;
 mod large;
 mod mails;

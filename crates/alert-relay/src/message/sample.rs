@@ -80,6 +80,7 @@ pub(crate) fn message(changes: Changes) -> Message {
             relay: "http://relay.example:8060".to_owned(),
         },
         banner: None,
+        digest: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
+use crate::outcome::Reason;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct Notifications {
     pub(super) receiver: String,
@@ -50,4 +52,32 @@ pub(super) struct StoreErrors {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct ConnectionsClosed {
     pub(super) reason: String,
+}
+
+pub(super) fn attempts(target: &str, outcome: &str, reason: &str) -> Attempts {
+    Attempts { target: target.to_owned(), outcome: outcome.to_owned(), reason: reason.to_owned() }
+}
+
+/// The outcomes and the reasons each can have.
+pub(super) fn verdicts() -> [(&'static str, Vec<&'static str>); 5] {
+    let of = |reasons: &[Reason]| reasons.iter().map(|reason| reason.as_str()).collect();
+    [
+        ("delivered", vec![""]),
+        ("too_large", vec![""]),
+        (
+            "retry",
+            of(&[
+                Reason::Connect,
+                Reason::Timeout,
+                Reason::BrokenReply,
+                Reason::Busy,
+                Reason::Throttled,
+                Reason::Mailbox,
+                Reason::UnprovenReply,
+                Reason::UnknownCode,
+            ]),
+        ),
+        ("misconfigured", of(&[Reason::UnknownRobot, Reason::Refused])),
+        ("rejected", of(&[Reason::Content, Reason::Mailbox, Reason::BadRequest])),
+    ]
 }

@@ -189,7 +189,7 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
     let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
-    AttemptStart { delivery, rendering, robot: "robot".to_owned(), part }
+    AttemptStart { delivery, rendering, robot: "robot".to_owned(), part, also: Vec::new() }
 }
 
 pub(super) fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {

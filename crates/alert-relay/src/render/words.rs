@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::message::{Changes, Language, Message};
+use crate::render::change::Change;
 use crate::severity::Severity;
 
 /// A span in its two largest units: `5 分钟`, `3h 12m`. A negative one (two clocks) counts as none.
@@ -64,6 +65,108 @@ pub(crate) fn left_out(count: usize, language: Language) -> String {
     match language {
         Language::ZhCn => format!("…另有 {count} 条未列出"),
         Language::En => format!("…and {count} more"),
+    }
+}
+
+/// An alert without a name.
+pub(crate) fn nameless(language: Language) -> &'static str {
+    match language {
+        Language::ZhCn => "无名告警",
+        Language::En => "(no alertname)",
+    }
+}
+
+/// What stands before a list, and between its members.
+pub(crate) fn list_marks(language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::ZhCn => ("：", "、"),
+        Language::En => (": ", ", "),
+    }
+}
+
+/// What one line of a digest says before it lists where: `NodeLost (critical) 4 firing since 02:10:00`.
+pub(crate) fn digest_line(
+    change: Change,
+    name: &str,
+    severity: &str,
+    count: usize,
+    since: Option<String>,
+    language: Language,
+) -> String {
+    let is_over = matches!(change, Change::Resolved | Change::Vanished);
+    let severity = if is_over { "" } else { severity };
+    let since = since.filter(|_| !is_over);
+    let says = match (change, language) {
+        (Change::New, Language::ZhCn) => "条新告警",
+        (Change::Still, Language::ZhCn) => "条仍在告警",
+        (Change::Resolved, Language::ZhCn) => "条已恢复",
+        (Change::Vanished, Language::ZhCn) => "条不再上报",
+        (Change::New, Language::En) => "firing",
+        (Change::Still, Language::En) => "still firing",
+        (Change::Resolved, Language::En) => "resolved",
+        (Change::Vanished, Language::En) => "no longer reported",
+    };
+    match language {
+        Language::ZhCn => {
+            let severity = if severity.is_empty() { String::new() } else { format!("（{severity}）") };
+            let since = since.map_or(String::new(), |since| format!("，{since} 起"));
+            format!("{name}{severity} {count} {says}{since}")
+        }
+        Language::En => {
+            let severity = if severity.is_empty() { String::new() } else { format!(" ({severity})") };
+            let since = since.map_or(String::new(), |since| format!(" since {since}"));
+            format!("{name}{severity} {count} {says}{since}")
+        }
+    }
+}
+
+/// The title of a digest: its counts of alerts that are new, known, over and gone; how many of the first two are critical.
+pub(crate) fn digest_title(
+    [new, still, resolved, vanished]: [usize; 4],
+    critical: usize,
+    groups: usize,
+    language: Language,
+) -> String {
+    let names = match language {
+        Language::ZhCn => ["告警", "仍在告警", "恢复", "消失", "严重"],
+        Language::En => ["firing", "still firing", "resolved", "vanished", "critical"],
+    };
+    let counts = [critical, new, still, resolved, vanished];
+    let names = [names[4], names[0], names[1], names[2], names[3]];
+    let said: Vec<String> = counts
+        .into_iter()
+        .zip(names)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| match language {
+            Language::ZhCn => format!("{name} {count}"),
+            Language::En => format!("{count} {name}"),
+        })
+        .collect();
+    match language {
+        Language::ZhCn => format!("【{}】汇总 {groups} 个告警组", said.join(" · ")),
+        Language::En => format!("{}: digest of {groups} groups", said.join(" · ")),
+    }
+}
+
+/// Why many groups are told in one message.
+pub(crate) fn digest_reason(alerts: usize, groups: usize, since: &str, language: Language) -> String {
+    match language {
+        Language::ZhCn => {
+            format!(
+                "待发消息多于这个渠道两分钟内能发的，合并为一条：{since} 起 {groups} 个告警组的全部 {alerts} 条变化"
+            )
+        }
+        Language::En => format!(
+            "More waits than this channel may be sent in two minutes, so this is one message: all {alerts} changes of {groups} groups since {since}"
+        ),
+    }
+}
+
+/// That Alertmanager left alerts out.
+pub(crate) fn truncated(alerts: u64, language: Language) -> String {
+    match language {
+        Language::ZhCn => format!("；Alertmanager 另有 {alerts} 条告警未随消息给出"),
+        Language::En => format!("; Alertmanager left out {alerts} more"),
     }
 }
 

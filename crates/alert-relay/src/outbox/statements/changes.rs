@@ -1,5 +1,7 @@
 //! The statements that change something, each inside a transaction of the writer.
 
+use sqlx::AssertSqlSafe;
+
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
 use crate::notification::GroupKey;
@@ -8,6 +10,7 @@ use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
 use crate::outbox::statements::missed;
+use crate::outbox::statements::rows::{in_statements, parameters_from};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -94,6 +97,18 @@ pub(in crate::outbox) async fn begin_attempt(
     .bind(start.delivery)
         .execute()
     .await?;
+    for groups in in_statements(&start.also) {
+        let sql = format!(
+            "UPDATE deliveries SET lease_until = $1, is_preparing = 0, deaths = 0 WHERE state = 'pending' AND lease_owner = $2 \
+             AND target = (SELECT target FROM deliveries WHERE id = $3) AND group_id IN {}",
+            parameters_from(4, groups.len())
+        );
+        let mut query = session.query(AssertSqlSafe(sql)).bind(until.0).bind(owner).bind(start.delivery);
+        for group in groups {
+            query = query.bind(group);
+        }
+        query.execute().await?;
+    }
     session.query(
         "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::clock::Millis;
-use crate::delivery::{Claim, DeliveryKey, Pending, Progress, RecipientStatus, Rendering, Waiting};
+use crate::delivery::{
+    Claim, DIGEST_PART, DeliveryKey, Pending, Progress, RecipientStatus, Rendering, Waiting,
+};
 use crate::outbox::columns::{fingerprints_from_json, from_json, mentions_from_json, wording_from_word};
 use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::changes::CLAIM_ROWS;
@@ -100,13 +102,14 @@ async fn unknown(
     rows.iter().map(|row| Ok((row.try_get("via")?, row.try_get("last")?))).collect()
 }
 
-/// Who has refused the text of this delivery; a mailbox that takes nothing says nothing of the text.
+/// Who has refused the text of this delivery; a mailbox that takes nothing says nothing of the text, and neither does who refuses a digest.
 async fn refusals(session: &mut Session<'_>, delivery: i64) -> Result<Refusals, sqlx::Error> {
     let rows = session.query(
         "SELECT DISTINCT via, fit FROM attempts WHERE delivery = $1 AND outcome IN ('rejected', 'too_large') \
-         AND COALESCE(reason, '') <> 'mailbox'",
+         AND COALESCE(reason, '') <> 'mailbox' AND part <> $2",
     )
     .bind(delivery)
+    .bind(i64::from(DIGEST_PART))
     .fetch_all()
     .await?;
     let mut refusals = Refusals::default();

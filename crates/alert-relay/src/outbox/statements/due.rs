@@ -41,7 +41,8 @@ pub(in crate::outbox) async fn next_due(
 /// alone.
 fn due_deliveries(urgency: UrgencyFilter) -> String {
     format!(
-        "SELECT group_id, MAX(is_urgent) AS urgent, MIN(CASE WHEN is_urgent = 1 THEN accepted_at END) AS urgent_since FROM deliveries WHERE {} GROUP BY group_id \
+        "SELECT group_id, MAX(is_urgent) AS urgent, MIN(CASE WHEN is_urgent = 1 THEN accepted_at END) AS urgent_since, \
+           MAX(parts_done) AS parts_done FROM deliveries WHERE {} GROUP BY group_id \
          HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
            AND COALESCE(MAX(lease_until), 0) <= $2 \
          ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
@@ -66,6 +67,7 @@ fn due_delivery(target: &str, row: &Row) -> Result<DueDelivery, sqlx::Error> {
         key: DeliveryKey { target: target.to_owned(), group: row.try_get("group_id")? },
         is_urgent: row.try_get::<i64>("urgent")? > 0,
         urgent_since: row.try_get::<Option<i64>>("urgent_since")?.map(Millis),
+        is_begun: row.try_get::<i64>("parts_done")? > 0,
     })
 }
 
