@@ -131,8 +131,8 @@ async fn unless_stopping<T>(stop: &Stop, fault: impl Future<Output = T>) -> T {
     }
 }
 
-/// The longest path with the longest name of a receiver has a hundred bytes; a name that is refused is logged.
-const LONGEST_TARGET: usize = 512;
+/// The longest path with the longest name of a receiver has a hundred bytes, and a text that is looked for, in Chinese and encoded, 1,800.
+const LONGEST_TARGET: usize = 2_048;
 
 fn server_config(settings: &ServerSettings) -> ServerConfig {
     ServerConfig {

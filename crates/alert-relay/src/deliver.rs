@@ -27,6 +27,7 @@ use crate::test_report::{TestRefusal, TestReport};
 
 pub(crate) use crate::deliver::observer::{Nobody, Observer};
 pub(crate) use crate::deliver::pace::Pace;
+pub(crate) use crate::deliver::standing::Standings;
 
 mod attempt;
 mod chat;
@@ -41,6 +42,7 @@ mod pace;
 mod read_claim;
 mod recipients;
 mod sending;
+mod standing;
 mod state;
 mod targets;
 mod test_message;
@@ -52,6 +54,7 @@ mod via;
 pub(crate) struct Deliverer {
     control: mpsc::Sender<Control>,
     task: JoinHandle<()>,
+    standings: Standings,
 }
 
 /// What the deliverer works with.
@@ -91,6 +94,7 @@ impl Deliverer {
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
         let longest = targets.by_name.values().map(|target| target.budget.window).max();
         state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
+        let standings = Standings { state: state.clone(), clock: clock.clone() };
         let context = Arc::new(Context {
             outbox,
             metrics,
@@ -105,7 +109,12 @@ impl Deliverer {
         });
         let (control, orders) = mpsc::channel(CONTROLS);
         let dispatcher = Dispatcher::new(context, audit, targets);
-        Ok(Self { control, task: tokio::spawn(dispatcher.run(orders)) })
+        Ok(Self { control, task: tokio::spawn(dispatcher.run(orders)), standings })
+    }
+
+    /// How its targets stand, also while it is busy with something else.
+    pub(crate) fn standings(&self) -> Standings {
+        self.standings.clone()
     }
 
     /// Takes new settings for what begins from now on; returns once they are in force. Budgets and health are kept.

@@ -9,11 +9,11 @@ use crate::clock::Millis;
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, Notification};
 use crate::recourse::Refusals;
-use crate::routes::{Mentions, Planned};
+use crate::routes::{Mentions, Planned, UnroutedNote};
 use crate::sender::Sender;
 
 pub(crate) use crate::delivery::ledger_entry::{Ended, LedgerEntry};
-pub(crate) use crate::delivery::public_id::PublicId;
+pub(crate) use crate::delivery::public_id::{NoPublicId, PublicId};
 
 mod ledger_entry;
 mod public_id;
@@ -31,6 +31,8 @@ pub(crate) struct Accepted {
     pub(crate) deliveries: Vec<Planned>,
     /// Alerts that no route matches: stored and sent to nobody.
     pub(crate) unrouted: Vec<Fingerprint>,
+    /// What is kept of the first of them.
+    pub(crate) unrouted_notes: Vec<UnroutedNote>,
     /// Who posted it.
     pub(crate) sender: Sender,
 }

@@ -7,7 +7,7 @@
 //! A silence is measured by what has passed while the relay ran: a wall clock that is set, or a machine that was suspended, makes nobody
 //! silent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +90,13 @@ impl Heartbeats {
             .iter()
             .map(|(name, watch)| (name.clone(), watch.last_beat.map(|beat| beat.wall)))
             .collect()
+    }
+
+    /// Those that are silent for too long now.
+    pub(crate) fn missing(&self, now: Now) -> BTreeSet<String> {
+        let watches = self.lock();
+        let missing = watches.iter().filter(|(_, watch)| watch.silent_from() <= now.passed);
+        missing.map(|(name, _)| name.clone()).collect()
     }
 
     /// When something becomes due by time alone, as [`Now::passed`] will be then; `None` while there is no heartbeat.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, MatchedPath, Request, State};
+use axum::extract::{Extension, FromRef, MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -16,9 +16,12 @@ use http_serve::BodyRoom;
 use tracing::{debug, warn};
 
 use crate::http::answer::Answer;
+use crate::http::caller::ThroughControlSocket;
 use crate::relay::Relay;
 
 mod answer;
+mod api;
+mod caller;
 mod ingest;
 mod landing;
 mod operation;
@@ -38,6 +41,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/-/healthy", get(operation::healthy))
         .route("/-/ready", get(operation::ready))
         .route(RELOAD_PATH, post(operation::reload))
+        .merge(api::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
@@ -46,11 +50,14 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
 
 /// The paths of commands on the same machine, through the `control` socket.
 pub(crate) fn control_router(relay: Arc<Relay>) -> Router {
+    let bodies = BodyRoom::new(relay.settings().server.max_body_bytes);
     Router::new()
         .route(TEST_PATH, post(targets::test))
         .route(RELOAD_PATH, post(operation::reload_by_command))
+        .merge(api::routes())
+        .layer(Extension(ThroughControlSocket))
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
-        .with_state(relay)
+        .with_state(Shared { relay, bodies })
 }
 
 const TEST_PATH: &str = "/api/v1/targets/{name}/test";

@@ -53,10 +53,15 @@ pub(crate) struct Alert {
 /// Nothing that fires today began earlier: Go's zero time, or the beginning of Unix time, from a sender that does not know.
 const NO_START_BEFORE: Timestamp = Timestamp::constant(946_684_800, 0);
 
+/// A start that a sender has said; `None`: the sender does not know.
+pub(crate) fn known_start(said: Timestamp) -> Option<Timestamp> {
+    Some(said).filter(|start| *start >= NO_START_BEFORE)
+}
+
 impl Alert {
     /// When it began to fire; `None`: the sender does not know.
     pub(crate) fn known_start(&self) -> Option<Timestamp> {
-        Some(self.starts_at).filter(|start| *start >= NO_START_BEFORE)
+        known_start(self.starts_at)
     }
 
     /// A label's value, or the empty string as in Alertmanager's own templates.

@@ -24,6 +24,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod overview;
 pub(crate) mod previews;
+pub(crate) mod query;
 pub(crate) mod settings_in_force;
 pub(crate) mod told_story;
 pub(crate) mod unrouted;

@@ -38,9 +38,13 @@ mod contract;
 mod database;
 mod error;
 mod failure;
+mod letters;
+mod listing;
+mod operating;
 mod readers;
 mod reading;
 mod request;
+mod search_text;
 mod session;
 mod sqlite;
 mod statements;
@@ -61,6 +65,8 @@ struct Store {
     writer: Writer,
     /// Answer every question.
     readers: Readers,
+    /// Answer an operator's questions: however much is asked, the deliverer never waits for it.
+    operating: Readers,
     /// Makes this store's deliveries unlike those of any other.
     tag: Arc<str>,
     /// Who we are in `lease_owner`.
@@ -78,6 +84,7 @@ impl Outbox {
         let store = Store {
             writer: Writer::start(Database::Sqlite(opened.file), owner.clone()),
             readers: Readers::Sqlite(opened.readers),
+            operating: Readers::Sqlite(opened.operating),
             tag: opened.tag.into(),
             owner,
             taken_over: opened.taken_over,
@@ -273,5 +280,6 @@ impl Outbox {
     pub(crate) async fn close(&self) {
         self.store.writer.close().await;
         self.store.readers.close().await;
+        self.store.operating.close().await;
     }
 }

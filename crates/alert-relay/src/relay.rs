@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::audit::Audit;
-use crate::clock::Clock;
-use crate::deliver::Deliverer;
+use crate::clock::{Clock, Millis};
+use crate::deliver::{Deliverer, Standings};
 use crate::heartbeat::Heartbeats;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -23,16 +23,23 @@ use crate::settings::Settings;
 
 pub(crate) use crate::relay::accept::{Posted, Receipt, Refusal};
 pub(crate) use crate::relay::heartbeat::Beat;
+pub(crate) use crate::relay::previews::PreviewRefusal;
 use crate::relay::removed::RemovedReceivers;
 use crate::relay::role::Refreshed;
 pub(crate) use crate::relay::role::Role;
 
 mod accept;
+mod audit_trail;
+mod dead_letters;
+mod deliveries;
 mod heartbeat;
+mod overview;
+mod previews;
 mod reload;
 mod removed;
 mod role;
 mod send_test;
+mod stories;
 
 /// One relay, shared by all requests.
 #[derive(Debug)]
@@ -46,6 +53,7 @@ pub(crate) struct Relay {
     deliverer: Mutex<Option<Deliverer>>,
     heartbeats: Heartbeats,
     removed: RemovedReceivers,
+    standings: Standings,
 }
 
 /// What a relay works with.
@@ -74,6 +82,7 @@ impl Relay {
     ) -> Self {
         let heartbeats = Heartbeats::default();
         heartbeats.configure(&settings.heartbeats, parts.clock.reading());
+        let standings = deliverer.standings();
         Self {
             file: file.to_owned(),
             role,
@@ -83,12 +92,18 @@ impl Relay {
             deliverer: Mutex::new(Some(deliverer)),
             heartbeats,
             removed: RemovedReceivers::default(),
+            standings,
         }
     }
 
     /// The settings in force.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Millis {
+        self.parts.clock.now()
     }
 
     /// The store.

@@ -11,9 +11,11 @@ use crate::calendar::Calendar;
 use crate::notification::{Alert, Fingerprint, Notification};
 
 mod matcher;
+mod note;
 mod verdict;
 
 pub(crate) use matcher::Matcher;
+pub(crate) use note::{UnroutedNote, unrouted_notes};
 pub(crate) use verdict::{RouteVerdict, verdicts, why_unrouted};
 
 /// One entry of `receivers:`: what Alertmanager posts to `/api/v1/alerts/{receiver}`.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Handler, Limits, Peer, Refusal,
-    auth::Denied,
+    auth::{Denied, User},
     cross_site,
     host::{self, AllowedHosts},
     refusal::Wording,
@@ -51,7 +51,7 @@ impl Admission {
         &self,
         handler: H,
         peer: Peer,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Answer<H::Body> {
         let deadline = Instant::now() + self.request_timeout;
         let web = self.web.current();
@@ -59,6 +59,12 @@ impl Admission {
         // A password may have to wait in turn to be compared.
         let checked = timeout_at(deadline, self.check(&web, peer, &request)).await;
         let checked = checked.unwrap_or_else(|_elapsed| Err(Refusal::busy()));
+        if web.users.is_some()
+            && checked.is_ok()
+            && let Some(user) = User::of(request.headers())
+        {
+            request.extensions_mut().insert(user);
+        }
         let (request, unread) = bounded(request, self.max_body_bytes);
         let answered = match checked {
             Ok(()) => timeout_at(deadline, handler.handle(request))

@@ -81,6 +81,17 @@ const WRONG_KEPT: usize = 256;
 /// The costs that are accepted. Each step doubles the time; at 16 a comparison takes some four seconds.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 
+/// Whose name and password a request carries: an extension of the request, there only where the web-config file has users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User(pub String);
+
+impl User {
+    /// Of a request that was admitted.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        Credentials::of(headers).map(|credentials| Self(credentials.name))
+    }
+}
+
 struct Credentials {
     name: String,
     password: Vec<u8>,

@@ -50,6 +50,7 @@ mod web_config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
+pub use auth::User;
 pub use body_room::{BodyError, BodyRoom, HeldBody, SMALL_BYTES};
 pub use closing::Closing;
 pub use handler::Handler;

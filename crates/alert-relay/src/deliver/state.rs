@@ -55,6 +55,20 @@ pub(super) enum HealthChange {
     Silenced,
 }
 
+/// How a target stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) health: Health,
+    /// Its robot asked for too long a silence.
+    pub(super) is_silenced: bool,
+    /// Its fallback is used.
+    pub(super) is_dead: bool,
+    /// Sends that may begin, and if none, when.
+    pub(super) left: Result<u32, Wait>,
+    pub(super) left_for_critical: u32,
+    pub(super) silent_until: Option<Moment>,
+}
+
 impl Inner {
     /// Whether messages go to a target freely.
     fn is_up(&self, target: &str, patience: &Patience, now: Moment) -> bool {
@@ -252,6 +266,22 @@ impl DeliveryState {
             return Duration::ZERO;
         }
         self.clock.passed().saturating_sub(inner.in_order_since.get(target).copied().unwrap_or(self.started))
+    }
+
+    /// How a target stands, for people; `None` if the settings do not have it.
+    pub(super) fn standing(&self, target: &str) -> Option<Standing> {
+        let now = self.clock.elapsed();
+        let Inner { budgets, targets, .. } = &mut *self.lock();
+        let state = targets.get(target)?;
+        let is_silenced = schedule::is_silenced(state, budgets, &self.patience, now);
+        Some(Standing {
+            health: state.health,
+            is_silenced,
+            is_dead: state.health.is_dead(now, &self.patience) || is_silenced,
+            left: budgets.remaining(&state.robot, false, now),
+            left_for_critical: budgets.remaining(&state.robot, true, now).unwrap_or(0),
+            silent_until: budgets.paused_until(&state.robot).filter(|until| *until > now),
+        })
     }
 
     /// How a target has answered lately; `None` if the settings do not have it.

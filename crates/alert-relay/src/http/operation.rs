@@ -11,7 +11,9 @@ use settings_document::Problem;
 use tracing::warn;
 
 use crate::http::answer::Answer;
+use crate::http::caller::Caller;
 use crate::http::landing;
+use crate::operation::audit_trail::Who;
 use crate::relay::{Refusal, Relay};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,17 +46,25 @@ pub(super) struct Reload {
 
 /// `/-/reload`: the new settings are in force, or which keys are wrong. What stands there is for those who may read the settings: the log
 /// and `alert-relay reload` have it.
-pub(super) async fn reload(State(relay): State<Arc<Relay>>, Query(how): Query<Reload>) -> Answer {
-    reloaded(&relay, &how, Problem::whereabouts).await
+pub(super) async fn reload(
+    State(relay): State<Arc<Relay>>,
+    Caller(who): Caller,
+    Query(how): Query<Reload>,
+) -> Answer {
+    reloaded(&relay, &who, &how, Problem::whereabouts).await
 }
 
 /// The same for a command of the relay's own user: every mistake.
-pub(super) async fn reload_by_command(State(relay): State<Arc<Relay>>, Query(how): Query<Reload>) -> Answer {
-    reloaded(&relay, &how, Problem::to_string).await
+pub(super) async fn reload_by_command(
+    State(relay): State<Arc<Relay>>,
+    Caller(who): Caller,
+    Query(how): Query<Reload>,
+) -> Answer {
+    reloaded(&relay, &who, &how, Problem::to_string).await
 }
 
-async fn reloaded(relay: &Arc<Relay>, how: &Reload, told: fn(&Problem) -> String) -> Answer {
-    match relay.reload(how.force).await {
+async fn reloaded(relay: &Arc<Relay>, who: &Who, how: &Reload, told: fn(&Problem) -> String) -> Answer {
+    match relay.reload_for(who, how.force).await {
         Ok(()) => Answer::new(StatusCode::OK, "reloaded", "the new settings are in force"),
         Err(problems) => Answer::new(
             StatusCode::BAD_REQUEST,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::render::clean;
 
 /// Who asks for a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,6 +89,27 @@ pub(crate) struct Deed {
     /// What came of it, in words. Bounded when it is stored.
     pub(crate) result: String,
 }
+
+impl Deed {
+    /// The subject as it is kept.
+    pub(crate) fn bounded_subject(&self) -> String {
+        clean::line(&self.subject, MOST_CHARACTERS)
+    }
+
+    /// The result as it is kept.
+    pub(crate) fn bounded_result(&self) -> String {
+        clean::line(&self.result, MOST_CHARACTERS)
+    }
+}
+
+/// Characters of a subject and of a result that are kept.
+const MOST_CHARACTERS: usize = 1_000;
+
+/// Lines that are kept, the newest.
+pub(crate) const MOST_KEPT: i64 = 10_000;
+
+/// Lines on a page at most.
+pub(crate) const LONGEST_PAGE: u32 = 200;
 
 /// One line of the trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -36,6 +36,25 @@ pub(crate) struct DeliveryFilter {
     pub(crate) state: Option<DeliveryState>,
     /// Whose webhook has this in an alert's name, labels or annotations; lower and upper case are the same. Never empty.
     pub(crate) text: Option<String>,
+    /// Only dead ones about which nobody has done anything by hand: dead letters.
+    pub(crate) only_dead_letters: bool,
+}
+
+/// As it is written in a URL, without encoding: `target=chat, state=dead`.
+impl fmt::Display for DeliveryFilter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = [
+            ("from", self.from.map(|from| from.to_string())),
+            ("until", self.until.map(|until| until.to_string())),
+            ("target", self.target.clone()),
+            ("group", self.group.clone()),
+            ("state", self.state.map(|state| state.as_str().to_owned())),
+            ("text", self.text.clone()),
+        ];
+        let given = texts.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+        let given = given.collect::<Vec<_>>().join(", ");
+        out.write_str(if given.is_empty() { "any value" } else { &given })
+    }
 }
 
 /// Where a delivery stands, in one word.
@@ -69,6 +88,11 @@ impl DeliveryState {
             Self::Dead => End::Dead.as_str(),
         }
     }
+
+    /// The state with this word. A word that is none of them waits, as everything does that has not ended.
+    pub(crate) fn of(word: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Pending)
+    }
 }
 
 /// A part of a list.
@@ -78,11 +102,13 @@ pub(crate) struct PageRequest {
     pub(crate) after: Option<Place>,
     /// From 1 to [`LONGEST_PAGE`].
     pub(crate) limit: u32,
+    /// In how many deliveries' texts it looks: [`TEXTS_LOOKED_AT`].
+    pub(crate) looks_at: u32,
 }
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { after: None, limit: USUAL_PAGE }
+        Self { after: None, limit: USUAL_PAGE, looks_at: TEXTS_LOOKED_AT }
     }
 }
 
@@ -179,4 +205,19 @@ pub(crate) enum HandSettled {
     Retried,
     /// Somebody has seen it, and nothing more is to be done.
     GivenUp,
+}
+
+impl HandSettled {
+    /// The word in the store and in JSON.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::GivenUp => "given_up",
+        }
+    }
+
+    /// What this word says.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        [Self::Retried, Self::GivenUp].into_iter().find(|settled| settled.as_str() == word)
+    }
 }

@@ -96,12 +96,21 @@ pub(crate) enum HealthState {
     Silenced,
 }
 
+/// How a target's channel has answered last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastResult {
+    /// See [`TargetOverview::last_success`].
+    pub(crate) last_success: Option<Millis>,
+    /// See [`TargetOverview::last_error`].
+    pub(crate) last_error: Option<LastError>,
+}
+
 /// An attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct LastError {
     /// When it was over.
     pub(crate) at: Millis,
-    /// Why, as a bounded word: a value of the metric label `reason`, or `too_large`.
+    /// Why, as a bounded word: a value of the metric label `reason`.
     pub(crate) reason: String,
     /// The channel's own words.
     pub(crate) words: String,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::channel::Part;
 use crate::clock::Millis;
 use crate::operation::told_story::SentPart;
 
@@ -48,3 +49,22 @@ pub(crate) struct MessagePreview {
     /// The parts in order.
     pub(crate) parts: Vec<SentPart>,
 }
+
+/// Bytes of one part's text that are shown.
+const MOST_SHOWN: usize = 64 * 1024;
+
+/// Parts as they are shown.
+pub(crate) fn shown(parts: &[Part]) -> Vec<SentPart> {
+    let shown = |(number, part): (u32, &Part)| {
+        let mut text = part.preview();
+        let is_cut = text.len() > MOST_SHOWN;
+        text.truncate(text.floor_char_boundary(MOST_SHOWN));
+        let recipient = part.recipient().map(str::to_owned);
+        let bytes = u64::try_from(part.bytes()).unwrap_or(u64::MAX);
+        SentPart { part: number, recipient, bytes, text, is_cut }
+    };
+    (1..).zip(parts).take(MOST_PARTS).map(shown).collect()
+}
+
+/// Parts that are shown: a mail has one for each recipient.
+const MOST_PARTS: usize = 20;

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::delivery::RecipientStatus;
-use crate::notification::LabelSet;
+use crate::notification::{Alert, LabelSet, Status};
 use crate::operation::deliveries::DeliverySummary;
 use crate::operation::unrouted::UnroutedAlert;
+use crate::story::{Attempt, Story};
 
 /// Alerts of one delivery that are told; the rest is a number.
 pub(crate) const MOST_ALERTS: usize = 100;
@@ -138,4 +139,76 @@ pub(crate) struct AlertStory {
     pub(crate) unrouted: Vec<UnroutedAlert>,
     /// There are more than these, or older ones that were not looked at.
     pub(crate) is_cut: bool,
+}
+
+impl DeliveryStory {
+    /// Put together from what the store has.
+    pub(crate) fn of(
+        summary: DeliverySummary,
+        story: Story,
+        told_alerts: Vec<ToldAlert>,
+        sent: Sent,
+    ) -> Self {
+        let received = story.received;
+        let sender = match &received.sender.source {
+            Some(source) => format!("{} (source {source})", received.sender.name),
+            None => received.sender.name,
+        };
+        Self {
+            summary,
+            notification: received.notification,
+            duplicate_of: received.duplicate_of,
+            sender,
+            routes: story.routes,
+            mentions: story.mentions.into_keys().collect(),
+            told_alerts,
+            alert_count: (story.alerts.len() + story.outside_hours.len()) as u64,
+            outside_hours: story.outside_hours.len() as u64,
+            parts_done: story.parts_done,
+            parts: story.rendering.map(|rendering| rendering.parts),
+            recipients: story.recipients,
+            attempt_list: story.attempts.into_iter().map(ToldAttempt::from).collect(),
+            older_attempts: story.older_attempts,
+            sent,
+        }
+    }
+}
+
+impl From<Attempt> for ToldAttempt {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            at: attempt.at,
+            ended_at: attempt.ended_at,
+            via: attempt.via,
+            part: attempt.part,
+            outcome: attempt.outcome,
+            reason: attempt.reason,
+            words: attempt.detail,
+            silent_until: attempt.pause_until,
+        }
+    }
+}
+
+/// Bytes of labels and annotations that are told of one delivery: the alerts that fit, one at least.
+const MOST_TOLD_BYTES: usize = 256 * 1024;
+
+/// Alerts as they are told, as many as fit, each with whether it is outside of the target's hours.
+pub(crate) fn told_alerts<'a>(alerts: impl Iterator<Item = (&'a Alert, bool)>) -> Vec<ToldAlert> {
+    let mut bytes = 0;
+    let told = alerts.take(MOST_ALERTS).take_while(|(alert, _)| {
+        let is_first = bytes == 0;
+        let pairs = alert.labels.iter().chain(&alert.annotations);
+        bytes += pairs.map(|(name, value)| name.len() + value.len()).sum::<usize>().max(1);
+        is_first || bytes <= MOST_TOLD_BYTES
+    });
+    told.map(|(alert, is_outside_hours)| ToldAlert {
+        fingerprint: alert.fingerprint.0.clone(),
+        status: alert.status.as_str(),
+        since: alert.known_start().map(Millis::from),
+        until: alert.ends_at.filter(|_| alert.status == Status::Resolved).map(Millis::from),
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        is_outside_hours,
+    })
+    .collect()
 }

@@ -1,18 +1,18 @@
 //! Alerts that no route wanted, and why each route did not.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::notification::LabelSet;
+use crate::routes::{self, ReceiverSettings, RouteVerdict};
 
 /// Unrouted alerts that are listed at most; one that came again and again is listed once.
-pub(crate) const MOST_UNROUTED: u32 = 50;
+pub(crate) const MOST_UNROUTED: usize = 50;
 
-/// Unrouted alerts of one webhook that are kept with their labels.
-pub(crate) const MOST_KEPT: usize = 10;
-
-/// Routes of which it is kept why they did not match.
-pub(crate) const MOST_ROUTES: usize = 20;
+/// Webhooks of which the newest are looked through for them.
+pub(crate) const WEBHOOKS_LOOKED_AT: u32 = 200;
 
 /// An alert that no route wanted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,22 +25,25 @@ pub(crate) struct UnroutedAlert {
     pub(crate) receiver: String,
     /// Alertmanager's hash of its labels.
     pub(crate) fingerprint: String,
-    /// Its labels; `None`: an older version stored it, or the webhook had more than [`MOST_KEPT`] such alerts.
+    /// Its labels; `None`: an older version stored it, or the webhook had many such alerts.
     pub(crate) labels: Option<LabelSet>,
-    /// Why the routes did not want it, as they were then: at most [`MOST_ROUTES`]. Empty where `labels` is absent, or where the receiver had
-    /// no routes.
-    pub(crate) misses: Vec<Miss>,
-    /// Routes that are left out of `misses`.
-    pub(crate) more_routes: u64,
+    /// Why no route wanted it, in a sentence, by the settings as they were then.
+    pub(crate) why: Option<String>,
+    /// What each route says to it by the settings as they are now. The first [`MOST_ROUTES`]; empty
+    /// where `labels` is absent or the receiver is gone.
+    pub(crate) routes_now: Vec<RouteVerdict>,
 }
 
-/// Why one route did not want an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Miss {
-    /// Its place in the receiver and its matchers: `routes[1] {severity="critical"}`.
-    pub(crate) route: String,
-    /// The first of its matchers that the alert does not meet: `severity="critical"`.
-    pub(crate) matcher: String,
-    /// What the alert has under that label; empty: it has no such label.
-    pub(crate) value: String,
+/// Routes of a receiver that are told.
+const MOST_ROUTES: usize = 50;
+
+impl UnroutedAlert {
+    /// With what the routes say to it now.
+    pub(crate) fn judged(mut self, receivers: &BTreeMap<String, ReceiverSettings>) -> Self {
+        if let (Some(receiver), Some(labels)) = (receivers.get(&self.receiver), &self.labels) {
+            self.routes_now = routes::verdicts(receiver, labels);
+            self.routes_now.truncate(MOST_ROUTES);
+        }
+        self
+    }
 }

@@ -1,6 +1,6 @@
 //! A notification on its way into the store: its keys, and which deliveries are urgent (pure).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +10,11 @@ use crate::clock::Millis;
 use crate::delivery::Accepted;
 use crate::notification::{Alert, Fingerprint, Notification, Status};
 use crate::outbox::columns::{fingerprints_to_json, mentions_to_json, to_json};
+use crate::outbox::search_text;
 use crate::routes::Planned;
 use crate::sender::Sender;
 use crate::severity::Severity;
+use crate::subject;
 
 /// Equal snapshots this close to each other are one. It has to cover Alertmanager's peer timeout (15 s a peer), a slow answer
 /// and a restart of ours, and stay below any `repeat_interval`, whose smallest usual value is five minutes: a genuine
@@ -37,7 +39,20 @@ pub(super) struct Arrival {
     pub(super) payload: Bytes,
     /// JSON list of fingerprints; `None`: every alert is for somebody.
     pub(super) unrouted: Option<String>,
+    /// What lists show of it and find it by.
+    pub(super) subject: Subject,
     pub(super) deliveries: Vec<ArrivingDelivery>,
+}
+
+/// What a webhook is about.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    /// The names of its alerts in a few words.
+    pub(super) names: String,
+    /// What it is searched by.
+    pub(super) text: String,
+    /// JSON list of notes; `None`: every alert is for somebody.
+    pub(super) unrouted: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +62,8 @@ pub(super) struct ArrivingDelivery {
     pub(super) alerts: String,
     /// JSON list of fingerprints.
     pub(super) outside_hours: String,
+    /// The names of its alerts in a few words.
+    pub(super) names: Option<String>,
     /// JSON: a list of fingerprints for each name.
     pub(super) mentions: String,
     /// JSON list of routes.
@@ -66,6 +83,8 @@ impl Arrival {
         let notification = &accepted.notification;
         let group_id = group_id(&accepted.endpoint, notification, &accepted.sender);
         let urgent = urgent(notification);
+        let by_fingerprint: Alerts<'_> =
+            notification.alerts.iter().map(|alert| (&alert.fingerprint, alert)).collect();
         Self {
             endpoint: accepted.endpoint.clone(),
             receiver: notification.receiver.clone(),
@@ -77,10 +96,18 @@ impl Arrival {
             at,
             payload: accepted.payload.clone(),
             unrouted: (!accepted.unrouted.is_empty()).then(|| fingerprints_to_json(&accepted.unrouted)),
+            subject: Subject {
+                names: subject::names(&notification.alerts),
+                text: search_text::of(notification),
+                unrouted: (!accepted.unrouted_notes.is_empty()).then(|| to_json(&accepted.unrouted_notes)),
+            },
             deliveries: accepted
                 .deliveries
                 .iter()
-                .map(|planned| ArrivingDelivery::new(planned, &urgent))
+                .map(|planned| {
+                    let names = names(planned, &by_fingerprint);
+                    ArrivingDelivery { names, ..ArrivingDelivery::new(planned, &urgent) }
+                })
                 .collect(),
         }
     }
@@ -109,12 +136,22 @@ impl ArrivingDelivery {
             target: planned.target.clone(),
             alerts: fingerprints_to_json(&planned.alerts),
             outside_hours: fingerprints_to_json(&planned.outside_hours),
+            names: None,
             mentions: mentions_to_json(&planned.mentions),
             routes: to_json(&planned.routes),
             is_urgent,
             is_revision: false,
         }
     }
+}
+
+type Alerts<'n> = HashMap<&'n Fingerprint, &'n Alert>;
+
+/// What a target's share is about; outside of its hours too.
+fn names(planned: &Planned, alerts: &Alerts<'_>) -> Option<String> {
+    let own = planned.alerts.iter().chain(&planned.outside_hours);
+    let names = subject::names(own.filter_map(|fingerprint| alerts.get(fingerprint).copied()));
+    (!names.is_empty()).then_some(names)
 }
 
 /// The firing critical alerts.

@@ -16,22 +16,9 @@ pub(super) const ACCEPTED: &str = "accepted";
 /// `what` in the tally of deliveries that are dead because they were set aside.
 pub(super) const SET_ASIDE: &str = "set_aside";
 
-pub(super) fn wording_to_word(wording: Wording) -> &'static str {
-    match wording {
-        Wording::Normal => "normal",
-        Wording::Smaller => "smaller",
-        Wording::Plain => "plain",
-        Wording::Bare => "bare",
-    }
-}
-
+/// What a version that is not known has written is as good as the usual.
 pub(super) fn wording_from_word(word: &str) -> Wording {
-    match word {
-        "smaller" => Wording::Smaller,
-        "plain" => Wording::Plain,
-        "bare" => Wording::Bare,
-        _ => Wording::Normal,
-    }
+    word.parse().unwrap_or_default()
 }
 
 /// Lists and maps of strings, in words that an operator can read.

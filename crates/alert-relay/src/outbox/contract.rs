@@ -4,7 +4,10 @@ use crate::outbox::testing::{STORES, Stage};
 
 mod accepting;
 mod claiming;
+mod dead_letters;
 mod ending;
+mod listing;
+mod operating;
 mod reading;
 mod renaming;
 mod senders;

@@ -25,12 +25,12 @@ pub(super) enum Readers {
 }
 
 /// One of them, while it is used.
-enum Lent {
+pub(super) enum Lent {
     Sqlite(PoolConnection<Sqlite>),
 }
 
 impl Lent {
-    fn session(&mut self) -> Session<'_> {
+    pub(super) fn session(&mut self) -> Session<'_> {
         match self {
             Self::Sqlite(connection) => Session::Sqlite(connection),
         }
@@ -38,7 +38,9 @@ impl Lent {
 }
 
 /// What comes of a reading, in time.
-async fn within<T>(reading: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+pub(super) async fn within<T>(
+    reading: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(PATIENCE, reading).await {
         Ok(read) => read.map_err(|error| store_error(&error)),
         Err(_elapsed) => {
@@ -48,7 +50,7 @@ async fn within<T>(reading: impl Future<Output = Result<T, sqlx::Error>>) -> Res
 }
 
 impl Readers {
-    async fn lend(&self) -> Result<Lent, StoreError> {
+    pub(super) async fn lend(&self) -> Result<Lent, StoreError> {
         match self {
             Self::Sqlite(pool) => pool.acquire().await.map(Lent::Sqlite),
         }

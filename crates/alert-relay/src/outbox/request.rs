@@ -6,12 +6,14 @@ use crate::clock::Millis;
 use crate::delivery::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
 };
+use crate::operation::audit_trail::Deed;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::error::StoreError;
+use crate::outbox::letters::{LetterBatch, Letters};
 use crate::outbox::session::Session;
 use crate::outbox::sqlite::free_pages;
 use crate::outbox::statements::gathered::Gathered;
-use crate::outbox::statements::{changes, renaming, revisions, senders};
+use crate::outbox::statements::{audit_trail, changes, dead_letters, renaming, revisions, senders};
 
 /// What is asked, what came of it, and who waits for it.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) enum Request {
     Hasten(Order<(String, Millis), ()>),
     Rename(Order<(String, String, Millis), u64>),
     Prune(Order<(Millis, Millis), u64>),
+    TreatLetters(Order<(Letters, Millis), LetterBatch>),
+    Note(Order<(Deed, Millis), ()>),
     Ping(Order<Millis, ()>),
     #[cfg(test)]
     Statement(Order<&'static str, ()>),
@@ -48,7 +52,7 @@ impl Request {
     pub(super) fn is_promise(&self) -> bool {
         match self {
             Self::Accept(order) => !order.ask.is_our_own(),
-            Self::Ping(_) => true,
+            Self::Ping(_) | Self::TreatLetters(_) | Self::Note(_) => true,
             _ => false,
         }
     }
@@ -61,6 +65,7 @@ impl Request {
                 | Self::AddRevision(_)
                 | Self::ForgetSenders(_)
                 | Self::Rename(_)
+                | Self::TreatLetters(_)
         )
     }
 
@@ -125,6 +130,14 @@ impl Request {
                     free_pages::give_back(connection).await?;
                 }
             }
+            Self::TreatLetters(order) => {
+                let (letters, now) = &order.ask;
+                order.answer = Some(dead_letters::treat(session, letters, *now, gathered).await?);
+            }
+            Self::Note(order) => {
+                let (deed, now) = &order.ask;
+                order.answer = Some(audit_trail::add(session, deed, *now).await?);
+            }
             Self::Ping(order) => order.answer = Some(changes::ping(session, order.ask).await?),
             #[cfg(test)]
             Self::Statement(order) => order.answer = Some(session.run(order.ask).await?),
@@ -150,6 +163,8 @@ impl Request {
             Self::Hasten(order) => order.finish(outcome),
             Self::Rename(order) => order.finish(outcome),
             Self::Prune(order) => order.finish(outcome),
+            Self::TreatLetters(order) => order.finish(outcome),
+            Self::Note(order) => order.finish(outcome),
             Self::Ping(order) => order.finish(outcome),
             #[cfg(test)]
             Self::Statement(order) => order.finish(outcome),

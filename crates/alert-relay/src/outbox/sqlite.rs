@@ -31,6 +31,8 @@ pub(super) struct Opened {
     pub(super) file: OpenFile,
     /// Of those who only read.
     pub(super) readers: SqlitePool,
+    /// For an operator's questions.
+    pub(super) operating: SqlitePool,
     /// Makes the file's deliveries unlike those of any other file.
     pub(super) tag: String,
     /// What a former process left.
@@ -71,6 +73,7 @@ pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError>
     Ok(Opened {
         file: OpenFile { connection, files, reserve, _ownership: ownership },
         readers,
+        operating: connect::operating(path),
         tag,
         taken_over,
     })

@@ -4,17 +4,23 @@
 //! words (`sqlite`, `postgres`), and the transactions (`writer`).
 
 pub(super) mod accept;
+pub(super) mod audit_trail;
 pub(super) mod changes;
 pub(super) mod claimed;
+pub(super) mod dead_letters;
 pub(super) mod due;
 pub(super) mod gathered;
+pub(super) mod last_results;
 mod ledger;
+pub(super) mod lists;
 mod missed;
+pub(super) mod open_alerts;
 pub(super) mod renaming;
 pub(super) mod revisions;
 mod rows;
 pub(super) mod senders;
 pub(super) mod standing;
 pub(super) mod stories;
+mod subjects;
 pub(super) mod take_over;
 pub(super) mod webhooks;

@@ -184,7 +184,8 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
         .collect();
     let payload = crate::intake::write(&notification);
     let sender = Sender::new(None, &notification.external_url, None);
-    Accepted { endpoint: "ops".to_owned(), notification, payload, deliveries, unrouted: Vec::new(), sender }
+    let (endpoint, unrouted, unrouted_notes) = ("ops".to_owned(), Vec::new(), Vec::new());
+    Accepted { endpoint, notification, payload, deliveries, unrouted, unrouted_notes, sender }
 }
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {

@@ -13,10 +13,12 @@ use crate::clock::Millis;
 use crate::delivery::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
 };
+use crate::operation::audit_trail::Deed;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::database::Database;
 use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
+use crate::outbox::letters::{LetterBatch, Letters};
 use crate::outbox::request::{Order, Request};
 use crate::outbox::statements::accept::accept;
 use crate::outbox::statements::gathered::Gathered;
@@ -136,6 +138,14 @@ impl Writer {
 
     pub(super) async fn prune(&self, ended_before: Millis, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Prune, (ended_before, now)).await
+    }
+
+    pub(super) async fn treat(&self, letters: Letters, now: Millis) -> Result<LetterBatch, StoreError> {
+        self.ask(Request::TreatLetters, (letters, now)).await
+    }
+
+    pub(super) async fn note(&self, deed: Deed, now: Millis) -> Result<(), StoreError> {
+        self.ask(Request::Note, (deed, now)).await
     }
 
     pub(super) async fn ping(&self, now: Millis) -> Result<(), StoreError> {

@@ -161,6 +161,7 @@ fn prepare(
     let accepted = Accepted {
         sender: Sender::new(source, &notification.external_url, address),
         endpoint,
+        unrouted_notes: routes::unrouted_notes(routing, &notification, &plan.unrouted),
         notification,
         payload: body,
         deliveries: plan.deliveries,

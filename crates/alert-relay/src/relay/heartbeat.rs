@@ -90,8 +90,10 @@ impl Relay {
         }
         let payload = intake::write(&notification);
         let endpoint = format!("{HEARTBEATS}{}", due.name);
-        let (unrouted, sender) = (Vec::new(), Sender::default());
-        self.store(Accepted { endpoint, notification, payload, deliveries, unrouted, sender }).await?;
+        let (unrouted, unrouted_notes, sender) = (Vec::new(), Vec::new(), Sender::default());
+        let accepted =
+            Accepted { endpoint, notification, payload, deliveries, unrouted, unrouted_notes, sender };
+        self.store(accepted).await?;
         Ok(())
     }
 }

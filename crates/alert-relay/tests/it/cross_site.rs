@@ -17,7 +17,14 @@ fn a_foreign_page_can_do_nothing_with_its_visitors_browser() {
     let paths = foreign_paths(PORT_OF_THE_PAGE);
     assert_eq!(paths, ["/-/reload", "/api/v1/heartbeats/watchdog", "/api/v1/alerts/ops"]);
     let mut refused = 0;
-    for path in paths.into_iter().chain(["/dingtalk/ops/send", "/api/v1/targets/chat/test"]) {
+    let others = [
+        "/dingtalk/ops/send",
+        "/api/v1/targets/chat/test",
+        "/api/v1/targets/chat/preview",
+        "/api/v1/dead-letters/retry?all=true",
+        "/api/v1/dead-letters/give-up?all=true",
+    ];
+    for path in paths.into_iter().chain(others) {
         for headers in foreign_headers() {
             let answer = request(serving.address, "POST", path, &headers, &webhook("FORGED_BY_BROWSER"));
             assert_eq!(answer.status, 403, "{path} {headers:?} {answer:?}");

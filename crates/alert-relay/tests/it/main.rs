@@ -1,6 +1,8 @@
 //! The real program from outside: settings, webhooks, reload and stop.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod cross_site;
 #[cfg(test)]
 mod delivery;

@@ -15,8 +15,14 @@ use crate::outbox::sqlite::ownership;
 /// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections for reading: the deliverer's claims, the counts, a person at the console.
+/// Connections for reading: the deliverer's claims, the counts.
 const READERS: u32 = 3;
+
+/// Questions of an operator that are answered at the same time.
+const OPERATING: u32 = 2;
+
+/// A connection that nobody needs for so long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The connection of the one writer. Makes the file if it is not there.
 pub(super) async fn writing(path: &Path) -> Result<SqliteConnection, StoreError> {
@@ -33,6 +39,16 @@ pub(super) async fn reading(path: &Path) -> Result<SqlitePool, StoreError> {
         .connect_with(options(path))
         .await
         .map_err(|error| open_error(path, &error))
+}
+
+/// The owner's connections for an operator's questions, made when they are needed. They only read, and wait for nobody else's.
+pub(super) fn operating(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(OPERATING)
+        .min_connections(0)
+        .idle_timeout(IDLE_TIMEOUT)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 /// A connection that cannot write, to a file that another process may own.

@@ -44,11 +44,13 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 9] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9];
+const MIGRATIONS: [&str; 10] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
+    VERSION_10,
+];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 9;
+pub(super) const NEWEST: i64 = 10;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -250,6 +252,50 @@ ALTER TABLE told ADD COLUMN
 CREATE INDEX told_held ON told (target, group_id, held_until) WHERE held_until IS NOT NULL;
 ";
 
+/// What an operator is shown, found without reading a payload; and what was done by hand.
+const VERSION_10: &str = r"
+ALTER TABLE deliveries ADD COLUMN
+  names TEXT  /* names of its alerts in a few words; NULL: it has none, or was stored before version 10 */;
+ALTER TABLE deliveries ADD COLUMN
+  settled TEXT  /* of a dead one, what was done by hand: retried (superseded_by sends it again) or given_up */;
+-- A list of deliveries, newest first, reads this index alone until it has found what it shows.
+CREATE INDEX deliveries_listed ON deliveries (accepted_at, id, target, state, notification);
+CREATE INDEX deliveries_by_group ON deliveries (group_id, accepted_at, id, target, state, notification);
+CREATE INDEX deliveries_dead ON deliveries (accepted_at, id, target, settled) WHERE state = 'dead';
+
+CREATE TABLE subjects (
+  -- What a webhook is about: goes with it. Those of before version 10 have none.
+  notification INTEGER PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE,
+  names        TEXT NOT NULL,  -- names of its alerts in a few words
+  text         TEXT NOT NULL,  -- what it is searched by: names, labels and annotations in small letters, the first 4 KiB
+  unrouted     TEXT            -- JSON: the first alerts that no route wanted, with their labels and why; NULL: none
+);
+
+CREATE TABLE last_results (
+  -- How the channel of each target has answered last.
+  target     TEXT PRIMARY KEY NOT NULL,
+  success_at BIGINT,  -- a part was proven delivered
+  error_at   BIGINT,  -- an attempt failed
+  reason     TEXT,    -- why, in a bounded word
+  detail     TEXT     -- the channel's own words
+);
+INSERT INTO last_results (target, success_at)
+  SELECT via, MAX(ended_at) FROM attempts WHERE outcome = 'delivered' GROUP BY via;
+
+CREATE TABLE audit_trail (
+  -- What was done by hand, the newest 10,000 and no older than store.retention.
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  at      BIGINT NOT NULL,
+  who     TEXT   NOT NULL,  -- a user of the web-config file, 'local command' or 'anonymous'
+  address TEXT,             -- where the connection came from; NULL: from this machine
+  action  TEXT   NOT NULL,  -- send_test, reload, retry, give_up
+  subject TEXT   NOT NULL,  -- to what
+  is_done BIGINT NOT NULL,  -- 1: it was done
+  result  TEXT   NOT NULL   -- what came of it
+);
+CREATE INDEX audit_trail_by_age ON audit_trail (at);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,7 +353,7 @@ mod tests {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 8);
+        assert_eq!(tables.len(), 11);
         for table in tables {
             let sql: String = table.get("sql");
             assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");

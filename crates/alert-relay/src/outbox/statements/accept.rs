@@ -12,7 +12,7 @@ use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
 use crate::outbox::session::Session;
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::rows::{in_statements, parameters};
-use crate::outbox::statements::senders;
+use crate::outbox::statements::{senders, subjects};
 
 /// Stores the arrivals and says what became of each, in their order.
 pub(in crate::outbox) async fn accept(
@@ -28,6 +28,7 @@ pub(in crate::outbox) async fn accept(
             let originals: Vec<Option<i64>> =
                 chunk.iter().map(|arrival| original_of(arrival, newest.get(&arrival.group_id))).collect();
             let numbers = insert(session, &chunk, &originals).await?;
+            subjects::insert(session, &chunk, &numbers).await?;
             let newest: Vec<Option<i64>> = chunk
                 .iter()
                 .zip(&originals)

@@ -5,12 +5,12 @@ use sqlx::AssertSqlSafe;
 use crate::clock::Millis;
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
 use crate::notification::GroupKey;
-use crate::outbox::columns::{to_json, wording_to_word};
+use crate::outbox::columns::to_json;
 use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
-use crate::outbox::statements::missed;
 use crate::outbox::statements::rows::{in_statements, parameters_from};
+use crate::outbox::statements::{audit_trail, last_results, missed};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -77,7 +77,7 @@ pub(in crate::outbox) async fn begin_attempt(
          WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
     )
     .bind(&rendering.via)
-    .bind(wording_to_word(rendering.wording))
+    .bind(rendering.wording.as_str())
     .bind(rendering.at.0)
     .bind(i64::from(rendering.parts))
     .bind(start.delivery)
@@ -115,7 +115,7 @@ pub(in crate::outbox) async fn begin_attempt(
     .bind(start.delivery)
     .bind(&rendering.via)
     .bind(&start.robot)
-    .bind(wording_to_word(rendering.wording))
+    .bind(rendering.wording.as_str())
     .bind(i64::from(start.part))
     .bind(now.0)
     .fetch_value()
@@ -139,6 +139,7 @@ pub(in crate::outbox) async fn end_attempt(
     .bind(end.attempt)
         .execute()
     .await?;
+    last_results::note(session, end, now).await?;
     if let Some(recipients) = &end.recipients {
         let accepted =
             recipients.by_recipient.values().filter(|status| **status == RecipientStatus::Accepted).count();
@@ -160,7 +161,7 @@ pub(in crate::outbox) async fn end_attempt(
     if let Some(wording) = end.next_wording {
         session
             .query("UPDATE deliveries SET fit = $1, parts_done = 0 WHERE id = $2")
-            .bind(wording_to_word(wording))
+            .bind(wording.as_str())
             .bind(end.delivery)
             .execute()
             .await?;
@@ -328,6 +329,7 @@ pub(in crate::outbox) async fn prune(
     ] {
         pruned += session.query(statement).bind(before.0).bind(PRUNE_ROWS).execute().await?;
     }
+    pruned += audit_trail::prune(session, ended_before, PRUNE_ROWS).await?;
     Ok(pruned)
 }
 

@@ -100,8 +100,8 @@ impl Gathered {
 async fn insert(session: &mut Session<'_>, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
-         next_at, ended_at, end_reason, routes, is_revision) VALUES {}",
-        parameters(rows.len(), 14)
+         next_at, ended_at, end_reason, routes, is_revision, names) VALUES {}",
+        parameters(rows.len(), 15)
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for row in rows {
@@ -125,7 +125,8 @@ async fn insert(session: &mut Session<'_>, rows: &[DeliveryRow]) -> Result<(), s
             .bind(ended_at)
             .bind(reason)
             .bind(&delivery.routes)
-            .bind(i64::from(delivery.is_revision));
+            .bind(i64::from(delivery.is_revision))
+            .bind(delivery.names.as_deref());
     }
     query.execute().await?;
     Ok(())
