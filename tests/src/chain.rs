@@ -23,11 +23,13 @@ pub mod examples;
 mod follow;
 pub mod parts;
 mod relay_command;
+mod relay_files;
 
 use addresses::Addresses;
 use channels::Channels;
 use derived::{Derived, Source};
 use parts::Gpus;
+use relay_files::RelayFiles;
 
 /// How long a part may take to answer for the first time: long enough for a debug build on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -104,6 +106,8 @@ pub struct Chain {
     derived: Derived,
     /// The last that were looked at; they may have mistakes.
     seen: Derived,
+    /// The relay's own, as they were when it was last told to read them.
+    seen_relay: RelayFiles,
     processes: BTreeMap<Part, Process>,
 }
 
@@ -123,8 +127,10 @@ impl Chain {
         let source = Source { data, files, pace, node, neighbour, channels };
         let derived = Derived::of(&source, &addresses)?;
         derived.write(&source)?;
+        let seen_relay = RelayFiles::beside(&derived.relay.file).unwrap_or_default();
+        let seen = derived.clone();
         let mut chain =
-            Self { seen: derived.clone(), addresses, source, gpus, derived, processes: BTreeMap::new() };
+            Self { seen, seen_relay, addresses, source, gpus, derived, processes: BTreeMap::new() };
         for part in parts {
             chain.begin(*part).await?;
         }

@@ -9,6 +9,7 @@ use http_serve::{Limits, Server, ServerConfig, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
+use crate::alertmanager;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::control::{ControlError, ControlSocket};
@@ -65,6 +66,7 @@ async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow
     for address in server.local_addresses() {
         info!(%address, "listening on {address}");
     }
+    say_what_alertmanager_needs(&relay.settings(), &server);
 
     // Boxed, since it makes the future of the whole relay large.
     let commands = Box::pin(answer_commands(control, Arc::clone(&relay)));
@@ -157,6 +159,17 @@ fn report_set_aside(outbox: &Outbox) {
             "delivery {id} to {target} is set aside: the relay ended twice while it prepared this message (hint: `alert-relay explain {id}` \
              shows its alerts; tell them yourself, and please report it)"
         );
+    }
+}
+
+/// What Alertmanager's file needs so that it posts here, ready to be pasted under its `receivers:`.
+fn say_what_alertmanager_needs(settings: &Settings, server: &Server) {
+    let Some(address) = server.local_addresses().first() else { return };
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy();
+    let base = alertmanager::base_url(&address.to_string(), &machine, server.is_tls());
+    for line in alertmanager::log_lines(settings, &base) {
+        info!("{line}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ways a message leaves the relay: one folder and one line in [`KINDS`] each.
 //!
-//! A channel turns a [`Message`](crate::message::Message) into parts that fit its limits (pure), sends one part (the only I/O), and reads
-//! the verdict from the reply (pure). It uses no other part of the relay and does not retry. What a channel is
+//! A channel turns a [`Message`](crate::message::Message) into parts that fit its limits (pure), sends one part (the only I/O, beside looking
+//! whether its other end can be reached), and reads the verdict from the reply (pure). It uses no other part of the relay and does not retry. What a channel is
 //! stands in `kind`.
 //!
 //! To find why a reply counts as it does, look into the vendor's `codes.rs` (mail: `verdict.rs`); whom a message mentions is in `mentions.rs`
@@ -21,6 +21,7 @@
 
 pub(crate) mod kind;
 pub(crate) mod part;
+pub(crate) mod reach;
 
 mod json_body;
 mod mentions;
@@ -46,6 +47,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use kind::{Channel, Kind, Setup};
+pub(crate) use outgoing::look;
 pub(crate) use part::{Part, Stamp};
 pub(crate) use roots::Roots;
 

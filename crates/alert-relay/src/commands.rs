@@ -6,9 +6,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+mod backup;
 mod check;
+mod completion;
+mod doctor;
 mod explain;
 mod preflight;
+mod reachability;
 mod reload;
 mod render;
 mod replay;
@@ -35,11 +39,17 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     /// Say what other settings would have done with the webhooks of late; exit code 3 if anything would be different
     Replay(replay::ReplayArgs),
+    /// Find what is wrong around this relay (clock, names, disk, store, targets, Alertmanager), and say what to do
+    Doctor(doctor::DoctorArgs),
+    /// Copy the store to a file, also beside a running relay
+    Backup(backup::BackupArgs),
+    /// Print what a shell needs to complete commands and options
+    Completion(completion::CompletionArgs),
 }
 
 impl Command {
-    /// Does what it says.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+    /// Does what it says; `grammar` is the whole command line's.
+    pub(crate) fn run(self, grammar: fn() -> clap::Command) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
@@ -48,6 +58,9 @@ impl Command {
             Self::SendTest(args) => send_test::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Replay(args) => replay::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
+            Self::Backup(args) => backup::run(&args),
+            Self::Completion(args) => completion::run(&args, grammar()),
         }
     }
 }

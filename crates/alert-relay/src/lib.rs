@@ -12,6 +12,7 @@ mod commands;
 mod logging;
 
 mod address;
+mod alertmanager;
 mod app;
 mod control;
 mod http;
@@ -67,11 +68,12 @@ pub mod fuzz;
 use std::process::ExitCode;
 
 pub use args::Args;
+use clap::CommandFactory as _;
 
 /// Runs one command. Exit codes: 0 done, 1 failed, 2 the settings or the arguments are wrong.
 pub fn run(args: Args) -> ExitCode {
     logging::start(args.log_level, args.log_format);
-    match args.command.run() {
+    match args.command.run(Args::command) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -66,6 +66,28 @@ pub(crate) struct Received {
     pub(crate) payload: Option<Bytes>,
 }
 
+/// How a store stands, as far as somebody has to act on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// What waits, by target.
+    pub(crate) waiting: BTreeMap<String, WaitingFor>,
+    /// Deliveries that are dead.
+    pub(crate) dead: u64,
+    /// When the newest webhook was accepted.
+    pub(crate) newest: Option<Millis>,
+    /// Receivers that were posted to, and when last.
+    pub(crate) posted: BTreeMap<String, Millis>,
+}
+
+/// What waits for one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaitingFor {
+    /// Deliveries.
+    pub(crate) count: u64,
+    /// When the oldest was accepted.
+    pub(crate) oldest: Millis,
+}
+
 /// The webhooks of a span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {

@@ -115,7 +115,8 @@ async fn serve(terminal: &Terminal, chain: &mut Chain, deploy: &Path) -> Result<
         "  settings      {}, rules beside it: changes are taken up as they are saved\n",
         deploy.display()
     ));
-    terminal.show(&format!("  relay.yml     {0} check, then {0} reload\n\n", command.display()));
+    terminal
+        .show(&format!("  the relay     {} check, doctor, send-test TARGET, explain\n\n", command.display()));
     terminal.say(&gpus(chain).await?);
     let relay = deploy.join("alert-relay");
     let settings: Value = yaml_serde::from_str(&std::fs::read_to_string(relay.join("relay.yml"))?)?;

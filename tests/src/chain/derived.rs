@@ -89,6 +89,11 @@ impl RelaySettings {
         Self { file, environment, text: None }
     }
 
+    /// Whether it is the one that people edit.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.text.is_none()
+    }
+
     /// A start of a relay under the environment.
     pub(crate) fn put_on(&self, launch: Launch) -> Launch {
         self.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))

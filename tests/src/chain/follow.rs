@@ -1,7 +1,6 @@
 //! Files that people edit while the chain runs: each program is given its changed files once its own checker finds nothing wrong.
 //!
-//! Owns what is looked at and how a program takes it over. The relay is left out: it runs on the very file that is edited, and is
-//! told to read it by who edits it.
+//! Owns what is looked at and how a program takes it over. The relay runs on the very file that is edited, and checks it by itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
 use crate::chain::derived::{self, Derived, Files, Texts};
+use crate::chain::relay_files::RelayFiles;
 use crate::chain::{Chain, Part};
 use crate::wait::until;
 use crate::{http, programs};
@@ -35,6 +35,14 @@ impl Chain {
         if now.alertmanager != self.seen.alertmanager && self.processes.contains_key(&Part::Alertmanager) {
             self.seen.alertmanager.clone_from(&now.alertmanager);
             news.push(told(Part::Alertmanager, self.take_alertmanager(now.alertmanager).await));
+        }
+        // A file that the chain has written is nobody's to edit.
+        if self.derived.relay.is_edited() && self.processes.contains_key(&Part::Relay) {
+            let files = RelayFiles::beside(&self.derived.relay.file)?;
+            if files != self.seen_relay {
+                self.seen_relay = files;
+                news.push(told(Part::Relay, self.take_relay().await));
+            }
         }
         Ok(news)
     }
@@ -67,6 +75,22 @@ impl Chain {
             answer.text().await.unwrap_or_default()
         );
         Ok(())
+    }
+
+    /// Has the relay read its files, as `data/relay reload` does: it goes on with the old ones where it finds a mistake, and says each.
+    async fn take_relay(&self) -> Result<()> {
+        let relay = &self.derived.relay;
+        let mut command = tokio::process::Command::new(programs::ours("alert-relay")?);
+        command.args(["--log.level=error", "reload", "--config"]).arg(&relay.file);
+        command
+            .envs(relay.environment.iter().map(|(name, value)| (*name, value.as_str())))
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(TAKEN_LIMIT, command.output()).await;
+        let output = output.context("the relay does not answer")?.context("failed to ask the relay")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        bail!("{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim_end())
     }
 
     /// Has a checker look at the files, in a folder of their own.

@@ -72,11 +72,12 @@ async fn it_runs_on_the_files_that_are_edited_and_brings_back_what_dies() {
     let said = second.output();
     assert!(said.contains("`make up` runs already with the data in") && said.contains("/alerts"), "{said}");
 
-    // The relay's own file: checked beside it, reloaded, refused.
+    // The relay's own file: taken up or refused as it is saved, and by hand.
     let settings = files.join("deploy/alert-relay/relay.yml");
     edit(&settings, "timezone: Asia/Shanghai", "timezone: Mars/Olympus");
     let (code, said) = relay(&data, &["check"]);
     assert!(code == Some(2) && said.contains("Mars/Olympus"), "{said}");
+    says(&up, "alert-relay goes on with its old files").await;
     let (code, said) = relay(&data, &["reload"]);
     assert!(code == Some(2) && said.contains("Mars/Olympus"), "{said}");
     edit(&settings, "timezone: Mars/Olympus", "timezone: Europe/Berlin");
@@ -84,6 +85,7 @@ async fn it_runs_on_the_files_that_are_edited_and_brings_back_what_dies() {
     assert!(code == Some(0) && said.contains("good: "), "{said}");
     let (code, said) = relay(&data, &["reload"]);
     assert!(code == Some(0) && said.contains("in force"), "{said}");
+    says(&up, "alert-relay has taken up its changed files").await;
 
     // Alertmanager's and Prometheus' files are taken up as they are saved; one with a mistake is not.
     edit(&files.join("deploy/alertmanager/alertmanager.yml"), "name: nobody", "name: no-person");

@@ -13,6 +13,7 @@ use crate::channel::dingtalk::sign::{Signature, sign};
 use crate::channel::json_body::JsonBody;
 use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot::Robot;
 use crate::channel::robot_id::RobotId;
 use crate::channel::texts::Texts;
@@ -62,6 +63,15 @@ impl Channel for DingTalk {
 
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         body::render(&self.texts, message, wording)
+    }
+
+    fn other_end(&self) -> OtherEnd {
+        self.robot.other_end()
+    }
+
+    /// The robot's host, without its address.
+    fn reach(&self) -> ReachFuture<'_> {
+        Box::pin(self.robot.reach())
     }
 
     /// Signed for this attempt.

@@ -18,6 +18,7 @@ use crate::channel::email::server::Server;
 use crate::channel::email::settings::Settings;
 use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot_id::{RobotId, digest};
 use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
@@ -92,6 +93,15 @@ impl Channel for Email {
             Part::to(to.clone(), Mail { to, subject, thread, text: text.clone(), html: html.clone() })
         };
         self.to.iter().map(mail).collect()
+    }
+
+    fn other_end(&self) -> OtherEnd {
+        self.server.other_end()
+    }
+
+    /// Up to the login, without a mail.
+    fn reach(&self) -> ReachFuture<'_> {
+        Box::pin(self.server.reach())
     }
 
     /// Over a connection of its own.

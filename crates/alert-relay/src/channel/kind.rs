@@ -10,6 +10,7 @@ use settings_document::{Secret, Section};
 
 use crate::budget::Budget;
 use crate::channel::part::{Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot_id::RobotId;
 use crate::channel::roots::Roots;
 use crate::message::{Language, Message, Wording};
@@ -32,7 +33,13 @@ pub(crate) trait Channel: Debug + Send + Sync {
     /// Turns a message into the parts to send, in order; never empty. Pure: the same message and wording give the same parts.
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part>;
 
-    /// Sends one part, once, within the target's time-out, and says what became of it. The only I/O.
+    /// Who is at the other end, as far as that may be shown.
+    fn other_end(&self) -> OtherEnd;
+
+    /// Whether the other end answers, within the target's time-out and without a message to it.
+    fn reach(&self) -> ReachFuture<'_>;
+
+    /// Sends one part, once, within the target's time-out, and says what became of it. The only I/O beside [`reach`](Self::reach).
     fn send<'a>(&'a self, part: &'a Part, stamp: &'a Stamp<'_>) -> SendFuture<'a>;
 }
 

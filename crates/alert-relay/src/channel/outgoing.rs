@@ -5,19 +5,21 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::{Client, Proxy, Url, redirect};
 use settings_document::Secret;
 
 use crate::channel::kind::Setup;
+use crate::channel::reach::{OtherEnd, Reached, ahead};
 use crate::channel::reply::{Reply, parse_retry_after};
+use crate::channel::roots::Roots;
 use crate::outcome::{Outcome, Reason};
 
 /// Longest answer read; what is beyond can't be a verdict.
@@ -32,6 +34,8 @@ const SHORTEST_SECRET: usize = 6;
 /// The client of one target.
 pub(super) struct Outgoing {
     client: Client,
+    /// `host:port` of the target's own proxy.
+    proxy: Option<String>,
     /// What must not be repeated, longest first: a query contains its values.
     secrets: Vec<Secret>,
 }
@@ -76,7 +80,10 @@ impl Outgoing {
             builder.tls_backend_preconfigured(tls).build().map_err(|error| error.without_url().to_string())
         });
         match client {
-            Ok(client) => Some(Self { client, secrets }),
+            Ok(client) => {
+                let proxy = setup.proxy.and_then(|proxy| Url::parse(proxy.reveal().trim()).ok());
+                Some(Self { client, proxy: proxy.as_ref().map(host_and_port), secrets })
+            }
             Err(error) => {
                 setup.target.own_problem(format!("can't set up the client: {error}"));
                 None
@@ -107,6 +114,34 @@ impl Outgoing {
         Ok(Reply { status, retry_after, body: self.black_out(&String::from_utf8_lossy(&answer)) })
     }
 
+    /// The host of an address, of which nothing else is shown.
+    pub(super) fn other_end(&self, url: &Url) -> OtherEnd {
+        OtherEnd {
+            scheme: url.scheme().to_owned(),
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            proxy: self.proxy.clone(),
+        }
+    }
+
+    /// Whether the host of an address answers in HTTP, whatever it says. It is asked for `/`, not for the address, which would be a message
+    /// or show a token.
+    pub(super) async fn reach(&self, url: &Url) -> Result<Reached, String> {
+        let mut root = url.clone();
+        root.set_path("/");
+        root.set_query(None);
+        root.set_fragment(None);
+        let (began, asked) = (Instant::now(), Timestamp::now());
+        let response = self.client.head(root).send().await;
+        let response = response.map_err(|error| self.failed(error).detail().to_owned())?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        Ok(Reached {
+            answer: format!("HTTP {}", response.status().as_u16()),
+            ahead: date.and_then(|date| ahead(date, asked, Timestamp::now())),
+            took: began.elapsed(),
+        })
+    }
+
     /// A failure on the way. Whether the message arrived is unknown unless no connection was made.
     fn failed(&self, error: reqwest::Error) -> Outcome {
         let reason = if error.is_connect() {
@@ -116,17 +151,8 @@ impl Outgoing {
         } else {
             Reason::BrokenReply
         };
-        let error = error.without_url();
-        let mut detail = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !detail.ends_with(&text) {
-                detail = format!("{detail}: {text}");
-            }
-            source = cause.source();
-        }
-        Outcome::Retry { reason, after: None, detail: self.black_out(&detail) }
+        let detail = self.black_out(&with_causes(&error.without_url()));
+        Outcome::Retry { reason, after: None, detail }
     }
 
     fn black_out(&self, text: &str) -> String {
@@ -138,6 +164,42 @@ impl fmt::Debug for Outgoing {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Outgoing").finish_non_exhaustive()
     }
+}
+
+/// What the page at an address that is no secret answers, for who only looks: without a proxy of its own, and without its body.
+pub(crate) async fn look(url: &Url, limit: Duration) -> Result<Reached, String> {
+    let tls = Roots::default().https()?;
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .timeout(limit)
+        .user_agent(concat!("alert-relay/", env!("CARGO_PKG_VERSION")))
+        .tls_backend_preconfigured(tls);
+    if url.host_str().is_some_and(is_loopback) {
+        builder = builder.no_proxy();
+    }
+    let said = |error: reqwest::Error| with_causes(&error.without_url());
+    let (began, asked) = (Instant::now(), Timestamp::now());
+    let response = builder.build().map_err(said)?.get(url.clone()).send().await.map_err(said)?;
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    Ok(Reached {
+        answer: format!("HTTP {}", response.status().as_u16()),
+        ahead: date.and_then(|date| ahead(date, asked, Timestamp::now())),
+        took: began.elapsed(),
+    })
+}
+
+/// What went wrong, and what that was due to.
+fn with_causes(error: &reqwest::Error) -> String {
+    let mut detail = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !detail.ends_with(&text) {
+            detail = format!("{detail}: {text}");
+        }
+        source = cause.source();
+    }
+    detail
 }
 
 /// Reads an address that is a secret: `https:` anywhere, `http:` on this machine only, since a token must not travel in the clear.
@@ -202,6 +264,10 @@ fn forms(secret: &Secret) -> Vec<Secret> {
     forms.sort_unstable();
     forms.dedup();
     forms.into_iter().map(Secret::new).collect()
+}
+
+fn host_and_port(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
 fn is_loopback(host: &str) -> bool {

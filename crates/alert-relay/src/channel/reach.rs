@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named() {
-        let end = OtherEnd { scheme: "https".to_owned(), host: "a.example".to_owned(), port: 443, proxy: None };
+        let end =
+            OtherEnd { scheme: "https".to_owned(), host: "a.example".to_owned(), port: 443, proxy: None };
         assert_eq!(end.to_string(), "https://a.example:443");
         let end = OtherEnd { proxy: Some("p:3128".to_owned()), ..end };
         assert_eq!(end.to_string(), "https://a.example:443 through the proxy p:3128");

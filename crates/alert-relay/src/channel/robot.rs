@@ -9,6 +9,7 @@ use settings_document::{Secret, Section};
 use crate::address;
 use crate::channel::kind::Setup;
 use crate::channel::outgoing::{Outgoing, parse_address, secrets_in};
+use crate::channel::reach::{OtherEnd, Reached};
 use crate::channel::reply::Reply;
 use crate::channel::robot_id::RobotId;
 use crate::outcome::Outcome;
@@ -50,6 +51,16 @@ impl Robot {
     /// Targets with the same token on the same host share a robot.
     pub(super) fn id(&self) -> &RobotId {
         &self.id
+    }
+
+    /// Its host.
+    pub(super) fn other_end(&self) -> OtherEnd {
+        self.outgoing.other_end(&self.url)
+    }
+
+    /// Whether its host answers.
+    pub(super) async fn reach(&self) -> Result<Reached, String> {
+        self.outgoing.reach(&self.url).await
     }
 
     /// Posts a JSON body, with `query` added to the address (each value percent-encoded once).

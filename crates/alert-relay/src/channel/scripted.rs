@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::budget::Budget;
 use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Content, Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot_id::RobotId;
 use crate::message::{Message, Wording};
 use crate::notification::Alert;
@@ -180,6 +181,14 @@ impl Channel for Scripted {
             Part::new(Words(format!("{text}{position}")))
         };
         (1..=count).map(part).collect()
+    }
+
+    fn other_end(&self) -> OtherEnd {
+        OtherEnd { scheme: "https".to_owned(), host: "scripted".to_owned(), port: 443, proxy: None }
+    }
+
+    fn reach(&self) -> ReachFuture<'_> {
+        Box::pin(std::future::ready(Err("nobody can be reached by a script".to_owned())))
     }
 
     fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> SendFuture<'a> {

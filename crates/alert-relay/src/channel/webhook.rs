@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::outgoing::{Outgoing, secrets_in};
 use crate::channel::part::{Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot_id::RobotId;
 use crate::channel::webhook::body::{Bodies, Body};
 use crate::channel::webhook::settings::Settings;
@@ -72,6 +73,15 @@ impl Channel for Webhook {
 
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         vec![Part::new(self.bodies.render(message, wording))]
+    }
+
+    fn other_end(&self) -> OtherEnd {
+        self.outgoing.other_end(&self.settings.url)
+    }
+
+    /// The receiver's host, without its address.
+    fn reach(&self) -> ReachFuture<'_> {
+        Box::pin(self.outgoing.reach(&self.settings.url))
     }
 
     /// Signed for this attempt.

@@ -11,6 +11,7 @@ use crate::budget::Budget;
 use crate::channel::json_body::JsonBody;
 use crate::channel::kind::{Channel, Kind, SendFuture, Setup};
 use crate::channel::part::{Part, Stamp};
+use crate::channel::reach::{OtherEnd, ReachFuture};
 use crate::channel::robot::Robot;
 use crate::channel::robot_id::RobotId;
 use crate::channel::texts::Texts;
@@ -56,6 +57,15 @@ impl Channel for Wecom {
 
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
         body::render(&self.texts, message, wording)
+    }
+
+    fn other_end(&self) -> OtherEnd {
+        self.robot.other_end()
+    }
+
+    /// The robot's host, without its address.
+    fn reach(&self) -> ReachFuture<'_> {
+        Box::pin(self.robot.reach())
     }
 
     fn send<'a>(&'a self, part: &'a Part, _stamp: &'a Stamp<'_>) -> SendFuture<'a> {

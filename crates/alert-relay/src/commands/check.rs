@@ -1,11 +1,13 @@
-//! `alert-relay check`: every mistake that can be found without sending anything.
+//! `alert-relay check`: every mistake that can be found without sending anything; with `--online`, whether the targets can be reached.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::alertmanager;
 use crate::commands::preflight;
+use crate::commands::reachability::{self, Tried};
 use crate::outbox::ReadOnlyOutbox;
 use crate::settings::{DEFAULT, Settings, removal};
 
@@ -19,9 +21,18 @@ pub(crate) struct CheckArgs {
     /// Print the embedded default settings, which document every key, and stop
     #[arg(long)]
     print_default: bool,
+
+    /// Look whether each target can be reached, and whether the clocks agree, without a message to it
+    #[arg(long, requires = "config")]
+    online: bool,
+
+    /// Print what Alertmanager's file needs under `receivers`
+    #[arg(long, requires = "config")]
+    print_alertmanager: bool,
 }
 
-/// Exit code 0 when nothing is wrong, 2 when something is.
+/// Exit code 0 when nothing is wrong, 2 when something is wrong with the settings, 1 when with `--online` a target cannot be reached or a
+/// clock differs by more than a minute.
 #[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.print_default {
@@ -32,11 +43,31 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
+    if args.print_alertmanager {
+        let machine = rustix::system::uname();
+        let listen = settings.server.listen.first().map(ToString::to_string).unwrap_or_default();
+        let base = alertmanager::base_url(&listen, &machine.nodename().to_string_lossy(), false);
+        print!("{}", alertmanager::receivers(&settings, &base));
+        return Ok(ExitCode::SUCCESS);
+    }
     println!("{}: good: {}", file.display(), summary(&settings));
     for warning in stranded(&settings)? {
         println!("{}: warning: {warning}", file.display());
     }
-    Ok(ExitCode::SUCCESS)
+    if !args.online {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let tried = runtime.block_on(reachability::of(&settings));
+    for target in &tried {
+        println!("{}", target.line());
+    }
+    // A name that the resolver looks for on and on holds a thread, for which nobody waits.
+    runtime.shutdown_background();
+    Ok(if tried.iter().all(Tried::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What waits in the store for targets that these settings do not have. Where no store can be read there is nothing to say.

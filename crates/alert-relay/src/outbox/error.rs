@@ -184,6 +184,14 @@ pub(crate) enum ReadError {
         /// The tag of this store.
         tag: String,
     },
+    /// A copy could not be made.
+    #[error("there is no backup `{}`: {reason} (hint: a file that is there already is not replaced)", file.display())]
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
     /// What can go wrong for a relay too.
     #[error(transparent)]
     Store(#[from] StoreError),

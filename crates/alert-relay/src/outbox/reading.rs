@@ -3,6 +3,7 @@
 //! Owns what may be asked this way: stories, and what waits. Whatever wants to change something asks the running relay.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Millis;
@@ -11,11 +12,12 @@ use crate::notification::Fingerprint;
 use crate::outbox::error::ReadError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Connection;
+use crate::outbox::sqlite::backup::{self, Backup};
 use crate::outbox::sqlite::read_only;
-use crate::outbox::statements::{standing, stories, webhooks};
+use crate::outbox::statements::{diagnosis, standing, stories, webhooks};
 use crate::routes::Planned;
 use crate::settings::StoreSettings;
-use crate::story::{Received, Sightings, Span, Story};
+use crate::story::{Received, Sightings, Span, Standing, Story};
 
 /// A store opened for reading only.
 #[derive(Debug)]
@@ -62,6 +64,23 @@ impl ReadOnlyOutbox {
     pub(crate) async fn recorded(&mut self, number: i64) -> Result<Vec<Planned>, ReadError> {
         let recorded = webhooks::recorded(&mut self.connection.session(), number).await;
         Ok(recorded.map_err(|error| store_error(&error))?)
+    }
+
+    /// Copies the store to a file that must not be there yet.
+    pub(crate) async fn back_up(&mut self, file: &Path) -> Result<Backup, ReadError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => backup::to(connection, file).await,
+            Connection::Postgres(_) => {
+                let reason = "the store is PostgreSQL's (hint: pg_dump)".to_owned();
+                Err(ReadError::Backup { file: file.to_owned(), reason })
+            }
+        }
+    }
+
+    /// How the store stands; deliveries count as dead that ended so at `dead_since` or later.
+    pub(crate) async fn standing(&mut self, dead_since: Millis) -> Result<Standing, ReadError> {
+        let standing = diagnosis::standing(&mut self.connection.session(), dead_since).await;
+        Ok(standing.map_err(|error| store_error(&error))?)
     }
 
     /// How many deliveries wait for each target.

@@ -16,6 +16,7 @@ use crate::outbox::sqlite::ownership::Ownership;
 use crate::outbox::sqlite::reserve::Reserve;
 use crate::outbox::statements::take_over::{self, TakenOver};
 
+pub(super) mod backup;
 pub(super) mod connect;
 pub(super) mod free_pages;
 mod open_files;

@@ -8,6 +8,7 @@ pub(super) mod audit_trail;
 pub(super) mod changes;
 pub(super) mod claimed;
 pub(super) mod dead_letters;
+pub(super) mod diagnosis;
 pub(super) mod due;
 pub(super) mod gathered;
 pub(super) mod last_results;

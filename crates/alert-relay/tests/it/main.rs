@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
+mod check_online;
+#[cfg(test)]
 mod cross_site;
 #[cfg(test)]
 mod delivery;

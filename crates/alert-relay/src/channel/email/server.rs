@@ -9,13 +9,13 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lettre::Message;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -28,6 +28,7 @@ use crate::channel::email::record::Record;
 use crate::channel::email::starttls::{self, PlainError};
 use crate::channel::email::verdict::{self, Step};
 use crate::channel::email::wire::Wire;
+use crate::channel::reach::{OtherEnd, Reached};
 use crate::outcome::Outcome;
 
 /// A mail server, and how to talk to it.
@@ -128,6 +129,46 @@ impl Server {
             let _whatever_it_says = tokio::time::timeout(QUIT_LIMIT, connection.quit()).await;
         }
         outcome
+    }
+
+    /// Its name and port.
+    pub(super) fn other_end(&self) -> OtherEnd {
+        OtherEnd { scheme: "smtp".to_owned(), host: self.host.clone(), port: self.port, proxy: None }
+    }
+
+    /// Whether the server greets, speaks TLS as it has to, takes the login, and answers NOOP (RFC 5321, 4.1.1.9).
+    pub(super) async fn reach(&self) -> Result<Reached, String> {
+        let began = Instant::now();
+        let conversation = async {
+            let stream =
+                self.connect().await.map_err(|error| verdict::of_plain_error(&error, &self.record))?;
+            let of_error = |error: smtp::Error| verdict::of_error(Step::Session, &error, &self.record);
+            let mut connection =
+                AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await.map_err(of_error)?;
+            if let Some(credentials) = &self.credentials {
+                connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(of_error)?;
+            }
+            let answer = connection.command(Noop).await.map_err(of_error)?;
+            let _whatever_it_says = tokio::time::timeout(QUIT_LIMIT, connection.quit()).await;
+            Ok::<_, Outcome>(answer.code().to_string())
+        };
+        let code = match tokio::time::timeout(self.timeout, conversation).await {
+            Ok(code) => code.map_err(|outcome| outcome.detail().to_owned())?,
+            Err(_elapsed) => {
+                return Err(verdict::of_silence(Step::Session, self.timeout).detail().to_owned());
+            }
+        };
+        let tls = match &self.security {
+            Security::None => "in the clear",
+            Security::StartTls(_) => "STARTTLS",
+            Security::Implicit(_) => "TLS",
+        };
+        let login = if self.credentials.is_some() { ", login taken" } else { "" };
+        Ok(Reached {
+            answer: format!("{tls}{login}, NOOP answered {code}"),
+            ahead: None,
+            took: began.elapsed(),
+        })
     }
 
     /// From the greeting to the verdict. Leaves the connection and the last step begun to the caller, however it ends.

@@ -20,6 +20,7 @@ use crate::message::{Message, Wording, sample};
 use crate::outcome::{Outcome, Reason};
 
 mod lying;
+mod reach;
 
 /// As `tls` says it.
 fn key(tls: MailTls) -> &'static str {
@@ -154,6 +155,7 @@ async fn serve(
                 offers_starttls = false;
             }
             "AUTH" => say(&mut stream, script.auth).await?,
+            "NOOP" => say(&mut stream, "250 ok").await?,
             "MAIL" => say(&mut stream, script.mail).await?,
             "RCPT" if script.rcpt.is_empty() => std::future::pending::<()>().await,
             "RCPT" => say(&mut stream, script.rcpt).await?,

@@ -63,7 +63,7 @@ impl Drop for Server {
 fn is_complete(request: &[u8]) -> bool {
     let request = String::from_utf8_lossy(request);
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
-    if head.starts_with("CONNECT") {
+    if head.starts_with("CONNECT") || head.starts_with("HEAD") {
         return true;
     }
     let length = head
@@ -211,4 +211,35 @@ async fn a_login_that_is_repeated_is_blacked_out_however_it_is_encoded() {
     for form in ["password", "aG9vazpyb2JvdCBwYXNzd29yZC0x", "cm9ib3QgcGFzc3dvcmQtMQ"] {
         assert!(!outcome.contains(form), "{outcome}");
     }
+}
+
+#[tokio::test]
+async fn a_host_is_reached_without_its_address_and_says_what_time_it_is() {
+    let dated = |date: &str| format!("HTTP/1.1 404 Not Found\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+    let ahead = async |answer: String| {
+        let mut server = Server::answering(answer).await;
+        let url = format!("http://{}/robot/send?access_token={TOKEN}", server.address);
+        let channel = open(&format!("{}, timeout: 10s", dingtalk(&url)));
+        assert_eq!(channel.other_end().to_string(), format!("http://{}", server.address));
+        let reached = channel.reach().await.unwrap();
+        assert_eq!(reached.answer, "HTTP 404");
+        let request = server.request.try_recv().unwrap();
+        assert!(request.starts_with("HEAD / HTTP/1.1") && !request.contains(TOKEN), "{request}");
+        reached.ahead
+    };
+    let now = jiff::Timestamp::now();
+    let date =
+        |at: jiff::Timestamp| jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+    let behind = ahead(dated(&date(now + jiff::SignedDuration::from_hours(2)))).await.unwrap();
+    assert!(behind.as_secs() < -7_000, "{behind}");
+    assert_eq!(ahead(dated("now")).await, None);
+    assert_eq!(ahead(answer("404 Not Found", "")).await, None);
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_said_without_the_address() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{unused}/robot/send?access_token={TOKEN}");
+    let why = open(&format!("{}, timeout: 10s", dingtalk(&url))).reach().await.unwrap_err();
+    assert!(why.contains("refused") && !why.contains(TOKEN), "{why}");
 }
