@@ -9,13 +9,16 @@ use clap::Subcommand;
 mod backup;
 mod check;
 mod completion;
+mod delivery_filter;
 mod doctor;
 mod explain;
+mod list;
 mod preflight;
 mod reachability;
 mod reload;
 mod render;
 mod replay;
+mod resend;
 mod running_relay;
 mod send_test;
 mod serve;
@@ -37,6 +40,10 @@ pub(crate) enum Command {
     SendTest(send_test::SendTestArgs),
     /// Say what became of a delivery or of an alert; exit code 1 if there is none
     Explain(explain::ExplainArgs),
+    /// List deliveries by time, target, state and text
+    List(list::ListArgs),
+    /// Send dead letters again, or give them up; exit code 1 if one is left
+    Resend(resend::ResendArgs),
     /// Say what other settings would have done with the webhooks of late; exit code 3 if anything would be different
     Replay(replay::ReplayArgs),
     /// Find what is wrong around this relay (clock, names, disk, store, targets, Alertmanager), and say what to do
@@ -57,6 +64,8 @@ impl Command {
             Self::Render(args) => render::run(&args),
             Self::SendTest(args) => send_test::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::List(args) => list::run(&args),
+            Self::Resend(args) => resend::run(&args),
             Self::Replay(args) => replay::run(&args),
             Self::Doctor(args) => doctor::run(&args),
             Self::Backup(args) => backup::run(&args),

@@ -351,6 +351,8 @@ pub(crate) struct Abandoned {
     pub(crate) group: String,
     /// Alertmanager's name of the group.
     pub(crate) group_key: GroupKey,
+    /// The names of the webhook's alerts in a few words; `None`: an older version stored it.
+    pub(crate) alerts: Option<String>,
     /// When its notification was accepted.
     pub(crate) accepted_at: Millis,
     /// Attempts made.

@@ -71,8 +71,8 @@ pub(crate) struct Received {
 pub(crate) struct Standing {
     /// What waits, by target.
     pub(crate) waiting: BTreeMap<String, WaitingFor>,
-    /// Deliveries that are dead.
-    pub(crate) dead: u64,
+    /// Deliveries that are dead, and about which nobody has done anything yet.
+    pub(crate) dead_letters: u64,
     /// When the newest webhook was accepted.
     pub(crate) newest: Option<Millis>,
     /// Receivers that were posted to, and when last.

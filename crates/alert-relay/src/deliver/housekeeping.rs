@@ -183,15 +183,17 @@ impl Round {
         };
         for dead in outbox.give_up(target, self.context.accepted_before(patience), reason).await? {
             let id = outbox.public_id(dead.id);
+            let alerts = dead.alerts.as_deref().unwrap_or("alerts that an older version stored");
             tracing::error!(
                 delivery = %id,
                 %target,
                 group = %dead.group,
+                alerts,
                 end = "dead",
                 reason,
                 attempts_before = dead.attempts,
                 duration_ms = whole_millis(now.since(dead.accepted_at)),
-                "delivery {id} to {target} ended: dead ({reason}), about {}",
+                "delivery {id} to {target} ended: dead ({reason}), about {alerts} of group {}",
                 clean::line(&dead.group_key.0, 200)
             );
         }

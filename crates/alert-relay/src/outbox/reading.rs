@@ -9,12 +9,13 @@ use std::sync::Arc;
 use crate::clock::Millis;
 use crate::delivery::PublicId;
 use crate::notification::Fingerprint;
+use crate::operation::deliveries::{DeliveryFilter, DeliveryPage, PageRequest};
 use crate::outbox::error::ReadError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Connection;
 use crate::outbox::sqlite::backup::{self, Backup};
 use crate::outbox::sqlite::read_only;
-use crate::outbox::statements::{diagnosis, standing, stories, webhooks};
+use crate::outbox::statements::{diagnosis, lists, standing, stories, webhooks};
 use crate::routes::Planned;
 use crate::settings::StoreSettings;
 use crate::story::{Received, Sightings, Span, Standing, Story};
@@ -77,10 +78,20 @@ impl ReadOnlyOutbox {
         }
     }
 
-    /// How the store stands; deliveries count as dead that ended so at `dead_since` or later.
-    pub(crate) async fn standing(&mut self, dead_since: Millis) -> Result<Standing, ReadError> {
-        let standing = diagnosis::standing(&mut self.connection.session(), dead_since).await;
+    /// How the store stands.
+    pub(crate) async fn standing(&mut self) -> Result<Standing, ReadError> {
+        let standing = diagnosis::standing(&mut self.connection.session()).await;
         Ok(standing.map_err(|error| store_error(&error))?)
+    }
+
+    /// A page of the deliveries that a filter asks for, newest first.
+    pub(crate) async fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+        request: &PageRequest,
+    ) -> Result<DeliveryPage, ReadError> {
+        let page = lists::page(&mut self.connection.session(), &self.tag, filter, request).await;
+        Ok(page.map_err(|error| store_error(&error))?)
     }
 
     /// How many deliveries wait for each target.

@@ -17,6 +17,8 @@ mod gate;
 #[cfg(test)]
 mod generic_webhook;
 #[cfg(test)]
+mod list;
+#[cfg(test)]
 mod old_store;
 #[cfg(test)]
 mod program;

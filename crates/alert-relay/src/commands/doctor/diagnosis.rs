@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use rustix::process::geteuid;
 
 use crate::clock::Millis;
-use crate::commands::doctor::facts::{DEAD_FOR, Facts};
+use crate::commands::doctor::facts::Facts;
 use crate::commands::reachability::{self, MOST_SKEW};
 use crate::outbox::HEARTBEATS;
 use crate::render::clean;
@@ -264,9 +264,11 @@ impl Findings {
         if standing.waiting.is_empty() {
             self.good("store", "nothing waits");
         }
-        if standing.dead > 0 {
-            let says = format!("{} deliveries ended as dead within {}", standing.dead, span(DEAD_FOR));
-            let to_do = "tell their alerts yourself; the log has a line with `end=\"dead\"` for each";
+        if standing.dead_letters > 0 {
+            let says =
+                format!("{} dead letters, about which nobody has done anything", standing.dead_letters);
+            let to_do =
+                "`alert-relay list --dead-letters` shows them, `resend` sends them again or gives them up";
             self.add(Level::Hint, "store", says, to_do);
         }
     }

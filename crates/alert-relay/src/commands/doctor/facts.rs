@@ -23,9 +23,6 @@ const NAME_LIMIT: Duration = Duration::from_secs(5);
 /// Longest wait for Alertmanager or Prometheus.
 const PEER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Dead deliveries of this span count.
-pub(super) const DEAD_FOR: Duration = Duration::from_hours(24);
-
 /// Bytes that are written to see whether the disk takes them.
 const WRITTEN: usize = 4 * 1024;
 
@@ -92,7 +89,7 @@ pub(super) async fn gather(settings: &Settings, peers: [(&'static str, &'static 
         looked.push(peer(name, key, url).await);
     }
     let store = match ReadOnlyOutbox::open(&settings.store).await {
-        Ok(mut reading) => reading.standing(wall.minus(DEAD_FOR)).await,
+        Ok(mut reading) => reading.standing().await,
         Err(error) => Err(error),
     };
     let now = clock.now();

@@ -259,7 +259,7 @@ pub(in crate::outbox) async fn give_up(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
          WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
          RETURNING id, group_id, (SELECT group_key FROM notifications WHERE id = deliveries.notification) AS group_key, \
-           accepted_at, attempts",
+           (SELECT names FROM subjects WHERE subjects.notification = deliveries.notification) AS names, accepted_at, attempts",
     )
     .bind(now.0)
     .bind(reason)
@@ -273,6 +273,7 @@ pub(in crate::outbox) async fn give_up(
             id: row.try_get("id")?,
             group: row.try_get("group_id")?,
             group_key: GroupKey(row.try_get::<Option<String>>("group_key")?.unwrap_or_default()),
+            alerts: row.try_get("names")?,
             accepted_at: Millis(row.try_get("accepted_at")?),
             attempts: u32::try_from(row.try_get::<i64>("attempts")?).unwrap_or(u32::MAX),
         })

@@ -2,13 +2,11 @@
 
 use crate::clock::Millis;
 use crate::outbox::session::Session;
+use crate::outbox::statements::lists;
 use crate::story::{Standing, WaitingFor};
 
-/// How it stands; `dead_since`: deliveries count that ended as dead then or later.
-pub(in crate::outbox) async fn standing(
-    session: &mut Session<'_>,
-    dead_since: Millis,
-) -> Result<Standing, sqlx::Error> {
+/// How it stands.
+pub(in crate::outbox) async fn standing(session: &mut Session<'_>) -> Result<Standing, sqlx::Error> {
     let mut moment = session.moment().await?;
     let mut session = moment.session();
     let waiting = session
@@ -17,13 +15,7 @@ pub(in crate::outbox) async fn standing(
         )
         .fetch_all()
         .await?;
-    let dead: i64 = session
-        .query(
-            "SELECT COUNT(*) FROM deliveries WHERE state = 'dead' AND state <> 'pending' AND ended_at >= $1",
-        )
-        .bind(dead_since.0)
-        .fetch_value()
-        .await?;
+    let dead_letters = lists::dead_letters(&mut session).await?;
     let newest: Option<i64> =
         session.query("SELECT MAX(accepted_at) FROM notifications").fetch_value().await?;
     let endpoints = session
@@ -41,7 +33,7 @@ pub(in crate::outbox) async fn standing(
         endpoints.iter().map(|row| Ok((row.try_get("endpoint")?, Millis(row.try_get("newest")?))));
     Ok(Standing {
         waiting: waiting.collect::<Result<_, sqlx::Error>>()?,
-        dead: u64::try_from(dead).unwrap_or(0),
+        dead_letters,
         newest: newest.map(Millis),
         posted: endpoints.collect::<Result<_, sqlx::Error>>()?,
     })

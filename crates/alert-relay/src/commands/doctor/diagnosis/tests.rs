@@ -48,7 +48,7 @@ fn well() -> Facts {
         store_bytes: 12 << 20,
         store: Ok(Standing {
             waiting: BTreeMap::new(),
-            dead: 0,
+            dead_letters: 0,
             newest: Some(NOW),
             posted: BTreeMap::from([("ops".to_owned(), NOW), ("night".to_owned(), NOW)]),
         }),
@@ -95,7 +95,7 @@ fn each_fault_says_what_to_do() {
             ("gone".to_owned(), waiting(1, 1)),
             ("spare".to_owned(), waiting(2, 1)),
         ]),
-        dead: 4,
+        dead_letters: 4,
         newest: Some(NOW.plus(Duration::from_hours(2))),
         posted: BTreeMap::from([
             ("ops".to_owned(), NOW),
