@@ -150,13 +150,13 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
     }
 }
 
-/// What two processes ended with is not tried by a third one, and somebody has to know.
+/// What several processes ended with one after the other is not tried by a further one, and somebody has to know.
 fn report_set_aside(outbox: &Outbox) {
     for SetAside { id, target, group } in outbox.set_aside() {
         let id = outbox.public_id(*id);
         error!(
             delivery = %id, %target, %group, end = "dead",
-            "delivery {id} to {target} is set aside: the relay ended twice while it prepared this message (hint: `alert-relay explain {id}` \
+            "delivery {id} to {target} is set aside: the relay ended again and again while it prepared this message (hint: `alert-relay explain {id}` \
              shows its alerts; tell them yourself, and please report it)"
         );
     }

@@ -359,7 +359,7 @@ pub(crate) struct Abandoned {
     pub(crate) attempts: u32,
 }
 
-/// A delivery that was the last thing which two processes began: it is not tried a third time.
+/// A delivery that was the last thing which several processes began, one after the other: it is not tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SetAside {
     /// Its number.
@@ -372,7 +372,8 @@ pub(crate) struct SetAside {
 
 impl SetAside {
     /// Why such a delivery is dead, as the store has it.
-    pub(crate) const REASON: &str = "set aside: the relay ended twice while it prepared this message";
+    pub(crate) const REASON: &str =
+        "set aside: the relay ended again and again while it prepared this message";
 }
 
 /// How the deliveries of one target stand.

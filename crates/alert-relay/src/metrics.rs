@@ -163,7 +163,7 @@ impl Metrics {
         );
         registry.register(
             "deliveries_set_aside",
-            "Deliveries given up because the relay ended twice while it prepared them, over the life of the store",
+            "Deliveries given up because the relay ended again and again while it prepared them, over the life of the store",
             self.set_aside.clone(),
         );
         registry.register(

@@ -18,7 +18,7 @@ mod page;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
     /// A delivery's id, as its message and its lines in the log have it (`4f2a91-17`), or an alert's fingerprint (16 hex digits); without
-    /// either: the deliveries that were set aside, since the relay ended twice while it prepared them
+    /// either: the deliveries that were set aside, since the relay ended again and again while it prepared them
     #[arg(value_name = "ID|FINGERPRINT")]
     what: Option<String>,
 

@@ -213,6 +213,11 @@ impl<'a> History<'a> {
         self.held_until = None;
         self.ended = None;
         self.began_at = Some(alert.starts_at.into());
+        self.count(alert);
+    }
+
+    /// One more episode, which the target does not know.
+    fn count(&mut self, alert: &Alert) {
         let episodes = self.episodes.get_or_insert(Episodes { count: 0, since: alert.starts_at });
         episodes.count = episodes.count.saturating_add(1);
     }
@@ -232,6 +237,7 @@ impl<'a> History<'a> {
             None => began > start.plus(SAME_EPISODE),
         };
         let teller = snapshot.sender.teller();
+        let has_told = self.tellers.contains_key(teller) || self.tellers.contains_key(NOBODY_KNOWN);
         self.tellers.retain(|name, since| {
             let is_own = *name == teller || *name == NOBODY_KNOWN;
             is_later(*since) || !(is_own || is_same_episode(*since, start))
@@ -258,6 +264,13 @@ impl<'a> History<'a> {
             State::Vanished(_) if is_of_former => return,
             State::Unheard | State::Firing(_) | State::Vanished(_) => alert,
         };
+        // Its beginning was in no snapshot: one that began later than what was known until now is an episode of its own.
+        let is_own_view = has_told || self.ended.as_ref().is_some_and(|before| before.by == ended.by);
+        let tolerance = if is_own_view { Duration::ZERO } else { SAME_EPISODE };
+        let began = Millis::from(last.starts_at);
+        if self.began_at.is_none_or(|known| began > known.plus(tolerance)) {
+            self.count(last);
+        }
         self.is_known = false;
         self.state = State::Resolved(last);
         self.began_at = Some(last.starts_at.into());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::clock::Millis;
-use crate::delivery::{End, RecipientStatus, SetAside};
+use crate::delivery::{End, RecipientStatus};
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::render::clean;
@@ -95,7 +95,7 @@ pub(super) fn of_alert(
 pub(super) fn of_set_aside(set_aside: &Sightings, zone: &TimeZone) -> String {
     let mut page = Page { text: String::new(), zone };
     let Some(newest) = set_aside.deliveries.first() else {
-        page.line("Set aside", "none: no delivery has ended the relay twice");
+        page.line("Set aside", "none: no delivery has ended the relay again and again");
         return page.text;
     };
     page.line("Set aside", "newest first");
@@ -105,7 +105,7 @@ pub(super) fn of_set_aside(set_aside: &Sightings, zone: &TimeZone) -> String {
     page.text
 }
 
-/// What helps whom a message that was set aside was for. It is not tried again: it would end the relay a third time.
+/// What helps whom a message that was set aside was for. It is not tried again: it would end the relay once more.
 const TO_DO: &str = "its target was not told: tell its alerts yourself, see what ended the relay (its memory limit, its log) and report it; while they fire, \
      the group's next webhook tells them";
 
@@ -328,7 +328,8 @@ impl Page<'_> {
                 let by = sent_with.as_ref().map_or_else(String::new, |by| format!(" ({told} {by})"));
                 let line = format!("{} {}{}{copy}{by}", self.time(*at), end.as_str(), because(*end, reason));
                 self.line("Ended", &line);
-                if reason == SetAside::REASON {
+                // In the words of any version.
+                if reason.starts_with("set aside: ") {
                     self.line("To do", TO_DO);
                 }
             }

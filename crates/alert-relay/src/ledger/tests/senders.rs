@@ -252,6 +252,13 @@ fn episodes_that_nobody_was_told_of_are_counted() {
     assert_eq!(flapped("a10", &often), [("a".to_owned(), 2, 30)]);
     assert_eq!(flapped("", &often[..4]), [("a".to_owned(), 2, 10)]);
     assert_eq!(flapped("", &often[..2]), []);
+    // Of some only the end was in a snapshot.
+    assert_eq!(flapped("", &["one: a10", "one: -a30"]), [("a".to_owned(), 2, 10)]);
+    assert_eq!(flapped("", &["one: -a10", "one: -a30", "one: a50"]), [("a".to_owned(), 3, 10)]);
+    assert_eq!(flapped("a10", &["one: -a10", "one: -a30"]), []);
+    assert_eq!(flapped("a10", &["one: -a30", "one: a50"]), [("a".to_owned(), 2, 30)]);
+    // Another Prometheus saw it begin somewhat later.
+    assert_eq!(flapped("", &["one: a10", "two: a40", "one: -a10", "two: -a40"]), []);
 }
 
 /// One alert's true story: when each episode began and ended.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::clock::Millis;
-use crate::delivery::{End, PublicId, Rendering, SetAside};
+use crate::delivery::{End, PublicId, Rendering};
 use crate::notification::{Fingerprint, GroupKey};
 use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
@@ -138,9 +138,8 @@ pub(in crate::outbox) async fn set_aside(
 ) -> Result<Sightings, sqlx::Error> {
     let rows = session.query(
         "SELECT id, target, accepted_at, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
-         FROM deliveries WHERE state = 'dead' AND end_reason = $1 ORDER BY id DESC LIMIT $2",
+         FROM deliveries WHERE state = 'dead' AND end_reason LIKE 'set aside: %' ORDER BY id DESC LIMIT $1",
     )
-    .bind(SetAside::REASON)
     .bind(i64::from(MAX_SIGHTINGS) + 1)
     .fetch_all()
     .await?;

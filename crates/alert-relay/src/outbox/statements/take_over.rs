@@ -17,8 +17,12 @@ pub(in crate::outbox) struct TakenOver {
     pub(in crate::outbox) last_at_work: Option<Millis>,
 }
 
-/// Processes that may end while they prepare the same delivery. Once is a coincidence.
-const MOST_DEATHS: i64 = 2;
+/// Processes that may end one after the other while they prepare the same delivery. That takes milliseconds: where something else kills
+/// the relay again and again, two or three are a coincidence. A delivery that ends it for its size does so each time.
+const MOST_DEATHS: i64 = 5;
+
+/// After the second death a delivery waits this long, then four times and nine times as long.
+const WAIT_AFTER_DEATHS_MS: i64 = 5_000;
 
 /// What makes the ids of this store's deliveries unlike those of any other.
 pub(in crate::outbox) async fn tag(session: &mut Session<'_>, now: Millis) -> Result<String, sqlx::Error> {
@@ -38,13 +42,19 @@ pub(in crate::outbox) async fn take_over(
     has_died: bool,
 ) -> Result<TakenOver, sqlx::Error> {
     let last_at_work = last_at_work(session).await?;
-    // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile.
+    // Whatever waited for a time may be tried again: by now that time may be meaningless, if the clock was set meanwhile. What may be to
+    // blame for the end of several processes waits longer and longer: all else is told first, and who kills the relay at its start does
+    // not find it with the same delivery each time.
     session
         .query(
-            "UPDATE deliveries SET deaths = CASE WHEN lease_owner IS NOT NULL THEN deaths + is_preparing * $1 ELSE deaths END, \
-             is_preparing = 0, lease_owner = NULL, lease_until = NULL, next_at = 0 WHERE state = 'pending'",
+            "UPDATE deliveries SET deaths = deaths + CASE WHEN lease_owner IS NOT NULL THEN is_preparing * $1 ELSE 0 END, \
+             next_at = CASE WHEN deaths + CASE WHEN lease_owner IS NOT NULL THEN is_preparing * $1 ELSE 0 END > 1 \
+               THEN $2 + $3 * deaths * deaths ELSE 0 END, \
+             is_preparing = 0, lease_owner = NULL, lease_until = NULL WHERE state = 'pending'",
         )
         .bind(i64::from(has_died))
+        .bind(now.0)
+        .bind(WAIT_AFTER_DEATHS_MS)
         .execute()
         .await?;
     let set_aside = set_aside(session, now).await?;

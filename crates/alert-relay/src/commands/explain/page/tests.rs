@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::delivery::SetAside;
 use crate::delivery::{PublicId, Rendering};
 use crate::notification::GroupKey;
 use crate::outbox::testing::firing;
