@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint mutants bench soak fuzz compose-test gpu-check install-deps install-cargo-deny install-cargo-machete release
+.PHONY: help demo up test lint mutants bench soak chaos fuzz compose-test gpu-check install-deps install-cargo-deny install-cargo-machete release
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
@@ -43,6 +43,9 @@ bench: packages-bench release ## Exporter and relay measured side by side with D
 
 soak: packages-bench release ## The exporter scraped 50 times a second for MINUTES=30, its probe killed every 10 s: nothing may grow, no counter go back
 	@target/release/bench soak '$(MINUTES)'
+
+chaos: packages-bench release ## The relay killed at its I/O again and again for MINUTES=60, its messages held against what was true
+	@target/release/chaos '$(if $(filter command line,$(origin MINUTES)),$(MINUTES),60)'
 
 fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)
 	@fuzz/run.sh '$(SECONDS_EACH)' $(TARGETS)

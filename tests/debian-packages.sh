@@ -14,7 +14,7 @@ command:prometheus-alertmanager prometheus-alertmanager up demo test bench
 python:aiosmtpd           python3-aiosmtpd          demo test
 python:prometheus_client  python3-prometheus-client test
 command:prometheus-node-exporter prometheus-node-exporter test bench
-command:strace            strace                    bench
+command:strace            strace                    test bench
 command:sqlite3           sqlite3                   test bench
 command:systemd-analyze   systemd                   test
 command:ip                iproute2                  test

@@ -6,6 +6,7 @@
 pub mod boards;
 pub mod cases;
 pub mod chain;
+pub mod chaos;
 pub mod engine;
 pub mod host_tree;
 pub mod http;

@@ -50,6 +50,13 @@ impl Launch {
         self
     }
 
+    /// Behind a command that becomes the program.
+    #[must_use]
+    pub fn under(mut self, starter: Vec<OsString>) -> Self {
+        self.starter = starter;
+        self
+    }
+
     /// With a file system of its own on `folder`, in memory and this large (`4m`), which ends with the program. Others find it under
     /// `/proc/PID/root`.
     #[must_use]

@@ -14,6 +14,8 @@ mod beside_node_exporter;
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod documented_commands;
 #[cfg(test)]
 mod engine_machine;

@@ -1,0 +1,238 @@
+//! A relay that is killed at its I/O, again and again, while an Alertmanager posts and chats read.
+//!
+//! A run has a seed. Two drivers change alerts and post snapshots as Alertmanager does: the newest of a group, until it is answered 200.
+//! The relay is started under `strace`, which kills it (SIGKILL) at a system call of the seed's choice, or makes calls fail, and is started
+//! again. The robots behave as their vendors do, now and then badly. At the end what the chats were told is held against what was true:
+//! nothing lost, nothing out of order, no budget crossed, and no more copies than crashes.
+//!
+//! Owns the run. Leaves out what is true (`world`), what was told and how that is judged (`told`), and how a relay ends (`kill`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::chain::parts;
+use crate::chaos::kill::Plan;
+use crate::chaos::told::{Chat, Judgement};
+use crate::chaos::world::World;
+use crate::http;
+use crate::ports::Port;
+use crate::process::Process;
+use crate::vendor::dingtalk::{self, DingTalk};
+use crate::vendor::robot::{Fault, Robot};
+use crate::vendor::traffic::Limit;
+use crate::vendor::wecom::{self, Wecom};
+use crate::wait::until;
+
+mod kill;
+pub mod told;
+mod world;
+
+/// The vendors' minute, played in five seconds; the relay's budget is the default, scaled alike.
+const WINDOW: Duration = Duration::from_secs(5);
+const BUDGET: &str = "18/5s";
+const CALLS: usize = 20;
+
+/// A relay that its plan has not ended by then is killed.
+const LONGEST_LIFE: Duration = Duration::from_millis(2_500);
+
+/// How long the rest may take once the relay is left alone: a robot that has failed is asked again after half a minute at most.
+const CALM: Duration = Duration::from_mins(3);
+
+/// What a run has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Deaths of the relay.
+    pub kills: usize,
+    /// Of these, at a system call under way (the others after a life that was long enough).
+    pub at_calls: usize,
+    /// Lives in which calls of the disk failed.
+    pub faults: usize,
+    /// Webhooks answered 200.
+    pub accepted: usize,
+    /// Messages in the chats.
+    pub messages: usize,
+    /// Messages that told something a second time.
+    pub duplicates: usize,
+}
+
+impl Tally {
+    /// With another run's.
+    pub fn add(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.at_calls += other.at_calls;
+        self.faults += other.faults;
+        self.accepted += other.accepted;
+        self.messages += other.messages;
+        self.duplicates += other.duplicates;
+    }
+}
+
+/// Runs a relay through `lives` lives, and judges.
+///
+/// Errors when something was lost, out of order, over budget, or told too often, and when the run itself fails; the store and the logs
+/// are then in the folder, which the caller keeps.
+pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let limit = Limit { calls: CALLS, window: WINDOW, mute: Duration::from_mins(10) };
+    let dingtalk = DingTalk::start(dingtalk::Setup { limit, ..dingtalk::Setup::signed() })?;
+    let wecom = Wecom::start(wecom::Setup { limit, ..wecom::Setup::default() })?;
+    let robots = [&dingtalk.robot, &wecom.robot];
+    let address = Port::free()?;
+    let settings = folder.join("relay.yml");
+    let text = json!({
+        "server": { "listen": address.address().to_string() },
+        "store": { "url": format!("sqlite://{}/relay.db", folder.display()) },
+        "language": "en",
+        "targets": {
+            "dingtalk": {
+                "dingtalk": { "webhook_url": dingtalk.webhook_url(), "secret": dingtalk.secret() },
+                "budget": BUDGET,
+            },
+            "wecom": { "wecom": { "webhook_url": wecom.webhook_url() }, "budget": BUDGET },
+        },
+        "receivers": { "ops": { "routes": [{ "targets": ["dingtalk", "wecom"] }] } },
+    });
+    // JSON is YAML.
+    std::fs::write(&settings, text.to_string())?;
+    let url = |path: &str| format!("http://{}{path}", address.address());
+    let client = http::client()?;
+
+    let (calm, is_calm) = watch::channel(false);
+    let webhooks = url("/api/v1/alerts/ops");
+    let mut worlds = [World::new(0, rng.u64(..)), World::new(1, rng.u64(..))];
+    let [first, second] = &mut worlds;
+    let lives = async {
+        let tally = live(&mut rng, lives, &settings, folder, &robots).await?;
+        let mut process = parts::relay(&settings)?.start(folder)?;
+        process.ready(&client, &url("/-/ready"), Duration::from_mins(1)).await?;
+        // From now on nothing more happens, and what has happened is posted.
+        calm.send_replace(true);
+        Ok::<(Tally, Process), anyhow::Error>((tally, process))
+    };
+    let (end, first_posted, second_posted) = tokio::join!(
+        lives,
+        drive(first, &client, &webhooks, is_calm.clone()),
+        drive(second, &client, &webhooks, is_calm),
+    );
+    let (mut tally, process) = end?;
+    tally.accepted = first_posted + second_posted;
+    nothing_pending(&client, &url("/metrics")).await?;
+    let log = process.log().to_owned();
+    drop(process);
+
+    for (name, robot) in [("dingtalk", robots[0]), ("wecom", robots[1])] {
+        let refusals = robot.refusals();
+        ensure!(refusals.is_empty(), "{name}: over budget: {refusals:?}");
+        let texts: Vec<String> = robot.posts().into_iter().map(|post| post.text).collect();
+        let chat = Chat::read(texts.iter().map(String::as_str));
+        let truth = worlds.iter().flat_map(World::truth);
+        let Judgement { faults, duplicates } = chat.judge(truth);
+        tally.messages += texts.len();
+        tally.duplicates += duplicates;
+        ensure!(faults.is_empty(), "{name}: {}\n(log: {})", faults.join("\n"), log.display());
+        ensure!(
+            duplicates <= tally.kills,
+            "{name}: {duplicates} messages told something again after {} crashes",
+            tally.kills
+        );
+    }
+    Ok(tally)
+}
+
+/// One life after the other.
+async fn live(
+    rng: &mut fastrand::Rng,
+    lives: usize,
+    settings: &Path,
+    folder: &Path,
+    robots: &[&Robot],
+) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for _ in 0..lives {
+        let plan = Plan::draw(rng);
+        if rng.u8(..) < 24 {
+            robots[rng.usize(..robots.len())].order(fault(rng));
+        }
+        let mut process = parts::relay(settings)?.under(plan.tracer()).start(folder)?;
+        let ended = until("the relay's end", LONGEST_LIFE, async || process.ended()).await;
+        tally.kills += 1;
+        tally.faults += usize::from(plan.fails_calls());
+        match ended {
+            Ok(status) => {
+                use std::os::unix::process::ExitStatusExt as _;
+                let is_killed = status.signal() == Some(9);
+                // A relay may refuse to start on a disk that fails.
+                ensure!(
+                    is_killed || plan.fails_calls(),
+                    "the relay ended by itself ({status}) under {plan:?}\n{}",
+                    process.output()
+                );
+                tally.at_calls += usize::from(is_killed);
+            }
+            Err(_lives) => process.kill(),
+        }
+    }
+    Ok(tally)
+}
+
+/// How a vendor behaves badly once. None of these makes the relay wait for minutes.
+fn fault(rng: &mut fastrand::Rng) -> Fault {
+    match rng.u8(..4) {
+        0 => Fault::Html,
+        1 => Fault::Code(-1, "system busy".to_owned()),
+        2 => Fault::Status(StatusCode::BAD_GATEWAY),
+        _ => Fault::Slow(Duration::from_millis(rng.u64(50..800))),
+    }
+}
+
+/// Changes alerts and posts them, as Alertmanager does, until it is calm and everything is posted. Returns how many webhooks were answered
+/// 200.
+async fn drive(world: &mut World, client: &reqwest::Client, url: &str, calm: watch::Receiver<bool>) -> usize {
+    let mut accepted = 0;
+    loop {
+        let is_calm = *calm.borrow();
+        if !is_calm {
+            world.change();
+        }
+        let Some((group, webhook)) = world.next_webhook() else {
+            if is_calm {
+                return accepted;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let reply = client
+            .post(url)
+            .header("Content-Type", "application/json")
+            .body(webhook.to_string())
+            .send()
+            .await;
+        if reply.is_ok_and(|reply| reply.status() == StatusCode::OK) {
+            accepted += 1;
+            world.accepted(group);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    }
+}
+
+async fn nothing_pending(client: &reqwest::Client, url: &str) -> Result<()> {
+    until("nothing to wait in the store", CALM, async || {
+        let reply = client.get(url).header("Accept", "text/plain;version=0.0.4").send().await.ok()?;
+        let page = test_peers::page::Page(reply.text().await.ok()?);
+        let pending: f64 = page
+            .samples()
+            .filter(|sample| sample.name == "alert_relay_deliveries_pending")
+            .map(|sample| sample.value)
+            .sum();
+        (pending == 0.0).then_some(())
+    })
+    .await
+    .context("the relay was left alone, and has not told everything")
+}
