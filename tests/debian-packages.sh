@@ -16,6 +16,7 @@ python:prometheus_client  python3-prometheus-client test
 command:prometheus-node-exporter prometheus-node-exporter test bench
 command:strace            strace                    test bench
 command:sqlite3           sqlite3                   test bench
+postgres:initdb           postgresql                test bench
 command:systemd-analyze   systemd                   test
 command:ip                iproute2                  test
 command:curl              curl                      test gpu-check
@@ -40,6 +41,8 @@ is_there() {
   case $1 in
     command:*) command -v "${1#*:}" >/dev/null ;;
     header:*) [ -e "/usr/include/${1#*:}" ] ;;
+    # Debian has the server's programs in a directory for each version.
+    postgres:*) compgen -G "/usr/lib/postgresql/*/bin/${1#*:}" >/dev/null || command -v "${1#*:}" >/dev/null ;;
     python:*) /usr/bin/python3 -c "import ${1#*:}" 2>/dev/null ;;
   esac
 }

@@ -7,14 +7,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use http_serve::{Limits, Server, ServerConfig, Stop};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::alertmanager;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::control::{ControlError, ControlSocket};
-use crate::deliver::{self, Deliverer, Nobody, Pace};
-use crate::delivery::SetAside;
 use crate::http;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -33,6 +31,11 @@ pub(crate) async fn serve(file: &Path, role: Role, settings: Settings) -> anyhow
 }
 
 async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        role == Role::Primary || settings.store.postgres.is_none(),
+        "a standby has a store of its own (hint: `ALERT_RELAY__STORE__URL=sqlite:///…`; relays that share a PostgreSQL store take over from \
+         each other without `--standby`)"
+    );
     let settings = role.of(settings);
     let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
     let clock = Clock::system();
@@ -42,27 +45,13 @@ async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow
     // The store is ours, and so is what stands beside it.
     let control = ControlSocket::bind(&settings.store.path);
     warn_if_silent(&settings);
-    report_set_aside(&outbox);
 
     let metrics = Arc::new(Metrics::new());
     let memory = Memory::default();
     let audit = Arc::new(Audit::new(outbox.clone(), Arc::clone(&metrics), clock.clone()));
-    let deliverer = Deliverer::start(
-        deliver::Parts {
-            outbox: outbox.clone(),
-            metrics: Arc::clone(&metrics),
-            audit: Arc::clone(&audit),
-            clock: clock.clone(),
-            memory: memory.clone(),
-            pace: Pace::default(),
-            observer: Arc::new(Nobody),
-        },
-        &settings,
-    )
-    .await?;
-    let delivering_ended = deliverer.ended();
     let parts = relay::Parts { outbox: outbox.clone(), metrics, audit, clock, memory };
-    let relay = Arc::new(Relay::new(file, role, settings, parts, deliverer));
+    let relay = Arc::new(Relay::new(file, role, settings, parts));
+    relay.begin_alone().await?;
     for address in server.local_addresses() {
         info!(%address, "listening on {address}");
     }
@@ -86,7 +75,7 @@ async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow
     };
     let fault = async {
         tokio::select! {
-            () = delivering_ended => "the deliverer",
+            () = relay.deliver() => "the deliverer",
             () = outbox.ended() => "the writer of the store",
         }
     };
@@ -98,7 +87,6 @@ async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow
              accepted goes out then; and please report it)"
         ),
         never = commands => match never {},
-        never = relay.watch_heartbeats() => match never {},
         never = relay.reload_on(hangup) => match never {},
     };
     if drained.cut > 0 {
@@ -147,18 +135,6 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
             max_target_bytes: LONGEST_TARGET,
             ..Limits::default()
         },
-    }
-}
-
-/// What several processes ended with one after the other is not tried by a further one, and somebody has to know.
-fn report_set_aside(outbox: &Outbox) {
-    for SetAside { id, target, group } in outbox.set_aside() {
-        let id = outbox.public_id(*id);
-        error!(
-            delivery = %id, %target, %group, end = "dead",
-            "delivery {id} to {target} is set aside: the relay ended again and again while it prepared this message (hint: `alert-relay explain {id}` \
-             shows its alerts; tell them yourself, and please report it)"
-        );
     }
 }
 

@@ -223,7 +223,7 @@ impl Clock {
 }
 
 /// How long ago the machine was started, suspended or not.
-fn since_boot() -> Duration {
+pub(crate) fn since_boot() -> Duration {
     let at = clock_gettime(ClockId::Boottime);
     Duration::try_from(at).unwrap_or_default()
 }

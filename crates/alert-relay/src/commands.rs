@@ -23,6 +23,7 @@ mod running_relay;
 mod send_test;
 mod serve;
 mod settings_file;
+mod store;
 mod target;
 
 /// One file under `commands/` each.
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     /// Print what a shell needs to complete commands and options
     Completion(completion::CompletionArgs),
+    /// Move the store to another database
+    Store(store::StoreArgs),
 }
 
 impl Command {
@@ -70,6 +73,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(&args),
             Self::Backup(args) => backup::run(&args),
             Self::Completion(args) => completion::run(&args, grammar()),
+            Self::Store(args) => store::run(&args),
         }
     }
 }

@@ -66,6 +66,32 @@ impl Heartbeats {
         is_known
     }
 
+    /// Begins to watch, as after a start: what another relay has told of is not known here.
+    pub(crate) fn watch_from(&self, now: Now) {
+        for watch in self.lock().values_mut() {
+            watch.watched_since = now.passed;
+            watch.state = State::Unknown;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Notes a sign of life that another relay, or this one, has heard: at this time of the store's clock, so long ago by the same clock.
+    /// What was heard before this process began counts from its beginning.
+    pub(crate) fn heard(&self, name: &str, at: Millis, ago: Duration, now: Now) {
+        let mut watches = self.lock();
+        let Some(watch) = watches.get_mut(name) else { return };
+        let passed = now.passed.saturating_sub(ago);
+        // The same beat, read again a second later, is off by what rounding makes of it.
+        if watch.last_beat.is_some_and(|last| last.wall == at) {
+            return;
+        }
+        if watch.last_beat.is_none_or(|last| last.passed < passed) {
+            watch.last_beat = Some(Now { wall: at, passed });
+            drop(watches);
+            self.changed.notify_one();
+        }
+    }
+
     /// What is to be sent now. Stays due until [`stored`](Self::stored).
     pub(crate) fn due(&self, now: Now) -> Vec<Due> {
         let watches = self.lock();

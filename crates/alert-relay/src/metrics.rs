@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     digests: Family<Target, Counter>,
     fallbacks: Family<Target, Counter>,
     up: Family<Target, Gauge<i64, AtomicI64>>,
+    delivers: Gauge<i64, AtomicI64>,
     imbalance: Gauge<i64, AtomicI64>,
     reloaded: Gauge<i64, AtomicI64>,
     store_errors: Family<StoreErrors, Counter>,
@@ -80,6 +81,7 @@ impl Metrics {
             digests: Family::default(),
             fallbacks: Family::default(),
             up: Family::default(),
+            delivers: Gauge::default(),
             imbalance: Gauge::default(),
             reloaded: Gauge::default(),
             store_errors: Family::default(),
@@ -186,6 +188,8 @@ impl Metrics {
             "Deliveries of a dead target that its fallback brought",
             self.fallbacks.clone(),
         );
+        let help = "1 while this relay delivers; 0 while it waits for its turn";
+        registry.register("deliverer", help, self.delivers.clone());
         registry.register("target_up", "1 while messages go to the target freely", self.up.clone());
         registry.register(
             "audit_imbalance",
@@ -358,6 +362,11 @@ impl Metrics {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             self.stranded.get_or_create_owned(&Target { target: name.clone() }).set(count);
         }
+    }
+
+    /// Whether it is this relay's turn.
+    pub(crate) fn delivers(&self, is_deliverer: bool) {
+        self.delivers.set(i64::from(is_deliverer));
     }
 
     /// Accepted deliveries less ended and pending ones, over all targets.

@@ -11,6 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
     Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, Forgotten,
@@ -19,6 +22,7 @@ use crate::delivery::{
 use crate::offload::offload;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::database::Database;
+use crate::outbox::postgres::terms::Terms;
 use crate::outbox::readers::Readers;
 use crate::outbox::sqlite::ownership;
 use crate::outbox::statements::take_over::TakenOver;
@@ -29,7 +33,9 @@ use crate::settings::StoreSettings;
 pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
 pub(crate) use crate::outbox::arrival::HEARTBEATS;
 pub(crate) use crate::outbox::error::{ReadError, StoreError};
+pub(crate) use crate::outbox::moving::move_store;
 pub(crate) use crate::outbox::reading::ReadOnlyOutbox;
+pub(crate) use crate::outbox::statements::beats::StoredBeat;
 
 mod arrival;
 mod columns;
@@ -40,7 +46,9 @@ mod error;
 mod failure;
 mod letters;
 mod listing;
+mod moving;
 mod operating;
+mod postgres;
 mod readers;
 mod reading;
 mod request;
@@ -69,37 +77,119 @@ struct Store {
     operating: Readers,
     /// Makes this store's deliveries unlike those of any other.
     tag: Arc<str>,
-    /// Who we are in `lease_owner`.
-    owner: String,
-    /// What a former process left.
-    taken_over: TakenOver,
+    /// What lets this relay deliver.
+    right: Right,
+    /// What the deliverer found that this relay has become last.
+    taken_over: ArcSwap<TakenOver>,
+}
+
+/// What lets this relay deliver.
+#[derive(Debug)]
+enum Right {
+    /// The file is this process's alone; this is its name in `lease_owner`.
+    Alone(Arc<str>),
+    /// Each relay in its term.
+    Terms(Arc<Terms>),
 }
 
 impl Outbox {
     /// Opens the store that the settings name and takes over what a dead process left.
     pub(crate) async fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, StoreError> {
         let now = clock.now();
-        let opened = sqlite::open(&settings.path, now).await?;
-        let owner = format!("pid {} since {now}", std::process::id());
-        let store = Store {
-            writer: Writer::start(Database::Sqlite(opened.file), owner.clone()),
-            readers: Readers::Sqlite(opened.readers),
-            operating: Readers::Sqlite(opened.operating),
-            tag: opened.tag.into(),
-            owner,
-            taken_over: opened.taken_over,
+        let arrived = Arc::<Notify>::default();
+        let store = if let Some(url) = &settings.postgres {
+            let opened = postgres::open(url, now, Arc::clone(&arrived)).await?;
+            Store {
+                writer: Writer::start(Database::Postgres(Box::new(opened.link)), arrived),
+                readers: Readers::Postgres(opened.readers),
+                operating: Readers::Postgres(opened.operating),
+                tag: opened.tag.into(),
+                right: Right::Terms(opened.terms),
+                taken_over: ArcSwap::default(),
+            }
+        } else {
+            let opened = sqlite::open(&settings.path, now).await?;
+            let owner: Arc<str> = format!("pid {} since {now}", std::process::id()).into();
+            Store {
+                writer: Writer::start(Database::Sqlite(opened.file, Arc::clone(&owner)), arrived),
+                readers: Readers::Sqlite(opened.readers),
+                operating: Readers::Sqlite(opened.operating),
+                tag: opened.tag.into(),
+                right: Right::Alone(owner),
+                taken_over: ArcSwap::from_pointee(opened.taken_over),
+            }
         };
         Ok(Self { store: Arc::new(store), clock })
     }
 
-    /// What was found at the start that is not tried again.
-    pub(crate) fn set_aside(&self) -> &[SetAside] {
-        &self.store.taken_over.set_aside
+    /// Whether several relays may work on this store.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.store.right, Right::Terms(_))
+    }
+
+    /// Waits until this relay is the one that delivers, and takes over what the former one left half done. A file's owner is it at once.
+    pub(crate) async fn lead(&self) -> Result<(), StoreError> {
+        let Right::Terms(terms) = &self.store.right else { return Ok(()) };
+        let begun = terms.begin().await;
+        let taken_over = self.store.writer.take_over(self.clock.now(), begun.has_died).await;
+        match taken_over {
+            Ok(taken_over) => self.store.taken_over.store(Arc::new(taken_over)),
+            // Another relay may have more luck.
+            Err(error) => {
+                terms.end().await;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this relay is the one that delivers, for certain.
+    pub(crate) fn is_leading(&self) -> bool {
+        match &self.store.right {
+            Right::Alone(_) => true,
+            Right::Terms(terms) => terms.held().is_some(),
+        }
+    }
+
+    /// Returns once another relay may deliver.
+    pub(crate) async fn deposed(&self) {
+        match &self.store.right {
+            Right::Alone(_) => std::future::pending().await,
+            Right::Terms(terms) => terms.lost().await,
+        }
+    }
+
+    /// Lets another relay deliver.
+    pub(crate) async fn resign(&self) {
+        if let Right::Terms(terms) = &self.store.right {
+            terms.end().await;
+        }
+    }
+
+    /// Notes for all relays that a heartbeat was heard. Of a file the one relay knows it by itself.
+    pub(crate) async fn beat(&self, name: &str) -> Result<(), StoreError> {
+        match &self.store.right {
+            Right::Alone(_) => Ok(()),
+            Right::Terms(_) => self.store.writer.beat(name.to_owned()).await,
+        }
+    }
+
+    /// When each heartbeat was last heard by any relay of a shared store.
+    pub(crate) async fn beats(&self) -> Result<Vec<StoredBeat>, StoreError> {
+        match &self.store.right {
+            Right::Alone(_) => Ok(Vec::new()),
+            Right::Terms(_) => self.store.readers.beats().await,
+        }
+    }
+
+    /// What was found that is not tried again, when this relay became the deliverer.
+    pub(crate) fn set_aside(&self) -> Vec<SetAside> {
+        self.store.taken_over.load().set_aside.clone()
     }
 
     /// When a former process was last at work, by the clock of then; `None`: there was none.
     pub(crate) fn last_at_work(&self) -> Option<Millis> {
-        self.store.taken_over.last_at_work
+        self.store.taken_over.load().last_at_work
     }
 
     /// Whether another process has the store at `path` open. Makes no file.
@@ -192,17 +282,26 @@ impl Outbox {
         if !self.store.writer.claim(key.clone(), now, now.plus(lease), bytes).await? {
             return Ok(None);
         }
-        self.store.readers.claimed(key, &self.store.owner).await
+        let owner = match &self.store.right {
+            Right::Alone(owner) => Arc::clone(owner),
+            Right::Terms(terms) => terms.held().ok_or(StoreError::Deposed)?.owner,
+        };
+        self.store.readers.claimed(key, &owner).await
     }
 
-    /// Notes that a part is about to be sent and renews the lease. `None`: the lease is lost, do not send.
+    /// Notes that a part is about to be sent and renews the lease. `None`: the lease is lost, or another relay delivers: do not send.
     pub(crate) async fn begin_attempt(
         &self,
         start: AttemptStart,
         lease: Duration,
     ) -> Result<Option<i64>, StoreError> {
         let now = self.clock.now();
-        self.store.writer.begin_attempt(start, now, now.plus(lease)).await
+        let attempt = match self.store.writer.begin_attempt(start, now, now.plus(lease)).await {
+            Err(StoreError::Deposed) => None,
+            begun => begun?,
+        };
+        // Frozen since it was written, this process may wake up long after its term.
+        Ok(attempt.filter(|_| self.is_leading()))
     }
 
     /// Notes what became of an attempt.
@@ -279,6 +378,7 @@ impl Outbox {
     /// Writes what waits, then closes the file. Later calls fail with [`StoreError::Closed`].
     pub(crate) async fn close(&self) {
         self.store.writer.close().await;
+        self.resign().await;
         self.store.readers.close().await;
         self.store.operating.close().await;
     }

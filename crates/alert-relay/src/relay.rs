@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
@@ -40,6 +40,7 @@ mod removed;
 mod role;
 mod send_test;
 mod stories;
+mod term;
 
 /// One relay, shared by all requests.
 #[derive(Debug)]
@@ -49,11 +50,12 @@ pub(crate) struct Relay {
     refreshed: Refreshed,
     settings: ArcSwap<Settings>,
     parts: Parts,
-    /// Until the stop. Held during a reload, so that two of them end with the newer file.
+    /// While it is this relay's turn, until the stop. Held during a reload, so that two of them end with the newer file.
     deliverer: Mutex<Option<Deliverer>>,
     heartbeats: Heartbeats,
     removed: RemovedReceivers,
-    standings: Standings,
+    /// While it is this relay's turn.
+    standings: ArcSwapOption<Standings>,
 }
 
 /// What a relay works with.
@@ -73,26 +75,19 @@ pub(crate) struct Parts {
 
 impl Relay {
     /// A relay under `settings`, which were read from `file`.
-    pub(crate) fn new(
-        file: &Path,
-        role: Role,
-        settings: Settings,
-        parts: Parts,
-        deliverer: Deliverer,
-    ) -> Self {
+    pub(crate) fn new(file: &Path, role: Role, settings: Settings, parts: Parts) -> Self {
         let heartbeats = Heartbeats::default();
         heartbeats.configure(&settings.heartbeats, parts.clock.reading());
-        let standings = deliverer.standings();
         Self {
             file: file.to_owned(),
             role,
             refreshed: Refreshed::default(),
             settings: ArcSwap::from_pointee(settings),
             parts,
-            deliverer: Mutex::new(Some(deliverer)),
+            deliverer: Mutex::new(None),
             heartbeats,
             removed: RemovedReceivers::default(),
-            standings,
+            standings: ArcSwapOption::empty(),
         }
     }
 

@@ -117,7 +117,7 @@ impl Settings {
             ("server.web_config_file", new.web_config_file == old.web_config_file),
             ("server.max_body_bytes", new.max_body_bytes == old.max_body_bytes),
             ("server.drain_timeout", new.drain_timeout == old.drain_timeout),
-            ("store.url", self.store.path == before.store.path),
+            ("store.url", self.store.is_at(&before.store)),
         ];
         compared.into_iter().filter(|(_, is_equal)| !is_equal).map(|(key, _)| key).collect()
     }

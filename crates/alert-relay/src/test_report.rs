@@ -24,6 +24,11 @@ pub(crate) enum TestRefusal {
     /// Nothing more is begun.
     #[error("the relay stops and sends nothing more (hint: ask it again once it runs)")]
     Stopping,
+    /// Of several relays on one store another delivers.
+    #[error(
+        "another relay delivers at present, and knows what its robots' budgets have left (hint: ask that one; its metric `alert_relay_deliverer` is 1)"
+    )]
+    Elsewhere,
 }
 
 /// What became of one part.

@@ -50,6 +50,8 @@ mod relay_memory;
 #[cfg(test)]
 mod robot_limits;
 #[cfg(test)]
+mod shared_store;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod tidy;

@@ -28,12 +28,22 @@ pub(crate) struct RelayFixture {
 impl RelayFixture {
     /// Not started yet: every alert of the receiver `ops` goes to all of `targets`.
     pub(crate) fn new(targets: &Value) -> Result<Self> {
+        Self::on(targets, None)
+    }
+
+    /// The same, on the store of this address, which others may use too.
+    pub(crate) fn sharing(targets: &Value, store: &str) -> Result<Self> {
+        Self::on(targets, Some(store))
+    }
+
+    fn on(targets: &Value, store: Option<&str>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        let own = format!("sqlite://{}/relay.db", folder.path().display());
         let address = Port::free()?;
         let names: Vec<&String> = targets.as_object().context("targets are a map")?.keys().collect();
         let settings = json!({
             "server": { "listen": address.address().to_string() },
-            "store": { "url": format!("sqlite://{}/relay.db", folder.path().display()) },
+            "store": { "url": store.unwrap_or(&own), "directory": folder.path() },
             "language": "en",
             "targets": targets,
             "receivers": { "ops": { "routes": [{ "targets": names }] } },

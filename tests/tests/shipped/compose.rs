@@ -93,6 +93,38 @@ fn the_demo_is_a_profile_with_targets_of_its_own() {
     assert!(image.contains("scenarios/inference.yaml") && image.contains("/opt/demo/"), "{image}");
 }
 
+/// Two relays that differ in more than their names would take over from each other into something else.
+#[test]
+fn a_second_relay_and_its_database_are_a_profile() {
+    let compose = yaml("docker-compose.yml");
+    let (one, two) = (&compose["services"]["alert-relay"], &compose["services"]["alert-relay-two"]);
+    for name in ["alert-relay-two", "relay-store"] {
+        assert_eq!(list(&compose["services"][name], "profiles"), ["ha"], "{name}");
+    }
+    assert!(one["profiles"].is_null());
+    for key in ["build", "command", "mem_limit", "read_only", "cap_drop", "stop_grace_period", "healthcheck"]
+    {
+        assert_eq!(one[key], two[key], "{key}");
+    }
+    let environment = |service: &Value| {
+        let text = service["environment"].to_string();
+        assert!(text.contains("${RELAY_STORE:-sqlite:///var/lib/alert-relay/relay.db}"), "{text}");
+        assert!(text.contains("/etc/alert-relay/secrets/pgpass"), "{text}");
+    };
+    environment(one);
+    // YAML's merge key is the composer's to resolve.
+    assert!(text("docker-compose.yml").contains("<<: *relay-environment"));
+    assert!(list(&compose["services"]["relay-store"], "ports").is_empty(), "the database is published");
+    let own = |service: &Value| list(service, "volumes").last().unwrap().clone();
+    assert_ne!(own(one), own(two), "the lock and the control socket are each relay's own");
+    let start = text("deploy/docker/relay-store");
+    assert!(start.contains("--auth=scram-sha-256") && !start.contains("trust"), "{start}");
+    let dockerfile = text("deploy/docker/relay-store.Dockerfile");
+    assert!(dockerfile.contains("USER 60860:60860"), "it could not read the password file");
+    let example = text(".env.example");
+    assert!(example.contains("#RELAY_STORE=postgres://relay@relay-store/relay"), "{example}");
+}
+
 /// A tag can be moved to another image; a digest cannot.
 fn is_pinned(image: &str) -> bool {
     image.split_once("@sha256:").is_some_and(|(name, digest)| {

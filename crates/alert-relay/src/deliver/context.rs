@@ -32,7 +32,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Tries until the store takes it, or the relay stops (`None`). What was claimed stays claimed meanwhile. `what` completes
+    /// Tries until the store takes it, or the relay stops or delivers no more (`None`). What was claimed stays claimed meanwhile. `what` completes
     /// "could not … for TARGET".
     pub(super) async fn insist<T, F>(&self, what: &str, target: &str, ask: impl Fn() -> F) -> Option<T>
     where
@@ -41,7 +41,7 @@ impl Context {
         loop {
             match ask().await {
                 Ok(answer) => return Some(answer),
-                Err(StoreError::Closed) => return None,
+                Err(StoreError::Closed | StoreError::Deposed) => return None,
                 Err(error) => self.store_failed(what, target, &error),
             }
             if self.is_stopping() {

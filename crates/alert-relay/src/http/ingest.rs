@@ -99,7 +99,7 @@ pub(super) async fn beat(
 ) -> Answer {
     let answer = async {
         let body = bodies.receive(body, Peer::at(address.ip())).await?;
-        relay.beat(&name, &body.bytes).map_err(Answer::from)
+        relay.beat(&name, &body.bytes).await.map_err(Answer::from)
     };
     match answer.await {
         Ok(Beat::Heard) => Answer::new(StatusCode::OK, "heard", format!("heartbeat `{name}` is heard")),

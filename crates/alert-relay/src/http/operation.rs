@@ -31,7 +31,13 @@ pub(super) async fn healthy() -> Answer {
 /// `/-/ready`: the store can be written.
 pub(super) async fn ready(State(relay): State<Arc<Relay>>) -> Answer {
     match relay.outbox().ping().await {
-        Ok(()) => Answer::new(StatusCode::OK, "ready", "the store takes notifications"),
+        Ok(()) if relay.outbox().is_leading() => {
+            Answer::new(StatusCode::OK, "ready", "the store takes notifications")
+        }
+        Ok(()) => {
+            let message = "the store takes notifications; another relay delivers them, and this one takes over when that one dies";
+            Answer::new(StatusCode::OK, "standby", message)
+        }
         Err(error) => Refusal::Store(error).into(),
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn test(
     match relay.send_test_for(&who, &name).await {
         Ok(report) => answer(&report),
         Err(TestRefusal::Unknown(message)) => Answer::new(StatusCode::NOT_FOUND, "error", message),
-        Err(stopping @ TestRefusal::Stopping) => {
+        Err(stopping @ (TestRefusal::Stopping | TestRefusal::Elsewhere)) => {
             Answer::new(StatusCode::SERVICE_UNAVAILABLE, "error", stopping.to_string())
         }
     }

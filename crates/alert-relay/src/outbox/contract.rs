@@ -14,7 +14,7 @@ mod senders;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {
-    for open in STORES {
-        promise(Stage::with(open).await).await;
+    for new_store in STORES {
+        promise(Stage::with(new_store).await).await;
     }
 }

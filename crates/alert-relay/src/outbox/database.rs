@@ -1,41 +1,71 @@
-//! The database as the one writer has it, whichever it is: where transactions begin, and when nothing new is taken.
+//! The database as the one writer has it, whichever it is: where transactions begin and are undone, and when nothing new is taken.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::outbox::error::StoreError;
+use crate::outbox::failure::store_error;
+use crate::outbox::postgres::link::{self, Link, Refused, Work};
 use crate::outbox::session::Session;
-use crate::outbox::sqlite;
+use crate::outbox::sqlite::OpenFile;
 
 /// What the writer writes to.
 #[derive(Debug)]
 pub(super) enum Database {
-    Sqlite(sqlite::OpenFile),
+    /// With whose leases we work: the file is ours alone.
+    Sqlite(OpenFile, Arc<str>),
+    Postgres(Box<Link>),
 }
 
 impl Database {
-    pub(super) fn session(&mut self) -> Session<'_> {
+    /// Begins a transaction. With whose leases it works, where this relay delivers.
+    pub(super) async fn begin(&mut self, work: Work) -> Result<(Session<'_>, Option<Arc<str>>), Refused> {
         match self {
-            Self::Sqlite(file) => Session::Sqlite(&mut file.connection),
+            Self::Sqlite(file, owner) => {
+                let mut session = Session::Sqlite(&mut file.connection);
+                // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
+                session.query("BEGIN IMMEDIATE").execute().await?;
+                Ok((session, Some(Arc::clone(owner))))
+            }
+            Self::Postgres(link) => {
+                let (connection, owner) = link.begin(work).await?;
+                Ok((Session::Postgres(connection), owner))
+            }
         }
     }
 
-    /// Begins a transaction.
-    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    /// Ends a transaction that has failed.
+    pub(super) async fn undo(&mut self) {
         match self {
-            // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
-            Self::Sqlite(_) => self.session().query("BEGIN IMMEDIATE").execute().await.map(drop),
+            Self::Sqlite(file, _) => {
+                // Fails when the error has already ended the transaction (a full disk does), which is what we want.
+                let _ended = Session::Sqlite(&mut file.connection).run("ROLLBACK").await;
+            }
+            Self::Postgres(link) => link.undo().await,
+        }
+    }
+
+    /// How long a transaction may take; `None`: a file's disk answers in the end.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Sqlite(..) => None,
+            Self::Postgres(_) => Some(link::PATIENCE),
         }
     }
 
     /// Why nothing new is taken now.
     pub(super) async fn refusal(&mut self) -> Option<StoreError> {
         match self {
-            Self::Sqlite(file) => file.refusal().await,
+            Self::Sqlite(file, _) => file.refusal().await,
+            Self::Postgres(_) => None,
         }
     }
 
     /// Gives some of the reserve to the disk that is full. `false`: there is none left.
     pub(super) fn release_reserve(&mut self, full: &StoreError) -> bool {
         match self {
-            Self::Sqlite(file) => file.release_reserve(full),
+            Self::Sqlite(file, _) => file.release_reserve(full),
+            Self::Postgres(_) => false,
         }
     }
 
@@ -43,7 +73,17 @@ impl Database {
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             // The last connection to leave moves the write-ahead log into the file.
-            Self::Sqlite(file) => sqlx::Connection::close(file.connection).await,
+            Self::Sqlite(file, _) => sqlx::Connection::close(file.connection).await,
+            Self::Postgres(link) => link.close().await,
+        }
+    }
+}
+
+impl From<Refused> for StoreError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Deposed => Self::Deposed,
+            Refused::Failed(error) => store_error(&error),
         }
     }
 }

@@ -87,6 +87,9 @@ pub(crate) enum StoreError {
         /// The driver's words.
         detail: String,
     },
+    /// Another relay delivers now: what only the deliverer may write is refused.
+    #[error("this relay no longer delivers: another one has taken over")]
+    Deposed,
     /// More waits to be written than we are willing to hold in memory.
     #[error("too many requests wait for the store (hint: a slow disk; the sender tries again)")]
     Overloaded,
@@ -112,7 +115,7 @@ impl<W> From<NoThread<W>> for StoreError {
 
 impl StoreError {
     /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
-    pub(crate) const KINDS: [&str; 13] = [
+    pub(crate) const KINDS: [&str; 14] = [
         "full",
         "read_only",
         "locked",
@@ -122,6 +125,7 @@ impl StoreError {
         "in_use",
         "too_new",
         "unreachable",
+        "deposed",
         "overloaded",
         "no_thread",
         "closed",
@@ -140,6 +144,7 @@ impl StoreError {
             Self::InUse { .. } => "in_use",
             Self::TooNew { .. } => "too_new",
             Self::Unreachable { .. } => "unreachable",
+            Self::Deposed => "deposed",
             Self::Overloaded => "overloaded",
             Self::NoThread(_) => "no_thread",
             Self::Closed => "closed",
@@ -168,6 +173,11 @@ pub(crate) enum ReadError {
         /// The file of `store.url`.
         path: PathBuf,
     },
+    /// A database without tables of a relay.
+    #[error(
+        "the database of `store.url` has no store of alert-relay (hint: the relay makes it at its first start)"
+    )]
+    NoTables,
     /// The file was last written by an earlier version, and a reader changes nothing.
     #[error(
         "the store has schema version {found}, this alert-relay reads {known} (hint: a relay of this version brings it up to date when it starts)"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 
 use crate::clock::Millis;
 use crate::delivery::{
@@ -13,6 +13,7 @@ use crate::delivery::{
 use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Session;
+use crate::outbox::statements::beats::{self, StoredBeat};
 use crate::outbox::statements::{claimed, due, standing};
 
 /// A database on another machine that has not answered by now may never do.
@@ -22,17 +23,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) enum Readers {
     Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 /// One of them, while it is used.
 pub(super) enum Lent {
     Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
 }
 
 impl Lent {
     pub(super) fn session(&mut self) -> Session<'_> {
         match self {
             Self::Sqlite(connection) => Session::Sqlite(connection),
+            Self::Postgres(connection) => Session::Postgres(connection),
         }
     }
 }
@@ -52,9 +56,15 @@ pub(super) async fn within<T>(
 impl Readers {
     pub(super) async fn lend(&self) -> Result<Lent, StoreError> {
         match self {
-            Self::Sqlite(pool) => pool.acquire().await.map(Lent::Sqlite),
+            Self::Sqlite(pool) => pool.acquire().await.map(Lent::Sqlite).map_err(|error| store_error(&error)),
+            Self::Postgres(pool) => pool.acquire().await.map(Lent::Postgres).map_err(|error| match error {
+                // The driver goes on trying to connect, and does not say why in vain.
+                sqlx::Error::PoolTimedOut => {
+                    StoreError::Unreachable { detail: "there is no connection to be had".to_owned() }
+                }
+                error => store_error(&error),
+            }),
         }
-        .map_err(|error| store_error(&error))
     }
 
     pub(super) async fn due(
@@ -100,9 +110,15 @@ impl Readers {
         within(standing::held(&mut self.lend().await?.session(), until)).await
     }
 
+    /// When each heartbeat was last heard by any relay, and how long ago that is.
+    pub(super) async fn beats(&self) -> Result<Vec<StoredBeat>, StoreError> {
+        within(beats::read(&mut self.lend().await?.session())).await
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
         }
     }
 }

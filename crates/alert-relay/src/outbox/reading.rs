@@ -12,6 +12,7 @@ use crate::notification::Fingerprint;
 use crate::operation::deliveries::{DeliveryFilter, DeliveryPage, PageRequest};
 use crate::outbox::error::ReadError;
 use crate::outbox::failure::store_error;
+use crate::outbox::postgres;
 use crate::outbox::session::Connection;
 use crate::outbox::sqlite::backup::{self, Backup};
 use crate::outbox::sqlite::read_only;
@@ -30,6 +31,10 @@ pub(crate) struct ReadOnlyOutbox {
 impl ReadOnlyOutbox {
     /// Opens the store that the settings name. It has to be there, and brought up to date by a relay of this version.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, ReadError> {
+        if let Some(url) = &settings.postgres {
+            let (connection, tag) = postgres::open_read_only(url).await?;
+            return Ok(Self { connection: Connection::Postgres(connection), tag: tag.into() });
+        }
         let (connection, tag) = read_only::open(&settings.path).await?;
         Ok(Self { connection: Connection::Sqlite(connection), tag: tag.into() })
     }

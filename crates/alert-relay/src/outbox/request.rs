@@ -13,7 +13,8 @@ use crate::outbox::letters::{LetterBatch, Letters};
 use crate::outbox::session::Session;
 use crate::outbox::sqlite::free_pages;
 use crate::outbox::statements::gathered::Gathered;
-use crate::outbox::statements::{audit_trail, changes, dead_letters, renaming, revisions, senders};
+use crate::outbox::statements::take_over::{self, TakenOver};
+use crate::outbox::statements::{audit_trail, beats, changes, dead_letters, renaming, revisions, senders};
 
 /// What is asked, what came of it, and who waits for it.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) enum Request {
     Prune(Order<(Millis, Millis), u64>),
     TreatLetters(Order<(Letters, Millis), LetterBatch>),
     Note(Order<(Deed, Millis), ()>),
+    TakeOver(Order<(Millis, bool), TakenOver>),
+    Beat(Order<String, ()>),
     Ping(Order<Millis, ()>),
     #[cfg(test)]
     Statement(Order<&'static str, ()>),
@@ -54,6 +57,19 @@ impl Request {
             Self::Accept(order) => !order.ask.is_our_own(),
             Self::Ping(_) | Self::TreatLetters(_) | Self::Note(_) => true,
             _ => false,
+        }
+    }
+
+    /// Whether only the relay that delivers may ask it.
+    pub(super) fn is_the_deliverers(&self) -> bool {
+        match self {
+            Self::Accept(order) => order.ask.is_our_own(),
+            Self::Ping(_) | Self::Beat(_) | Self::Close(_) => false,
+            // Any relay's operator.
+            Self::TreatLetters(_) | Self::Note(_) => false,
+            #[cfg(test)]
+            Self::Statement(_) => false,
+            _ => true,
         }
     }
 
@@ -138,6 +154,11 @@ impl Request {
                 let (deed, now) = &order.ask;
                 order.answer = Some(audit_trail::add(session, deed, *now).await?);
             }
+            Self::TakeOver(order) => {
+                let (now, has_died) = order.ask;
+                order.answer = Some(take_over::take_over(session, now, has_died).await?);
+            }
+            Self::Beat(order) => order.answer = Some(beats::note(session, &order.ask).await?),
             Self::Ping(order) => order.answer = Some(changes::ping(session, order.ask).await?),
             #[cfg(test)]
             Self::Statement(order) => order.answer = Some(session.run(order.ask).await?),
@@ -165,6 +186,8 @@ impl Request {
             Self::Prune(order) => order.finish(outcome),
             Self::TreatLetters(order) => order.finish(outcome),
             Self::Note(order) => order.finish(outcome),
+            Self::TakeOver(order) => order.finish(outcome),
+            Self::Beat(order) => order.finish(outcome),
             Self::Ping(order) => order.finish(outcome),
             #[cfg(test)]
             Self::Statement(order) => order.finish(outcome),

@@ -17,7 +17,6 @@ use sqlx::{
 #[derive(Debug)]
 pub(super) enum Connection {
     Sqlite(SqliteConnection),
-    #[expect(dead_code, reason = "the store that makes one comes next")]
     Postgres(PgConnection),
 }
 

@@ -5,6 +5,7 @@
 
 pub(super) mod accept;
 pub(super) mod audit_trail;
+pub(super) mod beats;
 pub(super) mod changes;
 pub(super) mod claimed;
 pub(super) mod dead_letters;
@@ -18,7 +19,7 @@ mod missed;
 pub(super) mod open_alerts;
 pub(super) mod renaming;
 pub(super) mod revisions;
-mod rows;
+pub(super) mod rows;
 pub(super) mod senders;
 pub(super) mod standing;
 pub(super) mod stories;

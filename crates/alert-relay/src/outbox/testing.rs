@@ -1,11 +1,12 @@
 //! What tests of the store, and of those who use it, begin with: a store on a real file, and notifications to put into it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use settings_document::Secret;
+use test_peers::postgres::Cluster;
 
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
@@ -55,14 +56,23 @@ pub(crate) fn notification(group: &str, alerts: Vec<Alert>) -> Notification {
     }
 }
 
-/// Opens the store in a directory, making it if there is none.
-pub(super) type Open = fn(PathBuf, Clock) -> Pin<Box<dyn Future<Output = Outbox>>>;
+/// A store that nothing is in yet, for a test with this directory.
+pub(super) type NewStore = fn(&Path) -> StoreSettings;
 
 /// Every kind of store there is.
-pub(super) const STORES: [Open; 1] = [sqlite];
+pub(super) const STORES: [NewStore; 2] = [settings, postgres];
 
-fn sqlite(directory: PathBuf, clock: Clock) -> Pin<Box<dyn Future<Output = Outbox>>> {
-    Box::pin(async move { Outbox::open(&settings(&directory), clock).await.unwrap() })
+/// A schema of its own in the server that all tests share.
+pub(super) fn postgres(directory: &Path) -> StoreSettings {
+    let url = Secret::new(Cluster::shared().new_store());
+    StoreSettings { path: directory.join("relay"), postgres: Some(url), ..settings(directory) }
+}
+
+/// Opens it as the relay that delivers.
+async fn open(settings: &StoreSettings, clock: Clock) -> Outbox {
+    let outbox = Outbox::open(settings, clock).await.unwrap();
+    outbox.lead().await.unwrap();
+    outbox
 }
 
 /// A store in a directory of its own, at a time that only moves when told to.
@@ -70,33 +80,38 @@ pub(crate) struct Stage {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) clock: Clock,
     pub(crate) outbox: Outbox,
-    open: Open,
+    settings: StoreSettings,
 }
 
 impl Stage {
     /// For those who only need some store.
     pub(crate) async fn new() -> Self {
-        Self::with(sqlite).await
+        Self::with(settings).await
     }
 
     /// An empty store of this kind.
-    pub(super) async fn with(open: Open) -> Self {
+    pub(super) async fn with(new_store: NewStore) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let settings = new_store(directory.path());
         let clock = Clock::manual("2026-11-23T10:00:00Z".parse().unwrap());
-        let outbox = open(directory.path().to_owned(), clock.clone()).await;
-        Self { directory, clock, outbox, open }
+        let outbox = open(&settings, clock.clone()).await;
+        Self { directory, clock, outbox, settings }
     }
 
     /// Closes and opens again, as a restart does.
     pub(crate) async fn reopen(self) -> Self {
         self.outbox.close().await;
         drop(self.outbox);
-        let outbox = (self.open)(self.directory.path().to_owned(), self.clock.clone()).await;
+        // What other tests start has every open file of ours, and so the lock, between its fork and its exec.
+        while Outbox::is_in_use(&self.settings.path) {
+            tokio::task::yield_now().await;
+        }
+        let outbox = open(&self.settings, self.clock.clone()).await;
         Self { outbox, ..self }
     }
 
     pub(super) fn settings(&self) -> StoreSettings {
-        settings(self.directory.path())
+        self.settings.clone()
     }
 
     /// Opens it for reading, beside whoever has it open.
@@ -167,7 +182,7 @@ impl Lock {
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) fn settings(directory: &Path) -> StoreSettings {
-    StoreSettings { path: directory.join("relay.db"), retention: Duration::from_hours(1) }
+    StoreSettings { path: directory.join("relay.db"), postgres: None, retention: Duration::from_hours(1) }
 }
 
 pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Accepted {

@@ -17,11 +17,12 @@ use crate::operation::audit_trail::Deed;
 use crate::outbox::arrival::Arrival;
 use crate::outbox::database::Database;
 use crate::outbox::error::StoreError;
-use crate::outbox::failure::store_error;
 use crate::outbox::letters::{LetterBatch, Letters};
+use crate::outbox::postgres::link::{Link, Refused, Work};
 use crate::outbox::request::{Order, Request};
 use crate::outbox::statements::accept::accept;
 use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::take_over::TakenOver;
 
 /// At most this many requests share a transaction: enough to make a slow disk's fsync cheap, few enough that the first one
 /// does not wait long for the last.
@@ -39,13 +40,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(database: Database, owner: String) -> Self {
+    /// `arrived` is told of what may have to be delivered.
+    pub(super) fn start(database: Database, arrived: Arc<Notify>) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let batches = Arc::default();
-        let arrived = Arc::default();
         tokio::spawn(
-            Loop { database, owner, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }
-                .run(requests),
+            Loop { database, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }.run(requests),
         );
         Self { queue, batches, arrived }
     }
@@ -148,6 +148,14 @@ impl Writer {
         self.ask(Request::Note, (deed, now)).await
     }
 
+    pub(super) async fn take_over(&self, now: Millis, has_died: bool) -> Result<TakenOver, StoreError> {
+        self.ask(Request::TakeOver, (now, has_died)).await
+    }
+
+    pub(super) async fn beat(&self, name: String) -> Result<(), StoreError> {
+        self.ask(Request::Beat, name).await
+    }
+
     pub(super) async fn ping(&self, now: Millis) -> Result<(), StoreError> {
         self.ask(Request::Ping, now).await
     }
@@ -177,7 +185,6 @@ impl Writer {
 
 struct Loop {
     database: Database,
-    owner: String,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
 }
@@ -198,7 +205,7 @@ impl Loop {
             }
             if let Some(error) = self.database.refusal().await {
                 // What is in the file is still delivered.
-                refuse_promises(&mut batch, &error);
+                refuse(&mut batch, Request::is_promise, &error);
             }
             if !batch.is_empty() {
                 self.note(batch.len());
@@ -216,9 +223,16 @@ impl Loop {
 
     async fn write(&mut self, mut batch: Vec<Request>) {
         let mut outcome = self.transact(&mut batch).await;
+        if let Err(deposed @ StoreError::Deposed) = &outcome {
+            refuse(&mut batch, Request::is_the_deliverers, deposed);
+            if batch.is_empty() {
+                return;
+            }
+            outcome = self.transact(&mut batch).await;
+        }
         if let Err(full @ StoreError::Full { .. }) = &outcome {
             // The reserve is for delivering.
-            refuse_promises(&mut batch, full);
+            refuse(&mut batch, Request::is_promise, full);
             if batch.is_empty() {
                 return;
             }
@@ -248,25 +262,49 @@ impl Loop {
 
     /// One transaction: all of the batch, or nothing.
     async fn transact(&mut self, batch: &mut [Request]) -> Result<(), StoreError> {
-        let result = self.apply(batch).await;
-        if result.is_err() {
-            // Fails when the error has already ended the transaction (a full disk does), which is what we want.
-            let _ended = self.database.session().run("ROLLBACK").await;
-        } else if batch.iter().any(Request::may_add_deliveries) {
-            self.arrived.notify_one();
+        let mut tries = MOST_TRIES;
+        loop {
+            tries -= 1;
+            match self.try_transaction(batch).await {
+                Ok(()) => {
+                    if batch.iter().any(Request::may_add_deliveries) {
+                        self.arrived.notify_one();
+                    }
+                    return Ok(());
+                }
+                Err(Refused::Failed(error)) if Link::is_worth_another_try(&error) && tries > 0 => {}
+                Err(refused) => return Err(refused.into()),
+            }
         }
-        result.map_err(|error| store_error(&error))
     }
 
-    async fn apply(&mut self, batch: &mut [Request]) -> Result<(), sqlx::Error> {
-        self.database.begin().await?;
-        let mut session = self.database.session();
+    async fn try_transaction(&mut self, batch: &mut [Request]) -> Result<(), Refused> {
+        let result = match self.database.patience() {
+            None => self.apply(batch).await,
+            Some(patience) => match tokio::time::timeout(patience, self.apply(batch)).await {
+                Ok(result) => result,
+                Err(_elapsed) => Err(Refused::Failed(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+            },
+        };
+        if result.is_err() {
+            self.database.undo().await;
+        }
+        result
+    }
+
+    async fn apply(&mut self, batch: &mut [Request]) -> Result<(), Refused> {
+        let work = Work {
+            is_accepting: batch.iter().any(Request::may_add_deliveries),
+            is_delivering: batch.iter().any(Request::is_the_deliverers),
+        };
+        let (mut session, owner) = self.database.begin(work).await?;
+        let owner = owner.as_deref().unwrap_or_default();
         let mut gathered = Gathered::default();
         let mut arriving = Vec::new();
         for request in batch {
             match request {
                 Request::Accept(order) => arriving.push(order),
-                other => other.apply(&mut session, &self.owner, &mut gathered).await?,
+                other => other.apply(&mut session, owner, &mut gathered).await?,
             }
         }
         let arrivals: Vec<&Arrival> = arriving.iter().map(|order| &order.ask).collect();
@@ -275,7 +313,8 @@ impl Loop {
             order.answer = Some(acceptance);
         }
         gathered.write(&mut session).await?;
-        session.query("COMMIT").execute().await.map(drop)
+        session.query("COMMIT").execute().await?;
+        Ok(())
     }
 
     fn note(&self, size: usize) {
@@ -287,11 +326,14 @@ impl Loop {
     }
 }
 
-/// Answers those whose answer would be a promise.
-fn refuse_promises(batch: &mut Vec<Request>, error: &StoreError) {
-    for request in batch.extract_if(.., |request| request.is_promise()) {
+/// Answers some of them with this error.
+fn refuse(batch: &mut Vec<Request>, which: fn(&Request) -> bool, error: &StoreError) {
+    for request in batch.extract_if(.., |request| which(request)) {
         request.finish(&Err(error.clone()));
     }
 }
+
+/// A transaction that stood in another's way is tried this often.
+const MOST_TRIES: u32 = 4;
 
 const KEPT_BATCH_SIZES: usize = 65_536;

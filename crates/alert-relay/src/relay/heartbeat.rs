@@ -32,7 +32,7 @@ pub(crate) enum Beat {
 
 impl Relay {
     /// Notes a sign of life. The body may be anything; only Alertmanager's word that the Watchdog has ended does not count.
-    pub(crate) fn beat(&self, name: &str, body: &[u8]) -> Result<Beat, Refusal> {
+    pub(crate) async fn beat(&self, name: &str, body: &[u8]) -> Result<Beat, Refusal> {
         let settings = self.settings();
         if !settings.heartbeats.contains_key(name) {
             let known = settings.heartbeats.keys().map(String::as_str).collect();
@@ -42,11 +42,14 @@ impl Relay {
             return Ok(Beat::Ended);
         }
         self.heartbeats.beat(name, self.parts.clock.reading());
+        // Another relay may be the one that watches.
+        let noted = self.parts.outbox.beat(name).await;
+        noted.inspect_err(|error| self.parts.metrics.store_error(error))?;
         Ok(Beat::Heard)
     }
 
     /// Sends an alarm when a heartbeat has gone silent, and its end when it comes back, for ever.
-    pub(crate) async fn watch_heartbeats(&self) -> Infallible {
+    pub(super) async fn watch_heartbeats(&self) -> Infallible {
         loop {
             let mut again = None;
             let now = self.parts.clock.reading();

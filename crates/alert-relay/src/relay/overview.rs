@@ -70,7 +70,12 @@ impl Relay {
     }
 
     fn target(&self, target: &TargetSettings, stored: Option<&Stored>) -> TargetOverview {
-        let (health, budget) = self.standings.of(target).unwrap_or_else(|| not_yet_known(target));
+        let (health, budget) = self
+            .standings
+            .load()
+            .as_ref()
+            .and_then(|standings| standings.of(target))
+            .unwrap_or_else(|| not_yet_known(target));
         let name = &target.name;
         let last = stored.and_then(|stored| stored.results.get(name)).cloned().unwrap_or_default();
         TargetOverview {

@@ -9,7 +9,8 @@ impl Relay {
         // The lock is not held while the message is sent: a reload and a stop must not wait for it.
         let sending = match &*self.deliverer.lock().await {
             Some(deliverer) => deliverer.send_test(target),
-            None => return Err(TestRefusal::Stopping),
+            None if self.parts.outbox.is_leading() => return Err(TestRefusal::Stopping),
+            None => return Err(TestRefusal::Elsewhere),
         };
         sending.await
     }

@@ -192,8 +192,34 @@ fn a_store_is_a_file() {
     check("sqlite:///var/lib/relay.db", "/var/lib/relay.db");
     check("sqlite://relay.db", "relay.db");
     check("sqlite:relay.db", "relay.db");
-    for url in ["sqlite::memory:", "sqlite://", "sqlite://a.db?mode=ro", "relay.db", "mysql://h/d"] {
+    for url in ["sqlite::memory:", "sqlite://", "sqlite://a.db?mode=ro", "relay.db", "mysql://h/d", ""] {
         assert!(load(&format!("store: {{ url: '{url}' }}\n")).is_err(), "{url}");
+    }
+    assert_eq!(load("").unwrap().store.path, Path::new("/var/lib/alert-relay/relay.db"));
+}
+
+#[test]
+fn a_store_may_be_a_database_whose_address_is_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("url");
+    std::fs::write(&file, "postgres://relay:SECRET@db/relay\n").unwrap();
+    for store in [
+        "url: 'postgresql://relay:SECRET@db/relay?sslmode=verify-full'".to_owned(),
+        "url: 'postgres://relay@%2Frun%2Fpostgresql/relay'".to_owned(),
+        format!("url_file: '{}'", file.display()),
+    ] {
+        let settings = load(&format!("store: {{ {store}, directory: run }}\n")).unwrap().store;
+        assert!(settings.postgres.is_some(), "{store}");
+        assert_eq!(settings.path, Path::new("run/relay"));
+        assert!(!format!("{settings:?}").contains("SECRET"));
+    }
+    for (store, key) in [
+        ("url: 'postgres://relay:SECRET@db'".to_owned(), "store.url:"),
+        (format!("url: 'sqlite:a.db', url_file: '{}'", file.display()), "store.url_file:"),
+        ("url_file: no/such/file".to_owned(), "store.url_file:"),
+    ] {
+        let said = load(&format!("store: {{ {store} }}\n")).unwrap_err();
+        assert!(said.contains(key) && !said.contains("SECRET"), "{store}: {said}");
     }
 }
 

@@ -35,6 +35,8 @@ mod senders;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod several_relays;
+#[cfg(test)]
 mod slow_bodies;
 #[cfg(test)]
 mod standby;

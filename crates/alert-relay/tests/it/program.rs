@@ -28,6 +28,16 @@ impl Home {
         home
     }
 
+    /// A home of one of several relays: the store is elsewhere.
+    pub(crate) fn sharing(store: &str, settings: &str) -> Self {
+        let home = Self { directory: tempfile::tempdir().unwrap() };
+        let text = format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nstore: {{ url: '{store}', directory: '.' }}\nlanguage: en\n{settings}"
+        );
+        std::fs::write(home.settings(), text).unwrap();
+        home
+    }
+
     /// Replaces `relay.yml`.
     pub(crate) fn write(&self, settings: &str) {
         let text = format!(

@@ -11,14 +11,14 @@ use crate::outbox::error::StoreError;
 
 /// Held by the one process that may write a file.
 #[derive(Debug)]
-pub(super) struct Ownership {
+pub(in crate::outbox) struct Ownership {
     /// Never read: the system ends the lock with the process, however that ends.
     _lock: File,
 }
 
 impl Ownership {
     /// Becomes the owner of the store at `path`, unless another process is.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+    pub(in crate::outbox) fn take(path: &Path) -> Result<Self, StoreError> {
         let cannot_open = |error: std::io::Error| StoreError::CannotOpen {
             path: path.to_owned(),
             detail: error.to_string(),

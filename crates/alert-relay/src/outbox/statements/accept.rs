@@ -3,6 +3,7 @@
 //! Owns finding copies and numbering notifications. All webhooks of a transaction share a few statements; `gathered` says why.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
@@ -70,6 +71,9 @@ fn waves(arrivals: &[&Arrival]) -> Vec<Vec<usize>> {
     waves
 }
 
+/// Relays on one store each have a clock of their own.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
 /// The newest notification of a group that is no copy.
 struct Newest {
     id: i64,
@@ -78,14 +82,14 @@ struct Newest {
 }
 
 /// Of which notification this is a copy. Only the newest snapshot of a group can be the original, since one like an older
-/// snapshot says that something is as it was again; not one of the future, which a clock that was set back has left; and what
+/// snapshot says that something is as it was again; not one of the far future, which a clock that was set back has left; and what
 /// Alertmanager repeats on purpose is a copy of nothing.
 fn original_of(arrival: &Arrival, newest: Option<&Newest>) -> Option<i64> {
     let newest = newest?;
     let is_copy = !arrival.is_declared_repeat
         && newest.dedup_key == arrival.dedup_key
         && newest.accepted_at > arrival.at.minus(DEDUP_WINDOW)
-        && newest.accepted_at <= arrival.at;
+        && newest.accepted_at <= arrival.at.plus(CLOCKS_DIFFER);
     is_copy.then_some(newest.id)
 }
 
@@ -183,7 +187,8 @@ mod tests {
         check("x", window, false, Some(7));
         check("x", 1, false, Some(7));
         check("x", 0, false, None);
-        check("x", window + 1, false, None);
+        check("x", window + 5_000, false, Some(7));
+        check("x", window + 5_001, false, None);
         check("x", window, true, None);
         check("y", window, false, None);
     }

@@ -18,7 +18,7 @@ pub(super) fn in_statements<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// `($1, $2), ($3, $4)`: what stands after VALUES. Numbers of parameters only: no value is ever part of the text.
-pub(super) fn parameters(rows: usize, columns: usize) -> String {
+pub(in crate::outbox) fn parameters(rows: usize, columns: usize) -> String {
     let mut text = String::new();
     for parameter in 1..=rows * columns {
         let before = match parameter % columns {

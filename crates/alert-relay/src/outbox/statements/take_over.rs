@@ -50,7 +50,8 @@ pub(in crate::outbox) async fn take_over(
             "UPDATE deliveries SET deaths = deaths + CASE WHEN lease_owner IS NOT NULL THEN is_preparing * $1 ELSE 0 END, \
              next_at = CASE WHEN deaths + CASE WHEN lease_owner IS NOT NULL THEN is_preparing * $1 ELSE 0 END > 1 \
                THEN $2 + $3 * deaths * deaths ELSE 0 END, \
-             is_preparing = 0, lease_owner = NULL, lease_until = NULL WHERE state = 'pending'",
+             is_preparing = 0, lease_owner = NULL, lease_until = NULL \
+             WHERE state = 'pending' AND (lease_owner IS NOT NULL OR next_at > 0)",
         )
         .bind(i64::from(has_died))
         .bind(now.0)

@@ -1,0 +1,105 @@
+//! The store in a PostgreSQL database, on which several relays may work: all accept, one delivers.
+//!
+//! Owns the connections, the tables, and which relay delivers. The statements are in `statements`.
+
+use std::sync::Arc;
+
+use settings_document::Secret;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
+
+use crate::clock::Millis;
+use crate::outbox::error::{ReadError, StoreError};
+use crate::outbox::failure::store_error;
+use crate::outbox::postgres::link::Link;
+use crate::outbox::postgres::terms::Terms;
+use crate::outbox::session::Session;
+use crate::outbox::statements::take_over;
+
+mod connect;
+pub(super) mod link;
+mod schema;
+pub(super) mod terms;
+
+/// Connections for reading: the deliverer's claims, the counts.
+const READERS: u32 = 3;
+
+/// Questions of an operator that are answered at the same time.
+const OPERATING: u32 = 2;
+
+/// The database, for one of its relays.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Of the one writer.
+    pub(super) link: Link,
+    /// Of those who only read.
+    pub(super) readers: PgPool,
+    /// For an operator's questions.
+    pub(super) operating: PgPool,
+    /// Makes the deliveries unlike those of any other store.
+    pub(super) tag: String,
+    /// The right to deliver.
+    pub(super) terms: Arc<Terms>,
+}
+
+/// Opens the database, makes the tables or brings them up to date. Takes nothing over: that is the deliverer's.
+pub(super) async fn open(url: &Secret, now: Millis, arrived: Arc<Notify>) -> Result<Opened, StoreError> {
+    let options = connect::options(url)?;
+    let mut connection = connect::connect(&options).await.map_err(|error| store_error(&error))?;
+    schema::migrate(&mut connection).await?;
+    let tag = take_over::tag(&mut Session::Postgres(&mut connection), now)
+        .await
+        .map_err(|error| store_error(&error))?;
+    let terms = Arc::new(Terms::new(options.clone(), own_name(now).into(), arrived));
+    let (readers, operating) = (connect::reading(&options, READERS), connect::reading(&options, OPERATING));
+    Ok(Opened { link: Link::new(options, connection, Arc::clone(&terms)), readers, operating, tag, terms })
+}
+
+/// A connection that changes nothing, and the tag.
+pub(super) async fn open_read_only(url: &Secret) -> Result<(PgConnection, String), ReadError> {
+    let options = connect::options(url)?.options([("default_transaction_read_only", "on")]);
+    let mut connection = connect::connect(&options).await.map_err(|error| store_error(&error))?;
+    let found = schema::version(&mut connection).await.map_err(|error| store_error(&error))?;
+    match found {
+        0 => return Err(ReadError::NoTables),
+        found if found > schema::NEWEST => {
+            return Err(StoreError::TooNew { found, known: schema::NEWEST }.into());
+        }
+        found if found < schema::NEWEST => return Err(ReadError::TooOld { found, known: schema::NEWEST }),
+        _ => {}
+    }
+    let tag = Session::Postgres(&mut connection)
+        .query("SELECT value FROM store WHERE name = 'tag'")
+        .fetch_value()
+        .await
+        .map_err(|error| store_error(&error))?;
+    Ok((connection, tag))
+}
+
+/// Who this relay is to the others, and unlike any other.
+fn own_name(now: Millis) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    format!("{host} pid {} since {now} {:06x}", std::process::id(), fastrand::u32(..0x0100_0000))
+}
+
+/// A database that is to be filled.
+#[derive(Debug)]
+pub(super) struct ToFill {
+    pub(super) connection: PgConnection,
+}
+
+impl ToFill {
+    /// Takes the deliverer's place for as long as the connection lives; `false`: a relay has it.
+    pub(super) async fn is_ours(&mut self) -> Result<bool, sqlx::Error> {
+        terms::try_lock(&mut self.connection).await
+    }
+}
+
+/// A connection to a database that gets its tables where it has none. Copying takes as long as it takes.
+pub(super) async fn open_to_fill(url: &Secret) -> Result<ToFill, StoreError> {
+    let options = connect::options(url)?.options([("statement_timeout", "0")]);
+    let mut connection = connect::connect(&options).await.map_err(|error| store_error(&error))?;
+    schema::migrate(&mut connection).await?;
+    Ok(ToFill { connection })
+}
