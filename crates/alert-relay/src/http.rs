@@ -22,8 +22,8 @@ use crate::relay::Relay;
 mod answer;
 mod api;
 mod caller;
+mod console;
 mod ingest;
-mod landing;
 mod operation;
 mod targets;
 
@@ -31,7 +31,6 @@ mod targets;
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
     let bodies = BodyRoom::new(relay.settings().server.max_body_bytes);
     Router::new()
-        .route("/", get(operation::landing_page))
         .route("/api/v1/alerts/{receiver}", post(ingest::accept))
         // As prometheus-webhook-dingtalk has it, so that its users change nothing but the host.
         .route("/dingtalk/{receiver}/send", post(ingest::accept))
@@ -42,6 +41,7 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .route("/-/ready", get(operation::ready))
         .route(RELOAD_PATH, post(operation::reload))
         .merge(api::routes())
+        .merge(console::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))

@@ -14,6 +14,7 @@ mod logging;
 mod address;
 mod alertmanager;
 mod app;
+mod console;
 mod control;
 mod http;
 mod relay;

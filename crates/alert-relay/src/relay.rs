@@ -120,11 +120,6 @@ impl Relay {
         self.parts.metrics.encode()
     }
 
-    /// What was heard when.
-    pub(crate) fn heartbeats(&self) -> &Heartbeats {
-        &self.heartbeats
-    }
-
     /// Lets sends under way finish within `limit` and begins no more. What waits stays in the store.
     pub(crate) async fn stop_delivering(&self, limit: Duration) {
         let end = Instant::now() + limit;

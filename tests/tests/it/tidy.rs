@@ -27,10 +27,11 @@ const EDGES: [(&str, &str, Option<&str>); 11] = [
 const DRAWERS: [&str; 9] = ["utils", "util", "common", "helpers", "helper", "misc", "types", "shared", "mod"];
 
 /// What may be named where only: a word in a source line, and the paths under `crates/` that may contain it.
-const WALLS: [(&str, &[&str]); 7] = [
+const WALLS: [(&str, &[&str]); 8] = [
     ("nvml_wrapper", &["gpu-node-exporter/src/gpu/nvml", "nvml-sim/"]),
     ("sqlx::", &["alert-relay/src/outbox"]),
-    ("minijinja::", &["alert-relay/src/render", "alert-relay/src/http/landing"]),
+    ("minijinja::", &["alert-relay/src/render", "alert-relay/src/console"]),
+    ("pulldown_cmark::", &["alert-relay/src/console/looks"]),
     ("lettre::", &["alert-relay/src/channel/email"]),
     ("prometheus_client::", &["gpu-node-exporter/src/exposition", "alert-relay/src/metrics"]),
     ("bcrypt::", &["http-serve/src/auth"]),

@@ -1,18 +1,16 @@
-//! What operators and Prometheus call: metrics, health, reload and the page at `/`.
+//! What operators and Prometheus call: metrics, health and reload.
 
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use settings_document::Problem;
-use tracing::warn;
 
 use crate::http::answer::Answer;
 use crate::http::caller::Caller;
-use crate::http::landing;
 use crate::operation::audit_trail::Who;
 use crate::relay::{Refusal, Relay};
 
@@ -78,18 +76,5 @@ async fn reloaded(relay: &Arc<Relay>, who: &Who, how: &Reload, told: fn(&Problem
             "the new settings are refused; the old ones stay in force",
         )
         .with("problems", problems.iter().map(told).collect::<Vec<_>>()),
-    }
-}
-
-/// `/`.
-pub(super) async fn landing_page(State(relay): State<Arc<Relay>>) -> Response {
-    let counts = relay.outbox().counts().await;
-    match landing::page(&relay.settings(), counts.ok().as_ref(), &relay.heartbeats().last_beats()) {
-        Ok(page) => Html(page).into_response(),
-        Err(error) => {
-            warn!("cannot render the landing page: {error:#}");
-            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "error", "the page could not be rendered")
-                .into_response()
-        }
     }
 }

@@ -7,6 +7,8 @@ mod backup;
 #[cfg(test)]
 mod check_online;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod cross_site;
 #[cfg(test)]
 mod delivery;
