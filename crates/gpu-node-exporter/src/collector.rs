@@ -23,8 +23,8 @@ pub(crate) trait Collector: Send {
     }
 }
 
-/// What a collector may have to wait for. Collectors that wait for the same share a thread, so that one that waits does not
-/// hold up those that need not.
+/// What a collector may have to wait for. Those that wait for nothing have a thread of their own, so that one that waits does not hold
+/// them up.
 ///
 /// In the order in which equal series win: of two, the first stays. Text files can hold anything, so they are last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,17 +1,17 @@
 //! Metric families: what every collector produces, and what `exposition` alone turns into a page.
 //!
 //! Owns the shape of a metric family; label sets are `family/labels.rs`'s and `family/label_sets.rs`'s, and which names there may be
-//! `family/names.rs`'s. Leaves out how a page is written.
-
-use std::borrow::Cow;
+//! `family/names.rs`'s; `family/text.rs` is what names and helps are. Leaves out how a page is written.
 
 mod label_sets;
 mod labels;
 mod names;
+mod text;
 
 pub(crate) use label_sets::{LabelSets, MadeSets};
 pub(crate) use labels::{Labels, closing_quote, unescaped};
 pub(crate) use names::{is_label_name, is_metric_name, wrong_label};
+pub(crate) use text::Text;
 
 /// What a family's samples mean, in the words of `OpenMetrics` 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Family {
     /// The full sample name as text 0.0.4 writes it: with `_total` on counters and `_info` on infos.
-    pub(crate) name: Cow<'static, str>,
+    pub(crate) name: Text,
     /// One sentence for people; may hold any character, escaping is the encoder's work.
-    pub(crate) help: Cow<'static, str>,
+    pub(crate) help: Text,
     /// What the samples mean.
     pub(crate) kind: Kind,
     /// The samples; a family without any is dropped before encoding.
@@ -45,31 +45,31 @@ pub(crate) struct Family {
 
 impl Family {
     /// An empty counter family; `name` ends in `_total`.
-    pub(crate) fn counter(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn counter(name: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self::new(name, help, Kind::Counter)
     }
 
     /// An empty gauge family.
-    pub(crate) fn gauge(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn gauge(name: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self::new(name, help, Kind::Gauge)
     }
 
     /// An empty histogram family; its samples have suffixes.
-    pub(crate) fn histogram(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn histogram(name: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self::new(name, help, Kind::Histogram)
     }
 
     /// An empty info family; `name` ends in `_info`, every sample is 1.
-    pub(crate) fn info(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn info(name: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self::new(name, help, Kind::Info)
     }
 
     /// An empty family of unknown type.
-    pub(crate) fn unknown(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn unknown(name: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self::new(name, help, Kind::Unknown)
     }
 
-    fn new(name: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+    fn new(name: impl Into<Text>, help: impl Into<Text>, kind: Kind) -> Self {
         Self { name: name.into(), help: help.into(), kind, samples: Vec::new() }
     }
 

@@ -1,10 +1,9 @@
 //! When collectors are read: at each scrape, and never longer than the scraper waits.
 //!
-//! Owns what one scrape gets from all collectors. Collectors that wait for the same share a thread, a *worker*
-//! (`scrape/worker.rs`). Workers read at the same time. A collector that is late costs its own `success` and nothing else:
+//! Owns what one scrape gets from all collectors. Those that wait for nothing share a thread, a *worker* (`scrape/worker.rs`), those that
+//! may have to wait another. Workers read at the same time. A collector that is late costs its own `success` and nothing else:
 //! the answer goes out without it. Leaves out what is read, and how it is written.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,14 +23,17 @@ pub(crate) struct Scraper {
 }
 
 impl Scraper {
-    /// Starts one thread for all collectors that wait for the same.
-    pub(crate) fn start(collectors: Vec<(WaitsFor, Box<dyn Collector>)>) -> io::Result<Self> {
-        let mut groups: BTreeMap<WaitsFor, Vec<Box<dyn Collector>>> = BTreeMap::new();
-        for (waits_for, collector) in collectors {
-            groups.entry(waits_for).or_default().push(collector);
-        }
-        let workers =
-            groups.into_iter().map(|(waits_for, group)| Worker::start(thread_name(waits_for), group));
+    /// Starts one thread for the collectors that wait for nothing, and one for those that may have to: to wake a thread, and to wait for
+    /// it, costs more than most collectors do.
+    pub(crate) fn start(mut collectors: Vec<(WaitsFor, Box<dyn Collector>)>) -> io::Result<Self> {
+        collectors.sort_by_key(|(waits_for, _)| *waits_for);
+        let waiting = collectors
+            .split_off(collectors.partition_point(|(waits_for, _)| *waits_for == WaitsFor::Nothing));
+        let groups = [("read-memory", collectors), ("read-waiting", waiting)];
+        let filled = groups.into_iter().filter(|(_, group)| !group.is_empty());
+        let workers = filled.map(|(thread_name, group)| {
+            Worker::start(thread_name, group.into_iter().map(|(_, collector)| collector).collect())
+        });
         Ok(Self { workers: workers.collect::<io::Result<_>>()? })
     }
 
@@ -51,18 +53,6 @@ impl Scraper {
             run.wait(asked, deadline, &mut readings).await;
         }
         readings
-    }
-}
-
-/// As it shows in `ps -L` and in a debugger; at most 15 characters.
-fn thread_name(waits_for: WaitsFor) -> &'static str {
-    match waits_for {
-        WaitsFor::Nothing => "read-kernel",
-        WaitsFor::Firmware => "read-firmware",
-        WaitsFor::FileSystems => "read-filesystem",
-        WaitsFor::NetworkLock => "read-network",
-        WaitsFor::Services => "read-services",
-        WaitsFor::TextFiles => "read-textfile",
     }
 }
 

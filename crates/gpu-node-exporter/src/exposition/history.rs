@@ -3,7 +3,6 @@
 //! The JSON is that of a range query (<https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors>), so that what reads one
 //! reads the other; `promtool tsdb create-blocks-from openmetrics` takes the text.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::lines::{write_header, write_number, write_unit};
 use super::openmetrics::{unit, with_canonical_bounds, word};
 use super::shape::Shape;
-use crate::family::{Family, Kind, Labels, Number};
+use crate::family::{Family, Kind, Labels, Number, Text};
 
 /// The content type of the text.
 pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,13 +18,13 @@ pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.
 /// Series with their past.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    families: BTreeMap<Cow<'static, str>, Past>,
+    families: BTreeMap<Text, Past>,
     samples: usize,
 }
 
 #[derive(Debug)]
 struct Past {
-    help: Cow<'static, str>,
+    help: Text,
     kind: Kind,
     /// By what their names end with (`_bucket` of a histogram) and the text of their labels, so that their order is the same each time.
     series: BTreeMap<(&'static str, String), Series>,

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::directory::each_device;
 use super::kept_file::ReadError;
 use super::utf8::escaped;
 
@@ -63,15 +64,12 @@ impl<T> Inventory<T> {
     }
 }
 
-fn names(directory: &PathBuf) -> Result<BTreeSet<OsString>, ReadError> {
-    let unreadable = |error| ReadError::new(directory, error);
+fn names(directory: &Path) -> Result<BTreeSet<OsString>, ReadError> {
     let mut names = BTreeSet::new();
-    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        if entry.file_type().is_ok_and(|kind| !kind.is_file()) {
-            names.insert(entry.file_name());
-        }
-    }
+    each_device(directory, |name| {
+        names.insert(name.to_owned());
+    })
+    .map_err(|error| ReadError::new(directory, error))?;
     Ok(names)
 }
 

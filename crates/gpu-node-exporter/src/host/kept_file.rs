@@ -4,6 +4,8 @@
 //! the start: the kernel makes the text anew at offset 0. How many stay open has a limit; a file beyond it is opened for
 //! each reading. Leaves out where the files are and what their text means.
 
+mod length;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
@@ -18,6 +20,7 @@ use crate::collector::Fault;
 use crate::descriptors::may_stay_open;
 use crate::family::Number;
 use crate::user::reader_hint;
+use length::Length;
 
 /// One file that is opened at its first reading and stays open, while the limit allows it.
 #[derive(Debug)]
@@ -38,15 +41,6 @@ const MOST_OF_FEW: usize = 64 * 1024;
 /// A page, and room for what a test or a driver makes of it.
 const MOST_OF_ATTRIBUTE: usize = 64 * 1024;
 
-/// How long a file's text can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Length {
-    /// Read until nothing more comes.
-    Any,
-    /// One page at most, all of it in the first answer: an attribute of sysfs.
-    Page,
-}
-
 impl KeptFile {
     /// Nothing is opened yet.
     pub(crate) fn new(path: PathBuf) -> Self {
@@ -58,6 +52,16 @@ impl KeptFile {
         Self { most: MOST_OF_FEW, ..Self::new(path) }
     }
 
+    /// A file that the kernel gives as one text, as most of `/proc` that has no entry for each device, mount or socket.
+    pub(crate) fn of_one_text(self) -> Self {
+        Self { length: Length::Text, ..self }
+    }
+
+    /// A file whose lines have so many bytes at most.
+    pub(crate) fn of_lines(self, longest: usize) -> Self {
+        Self { length: Length::Lines(longest), ..self }
+    }
+
     /// A file that may have more bytes than others.
     pub(crate) fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
@@ -65,7 +69,7 @@ impl KeptFile {
 
     /// An attribute of sysfs, which takes one system call to read instead of two.
     pub(crate) fn attribute(path: PathBuf) -> Self {
-        Self { path, file: None, length: Length::Page, most: MOST_OF_ATTRIBUTE }
+        Self { path, file: None, length: Length::Attribute, most: MOST_OF_ATTRIBUTE }
     }
 
     /// What is wrong with the text that was read, and where it is.
@@ -85,7 +89,7 @@ impl KeptFile {
         let length = self.fill(bytes).map_err(|error| ReadError { path: self.path.clone(), error })?;
         match std::str::from_utf8(&bytes[..length]) {
             Ok(text) => Ok(text),
-            Err(_) if self.length == Length::Any => {
+            Err(_) if self.length != Length::Attribute => {
                 *text = escaped(&bytes[..length]).into_owned();
                 Ok(text)
             }
@@ -136,6 +140,7 @@ fn fill_from(file: &File, length: Length, most: usize, bytes: &mut Vec<u8>) -> i
         if filled == bytes.len() {
             bytes.resize(bytes.len() * 2, 0);
         }
+        let room = bytes.len() - filled;
         match file.read_at(&mut bytes[filled..], filled as u64) {
             Ok(0) => return Ok(filled),
             Ok(count) => {
@@ -143,7 +148,7 @@ fn fill_from(file: &File, length: Length, most: usize, bytes: &mut Vec<u8>) -> i
                 if filled > most {
                     return Err(longer_than(most));
                 }
-                if length == Length::Page && filled < bytes.len() {
+                if length.is_all(count, room) {
                     return Ok(filled);
                 }
             }
@@ -160,7 +165,8 @@ fn longer_than(most: usize) -> io::Error {
 /// A file that is read once and not kept: all of it, unless it is longer than an attribute may be.
 pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>, ReadError> {
     let read = || {
-        let mut bytes = Vec::new();
+        // The limit hides the file's size from the library, which would begin with 32 bytes.
+        let mut bytes = Vec::with_capacity(FIRST_REQUEST);
         File::open(path)?.take(MOST_OF_ATTRIBUTE as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > MOST_OF_ATTRIBUTE { Err(longer_than(MOST_OF_ATTRIBUTE)) } else { Ok(bytes) }
     };
@@ -265,6 +271,28 @@ mod tests {
         let text = "0123456789".repeat(2_000);
         std::fs::write(&path, &text).unwrap();
         assert_eq!(KeptFile::new(path).read(&mut Buffer::default()).unwrap(), text);
+    }
+
+    /// The kernel's own files, whole: with a question more, nothing more comes.
+    #[test]
+    fn nothing_is_missing_after_the_last_answer() {
+        for (path, file) in [
+            ("/proc/cpuinfo", KeptFile::new("/proc/cpuinfo".into())),
+            ("/proc/net/udp", KeptFile::new("/proc/net/udp".into()).of_lines(128)),
+            ("/proc/vmstat", KeptFile::new("/proc/vmstat".into()).of_lines(128)),
+            ("/proc/net/netstat", KeptFile::new("/proc/net/netstat".into()).of_one_text()),
+            ("/proc/stat", KeptFile::new("/proc/stat".into()).of_one_text()),
+        ] {
+            let (mut file, mut buffer) = (file, Buffer::default());
+            let lines = |text: &str| text.lines().count();
+            let expected = lines(&std::fs::read_to_string(path).unwrap());
+            // Twice: the second time the buffer is as large as the file.
+            for _ in 0..2 {
+                let read = lines(file.read(&mut buffer).unwrap());
+                // Sockets come and go.
+                assert!(read.abs_diff(expected) < 10, "{path}: {read} of {expected} lines");
+            }
+        }
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! What a number of the kernel's means: the family it becomes, and in which unit it is written.
 
-use std::borrow::Cow;
-
-use crate::family::{Family, Kind, Number};
+use crate::family::{Family, Kind, Number, Text};
 
 /// What a number means.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Meaning {
     /// The name of the family.
-    pub(crate) family: Cow<'static, str>,
+    pub(crate) family: Text,
     /// The family's help.
-    pub(crate) help: Cow<'static, str>,
+    pub(crate) help: Text,
     /// What the family is.
     pub(crate) kind: Kind,
     /// From the file's unit to the family's.
@@ -52,17 +50,17 @@ impl Scale {
 
 impl Meaning {
     /// A number that goes up and down, as it is written.
-    pub(crate) fn gauge(family: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn gauge(family: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self { family: family.into(), help: help.into(), kind: Kind::Gauge, scale: Scale::AsWritten }
     }
 
     /// A number that only grows, as it is written.
-    pub(crate) fn counter(family: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn counter(family: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self { kind: Kind::Counter, ..Self::gauge(family, help) }
     }
 
     /// A number whose source does not say what it does, as it is written.
-    pub(crate) fn unknown(family: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn unknown(family: impl Into<Text>, help: impl Into<Text>) -> Self {
         Self { kind: Kind::Unknown, ..Self::gauge(family, help) }
     }
 

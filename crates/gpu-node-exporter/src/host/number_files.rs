@@ -46,7 +46,7 @@ impl NumberFiles {
             return;
         }
         let place = self.places.get(meaning.family.as_ref()).copied().unwrap_or_else(|| {
-            self.places.insert(meaning.family.clone().into_owned(), self.meanings.len());
+            self.places.insert(meaning.family.to_string(), self.meanings.len());
             self.meanings.push(meaning.clone());
             self.meanings.len() - 1
         });

@@ -21,6 +21,11 @@ impl ProcFile {
         Self { file: KeptFile::of_few_lines(root.proc.join(path)), buffer: Buffer::default() }
     }
 
+    /// The same file, of which is known how the kernel gives it.
+    pub(crate) fn known(self, how: impl FnOnce(KeptFile) -> KeptFile) -> Self {
+        Self { file: how(self.file), ..self }
+    }
+
     /// The same, of a file that may have more bytes than others.
     pub(crate) fn at_most(root: &Root, path: &str, most: usize) -> Self {
         Self { file: KeptFile::new(root.proc.join(path)).at_most(most), buffer: Buffer::default() }

@@ -5,16 +5,16 @@
 //! that could not be read. A collector adds a table: which file becomes which family. Leaves out what the attributes
 //! mean.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::directory::each_device;
 use super::kept_file::{Buffer, KeptFile, ReadError, read_whole};
 use super::meaning::{Meaning, Scale};
 use super::utf8::escaped;
 use crate::collector::Fault;
-use crate::family::{Family, Kind, Labels, Number};
+use crate::family::{Family, Kind, Labels, Number, Text};
 
 /// The devices of one directory, such as `/sys/class/net`, as a collector keeps them from one reading to the next.
 pub(crate) struct Devices<D> {
@@ -38,12 +38,10 @@ impl<D> Devices<D> {
     ) -> Result<impl Iterator<Item = &mut D>, ReadError> {
         let unreadable = |error| ReadError::new(&self.directory, error);
         let mut names = BTreeSet::new();
-        for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            // Among the devices may be plain files, such as `bonding_masters`.
-            let is_device = entry.file_type().is_ok_and(|kind| !kind.is_file());
-            names.extend(Some(entry.file_name()).filter(|_| is_device));
-        }
+        each_device(&self.directory, |name| {
+            names.insert(name.to_owned());
+        })
+        .map_err(unreadable)?;
         self.known.retain(|name, _| names.contains(name));
         for name in names {
             let directory = &self.directory;
@@ -105,7 +103,7 @@ impl Attribute {
 
     /// What the number means.
     pub(crate) const fn meaning(&self) -> Meaning {
-        let (family, help) = (Cow::Borrowed(self.family), Cow::Borrowed(self.help));
+        let (family, help) = (Text::Static(self.family), Text::Static(self.help));
         Meaning { family, help, kind: self.kind, scale: self.scale }
     }
 

@@ -70,7 +70,7 @@ fn backdate(scraper: &Scraper, by: Duration) {
 }
 
 #[test]
-fn collectors_that_wait_for_the_same_share_a_thread() {
+fn collectors_that_may_have_to_wait_are_apart_from_those_that_need_not() {
     let scraper = Scraper::start(vec![
         (WaitsFor::TextFiles, answers("text")),
         (WaitsFor::Nothing, answers("one")),
@@ -79,7 +79,7 @@ fn collectors_that_wait_for_the_same_share_a_thread() {
     ]);
     let workers = scraper.unwrap().workers;
     let names: Vec<Vec<_>> = workers.iter().map(|worker| worker.collectors().collect()).collect();
-    assert_eq!(names, [vec!["one", "two"], vec!["mounts"], vec!["text"]], "text files are last");
+    assert_eq!(names, [vec!["one", "two"], vec!["mounts", "text"]], "text files are last");
 }
 
 #[tokio::test]

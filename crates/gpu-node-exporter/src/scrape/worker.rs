@@ -23,7 +23,7 @@ const STACK: usize = 256 * 1024;
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// The collectors of a worker that are asked for, one bit each.
-type Mask = u64;
+type Mask = u128;
 
 /// What a run has given so far, by the collectors' places.
 type Results = Vec<Option<Arc<Reading>>>;

@@ -13,7 +13,7 @@ use crate::table::{Table, Target, median};
 use crate::usage::CpuWatch;
 
 /// The threads of a scrape by name, as the kernel cuts it.
-const THREADS: [&str; 2] = ["gpu-node-export", "read-kernel"];
+const THREADS: [&str; 2] = ["gpu-node-export", "read-memory"];
 
 /// The page with the GPUs, and one with next to nothing.
 const GPUS: &str = "/metrics?collect%5B%5D=gpu";

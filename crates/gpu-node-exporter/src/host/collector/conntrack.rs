@@ -7,6 +7,7 @@ use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
+use crate::host::kept_file::KeptFile;
 use crate::host::kept_file::ReadError;
 use crate::host::lines::{Lines, numbered_lines};
 use crate::host::proc_file::ProcFile;
@@ -30,9 +31,13 @@ struct ConntrackCollector {
 
 impl ConntrackCollector {
     fn new(root: &Root) -> Self {
+        let setting = |name: &str| {
+            let path = format!("sys/net/netfilter/{name}");
+            ProcFile::of_few_lines(root, &path).known(KeptFile::of_one_text)
+        };
         Self {
-            entries: ProcFile::of_few_lines(root, "sys/net/netfilter/nf_conntrack_count"),
-            limit: ProcFile::of_few_lines(root, "sys/net/netfilter/nf_conntrack_max"),
+            entries: setting("nf_conntrack_count"),
+            limit: setting("nf_conntrack_max"),
             stat: ProcFile::new(root, "net/stat/nf_conntrack"),
         }
     }

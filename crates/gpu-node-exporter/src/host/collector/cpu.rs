@@ -1,7 +1,6 @@
 //! CPU time, from `/proc/stat` (see `proc_stat(5)`), and what `/sys/devices/system/cpu` says about the CPUs.
 //!
-//! Owns the times, which wait for nothing; the rest is read beside them (`cpu/beside.rs`): `cpu/devices.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns
-//! `/proc/cpuinfo`. Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is
+//! Owns the times; `cpu/devices.rs` owns thermal throttles and which CPUs are online or isolated, `cpu/info.rs` owns `/proc/cpuinfo`. Parsed by hand: procfs's type drops the CPUs' numbers, so labels would be wrong while a CPU is
 //! offline. Leaves out how frequencies are set, which is `cpufreq`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +13,9 @@ use crate::host::kept_file::{Buffer, KeptFile};
 use crate::host::lines::{Lines, numbered_lines};
 use crate::host::root::Root;
 
-mod beside;
 mod devices;
 mod info;
 
-use beside::Beside;
 use devices::CpuDevices;
 use info::CpuInfo;
 
@@ -29,7 +26,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     help: "CPU times, throttles and which CPUs run",
     reads: "/proc/stat, /sys/devices/system/cpu, /proc/cpuinfo",
     is_default: true,
-    waits_for: WaitsFor::Nothing,
+    waits_for: WaitsFor::Firmware,
     flags: &[&GUEST, &info::INFO, &info::FLAGS_INCLUDE, &info::BUGS_INCLUDE],
     new: |flags, root| Box::new(CpuCollector::new(flags, root)),
 };
@@ -40,27 +37,32 @@ struct CpuCollector {
     buffer: Buffer,
     /// What was served last, by CPU number.
     times: BTreeMap<u32, Served>,
-    beside: Beside,
+    devices: CpuDevices,
+    /// Whether the CPUs are others than at the last reading.
+    are_others: bool,
+    info: Option<CpuInfo>,
 }
 
 impl CpuCollector {
     fn new(flags: &mut Flags, root: &Root) -> Self {
         Self {
             guest: flags.is_on(&GUEST),
-            stat: KeptFile::new(root.proc.join("stat")),
+            stat: KeptFile::new(root.proc.join("stat")).of_one_text(),
             buffer: Buffer::default(),
             times: BTreeMap::new(),
-            beside: Beside::new(CpuDevices::new(root), CpuInfo::new(flags, root)),
+            devices: CpuDevices::new(root),
+            are_others: false,
+            info: CpuInfo::new(flags, root),
         }
     }
 
     fn read_times(&mut self) -> Result<Vec<Fault>, Fault> {
         let Lines { read: times, faults } = parse(self.stat.read(&mut self.buffer)?);
         let same_cpus = self.times.keys().eq(times.iter().map(|(cpu, _)| cpu));
-        if !same_cpus {
+        self.are_others = !same_cpus;
+        if self.are_others {
             let cpus: BTreeSet<u32> = times.iter().map(|(cpu, _)| *cpu).collect();
             self.times.retain(|served, _| cpus.contains(served));
-            self.beside.cpus_changed();
         }
         for (cpu, times) in times {
             self.times.entry(cpu).or_insert_with(|| Served::new(cpu)).advance(times);
@@ -83,7 +85,10 @@ impl Collector for CpuCollector {
             }
             Err(fault) => collected.faults.push(fault),
         }
-        collected.extend(self.beside.read());
+        collected.extend(self.devices.read(self.are_others, &mut self.buffer));
+        if let Some(info) = &mut self.info {
+            collected.extend(info.read(&mut self.buffer));
+        }
         collected
     }
 }

@@ -6,6 +6,7 @@ use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
+use crate::host::kept_file::KeptFile;
 use crate::host::proc_file::ProcFile;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
@@ -15,7 +16,11 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(FileHandleCollector(ProcFile::of_few_lines(root, "sys/fs/file-nr"))),
+    new: |_, root| {
+        Box::new(FileHandleCollector(
+            ProcFile::of_few_lines(root, "sys/fs/file-nr").known(KeptFile::of_one_text),
+        ))
+    },
 };
 
 struct FileHandleCollector(ProcFile);

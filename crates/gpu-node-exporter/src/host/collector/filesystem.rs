@@ -21,8 +21,8 @@ pub(in crate::host) mod mounts;
 mod sizes;
 
 use filling::Filling;
-use mounts::Mount;
-use sizes::{Answer, Size, Sizes};
+use mounts::{Mount, may_hang};
+use sizes::{Answer, Mounted, Size, Sizes};
 
 static MOUNT_POINTS_EXCLUDE: Flag = Flag::regex(
     "collector.filesystem.mount-points-exclude",
@@ -68,12 +68,32 @@ struct FilesystemCollector {
     init_mounts: KeptFile,
     own_mounts: KeptFile,
     buffer: Buffer,
+    own_buffer: Buffer,
     mount_points: Filter,
     fs_types: Filter,
     /// What the filters said about a mount point and a type.
     decided: HashMap<(String, String), bool>,
+    known: Known,
     sizes: Sizes,
     filling: Filling,
+}
+
+/// What the list of mounts says, as long as it says the same.
+#[derive(Default)]
+struct Known {
+    text: String,
+    /// Those that are shown, where each is found, and what labels it has.
+    mounts: Vec<Mount>,
+    mounted: Vec<Mounted>,
+    labels: Vec<MountLabels>,
+    faults: Vec<Fault>,
+}
+
+/// The labels of a mount.
+struct MountLabels {
+    /// When it tells its size.
+    good: Labels,
+    numbers: Labels,
 }
 
 impl FilesystemCollector {
@@ -83,26 +103,38 @@ impl FilesystemCollector {
             init_mounts: KeptFile::new(root.proc.join("1/mountinfo")),
             own_mounts: KeptFile::new(root.proc.join("self/mountinfo")),
             buffer: Buffer::default(),
+            own_buffer: Buffer::default(),
             mount_points: Filter::new(flags, &MOUNT_POINTS_EXCLUDE, &MOUNT_POINTS_INCLUDE),
             fs_types: Filter::new(flags, &FS_TYPES_EXCLUDE, &FS_TYPES_INCLUDE),
             decided: HashMap::new(),
+            known: Known::default(),
             sizes: Sizes::new(flags.duration(&MOUNT_TIMEOUT)),
             filling: Filling::new(Instant::now()),
         }
     }
 
-    fn mounts(&mut self) -> Result<Lines<Mount>, Fault> {
-        let Lines { read: mounts, faults } = match self.init_mounts.read(&mut self.buffer).map(mounts::parse)
-        {
-            Ok(mounts) => mounts,
+    /// Reads the list of mounts, and what it says where it is another than the last.
+    fn follow_mounts(&mut self) -> Result<(), Fault> {
+        let text = match self.init_mounts.read(&mut self.buffer) {
+            Ok(text) => text,
             // With hidepid PID 1 cannot be seen; this process's own mounts are the next best.
-            Err(_) => mounts::parse(self.own_mounts.read(&mut self.buffer)?),
+            Err(_) => self.own_mounts.read(&mut self.own_buffer)?,
         };
+        if self.known.text == text {
+            return Ok(());
+        }
+        let text = text.to_owned();
+        let Lines { read: mounts, faults } = mounts::parse(&text);
+        let may_hang = may_hang(&mounts);
         let rootfs = self.root.rootfs.to_string_lossy();
+        // Mount points of containers that are gone must not pile up.
+        if self.decided.len() > 4 * mounts.len() + 1024 {
+            self.decided.clear();
+        }
         let (mount_points, fs_types, decided) = (&self.mount_points, &self.fs_types, &mut self.decided);
         let mut seen = HashSet::new();
         let mut shown = Vec::new();
-        for mut mount in mounts {
+        for (mut mount, may_hang) in mounts.into_iter().zip(may_hang) {
             mount.strip(&rootfs);
             let key = (mount.point.clone(), mount.fs_type.clone());
             let keeps = *decided
@@ -110,13 +142,42 @@ impl FilesystemCollector {
                 .or_insert_with(|| mount_points.keeps(&mount.point) && fs_types.keeps(&mount.fs_type));
             // The same device can be mounted twice on one point; two equal series cannot be on a page.
             if keeps && seen.insert((mount.device.clone(), mount.point.clone(), mount.fs_type.clone())) {
-                shown.push(mount);
+                shown.push((mount, may_hang));
             }
         }
         // When servers are dead, the machine's own disks are asked before a thread is lost to one.
-        shown.sort_by_key(|mount| !mount.device.starts_with("/dev/"));
-        Ok(Lines { read: shown, faults })
+        shown.sort_by_key(|(mount, _)| !mount.device.starts_with("/dev/"));
+        let mounted = |(mount, may_hang): &(Mount, bool)| Mounted {
+            path: mount.under(&self.root.rootfs),
+            may_hang: *may_hang,
+        };
+        let mounted = shown.iter().map(mounted).collect();
+        let mounts: Vec<Mount> = shown.into_iter().map(|(mount, _)| mount).collect();
+        let labels = mounts.iter().map(MountLabels::new).collect();
+        self.known = Known { text, mounts, mounted, labels, faults };
+        Ok(())
     }
+}
+
+impl MountLabels {
+    fn new(mount: &Mount) -> Self {
+        let numbers = [
+            ("device", mount.device.as_str()),
+            ("major", &mount.major),
+            ("minor", &mount.minor),
+            ("mountpoint", &mount.point),
+        ];
+        Self { good: labels(mount, ""), numbers: Labels::new(numbers) }
+    }
+}
+
+fn labels(mount: &Mount, error: &str) -> Labels {
+    Labels::new([
+        ("device", mount.device.as_str()),
+        ("mountpoint", &mount.point),
+        ("fstype", &mount.fs_type),
+        ("device_error", error),
+    ])
 }
 
 impl Collector for FilesystemCollector {
@@ -125,23 +186,18 @@ impl Collector for FilesystemCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let Lines { read: mounts, faults } = match self.mounts() {
-            Ok(mounts) => mounts,
-            Err(fault) => return Collected::failed(fault),
-        };
-        // Mount points of containers that are gone must not pile up.
-        if self.decided.len() > 4 * mounts.len() + 1024 {
-            self.decided.clear();
+        if let Err(fault) = self.follow_mounts() {
+            return Collected::failed(fault);
         }
-        let paths = mounts.iter().map(|mount| mount.under(&self.root.rootfs)).collect();
-        let answers = self.sizes.ask(paths);
-        let mut families = families(&mounts, &answers);
-        families.push(self.filling.add(&mounts, &answers, Instant::now()));
-        Collected::new(families, faults)
+        let Known { mounts, mounted, labels, faults, .. } = &self.known;
+        let answers = self.sizes.ask(mounted);
+        let mut families = families(mounts, labels, &answers);
+        families.push(self.filling.add(mounts, &answers, Instant::now()));
+        Collected::new(families, faults.clone())
     }
 }
 
-fn families(mounts: &[Mount], answers: &[Answer]) -> Vec<Family> {
+fn families(mounts: &[Mount], known: &[MountLabels], answers: &[Answer]) -> Vec<Family> {
     let mut error = Family::gauge("node_filesystem_device_error", "1 when the mount did not tell its size.");
     let mut readonly = Family::gauge("node_filesystem_readonly", "1 when nothing can be written.");
     let mut info = Family::info("node_filesystem_mount_info", "The mount's device numbers; always 1.");
@@ -152,26 +208,18 @@ fn families(mounts: &[Mount], answers: &[Answer]) -> Vec<Family> {
         Family::gauge("node_filesystem_files", "File nodes the file system can have."),
         Family::gauge("node_filesystem_files_free", "File nodes that are free."),
     ];
-    for (mount, answer) in mounts.iter().zip(answers) {
-        let labels = Labels::new([
-            ("device", mount.device.as_str()),
-            ("mountpoint", &mount.point),
-            ("fstype", &mount.fs_type),
-            ("device_error", answer.as_ref().err().map_or("", String::as_str)),
-        ]);
+    for ((mount, known), answer) in mounts.iter().zip(known).zip(answers) {
+        let labels = match answer {
+            Ok(_) => known.good.clone(),
+            Err(error) => labels(mount, error),
+        };
         error.push(labels.clone(), answer.is_err());
         readonly.push(labels.clone(), mount.read_only);
         let Ok(Size { total, free, available, files, files_free }) = answer else { continue };
         for (family, value) in sizes.iter_mut().zip([total, free, available, files, files_free]) {
             family.push(labels.clone(), *value);
         }
-        let numbers = [
-            ("device", mount.device.as_str()),
-            ("major", &mount.major),
-            ("minor", &mount.minor),
-            ("mountpoint", &mount.point),
-        ];
-        info.push(Labels::new(numbers), 1_u64);
+        info.push(known.numbers.clone(), 1_u64);
     }
     [error, readonly, info].into_iter().chain(sizes).collect()
 }
@@ -198,7 +246,9 @@ mod tests {
     fn a_mount_that_fails_shows_only_that() {
         let size = Size { total: 100, free: 40, available: 30, files: 10, files_free: 5 };
         let answers = [Ok(size), Err("mountpoint timeout".to_owned())];
-        let lines = values(&families(&[mount("/", false), mount("/data", true)], &answers));
+        let mounts = [mount("/", false), mount("/data", true)];
+        let known: Vec<_> = mounts.iter().map(MountLabels::new).collect();
+        let lines = values(&families(&mounts, &known, &answers));
         let good = r#"{device="/dev/sda1",mountpoint="/",fstype="ext4",device_error=""}"#;
         let bad =
             r#"{device="/dev/sda1",mountpoint="/data",fstype="ext4",device_error="mountpoint timeout"}"#;

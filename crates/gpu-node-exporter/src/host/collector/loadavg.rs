@@ -8,6 +8,7 @@ use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
+use crate::host::kept_file::KeptFile;
 use crate::host::proc_file::ProcFile;
 
 pub(in crate::host) const ENTRY: Entry = Entry {
@@ -17,7 +18,9 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     is_default: true,
     waits_for: WaitsFor::Nothing,
     flags: &[],
-    new: |_, root| Box::new(LoadCollector { file: ProcFile::of_few_lines(root, "loadavg") }),
+    new: |_, root| {
+        Box::new(LoadCollector { file: ProcFile::of_few_lines(root, "loadavg").known(KeptFile::of_one_text) })
+    },
 };
 
 struct LoadCollector {

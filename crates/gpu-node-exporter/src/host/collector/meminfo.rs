@@ -11,6 +11,8 @@ use time_to_full::{Level, TimeToFull};
 use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
+use crate::host::kept_file::KeptFile;
+use crate::host::line_families::LineFamilies;
 use crate::host::lines::{Lines, lines};
 use crate::host::proc_file::ProcFile;
 
@@ -22,8 +24,9 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     waits_for: WaitsFor::Nothing,
     flags: &[],
     new: |_, root| {
-        let file = ProcFile::of_few_lines(root, "meminfo");
-        Box::new(MemoryCollector { file, began: Instant::now(), filling: TimeToFull::default() })
+        let file = ProcFile::of_few_lines(root, "meminfo").known(KeptFile::of_one_text);
+        let (filling, families) = (TimeToFull::default(), LineFamilies::default());
+        Box::new(MemoryCollector { file, began: Instant::now(), filling, families })
     },
 };
 
@@ -31,6 +34,8 @@ struct MemoryCollector {
     file: ProcFile,
     began: Instant,
     filling: TimeToFull,
+    /// By a line's key, and whether it has a unit.
+    families: LineFamilies<(String, bool)>,
 }
 
 impl Collector for MemoryCollector {
@@ -41,23 +46,32 @@ impl Collector for MemoryCollector {
     fn collect(&mut self) -> Collected {
         let at = self.began.elapsed().as_secs_f64();
         match self.file.read() {
-            Ok(text) => collected(text, &mut self.filling, at),
+            Ok(text) => collected(text, &mut self.families, &mut self.filling, at),
             Err(error) => Collected::failed(error.into()),
         }
     }
 }
 
 /// What was read at so many seconds of a series.
-fn collected(text: &str, filling: &mut TimeToFull, at: f64) -> Collected {
+fn collected(
+    text: &str,
+    families: &mut LineFamilies<(String, bool)>,
+    filling: &mut TimeToFull,
+    at: f64,
+) -> Collected {
     let Lines { read, faults } = lines("meminfo", text, parse);
     if let Some(level) = level(&read) {
         filling.add(at, level);
     }
-    let family = |field: Field<'_>| {
-        let (name, help) = field.name_and_help();
-        Family::gauge(name, help).with(Labels::NONE, field.value)
+    let family = |(place, field): (usize, Field<'_>)| {
+        let is_it = |(key, has_unit): &(String, bool)| key == field.key && *has_unit == field.has_unit;
+        let make = || {
+            let (name, help) = field.name_and_help();
+            ((field.key.to_owned(), field.has_unit), Some(Family::gauge(name, help)))
+        };
+        Some(families.of(place, is_it, make)?.with(Labels::NONE, field.value))
     };
-    let mut families: Vec<_> = read.into_iter().map(family).collect();
+    let mut families: Vec<_> = read.into_iter().enumerate().filter_map(family).collect();
     let mut time_to_full = Family::gauge(
         "node_memory_time_to_full_seconds",
         "Time until no memory is available at the present pace; absent while its use does not rise steadily.",
@@ -113,7 +127,7 @@ mod tests {
     use crate::host::testing::{check_garbage, values};
 
     fn once(text: &str) -> Collected {
-        collected(text, &mut TimeToFull::default(), 0.0)
+        collected(text, &mut LineFamilies::default(), &mut TimeToFull::default(), 0.0)
     }
 
     #[test]
@@ -126,7 +140,9 @@ mod tests {
             let available = 60.0 - f64::from(second.saturating_sub(3600)) / 60.0;
             let kibibytes = (available * 1_048_576.0).round();
             let text = format!("MemTotal: 104857600 kB\nMemAvailable: {kibibytes} kB\n");
-            shown = values(&collected(&text, &mut filling, f64::from(second)).families);
+            shown = values(
+                &collected(&text, &mut LineFamilies::default(), &mut filling, f64::from(second)).families,
+            );
             assert!(second > 3600 || shown.len() == 2, "{shown:?}");
         }
         let seconds = shown[2].strip_prefix("node_memory_time_to_full_seconds ").unwrap();

@@ -24,7 +24,7 @@ mod counters;
 mod link;
 mod proc;
 
-use counters::{Counters, Device, families};
+use counters::{Counters, Device, Sum, families, sums};
 
 static DEVICE_EXCLUDE: Flag =
     Flag::regex("collector.netdev.device-exclude", "", "Network devices that netdev leaves out")
@@ -61,8 +61,8 @@ struct NetdevCollector {
     root: Root,
     filter: Filter,
     source: Source,
-    /// One family for each kind of error.
-    detailed: bool,
+    /// What is shown as one number; `None` where each counter is shown.
+    sums: Option<Vec<Sum>>,
     /// Label with the device's alias.
     label_ifalias: bool,
     address_info: bool,
@@ -89,7 +89,7 @@ impl NetdevCollector {
             } else {
                 Source::Proc(ProcFile::new(root, "net/dev"))
             },
-            detailed: flags.is_on(&DETAILED),
+            sums: (!flags.is_on(&DETAILED)).then(sums),
             label_ifalias: flags.is_on(&LABEL_IFALIAS),
             address_info: flags.is_on(&ADDRESS_INFO),
             socket: Socket::default(),
@@ -163,9 +163,11 @@ impl Collector for NetdevCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let detailed = self.detailed;
         let mut collected = match self.read() {
-            Ok(Lines { read, faults }) => Collected::new(families(&self.shown(read), detailed), faults),
+            Ok(Lines { read, faults }) => {
+                let shown = self.shown(read);
+                Collected::new(families(&shown, self.sums.as_deref()), faults)
+            }
             Err(fault) => Collected::failed(fault),
         };
         if self.address_info {

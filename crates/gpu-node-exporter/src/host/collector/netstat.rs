@@ -12,6 +12,7 @@ use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
 use crate::host::integer::integer;
+use crate::host::kept_file::KeptFile;
 use crate::host::lines::{Lines, lines, numbered_lines};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
@@ -48,7 +49,7 @@ struct Statistics {
 
 impl Statistics {
     fn new(root: &Root, name: &'static str) -> Self {
-        let file = ProcFile::of_few_lines(root, &format!("net/{name}"));
+        let file = ProcFile::of_few_lines(root, &format!("net/{name}")).known(KeptFile::of_one_text);
         Self { name, file, titles: Vec::new() }
     }
 }
@@ -90,20 +91,10 @@ impl Collector for NetstatCollector {
 #[derive(Debug)]
 struct Title {
     text: String,
-    /// The fields that are shown, in order, each with its place among all.
-    shown: Vec<(usize, Field)>,
-}
-
-#[derive(Debug)]
-struct Field {
-    name: String,
-    help: String,
-}
-
-impl Field {
-    fn family(&self, value: Number) -> Family {
-        Family::unknown(self.name.clone(), self.help.clone()).with(Labels::NONE, value)
-    }
+    /// How many fields it names.
+    count: usize,
+    /// The empty families of those that are shown, in order, each with the field's place among all.
+    shown: Vec<(usize, Family)>,
 }
 
 /// The title at this place; it is made when it is not what stood there before.
@@ -111,21 +102,21 @@ fn title<'t>(
     titles: &'t mut Vec<Title>,
     place: usize,
     text: &str,
-    fields: impl FnOnce() -> Vec<(usize, Field)>,
+    count: usize,
+    shown: impl FnOnce() -> Vec<(usize, Family)>,
 ) -> &'t Title {
     if titles.get(place).is_none_or(|title| title.text != text) {
         titles.truncate(place);
-        titles.push(Title { text: text.to_owned(), shown: fields() });
+        titles.push(Title { text: text.to_owned(), count, shown: shown() });
     }
     &titles[place]
 }
 
-/// The field, if it is shown.
-fn field(protocol: &str, name: &str, include: Option<&Regex>) -> Option<Field> {
+/// The empty family of a field, if it is shown.
+fn family(protocol: &str, name: &str, include: Option<&Regex>) -> Option<Family> {
     let key = format!("{protocol}_{name}");
     let is_shown = include.is_none_or(|include| include.is_match(&key));
-    is_shown
-        .then(|| Field { name: format!("node_netstat_{key}"), help: format!("Statistic {protocol}{name}.") })
+    is_shown.then(|| Family::unknown(format!("node_netstat_{key}"), format!("Statistic {protocol}{name}.")))
 }
 
 /// Two lines: `Tcp: ActiveOpens PassiveOpens …` and `Tcp: 3556 230 …`.
@@ -135,24 +126,26 @@ struct Pair<'text> {
     title: &'text str,
     protocol: &'text str,
     names: &'text str,
+    /// How many names, and as many values.
+    count: usize,
     values: &'text str,
 }
 
 fn two_lines_each(file: &str, text: &str, titles: &mut Vec<Title>, include: Option<&Regex>) -> Collected {
-    let Lines { read, mut faults } = numbered_lines(file, pairs(text), parse_pair);
+    let Lines { read, mut faults } = numbered_lines(file, pairs(text), |pair| parse_pair(pair, titles));
     let mut families = Vec::new();
     for (place, pair) in read.iter().enumerate() {
-        let title = title(titles, place, pair.title, || {
+        let title = title(titles, place, pair.title, pair.count, || {
             let names = pair.names.split_ascii_whitespace().enumerate();
-            names.filter_map(|(at, name)| Some((at, field(pair.protocol, name, include)?))).collect()
+            names.filter_map(|(at, name)| Some((at, family(pair.protocol, name, include)?))).collect()
         });
         let (mut values, mut next) = (pair.values.split_ascii_whitespace(), 0);
-        for (at, field) in &title.shown {
+        for (at, family) in &title.shown {
             let value = values.nth(at - next).unwrap_or_default();
             next = at + 1;
             match integer(value) {
-                Some(value) => families.push(field.family(value)),
-                None => faults.push(odd(file, &field.name, value)),
+                Some(value) => families.push(family.clone().with(Labels::NONE, value)),
+                None => faults.push(odd(file, &family.name, value)),
             }
         }
     }
@@ -171,14 +164,20 @@ fn pairs(text: &str) -> impl Iterator<Item = (usize, &str)> {
     texts.enumerate().map(|(place, pair)| (2 * place, pair))
 }
 
-fn parse_pair(text: &str) -> Option<Pair<'_>> {
+/// What a title that was there at the last reading names was found good then.
+fn parse_pair<'text>(text: &'text str, known: &[Title]) -> Option<Pair<'text>> {
     let (title, values) = text.trim_end().split_once('\n')?;
     let (protocol, names) = title.split_once(": ")?;
     let (of, values) = values.split_once(": ")?;
     let count = |text: &str| text.split_ascii_whitespace().count();
-    let is_whole = protocol == of && is_word(protocol) && count(names) == count(values);
-    let is_named = names.split_ascii_whitespace().all(is_word);
-    (is_whole && is_named).then_some(Pair { title, protocol, names, values })
+    let fields = if let Some(known) = known.iter().find(|known| known.text == title) {
+        known.count
+    } else {
+        let is_named = is_word(protocol) && names.split_ascii_whitespace().all(is_word);
+        is_named.then(|| count(names))?
+    };
+    let is_whole = protocol == of && fields == count(values);
+    is_whole.then_some(Pair { title, protocol, names, count: fields, values })
 }
 
 /// It can be a part of a name.
@@ -191,12 +190,12 @@ fn one_line_each(file: &str, text: &str, titles: &mut Vec<Title>, include: Optio
     let Lines { read, faults } = lines(file, text, parse_line);
     let mut families = Vec::new();
     for (place, (name, value)) in read.into_iter().enumerate() {
-        let title = title(titles, place, name, || {
+        let title = title(titles, place, name, 1, || {
             // The protocol is what stands before the name, up to its 6.
             let end = name.find('6').map_or(name.len(), |six| six + 1);
-            field(&name[..end], &name[end..], include).map(|field| (0, field)).into_iter().collect()
+            family(&name[..end], &name[end..], include).map(|family| (0, family)).into_iter().collect()
         });
-        families.extend(title.shown.iter().map(|(_, field)| field.family(value)));
+        families.extend(title.shown.iter().map(|(_, family)| family.clone().with(Labels::NONE, value)));
     }
     Collected::new(families, faults)
 }

@@ -8,6 +8,8 @@ use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels, Number};
 use crate::host::entry::Entry;
 use crate::host::integer::integer;
+use crate::host::kept_file::KeptFile;
+use crate::host::line_families::LineFamilies;
 use crate::host::lines::{Lines, lines};
 use crate::host::meaning::Scale;
 use crate::host::proc_file::ProcFile;
@@ -24,14 +26,28 @@ pub(in crate::host) const ENTRY: Entry = Entry {
 };
 
 struct SockstatCollector {
-    ipv4: ProcFile,
-    ipv6: ProcFile,
+    ipv4: Statistics,
+    ipv6: Statistics,
 }
+
+/// One file.
+struct Statistics {
+    name: &'static str,
+    file: ProcFile,
+    families: Made,
+}
+
+/// By protocol and count.
+type Made = LineFamilies<(String, &'static str)>;
 
 impl SockstatCollector {
     fn new(root: &Root) -> Self {
-        let file = |path| ProcFile::of_few_lines(root, path);
-        Self { ipv4: file("net/sockstat"), ipv6: file("net/sockstat6") }
+        let statistics = |name: &'static str| Statistics {
+            name,
+            file: ProcFile::of_few_lines(root, &format!("net/{name}")).known(KeptFile::of_one_text),
+            families: LineFamilies::default(),
+        };
+        Self { ipv4: statistics("sockstat"), ipv6: statistics("sockstat6") }
     }
 }
 
@@ -42,9 +58,9 @@ impl Collector for SockstatCollector {
 
     fn collect(&mut self) -> Collected {
         let mut collected = Collected::default();
-        for (name, file) in [("sockstat", &mut self.ipv4), ("sockstat6", &mut self.ipv6)] {
+        for Statistics { name, file, families } in [&mut self.ipv4, &mut self.ipv6] {
             match file.read() {
-                Ok(text) => collected.extend(read(name, text)),
+                Ok(text) => collected.extend(read(name, text, families)),
                 Err(error) if error.is_absent() => {}
                 Err(error) => collected.faults.push(error.into()),
             }
@@ -63,9 +79,18 @@ struct Protocol<'text> {
 /// The counts that are shown. Memory is counted in pages.
 const COUNTS: [&str; 6] = ["inuse", "orphan", "tw", "alloc", "mem", "memory"];
 
-fn read(file: &str, text: &str) -> Collected {
+fn read(file: &str, text: &str, made: &mut Made) -> Collected {
     let Lines { read, faults } = lines(file, text, parse);
-    Collected::new(read.iter().flat_map(families).collect(), faults)
+    let mut families = Vec::new();
+    for protocol in &read {
+        for (what, count) in protocol.shown() {
+            let is_it = |(name, count): &(String, &str)| name == protocol.name && *count == what;
+            let new = || ((protocol.name.to_owned(), what), Some(family(protocol.name, what)));
+            families
+                .extend(made.of(families.len(), is_it, new).map(|family| family.with(Labels::NONE, count)));
+        }
+    }
+    Collected::new(families, faults)
 }
 
 fn parse(line: &str) -> Option<Protocol<'_>> {
@@ -79,23 +104,26 @@ fn parse(line: &str) -> Option<Protocol<'_>> {
     (is_name && !counts.is_empty()).then_some(Protocol { name, counts })
 }
 
-fn families(protocol: &Protocol<'_>) -> Vec<Family> {
-    let of = |what: &str| protocol.counts.iter().find(|(name, _)| *name == what).map(|(_, count)| *count);
-    if protocol.name == "sockets" {
-        let used = |used| {
-            Family::gauge("node_sockstat_sockets_used", "Number of IPv4 sockets in use.")
-                .with(Labels::NONE, used)
-        };
-        return of("used").map(used).into_iter().collect();
+impl Protocol<'_> {
+    /// What is shown of it, in order.
+    fn shown(&self) -> Vec<(&'static str, Number)> {
+        let of = |what: &str| self.counts.iter().find(|(name, _)| *name == what).map(|(_, count)| *count);
+        if self.name == "sockets" {
+            return of("used").map(|used| ("used", used)).into_iter().collect();
+        }
+        let counts = COUNTS.into_iter().filter_map(|what| Some((what, of(what)?)));
+        let bytes = of("mem").map(|pages| ("mem_bytes", Scale::Each(page_size() as u64).of(pages)));
+        counts.chain(bytes).collect()
     }
-    let name = protocol.name;
-    let family = |what: &str, count: Number| {
-        let help = format!("Number of {name} sockets in state {what}.");
-        Family::gauge(format!("node_sockstat_{name}_{what}"), help).with(Labels::NONE, count)
-    };
-    let counts = COUNTS.iter().filter_map(|what| Some(family(what, of(what)?)));
-    let bytes = of("mem").map(|pages| family("mem_bytes", Scale::Each(page_size() as u64).of(pages)));
-    counts.chain(bytes).collect()
+}
+
+/// The empty family of a protocol's count.
+fn family(protocol: &str, what: &str) -> Family {
+    if protocol == "sockets" {
+        return Family::gauge("node_sockstat_sockets_used", "Number of IPv4 sockets in use.");
+    }
+    let help = format!("Number of {protocol} sockets in state {what}.");
+    Family::gauge(format!("node_sockstat_{protocol}_{what}"), help)
 }
 
 #[cfg(test)]
@@ -103,10 +131,13 @@ mod tests {
     use super::*;
     use crate::host::testing::{check_garbage, collector, values};
 
+    fn read_once(text: &str) -> Collected {
+        read("sockstat", text, &mut LineFamilies::default())
+    }
+
     #[test]
     fn pages_of_memory_are_bytes_too() {
-        let Collected { families, faults, .. } =
-            read("sockstat", "sockets: used 229\nUDP: inuse 0 mem 3 new 1\n");
+        let Collected { families, faults, .. } = read_once("sockets: used 229\nUDP: inuse 0 mem 3 new 1\n");
         let bytes = format!("node_sockstat_UDP_mem_bytes {}", 3 * page_size());
         assert_eq!(
             values(&families),
@@ -137,8 +168,7 @@ mod tests {
 
     #[test]
     fn an_odd_line_costs_itself() {
-        let Collected { families, faults, .. } =
-            read("sockstat", "RAW: inuse 1\nTCP: inuse\nUDP: inuse -1\n");
+        let Collected { families, faults, .. } = read_once("RAW: inuse 1\nTCP: inuse\nUDP: inuse -1\n");
         assert_eq!(values(&families), ["node_sockstat_RAW_inuse 1", "node_sockstat_UDP_inuse -1"]);
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].to_string(), "sockstat: cannot read line 2: `TCP: inuse`");
@@ -147,7 +177,7 @@ mod tests {
     #[test]
     fn garbage_is_a_fault() {
         check_garbage(
-            |text| read("sockstat", text).faults,
+            |text| read_once(text).faults,
             &["", "\n", "TCP", "TCP:", "TCP: inuse x", ": inuse 1", "T{}: inuse 1"],
         );
     }

@@ -9,6 +9,7 @@ use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
+use crate::host::kept_file::KeptFile;
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
 
@@ -33,7 +34,7 @@ struct StatCollector {
 impl StatCollector {
     fn new(flags: &Flags, root: &Root) -> Self {
         Self {
-            file: ProcFile::new(root, "stat"),
+            file: ProcFile::new(root, "stat").known(KeptFile::of_one_text),
             softirq: flags.is_on(&SOFTIRQ),
             vectors: VECTORS.iter().map(|vector| Labels::new([("vector", *vector)])).collect(),
         }

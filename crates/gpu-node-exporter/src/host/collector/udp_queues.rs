@@ -20,6 +20,9 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     new: |_, root| Box::new(UdpQueuesCollector::new(root)),
 };
 
+/// A line of `udp6` has some 180 bytes.
+const LONGEST: usize = 256;
+
 /// A line is 128 bytes, so this is a quarter of a million sockets.
 const MOST: usize = 32 * 1024 * 1024;
 
@@ -30,7 +33,8 @@ struct UdpQueuesCollector {
 
 impl UdpQueuesCollector {
     fn new(root: &Root) -> Self {
-        let file = |file: &str| KeptFile::new(root.proc.join("net").join(file)).at_most(MOST);
+        let file =
+            |file: &str| KeptFile::new(root.proc.join("net").join(file)).at_most(MOST).of_lines(LONGEST);
         Self { files: [("v4", file("udp")), ("v6", file("udp6"))], buffer: Buffer::default() }
     }
 }

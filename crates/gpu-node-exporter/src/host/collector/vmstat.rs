@@ -10,6 +10,7 @@ use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::flags::Flag;
 use crate::host::entry::Entry;
+use crate::host::line_families::LineFamilies;
 use crate::host::lines::{Lines, lines};
 use crate::host::proc_file::ProcFile;
 
@@ -27,10 +28,16 @@ pub(in crate::host) const ENTRY: Entry = Entry {
     waits_for: WaitsFor::Nothing,
     flags: &[&FIELDS],
     new: |flags, root| {
-        let fields = Fields { include: flags.regex(&FIELDS), decided: Vec::new() };
-        Box::new(VmstatCollector { file: ProcFile::of_few_lines(root, "vmstat"), fields })
+        let fields = Fields { include: flags.regex(&FIELDS), families: LineFamilies::default() };
+        Box::new(VmstatCollector {
+            file: ProcFile::of_few_lines(root, "vmstat").known(|file| file.of_lines(LONGEST)),
+            fields,
+        })
     },
 };
+
+/// The longest name has some forty letters, a number twenty digits.
+const LONGEST: usize = 128;
 
 struct VmstatCollector {
     file: ProcFile,
@@ -50,39 +57,32 @@ impl Collector for VmstatCollector {
     }
 }
 
-/// Which fields to show.
+/// Which fields to show, and what they are.
 struct Fields {
     /// Without an expression, all.
     include: Option<Regex>,
-    /// The answer for the field in each line: the kernel's order never changes while it runs.
-    decided: Vec<(String, bool)>,
+    families: LineFamilies<String>,
 }
 
 impl Fields {
-    fn shows(&mut self, line: usize, field: &str) -> bool {
-        if let Some((name, shown)) = self.decided.get(line)
-            && name == field
-        {
-            return *shown;
-        }
-        self.decided.truncate(line);
-        let shown = self.include.as_ref().is_none_or(|include| include.is_match(field));
-        self.decided.push((field.to_owned(), shown));
-        shown
+    fn family(&mut self, place: usize, field: &str) -> Option<Family> {
+        let include = self.include.as_ref();
+        let make = || {
+            let shown = include.is_none_or(|include| include.is_match(field));
+            let help = format!("/proc/vmstat information field {field}.");
+            (field.to_owned(), shown.then(|| Family::unknown(format!("node_vmstat_{field}"), help)))
+        };
+        self.families.of(place, |known| known == field, make)
     }
 }
 
 fn collected(text: &str, fields: &mut Fields) -> Collected {
     let Lines { read, faults } = lines("vmstat", text, parse);
-    let mut families = Vec::new();
-    for (place, (field, value)) in read.into_iter().enumerate() {
-        if fields.shows(place, field) {
-            let name = format!("node_vmstat_{field}");
-            let help = format!("/proc/vmstat information field {field}.");
-            families.push(Family::unknown(name, help).with(Labels::NONE, value));
-        }
-    }
-    Collected::new(families, faults)
+    let shown = read
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, (field, value))| Some(fields.family(place, field)?.with(Labels::NONE, value)));
+    Collected::new(shown.collect(), faults)
 }
 
 fn parse(line: &str) -> Option<(&str, u64)> {
@@ -98,7 +98,7 @@ mod tests {
     use crate::host::testing::{check_garbage, values};
 
     fn fields(include: &str) -> Fields {
-        Fields { include: Some(Regex::new(include).unwrap()), decided: Vec::new() }
+        Fields { include: Some(Regex::new(include).unwrap()), families: LineFamilies::default() }
     }
 
     #[test]

@@ -70,6 +70,51 @@ fn visible(mounts: Vec<Mount>) -> Vec<Mount> {
     shown.collect()
 }
 
+/// Types of file systems that know their sizes without asking another machine, or another program: to ask them takes no longer than any
+/// system call.
+const LOCAL: [&str; 28] = [
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "erofs",
+    "ext2",
+    "ext3",
+    "ext4",
+    "f2fs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "mqueue",
+    "nsfs",
+    "overlay",
+    "proc",
+    "pstore",
+    "ramfs",
+    "securityfs",
+    "squashfs",
+    "sysfs",
+    "tmpfs",
+    "tracefs",
+    "xfs",
+];
+
+/// Whether who asks each of these mounts for its size may wait for ever: for the mount, or for one on the way to it.
+pub(super) fn may_hang(mounts: &[Mount]) -> Vec<bool> {
+    let is_local = |mount: &Mount| LOCAL.contains(&mount.fs_type.as_str());
+    let others: HashSet<&str> =
+        mounts.iter().filter(|mount| !is_local(mount)).map(|mount| mount.point.as_str()).collect();
+    let on_the_way = |point: &str| {
+        let mut above = point.match_indices('/').map(|(end, _)| &point[..end.max(1)]);
+        others.contains(point) || above.any(|above| others.contains(above))
+    };
+    mounts.iter().map(|mount| !others.is_empty() && on_the_way(&mount.point)).collect()
+}
+
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`; the fields before the dash vary in
 /// number.
 fn parse_line(line: &str) -> Option<Mount> {
@@ -193,6 +238,30 @@ mod tests {
         assert_eq!(point("/a"), b"/host/a");
         assert_eq!(point(r"/a\xff\xfe/b"), b"/host/a\xff\xfe/b");
         assert_eq!(point(r"/a\134x41"), br"/host/a\x41");
+    }
+
+    #[test]
+    fn a_mount_behind_another_machine_may_hang() {
+        let check = |listed: &[(&str, &str)], expected: &[bool]| {
+            let mount = |(point, fs_type): &(&str, &str)| Mount {
+                fs_type: (*fs_type).to_owned(),
+                ..super::super::tests::mount(point, false)
+            };
+            let mounts: Vec<Mount> = listed.iter().map(mount).collect();
+            assert_eq!(may_hang(&mounts), expected, "{listed:?}");
+        };
+        check(&[("/", "overlay"), ("/data", "xfs"), ("/run", "tmpfs")], &[false, false, false]);
+        check(
+            &[
+                ("/", "ext4"),
+                ("/nfs", "nfs4"),
+                ("/nfs/disk", "ext4"),
+                ("/nfs2", "ext4"),
+                ("/home", "fuse.sshfs"),
+            ],
+            &[false, true, true, false, true],
+        );
+        check(&[("/", "nfs"), ("/data", "xfs")], &[true, true]);
     }
 
     #[test]

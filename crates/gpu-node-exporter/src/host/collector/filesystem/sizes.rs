@@ -20,6 +20,13 @@ pub(super) struct Size {
     pub(super) files_free: u64,
 }
 
+/// Where a mount is, and whether it may keep whoever asks waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mounted {
+    pub(super) path: PathBuf,
+    pub(super) may_hang: bool,
+}
+
 /// As `node_exporter` says it.
 const STUCK: &str = "mountpoint timeout";
 
@@ -32,14 +39,20 @@ impl Sizes {
         Self(Detached::new("statvfs", patience, |path: &PathBuf| statvfs(path)))
     }
 
-    /// One answer for each path, in order.
-    pub(super) fn ask(&mut self, paths: Vec<PathBuf>) -> Vec<Answer> {
-        if self.0.known() > paths.len() {
-            let mounted: HashSet<&PathBuf> = paths.iter().collect();
-            self.0.forget(|path| !mounted.contains(path));
+    /// One answer for each mount, in order. Those that may hang are asked on a thread of their own.
+    pub(super) fn ask(&mut self, mounted: &[Mounted]) -> Vec<Answer> {
+        let apart: Vec<PathBuf> =
+            mounted.iter().filter(|mount| mount.may_hang).map(|mount| mount.path.clone()).collect();
+        if self.0.known() > apart.len() {
+            let asked: HashSet<&PathBuf> = apart.iter().collect();
+            self.0.forget(|path| !asked.contains(path));
         }
-        let answers = self.0.ask(paths).into_iter();
-        answers.map(|answer| answer.unwrap_or_else(|| Err(STUCK.to_owned()))).collect()
+        let mut answers = if apart.is_empty() { Vec::new() } else { self.0.ask(apart) }.into_iter();
+        let stuck = || Err(STUCK.to_owned());
+        let answer = |mount: &Mounted| {
+            if mount.may_hang { answers.next().flatten().unwrap_or_else(stuck) } else { statvfs(&mount.path) }
+        };
+        mounted.iter().map(answer).collect()
     }
 }
 
@@ -68,8 +81,17 @@ mod tests {
 
     #[test]
     fn asks_the_kernel() {
-        let answers = Sizes::new(Duration::from_secs(5)).ask(vec!["/".into(), "/nonexistent".into()]);
-        assert!(answers[0].as_ref().is_ok_and(|size| size.total > 0), "{answers:?}");
-        assert_eq!(answers[1], Err("no such file or directory".to_owned()));
+        let mut sizes = Sizes::new(Duration::from_secs(5));
+        let mounted = |path: &str, may_hang| Mounted { path: path.into(), may_hang };
+        for may_hang in [[false, false, false, false], [true, false, true, false], [true, true, true, true]] {
+            let paths = ["/", "/nonexistent", "/nonexistent/a", "/"];
+            let mounted: Vec<_> =
+                paths.iter().zip(may_hang).map(|(path, may_hang)| mounted(path, may_hang)).collect();
+            let answers = sizes.ask(&mounted);
+            let is_size = |answer: &Answer| answer.as_ref().is_ok_and(|size| size.total > 0);
+            assert!(is_size(&answers[0]) && is_size(&answers[3]), "{answers:?}");
+            assert_eq!(answers[1], Err("no such file or directory".to_owned()));
+            assert_eq!(answers[2], answers[1]);
+        }
     }
 }

@@ -120,41 +120,76 @@ impl Counters {
         names.iter().copied().zip(words.iter().copied())
     }
 
-    /// The sum of those of the named counters that this kernel has.
-    pub(super) fn sum(&self, names: &[&str]) -> Option<u64> {
-        let found = self.iter().filter(|(name, _)| names.contains(name)).map(|(_, count)| count);
-        found.reduce(u64::wrapping_add)
+    /// The sum of those counters that this kernel has.
+    fn sum(&self, sum: &Sum) -> Option<u64> {
+        let (places, words): (&[usize], &[u64]) = match self {
+            Self::Netlink { words, filled } => (&sum.netlink, &words[..*filled]),
+            Self::Proc(words) => (&sum.proc, words),
+        };
+        places.iter().filter_map(|place| words.get(*place)).copied().reduce(u64::wrapping_add)
     }
 }
 
-/// The families of all devices.
-pub(super) fn families(devices: &[(Labels, Counters)], detailed: bool) -> Vec<Family> {
-    let family = |name: &str| {
-        Family::counter(format!("node_network_{name}_total"), format!("Network device statistic {name}."))
-    };
-    if detailed {
-        let mut families: Vec<(&str, Family)> = Vec::new();
-        for (labels, counters) in devices {
-            for (name, count) in counters.iter() {
-                let index = families.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-                    families.push((name, family(name)));
-                    families.len() - 1
-                });
-                families[index].1.push(labels.clone(), count);
-            }
-        }
-        return families.into_iter().map(|(_, family)| family).collect();
+#[cfg(test)]
+impl Counters {
+    /// The detailed counter of this name, if this kernel has it.
+    pub(super) fn count(&self, name: &str) -> Option<u64> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, count)| count)
     }
-    let summed = |(name, parts): (&str, &[&str])| {
-        let mut family = family(name);
-        for (labels, counters) in devices {
-            if let Some(sum) = counters.sum(parts) {
-                family.push(labels.clone(), sum);
-            }
-        }
-        family
+}
+
+/// What is shown as one number, made once.
+pub(super) struct Sum {
+    /// Its empty family.
+    family: Family,
+    /// Where its counters are, in each source.
+    netlink: Vec<usize>,
+    proc: Vec<usize>,
+}
+
+/// All that are shown when not each counter is.
+pub(super) fn sums() -> Vec<Sum> {
+    let places = |names: &[&str], parts: &[&str]| {
+        let named = names.iter().enumerate().filter(|(_, name)| parts.contains(name));
+        named.map(|(place, _)| place).collect()
     };
-    SUMS.into_iter().map(summed).collect()
+    let sum = |(name, parts): (&str, &[&str])| Sum {
+        family: family(name),
+        netlink: places(&NETLINK, parts),
+        proc: places(&PROC, parts),
+    };
+    SUMS.into_iter().map(sum).collect()
+}
+
+fn family(name: &str) -> Family {
+    Family::counter(format!("node_network_{name}_total"), format!("Network device statistic {name}."))
+}
+
+/// The families of all devices: each counter, or the sums where there are any.
+pub(super) fn families(devices: &[(Labels, Counters)], sums: Option<&[Sum]>) -> Vec<Family> {
+    if let Some(sums) = sums {
+        let summed = |sum: &Sum| {
+            let mut family = sum.family.clone();
+            for (labels, counters) in devices {
+                if let Some(count) = counters.sum(sum) {
+                    family.push(labels.clone(), count);
+                }
+            }
+            family
+        };
+        return sums.iter().map(summed).collect();
+    }
+    let mut families: Vec<(&str, Family)> = Vec::new();
+    for (labels, counters) in devices {
+        for (name, count) in counters.iter() {
+            let index = families.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+                families.push((name, family(name)));
+                families.len() - 1
+            });
+            families[index].1.push(labels.clone(), count);
+        }
+    }
+    families.into_iter().map(|(_, family)| family).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +204,7 @@ mod tests {
 
     #[test]
     fn sums_as_the_kernel_does() {
-        let lines = values(&families(&[(Labels::NONE, counted())], false));
+        let lines = values(&families(&[(Labels::NONE, counted())], Some(&sums())));
         assert_eq!(
             lines,
             [
@@ -196,7 +231,7 @@ mod tests {
 
     #[test]
     fn detail_keeps_each_counter_apart() {
-        let lines = values(&families(&[(Labels::NONE, counted())], true));
+        let lines = values(&families(&[(Labels::NONE, counted())], None));
         assert_eq!(lines.len(), NETLINK.len());
         assert!(lines.contains(&"node_network_receive_crc_errors_total 13".to_owned()), "{lines:#?}");
     }

@@ -37,9 +37,9 @@ mod tests {
     fn reads_the_columns() {
         let devices = parse(&format!("{HEAD}    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\neth0:1:17 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n")).read;
         assert_eq!((devices[0].name.as_str(), devices[1].name.as_str()), ("lo", "eth0:1"));
-        assert_eq!(devices[1].counters.sum(&["receive_bytes"]), Some(17));
-        assert_eq!(devices[1].counters.sum(&["transmit_compressed"]), Some(16));
-        assert_eq!(devices[1].counters.sum(&["receive_nohandler"]), None);
+        assert_eq!(devices[1].counters.count("receive_bytes"), Some(17));
+        assert_eq!(devices[1].counters.count("transmit_compressed"), Some(16));
+        assert_eq!(devices[1].counters.count("receive_nohandler"), None);
     }
 
     #[test]

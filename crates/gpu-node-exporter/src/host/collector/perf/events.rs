@@ -1,12 +1,12 @@
 //! What can be counted (see `perf_event_open(2)`), under `node_exporter`'s names.
 
-use std::borrow::Cow;
+use crate::family::Text;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Event {
-    pub(super) family: Cow<'static, str>,
-    pub(super) help: Cow<'static, str>,
+    pub(super) family: Text,
+    pub(super) help: Text,
     pub(super) source: Source,
 }
 
@@ -33,7 +33,7 @@ impl Group {
     /// The event of this group that flags call so.
     pub(super) fn event(&self, called: &str) -> Option<Event> {
         let (_, config, family, help) = self.events.iter().find(|(name, ..)| *name == called)?;
-        let (family, help) = (Cow::Borrowed(*family), Cow::Borrowed(*help));
+        let (family, help) = (Text::Static(family), Text::Static(help));
         Some(Event { family, help, source: Source::Number(self.kind, *config) })
     }
 }
