@@ -3,7 +3,7 @@
 //! A run has a seed. Two drivers change alerts and post snapshots as Alertmanager does: the newest of a group, until it is answered 200.
 //! The relay is started under `strace`, which kills it (SIGKILL) at a system call of the seed's choice, or makes calls fail, and is started
 //! again. The robots behave as their vendors do, now and then badly. At the end what the chats were told is held against what was true:
-//! nothing lost, nothing out of order, no budget crossed, and no more copies than crashes.
+//! nothing lost, nothing out of order, no budget crossed, and no more copies than crashes and lies.
 //!
 //! Owns the run. Leaves out what is true (`world`), what was told and how that is judged (`told`), and how a relay ends (`kill`).
 
@@ -23,6 +23,7 @@ use crate::http;
 use crate::ports::Port;
 use crate::process::Process;
 use crate::vendor::dingtalk::{self, DingTalk};
+use crate::vendor::mail::{self, MailServer, Tls};
 use crate::vendor::robot::{Fault, Robot};
 use crate::vendor::traffic::Limit;
 use crate::vendor::wecom::{self, Wecom};
@@ -36,6 +37,9 @@ mod world;
 const WINDOW: Duration = Duration::from_secs(5);
 const BUDGET: &str = "18/5s";
 const CALLS: usize = 20;
+
+/// Who gets mails.
+const MAILBOXES: [&str; 2] = ["one@example.com", "two@example.com"];
 
 /// A relay that its plan has not ended by then is killed.
 const LONGEST_LIFE: Duration = Duration::from_millis(2_500);
@@ -52,6 +56,8 @@ pub struct Tally {
     pub at_calls: usize,
     /// Lives in which calls of the disk failed.
     pub faults: usize,
+    /// Messages that a robot took and answered with an error.
+    pub lies: usize,
     /// Webhooks answered 200.
     pub accepted: usize,
     /// Messages in the chats.
@@ -66,25 +72,42 @@ impl Tally {
         self.kills += other.kills;
         self.at_calls += other.at_calls;
         self.faults += other.faults;
+        self.lies += other.lies;
         self.accepted += other.accepted;
         self.messages += other.messages;
         self.duplicates += other.duplicates;
     }
 }
 
-/// Runs a relay through `lives` lives, and judges.
+/// What is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Decides everything but the moments.
+    pub seed: u64,
+    /// How often the relay is started before it is left alone.
+    pub lives: usize,
+    /// Whether there is a mail server, a real one, with two mailboxes.
+    pub with_mails: bool,
+}
+
+/// Runs a relay through its lives, and judges.
 ///
 /// Errors when something was lost, out of order, over budget, or told too often, and when the run itself fails; the store and the logs
 /// are then in the folder, which the caller keeps.
-pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
-    let mut rng = fastrand::Rng::with_seed(seed);
+pub async fn run(scenario: Scenario, folder: &Path) -> Result<Tally> {
+    let mut rng = fastrand::Rng::with_seed(scenario.seed);
     let limit = Limit { calls: CALLS, window: WINDOW, mute: Duration::from_mins(10) };
     let dingtalk = DingTalk::start(dingtalk::Setup { limit, ..dingtalk::Setup::signed() })?;
     let wecom = Wecom::start(wecom::Setup { limit, ..wecom::Setup::default() })?;
     let robots = [&dingtalk.robot, &wecom.robot];
     let address = Port::free()?;
     let settings = folder.join("relay.yml");
-    let text = json!({
+    let mails = if scenario.with_mails {
+        Some(MailServer::start(&folder.join("mail"), Tls::Implicit, 0).await?)
+    } else {
+        None
+    };
+    let mut text = json!({
         "server": { "listen": address.address().to_string() },
         "store": { "url": format!("sqlite://{}/relay.db", folder.display()) },
         "language": "en",
@@ -97,6 +120,18 @@ pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
         },
         "receivers": { "ops": { "routes": [{ "targets": ["dingtalk", "wecom"] }] } },
     });
+    if let Some(server) = &mails {
+        text["targets"]["mail"] = json!({ "budget": "60/5s", "email": {
+            "smarthost": server.smarthost(),
+            "tls": server.tls(),
+            "ca_file": server.authority(),
+            "from": "alerts@example.com",
+            "to": MAILBOXES,
+            "auth_username": mail::USER,
+            "auth_password": mail::PASSWORD,
+        } });
+        text["receivers"]["ops"]["routes"][0]["targets"] = json!(["dingtalk", "wecom", "mail"]);
+    }
     // JSON is YAML.
     std::fs::write(&settings, text.to_string())?;
     let url = |path: &str| format!("http://{}{path}", address.address());
@@ -107,7 +142,7 @@ pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
     let mut worlds = [World::new(0, rng.u64(..)), World::new(1, rng.u64(..))];
     let [first, second] = &mut worlds;
     let lives = async {
-        let tally = live(&mut rng, lives, &settings, folder, &robots).await?;
+        let tally = live(&mut rng, scenario.lives, &settings, folder, &robots).await?;
         let mut process = parts::relay(&settings)?.start(folder)?;
         process.ready(&client, &url("/-/ready"), Duration::from_mins(1)).await?;
         // From now on nothing more happens, and what has happened is posted.
@@ -125,10 +160,20 @@ pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
     let log = process.log().to_owned();
     drop(process);
 
+    let mut read: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, robot) in [("dingtalk", robots[0]), ("wecom", robots[1])] {
         let refusals = robot.refusals();
         ensure!(refusals.is_empty(), "{name}: over budget: {refusals:?}");
-        let texts: Vec<String> = robot.posts().into_iter().map(|post| post.text).collect();
+        read.push((name, robot.posts().into_iter().map(|post| post.text).collect()));
+    }
+    if let Some(server) = &mails {
+        let all = server.mails()?;
+        for mailbox in MAILBOXES {
+            let own = all.iter().filter(|mail| mail.to == mailbox);
+            read.push((mailbox, own.map(|mail| mail.text.clone()).collect()));
+        }
+    }
+    for (name, texts) in read {
         let chat = Chat::read(texts.iter().map(String::as_str));
         let truth = worlds.iter().flat_map(World::truth);
         let Judgement { faults, duplicates } = chat.judge(truth);
@@ -136,9 +181,10 @@ pub async fn run(seed: u64, lives: usize, folder: &Path) -> Result<Tally> {
         tally.duplicates += duplicates;
         ensure!(faults.is_empty(), "{name}: {}\n(log: {})", faults.join("\n"), log.display());
         ensure!(
-            duplicates <= tally.kills,
-            "{name}: {duplicates} messages told something again after {} crashes",
-            tally.kills
+            duplicates <= tally.kills + tally.lies,
+            "{name}: {duplicates} messages told something again after {} crashes and {} lies",
+            tally.kills,
+            tally.lies
         );
     }
     Ok(tally)
@@ -156,7 +202,9 @@ async fn live(
     for _ in 0..lives {
         let plan = Plan::draw(rng);
         if rng.u8(..) < 24 {
-            robots[rng.usize(..robots.len())].order(fault(rng));
+            let fault = fault(rng);
+            tally.lies += usize::from(matches!(fault, Fault::PostedBut(_)));
+            robots[rng.usize(..robots.len())].order(fault);
         }
         let mut process = parts::relay(settings)?.under(plan.tracer()).start(folder)?;
         let ended = until("the relay's end", LONGEST_LIFE, async || process.ended()).await;
@@ -182,10 +230,11 @@ async fn live(
 
 /// How a vendor behaves badly once. None of these makes the relay wait for minutes.
 fn fault(rng: &mut fastrand::Rng) -> Fault {
-    match rng.u8(..4) {
+    match rng.u8(..5) {
         0 => Fault::Html,
         1 => Fault::Code(-1, "system busy".to_owned()),
         2 => Fault::Status(StatusCode::BAD_GATEWAY),
+        3 => Fault::PostedBut(StatusCode::BAD_GATEWAY),
         _ => Fault::Slow(Duration::from_millis(rng.u64(50..800))),
     }
 }

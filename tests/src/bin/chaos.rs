@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use e2e::chaos::{self, Tally};
+use e2e::chaos::{self, Scenario, Tally};
 
 /// Lives of one run: after each, what was told is judged.
 const LIVES: usize = 60;
@@ -30,7 +30,7 @@ async fn shake() -> Result<()> {
     while start.elapsed() < Duration::from_secs(minutes * 60) {
         let seed = fastrand::u64(..);
         let folder = tempfile::tempdir()?;
-        match chaos::run(seed, LIVES, folder.path()).await {
+        match chaos::run(Scenario { seed, lives: LIVES, with_mails: runs % 2 == 1 }, folder.path()).await {
             Ok(run) => tally.add(run),
             Err(error) => {
                 let kept = folder.keep();
@@ -49,9 +49,9 @@ async fn shake() -> Result<()> {
 }
 
 fn told(tally: &Tally) -> String {
-    let Tally { kills, at_calls, faults, accepted, messages, duplicates } = tally;
+    let Tally { kills, at_calls, faults, lies, accepted, messages, duplicates } = tally;
     format!(
-        "{kills} kills ({at_calls} at a call under way), {faults} lives on a disk that fails, {accepted} webhooks accepted, {messages} messages: \
+        "{kills} kills ({at_calls} at a call under way), {faults} lives on a disk that fails, {lies} robots that lied, {accepted} webhooks accepted, {messages} messages: \
          0 lost, 0 out of order, 0 over budget, {duplicates} copies"
     )
 }

@@ -48,6 +48,8 @@ pub enum Fault {
     Status(StatusCode),
     /// This code and text.
     Code(i64, String),
+    /// The message is posted, and the answer is an HTTP error.
+    PostedBut(StatusCode),
 }
 
 /// One call and what became of it.
@@ -57,7 +59,7 @@ pub struct Attempt {
     pub call: Call,
     /// When it was judged; for rates.
     pub judged: Instant,
-    /// What went wrong on order; such a call reaches the judge only with [`Fault::Slow`].
+    /// What went wrong on order; such a call reaches the judge only with [`Fault::Slow`] and [`Fault::PostedBut`].
     pub fault: Option<Fault>,
     /// The vendor's judgement, if it came to one.
     pub verdict: Option<Verdict>,
@@ -191,7 +193,7 @@ impl State {
             tokio::time::sleep(delay).await;
         }
         let judged = Instant::now();
-        let reaches_the_judge = matches!(fault, None | Some(Fault::Slow(_)));
+        let reaches_the_judge = matches!(fault, None | Some(Fault::Slow(_) | Fault::PostedBut(_)));
         let verdict = reaches_the_judge.then(|| (self.judge)(&call, judged));
         let reply = match (&fault, &verdict) {
             (Some(Fault::Html), _) => {
@@ -200,7 +202,7 @@ impl State {
             (Some(Fault::NoCode), _) => Reply::json(
                 r#"{"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": "0b51c5f5"}"#,
             ),
-            (Some(Fault::Status(status)), _) => Reply::html(*status, ""),
+            (Some(Fault::Status(status) | Fault::PostedBut(status)), _) => Reply::html(*status, ""),
             (Some(Fault::Code(code, text)), _) | (_, Some(Verdict::Refused(code, text))) => {
                 Reply::json(json!({"errcode": code, "errmsg": text}).to_string())
             }

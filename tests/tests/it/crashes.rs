@@ -1,14 +1,14 @@
 //! A relay that is killed at its I/O, again and again: what its chats were told is held against what was true.
 
 use anyhow::{Context as _, Result};
-use e2e::chaos::{self, Tally};
+use e2e::chaos::{self, Scenario, Tally};
 
 /// Lives of each of the four relays. `make chaos` has any number.
 const LIVES: usize = 15;
 
 async fn run(seed: u64) -> Result<Tally> {
     let folder = tempfile::tempdir()?;
-    let tally = chaos::run(seed, LIVES, folder.path()).await;
+    let tally = chaos::run(Scenario { seed, lives: LIVES, with_mails: seed == 4 }, folder.path()).await;
     tally.with_context(|| format!("seed {seed}, in {}", folder.keep().display()))
 }
 
