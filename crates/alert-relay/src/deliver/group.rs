@@ -41,14 +41,9 @@ struct Told<'a> {
     own: Vec<CatchUp>,
 }
 
-/// The alerts of a message that this channel may have taken before, without an answer. None where the parts that are left belong to those
-/// that have arrived, and of a mail: its copy has the same Message-ID.
+/// The alerts of a message that this channel may have taken before, without an answer. None of a mail: its copy has the same Message-ID.
 pub(super) fn may_have_seen<'a>(claim: &'a Claim, via: &TargetSettings) -> BTreeSet<&'a Fingerprint> {
-    let has_arrived_in_part = claim
-        .progress
-        .as_ref()
-        .is_some_and(|progress| progress.rendering.via == via.name && !progress.done.is_empty());
-    if has_arrived_in_part || !via.channel.recipients().is_empty() {
+    if !via.channel.recipients().is_empty() {
         return BTreeSet::new();
     }
     let Some(last) = claim.unknown.get(&via.name) else { return BTreeSet::new() };

@@ -42,7 +42,8 @@ pub(in crate::outbox) async fn claimed(
         rows.into_iter().map(|row| pending(&row)).collect::<Result<_, sqlx::Error>>()?;
     let ledger = ledger::read(session, key, &deliveries).await?;
     let refusals = refusals(session, delivery).await?;
-    let unknown = unknown(session, key, owner).await?;
+    let begun = progress.as_ref().filter(|progress| !progress.done.is_empty());
+    let unknown = unknown(session, key, owner, begun.map(|begun| &begun.rendering)).await?;
     let arrears = missed::read(session, key).await?;
     let senders: Vec<String> = session
         .query("SELECT sender FROM senders WHERE group_id = $1")
@@ -83,20 +84,25 @@ pub(in crate::outbox) async fn waiting(
     Ok(Waiting { webhooks, ledger: ledger::weight(session, key).await?, has_ended_a_process })
 }
 
-/// Through whom messages of the claimed deliveries were sent of which nobody knows whether they arrived.
+/// Through whom messages of the claimed deliveries were sent of which nobody knows whether they arrived. Of a message that is partly sent,
+/// as it was when that was rendered: what is said of it above the text decides how it is cut into parts.
 async fn unknown(
     session: &mut Session<'_>,
     key: &DeliveryKey,
     owner: &str,
+    begun: Option<&Rendering>,
 ) -> Result<BTreeMap<String, i64>, sqlx::Error> {
     let rows = session.query(
         "SELECT via, MAX(delivery) AS last FROM attempts WHERE delivery IN ( \
            SELECT id FROM deliveries WHERE target = $1 AND group_id = $2 AND state = 'pending' AND lease_owner = $3) \
-         AND (outcome = 'unknown' OR (outcome = 'retry' AND reason IN ('timeout', 'broken_reply'))) GROUP BY via",
+         AND (outcome = 'unknown' OR (outcome = 'retry' AND reason IN ('timeout', 'broken_reply'))) \
+         AND NOT (via = $4 AND started_at >= $5) GROUP BY via",
     )
     .bind(&key.target)
     .bind(&key.group)
     .bind(owner)
+    .bind(begun.map_or("", |begun| begun.via.as_str()))
+    .bind(begun.map_or(0, |begun| begun.at.0))
     .fetch_all()
     .await?;
     rows.iter().map(|row| Ok((row.try_get("via")?, row.try_get("last")?))).collect()
