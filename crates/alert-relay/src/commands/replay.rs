@@ -73,6 +73,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut store = current.as_ref().unwrap_or(&next).store.clone();
     if let Some(path) = &args.store {
         store.path.clone_from(path);
+        store.postgres = None;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

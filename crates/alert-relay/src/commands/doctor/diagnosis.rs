@@ -235,7 +235,9 @@ impl Findings {
             self.add(Level::Hint, "store", "no relay runs with it", "start one: `alert-relay serve`");
         }
         let says = format!("{} MiB with its log", mebibytes(facts.store_bytes));
-        if facts.store_bytes > LARGE_STORE {
+        if settings.store.postgres.is_some() {
+            self.good("store", "the database can be read");
+        } else if facts.store_bytes > LARGE_STORE {
             self.add(Level::Hint, "store", says, "a shorter `store.retention` keeps less");
         } else {
             self.good("store", says);

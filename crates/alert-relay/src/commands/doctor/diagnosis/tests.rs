@@ -130,3 +130,14 @@ fn what_cannot_be_looked_at_is_said() {
         assert!(page.contains(expected), "no {expected:?} in\n{page}");
     }
 }
+
+#[test]
+fn a_database_has_no_file_whose_size_counts() {
+    let settings = settings(&SETTINGS.replace("sqlite:///x/relay.db", "postgres://relay:secret-3@db/relay"));
+    let page = page(&of(&well(), &settings));
+    assert!(
+        page.contains("good   store: the database can be read\n") && !page.contains("with its log"),
+        "{page}"
+    );
+    assert!(!page.contains("secret-3"), "{page}");
+}
