@@ -10,7 +10,7 @@ use axum::extract::{Extension, FromRef, MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http_body_util::Full;
 use http_serve::BodyRoom;
 use tracing::{debug, warn};
@@ -24,23 +24,18 @@ mod api;
 mod caller;
 mod console;
 mod ingest;
+mod mcp;
+mod openapi;
 mod operation;
 mod targets;
+mod views;
 
 /// All paths.
 pub(crate) fn router(relay: Arc<Relay>) -> Router {
     let bodies = BodyRoom::new(relay.settings().server.max_body_bytes);
-    Router::new()
-        .route("/api/v1/alerts/{receiver}", post(ingest::accept))
-        // As prometheus-webhook-dingtalk has it, so that its users change nothing but the host.
-        .route("/dingtalk/{receiver}/send", post(ingest::accept))
-        .route("/api/v1/heartbeats/{name}", post(ingest::beat))
-        .route(TEST_PATH, post(targets::test))
-        .route("/metrics", get(operation::metrics))
-        .route("/-/healthy", get(operation::healthy))
-        .route("/-/ready", get(operation::ready))
-        .route(RELOAD_PATH, post(operation::reload))
-        .merge(api::routes())
+    described()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .merge(console::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
@@ -48,13 +43,32 @@ pub(crate) fn router(relay: Arc<Relay>) -> Router {
         .with_state(Shared { relay, bodies })
 }
 
+/// The paths that `openapi.json` describes: all but the pages for people.
+fn described() -> Vec<(&'static str, MethodRouter<Shared>)> {
+    let mut paths = vec![
+        ("/api/v1/alerts/{receiver}", post(ingest::accept)),
+        // As prometheus-webhook-dingtalk has it, so that its users change nothing but the host.
+        ("/dingtalk/{receiver}/send", post(ingest::accept)),
+        ("/api/v1/heartbeats/{name}", post(ingest::beat)),
+        (TEST_PATH, post(targets::test)),
+        ("/metrics", get(operation::metrics)),
+        ("/-/healthy", get(operation::healthy)),
+        ("/-/ready", get(operation::ready)),
+        (RELOAD_PATH, post(operation::reload)),
+        ("/mcp", post(mcp::answer)),
+    ];
+    paths.extend(api::paths());
+    paths
+}
+
 /// The paths of commands on the same machine, through the `control` socket.
 pub(crate) fn control_router(relay: Arc<Relay>) -> Router {
     let bodies = BodyRoom::new(relay.settings().server.max_body_bytes);
-    Router::new()
+    api::paths()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .route(TEST_PATH, post(targets::test))
         .route(RELOAD_PATH, post(operation::reload_by_command))
-        .merge(api::routes())
         .layer(Extension(ThroughControlSocket))
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), count))
         .with_state(Shared { relay, bodies })

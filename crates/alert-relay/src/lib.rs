@@ -56,7 +56,6 @@ mod preview;
 mod replay;
 mod test_report;
 
-#[expect(dead_code, reason = "the paths that show it come next")]
 mod operation;
 
 mod audit;

@@ -39,6 +39,7 @@ mod reload;
 mod removed;
 mod role;
 mod send_test;
+mod settings_in_force;
 mod stories;
 mod term;
 
@@ -56,6 +57,8 @@ pub(crate) struct Relay {
     removed: RemovedReceivers,
     /// While it is this relay's turn.
     standings: ArcSwapOption<Standings>,
+    /// Held while somebody looks what a reload would change.
+    looking: Mutex<()>,
 }
 
 /// What a relay works with.
@@ -88,6 +91,7 @@ impl Relay {
             heartbeats,
             removed: RemovedReceivers::default(),
             standings: ArcSwapOption::empty(),
+            looking: Mutex::default(),
         }
     }
 

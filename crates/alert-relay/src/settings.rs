@@ -30,12 +30,14 @@ mod person;
 mod receiver;
 pub(crate) mod removal;
 mod server;
+mod shown;
 mod store;
 mod target;
 
 pub(crate) use heartbeat::HeartbeatSettings;
 pub(crate) use server::ServerSettings;
 pub(crate) use settings_document::{Problem, no_such};
+pub(crate) use shown::{SaidBy, Shown, ShownEntry};
 pub(crate) use store::StoreSettings;
 pub(crate) use target::TargetSettings;
 
@@ -65,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) heartbeats: BTreeMap<String, HeartbeatSettings>,
     /// `people:` by name; everyone a route mentions exists.
     pub(crate) people: People,
+    /// All of it as it may be shown.
+    pub(crate) shown: Shown,
 }
 
 /// Settings with mistakes in them, and what could be read all the same.
@@ -154,9 +158,10 @@ impl Settings {
         let server = root.section("server").map(server::read);
         let store = root.section("store").and_then(store::read);
         let settings = read(root, server.clone(), store.clone(), language);
+        let shown = Shown::of(&values, &reading, &overrides);
         let problems = reading.into_problems();
         match settings {
-            Some(settings) if problems.is_empty() => Ok(settings),
+            Some(settings) if problems.is_empty() => Ok(Self { shown, ..settings }),
             _ => Err(Rejected {
                 problems,
                 listen: server.map(|server| server.listen).unwrap_or_default(),
@@ -234,6 +239,7 @@ fn read(
         receivers,
         heartbeats,
         people,
+        shown: Shown::default(),
     })
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::document::Mistake;
 use crate::problem::Problem;
+use crate::secret::Secret;
 
 /// What all sections of one file share.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Reading {
     /// The environment variable that gave a key path its value.
     variables: BTreeMap<String, String>,
     problems: RefCell<Vec<Problem>>,
+    secrets: RefCell<BTreeMap<String, Secret>>,
 }
 
 impl Reading {
@@ -31,7 +33,7 @@ impl Reading {
     ) -> Self {
         let of_line = |Mistake { line, message }| Problem::of_file(file, Some(line), message);
         let problems = RefCell::new(mistakes.into_iter().map(of_line).collect());
-        Self { file: file.to_owned(), lines, variables, problems }
+        Self { file: file.to_owned(), lines, variables, problems, secrets: RefCell::default() }
     }
 
     /// Where relative paths in the settings start: the directory of the settings file.
@@ -51,6 +53,21 @@ impl Reading {
     /// Notes what is wrong with the file as a whole.
     pub fn note_file(&self, message: impl Into<String>) {
         self.problems.borrow_mut().push(Problem::of_file(&self.file, None, message));
+    }
+
+    /// Notes that the value of `key` is a secret, wherever it was said.
+    pub(crate) fn note_secret(&self, key: String, secret: Secret) {
+        self.secrets.borrow_mut().insert(key, secret);
+    }
+
+    /// The secrets that were read so far, by their key paths: what stands there is never to be shown.
+    pub fn secrets(&self) -> BTreeMap<String, Secret> {
+        self.secrets.borrow().clone()
+    }
+
+    /// Whether the file says something under this key path.
+    pub fn is_in_file(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
     }
 
     /// Everything that is wrong, the file's from top to bottom, then the environment's.

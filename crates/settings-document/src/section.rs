@@ -239,7 +239,9 @@ impl<'a> Section<'a> {
             self.problem(said_by, "the secret is empty");
             return None;
         }
-        Some(Secret::new(value))
+        let secret = Secret::new(value);
+        self.reading.note_secret(self.at(key), secret.clone());
+        Some(secret)
     }
 
     /// The section under `key`.

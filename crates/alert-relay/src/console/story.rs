@@ -38,7 +38,7 @@ impl Page for AlertPage<'_> {
 
 fn parts(sent: &Sent) -> &[SentPart] {
     match sent {
-        Sent::Stored { parts } | Sent::MadeAgain { parts } => parts,
+        Sent::MadeAgain { parts } => parts,
         Sent::Nothing { .. } => &[],
     }
 }

@@ -149,7 +149,7 @@ fn story(state: DeliveryState) -> DeliveryStory {
             },
         ],
         older_attempts: 4,
-        sent: Sent::Stored {
+        sent: Sent::MadeAgain {
             parts: vec![
                 part(format!("msgtype: markdown\nmarkdown.title: {HOSTILE}\n\n#### {HOSTILE}")),
                 part(hostile()),

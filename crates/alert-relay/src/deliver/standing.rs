@@ -83,3 +83,99 @@ fn budget(target: &TargetSettings, standing: &Standing, clock: &Clock) -> Budget
         silent_until: standing.silent_until.and_then(|at| to_come(at, clock)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    const START: Millis = Millis(1_764_442_800_000);
+
+    fn target() -> TargetSettings {
+        let text = "store: { url: 'sqlite:///x/relay.db' }\ntargets:\n  \
+            chat: { dingtalk: { webhook_url: 'https://oapi.dingtalk.com/robot/send?access_token=t' }, fallback: mail }\n  \
+            mail: { webhook: { url: 'http://127.0.0.1:9/' } }";
+        Settings::from_text(Path::new("relay.yml"), text, []).expect("good settings").targets["chat"].clone()
+    }
+
+    fn check(
+        health_is: Health,
+        is_silenced: bool,
+        is_dead: bool,
+        state: HealthState,
+        words: &str,
+    ) -> TargetHealth {
+        let clock = Clock::manual(START.timestamp());
+        clock.advance(Duration::from_mins(10));
+        let standing = Standing {
+            health: health_is,
+            is_silenced,
+            is_dead,
+            left: Ok(3),
+            left_for_critical: 7,
+            silent_until: is_silenced.then_some(Moment(900_000)),
+        };
+        let told = health(&target(), &standing, &clock);
+        assert_eq!((told.state, told.words.as_str(), told.is_dead), (state, words, is_dead));
+        told
+    }
+
+    #[test]
+    fn health_is_told_in_words_and_by_the_wall_clock() {
+        let (since, probe_at) = (Moment(540_000), Moment(630_000));
+        let up = check(Health::Up, false, false, HealthState::Up, "it takes messages, or was not asked yet");
+        assert_eq!((up.since, up.failures, up.next_try), (None, 0, None));
+        let failing = check(
+            Health::Failing { since, failures: 1, probe_at },
+            false,
+            false,
+            HealthState::Failing,
+            "it could not be reached or was busy, once",
+        );
+        let minutes = |minutes| Some(START.plus(Duration::from_mins(minutes)));
+        assert_eq!(
+            (failing.since, failing.next_try),
+            (minutes(9), Some(START.plus(Duration::from_secs(630))))
+        );
+        check(
+            Health::Misconfigured { since, failures: 3, probe_at: Moment(0) },
+            false,
+            true,
+            HealthState::Misconfigured,
+            "it refuses everything, 3 times in a row: its settings, its robot or its login are wrong; `mail` is told instead",
+        );
+        let silenced = check(
+            Health::Up,
+            true,
+            true,
+            HealthState::Silenced,
+            "its robot asked for silence; `mail` is told instead",
+        );
+        assert_eq!(silenced.next_try, minutes(15));
+    }
+
+    #[test]
+    fn what_is_left_of_a_budget_is_never_more_than_there_is() {
+        let clock = Clock::manual(START.timestamp());
+        let left = |left| {
+            let standing = Standing {
+                health: Health::Up,
+                is_silenced: false,
+                is_dead: false,
+                left,
+                left_for_critical: u32::MAX,
+                silent_until: None,
+            };
+            let told = budget(&target(), &standing, &clock);
+            assert_eq!((told.sends, told.window_seconds, told.left_for_critical), (18, 60.0, 18));
+            (told.left, told.next_at)
+        };
+        assert_eq!(left(Ok(3)), (3, None));
+        assert_eq!(left(Ok(u32::MAX)), (18, None));
+        assert_eq!(left(Err(Wait::ForReply)), (0, None));
+        assert_eq!(left(Err(Wait::Until(Moment(1_000)))), (0, Some(START.plus(Duration::from_secs(1)))));
+    }
+}

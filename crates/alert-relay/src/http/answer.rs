@@ -12,7 +12,9 @@ use http_body_util::Full;
 use http_serve::{BodyError, response};
 use serde_json::{Map, Value, json};
 
-use crate::relay::Refusal;
+use crate::operation::query::QueryError;
+use crate::outbox::StoreError;
+use crate::relay::{PreviewRefusal, Refusal};
 
 /// After this a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -96,6 +98,29 @@ impl From<Refusal> for Answer {
             }
         };
         Self::new(status, "error", refusal.to_string())
+    }
+}
+
+impl From<QueryError> for Answer {
+    fn from(error: QueryError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "error", error.to_string())
+    }
+}
+
+impl From<PreviewRefusal> for Answer {
+    fn from(refusal: PreviewRefusal) -> Self {
+        let status = match refusal {
+            PreviewRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+            PreviewRefusal::Body(_) => StatusCode::BAD_REQUEST,
+            PreviewRefusal::Store(_) | PreviewRefusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, "error", refusal.to_string())
+    }
+}
+
+impl From<StoreError> for Answer {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error).into()
     }
 }
 

@@ -61,9 +61,6 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Every action.
-    pub(crate) const ALL: [Self; 4] = [Self::SendTest, Self::Reload, Self::Retry, Self::GiveUp];
-
     /// The word in the store, in JSON and in the log.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -39,6 +39,14 @@ impl Query {
         Ok(Self { given, known: Vec::new() })
     }
 
+    /// With one that was said in another way.
+    pub(crate) fn with(mut self, key: &str, value: String) -> Result<Self, QueryError> {
+        if self.given.insert(key.to_owned(), value).is_some() {
+            return Err(QueryError(format!("`{key}` is given twice")));
+        }
+        Ok(self)
+    }
+
     /// The value of a key.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.known.push(key);

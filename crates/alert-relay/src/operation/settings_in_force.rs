@@ -1,6 +1,11 @@
 //! The settings in force, and what a reload would change in them. No secret is ever part of either.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+
+pub(crate) use crate::settings::SaidBy;
+use crate::settings::{Shown, ShownEntry};
 
 /// The settings that the relay works by.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,18 +27,6 @@ pub(crate) struct Setting {
     pub(crate) is_secret: bool,
     /// Where it was said.
     pub(crate) said_by: SaidBy,
-}
-
-/// Where a setting comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SaidBy {
-    /// The defaults.
-    Default,
-    /// The settings file.
-    File,
-    /// An environment variable.
-    Environment,
 }
 
 /// What a reload would do.
@@ -74,4 +67,101 @@ pub(crate) enum Change {
     Removed,
     /// It has another value.
     Changed,
+}
+
+impl SettingsInForce {
+    /// What is shown of settings that were read from this file.
+    pub(crate) fn of(file: String, shown: &Shown) -> Self {
+        let setting = |(key, entry): (&String, &ShownEntry)| Setting {
+            key: key.clone(),
+            value: entry.value.clone(),
+            is_secret: entry.value.is_none(),
+            said_by: entry.said_by,
+        };
+        Self { file, settings: shown.entries.iter().map(setting).collect() }
+    }
+}
+
+/// The keys that differ, in alphabetical order.
+pub(crate) fn changes(before: &Shown, after: &Shown) -> Vec<SettingChange> {
+    let keys: BTreeSet<&String> = before.entries.keys().chain(after.entries.keys()).collect();
+    let change = |key: &String| {
+        let (before, after) = (before.entries.get(key), after.entries.get(key));
+        let change = match (before, after) {
+            (None, _) => Change::Added,
+            (_, None) => Change::Removed,
+            (Some(before), Some(after)) if before.says_the_same(after) => return None,
+            _ => Change::Changed,
+        };
+        let value = |entry: Option<&ShownEntry>| entry.and_then(|entry| entry.value.clone());
+        let is_secret = before.into_iter().chain(after).any(|entry| entry.value.is_none());
+        // Of a key that holds a secret now or then neither value is shown.
+        let shown = |entry| if is_secret { None } else { value(entry) };
+        Some(SettingChange {
+            key: key.clone(),
+            change,
+            is_secret,
+            before: shown(before),
+            after: shown(after),
+        })
+    };
+    keys.into_iter().filter_map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn shown(text: &str) -> Shown {
+        let text = format!("store: {{ url: 'sqlite:///x/relay.db' }}\n{text}");
+        Settings::from_text(Path::new("relay.yml"), &text, []).expect("good settings").shown
+    }
+
+    fn target(name: &str, rest: &str) -> String {
+        format!(
+            "{name}: {{ dingtalk: {{ webhook_url: 'https://oapi.dingtalk.com/robot/send?access_token=t{rest} }}"
+        )
+    }
+
+    #[test]
+    fn what_comes_goes_and_changes_is_told_and_of_a_secret_only_that() {
+        let before = shown(&format!(
+            "targets:\n  {}\n  {}\nlanguage: en",
+            target("chat", "1' }"),
+            target("gone", "2' }")
+        ));
+        let after = shown(&format!(
+            "targets:\n  {}\n  {}\nlanguage: zh-CN",
+            target("chat", "3' }, budget: 10/1m"),
+            target("new", "2' }")
+        ));
+        assert_eq!(changes(&before, &before), []);
+        let told: Vec<String> = changes(&before, &after)
+            .into_iter()
+            .map(|change| {
+                format!("{} {:?} {:?} {:?}", change.key, change.change, change.before, change.after)
+            })
+            .collect();
+        let text = |value: &str| format!("{:?}", Some(json!(value)));
+        assert_eq!(
+            told,
+            [
+                format!("language Changed {} {}", text("en"), text("zh-CN")),
+                format!("targets.chat.budget Added None {}", text("10/1m")),
+                "targets.chat.dingtalk.webhook_url Changed None None".to_owned(),
+                "targets.gone.dingtalk.webhook_url Removed None None".to_owned(),
+                "targets.new.dingtalk.webhook_url Added None None".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn where_a_value_was_said_is_no_change() {
+        assert_eq!(changes(&shown(""), &shown("timezone: Asia/Shanghai")), []);
+    }
 }

@@ -94,11 +94,6 @@ pub(crate) struct ToldAttempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Sent {
-    /// As it was sent.
-    Stored {
-        /// Its parts.
-        parts: Vec<SentPart>,
-    },
     /// Made again from the webhook, as for a chat that knows of nothing: what the chat knew then is not stored.
     MadeAgain {
         /// Its parts.

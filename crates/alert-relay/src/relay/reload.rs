@@ -78,13 +78,13 @@ impl Relay {
     }
 
     /// What the new settings would take away. A store that cannot be asked strands nothing that is known.
-    async fn losses(&self, settings: &Settings) -> Vec<String> {
+    pub(super) async fn losses(&self, settings: &Settings) -> Vec<String> {
         let counts = self.parts.outbox.counts().await.unwrap_or_default();
         let waiting = counts.into_iter().map(|(target, count)| (target, count.pending)).collect();
         removal::losses(&self.settings(), settings, &waiting)
     }
 
-    fn cannot_reload(&self, panicked: &JoinError) -> Problem {
+    pub(super) fn cannot_reload(&self, panicked: &JoinError) -> Problem {
         Problem::of_file(&self.file, None, format!("reading it failed: {panicked}"))
     }
 

@@ -23,6 +23,7 @@ fn a_foreign_page_can_do_nothing_with_its_visitors_browser() {
         "/api/v1/targets/chat/preview",
         "/api/v1/dead-letters/retry?all=true",
         "/api/v1/dead-letters/give-up?all=true",
+        "/mcp",
         // Each form of the console.
         "/dead-letters",
         "/preview",

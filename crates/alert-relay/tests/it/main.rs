@@ -21,7 +21,11 @@ mod generic_webhook;
 #[cfg(test)]
 mod list;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod old_store;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

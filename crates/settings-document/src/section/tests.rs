@@ -70,3 +70,20 @@ fn who_may_not_read_a_file_is_told_who_that_is() {
     let missing = cannot_read(Path::new("secrets/x"), &std::io::ErrorKind::NotFound.into());
     assert!(!missing.contains("hint"), "{missing}");
 }
+
+#[test]
+fn a_secret_is_known_as_one_under_its_own_key_wherever_it_was_said() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("token"), " from a file\n").unwrap();
+    let document = Document::parse("a: written\nb_file: token\nc: ''\nd: shown\n", |_| true);
+    let file = directory.path().join("a.yml");
+    let reading = Reading::new(&file, document.lines, document.mistakes, BTreeMap::new());
+    let mut section = Section::root(&reading, &document.values);
+    for (key, file_key) in [("a", "a_file"), ("b", "b_file"), ("c", "c_file"), ("e", "e_file")] {
+        section.secret(key, file_key);
+    }
+    let secrets = reading.secrets();
+    let known: Vec<_> = secrets.iter().map(|(key, secret)| (key.as_str(), secret.reveal())).collect();
+    assert_eq!(known, [("a", "written"), ("b", "from a file")]);
+    assert!(reading.is_in_file("d") && !reading.is_in_file("b"));
+}
