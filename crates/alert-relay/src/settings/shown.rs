@@ -191,7 +191,7 @@ receivers:
         };
         check("language", Some(json!("en")), SaidBy::Environment);
         check("timezone", Some(json!("Asia/Shanghai")), SaidBy::Default);
-        check("store.url", Some(json!("sqlite:///x/relay.db")), SaidBy::File);
+        check("store.url", None, SaidBy::File);
         check("prometheus.url", None, SaidBy::File);
         check("targets.chat.dingtalk.secret", None, SaidBy::File);
         check("targets.chat.dingtalk.webhook_url", None, SaidBy::File);
