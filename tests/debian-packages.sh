@@ -20,6 +20,9 @@ postgres:initdb           postgresql                test bench
 command:systemd-analyze   systemd                   test
 command:ip                iproute2                  test
 command:curl              curl                      test gpu-check
+command:chromium          chromium                  test
+command:chromedriver      chromium-driver           test
+font:zh                   fonts-noto-cjk            test
 command:pgrep             procps                    test gpu-check
 command:awk               mawk                      gpu-check
 "
@@ -43,6 +46,7 @@ is_there() {
     header:*) [ -e "/usr/include/${1#*:}" ] ;;
     # Debian has the server's programs in a directory for each version.
     postgres:*) compgen -G "/usr/lib/postgresql/*/bin/${1#*:}" >/dev/null || command -v "${1#*:}" >/dev/null ;;
+    font:*) fc-list ":lang=${1#*:}" 2>/dev/null | grep -q . ;;
     python:*) /usr/bin/python3 -c "import ${1#*:}" 2>/dev/null ;;
   esac
 }

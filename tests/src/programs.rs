@@ -6,7 +6,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// Programs of Debian's packages: what they are called, and the package that has them.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 8] = [
+    ("chromedriver", "chromium-driver"),
+    ("chromium", "chromium"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),

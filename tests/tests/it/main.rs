@@ -1,6 +1,8 @@
 //! The end-to-end tests, in one program: every part is a real one, started here and gone with its test.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod exporter_fixture;
 #[cfg(test)]
 mod imports;
@@ -13,6 +15,8 @@ mod relay_fixture;
 mod beside_node_exporter;
 #[cfg(test)]
 mod chain;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]

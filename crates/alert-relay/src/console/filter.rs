@@ -122,11 +122,15 @@ impl FilterForm {
             let place = place.to_string();
             link(action, &[self.fields(), vec![("after", &place)]].concat())
         });
+        // A browser complains about a time that is none.
+        let good = |name: &str, text: &str| {
+            if asked.mistakes.contains(&name) { String::new() } else { text.to_owned() }
+        };
         context! {
             action,
             filter => context! {
-                from => self.from.as_str(),
-                until => self.until.as_str(),
+                from => good("from", &self.from),
+                until => good("until", &self.until),
                 target => self.target.as_str(),
                 group => self.group.as_str(),
                 state => self.state.as_str(),
