@@ -39,7 +39,7 @@ pub(crate) use overview::OverviewPage;
 pub(crate) use preview::{PreviewForm, PreviewPage};
 pub(crate) use refusal::RefusalPage;
 pub(crate) use send_test::{SendTestForm, SendTestPage};
-pub(crate) use settings::{ReloadForm, ReloadedPage};
+pub(crate) use settings::{ReloadForm, ReloadPage, ReloadedPage, SettingsPage};
 pub(crate) use story::{AlertPage, StoryPage};
 
 /// The style of all pages.
@@ -49,12 +49,13 @@ pub(crate) const STYLE: &str = include_str!("console/style.css");
 pub(crate) const ICON: &str = include_str!("console/icon.svg");
 
 /// The pages in the order of the menu: name and path.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("overview", "/"),
     ("deliveries", "/deliveries"),
     ("dead_letters", "/dead-letters"),
     ("preview", "/preview"),
     ("send_test", "/send-test"),
+    ("settings", "/settings"),
     ("audit_trail", "/audit-trail"),
 ];
 

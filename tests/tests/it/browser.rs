@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities as _;
 use thirtyfour::{By, ChromeCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
 
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a page may take on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What axe-core finds is as good as what it is told to look for: the rules of WCAG 2.2, levels A and AA, and its own advice.
 const AXE: &str = include_str!("../../axe/axe.min.js");
@@ -115,22 +116,19 @@ impl Browser {
         self.driver.goto(url).await.with_context(|| format!("{url} is not shown"))
     }
 
-    /// The address that is shown.
-    pub(crate) async fn address(&self) -> Result<String> {
-        Ok(self.driver.current_url().await?.to_string())
-    }
-
+    /// The first element like this, once it is there.
     pub(crate) async fn find(&self, css: &str) -> Result<WebElement> {
-        self.driver.find(By::Css(css)).await.with_context(|| format!("no {css} on the page"))
+        until(css, TIMEOUT, async || self.driver.find(By::Css(css)).await.ok()).await
     }
 
     pub(crate) async fn find_all(&self, css: &str) -> Result<Vec<WebElement>> {
         Ok(self.driver.find_all(By::Css(css)).await?)
     }
 
-    /// Presses what is found.
+    /// Presses the first element like this, once it is there.
     pub(crate) async fn press(&self, css: &str) -> Result<()> {
-        self.find(css).await?.click().await.with_context(|| format!("{css} cannot be pressed"))
+        let pressed = async || self.driver.find(By::Css(css)).await.ok()?.click().await.ok();
+        until(&format!("{css} to be pressed"), TIMEOUT, pressed).await
     }
 
     /// The text of the page as it is read.
@@ -138,9 +136,13 @@ impl Browser {
         Ok(self.find("body").await?.text().await?)
     }
 
-    /// The headline.
-    pub(crate) async fn headline(&self) -> Result<String> {
-        Ok(self.find("h1").await?.text().await?)
+    /// Waits until the page says this, and returns all that it says.
+    pub(crate) async fn says(&self, expected: &str) -> Result<String> {
+        let said = async || self.text().await.ok().filter(|text| text.contains(expected));
+        match until(expected, TIMEOUT, said).await {
+            Ok(text) => Ok(text),
+            Err(error) => Err(error.context(self.text().await?)),
+        }
     }
 
     /// What an expression comes to in the page.

@@ -11,7 +11,6 @@ use crate::operation::settings_in_force::{Setting, SettingsChanges, SettingsInFo
 const PATH: &str = "/settings";
 
 /// What is in force.
-#[cfg_attr(not(test), expect(dead_code, reason = "its path comes with what it shows"))]
 #[derive(Debug)]
 pub(crate) struct SettingsPage<'a>(pub(crate) &'a SettingsInForce);
 
@@ -34,13 +33,11 @@ impl Page for SettingsPage<'_> {
 }
 
 /// The first name of a setting's path.
-#[cfg_attr(not(test), expect(dead_code, reason = "its path comes with what it shows"))]
 fn section(setting: &Setting) -> &str {
     setting.key.split(['.', '[']).next().unwrap_or_default()
 }
 
 /// A value as a settings file has it.
-#[cfg_attr(not(test), expect(dead_code, reason = "its path comes with what it shows"))]
 fn text(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
@@ -49,7 +46,6 @@ fn text(value: &serde_json::Value) -> String {
 }
 
 /// What a reload would change.
-#[cfg_attr(not(test), expect(dead_code, reason = "its path comes with what it shows"))]
 #[derive(Debug)]
 pub(crate) struct ReloadPage<'a>(pub(crate) &'a SettingsChanges);
 

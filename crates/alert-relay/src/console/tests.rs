@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::settings::{ReloadPage, SettingsPage};
 use super::*;
 use crate::clock::Millis;
 use crate::notification::LabelSet;

@@ -17,8 +17,8 @@ use settings_document::Problem;
 
 use crate::console::{
     self, AlertPage, AuditTrailPage, ConfirmPage, Console, DeadLetterForm, DeadLettersPage, DeliveriesPage,
-    DonePage, FilterForm, OverviewPage, PreviewForm, PreviewPage, ReloadForm, ReloadedPage, SendTestForm,
-    SendTestPage, StoryPage,
+    DonePage, FilterForm, OverviewPage, PreviewForm, PreviewPage, ReloadForm, ReloadPage, ReloadedPage,
+    SendTestForm, SendTestPage, SettingsPage, StoryPage,
 };
 use crate::delivery::{NoPublicId, PublicId};
 use crate::http::Shared;
@@ -45,7 +45,8 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/dead-letters", get(dead_letters).post(treat))
         .route("/preview", get(preview).post(preview_of_body))
         .route("/send-test", get(send_test).post(sent_test))
-        .route("/settings/reload", axum::routing::post(reload))
+        .route("/settings", get(settings))
+        .route("/settings/reload", get(changes).post(reload))
         .route("/audit-trail", get(audit_trail))
         .layer(Extension(Arc::new(Console::new())))
         .layer(middleware::from_fn(visitor::keep_language))
@@ -185,6 +186,14 @@ async fn sent_test(desk: Desk, body: Body) -> Shown {
     let report = sent.as_ref().map_err(ToString::to_string);
     let settings = desk.relay.settings();
     desk.show(&SendTestPage { form: &form, targets: targets(&settings), report: Some(report) })
+}
+
+async fn settings(desk: Desk) -> Shown {
+    desk.show(&SettingsPage(&desk.relay.settings_in_force()))
+}
+
+async fn changes(desk: Desk) -> Shown {
+    desk.show(&ReloadPage(&desk.relay.settings_changes().await))
 }
 
 async fn reload(desk: Desk, body: Body) -> Shown {

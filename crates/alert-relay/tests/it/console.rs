@@ -26,6 +26,8 @@ fn every_page_keeps_the_browser_from_loading_and_running_anything() {
         "/dead-letters",
         "/preview",
         "/send-test",
+        "/settings",
+        "/settings/reload",
         "/audit-trail",
         "/console/style.css",
     ];
@@ -79,12 +81,12 @@ fn a_form_has_a_bound_and_says_so() {
 #[test]
 fn the_console_is_behind_the_same_password_as_everything() {
     let home = Home::new("receivers: { ops: { routes: [] } }\n");
-    // The password is `secret`, at the lowest cost.
     let serving = home.serve_behind(
         "basic_auth_users: { operator: '$2b$04$abcdefghijklmnopqrstuuFmEfrkTQnczNzw475xE2VhDrK1uwJiC' }\n",
     );
     for path in ["/", "/dead-letters", "/console/style.css"] {
         assert_eq!(get(serving.address, path).status, 401, "{path}");
     }
-    assert_eq!(request(serving.address, "POST", "/send-test", &[FORM], b"target=chat").status, 401);
+    let posted = request(serving.address, "POST", "/send-test", &[FORM], b"target=chat");
+    assert_eq!(posted.status, 401, "{posted:?}");
 }
