@@ -9,10 +9,14 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::process::{Launch, Process};
 use e2e::programs;
 use e2e::wait::until;
-use serde_json::{Value, json};
+use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities as _;
-use thirtyfour::{By, ChromeCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
+use url::{ParseError, Url};
 
 /// How long a page may take on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,7 +49,7 @@ impl Screen {
 
 /// The browser. It ends with this value.
 pub(crate) struct Browser {
-    driver: WebDriver,
+    driver: Client,
     _process: Process,
     _folder: TempDir,
 }
@@ -65,27 +69,12 @@ impl Browser {
         .await
         .with_context(|| process.output())?;
 
-        let mut wanted = ChromeCapabilities::new();
-        wanted.set_binary(&chromium.to_string_lossy())?;
-        for argument in [
-            "--headless=new",
-            // Chromium's own sandbox needs rights that root in a container has not; the pages are ours.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--hide-scrollbars",
-            "--force-color-profile=srgb",
-            // Whatever a page names, nothing but loopback is reached.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            &format!("--user-data-dir={}", folder.path().join("profile").display()),
-        ] {
-            wanted.add_arg(argument)?;
-        }
-        wanted.add_experimental_option("prefs", json!({ "intl.accept_languages": language }))?;
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
-        wanted.set_logging_prefs("performance", LoggingPrefsLogLevel::All)?;
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await?;
+        let profile = folder.path().join("profile");
+        let wanted = wanted(&chromium.to_string_lossy(), language, &profile.to_string_lossy());
+        let driver = ClientBuilder::new(HttpConnector::new())
+            .capabilities(wanted)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await?;
         let browser = Self { driver, _process: process, _folder: folder };
         // Not what the browser's own first page asks for.
         browser.go("about:blank").await?;
@@ -117,17 +106,17 @@ impl Browser {
     }
 
     /// The first element like this, once it is there.
-    pub(crate) async fn find(&self, css: &str) -> Result<WebElement> {
-        until(css, TIMEOUT, async || self.driver.find(By::Css(css)).await.ok()).await
+    pub(crate) async fn find(&self, css: &str) -> Result<Element> {
+        until(css, TIMEOUT, async || self.driver.find(Locator::Css(css)).await.ok()).await
     }
 
-    pub(crate) async fn find_all(&self, css: &str) -> Result<Vec<WebElement>> {
-        Ok(self.driver.find_all(By::Css(css)).await?)
+    pub(crate) async fn find_all(&self, css: &str) -> Result<Vec<Element>> {
+        Ok(self.driver.find_all(Locator::Css(css)).await?)
     }
 
     /// Presses the first element like this, once it is there.
     pub(crate) async fn press(&self, css: &str) -> Result<()> {
-        let pressed = async || self.driver.find(By::Css(css)).await.ok()?.click().await.ok();
+        let pressed = async || self.driver.find(Locator::Css(css)).await.ok()?.click().await.ok();
         until(&format!("{css} to be pressed"), TIMEOUT, pressed).await
     }
 
@@ -164,11 +153,10 @@ impl Browser {
 
     /// What the console of the browser has said since the last call, and which hosts were asked for something.
     pub(crate) async fn noted(&self) -> Result<(Vec<String>, Vec<String>)> {
-        let said = self.driver.get_log("browser").await?;
-        let said = said.iter().map(|entry| format!("{entry:?}")).collect();
+        let said = self.log("browser").await?.iter().map(|entry| entry["message"].to_string()).collect();
         let mut asked = Vec::new();
-        for entry in self.driver.get_log("performance").await? {
-            let event: Value = serde_json::from_str(&entry.message)?;
+        for entry in self.log("performance").await? {
+            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
             let event = &event["message"];
             if event["method"] == "Network.requestWillBeSent" {
                 asked.extend(event["params"]["request"]["url"].as_str().map(str::to_owned));
@@ -191,11 +179,62 @@ impl Browser {
     }
 
     async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
-        self.driver.cdp().send_raw(method, parameters).await.with_context(|| method.to_owned())
+        let command =
+            Chromium { path: "goog/cdp/execute", body: json!({ "cmd": method, "params": parameters }) };
+        self.driver.issue_cmd(command).await.with_context(|| method.to_owned())
+    }
+
+    async fn log(&self, kind: &str) -> Result<Vec<Value>> {
+        let entries =
+            self.driver.issue_cmd(Chromium { path: "se/log", body: json!({ "type": kind }) }).await?;
+        Ok(serde_json::from_value(entries)?)
     }
 
     /// Ends it in order.
     pub(crate) async fn stop(self) -> Result<()> {
-        Ok(self.driver.quit().await?)
+        Ok(self.driver.close().await?)
     }
+}
+
+/// What chromedriver answers beside WebDriver's own commands.
+#[derive(Debug)]
+struct Chromium {
+    /// Below the session's own.
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Chromium {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+/// The browser that is asked for.
+fn wanted(chromium: &str, language: &str, profile: &str) -> Map<String, Value> {
+    let arguments = json!([
+        "--headless=new",
+        // Chromium's own sandbox needs rights that root in a container has not; the pages are ours.
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+        "--force-color-profile=srgb",
+        // Whatever a page names, nothing but loopback is reached.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        format!("--user-data-dir={profile}"),
+    ]);
+    let options =
+        json!({ "binary": chromium, "args": arguments, "prefs": { "intl.accept_languages": language } });
+    let logs = json!({ "browser": "ALL", "performance": "ALL" });
+    Map::from_iter([
+        ("browserName".to_owned(), json!("chrome")),
+        ("goog:chromeOptions".to_owned(), options),
+        ("goog:loggingPrefs".to_owned(), logs),
+    ])
 }

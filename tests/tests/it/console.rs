@@ -56,8 +56,7 @@ fn pages(scene: &Scene, night: &[Posted]) -> Vec<(String, &'static str, &'static
     ]
 }
 
-// thirtyfour ends the browser on another thread where a test fails.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn each_page_is_whole_on_a_phone_and_at_a_desk_in_both_languages() -> Result<()> {
     let night = bad_night();
     let scene = Scene::play(&night).await?;
@@ -94,8 +93,7 @@ async fn each_page_is_whole_on_a_phone_and_at_a_desk_in_both_languages() -> Resu
     browser.stop().await
 }
 
-// thirtyfour ends the browser on another thread where a test fails.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_operator_finds_what_went_wrong_and_mends_it_without_scripts() -> Result<()> {
     let night = bad_night();
     let scene = Scene::play(&night).await?;
@@ -212,8 +210,7 @@ fn pictures() -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     Ok((folder.path().to_owned(), Some(folder)))
 }
 
-// thirtyfour ends the browser on another thread where a test fails.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_readmes_pictures_are_taken() -> Result<()> {
     let (folder, _kept) = pictures()?;
     let scene = Scene::play(&calm_night()).await?;
