@@ -162,7 +162,7 @@ mod tests {
             "--collector.stat",
             "--collector.pressure",
             "--collector.filesystem",
-            "--collector.perf",
+            "--collector.ntp",
             "--path.procfs=/nonexistent",
             "--path.udev.data=/nonexistent/udev",
             "--web.config.file=/nonexistent/web.yml",
