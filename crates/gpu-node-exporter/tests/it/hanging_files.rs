@@ -140,39 +140,3 @@ fn a_disk_whose_properties_hang_keeps_its_counters() {
             && page.says("node_scrape_collector_success", &["collector=\"diskstats\""], 1.0)
     });
 }
-
-/// What is read beside CPU times hangs, in two ways: the times and the other of the two stay.
-#[test]
-fn cpu_times_wait_for_nothing() {
-    const CORE: &str = "sys/devices/system/cpu/cpu0/topology/core_id";
-    let times = |page: &Page| page.value("node_cpu_seconds_total", &["cpu=\"0\"", "mode=\"user\""]);
-    let throttles = |page: &Page| page.value("node_cpu_core_throttles_total", &["core=\"0\""]);
-    let model = |page: &Page| page.value("node_cpu_info", &["model_name=\"one\""]);
-    let is_well = |page: &Page| page.says("node_scrape_collector_success", &["collector=\"cpu\""], 1.0);
-    for (file, text, told) in [
-        (CORE, Some("0\n"), "what sysfs says about the CPUs did not come in time"),
-        // This one is kept open: the pipe would stay.
-        ("proc/cpuinfo", None, "/proc/cpuinfo did not come in time"),
-    ] {
-        let machine = Machine::new();
-        machine.hang(file);
-        let exporter = machine.exporter();
-        for _ in 0..3 {
-            let page = exporter.scrape();
-            assert_eq!(times(&page), Some(1.0), "{}", page.0);
-            assert_eq!(throttles(&page), (file != CORE).then_some(7.0), "{}", page.0);
-            assert_eq!(model(&page), (file == CORE).then_some(1.0), "{}", page.0);
-            assert!(!is_well(&page));
-        }
-        exporter.wait_for_log(told);
-        let pipe = machine.path(file);
-        Machine::answer(&pipe);
-        fs::remove_file(&pipe).expect("it is there");
-        if let Some(text) = text {
-            fs::write(&pipe, text).expect("writable");
-            exporter.wait_until("all of it is back", |page| {
-                is_well(page) && throttles(page) == Some(7.0) && model(page) == Some(1.0)
-            });
-        }
-    }
-}
