@@ -196,7 +196,7 @@ impl Browser {
     }
 }
 
-/// What chromedriver answers beside WebDriver's own commands.
+/// What chromedriver answers beside the commands of the standard.
 #[derive(Debug)]
 struct Chromium {
     /// Below the session's own.
