@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::clock::Millis;
 use crate::delivery::{End, PublicId, Rendering};
-use crate::notification::{Fingerprint, GroupKey};
+use crate::notification::Fingerprint;
 use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
 };
 use crate::outbox::session::{Row, Session};
-use crate::outbox::statements::claimed::sender;
+use crate::outbox::statements::webhooks::received;
 use crate::story::{
-    Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Received, Sighting, Sightings, Story, Unrouted,
+    Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Sighting, Sightings, Story, Unrouted,
 };
 
 /// Newest rows in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
@@ -68,16 +66,7 @@ fn tell(
     Ok(Story {
         id: PublicId::new(tag, row.try_get("id")?),
         target: row.try_get("target")?,
-        received: Received {
-            notification: row.try_get("notification")?,
-            at: Millis(row.try_get("received_at")?),
-            endpoint: row.try_get("endpoint")?,
-            receiver: row.try_get("receiver")?,
-            sender: sender(row)?,
-            group_key: GroupKey(row.try_get("group_key")?),
-            duplicate_of: row.try_get("duplicate_of")?,
-            payload: row.try_get::<Option<Vec<u8>>>("payload")?.map(Bytes::from),
-        },
+        received: received(row)?,
         routes: routes.map(|routes| from_json(&routes)).transpose()?,
         alerts: fingerprints_from_json(row.try_get("alerts")?)?,
         outside_hours: fingerprints_from_json(row.try_get("quiet")?)?,

@@ -98,8 +98,8 @@ pub(in crate::outbox) async fn recorded(
     Ok(shares)
 }
 
-/// What a row of [`SELECT`] says.
-fn received(row: &Row) -> Result<Received, sqlx::Error> {
+/// The webhook in a row that has its columns.
+pub(super) fn received(row: &Row) -> Result<Received, sqlx::Error> {
     Ok(Received {
         notification: row.try_get("notification")?,
         at: Millis(row.try_get("received_at")?),
