@@ -24,7 +24,7 @@ up: packages-up release ## The whole chain on this machine for real use, until C
 
 test: packages-test lint ## Everything CI runs: lints, unit tests, rule tests, the end-to-end tests with real programs
 	cargo build --workspace --all-targets
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clippy, documentation, dependencies, Prometheus rules
 	cargo fmt --all --check
