@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::dashboards;
 use crate::files::{path, text, yaml};
@@ -24,6 +24,8 @@ struct Text {
     other: &'static str,
     /// What the board's name stands behind.
     board: &'static str,
+    /// What the section about all commands is called.
+    commands: &'static str,
     /// Which half of a board's title is this language's: `中文 / English`.
     half: usize,
 }
@@ -37,6 +39,7 @@ const TEXTS: [Text; 2] = [
         other_suffix: "-en",
         other: "English",
         board: "看板",
+        commands: "命令怎么用",
         half: 0,
     },
     Text {
@@ -47,6 +50,7 @@ const TEXTS: [Text; 2] = [
         other_suffix: "",
         other: "中文",
         board: "Board",
+        commands: "The commands",
         half: 1,
     },
 ];
@@ -64,7 +68,7 @@ fn sections(text: &str) -> Vec<(&str, &str)> {
 /// Markdown as HTML. A link into the repository leads nowhere from here: its words stay.
 fn to_html(markdown: &str) -> String {
     let mut is_kept = false;
-    let events = Parser::new(markdown).filter(|event| match event {
+    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).filter(|event| match event {
         Event::Start(Tag::Link { dest_url, .. }) => {
             is_kept = dest_url.starts_with("https://");
             is_kept
@@ -103,17 +107,22 @@ fn page() -> String {
 
 impl Text {
     fn page(&self, boards: &BTreeMap<String, (String, String)>) -> String {
-        let Self { file, lang, title, suffix, other_suffix, other, board, half } = self;
+        let Self { file, lang, title, suffix, other_suffix, other, board, commands, half } = self;
         let text = text(file);
+        let (_, about_commands) = text.split_once(&format!("\n## {commands}\n")).unwrap();
+        let about_commands = to_html(about_commands.split("\n## ").next().unwrap().trim());
+        let about_commands =
+            format!("<section id=\"commands{suffix}\">\n<h2>{commands}</h2>\n{about_commands}</section>\n");
         let sections = sections(&text).into_iter().fold(String::new(), |written, (name, body)| {
             let (id, body) = (name.to_lowercase(), to_html(body));
             let heading = format!("<h2>{name} <a href=\"#{id}{other_suffix}\">{other}</a></h2>");
             let (path, titles) = &boards[name];
             let title = titles.split(" / ").nth(*half).unwrap_or(titles);
             let board = format!("<p>{board}: {title} <code>{path}</code></p>");
+            let board = format!("{board}\n<p><a href=\"#commands{suffix}\">{commands}</a></p>");
             written + &format!("<section id=\"{id}{suffix}\">\n{heading}\n{body}{board}\n</section>\n")
         });
-        format!("<main lang=\"{lang}\">\n<h1>{title}</h1>\n{sections}</main>\n")
+        format!("<main lang=\"{lang}\">\n<h1>{title}</h1>\n{about_commands}{sections}</main>\n")
     }
 }
 
