@@ -1,12 +1,14 @@
 #!/bin/sh
 # Writes whether today is a working day in China, for the exporter's textfile collector: write-calendar.sh DIRECTORY [DATE]
 # Leaves the file alone, and fails, where china.csv does not have the year: CalendarUnusable then says that the calendar is old.
+# In December it says on standard error, which cron mails, when the next year's days are missing.
 set -eu
 directory=${1:?usage: write-calendar.sh DIRECTORY [YYYY-MM-DD]}
 day=${2:-$(TZ=Asia/Shanghai date +%F)}
 table=$(dirname "$0")/china.csv
 year=${day%%-*}
-if ! grep -q "^# years:.* $year\( \|\$\)" "$table"; then
+has_year() { grep -q "^# years:.* $1\( \|\$\)" "$table"; }
+if ! has_year "$year"; then
     echo "$table has no days of $year: add them (README.md beside it says how)" >&2
     exit 1
 fi
@@ -20,3 +22,6 @@ esac
 new=$directory/calendar.prom.new
 printf '# HELP gpumon_calendar_workday Whether today is a working day in China.\n# TYPE gpumon_calendar_workday gauge\ngpumon_calendar_workday %s\n' "$workday" > "$new"
 mv "$new" "$directory/calendar.prom"
+case $day in
+    *-12-*) has_year $((year + 1)) || echo "note: $table has no days of $((year + 1)) yet: add them before January (README.md beside it says how)" >&2 ;;
+esac

@@ -76,3 +76,20 @@ fn a_year_that_is_not_in_the_table_is_refused() {
     }
     assert_eq!(written(directory.path()), before);
 }
+
+/// Whoever is told in December can add the year before it is needed.
+#[test]
+fn december_tells_that_the_next_year_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = text(TABLE);
+    let years = table.lines().find_map(|line| line.strip_prefix("# years: ")).unwrap();
+    let last: u32 = years.split(' ').next_back().unwrap().parse().unwrap();
+    let said = |day: String| {
+        let script = path("deploy/calendar/write-calendar.sh");
+        let output = Command::new(script).arg(directory.path()).arg(&day).output().unwrap();
+        assert!(output.status.success(), "{day}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(format!("{last}-11-30")), "");
+    assert!(said(format!("{last}-12-01")).contains(&format!("no days of {} yet", last + 1)));
+}
