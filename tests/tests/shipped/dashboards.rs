@@ -9,7 +9,9 @@ use crate::promql;
 use crate::rules::alerts;
 
 mod links;
+mod provisioning;
 pub(crate) mod queries;
+mod schema;
 
 /// A panel may be read at a glance; a board of more is two boards.
 const MOST_PANELS: usize = 25;

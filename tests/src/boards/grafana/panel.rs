@@ -79,7 +79,7 @@ fn defaults(panel: &Panel, limits: &Limits) -> Result<Value> {
         reached.push((f64::from(value), Colour::Bad));
     }
     reached.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let is_line = matches!(panel.kind, Kind::Series { .. });
+    let is_line = is_line(panel);
     let base = if is_line { Colour::Quiet } else { panel.base_colour() };
     let mut written = json!({
         "unit": panel.unit.id(),
@@ -125,14 +125,19 @@ fn overrides(panel: &Panel) -> Vec<Value> {
     }
     let queries = panel.queries.iter().enumerate();
     let written = queries.filter_map(|(place, query)| {
-        let properties = properties(query)?;
+        let properties = properties(query, is_line(panel))?;
         let matcher = json!({"id": "byFrameRefID", "options": reference(place)});
         Some(json!({"matcher": matcher, "properties": properties}))
     });
     written.collect()
 }
 
-fn properties(query: &Query) -> Option<Vec<Value>> {
+fn is_line(panel: &Panel) -> bool {
+    matches!(panel.kind, Kind::Series { .. })
+}
+
+/// How a query is shown that is no plain value; only lines have axes and styles.
+fn properties(query: &Query, is_line: bool) -> Option<Vec<Value>> {
     let property = |id: &str, value: Value| json!({"id": id, "value": value});
     let line = |dash: [u32; 2]| property("custom.lineStyle", json!({"fill": "dash", "dash": dash}));
     let unfilled = property("custom.fillOpacity", json!(0));
@@ -143,6 +148,7 @@ fn properties(query: &Query) -> Option<Vec<Value>> {
         Role::Limit(of) => vec![line([8, 6]), unfilled, unstacked, colour(of)],
         Role::Past => vec![line([2, 4]), unfilled, unstacked, colour(Colour::Past)],
         Role::Below => vec![property("custom.transform", json!("negative-Y"))],
+        Role::Aside(unit) if !is_line => vec![property("unit", json!(unit.id()))],
         Role::Aside(unit) => vec![
             property("unit", json!(unit.id())),
             property("custom.axisPlacement", json!("right")),
