@@ -1,10 +1,13 @@
 //! The alert rules: valid, tested, explained, and alike in their labels and annotations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use promql_parser::util::parse_duration;
 use serde_json::Value;
 
 use crate::files::{in_folder, list, run, text, yaml};
+use crate::promql;
 
 const SCOPES: [&str; 4] = ["gpu", "host", "inference", "monitoring"];
 const SEVERITIES: [&str; 4] = ["critical", "warning", "info", "none"];
@@ -108,6 +111,38 @@ fn no_rule_needs_a_newer_prometheus() {
         let expression = rule["expr"].as_str().unwrap();
         for word in ["double_exponential_smoothing", "limitk", "info(", "first_over_time", "ts_of_"] {
             assert!(!expression.contains(word), "{file}: `{word}` is newer than 2.42");
+        }
+    }
+}
+
+/// What Prometheus 3 reads otherwise than 2.42 (its migration guide): `le="1"` is `le="1.0"` there, a range no longer holds a sample
+/// at its older end, a regular expression's `.` takes a line's end, and `holt_winters` has another name.
+#[test]
+fn no_expression_means_something_else_in_prometheus_3() {
+    // So that a range holds two samples with either end open, and one that was missed changes nothing.
+    const LEAST_SAMPLES: u32 = 4;
+    const SCRAPE: Duration = Duration::from_secs(15);
+    let recorded: BTreeMap<String, Duration> = in_folder("rules", ".rules.yml")
+        .iter()
+        .flat_map(|file| list(&yaml(file), "groups").to_vec())
+        .flat_map(|group| {
+            let interval = parse_duration(group["interval"].as_str().unwrap_or("15s")).unwrap();
+            let names = list(&group, "rules").iter().filter_map(|rule| rule["record"].as_str());
+            names.map(|name| (name.to_owned(), interval)).collect::<Vec<_>>()
+        })
+        .collect();
+    for (file, rule) in all() {
+        let expression = rule["expr"].as_str().unwrap();
+        assert!(!expression.contains("holt_winters"), "{file}: {expression}");
+        for edge in promql::asked_of(expression, "le").unwrap() {
+            assert!(edge.contains(['.', 'I']), "{file}: le={edge:?} in {expression}");
+        }
+        for (name, range) in promql::ranges(expression).unwrap() {
+            let step = recorded.get(&name).copied().unwrap_or(SCRAPE);
+            assert!(
+                range >= LEAST_SAMPLES * step,
+                "{file}: {name}[{range:?}], a sample every {step:?}: {expression}"
+            );
         }
     }
 }
