@@ -52,9 +52,9 @@ fn draw_panel(svg: &mut Svg, panel: &Value, answers: &Answers, at: Rectangle) {
         return;
     }
     svg.panel(at);
-    svg.text_within(at.x + 8.0, at.y + 17.0, 12.0, svg::INK, title, at.width - 16.0);
+    let head = heading(svg, title, at);
     let inside =
-        Rectangle { x: at.x + 8.0, y: at.y + 24.0, width: at.width - 16.0, height: at.height - 30.0 };
+        Rectangle { x: at.x + 8.0, y: at.y + head, width: at.width - 16.0, height: at.height - head - 6.0 };
     let answers = answers.of(panel);
     match panel["type"].as_str() {
         Some("stat") => tile::draw(svg, panel, &answers, inside),
@@ -63,6 +63,20 @@ fn draw_panel(svg: &mut Svg, panel: &Value, answers: &Answers, at: Rectangle) {
         Some("bargauge") => table::bars(svg, panel, &answers, inside),
         _ => table::draw(svg, panel, &answers, inside),
     }
+}
+
+/// Writes a panel's title, a line for each language where one has no room for both, and returns its height.
+fn heading(svg: &mut Svg, title: &str, at: Rectangle) -> f64 {
+    const SIZE: f64 = 12.0;
+    let room = at.width - 16.0;
+    let lines: Vec<&str> =
+        if svg::width(title, SIZE) > room { title.split(" / ").collect() } else { vec![title] };
+    let mut height = 24.0;
+    for (number, line) in lines.iter().enumerate() {
+        height = 24.0 + 14.0 * number as f64;
+        svg.text_within(at.x + 8.0, at.y + height - 7.0, SIZE, svg::INK, line, room);
+    }
+    height
 }
 
 fn place(panel: &Value, key: &str) -> u64 {

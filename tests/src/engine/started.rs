@@ -1,5 +1,6 @@
 //! The program `engine-sim`, started beside a chain: a process that can be put on a simulated GPU, and a target of Prometheus.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -50,10 +51,12 @@ impl Started {
         format!("http://{}/metrics", self.address)
     }
 
-    /// Makes it a target of the chain's Prometheus, on this node.
+    /// Makes it one more target of the chain's Prometheus, on this node.
     pub fn becomes_a_target_of(&self, chain: &Chain, node: &str) -> Result<()> {
         let targets = chain.data().join("config/deploy/prometheus/targets/inference.yml");
         let text = format!("- targets: [\"{}\"]\n  labels: {{ node: {node} }}\n", self.address);
-        std::fs::write(&targets, text).with_context(|| format!("failed to write {}", targets.display()))
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(&targets);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("failed to write {}", targets.display()))
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn lines(svg: &mut Svg, panel: &Value, answers: &[(String, &[Series])
     let unit = defaults["unit"].as_str().unwrap_or("none");
     let names = names(svg, &drawn, at);
     let area =
-        Rectangle { x: at.x + AXIS, y: at.y + 4.0, width: at.width - AXIS, height: at.height - names - 8.0 };
+        Rectangle { x: at.x + AXIS, y: at.y + 4.0, width: at.width - AXIS, height: at.height - names - 12.0 };
     let (begin, end) = times(&drawn);
     let across = |time: f64| area.x + (time - begin) / (end - begin).max(1.0) * area.width;
 
@@ -174,8 +174,11 @@ pub(super) fn states(svg: &mut Svg, panel: &Value, answers: &[(String, &[Series]
         }
     }
     let mut x = area.x;
+    let is_there = |value: &str| {
+        series.iter().any(|one| one.points.iter().any(|(_, point)| format!("{point:.0}") == value))
+    };
     let options = mappings[0]["options"].as_object().into_iter().flatten();
-    for (_, option) in options {
+    for (_, option) in options.filter(|(value, _)| is_there(value)) {
         let (text, name) =
             (option["text"].as_str().unwrap_or_default(), option["color"].as_str().unwrap_or("text"));
         let y = at.y + at.height - 4.0;

@@ -41,10 +41,8 @@ pub(super) fn draw(svg: &mut Svg, panel: &Value, answers: &[(String, &[Series])]
         cells.chain(heads).fold(0.0, f64::max).min(WIDEST) + 12.0
     };
     let wanted: Vec<f64> = (0..columns.len()).map(wide).collect();
-    let factor = at.width / wanted.iter().sum::<f64>();
     let mut left = at.x;
-    for (column, (_, field, title)) in columns.iter().enumerate() {
-        let room = wanted[column] * factor;
+    for ((column, (_, field, title)), room) in columns.iter().enumerate().zip(widths(&wanted, at.width)) {
         for (line, head) in (0_u8..).zip(title.split(" / ")) {
             svg.text_within(left, at.y + 10.0 + 12.0 * f64::from(line), TEXT, QUIET, head, room - 6.0);
         }
@@ -74,6 +72,34 @@ pub(super) fn draw(svg: &mut Svg, panel: &Value, answers: &[(String, &[Series])]
         left += room;
     }
     svg.line(&[(at.x, at.y + HEAD), (at.x + at.width, at.y + HEAD)], GRID, None);
+}
+
+/// What the columns get of a width: all that they want and a share of the rest; where there is too little, the widest have to be content
+/// with less, so that a long identifier does not cut what is short.
+fn widths(wanted: &[f64], all: f64) -> Vec<f64> {
+    let sum: f64 = wanted.iter().sum();
+    if sum <= all {
+        return wanted.iter().map(|width| width * all / sum.max(1.0)).collect();
+    }
+    let mut narrowest_first = wanted.to_vec();
+    narrowest_first.sort_by(f64::total_cmp);
+    let (mut left, mut most) = (all, 0.0);
+    for (number, width) in narrowest_first.iter().enumerate() {
+        most = left / (wanted.len() - number) as f64;
+        if *width > most {
+            break;
+        }
+        left -= width;
+    }
+    wanted.iter().map(|width| width.min(most)).collect()
+}
+
+#[test]
+fn only_the_widest_columns_are_cut() {
+    assert_eq!(widths(&[10.0, 30.0], 80.0), [20.0, 60.0]);
+    assert_eq!(widths(&[10.0, 200.0, 30.0, 100.0], 140.0), [10.0, 50.0, 30.0, 50.0]);
+    assert_eq!(widths(&[50.0, 50.0], 60.0), [30.0, 30.0]);
+    assert_eq!(widths(&[], 60.0), [0.0; 0]);
 }
 
 /// A cell of a joined answer.
