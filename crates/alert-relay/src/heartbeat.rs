@@ -1,8 +1,9 @@
 //! Signs of life whose absence is an alarm: the relay watches the chain that feeds it.
 //!
 //! Owns what was heard when, and the words of the alarm. Leaves out sending it: an alarm is a notification like any other
-//! and goes through the store. What was heard is kept in memory only. After a start each heartbeat has a full
-//! `expect_every` to be heard; the first beat then also closes an alarm that an earlier run may have sent.
+//! and goes through the store. What was heard is kept in memory, of several relays in the store. After a start each heartbeat of a single
+//! relay has a full `expect_every` to be heard. An alarm that the store has of an earlier run, or of another relay, goes on: it is not told
+//! anew, and the first beat ends it.
 //!
 //! A silence is measured by what has passed while the relay ran: a wall clock that is set, or a machine that was suspended, makes nobody
 //! silent.
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::clock::{Millis, Now};
@@ -23,6 +24,9 @@ use crate::settings::HeartbeatSettings;
 
 /// An alarm that goes on is sent again after this long, as Alertmanager's usual `repeat_interval` would.
 const REMIND_AFTER: Duration = Duration::from_hours(4);
+
+/// The receiver of an alarm's notification.
+pub(crate) const RECEIVER: &str = "alert-relay";
 
 /// All heartbeats of the settings.
 #[derive(Debug, Default)]
@@ -59,14 +63,15 @@ impl Heartbeats {
 
     /// Notes a sign of life. `false`: there is no such heartbeat.
     pub(crate) fn beat(&self, name: &str, now: Now) -> bool {
-        let is_known = self.lock().get_mut(name).map(|watch| watch.last_beat = Some(now)).is_some();
+        let beat = LastBeat { wall: now.wall, at: signed(now.passed) };
+        let is_known = self.lock().get_mut(name).map(|watch| watch.last_beat = Some(beat)).is_some();
         if is_known {
             self.changed.notify_one();
         }
         is_known
     }
 
-    /// Begins to watch, as after a start: what another relay has told of is not known here.
+    /// Begins to watch, as after a start: what another relay has told of is not known until it is [recalled](Self::recall).
     pub(crate) fn watch_from(&self, now: Now) {
         for watch in self.lock().values_mut() {
             watch.watched_since = now.passed;
@@ -75,18 +80,27 @@ impl Heartbeats {
         self.changed.notify_one();
     }
 
+    /// Takes over what an earlier run or another relay has stored last of a heartbeat: an alarm, or its end, accepted at `accepted_at`.
+    pub(crate) fn recall(&self, name: &str, stored: &Notification, accepted_at: Millis, now: Now) {
+        let mut watches = self.lock();
+        let Some((watch, alert)) = watches.get_mut(name).zip(stored.alerts.first()) else { return };
+        watch.state = match alert.status {
+            Status::Firing => State::Alarmed {
+                since: alert.starts_at.into(),
+                stored_at: now.passed.saturating_sub(now.wall.since(accepted_at)),
+            },
+            Status::Resolved => State::Heard,
+        };
+    }
+
     /// Notes a sign of life that another relay, or this one, has heard: at this time of the store's clock, so long ago by the same clock.
-    /// What was heard before this process began counts from its beginning.
     pub(crate) fn heard(&self, name: &str, at: Millis, ago: Duration, now: Now) {
         let mut watches = self.lock();
         let Some(watch) = watches.get_mut(name) else { return };
-        let passed = now.passed.saturating_sub(ago);
+        let beat = LastBeat { wall: at, at: signed(now.passed).saturating_sub(signed(ago)) };
         // The same beat, read again a second later, is off by what rounding makes of it.
-        if watch.last_beat.is_some_and(|last| last.wall == at) {
-            return;
-        }
-        if watch.last_beat.is_none_or(|last| last.passed < passed) {
-            watch.last_beat = Some(Now { wall: at, passed });
+        if watch.last_beat.is_none_or(|last| last.wall != beat.wall && last.at < beat.at) {
+            watch.last_beat = Some(beat);
             drop(watches);
             self.changed.notify_one();
         }
@@ -121,7 +135,7 @@ impl Heartbeats {
     /// Those that are silent for too long now.
     pub(crate) fn missing(&self, now: Now) -> BTreeSet<String> {
         let watches = self.lock();
-        let missing = watches.iter().filter(|(_, watch)| watch.silent_from() <= now.passed);
+        let missing = watches.iter().filter(|(_, watch)| watch.silent_for(now).is_some());
         missing.map(|(name, _)| name.clone()).collect()
     }
 
@@ -147,14 +161,23 @@ struct Watch {
     expect_every: Duration,
     /// As [`Now::passed`] was then.
     watched_since: Duration,
-    last_beat: Option<Now>,
+    last_beat: Option<LastBeat>,
     state: State,
+}
+
+/// A sign of life.
+#[derive(Clone, Copy, Debug)]
+struct LastBeat {
+    /// By the clock of whoever heard it.
+    wall: Millis,
+    /// As [`Now::passed`] was then; below zero: another relay heard it before this process began.
+    at: SignedDuration,
 }
 
 /// What the targets were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing by this process; perhaps an alarm by an earlier one.
+    /// Nothing that is known; perhaps an alarm when it was in the settings before.
     Unknown,
     /// That it is heard, or nothing was ever wrong.
     Heard,
@@ -167,7 +190,7 @@ enum State {
 enum HeartbeatChange {
     /// It has been silent for too long, since then.
     Silent { since: Millis },
-    /// It is heard again after an alarm of this process.
+    /// It is heard again after an alarm.
     Back { since: Millis },
     /// It is heard for the first time: sent only where an earlier run sent an alarm.
     FirstHeard,
@@ -175,19 +198,25 @@ enum HeartbeatChange {
 
 impl Watch {
     /// When the silence becomes too long, as [`Now::passed`] is then.
-    fn silent_from(&self) -> Duration {
-        self.last_beat.map_or(self.watched_since, |beat| beat.passed).saturating_add(self.expect_every)
+    fn silent_from(&self) -> SignedDuration {
+        let since = self.last_beat.map_or(signed(self.watched_since), |beat| beat.at);
+        since.saturating_add(signed(self.expect_every))
+    }
+
+    /// For how long the silence has been too long.
+    fn silent_for(&self, now: Now) -> Option<Duration> {
+        Duration::try_from(signed(now.passed).saturating_sub(self.silent_from())).ok()
     }
 
     fn change(&self, now: Now) -> Option<HeartbeatChange> {
-        let silent_for = now.passed.checked_sub(self.silent_from());
-        match (self.state, silent_for) {
+        match (self.state, self.silent_for(now)) {
             (State::Unknown | State::Heard, Some(silent_for)) => {
                 Some(HeartbeatChange::Silent { since: now.wall.minus(silent_for) })
             }
             (State::Unknown, None) => self.last_beat.map(|_| HeartbeatChange::FirstHeard),
             (State::Heard, None) => None,
-            (State::Alarmed { since, .. }, None) => Some(HeartbeatChange::Back { since }),
+            // After a start it is not known for a while whether it is heard again.
+            (State::Alarmed { since, .. }, None) => self.last_beat.map(|_| HeartbeatChange::Back { since }),
             (State::Alarmed { since, stored_at }, Some(_)) => (now.passed
                 >= stored_at.saturating_add(REMIND_AFTER))
             .then_some(HeartbeatChange::Silent { since }),
@@ -196,7 +225,7 @@ impl Watch {
 
     fn deadline(&self) -> Duration {
         match self.state {
-            State::Unknown | State::Heard => self.silent_from(),
+            State::Unknown | State::Heard => Duration::try_from(self.silent_from()).unwrap_or_default(),
             State::Alarmed { stored_at, .. } => stored_at.saturating_add(REMIND_AFTER),
         }
     }
@@ -245,8 +274,8 @@ impl Due {
         });
         let deliveries = deliveries.collect();
         let notification = Notification {
-            receiver: "alert-relay".to_owned(),
-            group_key: GroupKey(format!("{{}}/heartbeat:{{heartbeat={:?}}}", self.name)),
+            receiver: RECEIVER.to_owned(),
+            group_key: group_key(&self.name),
             group_labels: labels.clone(),
             common_labels: labels,
             common_annotations: annotations,
@@ -257,6 +286,16 @@ impl Due {
         };
         (notification, deliveries)
     }
+}
+
+/// The group of a heartbeat's alarms.
+pub(crate) fn group_key(name: &str) -> GroupKey {
+    GroupKey(format!("{{}}/heartbeat:{{heartbeat={name:?}}}"))
+}
+
+/// Any time that a process runs has a place in it.
+fn signed(passed: Duration) -> SignedDuration {
+    SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)
 }
 
 fn labels(pairs: &[(&str, &str)]) -> LabelSet {
@@ -284,131 +323,4 @@ fn words(name: &str, expect_every: Duration, language: Language) -> LabelSet {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60_000;
-
-    /// This many minutes after the start, by a wall clock that nobody sets.
-    fn at(minute: u64) -> Now {
-        let passed = Duration::from_mins(minute);
-        Now { wall: Millis(0).plus(passed), passed }
-    }
-
-    fn heartbeats() -> Heartbeats {
-        let heartbeats = Heartbeats::default();
-        configure(&heartbeats, &["watchdog"], at(0));
-        heartbeats
-    }
-
-    fn configure(heartbeats: &Heartbeats, names: &[&str], now: Now) {
-        let settings =
-            HeartbeatSettings { expect_every: Duration::from_mins(2), targets: vec!["mail".to_owned()] };
-        let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
-        heartbeats.configure(&settings, now);
-    }
-
-    /// Tells whatever is due at `minute` and returns it.
-    fn tell(heartbeats: &Heartbeats, minute: u64) -> Option<HeartbeatChange> {
-        let now = at(minute);
-        let due = heartbeats.due(now);
-        for due in &due {
-            heartbeats.stored(due, now);
-        }
-        due.first().map(|due| due.change)
-    }
-
-    #[test]
-    fn silence_alarms_once_and_the_return_ends_it() {
-        let heartbeats = heartbeats();
-        let silent = HeartbeatChange::Silent { since: Millis(3 * MINUTE) };
-        assert!(heartbeats.beat("watchdog", at(1)));
-        assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::FirstHeard));
-        assert_eq!(tell(&heartbeats, 2), None);
-        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
-        assert_eq!(tell(&heartbeats, 3), Some(silent));
-        assert_eq!(tell(&heartbeats, 4), None);
-        heartbeats.beat("watchdog", at(5));
-        assert_eq!(tell(&heartbeats, 5), Some(HeartbeatChange::Back { since: Millis(3 * MINUTE) }));
-        assert_eq!(tell(&heartbeats, 6), None);
-        assert_eq!(tell(&heartbeats, 7), Some(HeartbeatChange::Silent { since: Millis(7 * MINUTE) }));
-    }
-
-    #[test]
-    fn a_heartbeat_never_heard_alarms_after_its_time() {
-        let heartbeats = heartbeats();
-        assert_eq!(tell(&heartbeats, 1), None);
-        assert_eq!(tell(&heartbeats, 2), Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) }));
-    }
-
-    #[test]
-    fn a_long_alarm_is_told_again() {
-        let heartbeats = heartbeats();
-        let silent = Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
-        assert_eq!(tell(&heartbeats, 2), silent);
-        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(242)));
-        assert_eq!(tell(&heartbeats, 241), None);
-        assert_eq!(tell(&heartbeats, 242), silent);
-    }
-
-    #[test]
-    fn a_wall_clock_that_is_set_makes_nobody_silent_and_keeps_nobody_heard() {
-        for set_to in [0, 1_000_000] {
-            let heartbeats = heartbeats();
-            heartbeats.beat("watchdog", at(60));
-            assert_eq!(tell(&heartbeats, 60), Some(HeartbeatChange::FirstHeard));
-            let set = |minute| Now { wall: Millis(set_to * MINUTE), ..at(minute) };
-            assert_eq!(heartbeats.due(set(61)), []);
-            let due = heartbeats.due(set(63));
-            let since = Millis((set_to - 1) * MINUTE);
-            assert_eq!(due[0].change, HeartbeatChange::Silent { since }, "the clock shows {set_to} min");
-        }
-    }
-
-    #[test]
-    fn what_could_not_be_stored_stays_due() {
-        let heartbeats = heartbeats();
-        let due = heartbeats.due(at(2));
-        assert_eq!(heartbeats.due(at(2)), due);
-        assert_eq!(due.len(), 1);
-    }
-
-    #[test]
-    fn new_settings_keep_what_was_heard() {
-        let heartbeats = heartbeats();
-        heartbeats.beat("watchdog", at(1));
-        configure(&heartbeats, &["watchdog", "other"], at(2));
-        assert_eq!(heartbeats.last_beats()["watchdog"], Some(Millis(MINUTE)));
-        assert_eq!(heartbeats.last_beats()["other"], None);
-        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
-        configure(&heartbeats, &["other"], at(2));
-        assert!(!heartbeats.beat("watchdog", at(2)));
-        assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(4)));
-    }
-
-    #[test]
-    fn the_alarm_and_its_end_are_one_alert() {
-        let settings = HeartbeatSettings {
-            expect_every: Duration::from_mins(2),
-            targets: vec!["mail".to_owned(), "chat".to_owned()],
-        };
-        let say = |change| {
-            let due = Due { name: "watchdog".to_owned(), change };
-            let (notification, deliveries) =
-                due.notification(&settings, Language::En, Millis(9 * MINUTE).timestamp());
-            assert_eq!(intake::parse(&intake::write(&notification)).unwrap(), notification);
-            (notification, deliveries)
-        };
-        let (firing, to) = say(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
-        let (back, _) = say(HeartbeatChange::Back { since: Millis(2 * MINUTE) });
-        let (first, first_to) = say(HeartbeatChange::FirstHeard);
-        assert_eq!(firing.group_key, back.group_key);
-        assert_eq!(firing.alerts[0].fingerprint, back.alerts[0].fingerprint);
-        assert_eq!(firing.alerts[0].fingerprint, first.alerts[0].fingerprint);
-        assert_eq!(back.alerts[0].status, Status::Resolved);
-        assert_eq!(to.iter().map(|planned| planned.target.as_str()).collect::<Vec<_>>(), ["mail", "chat"]);
-        assert_eq!(to[0].alerts.len(), 1);
-        assert!(first_to[0].alerts.is_empty());
-        assert_eq!(first_to[0].outside_hours.len(), 1);
-    }
-}
+mod tests;

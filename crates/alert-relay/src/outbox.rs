@@ -19,8 +19,9 @@ use crate::delivery::{
     Abandoned, Acceptance, Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, DueDelivery, Forgotten,
     PastAttempt, PublicId, SetAside, Settlement, TargetCount, UrgencyFilter, Vanished, Waiting,
 };
+use crate::notification::GroupKey;
 use crate::offload::offload;
-use crate::outbox::arrival::Arrival;
+use crate::outbox::arrival::{Arrival, group_id};
 use crate::outbox::database::Database;
 use crate::outbox::postgres::terms::Terms;
 use crate::outbox::readers::Readers;
@@ -28,6 +29,7 @@ use crate::outbox::sqlite::ownership;
 use crate::outbox::statements::take_over::TakenOver;
 use crate::outbox::writer::Writer;
 use crate::settings::StoreSettings;
+use crate::story::Received;
 
 #[cfg(test)]
 pub(crate) use crate::outbox::arrival::DEDUP_WINDOW;
@@ -180,6 +182,16 @@ impl Outbox {
             Right::Alone(_) => Ok(Vec::new()),
             Right::Terms(_) => self.store.readers.beats().await,
         }
+    }
+
+    /// The newest webhook of a group whose sender has no name of its own.
+    pub(crate) async fn newest(
+        &self,
+        endpoint: &str,
+        receiver: &str,
+        group: &GroupKey,
+    ) -> Result<Option<Received>, StoreError> {
+        self.store.readers.newest(&group_id(endpoint, receiver, group, None)).await
     }
 
     /// What was found that is not tried again, when this relay became the deliverer.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::delivery::Accepted;
-use crate::notification::{Alert, Fingerprint, Notification, Status};
+use crate::notification::{Alert, Fingerprint, GroupKey, Notification, Status};
 use crate::outbox::columns::{fingerprints_to_json, mentions_to_json, to_json};
 use crate::outbox::search_text;
 use crate::routes::Planned;
@@ -81,7 +81,8 @@ impl Arrival {
 
     pub(super) fn new(accepted: &Accepted, at: Millis) -> Self {
         let notification = &accepted.notification;
-        let group_id = group_id(&accepted.endpoint, notification, &accepted.sender);
+        let source = accepted.sender.source.as_deref();
+        let group_id = group_id(&accepted.endpoint, &notification.receiver, &notification.group_key, source);
         let urgent = urgent(notification);
         let by_fingerprint: Alerts<'_> =
             notification.alerts.iter().map(|alert| (&alert.fingerprint, alert)).collect();
@@ -165,9 +166,8 @@ fn urgent(notification: &Notification) -> HashSet<&Fingerprint> {
 /// Alertmanager's group key is opaque, may be long, and is shared by sibling routes with equal matchers and by clusters that do not
 /// know each other: so the endpoint, the receiver and the cluster's name belong to it. A cluster without a name shares the group
 /// with others: its `externalURL` may be that of one peer among several, whose snapshots are of one and the same group.
-fn group_id(endpoint: &str, notification: &Notification, sender: &Sender) -> String {
-    let group = [endpoint, &notification.receiver, &notification.group_key.0];
-    hash(group.into_iter().chain(sender.source.as_deref()).map(str::as_bytes))
+pub(super) fn group_id(endpoint: &str, receiver: &str, group: &GroupKey, source: Option<&str>) -> String {
+    hash([endpoint, receiver, &group.0].into_iter().chain(source).map(str::as_bytes))
 }
 
 /// Equal for the copies that cluster peers send (they differ in `externalURL` and perhaps in annotations) and for nothing else.
@@ -207,7 +207,12 @@ mod tests {
     use crate::outbox::testing::{alert, firing, notification, resolved};
 
     fn key(notification: &Notification) -> String {
-        dedup_key(&group_id("ops", notification, &Sender::default()), notification)
+        key_from("ops", None, notification)
+    }
+
+    fn key_from(endpoint: &str, source: Option<&str>, notification: &Notification) -> String {
+        let group = group_id(endpoint, &notification.receiver, &notification.group_key, source);
+        dedup_key(&group, notification)
     }
 
     #[test]
@@ -232,9 +237,8 @@ mod tests {
         ] {
             assert_ne!(key(&base), key(&other), "{other:?}");
         }
-        assert_ne!(key(&base), dedup_key(&group_id("another endpoint", &base, &Sender::default()), &base));
-        let named = Sender::new(Some("sh".to_owned()), "", None);
-        assert_ne!(key(&base), dedup_key(&group_id("ops", &base, &named), &base));
+        assert_ne!(key(&base), key_from("another endpoint", None, &base));
+        assert_ne!(key(&base), key_from("ops", Some("sh"), &base));
     }
 
     #[test]

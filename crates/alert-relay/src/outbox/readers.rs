@@ -14,7 +14,8 @@ use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Session;
 use crate::outbox::statements::beats::{self, StoredBeat};
-use crate::outbox::statements::{claimed, due, standing};
+use crate::outbox::statements::{claimed, due, standing, webhooks};
+use crate::story::Received;
 
 /// A database on another machine that has not answered by now may never do.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,6 +109,10 @@ impl Readers {
 
     pub(super) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
         within(standing::held(&mut self.lend().await?.session(), until)).await
+    }
+
+    pub(super) async fn newest(&self, group_id: &str) -> Result<Option<Received>, StoreError> {
+        within(webhooks::newest(&mut self.lend().await?.session(), group_id)).await
     }
 
     /// When each heartbeat was last heard by any relay, and how long ago that is.

@@ -10,7 +10,9 @@ use tracing::{error, info, warn};
 
 use crate::deliver::{self, Deliverer, Nobody, Pace, StartError};
 use crate::delivery::SetAside;
-use crate::outbox::StoreError;
+use crate::heartbeat;
+use crate::intake;
+use crate::outbox::{HEARTBEATS, StoreError};
 use crate::relay::{self, Relay};
 
 /// What the store refuses is asked again after this long.
@@ -78,8 +80,9 @@ impl Relay {
         let started = Deliverer::start(parts, &settings).await?;
         self.standings.store(Some(Arc::new(started.standings())));
         *deliverer = Some(started);
+        self.heartbeats.watch_from(clock.reading());
+        self.recall_alarms().await?;
         if outbox.is_shared() {
-            self.heartbeats.watch_from(clock.reading());
             self.note_beats().await?;
             info!("this relay delivers now");
         }
@@ -100,6 +103,22 @@ impl Relay {
             cut_short,
             "another relay may deliver now: this one accepts, and waits for its turn; {cut_short} deliveries being sent were cut short and may arrive twice"
         );
+    }
+
+    /// Goes on with what was stored last of each heartbeat, by an earlier run or by another relay.
+    async fn recall_alarms(&self) -> Result<(), StoreError> {
+        for name in self.settings().heartbeats.keys() {
+            let group = heartbeat::group_key(name);
+            let endpoint = format!("{HEARTBEATS}{name}");
+            let stored = self.parts.outbox.newest(&endpoint, heartbeat::RECEIVER, &group).await?;
+            let payload = stored.as_ref().and_then(|stored| Some((stored.at, stored.payload.as_deref()?)));
+            if let Some((at, payload)) = payload
+                && let Ok(notification) = intake::parse(payload)
+            {
+                self.heartbeats.recall(name, &notification, at, self.parts.clock.reading());
+            }
+        }
+        Ok(())
     }
 
     /// Learns of heartbeats from the store, for ever.

@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +13,12 @@ use test_peers::postgres::Cluster;
 
 use crate::client::{get, request};
 use crate::program::{Home, Serving, metric, webhook};
+use crate::several_relays::front::Front;
+use crate::several_relays::way::Way;
+
+mod front;
+mod heartbeats;
+mod way;
 
 /// What is promised: from the moment on at which a deliverer is no longer one.
 const TAKE_OVER: Duration = Duration::from_secs(10);
@@ -34,6 +37,8 @@ struct Told {
     /// Which relay sent it.
     relay: String,
     alerts: Vec<String>,
+    /// What it says of each of them.
+    changes: Vec<String>,
 }
 
 /// A chat that takes everything, and takes its time.
@@ -49,10 +54,16 @@ impl Chat {
             let told = Arc::clone(&told);
             move |call: Call| {
                 let body: Value = serde_json::from_slice(&call.body).unwrap();
-                let alerts = body["alerts"].as_array().into_iter().flatten();
-                let name = |alert: &Value| alert["labels"]["alertname"].as_str().unwrap().to_owned();
-                let relay = call.headers["x-relay"].to_str().unwrap().to_owned();
-                let message = Told { at: Instant::now(), relay, alerts: alerts.map(name).collect() };
+                let each = |text: fn(&Value) -> &Value| {
+                    let alerts = body["alerts"].as_array().into_iter().flatten();
+                    alerts.map(|alert| text(alert).as_str().unwrap().to_owned()).collect()
+                };
+                let message = Told {
+                    at: Instant::now(),
+                    relay: call.headers["x-relay"].to_str().unwrap().to_owned(),
+                    alerts: each(|alert| &alert["labels"]["alertname"]),
+                    changes: each(|alert| &alert["change"]),
+                };
                 told.lock().unwrap().push(message);
                 async {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -122,11 +133,16 @@ struct Relays {
 impl Relays {
     /// The first one delivers. It may reach the store by another way.
     fn start(store: &str, by_another_way: Option<&str>) -> Self {
+        Self::start_with(store, by_another_way, "")
+    }
+
+    /// The same with these further settings.
+    fn start_with(store: &str, by_another_way: Option<&str>, more: &str) -> Self {
         let chat = Chat::start();
         let home = |name: &str, store: &str| {
             let settings = format!(
                 "targets: {{ chat: {{ webhook: {{ url: 'http://{}/', headers: {{ X-Relay: {name} }} }}, budget: {BUDGET}/{}s }} }}\n\
-                 receivers: {{ ops: {{ routes: [{{ targets: [chat] }}] }} }}\n",
+                 receivers: {{ ops: {{ routes: [{{ targets: [chat] }}] }} }}\n{more}",
                 chat.endpoint.address(),
                 WINDOW.as_secs()
             );
@@ -164,8 +180,8 @@ impl Relays {
     }
 }
 
-/// Posts alerts as an Alertmanager does that knows both relays: each to both, and again until one of them has it.
-fn post_all(relays: [SocketAddr; 2], names: impl IntoIterator<Item = String>) {
+/// Posts alerts as an Alertmanager does that knows these addresses: each to all, and again until one of them has it.
+fn post_all<const N: usize>(relays: [SocketAddr; N], names: impl IntoIterator<Item = String>) {
     for name in names {
         let body = webhook(&name);
         let end = Instant::now() + PATIENCE;
@@ -226,6 +242,16 @@ fn a_deliverer_that_is_killed_is_replaced_and_nothing_is_lost() {
 }
 
 #[test]
+fn behind_one_address_a_deliverer_that_is_killed_costs_no_alert() {
+    let cluster = Cluster::shared();
+    let relays = Relays::start(&cluster.new_store(), None);
+    let front = Front::of(relays.addresses());
+    take_over_behind([front.address], cluster, &relays, |relays| relays.one.signal("KILL"));
+    let stored = metric(&relays.other, "alert_relay_notifications_total{receiver=\"ops\",result=\"stored\"}");
+    assert!(stored > 20, "it was handed every second webhook, and then all: {stored}");
+}
+
+#[test]
 fn a_frozen_deliverer_is_replaced_and_sends_nothing_when_it_wakes() {
     let cluster = Cluster::shared();
     let relays = Relays::start(&cluster.new_store(), None);
@@ -278,10 +304,20 @@ fn a_database_that_is_restarted_loses_nothing_and_delivering_goes_on() {
 /// Sixty alerts, and what is done after a third of them: somebody delivers again in time, and each is told.
 #[track_caller]
 fn take_over(cluster: &Cluster, relays: &Relays, disturb: impl FnOnce(&Relays)) {
-    post_all(relays.addresses(), names("Before", 20));
+    take_over_behind(relays.addresses(), cluster, relays, disturb);
+}
+
+/// The same, posted to these addresses.
+#[track_caller]
+fn take_over_behind<const N: usize>(
+    addresses: [SocketAddr; N],
+    cluster: &Cluster,
+    relays: &Relays,
+    disturb: impl FnOnce(&Relays),
+) {
+    post_all(addresses, names("Before", 20));
     wait_until("the first ones are told", || relays.chat.counts().len() > 5);
     thread::scope(|scope| {
-        let addresses = relays.addresses();
         let posting = scope.spawn(move || post_all(addresses, names("During", 40)));
         disturb(relays);
         let disturbed_at = Instant::now();
@@ -296,57 +332,4 @@ fn take_over(cluster: &Cluster, relays: &Relays, disturb: impl FnOnce(&Relays)) 
         posting.join().unwrap();
     });
     relays.all_are_told(cluster, 60);
-}
-
-/// A way to the server that can be blocked: what is sent is kept, and nothing says so.
-struct Way {
-    directory: tempfile::TempDir,
-    is_blocked: Arc<AtomicBool>,
-}
-
-impl Way {
-    fn to(server: &Path) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let is_blocked = Arc::<AtomicBool>::default();
-        let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
-        let (server, blocked) = (server.to_owned(), Arc::clone(&is_blocked));
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                lead(&client, &server, &blocked);
-            }
-        });
-        Self { directory, is_blocked }
-    }
-
-    fn url(&self, store: &str) -> String {
-        let socket = self.directory.path().to_str().unwrap().replace('/', "%2F");
-        let (_, rest) = store.split_once("/relay?").unwrap();
-        format!("postgres://relay@{socket}/relay?{rest}")
-    }
-
-    fn block(&self, is_blocked: bool) {
-        self.is_blocked.store(is_blocked, Ordering::Relaxed);
-    }
-}
-
-fn lead(client: &UnixStream, server: &PathBuf, is_blocked: &Arc<AtomicBool>) {
-    let server = UnixStream::connect(server).unwrap();
-    for (mut from, mut to) in [
-        (client.try_clone().unwrap(), server.try_clone().unwrap()),
-        (server.try_clone().unwrap(), client.try_clone().unwrap()),
-    ] {
-        let is_blocked = Arc::clone(is_blocked);
-        thread::spawn(move || {
-            let mut bytes = [0; 16 * 1024];
-            while let Ok(read @ 1..) = from.read(&mut bytes) {
-                while is_blocked.load(Ordering::Relaxed) {
-                    look_again_later();
-                }
-                if to.write_all(&bytes[..read]).is_err() {
-                    break;
-                }
-            }
-            let _ = to.shutdown(std::net::Shutdown::Both);
-        });
-    }
 }

@@ -28,6 +28,18 @@ pub(in crate::outbox) async fn webhook(
     row.as_ref().map(received).transpose()
 }
 
+/// The newest webhook of a group that is no copy.
+pub(in crate::outbox) async fn newest(
+    session: &mut Session<'_>,
+    group_id: &str,
+) -> Result<Option<Received>, sqlx::Error> {
+    let statement = AssertSqlSafe(format!(
+        "{SELECT} WHERE received.group_id = $1 AND received.duplicate_of IS NULL ORDER BY received.id DESC LIMIT 1"
+    ));
+    let row = session.query(statement).bind(group_id).fetch_optional().await?;
+    row.as_ref().map(received).transpose()
+}
+
 /// Which of the webhooks accepted since then are taken: the newest, as many as are wanted and as many bytes. Copies and what the relay
 /// posts itself do not count.
 pub(in crate::outbox) async fn span(

@@ -1,0 +1,177 @@
+use super::*;
+
+const MINUTE: i64 = 60_000;
+
+/// This many minutes after the start, by a wall clock that nobody sets.
+fn at(minute: u64) -> Now {
+    let passed = Duration::from_mins(minute);
+    Now { wall: Millis(0).plus(passed), passed }
+}
+
+fn heartbeats() -> Heartbeats {
+    let heartbeats = Heartbeats::default();
+    configure(&heartbeats, &["watchdog"], at(0));
+    heartbeats
+}
+
+fn configure(heartbeats: &Heartbeats, names: &[&str], now: Now) {
+    let settings =
+        HeartbeatSettings { expect_every: Duration::from_mins(2), targets: vec!["mail".to_owned()] };
+    let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
+    heartbeats.configure(&settings, now);
+}
+
+/// Tells whatever is due at `minute` and returns it.
+fn tell(heartbeats: &Heartbeats, minute: u64) -> Option<HeartbeatChange> {
+    let now = at(minute);
+    let due = heartbeats.due(now);
+    for due in &due {
+        heartbeats.stored(due, now);
+    }
+    due.first().map(|due| due.change)
+}
+
+#[test]
+fn silence_alarms_once_and_the_return_ends_it() {
+    let heartbeats = heartbeats();
+    let silent = HeartbeatChange::Silent { since: Millis(3 * MINUTE) };
+    assert!(heartbeats.beat("watchdog", at(1)));
+    assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::FirstHeard));
+    assert_eq!(tell(&heartbeats, 2), None);
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
+    assert_eq!(tell(&heartbeats, 3), Some(silent));
+    assert_eq!(tell(&heartbeats, 4), None);
+    heartbeats.beat("watchdog", at(5));
+    assert_eq!(tell(&heartbeats, 5), Some(HeartbeatChange::Back { since: Millis(3 * MINUTE) }));
+    assert_eq!(tell(&heartbeats, 6), None);
+    assert_eq!(tell(&heartbeats, 7), Some(HeartbeatChange::Silent { since: Millis(7 * MINUTE) }));
+}
+
+#[test]
+fn a_heartbeat_never_heard_alarms_after_its_time() {
+    let heartbeats = heartbeats();
+    assert_eq!(tell(&heartbeats, 1), None);
+    assert_eq!(tell(&heartbeats, 2), Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) }));
+}
+
+#[test]
+fn a_long_alarm_is_told_again() {
+    let heartbeats = heartbeats();
+    let silent = Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
+    assert_eq!(tell(&heartbeats, 2), silent);
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(242)));
+    assert_eq!(tell(&heartbeats, 241), None);
+    assert_eq!(tell(&heartbeats, 242), silent);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_makes_nobody_silent_and_keeps_nobody_heard() {
+    for set_to in [0, 1_000_000] {
+        let heartbeats = heartbeats();
+        heartbeats.beat("watchdog", at(60));
+        assert_eq!(tell(&heartbeats, 60), Some(HeartbeatChange::FirstHeard));
+        let set = |minute| Now { wall: Millis(set_to * MINUTE), ..at(minute) };
+        assert_eq!(heartbeats.due(set(61)), []);
+        let due = heartbeats.due(set(63));
+        let since = Millis((set_to - 1) * MINUTE);
+        assert_eq!(due[0].change, HeartbeatChange::Silent { since }, "the clock shows {set_to} min");
+    }
+}
+
+#[test]
+fn what_could_not_be_stored_stays_due() {
+    let heartbeats = heartbeats();
+    let due = heartbeats.due(at(2));
+    assert_eq!(heartbeats.due(at(2)), due);
+    assert_eq!(due.len(), 1);
+}
+
+#[test]
+fn new_settings_keep_what_was_heard() {
+    let heartbeats = heartbeats();
+    heartbeats.beat("watchdog", at(1));
+    configure(&heartbeats, &["watchdog", "other"], at(2));
+    assert_eq!(heartbeats.last_beats()["watchdog"], Some(Millis(MINUTE)));
+    assert_eq!(heartbeats.last_beats()["other"], None);
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
+    configure(&heartbeats, &["other"], at(2));
+    assert!(!heartbeats.beat("watchdog", at(2)));
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(4)));
+}
+
+#[test]
+fn the_alarm_and_its_end_are_one_alert() {
+    let settings = HeartbeatSettings {
+        expect_every: Duration::from_mins(2),
+        targets: vec!["mail".to_owned(), "chat".to_owned()],
+    };
+    let say = |change| {
+        let due = Due { name: "watchdog".to_owned(), change };
+        let (notification, deliveries) =
+            due.notification(&settings, Language::En, Millis(9 * MINUTE).timestamp());
+        assert_eq!(intake::parse(&intake::write(&notification)).unwrap(), notification);
+        (notification, deliveries)
+    };
+    let (firing, to) = say(HeartbeatChange::Silent { since: Millis(2 * MINUTE) });
+    let (back, _) = say(HeartbeatChange::Back { since: Millis(2 * MINUTE) });
+    let (first, first_to) = say(HeartbeatChange::FirstHeard);
+    assert_eq!(firing.group_key, back.group_key);
+    assert_eq!(firing.alerts[0].fingerprint, back.alerts[0].fingerprint);
+    assert_eq!(firing.alerts[0].fingerprint, first.alerts[0].fingerprint);
+    assert_eq!(back.alerts[0].status, Status::Resolved);
+    assert_eq!(to.iter().map(|planned| planned.target.as_str()).collect::<Vec<_>>(), ["mail", "chat"]);
+    assert_eq!(to[0].alerts.len(), 1);
+    assert!(first_to[0].alerts.is_empty());
+    assert_eq!(first_to[0].outside_hours.len(), 1);
+}
+
+/// A relay that takes over what the store has of an earlier one.
+fn recalled(change: HeartbeatChange, accepted_at: i64, now: Now) -> Heartbeats {
+    let heartbeats = heartbeats();
+    let settings = HeartbeatSettings { expect_every: Duration::from_mins(2), targets: Vec::new() };
+    let due = Due { name: "watchdog".to_owned(), change };
+    let (notification, _) = due.notification(&settings, Language::En, Millis(accepted_at).timestamp());
+    heartbeats.watch_from(now);
+    heartbeats.recall("watchdog", &notification, Millis(accepted_at), now);
+    heartbeats
+}
+
+#[test]
+fn an_alarm_of_an_earlier_relay_goes_on_until_a_beat_ends_it() {
+    let since = Millis(2 * MINUTE);
+    let silent = HeartbeatChange::Silent { since };
+    let heartbeats = recalled(silent, 3 * MINUTE, at(10));
+    for minute in [10, 11, 12, 242] {
+        assert_eq!(tell(&heartbeats, minute), None, "{minute}");
+    }
+    assert_eq!(tell(&heartbeats, 243), Some(silent));
+    let heartbeats = recalled(silent, 3 * MINUTE, at(10));
+    heartbeats.beat("watchdog", at(11));
+    assert_eq!(tell(&heartbeats, 11), Some(HeartbeatChange::Back { since }));
+    let heartbeats = recalled(HeartbeatChange::Back { since }, 3 * MINUTE, at(10));
+    heartbeats.beat("watchdog", at(11));
+    assert_eq!(tell(&heartbeats, 11), None);
+    assert_eq!(tell(&heartbeats, 13), Some(HeartbeatChange::Silent { since: Millis(13 * MINUTE) }));
+}
+
+#[test]
+fn what_another_relay_heard_before_this_process_began_keeps_its_age() {
+    let heard = |heartbeats: &Heartbeats, minute: u64, ago: u64| {
+        let wall = at(minute).wall.minus(Duration::from_mins(ago));
+        heartbeats.heard("watchdog", wall, Duration::from_mins(ago), at(minute));
+    };
+    let since = Millis(-60 * MINUTE);
+    let heartbeats = recalled(HeartbeatChange::Silent { since }, -60 * MINUTE, at(1));
+    heard(&heartbeats, 1, 62);
+    assert_eq!(tell(&heartbeats, 1), None, "it is silent as before");
+    assert!(heartbeats.missing(at(1)).contains("watchdog"));
+    heard(&heartbeats, 1, 2);
+    assert_eq!(tell(&heartbeats, 1), None, "heard, and silent again since");
+    heard(&heartbeats, 2, 1);
+    assert_eq!(tell(&heartbeats, 2), Some(HeartbeatChange::Back { since }));
+    let heartbeats = self::heartbeats();
+    heartbeats.watch_from(at(1));
+    heard(&heartbeats, 1, 4);
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::ZERO));
+    assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::Silent { since: Millis(-MINUTE) }));
+}
