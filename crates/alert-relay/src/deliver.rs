@@ -27,6 +27,7 @@ use crate::test_report::{TestRefusal, TestReport};
 
 pub(crate) use crate::deliver::observer::{Nobody, Observer};
 pub(crate) use crate::deliver::pace::Pace;
+pub(crate) use crate::deliver::size_keeper::{SizeKeeper, SizeLimits};
 pub(crate) use crate::deliver::standing::Standings;
 
 mod attempt;
@@ -42,6 +43,7 @@ mod pace;
 mod read_claim;
 mod recipients;
 mod sending;
+mod size_keeper;
 mod standing;
 mod state;
 mod targets;

@@ -33,6 +33,7 @@ mod routes;
 
 mod delivery;
 mod outbox;
+mod store_size;
 mod story;
 
 mod budget;

@@ -11,20 +11,21 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Millis;
 use crate::delivery::{End, TargetCount};
 use crate::metrics::labels::{
-    Attempts, ConnectionsClosed, Ended, Heartbeat, HttpRequests, Notifications, Receiver, StoreErrors,
-    Target, attempts, verdicts,
+    Attempts, ConnectionsClosed, Ended, Heartbeat, HttpRequests, Notifications, Receiver, Target, attempts,
+    verdicts,
 };
-use crate::outbox::StoreError;
+use crate::metrics::store::StoreMetrics;
 use crate::outcome::{Outcome, Reason};
 
 mod labels;
+mod store;
 
 /// All metrics of one relay.
 #[derive(Debug)]
@@ -51,8 +52,7 @@ pub(crate) struct Metrics {
     delivers: Gauge<i64, AtomicI64>,
     imbalance: Gauge<i64, AtomicI64>,
     reloaded: Gauge<i64, AtomicI64>,
-    store_errors: Family<StoreErrors, Counter>,
-    batches: Histogram,
+    store: StoreMetrics,
 }
 
 impl Metrics {
@@ -84,14 +84,10 @@ impl Metrics {
             delivers: Gauge::default(),
             imbalance: Gauge::default(),
             reloaded: Gauge::default(),
-            store_errors: Family::default(),
-            batches: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            store: StoreMetrics::new(),
         };
         metrics.register();
         metrics.reloaded(true);
-        for kind in StoreError::KINDS {
-            metrics.store_errors.get_or_create_owned(&StoreErrors { kind: kind.to_owned() });
-        }
         for reason in Closing::ALL {
             let reason = reason.as_str().to_owned();
             metrics.connections_closed.get_or_create_owned(&ConnectionsClosed { reason });
@@ -201,16 +197,7 @@ impl Metrics {
             "1 while the settings are those of the last reload, or of the start; 0 once a reload was refused",
             self.reloaded.clone(),
         );
-        registry.register(
-            "store_errors",
-            "Requests to the store that failed, by kind",
-            self.store_errors.clone(),
-        );
-        registry.register(
-            "store_commit_requests",
-            "Requests in one transaction of the store",
-            self.batches.clone(),
-        );
+        self.store.register(registry);
     }
 
     /// Makes the series of targets and receivers in the settings exist, at 0 where nothing happened yet.
@@ -326,18 +313,6 @@ impl Metrics {
     /// A target is no longer in the settings. What it did stays counted.
     pub(crate) fn target_gone(&self, target: &str) {
         self.up.remove(&Target { target: target.to_owned() });
-    }
-
-    /// A request to the store failed.
-    pub(crate) fn store_error(&self, error: &StoreError) {
-        self.store_errors.get_or_create(&StoreErrors { kind: error.kind().to_owned() }).inc();
-    }
-
-    /// The sizes of the store's transactions since the last call.
-    pub(crate) fn batches(&self, sizes: impl IntoIterator<Item = usize>) {
-        for size in sizes {
-            self.batches.observe(size as f64);
-        }
     }
 
     /// How a target's deliveries stand according to the store, which counts over restarts.

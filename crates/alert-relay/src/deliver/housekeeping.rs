@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::clock::whole_millis;
 use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
+use crate::deliver::size_keeper::SizeKeeper;
 use crate::deliver::targets::Targets;
 use crate::delivery::{DeliveryKey, Forgotten, TargetCount};
 use crate::health::Health;
@@ -28,7 +29,13 @@ pub(super) struct Housekeeping {
 impl Housekeeping {
     pub(super) fn start(context: Arc<Context>, audit: Arc<Audit>, targets: Arc<Targets>) -> Self {
         let targets = Arc::new(Mutex::new(targets));
-        let round = Round { context, audit, targets: Arc::clone(&targets), stranded: BTreeMap::new() };
+        let round = Round {
+            context,
+            audit,
+            targets: Arc::clone(&targets),
+            stranded: BTreeMap::new(),
+            size: SizeKeeper::default(),
+        };
         let adopted = Arc::<Notify>::default();
         Self { task: tokio::spawn(round.repeat(Arc::clone(&adopted))), adopted, targets }
     }
@@ -60,6 +67,7 @@ struct Round {
     targets: Arc<Mutex<Arc<Targets>>>,
     /// Deliveries that waited in the round before for a target that is not in the settings.
     stranded: BTreeMap<String, u64>,
+    size: SizeKeeper,
 }
 
 /// Transactions of pruning in one round: few enough to let webhooks through. After a storm it takes some rounds.
@@ -100,6 +108,8 @@ impl Round {
                 break;
             }
         }
+        let Context { outbox, metrics, clock, .. } = &*self.context;
+        self.size.look(outbox, metrics, clock.now(), targets.size).await?;
         // A target that has left the settings is sent nothing.
         let is_there = |key: &DeliveryKey| targets.by_name.contains_key(&key.target);
         for vanished in self.context.outbox.vanished(over).await? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compose::MessageDefaults;
+use crate::deliver::size_keeper::SizeLimits;
 use crate::settings::{Settings, TargetSettings};
 
 /// What the deliverer takes from the settings.
@@ -18,6 +19,8 @@ pub(super) struct Targets {
     pub(super) former: BTreeMap<String, String>,
     /// What has ended is kept for so long.
     pub(super) retention: Duration,
+    /// How large the store may be.
+    pub(super) size: SizeLimits,
 }
 
 impl Targets {
@@ -39,6 +42,7 @@ impl Targets {
                 .collect(),
             // Budgets are counted from what is kept.
             retention: longest_window.unwrap_or_default().max(settings.store.retention),
+            size: SizeLimits::of(settings),
         }
     }
 }

@@ -21,6 +21,7 @@ mod names;
 mod news;
 mod refusals;
 mod senders;
+mod size;
 mod trouble;
 mod unknown;
 

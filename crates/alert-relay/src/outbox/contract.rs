@@ -11,6 +11,7 @@ mod operating;
 mod reading;
 mod renaming;
 mod senders;
+mod size;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {

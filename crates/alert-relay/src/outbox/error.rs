@@ -17,6 +17,15 @@ pub(crate) enum StoreError {
         /// `SQLite`'s words.
         detail: String,
     },
+    /// What is pending fills it.
+    #[error(
+        "the store is larger than `store.max_bytes` ({max_bytes}), and all of it is pending or has just ended: nothing new is taken (hint: \
+         `alert-relay list` shows what waits, and for which target; put that right, or raise `store.max_bytes`)"
+    )]
+    MaxBytes {
+        /// The setting.
+        max_bytes: u64,
+    },
     /// `SQLITE_READONLY`, `SQLITE_PERM`, `SQLITE_AUTH`.
     #[error(
         "the store cannot be written: {detail} (hint: user {user}, as which the relay runs, needs write permission on the file \
@@ -115,8 +124,9 @@ impl<W> From<NoThread<W>> for StoreError {
 
 impl StoreError {
     /// Every value of [`kind`](Self::kind), for a metric that starts at 0.
-    pub(crate) const KINDS: [&str; 14] = [
+    pub(crate) const KINDS: [&str; 15] = [
         "full",
+        "max_bytes",
         "read_only",
         "locked",
         "damaged",
@@ -136,6 +146,7 @@ impl StoreError {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Full { .. } => "full",
+            Self::MaxBytes { .. } => "max_bytes",
             Self::ReadOnly { .. } => "read_only",
             Self::Locked { .. } => "locked",
             Self::Damaged { .. } => "damaged",

@@ -14,7 +14,8 @@ use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Session;
 use crate::outbox::statements::beats::{self, StoredBeat};
-use crate::outbox::statements::{claimed, due, standing, webhooks};
+use crate::outbox::statements::{claimed, due, size, standing, webhooks};
+use crate::store_size::StoreSize;
 use crate::story::Received;
 
 /// A database on another machine that has not answered by now may never do.
@@ -109,6 +110,22 @@ impl Readers {
 
     pub(super) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
         within(standing::held(&mut self.lend().await?.session(), until)).await
+    }
+
+    pub(super) async fn size(&self) -> Result<StoreSize, StoreError> {
+        within(size::size(&mut self.lend().await?.session())).await
+    }
+
+    pub(super) async fn first_over(&self) -> Result<Option<Millis>, StoreError> {
+        within(size::first_over(&mut self.lend().await?.session())).await
+    }
+
+    pub(super) async fn ended(&self, others: u64) -> Result<Option<Millis>, StoreError> {
+        within(size::ended(&mut self.lend().await?.session(), others)).await
+    }
+
+    pub(super) async fn pending_bytes(&self) -> Result<u64, StoreError> {
+        within(size::pending_bytes(&mut self.lend().await?.session())).await
     }
 
     pub(super) async fn newest(&self, group_id: &str) -> Result<Option<Received>, StoreError> {

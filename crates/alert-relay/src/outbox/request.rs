@@ -12,6 +12,7 @@ use crate::outbox::error::StoreError;
 use crate::outbox::letters::{LetterBatch, Letters};
 use crate::outbox::session::Session;
 use crate::outbox::sqlite::free_pages;
+use crate::outbox::statements::changes::Pruned;
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::take_over::{self, TakenOver};
 use crate::outbox::statements::{audit_trail, beats, changes, dead_letters, renaming, revisions, senders};
@@ -38,7 +39,7 @@ pub(super) enum Request {
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
     Hasten(Order<(String, Millis), ()>),
     Rename(Order<(String, String, Millis), u64>),
-    Prune(Order<(Millis, Millis), u64>),
+    Prune(Order<(Millis, Millis), Pruned>),
     TreatLetters(Order<(Letters, Millis), LetterBatch>),
     Note(Order<(Deed, Millis), ()>),
     TakeOver(Order<(Millis, bool), TakenOver>),

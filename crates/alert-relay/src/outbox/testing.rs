@@ -182,7 +182,12 @@ impl Lock {
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) fn settings(directory: &Path) -> StoreSettings {
-    StoreSettings { path: directory.join("relay.db"), postgres: None, retention: Duration::from_hours(1) }
+    StoreSettings {
+        path: directory.join("relay.db"),
+        postgres: None,
+        retention: Duration::from_hours(1),
+        max_bytes: None,
+    }
 }
 
 pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Accepted {

@@ -4,6 +4,7 @@
 //! the statements to `changes`.
 
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -21,6 +22,7 @@ use crate::outbox::letters::{LetterBatch, Letters};
 use crate::outbox::postgres::link::{Link, Refused, Work};
 use crate::outbox::request::{Order, Request};
 use crate::outbox::statements::accept::accept;
+use crate::outbox::statements::changes::Pruned;
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::take_over::TakenOver;
 
@@ -37,17 +39,29 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Request>,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
+    /// `store.max_bytes`, while what is pending fills the store; else 0.
+    filled: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// `arrived` is told of what may have to be delivered.
     pub(super) fn start(database: Database, arrived: Arc<Notify>) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
-        let batches = Arc::default();
-        tokio::spawn(
-            Loop { database, batches: Arc::clone(&batches), arrived: Arc::clone(&arrived) }.run(requests),
-        );
-        Self { queue, batches, arrived }
+        let (batches, filled) = (Arc::default(), Arc::<AtomicU64>::default());
+        let writing = Loop {
+            database,
+            batches: Arc::clone(&batches),
+            arrived: Arc::clone(&arrived),
+            filled: Arc::clone(&filled),
+        };
+        tokio::spawn(writing.run(requests));
+        Self { queue, batches, arrived, filled }
+    }
+
+    /// Takes nothing new, or again. Returns whether that changes something.
+    pub(super) fn fill(&self, max_bytes: Option<u64>) -> bool {
+        let now = max_bytes.unwrap_or(0);
+        self.filled.swap(now, Ordering::Relaxed) != now
     }
 
     /// The only request refused when the queue is full: Alertmanager sends a webhook again, while the relay's own changes would be lost.
@@ -136,7 +150,7 @@ impl Writer {
         self.ask(Request::Rename, (from, to, now)).await
     }
 
-    pub(super) async fn prune(&self, ended_before: Millis, now: Millis) -> Result<u64, StoreError> {
+    pub(super) async fn prune(&self, ended_before: Millis, now: Millis) -> Result<Pruned, StoreError> {
         self.ask(Request::Prune, (ended_before, now)).await
     }
 
@@ -187,6 +201,7 @@ struct Loop {
     database: Database,
     batches: Arc<Mutex<Vec<usize>>>,
     arrived: Arc<Notify>,
+    filled: Arc<AtomicU64>,
 }
 
 impl Loop {
@@ -203,7 +218,7 @@ impl Loop {
                     batch.push(request);
                 }
             }
-            if let Some(error) = self.database.refusal().await {
+            if let Some(error) = self.refusal().await {
                 // What is in the file is still delivered.
                 refuse(&mut batch, Request::is_promise, &error);
             }
@@ -218,6 +233,14 @@ impl Loop {
         }
         for closer in closers {
             closer.finish(Ok(()));
+        }
+    }
+
+    /// Why nothing new is taken now.
+    async fn refusal(&mut self) -> Option<StoreError> {
+        match self.filled.load(Ordering::Relaxed) {
+            0 => self.database.refusal().await,
+            max_bytes => Some(StoreError::MaxBytes { max_bytes }),
         }
     }
 

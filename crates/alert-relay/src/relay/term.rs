@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use crate::deliver::{self, Deliverer, Nobody, Pace, StartError};
+use crate::deliver::{self, Deliverer, Nobody, Pace, SizeKeeper, SizeLimits, StartError};
 use crate::delivery::SetAside;
 use crate::heartbeat;
 use crate::intake;
 use crate::outbox::{HEARTBEATS, StoreError};
-use crate::relay::{self, Relay};
+use crate::relay::{self, Parts, Relay};
 
 /// What the store refuses is asked again after this long.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -50,7 +50,11 @@ impl Relay {
     }
 
     async fn wait_for_term(&self) {
-        let begun = match self.parts.outbox.lead().await {
+        let led = tokio::select! {
+            led = self.parts.outbox.lead() => led,
+            never = self.watch_size() => match never {},
+        };
+        let begun = match led {
             Ok(()) => self.begin_term().await,
             Err(error) => Err(error.into()),
         };
@@ -119,6 +123,20 @@ impl Relay {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what is new while what is pending fills the store, for ever. Room in it is made by the relay that delivers.
+    async fn watch_size(&self) -> std::convert::Infallible {
+        let mut keeper = SizeKeeper::default();
+        loop {
+            let Parts { outbox, metrics, clock, .. } = &self.parts;
+            let limits = SizeLimits::of(&self.settings());
+            if let Err(error) = keeper.look(outbox, metrics, clock.now(), limits).await {
+                metrics.store_error(&error);
+                warn!(%error, "cannot see how large the store is, and tries again: {error}");
+            }
+            tokio::time::sleep(Pace::default().housekeeping).await;
+        }
     }
 
     /// Learns of heartbeats from the store, for ever.

@@ -9,6 +9,9 @@ use settings_document::{Secret, Section};
 /// What has ended is needed a while longer: to recognise copies, to see that an alert has vanished, and to count budgets.
 const LEAST_RETENTION: Duration = Duration::from_hours(24);
 
+/// Some large webhooks and what the store keeps beside them.
+const LEAST_MAX_BYTES: u64 = 64 << 20;
+
 /// Where the store is while nobody says.
 const DEFAULT: &str = "sqlite:///var/lib/alert-relay/relay.db";
 
@@ -25,6 +28,8 @@ pub(crate) struct StoreSettings {
     pub(crate) postgres: Option<Secret>,
     /// `retention`: how long ended deliveries stay readable.
     pub(crate) retention: Duration,
+    /// `max_bytes`: a larger store is made smaller by what ended first; `None`: it may grow.
+    pub(crate) max_bytes: Option<u64>,
 }
 
 impl StoreSettings {
@@ -46,14 +51,22 @@ pub(super) fn read(mut section: Section<'_>) -> Option<StoreSettings> {
     if retention.is_some_and(|retention| retention < LEAST_RETENTION) {
         section.problem("retention", "too short: expected at least `1d` (hint: copies are recognised, and budgets counted, by what is kept)");
     }
+    let max_bytes = section.count("max_bytes", i64::MAX.unsigned_abs());
+    if max_bytes.is_some_and(|bytes| bytes < LEAST_MAX_BYTES) {
+        let least = LEAST_MAX_BYTES;
+        section.problem(
+            "max_bytes",
+            format!("too small: expected at least {least} (64 MiB) (hint: what is pending has to fit)"),
+        );
+    }
     let directory = section.path("directory");
     section.finish();
     // What is wrong with the retention has been noted, and still lets the path be tried.
     let retention = retention.unwrap_or_default();
     Some(match address? {
-        Address::File(path) => StoreSettings { path, postgres: None, retention },
+        Address::File(path) => StoreSettings { path, postgres: None, retention, max_bytes },
         Address::Postgres(url) => {
-            StoreSettings { path: directory?.join("relay"), postgres: Some(url), retention }
+            StoreSettings { path: directory?.join("relay"), postgres: Some(url), retention, max_bytes }
         }
     })
 }

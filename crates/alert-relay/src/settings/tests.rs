@@ -155,6 +155,14 @@ fn what_has_ended_is_kept_for_a_day_at_least() {
 }
 
 #[test]
+fn a_store_has_room_for_what_is_pending() {
+    assert_eq!(load("").unwrap().store.max_bytes, None);
+    assert_eq!(load("store: { max_bytes: 67108864 }\n").unwrap().store.max_bytes, Some(64 << 20));
+    let rejected = load("store: { max_bytes: 67108863 }\n").unwrap_err();
+    assert!(rejected.contains("store.max_bytes: too small"), "{rejected}");
+}
+
+#[test]
 fn a_key_without_a_value_means_its_default() {
     let settings = load("server:\nstore: { retention: }\ntargets:\ntimezone:\n").unwrap();
     assert_eq!(settings.store.retention, Duration::from_hours(30 * 24));

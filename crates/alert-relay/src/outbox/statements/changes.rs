@@ -10,10 +10,19 @@ use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
 use crate::outbox::statements::rows::{in_statements, parameters_from};
-use crate::outbox::statements::{audit_trail, last_results, missed};
+use crate::outbox::statements::{audit_trail, last_results, missed, standing};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
-const PRUNE_ROWS: i64 = 500;
+pub(in crate::outbox) const PRUNE_ROWS: i64 = 500;
+
+/// What one transaction of [`prune`] has deleted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::outbox) struct Pruned {
+    /// Rows of all tables.
+    pub(in crate::outbox) rows: u64,
+    /// Webhooks among them.
+    pub(in crate::outbox) webhooks: u64,
+}
 
 /// Deliveries that one claim takes at most: more than a target that is down for a day gathers at one snapshot every five
 /// minutes. What is beyond stays for the next message.
@@ -299,19 +308,30 @@ pub(in crate::outbox) async fn prune(
     session: &mut Session<'_>,
     ended_before: Millis,
     now: Millis,
-) -> Result<u64, sqlx::Error> {
-    let mut pruned = 0;
-    // Attempts go with their delivery; a notification goes once its last delivery has gone.
-    for (statement, before) in [
-        (
+) -> Result<Pruned, sqlx::Error> {
+    let deliveries = session
+        .query(
             "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
-            ended_before,
-        ),
-        (
+        )
+        .bind(ended_before.0)
+        .bind(PRUNE_ROWS)
+        .execute()
+        .await?;
+    if deliveries > 0 {
+        standing::note_pruned(session, ended_before).await?;
+    }
+    // Attempts go with their delivery; a notification goes once its last delivery has gone.
+    let webhooks = session
+        .query(
             "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
-         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
-            ended_before,
-        ),
+             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
+        )
+        .bind(ended_before.0)
+        .bind(PRUNE_ROWS)
+        .execute()
+        .await?;
+    let mut rows = deliveries + webhooks;
+    for (statement, before) in [
         (
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
          (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
@@ -328,10 +348,10 @@ pub(in crate::outbox) async fn prune(
             ended_before.minus(FIRING_IS_KEPT_LONGER),
         ),
     ] {
-        pruned += session.query(statement).bind(before.0).bind(PRUNE_ROWS).execute().await?;
+        rows += session.query(statement).bind(before.0).bind(PRUNE_ROWS).execute().await?;
     }
-    pruned += audit_trail::prune(session, ended_before, PRUNE_ROWS).await?;
-    Ok(pruned)
+    rows += audit_trail::prune(session, ended_before, PRUNE_ROWS).await?;
+    Ok(Pruned { rows, webhooks })
 }
 
 pub(in crate::outbox) async fn ping(session: &mut Session<'_>, now: Millis) -> Result<(), sqlx::Error> {

@@ -76,6 +76,19 @@ pub(in crate::outbox) async fn past_attempts(
     rows.iter().map(attempt).collect()
 }
 
+/// Notes that of webhooks accepted before this it is no longer known which targets had a delivery.
+pub(super) async fn note_pruned(session: &mut Session<'_>, before: Millis) -> Result<(), sqlx::Error> {
+    session
+        .query(
+            "INSERT INTO store (name, value) VALUES ('pruned_before', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+             WHERE CAST(store.value AS BIGINT) < CAST(excluded.value AS BIGINT)",
+        )
+        .bind(before.0.to_string())
+        .execute()
+        .await
+        .map(drop)
+}
+
 pub(in crate::outbox) async fn vanished(
     session: &mut Session<'_>,
     accepted_after: Millis,
@@ -85,7 +98,8 @@ pub(in crate::outbox) async fn vanished(
          FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
          JOIN senders ON senders.group_id = known.group_id \
          JOIN notifications AS newest ON newest.id = senders.notification \
-         WHERE newest.accepted_at > $1 AND NOT EXISTS ( \
+         WHERE newest.accepted_at > $1 AND newest.accepted_at >= COALESCE( \
+             (SELECT CAST(value AS BIGINT) FROM store WHERE name = 'pruned_before'), 0) AND NOT EXISTS ( \
            SELECT 1 FROM deliveries WHERE deliveries.notification = newest.id AND deliveries.target = known.target)",
     )
     .bind(accepted_after.0)
