@@ -14,9 +14,11 @@ use crate::sender::Sender;
 
 pub(crate) use crate::delivery::ledger_entry::{Ended, LedgerEntry};
 pub(crate) use crate::delivery::public_id::{NoPublicId, PublicId};
+pub(crate) use crate::delivery::sent_part::{MOST_KEPT_BYTES, SentPart};
 
 mod ledger_entry;
 mod public_id;
+mod sent_part;
 
 /// One webhook, parsed and routed, ready to be made durable.
 #[derive(Clone, Debug)]
@@ -230,8 +232,8 @@ pub(crate) struct AttemptStart {
     pub(crate) rendering: Rendering,
     /// Hash of the robot's address.
     pub(crate) robot: String,
-    /// Which part, from 1; [`DIGEST_PART`] of a digest.
-    pub(crate) part: u32,
+    /// Which part, from 1 ([`DIGEST_PART`] of a digest), and what it says.
+    pub(crate) sent: SentPart,
     /// Of a digest: the other groups that it tells. Their leases are renewed too.
     pub(crate) also: Vec<String>,
 }

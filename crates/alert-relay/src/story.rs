@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::clock::Millis;
-use crate::delivery::{End, PublicId, RecipientStatus, Rendering};
+use crate::delivery::{End, PublicId, RecipientStatus, Rendering, SentPart};
 use crate::notification::{Fingerprint, GroupKey};
 use crate::routes::Mentions;
 use crate::sender::Sender;
@@ -40,6 +40,8 @@ pub(crate) struct Story {
     pub(crate) attempts: Vec<Attempt>,
     /// How many older attempts are left out.
     pub(crate) older_attempts: u64,
+    /// What was sent, as it was last put; of many parts, and of mails, the first. Empty: nothing, or an older version sent it.
+    pub(crate) sent: Vec<SentPart>,
 }
 
 /// Attempts that a story holds at most.

@@ -8,7 +8,7 @@ use minijinja::{HtmlEscape, context};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use crate::console::environment::is_of_the_web;
-use crate::operation::told_story::SentPart;
+use crate::delivery::SentPart;
 
 /// A part ready to be put on a page.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use minijinja::value::Value;
 
 use crate::console::looks::shown;
 use crate::console::{Page, Visit, data};
-use crate::operation::told_story::{AlertStory, DeliveryStory, Sent, SentPart};
+use crate::delivery::SentPart;
+use crate::operation::told_story::{AlertStory, DeliveryStory, Sent};
 
 /// The page of a delivery.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Page for AlertPage<'_> {
 
 fn parts(sent: &Sent) -> &[SentPart] {
     match sent {
-        Sent::MadeAgain { parts } => parts,
+        Sent::Kept { parts } | Sent::MadeAgain { parts } => parts,
         Sent::Nothing { .. } => &[],
     }
 }

@@ -16,7 +16,7 @@ use crate::operation::previews::{MessagePreview, RecentWebhook};
 use crate::operation::settings_in_force::{
     Change, SaidBy, Setting, SettingChange, SettingsChanges, SettingsInForce,
 };
-use crate::operation::told_story::{AlertStory, DeliveryStory, Sent, SentPart, ToldAlert, ToldAttempt};
+use crate::operation::told_story::{AlertStory, DeliveryStory, Sent, ToldAlert, ToldAttempt};
 use crate::operation::unrouted::UnroutedAlert;
 use crate::routes::{self, RouteVerdict};
 

@@ -12,7 +12,10 @@ use crate::deliver::context::STORE_RETRY;
 use crate::deliver::recipients::Recipients;
 use crate::deliver::state::{HealthChange, Reservation};
 use crate::deliver::via::{Sent, Via};
-use crate::delivery::{AttemptEnd, AttemptStart, DIGEST_PART, DeliveryKey, Pending, PublicId, Rendering};
+use crate::delivery::{
+    AttemptEnd, AttemptStart, DIGEST_PART, DeliveryKey, MOST_KEPT_BYTES, Pending, PublicId, Rendering,
+    SentPart,
+};
 use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
@@ -89,7 +92,7 @@ impl Sender {
             delivery: delivery.id,
             rendering: rendering.clone(),
             robot: target.channel.robot().as_str().to_owned(),
-            part: number,
+            sent: SentPart::new(number, part.recipient(), part.bytes(), part.preview(), MOST_KEPT_BYTES),
             also: self.also.clone(),
         };
         let attempt = match context.outbox.begin_attempt(start, self.lease()).await {

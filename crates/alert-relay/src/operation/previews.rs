@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::channel::Part;
 use crate::clock::Millis;
-use crate::operation::told_story::SentPart;
+use crate::delivery::SentPart;
 
 /// Webhooks to choose from: the newest that are stored.
 pub(crate) const RECENT_WEBHOOKS: u32 = 100;
@@ -56,12 +56,7 @@ const MOST_SHOWN: usize = 64 * 1024;
 /// Parts as they are shown.
 pub(crate) fn shown(parts: &[Part]) -> Vec<SentPart> {
     let shown = |(number, part): (u32, &Part)| {
-        let mut text = part.preview();
-        let is_cut = text.len() > MOST_SHOWN;
-        text.truncate(text.floor_char_boundary(MOST_SHOWN));
-        let recipient = part.recipient().map(str::to_owned);
-        let bytes = u64::try_from(part.bytes()).unwrap_or(u64::MAX);
-        SentPart { part: number, recipient, bytes, text, is_cut }
+        SentPart::new(number, part.recipient(), part.bytes(), part.preview(), MOST_SHOWN)
     };
     (1..).zip(parts).take(MOST_PARTS).map(shown).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::Millis;
-use crate::delivery::RecipientStatus;
+use crate::delivery::{RecipientStatus, SentPart};
 use crate::notification::{Alert, LabelSet, Status};
 use crate::operation::deliveries::DeliverySummary;
 use crate::operation::unrouted::UnroutedAlert;
@@ -94,6 +94,12 @@ pub(crate) struct ToldAttempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Sent {
+    /// As it was sent; of many parts, and of mails, the first.
+    #[serde(rename = "as_sent")]
+    Kept {
+        /// Its parts.
+        parts: Vec<SentPart>,
+    },
     /// Made again from the webhook, as for a chat that knows of nothing: what the chat knew then is not stored.
     MadeAgain {
         /// Its parts.
@@ -104,21 +110,6 @@ pub(crate) enum Sent {
         /// Why: it was not sent, or what it was made of is no longer stored.
         reason: String,
     },
-}
-
-/// One part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct SentPart {
-    /// From 1.
-    pub(crate) part: u32,
-    /// Who alone got it, of a mail.
-    pub(crate) recipient: Option<String>,
-    /// Its size on the wire, in bytes.
-    pub(crate) bytes: u64,
-    /// As a person would read it.
-    pub(crate) text: String,
-    /// Only the beginning is here.
-    pub(crate) is_cut: bool,
 }
 
 /// One alert, across groups and targets.

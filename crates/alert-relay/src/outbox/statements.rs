@@ -21,6 +21,7 @@ pub(super) mod renaming;
 pub(super) mod revisions;
 pub(super) mod rows;
 pub(super) mod senders;
+mod sent_parts;
 pub(super) mod size;
 pub(super) mod standing;
 pub(super) mod stories;

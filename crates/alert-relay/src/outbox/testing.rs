@@ -10,8 +10,8 @@ use test_peers::postgres::Cluster;
 
 use crate::clock::{Clock, Millis};
 use crate::delivery::{
-    Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, End, LedgerEntry, Rendering, Settlement,
-    TargetCount, UrgencyFilter,
+    Accepted, AttemptEnd, AttemptStart, Claim, DeliveryKey, End, LedgerEntry, Rendering, SentPart,
+    Settlement, TargetCount, UrgencyFilter,
 };
 use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, LabelSet, Notification, Status};
@@ -210,7 +210,8 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
     let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
-    AttemptStart { delivery, rendering, robot: "robot".to_owned(), part, also: Vec::new() }
+    let sent = SentPart::new(part, None, 1, format!("part {part}"), 100);
+    AttemptStart { delivery, rendering, robot: "robot".to_owned(), sent, also: Vec::new() }
 }
 
 pub(super) fn verdict(attempt: i64, delivery: i64, is_delivered: bool) -> AttemptEnd {

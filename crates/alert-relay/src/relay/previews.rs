@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::delivery::SentPart;
 use crate::intake::{self, IntakeError};
 use crate::message::{Wording, sample};
 use crate::notification::{Fingerprint, Notification};
 use crate::offload::offload;
 use crate::operation::previews::{MessagePreview, PreviewOf, RecentWebhook, shown};
-use crate::operation::told_story::SentPart;
 use crate::outbox::StoreError;
 use crate::preview;
 use crate::relay::Relay;

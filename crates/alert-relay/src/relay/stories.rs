@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use crate::delivery::PublicId;
+use crate::delivery::{End, PublicId};
 use crate::intake;
 use crate::notification::{Alert, Fingerprint};
 use crate::offload::offload;
@@ -13,7 +13,7 @@ use crate::operation::unrouted::UnroutedAlert;
 use crate::outbox::StoreError;
 use crate::relay::Relay;
 use crate::relay::previews::{PreviewRefusal, only};
-use crate::story::{Story, Unrouted};
+use crate::story::{DeliveryStatus, Story, Unrouted};
 
 impl Relay {
     /// One delivery from its webhook to its end; `None`: there is no such delivery in this store, or no longer.
@@ -95,7 +95,16 @@ impl Relay {
 
     async fn sent(&self, story: &mut Story) -> Result<Sent, StoreError> {
         let nothing = |reason: &str| Ok(Sent::Nothing { reason: reason.to_owned() });
-        let Some(rendering) = story.rendering.clone() else { return nothing("it was never sent") };
+        let Some(rendering) = story.rendering.clone() else {
+            return nothing(match &story.status {
+                // In a digest, which is shown with the delivery that the reason names.
+                DeliveryStatus::Ended { end: End::Delivered, reason, .. } => reason,
+                _ => "it was never sent",
+            });
+        };
+        if !story.sent.is_empty() {
+            return Ok(Sent::Kept { parts: std::mem::take(&mut story.sent) });
+        }
         let Some(payload) = story.received.payload.take() else {
             return nothing("its webhook is no longer stored");
         };

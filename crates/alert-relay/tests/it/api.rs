@@ -53,6 +53,7 @@ fn an_alert_can_be_followed_from_the_overview_to_the_robots_own_words() {
     let story = shown(&serving, &format!("/api/v1/deliveries/{id}"));
     assert!(story["attempt_list"][0]["words"].as_str().unwrap().contains("errcode 0"), "{story}");
     assert_eq!(story["told_alerts"][0]["labels"]["alertname"], "GpuHot", "{story}");
+    assert_eq!(story["sent"]["kind"], "as_sent");
     assert!(story["sent"]["parts"][0]["text"].as_str().unwrap().contains("GpuHot"), "{story}");
 
     let fingerprint = story["told_alerts"][0]["fingerprint"].as_str().unwrap();

@@ -18,6 +18,8 @@ use crate::routes::{self, ReceiverSettings, RouteVerdict};
 use crate::sender::Sender;
 use crate::story::{Attempt, DeliveryStatus, Received, Sightings, Story};
 
+mod sent;
+
 /// Alerts or recipients that are listed; the rest is a number.
 const LISTED: usize = 20;
 
@@ -59,6 +61,7 @@ pub(super) fn of_delivery(story: &Story, alerts: Option<&[Alert]>, now: &Now<'_>
     page.line("Mentions", if mentions.is_empty() { "nobody" } else { "only for alerts that newly fire" });
     page.entries(mentions.into_iter().map(str::to_owned));
     page.message(story);
+    page.sent(story);
     page.attempts(story);
     page.status(&story.status, received.duplicate_of, now.is_relay_running);
     page.text

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Millis;
-use crate::delivery::{End, PublicId};
+use crate::delivery::{End, PublicId, Rendering, SentPart};
+use crate::message::Wording;
 use crate::notification::Fingerprint;
 use crate::outbox::ReadOnlyOutbox;
 use crate::outbox::contract::on_every_store;
@@ -54,6 +55,7 @@ async fn a_delivery_is_told_while_its_owner_works_on_it() {
         let over = story(&stage, 1).await;
         assert_eq!(over.rendering, Some(start(1, 1, 2).rendering));
         assert_eq!((over.parts_done, over.older_attempts), (1, 0));
+        assert_eq!(over.sent, [start(1, 1, 2).sent]);
         let words: Vec<_> = over.attempts.iter().map(|attempt| attempt.detail.as_deref()).collect();
         assert_eq!(words, [Some("a detail"), Some("a detail")]);
         let outcomes: Vec<_> = over.attempts.iter().map(|attempt| attempt.outcome.as_deref()).collect();
@@ -61,6 +63,42 @@ async fn a_delivery_is_told_while_its_owner_works_on_it() {
         assert_eq!(over.attempts[0].ended_at, Some(stage.clock.now()));
         let (at, reason) = (stage.clock.now(), "test".to_owned());
         assert_eq!(over.status, DeliveryStatus::Ended { end: End::Delivered, at, reason, sent_with: None });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_sent_is_kept_as_it_was_last_put_and_goes_with_its_delivery() {
+    on_every_store(async |stage| {
+        stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
+        let claim = stage.claim_only("chat").await.unwrap();
+        let send = async |wording, via: &str, part, recipient, text: &str| {
+            let mut start = start(1, part, 2);
+            start.rendering = Rendering { wording, via: via.to_owned(), ..start.rendering };
+            start.sent = SentPart::new(part, recipient, 9, text.to_owned(), 100);
+            stage.outbox.begin_attempt(start, LEASE).await.unwrap().unwrap();
+        };
+        let kept = async || {
+            let story = story(&stage, 1).await;
+            story.sent.into_iter().map(|part| format!("{} {}", part.part, part.text)).collect::<Vec<_>>()
+        };
+        send(Wording::Normal, "chat", 1, None, "a").await;
+        send(Wording::Normal, "chat", 2, None, "b").await;
+        send(Wording::Normal, "chat", 21, None, "too many").await;
+        assert_eq!(kept().await, ["1 a", "2 b"]);
+        send(Wording::Plain, "chat", 1, None, "plain a").await;
+        assert_eq!(kept().await, ["1 plain a"]);
+        // By the fallback, a mail; some recipients are sent it in other words.
+        send(Wording::Normal, "mail", 1, Some("one"), "to one").await;
+        send(Wording::Plain, "mail", 2, Some("two"), "to two").await;
+        assert_eq!(kept().await, ["1 to one", "2 to two"]);
+        send(Wording::Plain, "mail", 1, Some("one"), "to one, plain").await;
+        assert_eq!(kept().await, ["1 to one, plain", "2 to two"]);
+        stage.settle(&claim, End::Delivered, vec![]).await;
+        stage.clock.advance(Duration::from_secs(1));
+        assert!(stage.outbox.prune(stage.clock.now()).await.unwrap() > 0);
+        let id = stage.outbox.public_id(1);
+        assert_eq!(stage.read().await.unwrap().story(&id).await.unwrap(), None);
     })
     .await;
 }

@@ -105,6 +105,22 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "sent_parts",
+        key: 2,
+        page: 64,
+        columns: &[
+            ("delivery", Number),
+            ("part", Number),
+            ("via", Text),
+            ("fit", Text),
+            ("rendered_at", Number),
+            ("recipient", Text),
+            ("bytes", Number),
+            ("text", Text),
+            ("is_cut", Number),
+        ],
+    },
+    Table {
         name: "told",
         key: 3,
         page: 256,

@@ -49,10 +49,10 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: databases out there have taken it.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// The version of tables that have taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 1;
+pub(super) const NEWEST: i64 = 2;
 
 const VERSION_1: &str = r#"
 CREATE TABLE notifications (
@@ -262,4 +262,22 @@ CREATE TABLE deliverer (
 COMMENT ON TABLE deliverer IS
   'One row: which relay delivers. Each new one raises the term, so that a former one that wakes up writes nothing. backend: the session that holds its lock.';
 INSERT INTO deliverer VALUES (0, '', 0, '-infinity');
+"#;
+
+/// What was sent, as it looked.
+const VERSION_2: &str = r#"
+CREATE TABLE sent_parts (
+  delivery    BIGINT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+  part        BIGINT NOT NULL,
+  via         TEXT   COLLATE "C" NOT NULL,
+  fit         TEXT   COLLATE "C" NOT NULL,
+  rendered_at BIGINT NOT NULL,
+  recipient   TEXT,
+  bytes       BIGINT NOT NULL,
+  text        TEXT   NOT NULL,
+  is_cut      BIGINT NOT NULL,
+  PRIMARY KEY (delivery, part)
+);
+COMMENT ON TABLE sent_parts IS
+  'The text of each part that was sent, or tried, as it was last put, the first 20 KiB of each: goes with its delivery.';
 "#;

@@ -44,13 +44,13 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10,
+    VERSION_10, VERSION_11,
 ];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 10;
+pub(super) const NEWEST: i64 = 11;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -296,6 +296,23 @@ CREATE TABLE audit_trail (
 CREATE INDEX audit_trail_by_age ON audit_trail (at);
 ";
 
+/// What was sent, as it looked.
+const VERSION_11: &str = r"
+CREATE TABLE sent_parts (
+  -- The text of each part that was sent, or tried, as it was last put: goes with its delivery. Those of before version 11 have none.
+  delivery    BIGINT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+  part        BIGINT NOT NULL,  -- as in attempts; 0: a digest
+  via         TEXT   NOT NULL,  -- the target whose channel was used
+  fit         TEXT   NOT NULL,
+  rendered_at BIGINT NOT NULL,
+  recipient   TEXT,             -- of a mail
+  bytes       BIGINT NOT NULL,  -- on the wire
+  text        TEXT   NOT NULL,  -- the first 20 KiB
+  is_cut      BIGINT NOT NULL,  -- 1: there was more
+  PRIMARY KEY (delivery, part)
+) WITHOUT ROWID;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,7 +370,7 @@ mod tests {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 11);
+        assert_eq!(tables.len(), 12);
         for table in tables {
             let sql: String = table.get("sql");
             assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");

@@ -10,7 +10,7 @@ use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
 use crate::outbox::statements::rows::{in_statements, parameters_from};
-use crate::outbox::statements::{audit_trail, last_results, missed, standing};
+use crate::outbox::statements::{audit_trail, last_results, missed, sent_parts, standing};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 pub(in crate::outbox) const PRUNE_ROWS: i64 = 500;
@@ -118,6 +118,7 @@ pub(in crate::outbox) async fn begin_attempt(
         }
         query.execute().await?;
     }
+    sent_parts::keep(session, start.delivery, rendering, &start.sent).await?;
     session.query(
         "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
@@ -125,7 +126,7 @@ pub(in crate::outbox) async fn begin_attempt(
     .bind(&rendering.via)
     .bind(&start.robot)
     .bind(rendering.wording.as_str())
-    .bind(i64::from(start.part))
+    .bind(i64::from(start.sent.part))
     .bind(now.0)
     .fetch_value()
     .await

@@ -10,6 +10,7 @@ use crate::outbox::columns::{
     fingerprints_from_json, from_json, mentions_from_json, to_json, wording_from_word,
 };
 use crate::outbox::session::{Row, Session};
+use crate::outbox::statements::sent_parts;
 use crate::outbox::statements::webhooks::received;
 use crate::story::{
     Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Sighting, Sightings, Story, Unrouted,
@@ -49,18 +50,14 @@ pub(in crate::outbox) async fn story(
         .bind(i64::from(MAX_ATTEMPTS))
         .fetch_all()
         .await?;
+    let sent = sent_parts::of(&mut session, number).await?;
     moment.commit().await?;
     let attempts: Vec<Attempt> = newest.iter().rev().map(attempt).collect::<Result<_, _>>()?;
     let older = u64::try_from(count).unwrap_or(0).saturating_sub(attempts.len() as u64);
-    tell(tag, &row, attempts, older).map(Some)
+    Ok(Some(Story { attempts, older_attempts: older, sent, ..tell(tag, &row)? }))
 }
 
-fn tell(
-    tag: &Arc<str>,
-    row: &Row,
-    attempts: Vec<Attempt>,
-    older_attempts: u64,
-) -> Result<Story, sqlx::Error> {
+fn tell(tag: &Arc<str>, row: &Row) -> Result<Story, sqlx::Error> {
     let routes: Option<String> = row.try_get("routes")?;
     let recipients: Option<String> = row.try_get("recipients")?;
     Ok(Story {
@@ -75,8 +72,9 @@ fn tell(
         parts_done: u32::try_from(row.try_get::<i64>("parts_done")?).unwrap_or(u32::MAX),
         recipients: recipients.map_or(Ok(BTreeMap::new()), |recipients| from_json(&recipients))?,
         status: status(tag, row)?,
-        attempts,
-        older_attempts,
+        attempts: Vec::new(),
+        older_attempts: 0,
+        sent: Vec::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::delivery::SetAside;
-use crate::delivery::{PublicId, Rendering};
+use crate::delivery::{PublicId, Rendering, SentPart};
 use crate::notification::GroupKey;
 use crate::outbox::testing::firing;
 use crate::routes::{Matcher, RouteSettings};
@@ -76,7 +76,34 @@ fn delivered() -> Story {
             attempt(HOUR + 2_000, "delivered", None, "errcode 0: ok"),
         ],
         older_attempts: 0,
+        sent: vec![SentPart::new(
+            1,
+            None,
+            70,
+            "msgtype: markdown\n\n**a** is on fire\u{1b}[2J".to_owned(),
+            100,
+        )],
     }
+}
+
+#[test]
+fn a_text_that_an_older_version_sent_is_not_stored_and_a_long_one_is_cut() {
+    let old = Story { sent: Vec::new(), ..delivered() };
+    assert!(
+        page(&old, None, true).contains("Sent      its text is not stored"),
+        "{}",
+        page(&old, None, true)
+    );
+    let lines = (0..30).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n");
+    let mail = SentPart::new(1, Some("one@example.com"), 999, lines, 150);
+    let told = page(&Story { sent: vec![mail], ..delivered() }, None, true);
+    assert!(
+        told.contains("part 1 to one@example.com, 999 bytes, of which the beginning is stored"),
+        "{told}"
+    );
+    assert!(told.contains("| line 19\n") && !told.contains("| line 20\n"), "{told}");
+    let never = Story { rendering: None, sent: Vec::new(), ..delivered() };
+    assert!(!page(&never, None, true).contains("Sent "), "nothing was");
 }
 
 /// One route that takes every alert of the name `a`, and one for another team.
