@@ -4,11 +4,15 @@
 //! a clock holds a [`Clock`], which tests turn by hand.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
+
+pub(crate) use crate::clock::boot_time::{BootTime, since_boot};
+
+mod boot_time;
 
 /// Milliseconds since 1970-01-01T00:00:00Z: the store's unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,9 +121,9 @@ pub(crate) struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     /// Since when it runs, by the clock that stands still while the machine is suspended and by the one that does not.
-    System { started: Instant, booted: Duration },
+    System { started: Instant, booted: Duration, boot: Arc<str> },
     #[cfg(test)]
-    Manual(std::sync::Arc<Manual>),
+    Manual(Arc<Manual>),
 }
 
 /// A clock that is turned by hand.
@@ -146,7 +150,7 @@ struct Hands {
 impl Clock {
     /// The system's wall clock. Not a monotonic one: signatures and people need real time, and it survives a restart.
     pub(crate) fn system() -> Self {
-        Self(Source::System { started: Instant::now(), booted: since_boot() })
+        Self(Source::System { started: Instant::now(), booted: since_boot(), boot: boot_time::boot() })
     }
 
     /// Now.
@@ -181,6 +185,18 @@ impl Clock {
             Source::Manual(clock) => {
                 let hands = *clock.hands.borrow();
                 Moment(millis(hands.passed + hands.suspended))
+            }
+        }
+    }
+
+    /// The present moment, as a later process of the same start of the machine can read it.
+    pub(crate) fn boot_time(&self) -> BootTime {
+        match &self.0 {
+            Source::System { boot, .. } => BootTime { boot: Arc::clone(boot), since: since_boot() },
+            #[cfg(test)]
+            Source::Manual(clock) => {
+                let hands = *clock.hands.borrow();
+                BootTime { boot: "by hand".into(), since: hands.passed + hands.suspended }
             }
         }
     }
@@ -222,12 +238,6 @@ impl Clock {
     }
 }
 
-/// How long ago the machine was started, suspended or not.
-pub(crate) fn since_boot() -> Duration {
-    let at = clock_gettime(ClockId::Boottime);
-    Duration::try_from(at).unwrap_or_default()
-}
-
 /// The longest uninterrupted sleep.
 const SLICE: Duration = Duration::from_secs(10);
 
@@ -241,7 +251,7 @@ impl Clock {
             hands: tokio::sync::watch::Sender::new(hands),
             sleepers: tokio::sync::watch::Sender::default(),
         };
-        Self(Source::Manual(std::sync::Arc::new(manual)))
+        Self(Source::Manual(Arc::new(manual)))
     }
 
     /// Returns once somebody sleeps until then on a manual clock.

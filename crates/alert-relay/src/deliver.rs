@@ -91,11 +91,10 @@ impl Deliverer {
     pub(crate) async fn start(parts: Parts, settings: &Settings) -> Result<Self, StartError> {
         let targets = Arc::new(Targets::new(settings));
         let Parts { outbox, metrics, audit, clock, memory, pace, observer } = parts;
-        let now = clock.now();
         let tried = Mutex::new(Tried::new(clock.reading(), outbox.last_at_work()));
         let state = DeliveryState::new(clock.clone(), pace.patience, Arc::clone(&metrics));
         let longest = targets.by_name.values().map(|target| target.budget.window).max();
-        state.remember(&outbox.past_attempts(now.minus(longest.unwrap_or_default())).await?);
+        state.remember(&outbox.past_attempts(longest.unwrap_or_default()).await?);
         let standings = Standings { state: state.clone(), clock: clock.clone() };
         let context = Arc::new(Context {
             outbox,

@@ -6,16 +6,19 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
-use crate::message::Wording;
 use crate::notification::{Alert, Fingerprint, GroupKey, Notification};
 use crate::recourse::Refusals;
 use crate::routes::{Mentions, Planned, UnroutedNote};
 use crate::sender::Sender;
 
+pub(crate) use crate::delivery::attempt::{
+    AttemptEnd, AttemptStart, DIGEST_PART, MailProgress, PastAttempt, Progress, Rendering,
+};
 pub(crate) use crate::delivery::ledger_entry::{Ended, LedgerEntry};
 pub(crate) use crate::delivery::public_id::{NoPublicId, PublicId};
 pub(crate) use crate::delivery::sent_part::{MOST_KEPT_BYTES, SentPart};
 
+mod attempt;
 mod ledger_entry;
 mod public_id;
 mod sent_part;
@@ -165,29 +168,6 @@ pub(crate) struct Pending {
     pub(crate) payload: Bytes,
 }
 
-/// A message that was tried before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// How it was rendered then.
-    pub(crate) rendering: Rendering,
-    /// The parts (from 1) that are proven delivered; [`DIGEST_PART`] if it was told in a digest.
-    pub(crate) done: BTreeSet<u32>,
-    /// Of a mail: what became of its recipients.
-    pub(crate) recipients: BTreeMap<String, RecipientStatus>,
-}
-
-impl Progress {
-    /// Whether it was a digest that was tried.
-    pub(crate) fn is_of_digest(&self) -> bool {
-        self.rendering.parts == 0
-    }
-
-    /// Whether some recipients of a mail have it.
-    pub(crate) fn is_partly_told(&self) -> bool {
-        self.recipients.values().any(|status| *status == RecipientStatus::Accepted)
-    }
-}
-
 /// What became of one recipient of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -199,69 +179,6 @@ pub(crate) enum RecipientStatus {
     Refused,
     /// Tried, and to be tried again.
     Deferred,
-}
-
-/// How far a mail has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MailProgress {
-    /// By recipient; who was not tried is not in it.
-    pub(crate) by_recipient: BTreeMap<String, RecipientStatus>,
-    /// As in [`Pending::is_straggling`].
-    pub(crate) is_straggling: bool,
-}
-
-/// What decides how a message is cut into parts: with the same rendering, part 2 is the same part 2 again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rendering {
-    /// The target whose channel is used.
-    pub(crate) via: String,
-    /// With markup, smaller, or plain.
-    pub(crate) wording: Wording,
-    /// The `now` of the text.
-    pub(crate) at: Millis,
-    /// How many parts there are; 0 in a digest, which is none of them.
-    pub(crate) parts: u32,
-}
-
-/// One try to send one part.
-#[derive(Clone, Debug)]
-pub(crate) struct AttemptStart {
-    /// The newest delivery of the claim.
-    pub(crate) delivery: i64,
-    /// How the message is rendered.
-    pub(crate) rendering: Rendering,
-    /// Hash of the robot's address.
-    pub(crate) robot: String,
-    /// Which part, from 1 ([`DIGEST_PART`] of a digest), and what it says.
-    pub(crate) sent: SentPart,
-    /// Of a digest: the other groups that it tells. Their leases are renewed too.
-    pub(crate) also: Vec<String>,
-}
-
-/// The number that a digest has as a part: it is no part of the message that its delivery would have by itself.
-pub(crate) const DIGEST_PART: u32 = 0;
-
-/// What became of an attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct AttemptEnd {
-    /// The number it got when it began.
-    pub(crate) attempt: i64,
-    /// The delivery it was for.
-    pub(crate) delivery: i64,
-    /// Proven delivered.
-    pub(crate) is_delivered: bool,
-    /// The outcome as a bounded word.
-    pub(crate) outcome: &'static str,
-    /// The reason as a bounded word.
-    pub(crate) reason: Option<&'static str>,
-    /// The channel's own words.
-    pub(crate) detail: String,
-    /// The robot asked for silence until then.
-    pub(crate) pause_until: Option<Millis>,
-    /// The message has to be put differently: its parts so far no longer count.
-    pub(crate) next_wording: Option<Wording>,
-    /// How far the mail has come with this; `None` where the parts make one message.
-    pub(crate) recipients: Option<MailProgress>,
 }
 
 /// How a delivery ends. There is no other way.
@@ -391,15 +308,4 @@ pub(crate) struct TargetCount {
     pub(crate) oldest: Option<Millis>,
     /// Set aside since the file was made, as [`SetAside`] says; they are among the dead.
     pub(crate) set_aside: u64,
-}
-
-/// An attempt that still counts against a robot's budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PastAttempt {
-    /// Hash of the robot's address.
-    pub(crate) robot: String,
-    /// When it was over.
-    pub(crate) ended_at: Millis,
-    /// The robot asked for silence until then.
-    pub(crate) pause_until: Option<Millis>,
 }

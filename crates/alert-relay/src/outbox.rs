@@ -26,11 +26,9 @@ use crate::outbox::database::Database;
 use crate::outbox::postgres::terms::Terms;
 use crate::outbox::readers::Readers;
 use crate::outbox::sqlite::ownership;
-use crate::outbox::statements::changes::PRUNE_ROWS;
 use crate::outbox::statements::take_over::TakenOver;
 use crate::outbox::writer::Writer;
 use crate::settings::StoreSettings;
-use crate::store_size::StoreSize;
 use crate::story::Received;
 
 #[cfg(test)]
@@ -58,6 +56,7 @@ mod reading;
 mod request;
 mod search_text;
 mod session;
+mod size;
 mod sqlite;
 mod statements;
 #[cfg(test)]
@@ -320,7 +319,7 @@ impl Outbox {
 
     /// Notes what became of an attempt.
     pub(crate) async fn end_attempt(&self, end: AttemptEnd) -> Result<(), StoreError> {
-        self.store.writer.end_attempt(end, self.clock.now()).await
+        self.store.writer.end_attempt(end, self.clock.now(), self.clock.boot_time()).await
     }
 
     /// Ends a claim: the delivery that was sent, the older ones with it, and what the target now knows, in one transaction.
@@ -364,42 +363,14 @@ impl Outbox {
         Ok(self.store.writer.prune(ended_before, self.clock.now()).await?.rows)
     }
 
-    /// How large the store is.
-    pub(crate) async fn size(&self) -> Result<StoreSize, StoreError> {
-        self.store.readers.size().await
-    }
-
-    /// Since when the first of what may be deleted is over.
-    pub(crate) async fn first_over(&self) -> Result<Option<Millis>, StoreError> {
-        self.store.readers.first_over().await
-    }
-
-    /// Deletes a batch of what ended first, and before `deletable_before`. Returns how many webhooks went.
-    pub(crate) async fn evict(&self, deletable_before: Millis) -> Result<u64, StoreError> {
-        let last = self.store.readers.ended(PRUNE_ROWS.unsigned_abs().saturating_sub(1)).await?;
-        let before =
-            last.map_or(deletable_before, |last| deletable_before.min(last.plus(Duration::from_millis(1))));
-        Ok(self.store.writer.prune(before, self.clock.now()).await?.webhooks)
-    }
-
-    /// Bytes of the webhooks of which something is pending.
-    pub(crate) async fn pending_bytes(&self) -> Result<u64, StoreError> {
-        self.store.readers.pending_bytes().await
-    }
-
-    /// Takes nothing new while what is pending fills this much; `None`: takes it again. Returns whether that changes something.
-    pub(crate) fn fill(&self, max_bytes: Option<u64>) -> bool {
-        self.store.writer.fill(max_bytes)
-    }
-
     /// How the deliveries stand, by target, as of one moment.
     pub(crate) async fn counts(&self) -> Result<BTreeMap<String, TargetCount>, StoreError> {
         self.store.readers.counts().await
     }
 
-    /// The attempts that ended since `since`, or that asked for silence beyond it; for budgets after a restart.
-    pub(crate) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
-        self.store.readers.past_attempts(since).await
+    /// The attempts that ended within the last `span`, or that asked for silence beyond its beginning; for budgets after a restart.
+    pub(crate) async fn past_attempts(&self, span: Duration) -> Result<Vec<PastAttempt>, StoreError> {
+        self.store.readers.past_attempts(span, self.clock.now(), &self.clock.boot_time()).await
     }
 
     /// How many requests each transaction of the writer has held, counted since the last call.

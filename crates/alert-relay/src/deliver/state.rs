@@ -90,15 +90,13 @@ impl DeliveryState {
 
     /// Loads attempts and pauses of earlier processes from the store, by what the wall clock says of their age.
     pub(super) fn remember(&self, attempts: &[PastAttempt]) {
-        let (wall, now) = (self.clock.now(), self.clock.elapsed());
+        let now = self.clock.elapsed();
         let mut inner = self.lock();
         for attempt in attempts {
-            // By a clock that was set back while we were away it ends in the future: it ended just now at the latest.
-            let ended_at = now.minus(wall.since(attempt.ended_at));
+            let ended_at = now.minus(attempt.ended_ago);
             inner.budgets.remember(&attempt.robot, ended_at);
-            if let Some(until) = attempt.pause_until {
-                let pause = until.since(attempt.ended_at).min(MAX_PAUSE);
-                inner.budgets.pause(&attempt.robot, ended_at.plus(pause));
+            if let Some(pause) = attempt.pause {
+                inner.budgets.pause(&attempt.robot, ended_at.plus(pause.min(MAX_PAUSE)));
             }
         }
     }

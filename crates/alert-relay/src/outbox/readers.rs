@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::delivery::{
     Claim, DeliveryKey, DueDelivery, PastAttempt, TargetCount, UrgencyFilter, Vanished, Waiting,
 };
@@ -100,8 +100,13 @@ impl Readers {
         within(standing::counts(&mut self.lend().await?.session())).await
     }
 
-    pub(super) async fn past_attempts(&self, since: Millis) -> Result<Vec<PastAttempt>, StoreError> {
-        within(standing::past_attempts(&mut self.lend().await?.session(), since)).await
+    pub(super) async fn past_attempts(
+        &self,
+        span: Duration,
+        now: Millis,
+        booted: &BootTime,
+    ) -> Result<Vec<PastAttempt>, StoreError> {
+        within(standing::past_attempts(&mut self.lend().await?.session(), span, now, booted)).await
     }
 
     pub(super) async fn vanished(&self, accepted_after: Millis) -> Result<Vec<Vanished>, StoreError> {

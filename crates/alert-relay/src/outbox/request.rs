@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::delivery::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
 };
@@ -33,7 +33,7 @@ pub(super) enum Request {
     ForgetSenders(Order<(Millis, Millis), Vec<Forgotten>>),
     Claim(Order<(DeliveryKey, Millis, Millis, u64), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
-    EndAttempt(Order<(AttemptEnd, Millis), ()>),
+    EndAttempt(Order<(AttemptEnd, Millis, BootTime), ()>),
     Settle(Order<(Settlement, Millis), u64>),
     Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
@@ -116,8 +116,8 @@ impl Request {
                 order.answer = Some(changes::begin_attempt(session, owner, start, *now, *until).await?);
             }
             Self::EndAttempt(order) => {
-                let (end, now) = &order.ask;
-                order.answer = Some(changes::end_attempt(session, end, *now).await?);
+                let (end, now, booted) = &order.ask;
+                order.answer = Some(changes::end_attempt(session, end, *now, booted).await?);
             }
             Self::Settle(order) => {
                 let (settlement, now) = &order.ask;

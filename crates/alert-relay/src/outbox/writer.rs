@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::delivery::{
     Abandoned, Acceptance, AttemptEnd, AttemptStart, DeliveryKey, Forgotten, Settlement, Vanished,
 };
@@ -120,8 +120,13 @@ impl Writer {
         self.ask(Request::BeginAttempt, (start, now, until)).await
     }
 
-    pub(super) async fn end_attempt(&self, end: AttemptEnd, now: Millis) -> Result<(), StoreError> {
-        self.ask(Request::EndAttempt, (end, now)).await
+    pub(super) async fn end_attempt(
+        &self,
+        end: AttemptEnd,
+        now: Millis,
+        booted: BootTime,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::EndAttempt, (end, now, booted)).await
     }
 
     pub(super) async fn settle(&self, settlement: Settlement, now: Millis) -> Result<u64, StoreError> {

@@ -25,6 +25,25 @@ async fn a_clock_set_forward_does_not_forget_what_the_robot_was_sent() {
 }
 
 #[tokio::test]
+async fn a_clock_set_while_no_relay_runs_spends_no_budget_twice_and_ends_no_pause() {
+    for turn in [Clock::set_forward, Clock::set_back] {
+        for (reply, pause) in [(None, 58 * SECOND), (Some(throttled(600)), 598 * SECOND)] {
+            let scene = Scene::with(|chat| vec![target_with_budget("chat", chat, 1)]).await;
+            scene.chat.reply(reply);
+            scene.accept("one", vec![firing("a", 10)]).await;
+            scene.chat.heard(1).await;
+            scene.settled().await;
+            let scene = restart_after(scene, |clock| turn(clock, Duration::from_hours(1))).await;
+            scene.accept("two", vec![firing("b", 10)]).await;
+            scene.advance(pause).await;
+            assert_eq!(scene.chat.heard_so_far(), ["new a"]);
+            scene.advance(3 * SECOND).await;
+            scene.chat.heard(2).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_robots_minute_goes_on_while_the_machine_is_suspended() {
     let scene = Scene::with(|chat| vec![target_with_budget("chat", chat, 1)]).await;
     scene.accept("one", vec![firing("a", 10)]).await;

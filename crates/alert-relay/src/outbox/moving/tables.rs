@@ -102,6 +102,8 @@ pub(super) const TABLES: &[Table] = &[
             ("reason", Text),
             ("detail", Text),
             ("pause_until", Number),
+            ("boot", Text),
+            ("booted_ms", Number),
         ],
     },
     Table {

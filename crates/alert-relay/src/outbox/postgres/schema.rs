@@ -49,10 +49,10 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: databases out there have taken it.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The version of tables that have taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 2;
+pub(super) const NEWEST: i64 = 3;
 
 const VERSION_1: &str = r#"
 CREATE TABLE notifications (
@@ -280,4 +280,12 @@ CREATE TABLE sent_parts (
 );
 COMMENT ON TABLE sent_parts IS
   'The text of each part that was sent, or tried, as it was last put, the first 20 KiB of each: goes with its delivery.';
+"#;
+
+/// Budgets are counted by the time that has passed, whatever the clock was set to.
+const VERSION_3: &str = r#"
+ALTER TABLE attempts ADD COLUMN boot TEXT COLLATE "C";
+ALTER TABLE attempts ADD COLUMN booted_ms BIGINT;
+COMMENT ON COLUMN attempts.boot IS 'the start of the machine that booted_ms counts from (boot_id)';
+COMMENT ON COLUMN attempts.booted_ms IS 'how long after it the attempt ended, in milliseconds';
 "#;

@@ -44,13 +44,13 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11,
+    VERSION_10, VERSION_11, VERSION_12,
 ];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 11;
+pub(super) const NEWEST: i64 = 12;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -311,6 +311,14 @@ CREATE TABLE sent_parts (
   is_cut      BIGINT NOT NULL,  -- 1: there was more
   PRIMARY KEY (delivery, part)
 ) WITHOUT ROWID;
+";
+
+/// Budgets are counted by the time that has passed, whatever the clock was set to.
+const VERSION_12: &str = r"
+ALTER TABLE attempts ADD COLUMN
+  boot TEXT  /* the start of the machine that booted_ms counts from (boot_id); NULL: under way, cut short, or before version 12 */;
+ALTER TABLE attempts ADD COLUMN
+  booted_ms BIGINT  /* how long after it the attempt ended, in milliseconds */;
 ";
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::delivery::{Abandoned, AttemptEnd, AttemptStart, DeliveryKey, End, RecipientStatus, Settlement};
 use crate::notification::GroupKey;
 use crate::outbox::columns::to_json;
@@ -137,9 +137,10 @@ pub(in crate::outbox) async fn end_attempt(
     session: &mut Session<'_>,
     end: &AttemptEnd,
     now: Millis,
+    booted: &BootTime,
 ) -> Result<(), sqlx::Error> {
     session.query(
-        "UPDATE attempts SET ended_at = $1, outcome = $2, reason = $3, detail = $4, pause_until = $5 WHERE id = $6",
+        "UPDATE attempts SET ended_at = $1, outcome = $2, reason = $3, detail = $4, pause_until = $5, boot = $7, booted_ms = $8 WHERE id = $6",
     )
     .bind(now.0)
     .bind(end.outcome)
@@ -147,6 +148,8 @@ pub(in crate::outbox) async fn end_attempt(
     .bind(&end.detail)
     .bind(end.pause_until.map(|until| until.0))
     .bind(end.attempt)
+    .bind(&*booted.boot)
+    .bind(i64::try_from(booted.since.as_millis()).unwrap_or(i64::MAX))
         .execute()
     .await?;
     last_results::note(session, end, now).await?;

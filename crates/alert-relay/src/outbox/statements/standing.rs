@@ -1,8 +1,9 @@
 //! How deliveries stand as a whole: their counts, what was sent of late, what has vanished or is held back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::clock::Millis;
+use crate::clock::{BootTime, Millis};
 use crate::delivery::{DeliveryKey, End, PastAttempt, TargetCount, Vanished};
 use crate::outbox::columns::{ACCEPTED, SET_ASIDE};
 use crate::outbox::session::{Row, Session};
@@ -56,21 +57,37 @@ pub(in crate::outbox) async fn waiting(
 }
 
 /// The attempts that ended since `since`, or that asked for silence beyond it.
+/// The attempts that ended within the last `span`, or that asked for silence beyond its beginning. The wall clock may have been set since;
+/// what was noted on this machine since its start is counted by the time that has passed.
 pub(in crate::outbox) async fn past_attempts(
     session: &mut Session<'_>,
-    since: Millis,
+    span: Duration,
+    now: Millis,
+    booted: &BootTime,
 ) -> Result<Vec<PastAttempt>, sqlx::Error> {
-    let rows = session.query(
-        "SELECT robot, ended_at, pause_until FROM attempts WHERE ended_at > $1 OR pause_until > $1 ORDER BY ended_at",
-    )
-    .bind(since.0)
-    .fetch_all()
-    .await?;
+    let span_ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    let booted_ms = i64::try_from(booted.since.as_millis()).unwrap_or(i64::MAX);
+    let rows = session
+        .query(
+            "SELECT robot, ended_at, pause_until, boot, booted_ms FROM attempts WHERE ended_at > $1 OR pause_until > $1 \
+             OR boot = $2 AND booted_ms + COALESCE(pause_until - ended_at, 0) > $3 ORDER BY id",
+        )
+        .bind(now.minus(span).0)
+        .bind(&*booted.boot)
+        .bind(booted_ms.saturating_sub(span_ms))
+        .fetch_all()
+        .await?;
     let attempt = |row: &Row| {
+        let ended_at = Millis(row.try_get("ended_at")?);
+        let (boot, since): (Option<String>, Option<i64>) = (row.try_get("boot")?, row.try_get("booted_ms")?);
+        let since = Duration::from_millis(since.and_then(|since| u64::try_from(since).ok()).unwrap_or(0));
         Ok(PastAttempt {
             robot: row.try_get("robot")?,
-            ended_at: Millis(row.try_get("ended_at")?),
-            pause_until: row.try_get::<Option<i64>>("pause_until")?.map(Millis),
+            // By a clock that was set back while no relay ran it ends in the future: it ended just now at the latest.
+            ended_ago: booted
+                .later_than(boot.as_deref().unwrap_or_default(), since)
+                .unwrap_or_else(|| now.since(ended_at)),
+            pause: row.try_get::<Option<i64>>("pause_until")?.map(|until| Millis(until).since(ended_at)),
         })
     };
     rows.iter().map(attempt).collect()
