@@ -20,6 +20,7 @@ mod render;
 mod replay;
 mod resend;
 mod running_relay;
+mod runtime;
 mod send_test;
 mod serve;
 mod settings_file;

@@ -123,24 +123,14 @@ pub(crate) fn compose_digest(
     at: Timestamp,
 ) -> Message {
     let DigestContent { delivery, newest, changes, digest, truncated_alerts, mentions, banner } = content;
-    let of_webhook =
-        Links { alertmanager: newest.external_url.trim_end_matches('/').to_owned(), ..Links::default() };
+    let content = Content { delivery, newest, changes, snapshots: 1, mentions, banner };
     Message {
-        delivery,
-        time_zone: defaults.time_zone.clone(),
-        now: at,
-        receiver: newest.receiver.clone(),
-        group_key: newest.group_key.clone(),
         group_labels: LabelSet::new(),
         common_labels: LabelSet::new(),
         common_annotations: LabelSet::new(),
-        changes,
         truncated_alerts,
-        snapshots: 1,
-        mentions: defaults.resolve(mentions, at),
-        links: defaults.links.clone().or(of_webhook),
-        banner,
         digest: Some(digest),
+        ..compose(defaults, content, at)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::clock::Millis;
 use crate::delivery::{End, PublicId, RecipientStatus, Rendering, SentPart};
@@ -125,7 +126,7 @@ pub(crate) enum DeliveryStatus {
 }
 
 /// One try to send one part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Attempt {
     /// When it began.
     pub(crate) at: Millis,
@@ -140,8 +141,10 @@ pub(crate) struct Attempt {
     /// The reason as a bounded word.
     pub(crate) reason: Option<String>,
     /// The channel's own words.
+    #[serde(rename = "words")]
     pub(crate) detail: Option<String>,
     /// The robot asked for silence until then.
+    #[serde(rename = "silent_until")]
     pub(crate) pause_until: Option<Millis>,
 }
 

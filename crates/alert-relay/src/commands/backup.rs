@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
+use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 use crate::outbox::ReadOnlyOutbox;
 use crate::privacy;
@@ -28,10 +27,7 @@ pub(crate) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     };
     // What the store has is for the relay's user, and so is its copy.
     privacy::keep();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let backup = runtime.block_on(async {
         let mut reading = ReadOnlyOutbox::open(&settings.store).await?;
         reading.back_up(&args.file).await

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
 use crate::alertmanager;
 use crate::commands::preflight;
 use crate::commands::reachability::{self, Tried};
+use crate::commands::runtime;
 use crate::outbox::ReadOnlyOutbox;
 use crate::settings::{DEFAULT, Settings, removal};
 
@@ -57,10 +56,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if !args.online {
         return Ok(ExitCode::SUCCESS);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let tried = runtime.block_on(reachability::of(&settings));
     for target in &tried {
         println!("{}", target.line());
@@ -72,10 +68,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 
 /// What waits in the store for targets that these settings do not have. Where no store can be read there is nothing to say.
 fn stranded(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let waiting = runtime.block_on(async {
         let mut reading = ReadOnlyOutbox::open(&settings.store).await.ok()?;
         reading.waiting().await.ok()

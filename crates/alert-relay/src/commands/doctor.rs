@@ -5,8 +5,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
+use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 
 mod diagnosis;
@@ -36,10 +35,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let peers = [
         ("Alertmanager", "alertmanager", args.alertmanager.as_ref().unwrap_or(&settings.alertmanager_url)),
         ("Prometheus", "prometheus", args.prometheus.as_ref().unwrap_or(&settings.prometheus_url)),

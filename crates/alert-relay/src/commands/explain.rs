@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 use crate::delivery::PublicId;
 use crate::intake;
@@ -34,10 +35,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     print!("{}", runtime.block_on(explain(args.what.as_deref(), &settings))?);
     Ok(ExitCode::SUCCESS)
 }

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
 use crate::clock::Clock;
 use crate::commands::delivery_filter::DeliveryFilterArgs;
+use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
 use crate::operation::deliveries::{DeliveryFilter, PageRequest};
 use crate::operation::query::Query;
@@ -73,10 +72,7 @@ pub(crate) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
         Ok(asked) => asked,
         Err(error) => return Ok(refuse(&[format!("alert-relay: {error}")])),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let page = runtime.block_on(async {
         ReadOnlyOutbox::open(&settings.store).await?.deliveries(&filter, &request).await
     })?;

@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use http_serve::{ListenAddress, Server, ServerConfig};
 
+use crate::commands::runtime;
 use crate::commands::settings_file::refuse_settings;
 use crate::outbox::Outbox;
 use crate::settings::{Problem, Settings};
@@ -50,10 +50,7 @@ fn problems(file: &Path, listen: &[ListenAddress], store: Option<&Path>) -> anyh
         problems.push(Problem::of_file(file, None, message));
     }
     if !listen.is_empty() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("failed to start the runtime")?;
+        let runtime = runtime::on_this_thread()?;
         if let Err(error) = runtime.block_on(Server::bind(ServerConfig::listening_on(listen.to_vec()))) {
             let lines = error.to_string();
             problems.extend(

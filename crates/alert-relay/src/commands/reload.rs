@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use axum::http::StatusCode;
 
 use crate::commands::running_relay;
+use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse, refuse_settings};
 use crate::settings::Settings;
 
@@ -34,10 +34,7 @@ pub(crate) fn run(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
     };
     let path = if args.force { "/-/reload?force=true" } else { "/-/reload" };
     let Some(store) = store else { return Ok(refuse_settings(&mistakes)) };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let answer = runtime.block_on(running_relay::ask(&store, path, "nothing was reloaded"))?;
     match answer {
         Some(answer) if answer.status == StatusCode::BAD_REQUEST => {

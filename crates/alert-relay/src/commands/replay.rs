@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::clock::Clock;
+use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse_settings};
 use crate::intake;
 use crate::outbox::ReadOnlyOutbox;
@@ -75,10 +74,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         store.path.clone_from(path);
         store.postgres = None;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let report = runtime.block_on(replay(args, &store, current.as_ref(), &next))?;
     match args.format {
         Format::Text => print!("{}", page::of(&report, &next.time_zone)),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::commands::delivery_filter::DeliveryFilterArgs;
 use crate::commands::running_relay;
+use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
 use crate::delivery::PublicId;
 use crate::settings::StoreSettings;
@@ -48,10 +49,7 @@ pub(crate) fn run(args: &ResendArgs) -> anyhow::Result<ExitCode> {
         Ok(selections) => selections,
         Err(message) => return Ok(refuse(&[format!("alert-relay: {message}")])),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let (action, done) = if args.give_up { ("give-up", "given up") } else { ("retry", "sent again") };
     let mut is_done = true;
     for Selection { name, query, is_one } in selections {

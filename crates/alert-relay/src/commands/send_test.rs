@@ -6,12 +6,12 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::channel::Stamp;
 use crate::commands::running_relay;
+use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
 use crate::compose::MessageDefaults;
@@ -41,10 +41,7 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         Ok(target) => target,
         Err(code) => return Ok(code),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let store = settings.store.path.display();
     let path = format!("/api/v1/targets/{}/test", utf8_percent_encode(&target.name, NON_ALPHANUMERIC));
     let asked = running_relay::ask(

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use settings_document::Secret;
 
+use crate::commands::runtime;
 use crate::outbox::move_store;
 
 /// `store`
@@ -47,10 +47,7 @@ pub(crate) fn run(args: &StoreArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     };
     let path = PathBuf::from(path);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    let runtime = runtime::on_this_thread()?;
     let moved = runtime.block_on(move_store(&path, &Secret::new(to.as_str())))?;
     for (table, rows) in &moved {
         println!("{table}: {rows} rows");

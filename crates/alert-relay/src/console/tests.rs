@@ -1,31 +1,19 @@
 //! Every page in both languages, with values that somebody would like to be markup.
 
-use std::path::Path;
-
 use super::*;
-use crate::clock::Millis;
-use crate::notification::LabelSet;
+use crate::console::tests::samples::*;
+use crate::delivery::SentPart;
 use crate::operation::audit_trail::{Action, TrailEntry, TrailPage};
 use crate::operation::dead_letters::Settled;
-use crate::operation::deliveries::{DeliveryPage, DeliveryState, DeliverySummary, HandSettled, Place};
-use crate::operation::overview::{
-    BudgetLeft, HealthState, HeartbeatOverview, HeartbeatState, LastError, OpenAlert, OpenAlerts, Overview,
-    Queue, ReceiverOverview, StrandedQueue, TargetHealth, TargetOverview,
-};
+use crate::operation::deliveries::{DeliveryPage, DeliveryState, Place};
+use crate::operation::overview::Overview;
 use crate::operation::previews::{MessagePreview, RecentWebhook};
 use crate::operation::settings_in_force::{
     Change, SaidBy, Setting, SettingChange, SettingsChanges, SettingsInForce,
 };
-use crate::operation::told_story::{AlertStory, DeliveryStory, Sent, ToldAlert, ToldAttempt};
-use crate::operation::unrouted::UnroutedAlert;
-use crate::routes::{self, RouteVerdict};
+use crate::operation::told_story::AlertStory;
 
-/// What is in every text that comes from outside.
-const HOSTILE: &str = "</p><script>alert('x')</script>\"onmouseover=alert(1) {{ 7*7 }} {count}";
-
-fn hostile() -> String {
-    HOSTILE.to_owned()
-}
+mod samples;
 
 fn visit(language: Language) -> Visit {
     Visit {
@@ -49,186 +37,6 @@ fn check<P: Page>(page: &P) -> [String; 2] {
         assert_eq!(html.matches("<h1>").count(), 1);
         html
     })
-}
-
-fn at(seconds: i64) -> Millis {
-    Millis(1_796_000_000_000 - seconds * 1_000)
-}
-
-fn labels() -> LabelSet {
-    [("alertname", HOSTILE), ("severity", "critical"), (HOSTILE, "x")]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
-fn annotations() -> LabelSet {
-    [("summary", HOSTILE), ("description", HOSTILE), ("runbook_url", "javascript:alert(1)")]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
-fn verdicts() -> Vec<RouteVerdict> {
-    let settings = "targets: { chat: { wecom: { webhook_url: 'https://a/?key=b' } } }\n\
-                    store: { url: 'sqlite:///x/relay.db' }\n\
-                    receivers: { ops: { routes: [{ matchers: ['severity=\"<b>\"', team=a], targets: [chat] }, { targets: [chat] }] } }\n";
-    let settings = crate::settings::Settings::from_text(Path::new("relay.yml"), settings, []).unwrap();
-    routes::verdicts(&settings.receivers["ops"], &labels())
-}
-
-fn unrouted(with_labels: bool) -> UnroutedAlert {
-    UnroutedAlert {
-        at: at(60),
-        notification: 7,
-        receiver: hostile(),
-        fingerprint: hostile(),
-        labels: with_labels.then(labels),
-        why: with_labels.then(hostile),
-        routes_now: if with_labels { verdicts() } else { Vec::new() },
-    }
-}
-
-fn summary(state: DeliveryState) -> DeliverySummary {
-    DeliverySummary {
-        id: "4f2a91-17".parse().unwrap(),
-        target: hostile(),
-        accepted_at: at(90),
-        receiver: hostile(),
-        group: "0123456789abcdef".to_owned(),
-        group_key: hostile(),
-        alerts: Some(hostile()),
-        is_urgent: true,
-        state,
-        attempts: 3,
-        via: Some("other".to_owned()),
-        next_try: Some(at(-60)),
-        ended_at: Some(at(30)),
-        reason: Some(hostile()),
-        sent_with: Some("4f2a91-18".parse().unwrap()),
-        settled: (state == DeliveryState::Dead).then_some(HandSettled::GivenUp),
-    }
-}
-
-fn story(state: DeliveryState) -> DeliveryStory {
-    let part = |text: String| SentPart { part: 1, recipient: Some(hostile()), bytes: 20, text, is_cut: true };
-    DeliveryStory {
-        summary: DeliverySummary { settled: None, ..summary(state) },
-        notification: 7,
-        duplicate_of: Some(6),
-        sender: hostile(),
-        routes: Some(vec![hostile()]),
-        mentions: vec![hostile()],
-        told_alerts: vec![alert()],
-        alert_count: 3,
-        outside_hours: 1,
-        parts_done: 1,
-        parts: Some(2),
-        recipients: [(hostile(), crate::delivery::RecipientStatus::Deferred)].into(),
-        attempt_list: vec![
-            ToldAttempt {
-                at: at(80),
-                ended_at: Some(at(79)),
-                via: hostile(),
-                part: 1,
-                outcome: Some("retry".to_owned()),
-                reason: Some("busy".to_owned()),
-                words: Some(hostile()),
-                silent_until: Some(at(0)),
-            },
-            ToldAttempt {
-                at: at(70),
-                ended_at: None,
-                via: "chat".to_owned(),
-                part: 1,
-                outcome: None,
-                reason: None,
-                words: None,
-                silent_until: None,
-            },
-        ],
-        older_attempts: 4,
-        sent: Sent::MadeAgain {
-            parts: vec![
-                part(format!("msgtype: markdown\nmarkdown.title: {HOSTILE}\n\n#### {HOSTILE}")),
-                part(hostile()),
-            ],
-        },
-    }
-}
-
-fn alert() -> ToldAlert {
-    ToldAlert {
-        fingerprint: hostile(),
-        status: "firing",
-        since: Some(at(900)),
-        until: None,
-        labels: labels(),
-        annotations: annotations(),
-        is_outside_hours: true,
-    }
-}
-
-fn overview() -> Overview {
-    let target = |name: &str, state: HealthState| TargetOverview {
-        name: name.to_owned(),
-        channel: "DingTalk",
-        fallback: Some(hostile()),
-        health: TargetHealth {
-            state,
-            since: Some(at(300)),
-            failures: 4,
-            next_try: Some(at(-10)),
-            is_dead: true,
-            words: hostile(),
-        },
-        last_success: Some(at(3_600)),
-        last_error: Some(LastError { at: at(20), reason: "throttled".to_owned(), words: hostile() }),
-        budget: BudgetLeft {
-            sends: 20,
-            window_seconds: 60.0,
-            left: 3,
-            left_for_critical: 5,
-            next_at: Some(at(-5)),
-            silent_until: None,
-        },
-        queue: Some(Queue { waiting: 12, oldest: Some(at(600)) }),
-        open: Some(OpenAlerts {
-            count: 3,
-            alerts: vec![OpenAlert {
-                fingerprint: hostile(),
-                name: hostile(),
-                severity: hostile(),
-                since: None,
-                told_at: at(50),
-                group: hostile(),
-                labels: labels(),
-                annotations: annotations(),
-            }],
-        }),
-    };
-    Overview {
-        at: at(0),
-        version: "0",
-        is_standby: true,
-        store_error: Some(hostile()),
-        receivers: vec![ReceiverOverview { name: hostile(), path: hostile(), targets: vec![hostile()] }],
-        targets: vec![target("chat", HealthState::Up), target(HOSTILE, HealthState::Misconfigured)],
-        stranded: vec![StrandedQueue {
-            target: hostile(),
-            queue: Queue { waiting: 1, oldest: None },
-            hint: hostile(),
-        }],
-        heartbeats: vec![HeartbeatOverview {
-            name: hostile(),
-            expect_every_seconds: 300.0,
-            targets: vec![hostile()],
-            last_heard: None,
-            state: HeartbeatState::Missing,
-        }],
-        unrouted: vec![unrouted(true), unrouted(false)],
-        dead_letters: Some(2),
-    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::clock::Millis;
 use crate::compose::{self, DigestContent};
 use crate::deliver::attempt::{Answer, Sender, Tried};
 use crate::deliver::group::{GroupDelivery, may_have_seen};
-use crate::deliver::read_claim::{News, ReadClaim};
+use crate::deliver::read_claim::{self, News, ReadClaim};
 use crate::deliver::sending::Conclusion;
 use crate::deliver::state::Reservation;
 use crate::deliver::targets::Targets;
@@ -24,7 +24,6 @@ use crate::delivery::{Claim, DIGEST_PART, DeliveryKey, End, Pending, Rendering};
 use crate::memory::Share;
 use crate::message::{Changes, Digest, Message, Wording};
 use crate::notification::Alert;
-use crate::offload::offload;
 use crate::retry::Next;
 use crate::settings::TargetSettings;
 
@@ -143,16 +142,7 @@ impl DigestDelivery {
         let now = self.via.context.clock.now();
         let name = &self.target.name;
         let work = move || claims.into_iter().map(|claim| ReadClaim::of(claim, &target, &via, now)).collect();
-        match offload(bytes, work).await {
-            Ok(read) => read,
-            Err(refused) => {
-                tracing::warn!(
-                    target = name, bytes, error = %refused.error,
-                    "requests have to wait for {bytes} bytes of webhooks for {name}: {refused}"
-                );
-                (refused.work)()
-            }
-        }
+        read_claim::away(name, bytes, work).await
     }
 
     /// One of the groups, by itself.

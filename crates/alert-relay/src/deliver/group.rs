@@ -14,7 +14,7 @@ use crate::compose::{self, Content};
 use crate::deliver::attempt::Sender;
 use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
-use crate::deliver::read_claim::{News, ReadClaim};
+use crate::deliver::read_claim::{self, News, ReadClaim};
 use crate::deliver::sending::{Conclusion, OwnMessage, Sending};
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
@@ -25,7 +25,6 @@ use crate::ledger::Suppression;
 use crate::memory::Share;
 use crate::message::{Changes, Message};
 use crate::notification::{Alert, Fingerprint, Notification};
-use crate::offload::offload;
 use crate::recourse::{self, Extent, Recourse, Refusals};
 use crate::settings::TargetSettings;
 
@@ -149,8 +148,6 @@ impl GroupDelivery {
         Some((share, claim))
     }
 
-    /// Reads what was claimed, away from the threads that answer requests if it is large. It is told late rather than not at all, so that
-    /// without a thread these have to wait.
     async fn read(&self, claim: Claim) -> ReadClaim {
         let Via { context, target: via } = &self.sender.via;
         let (context, target, via) = (Arc::clone(context), Arc::clone(&self.target), Arc::clone(via));
@@ -162,16 +159,7 @@ impl GroupDelivery {
             context.observer.saw(Step::ClaimRead);
             read
         };
-        match offload(bytes, work).await {
-            Ok(read) => read,
-            Err(refused) => {
-                tracing::warn!(
-                    target = name, bytes, error = %refused.error,
-                    "requests have to wait for {bytes} bytes of webhooks for {name}: {refused}"
-                );
-                (refused.work)()
-            }
-        }
+        read_claim::away(&name, bytes, work).await
     }
 
     /// Sends it through this target's channel, and through others once that refuses the text. Returns through which it was sent last.

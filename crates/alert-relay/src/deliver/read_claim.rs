@@ -1,4 +1,4 @@
-//! What a claim's webhooks come to for its target (pure): read, cut down to its alerts, folded over what it knows.
+//! What a claim's webhooks come to for its target: read, cut down to its alerts, folded over what it knows. Pure, but for where it is done.
 //!
 //! Owns the work that grows with the bytes of the webhooks, so that one place says on which thread it is done. Leaves out what
 //! becomes of it (`group`).
@@ -11,6 +11,7 @@ use crate::delivery::Claim;
 use crate::intake::{self, IntakeError};
 use crate::ledger::{self, Folded, Snapshot, Terms};
 use crate::notification::Notification;
+use crate::offload::offload;
 use crate::render::clean;
 use crate::settings::TargetSettings;
 use crate::subject;
@@ -37,6 +38,25 @@ pub(super) struct News {
     pub(super) folded: Folded,
     /// To recipients who have missed earlier mails.
     pub(super) own: Vec<CatchUp>,
+}
+
+/// Does this work away from the threads that answer requests if its webhooks are large. It is told late rather than not at all, so that
+/// without a thread requests have to wait.
+pub(super) async fn away<T: Send + 'static>(
+    target: &str,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    match offload(bytes, work).await {
+        Ok(read) => read,
+        Err(refused) => {
+            tracing::warn!(
+                target, bytes, error = %refused.error,
+                "requests have to wait for {bytes} bytes of webhooks for {target}: {refused}"
+            );
+            (refused.work)()
+        }
+    }
 }
 
 impl ReadClaim {

@@ -43,7 +43,7 @@ pub(crate) struct DeliveryStory {
     /// Of a mail: what became of its recipients.
     pub(crate) recipients: BTreeMap<String, RecipientStatus>,
     /// The newest attempts, oldest first.
-    pub(crate) attempt_list: Vec<ToldAttempt>,
+    pub(crate) attempt_list: Vec<Attempt>,
     /// How many older ones are left out.
     pub(crate) older_attempts: u64,
     /// What was sent.
@@ -67,27 +67,6 @@ pub(crate) struct ToldAlert {
     pub(crate) annotations: LabelSet,
     /// It is outside of the target's hours.
     pub(crate) is_outside_hours: bool,
-}
-
-/// One try to send one part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ToldAttempt {
-    /// When it began.
-    pub(crate) at: Millis,
-    /// When it was over; `None` while it is under way.
-    pub(crate) ended_at: Option<Millis>,
-    /// The target whose channel was used.
-    pub(crate) via: String,
-    /// Which part (or recipient), from 1.
-    pub(crate) part: u32,
-    /// A bounded word; `None` while it is under way.
-    pub(crate) outcome: Option<String>,
-    /// A bounded word.
-    pub(crate) reason: Option<String>,
-    /// The channel's own words.
-    pub(crate) words: Option<String>,
-    /// The robot asked for silence until then.
-    pub(crate) silent_until: Option<Millis>,
 }
 
 /// What is known of the text that was sent.
@@ -153,24 +132,9 @@ impl DeliveryStory {
             parts_done: story.parts_done,
             parts: story.rendering.map(|rendering| rendering.parts),
             recipients: story.recipients,
-            attempt_list: story.attempts.into_iter().map(ToldAttempt::from).collect(),
+            attempt_list: story.attempts,
             older_attempts: story.older_attempts,
             sent,
-        }
-    }
-}
-
-impl From<Attempt> for ToldAttempt {
-    fn from(attempt: Attempt) -> Self {
-        Self {
-            at: attempt.at,
-            ended_at: attempt.ended_at,
-            via: attempt.via,
-            part: attempt.part,
-            outcome: attempt.outcome,
-            reason: attempt.reason,
-            words: attempt.detail,
-            silent_until: attempt.pause_until,
         }
     }
 }
