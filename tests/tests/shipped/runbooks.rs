@@ -4,7 +4,9 @@
 //! `INSTA_UPDATE=always`, as for snapshots, and review the change like code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
+use e2e::programs;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::dashboards;
@@ -202,4 +204,30 @@ fn each_alert_has_its_first_three_steps_and_commands_to_copy() {
     for ((name, chinese), (_, english)) in sections(&chinese).into_iter().zip(sections(&english)) {
         assert_eq!(commands(chinese), commands(english), "{name}");
     }
+}
+
+/// A command that cannot be read, or that names what the relay does not have, is found here and not at night.
+#[test]
+fn a_shell_reads_every_command_and_the_relay_has_what_they_name() {
+    let relay = programs::ours("alert-relay").unwrap();
+    let mut asked = BTreeSet::new();
+    let english = text("rules/README.md");
+    for (name, body) in sections(&english) {
+        let (_, code) = body.split_once("```sh\n").unwrap();
+        let code = code.split("```").next().unwrap();
+        let output = Command::new("bash").args(["-n", "-c", code]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        for (_, command) in code.lines().filter_map(|line| line.split_once(" alert-relay alert-relay ")) {
+            let mut words = command.split_whitespace();
+            let first = words.next().unwrap();
+            let help = Command::new(&relay).args([first, "--help"]).output().unwrap();
+            let help = String::from_utf8_lossy(&help.stdout).into_owned();
+            assert!(help.contains(&format!("alert-relay {first}")), "{name}: no command `{first}`");
+            for flag in words.filter(|word| word.starts_with("--")) {
+                assert!(help.contains(flag), "{name}: `{first}` has no {flag}");
+            }
+            asked.insert(first.to_owned());
+        }
+    }
+    assert!(asked.contains("resend") && asked.contains("backup"), "{asked:?}");
 }
