@@ -24,7 +24,7 @@ use crate::gpu::{self, Counters, DcgmSettings, Gpu};
 use crate::scrape::Scraper;
 use crate::self_metrics::ProcessCollector;
 use crate::service::{Service, ServiceSettings};
-use crate::{check, descriptors, logging};
+use crate::{check, descriptors, heap, logging};
 
 /// The command line, or a file or port it names, cannot be used.
 const USAGE: u8 = 2;
@@ -45,6 +45,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
         Ok(Command::Check(settings)) => on_runtime(print_check(settings)),
         Ok(Command::Serve(settings)) => {
+            heap::keep_one_heap();
             logging::start(settings.log);
             on_runtime(serve(settings))
         }
@@ -139,7 +140,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
     let engines = engines.context("cannot start asking the engines' pages")?;
     collectors.extend(engines.iter().map(|engines| (WaitsFor::Nothing, engines.collector())));
     if settings.web.exporter_metrics {
-        collectors.push((WaitsFor::Nothing, Box::new(ProcessCollector)));
+        collectors.push((WaitsFor::Nothing, Box::new(ProcessCollector::default())));
     }
     collectors.extend(settings.host.collectors);
     let scraper = Scraper::start(collectors).context("cannot start the threads that read")?;

@@ -8,7 +8,6 @@
 
 mod driver;
 mod fault;
-mod heap;
 mod histogram;
 mod kernel_module;
 mod pci;
@@ -99,7 +98,6 @@ impl Gpu {
     /// Starts the supervisor, which starts the probe. Returns at once; the first readings follow when the driver has
     /// answered.
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
-        heap::keep_one_heap();
         let published = Arc::default();
         let recorder = SharedRecorder::default();
         let holders = Arc::default();

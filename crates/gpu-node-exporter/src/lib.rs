@@ -5,6 +5,7 @@
 
 mod descriptors;
 mod family;
+mod heap;
 
 mod collector;
 mod detached;

@@ -23,7 +23,6 @@ use self::xid_thread::XidThread;
 use super::driver::{Failure, FailureReason};
 use super::fault::FaultReason;
 use super::frame::{Frame, Outcome};
-use super::heap;
 use super::nvml::Library;
 use super::settings::longest_gap;
 
@@ -44,7 +43,7 @@ pub(crate) fn run(settings: &str) -> ExitCode {
     {
         return fail(&format!("gpu-probe: cannot tie itself to the exporter: {error}"));
     }
-    heap::keep_one_heap();
+    crate::heap::keep_one_heap();
     // Only `ps` would miss it.
     let _ = rustix::thread::set_name(PROCESS_NAME);
     let output = match Output::open() {

@@ -25,8 +25,21 @@ const LATE_AFTER: Duration = Duration::from_secs(1);
 /// The collectors of a worker that are asked for, one bit each.
 type Mask = u128;
 
-/// What a run has given so far, by the collectors' places.
-type Results = Vec<Option<Arc<Reading>>>;
+/// What a run has given so far.
+#[derive(Clone, Debug)]
+struct Results {
+    /// By the collectors' places.
+    readings: Vec<Option<Arc<Reading>>>,
+    /// Those that are there.
+    done: Mask,
+}
+
+impl Results {
+    /// Of so many collectors nothing yet.
+    fn none(collectors: usize) -> Self {
+        Self { readings: vec![None; collectors], done: 0 }
+    }
+}
 
 /// Collectors that share a thread.
 pub(super) struct Worker {
@@ -115,10 +128,9 @@ impl Wishes {
 impl Run {
     fn give(&self, index: usize, reading: &Arc<Reading>) {
         self.results.send_if_modified(|results| {
-            results[index] = Some(Arc::clone(reading));
-            let given = results.iter().enumerate().filter(|(_, result)| result.is_some());
-            let done = given.fold(0, |done, (index, _)| done | 1 << index);
-            self.wishes.is_fulfilled(done, 1 << index)
+            results.readings[index] = Some(Arc::clone(reading));
+            results.done |= 1 << index;
+            self.wishes.is_fulfilled(results.done, 1 << index)
         });
     }
 }
@@ -277,7 +289,7 @@ impl Worker {
         }
         let queued = state.queued.get_or_insert_with(|| Queued {
             wishes: Wishes::default(),
-            results: watch::Sender::new(vec![None; self.shared.names.len()]),
+            results: watch::Sender::new(Results::none(self.shared.names.len())),
         });
         queued.wishes.add(mask);
         let run = queued.results.subscribe();
@@ -343,11 +355,11 @@ impl Asked<'_> {
     pub(super) async fn wait(self, asked: Instant, deadline: Instant, readings: &mut Vec<Arc<Reading>>) {
         let Self { worker, mask, run, patience } = self;
         let results = match run {
-            None => vec![None; worker.shared.names.len()],
+            None => Results::none(worker.shared.names.len()),
             Some(mut run) => {
                 let hangs_after = hangs_after(patience);
                 let mut look = asked + hangs_after;
-                let complete = |results: &Results| chosen(mask, results).all(|(_, result)| result.is_some());
+                let complete = |results: &Results| mask & results.done == mask;
                 loop {
                     let until = deadline.min(look);
                     let answered = tokio::time::timeout_at(until.into(), run.wait_for(complete)).await;
@@ -361,19 +373,16 @@ impl Asked<'_> {
                 run.borrow().clone()
             }
         };
-        let missing = chosen(mask, &results).filter(|(_, result)| result.is_none());
-        let missing = missing.fold(0, |missing, (index, _)| missing | 1 << index);
+        let missing = mask & !results.done;
         if missing != 0 {
             worker.log_late(&mut worker.shared.state(), missing);
         }
-        for (index, result) in chosen(mask, &results) {
-            readings.push(result.clone().unwrap_or_else(|| worker.late(index, asked)));
+        for (index, reading) in results.readings.into_iter().enumerate() {
+            if mask & (1 << index) != 0 {
+                readings.push(reading.unwrap_or_else(|| worker.late(index, asked)));
+            }
         }
     }
-}
-
-fn chosen(mask: Mask, results: &Results) -> impl Iterator<Item = (usize, &Option<Arc<Reading>>)> {
-    results.iter().enumerate().filter(move |(index, _)| mask & (1 << index) != 0)
 }
 
 #[cfg(test)]

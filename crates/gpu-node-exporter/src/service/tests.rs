@@ -29,7 +29,7 @@ impl Collector for Fixed {
 }
 
 fn service_of(collector: Fixed, max_requests: Option<usize>) -> Service {
-    service_with(vec![Box::new(ProcessCollector), Box::new(collector)], max_requests)
+    service_with(vec![Box::new(ProcessCollector::default()), Box::new(collector)], max_requests)
 }
 
 fn service_with(collectors: Vec<Box<dyn Collector>>, max_requests: Option<usize>) -> Service {

@@ -6,7 +6,7 @@
 
 /// Makes all threads share one heap. Nothing here allocates in several threads at once for long. Applies to threads started
 /// later.
-pub(super) fn keep_one_heap() {
+pub(crate) fn keep_one_heap() {
     // SAFETY: mallopt(3) only sets a parameter of the allocator; a refusal changes nothing.
     #[cfg(target_env = "gnu")]
     unsafe {
