@@ -22,7 +22,14 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 /// Writes the pages of one listener, each beside the one before.
 #[derive(Debug, Default)]
 pub(crate) struct PageWriter {
-    last: Mutex<Option<Arc<LastPage>>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: Option<Arc<LastPage>>,
+    /// The text of the page before, for its memory: a page is larger than what the allocator keeps, and new memory is cleared by the kernel.
+    spare: Option<Arc<String>>,
 }
 
 #[derive(Debug)]
@@ -40,16 +47,24 @@ impl PageWriter {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = Format::negotiate(accept);
         let is_kept = Page::size_of(&sources) <= MOST_KEPT;
-        let last = self.last().clone();
+        let (last, spare) = {
+            let mut kept = self.kept();
+            (kept.last.clone(), kept.spare.take())
+        };
+        // Who takes it slowly may still be sent the page.
+        let memory = spare.and_then(Arc::into_inner).unwrap_or_default();
         let page = Page::new(sources, last.as_ref().map(|last| &last.page));
-        let written = page.write(format, last.as_ref().map(|last| &last.written));
+        let written = page.write(format, last.as_ref().map(|last| (&last.page, &last.written)), memory);
         let (text, refused) = (Text(Arc::clone(&written.text)), page.refused());
-        *self.last() = is_kept.then(|| Arc::new(LastPage { page, written }));
+        *self.kept() = Kept {
+            last: is_kept.then(|| Arc::new(LastPage { page, written })),
+            spare: last.filter(|_| is_kept).map(|last| Arc::clone(&last.written.text)),
+        };
         (packed(whole(StatusCode::OK, format.content_type(), Bytes::new()), text, headers), refused)
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Arc<LastPage>>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +135,7 @@ mod tests {
             let family = numbers.fold(Family::gauge("a", "A."), |family, labels| family.with(labels, 1_u64));
             let pages = PageWriter::default();
             pages.answer(vec![Arc::new(vec![family])], &HeaderMap::new());
-            assert_eq!(pages.last().is_some(), is_kept, "{series}");
+            assert_eq!(pages.kept().last.is_some(), is_kept, "{series}");
         }
     }
 

@@ -6,9 +6,8 @@
 //! Leaves out HTTP.
 //!
 //! Pages that follow each other differ in few things. A page is made beside the one before: what was found out of its series holds while
-//! they are the same, and the text of a family that says the same is copied.
-
-use std::sync::Arc;
+//! they are the same, and the text of a family that says the same is copied (`exposition/text.rs`). Of one whose series have other values, the
+//! lines are copied up to these (`exposition/revalued.rs`).
 
 mod lines;
 mod negotiation;
@@ -19,8 +18,11 @@ mod shape;
 mod layout;
 mod page;
 
+mod text;
+
 mod classic;
 mod openmetrics;
+mod revalued;
 
 mod history;
 #[cfg(test)]
@@ -32,49 +34,41 @@ pub(crate) use history::{History, OPENMETRICS};
 pub(crate) use negotiation::{Format, accepts_gzip};
 pub(crate) use page::Page;
 pub(crate) use refused::Refused;
+pub(crate) use text::Written;
 
-/// A page in one format.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) text: Arc<String>,
-    format: Format,
-    /// Where the text of each of the layout's families ends.
-    ends: Vec<usize>,
-}
-
-impl Written {
-    /// The text of the family with this place in the layout.
-    fn family(&self, index: usize) -> Option<&str> {
-        let from = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.text.get(from..*self.ends.get(index)?)
-    }
-}
+use crate::family::Kind;
+use page::{Likeness, Merged};
+use text::Text;
 
 impl Page {
-    /// Writes the page. `before` is the page before, which this one was made beside.
-    pub(crate) fn write(&self, format: Format, before: Option<&Written>) -> Written {
-        let before = before.filter(|before| before.format == format);
-        // The size will be close to that of the page before.
-        let mut text = String::with_capacity(before.map_or(0, |before| before.text.len() * 9 / 8));
-        let mut ends = Vec::with_capacity(before.map_or(0, |before| before.ends.len()));
+    /// Writes the page. `before` is the page before, which this one was made beside, and its text; `memory` a text that is needed no more.
+    pub(crate) fn write(&self, format: Format, before: Option<(&Self, &Written)>, memory: String) -> Written {
+        let before = before.filter(|(_, written)| written.format == format);
+        let mut text = Text::like(before.map(|(_, written)| written), memory);
         for (index, family) in self.families().enumerate() {
             if let Some(family) = family {
-                match (
-                    before.filter(|_| family.is_unchanged()).and_then(|before| before.family(index)),
-                    format,
-                ) {
-                    (Some(known), _) => text.push_str(known),
-                    (None, Format::OpenMetrics) => openmetrics::write(&mut text, &family),
-                    (None, Format::Classic) => classic::write(&mut text, &family),
+                let known = before.and_then(|(page, written)| Some((page, written.family(index)?)));
+                match (known, family.likeness(), format) {
+                    (Some((_, known)), Likeness::Text, _) => text.copy(known),
+                    (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
+                        revalued::write(&mut text, &family, page, known);
+                    }
+                    (_, _, Format::OpenMetrics) => openmetrics::write(&mut text, &family),
+                    (_, _, Format::Classic) => classic::write(&mut text, &family),
                 }
             }
-            ends.push(text.len());
+            text.end_family();
         }
         if format == Format::OpenMetrics {
-            text.push_str(openmetrics::END);
+            text.out.push_str(openmetrics::END);
         }
-        Written { text: Arc::new(text), format, ends }
+        text.written(format)
     }
+}
+
+/// Whether lines end with the values of their samples. An info of `OpenMetrics` is 1, whatever its value.
+fn is_told_by_values(family: &Merged<'_>, format: Format) -> bool {
+    format == Format::Classic || family.shape().kind != Kind::Info
 }
 
 #[cfg(test)]

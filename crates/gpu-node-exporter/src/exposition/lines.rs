@@ -2,8 +2,6 @@
 //!
 //! Owns the spelling of samples, numbers and escapes. Leaves out names and types, in which the formats differ.
 
-use std::fmt::Write as _;
-
 use crate::family::Number;
 
 /// `# HELP NAME HELP`, with the quotes of the help escaped or not, and `# TYPE NAME KIND`.
@@ -40,14 +38,14 @@ pub(super) fn write_sample(out: &mut String, [name, suffix]: [&str; 2], labels: 
     out.push('\n');
 }
 
-/// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal.
+/// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal, very large and very
+/// small ones with an exponent.
 pub(super) fn write_number(out: &mut String, number: Number) {
     match number {
         Number::Whole(whole) => out.push_str(itoa::Buffer::new().format(whole)),
         Number::Real(real) if real.is_nan() => out.push_str("NaN"),
         Number::Real(real) if real.is_infinite() => out.push_str(if real > 0.0 { "+Inf" } else { "-Inf" }),
-        // Debug switches to an exponent for very large and very small numbers, which Display writes out in full.
-        Number::Real(real) => write!(out, "{real:?}").expect("writing to a String cannot fail"),
+        Number::Real(real) => out.push_str(zmij::Buffer::new().format_finite(real)),
     }
 }
 

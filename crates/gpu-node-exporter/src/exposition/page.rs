@@ -10,7 +10,7 @@ use super::layout::{Layout, Place, Sources, are_alike};
 use super::refused::{Refused, series, shortened};
 use super::repeats::{has_equal, hash_of_set, hash_of_text, key, repeated};
 use super::shape::{Shape, Taken};
-use crate::family::{Family, Kind, Sample, wrong_label};
+use crate::family::{Family, Kind, Number, Sample, wrong_label};
 
 /// What one page shows: every family once, ordered by name.
 #[derive(Debug)]
@@ -31,15 +31,27 @@ struct Group {
     own: Option<Shape>,
     /// The shape it has beside the others; `None` for a family that is left out.
     shape: Option<Shape>,
-    /// It is written as on the page before.
-    is_unchanged: bool,
+    likeness: Likeness,
+}
+
+/// How a family is like the one on the page before, where it has the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// In nothing that is known.
+    None,
+    /// The same series have other values, and all else is written alike.
+    Series,
+    /// It is written alike.
+    Text,
 }
 
 /// How a family differs from the one on the page before.
 enum Change {
     Nothing,
-    /// The same series have other values, or the help is another.
+    /// The same series have other values.
     Values,
+    /// The same series have another help.
+    Help,
     Series,
 }
 
@@ -77,8 +89,9 @@ impl Page {
         for (group, places) in self.groups.iter_mut().zip(&self.layout.groups) {
             let name = &places[0].of(&self.sources).name;
             let shape = taken.shape(name, group.own);
-            group.is_unchanged &= shape == group.shape;
-            group.shape = shape;
+            if shape != group.shape {
+                (group.shape, group.likeness) = (shape, Likeness::None);
+            }
         }
     }
 
@@ -142,23 +155,27 @@ impl Group {
             left_out.sort_unstable();
             left_out.dedup();
         }
-        let mut group = Self { left_out, refused, own: None, shape: None, is_unchanged: false };
+        let mut group = Self { left_out, refused, own: None, shape: None, likeness: Likeness::None };
         group.own = group.own_shape(places, sources);
         group
     }
 
     /// The same group on the next page; `None` when it has other series there.
     fn next(&self, places: &[Place], then: &Sources, now: &Sources) -> Option<Self> {
-        let mut group = Self { is_unchanged: true, ..self.clone() };
+        let mut group = Self { likeness: Likeness::Text, ..self.clone() };
         for place in places {
-            match place.change(then, now) {
-                Change::Nothing => {}
-                Change::Values => group.is_unchanged = false,
-                Change::Series => return None,
-            }
+            group.likeness = match (place.change(then, now), group.likeness) {
+                (Change::Nothing, likeness) => likeness,
+                (Change::Help, _) | (Change::Values, Likeness::None) => Likeness::None,
+                (Change::Values, _) => Likeness::Series,
+                (Change::Series, _) => return None,
+            };
         }
-        if !group.is_unchanged {
+        if group.likeness != Likeness::Text {
             group.own = group.own_shape(places, now);
+            if group.own != self.own {
+                group.likeness = Likeness::None;
+            }
         }
         Some(group)
     }
@@ -179,7 +196,7 @@ impl Place {
         if then.samples.len() != now.samples.len() {
             return Change::Series;
         }
-        let mut is_written_alike = then.help == now.help;
+        let mut is_written_alike = true;
         for (then, now) in then.samples.iter().zip(&now.samples) {
             // Nearly all have the same empty suffix, which needs no look at its letters.
             let is_same_suffix = std::ptr::eq(then.suffix, now.suffix) || then.suffix == now.suffix;
@@ -188,7 +205,11 @@ impl Place {
             }
             is_written_alike &= then.value.is_written_as(now.value);
         }
-        if is_written_alike { Change::Nothing } else { Change::Values }
+        match (then.help == now.help, is_written_alike) {
+            (false, _) => Change::Help,
+            (true, false) => Change::Values,
+            (true, true) => Change::Nothing,
+        }
     }
 }
 
@@ -233,9 +254,22 @@ impl<'page> Merged<'page> {
         self.shape
     }
 
-    /// Whether it is written as on the page before, where it has the same place.
-    pub(super) fn is_unchanged(&self) -> bool {
-        self.group.is_unchanged
+    /// How it is like the one on the page before.
+    pub(super) fn likeness(&self) -> Likeness {
+        self.group.likeness
+    }
+
+    /// Gives `each` the value of every sample, and what it was on the page before, which had the same series.
+    pub(super) fn values(&self, before: &Page, mut each: impl FnMut(Number, Number)) {
+        let mut left_out = self.group.left_out.iter().peekable();
+        for (place_index, place) in self.places.iter().enumerate() {
+            let (now, then) = (&place.of(self.sources).samples, &place.of(&before.sources).samples);
+            for (sample_index, (now, then)) in now.iter().zip(then).enumerate() {
+                if left_out.next_if(|out| **out == (place_index, sample_index)).is_none() {
+                    each(now.value, then.value);
+                }
+            }
+        }
     }
 
     pub(super) fn samples(&self) -> impl Iterator<Item = &'page Sample> {

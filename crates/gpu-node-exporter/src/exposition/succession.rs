@@ -63,7 +63,8 @@ fn after(before: &[(Source, bool)], fresh: &[(Source, bool)], value: Number) -> 
 /// Its text in a format, and what it leaves out.
 fn page(sources: &[Source], format: Format, before: Option<&(Page, Written)>) -> (Page, Written) {
     let page = Page::new(sources.to_vec(), before.map(|(page, _)| page));
-    let written = page.write(format, before.map(|(_, written)| written));
+    let memory = String::from("of another page");
+    let written = page.write(format, before.map(|(page, written)| (page, written)), memory);
     (page, written)
 }
 

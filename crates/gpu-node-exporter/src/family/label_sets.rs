@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use super::Labels;
+use super::labels::{needs_escape, write_label};
 
 /// A device's labels, and what makes others of them.
 #[derive(Debug)]
@@ -42,21 +43,20 @@ impl<'a> LabelSets<'a> {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Labels {
         let MadeSets { sets, count, text } = &mut *self.made.borrow_mut();
-        text.clear();
-        self.own.write_with(pairs, text);
         let at = *count;
         *count += 1;
-        match sets.get_mut(at) {
-            Some(known) if known.text() == text => known.clone(),
-            Some(known) => {
-                *known = Labels::of_text(text);
-                known.clone()
-            }
-            None => {
-                sets.push(Labels::of_text(text));
-                sets[at].clone()
+        let known = sets.get(at).map(Labels::text);
+        match spelled(known.unwrap_or_default(), self.own.text(), pairs, text) {
+            Spelled::AsKnown if known.is_some() => {}
+            Spelled::AsKnown | Spelled::Anew => {
+                let set = Labels::of_text(text);
+                match sets.get_mut(at) {
+                    Some(known) => *known = set,
+                    None => sets.push(set),
+                }
             }
         }
+        sets[at].clone()
     }
 
     /// The sets that this page has, for the next.
@@ -67,8 +67,61 @@ impl<'a> LabelSets<'a> {
     }
 }
 
+/// How a set is spelled beside one that is known.
+enum Spelled {
+    AsKnown,
+    /// It is in the text.
+    Anew,
+}
+
+/// Holds a set against one that is known, and writes it to `text` where it is another.
+fn spelled<N: AsRef<str>, V: AsRef<str>>(
+    known: &str,
+    own: &str,
+    pairs: impl IntoIterator<Item = (N, V)>,
+    text: &mut String,
+) -> Spelled {
+    text.clear();
+    // What of the known set is spelled the same; `None` once something is not.
+    let mut same = known.starts_with(own).then_some(own.len());
+    if same.is_none() {
+        text.push_str(own);
+    }
+    for (name, value) in pairs {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if let Some(begin) = same {
+            same = after(&known[begin..], begin == 0, name, value).map(|rest| known.len() - rest.len());
+            if same.is_none() {
+                text.push_str(&known[..begin]);
+            }
+        }
+        if same.is_none() {
+            write_label(text, name, value);
+        }
+    }
+    match same {
+        Some(end) if end == known.len() => Spelled::AsKnown,
+        Some(end) => {
+            text.push_str(&known[..end]);
+            Spelled::Anew
+        }
+        None if text == known => Spelled::AsKnown,
+        None => Spelled::Anew,
+    }
+}
+
+/// What follows this label where `text` begins with it. `None` also for a value that is written otherwise than it is.
+fn after<'t>(text: &'t str, is_first: bool, name: &str, value: &str) -> Option<&'t str> {
+    let text = if is_first { text } else { text.strip_prefix(',')? };
+    let text = text.strip_prefix(name)?.strip_prefix("=\"")?;
+    (!needs_escape(value)).then_some(())?;
+    text.strip_prefix(value)?.strip_prefix('"')
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The sets of a page, and those it leaves for the next.
@@ -76,6 +129,23 @@ mod tests {
         let sets = LabelSets::new(own, before);
         let shown = values.iter().map(|value| sets.and([("link", *value)])).collect();
         (shown, sets.made())
+    }
+
+    proptest! {
+        /// Whatever was at its place before, a set is what it would be alone.
+        #[test]
+        fn a_set_is_as_if_made_alone(sets in prop::collection::vec(
+            (prop::sample::select(vec!["", "0", "1"]), prop::collection::vec(("[ab]", "[1\"\\\\,=]{0,2}"), 0..3)), 1..8)
+        ) {
+            let mut before = MadeSets::default();
+            for (gpu, pairs) in sets {
+                let own = Labels::new(Some(("gpu", gpu)).filter(|_| !gpu.is_empty()));
+                let sets = LabelSets::new(&own, before);
+                let pairs = || pairs.iter().map(|(name, value)| (name, value));
+                prop_assert_eq!(sets.and(pairs()), own.and(pairs()));
+                before = sets.made();
+            }
+        }
     }
 
     #[test]

@@ -46,20 +46,14 @@ impl Labels {
     }
 
     /// Writes this set with more labels after its own.
-    pub(super) fn write_with<N: AsRef<str>, V: AsRef<str>>(
+    fn write_with<N: AsRef<str>, V: AsRef<str>>(
         &self,
         pairs: impl IntoIterator<Item = (N, V)>,
         text: &mut String,
     ) {
         text.push_str(self.text());
         for (name, value) in pairs {
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(name.as_ref());
-            text.push_str("=\"");
-            escape(text, value.as_ref());
-            text.push('"');
+            write_label(text, name.as_ref(), value.as_ref());
         }
     }
 
@@ -104,9 +98,25 @@ impl fmt::Debug for Labels {
     }
 }
 
+/// Writes one label after those that are there.
+pub(super) fn write_label(text: &mut String, name: &str, value: &str) {
+    if !text.is_empty() {
+        text.push(',');
+    }
+    text.push_str(name);
+    text.push_str("=\"");
+    escape(text, value);
+    text.push('"');
+}
+
+/// Whether a value is written otherwise than it is.
+pub(super) fn needs_escape(value: &str) -> bool {
+    value.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"'))
+}
+
 /// `\`, line feed and quote. Most values hold none of them and are copied whole.
 fn escape(out: &mut String, value: &str) {
-    if !value.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+    if !needs_escape(value) {
         out.push_str(value);
         return;
     }

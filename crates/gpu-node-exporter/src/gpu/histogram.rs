@@ -12,6 +12,9 @@ pub(crate) struct Histogram {
 /// Upper bounds of the buckets for shares: nothing at all, and finer towards all.
 pub(crate) const SHARES: [f64; 9] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
 
+/// The same as a label has them.
+const BOUNDS: [&str; SHARES.len()] = ["0.0", "0.05", "0.25", "0.5", "0.75", "0.9", "0.95", "0.99", "1.0"];
+
 /// The bucket of a share; none holds more than all.
 pub(crate) fn bucket(share: f64) -> usize {
     SHARES.iter().position(|bound| share <= *bound).unwrap_or(SHARES.len() - 1)
@@ -40,9 +43,9 @@ impl Histogram {
     /// Adds its samples to a family of its kind.
     pub(crate) fn write_to(&self, family: &mut Family, labels: &LabelSets<'_>) {
         let mut total: u64 = 0;
-        for (count, bound) in self.counts.iter().zip(SHARES) {
+        for (count, bound) in self.counts.iter().zip(BOUNDS) {
             total += count;
-            let labels = labels.and([("le", format!("{bound:?}"))]);
+            let labels = labels.and([("le", bound)]);
             family.samples.push(Sample { suffix: "_bucket", labels, value: total.into() });
         }
         let all = labels.and([("le", "+Inf")]);
@@ -56,6 +59,11 @@ impl Histogram {
 mod tests {
     use super::*;
     use crate::family::{Labels, MadeSets};
+
+    #[test]
+    fn labels_say_the_bounds() {
+        assert_eq!(SHARES.map(|bound| format!("{bound:?}")), BOUNDS);
+    }
 
     #[test]
     fn buckets_hold_what_is_not_above_them() {

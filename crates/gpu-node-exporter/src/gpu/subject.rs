@@ -54,6 +54,7 @@ pub(crate) fn each<S: Subject, V: Into<Number>>(
     gpus: &[Shown<'_, S>],
     value: impl Fn(&Shown<'_, S>) -> Option<V>,
 ) -> Family {
+    family.samples.reserve_exact(gpus.len());
     for gpu in gpus {
         if let Some(value) = value(gpu) {
             family.push(gpu.labels.own(), value);
