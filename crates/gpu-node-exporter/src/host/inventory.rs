@@ -1,13 +1,15 @@
 //! What a collector knows of the hardware in one directory of sysfs, such as `/sys/class/hwmon`.
 //!
-//! Owns when it looks again: when an entry came or went, and after a minute, since what is in an entry changes too (a port, a
-//! namespace, a label). In between, the files it found stay open. Leaves out what there is to find. For devices that come and
-//! go all the time, each by itself, there is `sysfs::Devices`.
+//! Owns when it looks again: after a minute, also for a directory that was not there. In between, the files it found stay open, and those
+//! of hardware that goes have no answer. Leaves out what there is to find. For devices that come and go all the time there is
+//! `sysfs::Devices`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
 
 use super::directory::each_device;
 use super::kept_file::ReadError;
@@ -20,10 +22,10 @@ pub(crate) struct Inventory<T> {
 }
 
 struct Known<T> {
-    names: BTreeSet<OsString>,
     /// When it was found.
     since: Instant,
-    hardware: T,
+    /// `None` where the directory is not there.
+    hardware: Option<T>,
 }
 
 /// After this long all is looked at again.
@@ -49,18 +51,27 @@ impl<T> Inventory<T> {
         now: Instant,
         find: impl FnOnce(Vec<Item>) -> T,
     ) -> Result<&mut T, ReadError> {
-        let names = names(&self.directory)?;
-        let is_known = |known: &Known<T>| known.names == names && now < known.since + LOOK_AGAIN;
         // What was found before goes first, and closes its files.
-        let known = self.known.take().filter(is_known).unwrap_or_else(|| {
-            let items = names.iter().map(|name| Item {
-                name: escaped(name.as_encoded_bytes()).into_owned(),
-                directory: self.directory.join(name),
-            });
-            let hardware = find(items.collect());
-            Known { names: names.clone(), since: now, hardware }
+        let known = match self.known.take().filter(|known| now < known.since + LOOK_AGAIN) {
+            Some(known) => known,
+            None => Known { since: now, hardware: self.find(find)? },
+        };
+        let hardware = self.known.insert(known).hardware.as_mut();
+        hardware.ok_or_else(|| ReadError::new(&self.directory, Errno::NOENT.into()))
+    }
+
+    /// `None` where the directory is not there.
+    fn find(&self, find: impl FnOnce(Vec<Item>) -> T) -> Result<Option<T>, ReadError> {
+        let names = match names(&self.directory) {
+            Ok(names) => names,
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let items = names.iter().map(|name| Item {
+            name: escaped(name.as_encoded_bytes()).into_owned(),
+            directory: self.directory.join(name),
         });
-        Ok(&mut self.known.insert(known).hardware)
+        Ok(Some(find(items.collect())))
     }
 }
 
@@ -78,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_looked_at_when_an_entry_comes_or_goes_and_after_a_minute() {
+    fn it_is_looked_at_once_a_minute() {
         let root = tempfile::tempdir().unwrap();
         let mut inventory = Inventory::new(root.path().into());
         let start = Instant::now();
@@ -98,18 +109,25 @@ mod tests {
         std::fs::create_dir(root.path().join("hwmon1")).unwrap();
         std::fs::create_dir(root.path().join("hwmon0")).unwrap();
         std::fs::write(root.path().join("uevent"), "").unwrap();
-        assert_eq!(look(soon), (2, "hwmon0 hwmon1".to_owned()));
+        assert_eq!(look(soon), (1, String::new()));
+        assert_eq!(look(start + LOOK_AGAIN), (2, "hwmon0 hwmon1".to_owned()));
         std::fs::remove_dir(root.path().join("hwmon1")).unwrap();
-        assert_eq!(look(soon), (3, "hwmon0".to_owned()));
-        assert_eq!(look(soon + LOOK_AGAIN / 2), (3, "hwmon0".to_owned()));
-        assert_eq!(look(soon + LOOK_AGAIN), (4, "hwmon0".to_owned()));
+        assert_eq!(look(soon + LOOK_AGAIN), (2, "hwmon0 hwmon1".to_owned()));
+        assert_eq!(look(start + 2 * LOOK_AGAIN), (3, "hwmon0".to_owned()));
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_told_by_name() {
-        let error =
-            Inventory::<()>::new("/nonexistent/class".into()).look(Instant::now(), |_| ()).unwrap_err();
-        assert!(error.is_absent());
-        assert!(error.to_string().starts_with("/nonexistent/class: "), "{error}");
+    fn a_directory_that_is_not_there_is_told_by_name_and_looked_for_once_a_minute() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("class");
+        let (mut inventory, start) = (Inventory::new(directory.clone()), Instant::now());
+        let mut look = |now| inventory.look(now, |items| items.len()).map(|found| *found);
+        for now in [start, start + LOOK_AGAIN / 2] {
+            let error = look(now).unwrap_err();
+            assert!(error.is_absent());
+            assert!(error.to_string().starts_with(&format!("{}: ", directory.display())), "{error}");
+            std::fs::create_dir_all(directory.join("hwmon0")).unwrap();
+        }
+        assert_eq!(look(start + LOOK_AGAIN).unwrap(), 1);
     }
 }

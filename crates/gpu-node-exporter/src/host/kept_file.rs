@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -30,7 +31,21 @@ pub(crate) struct KeptFile {
     length: Length,
     /// A file with more bytes is not read.
     most: usize,
+    presence: Presence,
 }
+
+/// Whether a file is looked for at each reading.
+#[derive(Debug)]
+enum Presence {
+    Expected,
+    /// Only some machines have it. Since when this one has not.
+    OfSome {
+        absent_since: Option<Instant>,
+    },
+}
+
+/// After this long a file that was not there is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// A file of `/proc` with a line for each device, mount or CPU: thousands of them fit.
 const MOST_OF_MANY: usize = 4 * 1024 * 1024;
@@ -44,7 +59,7 @@ const MOST_OF_ATTRIBUTE: usize = 64 * 1024;
 impl KeptFile {
     /// Nothing is opened yet.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, length: Length::Any, most: MOST_OF_MANY }
+        Self { path, file: None, length: Length::Any, most: MOST_OF_MANY, presence: Presence::Expected }
     }
 
     /// A file whose length does not follow from what is in the machine.
@@ -69,7 +84,12 @@ impl KeptFile {
 
     /// An attribute of sysfs, which takes one system call to read instead of two.
     pub(crate) fn attribute(path: PathBuf) -> Self {
-        Self { path, file: None, length: Length::Attribute, most: MOST_OF_ATTRIBUTE }
+        Self { length: Length::Attribute, most: MOST_OF_ATTRIBUTE, ..Self::new(path) }
+    }
+
+    /// A file that only some machines have: where it is not, it is looked for once a minute.
+    pub(crate) fn of_some_machines(self) -> Self {
+        Self { presence: Presence::OfSome { absent_since: None }, ..self }
     }
 
     /// What is wrong with the text that was read, and where it is.
@@ -116,11 +136,26 @@ impl KeptFile {
                 answered => return answered,
             }
         }
-        let file = File::open(&self.path)?;
+        let file = self.open()?;
         let filled = fill_from(&file, self.length, self.most, bytes);
         self.file = Some(file).filter(may_stay_open);
         filled
     }
+
+    fn open(&mut self) -> io::Result<File> {
+        let Presence::OfSome { absent_since } = &mut self.presence else { return File::open(&self.path) };
+        if absent_since.is_some_and(|since| since.elapsed() < LOOK_AGAIN) {
+            return Err(Errno::NOENT.into());
+        }
+        let opened = File::open(&self.path);
+        *absent_since = opened.as_ref().err().filter(|error| is_absent(error)).map(|_| Instant::now());
+        opened
+    }
+}
+
+/// The kernel or the machine does not have it. A file stands where its directory would be: as good as nothing there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The device went away after the file was opened.
@@ -197,8 +232,7 @@ impl ReadError {
 
     /// The kernel or the machine does not have this file, which is often no fault at all.
     pub(crate) fn is_absent(&self) -> bool {
-        // A file stands where its directory would be: as good as nothing there.
-        matches!(self.error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        is_absent(&self.error)
     }
 
     /// The device went away, does not have this property, or does not in its present state (`EINVAL` for the speed of
@@ -262,6 +296,26 @@ mod tests {
         assert_eq!(kept.read(&mut buffer).unwrap(), "one");
         std::fs::write(&path, "three").unwrap();
         assert_eq!(kept.read(&mut buffer).unwrap(), "three");
+    }
+
+    #[test]
+    fn a_file_of_some_machines_is_looked_for_once_a_minute() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let mut buffer = Buffer::default();
+        let (mut seldom, mut always) =
+            (KeptFile::new(path.clone()).of_some_machines(), KeptFile::new(path.clone()));
+        assert!(seldom.read(&mut buffer).unwrap_err().is_absent());
+        assert!(always.read(&mut buffer).unwrap_err().is_absent());
+        std::fs::write(&path, "there").unwrap();
+        let error = seldom.read(&mut buffer).unwrap_err();
+        assert!(error.is_absent() && error.to_string().starts_with(&path.display().to_string()), "{error}");
+        assert_eq!(always.read(&mut buffer).unwrap(), "there");
+        let Presence::OfSome { absent_since: Some(since) } = &mut seldom.presence else {
+            panic!("{seldom:?}")
+        };
+        *since = since.checked_sub(LOOK_AGAIN).expect("the clock has run for that long");
+        assert_eq!(seldom.read(&mut buffer).unwrap(), "there");
     }
 
     #[test]

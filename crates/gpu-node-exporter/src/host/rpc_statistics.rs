@@ -4,6 +4,7 @@
 
 use super::columns::{Column, families, numbers};
 use super::entry::Entry;
+use super::kept_file::KeptFile;
 use super::nfs_procedures::{ProcedureCounts, Procedures};
 use super::proc_file::ProcFile;
 use super::root::Root;
@@ -30,7 +31,7 @@ impl RpcStatistics {
         procedures: &'static [Procedures],
         calls: fn() -> Family,
     ) -> Self {
-        let file = ProcFile::of_few_lines(root, &format!("net/rpc/{file}"));
+        let file = ProcFile::of_few_lines(root, &format!("net/rpc/{file}")).known(KeptFile::of_some_machines);
         Self { entry, columns, calls, file, procedures: ProcedureCounts::new(procedures) }
     }
 }

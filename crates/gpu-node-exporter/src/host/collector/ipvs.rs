@@ -9,6 +9,7 @@ use crate::family::{Family, Labels};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
+use crate::host::kept_file::KeptFile;
 use crate::host::lines::Lines;
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
@@ -68,7 +69,7 @@ impl IpvsCollector {
             flags.mistakes.push(format!("`--{name}={written}`: no real server has a label `{unknown}`"));
         }
         Self {
-            totals: ProcFile::of_few_lines(root, "net/ip_vs_stats"),
+            totals: ProcFile::of_few_lines(root, "net/ip_vs_stats").known(KeptFile::of_some_machines),
             servers: ProcFile::new(root, "net/ip_vs"),
             labels: LABELS.iter().filter(|label| names.contains(&label.name)).collect(),
         }

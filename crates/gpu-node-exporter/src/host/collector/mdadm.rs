@@ -34,7 +34,11 @@ struct RaidCollector {
 impl RaidCollector {
     fn new(root: &Root) -> Self {
         let inventory = Inventory::new(root.sys.join("block"));
-        Self { mdstat: ProcFile::new(root, "mdstat"), inventory, buffer: Buffer::default() }
+        Self {
+            mdstat: ProcFile::new(root, "mdstat").known(KeptFile::of_some_machines),
+            inventory,
+            buffer: Buffer::default(),
+        }
     }
 }
 

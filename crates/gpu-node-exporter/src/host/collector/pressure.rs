@@ -75,7 +75,9 @@ const RESOURCES: [Resource; 4] = [
 
 impl PressureCollector {
     fn new(root: &Root) -> Self {
-        let file = |resource: &Resource| KeptFile::of_few_lines(root.proc.join(resource.file)).of_one_text();
+        let file = |resource: &Resource| {
+            KeptFile::of_few_lines(root.proc.join(resource.file)).of_one_text().of_some_machines()
+        };
         let resources = RESOURCES.iter().map(|resource| (resource, file(resource)));
         Self { resources: resources.collect(), buffer: Buffer::default() }
     }

@@ -6,6 +6,7 @@ use crate::collector::{Collected, Collector, WaitsFor};
 use crate::family::Family;
 use crate::host::cpu_labels::CpuLabels;
 use crate::host::entry::Entry;
+use crate::host::kept_file::KeptFile;
 use crate::host::lines::{Lines, numbered_lines};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
@@ -27,7 +28,10 @@ struct SchedstatCollector {
 
 impl SchedstatCollector {
     fn new(root: &Root) -> Self {
-        Self { file: ProcFile::new(root, "schedstat"), cpus: CpuLabels::default() }
+        Self {
+            file: ProcFile::new(root, "schedstat").known(KeptFile::of_some_machines),
+            cpus: CpuLabels::default(),
+        }
     }
 }
 

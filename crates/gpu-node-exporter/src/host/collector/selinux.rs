@@ -32,7 +32,7 @@ struct SelinuxCollector {
 impl SelinuxCollector {
     fn new(root: &Root) -> Self {
         Self {
-            enforce: KeptFile::attribute(root.sys.join("fs/selinux/enforce")),
+            enforce: KeptFile::attribute(root.sys.join("fs/selinux/enforce")).of_some_machines(),
             context: root.proc.join("self/attr/current"),
             config: root.rootfs.join("etc/selinux/config"),
             buffer: Buffer::default(),
