@@ -2,13 +2,14 @@
 //!
 //! A run has a seed. Two drivers change alerts and post snapshots as Alertmanager does: the newest of a group, until it is answered 200.
 //! The relay is started under `strace`, which kills it (SIGKILL) at a system call of the seed's choice, or makes calls fail, and is started
-//! again. The robots behave as their vendors do, now and then badly. At the end what the chats were told is held against what was true:
+//! again. Its wall clock is set forward and back, at a start and in between. The robots behave as their vendors do, now and then badly. At the end what the chats were told is held against what was true:
 //! nothing lost, nothing out of order, no budget crossed, and no more copies than crashes and lies.
 //!
-//! Owns the run. Leaves out what is true (`world`), what was told and how that is judged (`told`), and how a relay ends (`kill`).
+//! Owns the run. Leaves out what is true (`world`), what was told and how that is judged (`told`), how a relay ends (`kill`), and what time
+//! it is for it (`clock`).
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
@@ -16,6 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::chain::parts;
+use crate::chaos::clock::{Jump, JumpingClock};
 use crate::chaos::kill::Plan;
 use crate::chaos::told::{Chat, Judgement};
 use crate::chaos::world::World;
@@ -29,6 +31,7 @@ use crate::vendor::traffic::Limit;
 use crate::vendor::wecom::{self, Wecom};
 use crate::wait::until;
 
+mod clock;
 mod kill;
 pub mod told;
 mod world;
@@ -56,6 +59,8 @@ pub struct Tally {
     pub at_calls: usize,
     /// Lives in which calls of the disk failed.
     pub faults: usize,
+    /// Times the relay's clock was set.
+    pub jumps: usize,
     /// Messages that a robot took and answered with an error.
     pub lies: usize,
     /// Webhooks answered 200.
@@ -72,6 +77,7 @@ impl Tally {
         self.kills += other.kills;
         self.at_calls += other.at_calls;
         self.faults += other.faults;
+        self.jumps += other.jumps;
         self.lies += other.lies;
         self.accepted += other.accepted;
         self.messages += other.messages;
@@ -134,6 +140,7 @@ pub async fn run(scenario: Scenario, folder: &Path) -> Result<Tally> {
     }
     // JSON is YAML.
     std::fs::write(&settings, text.to_string())?;
+    let clock = JumpingClock::new(folder)?;
     let url = |path: &str| format!("http://{}{path}", address.address());
     let client = http::client()?;
 
@@ -142,8 +149,10 @@ pub async fn run(scenario: Scenario, folder: &Path) -> Result<Tally> {
     let mut worlds = [World::new(0, rng.u64(..)), World::new(1, rng.u64(..))];
     let [first, second] = &mut worlds;
     let lives = async {
-        let tally = live(&mut rng, scenario.lives, &settings, folder, &robots).await?;
-        let mut process = parts::relay(&settings)?.start(folder)?;
+        let tally = live(&mut rng, scenario.lives, &settings, folder, &robots, &clock).await?;
+        // A robot that wants signatures takes none of a clock that is off by an hour.
+        clock.set(Jump::TO_THE_RIGHT_TIME)?;
+        let mut process = clock.on(parts::relay(&settings)?).start(folder)?;
         process.ready(&client, &url("/-/ready"), Duration::from_mins(1)).await?;
         // From now on nothing more happens, and what has happened is posted.
         calm.send_replace(true);
@@ -162,7 +171,8 @@ pub async fn run(scenario: Scenario, folder: &Path) -> Result<Tally> {
 
     let mut read: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, robot) in [("dingtalk", robots[0]), ("wecom", robots[1])] {
-        let refusals = robot.refusals();
+        let refusals: Vec<_> =
+            robot.refusals().into_iter().filter(|(_, words)| words != dingtalk::WRONG_TIME).collect();
         ensure!(refusals.is_empty(), "{name}: over budget: {refusals:?}");
         read.push((name, robot.posts().into_iter().map(|post| post.text).collect()));
     }
@@ -197,6 +207,7 @@ async fn live(
     settings: &Path,
     folder: &Path,
     robots: &[&Robot],
+    clock: &JumpingClock,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     for _ in 0..lives {
@@ -206,13 +217,31 @@ async fn live(
             tally.lies += usize::from(matches!(fault, Fault::PostedBut(_)));
             robots[rng.usize(..robots.len())].order(fault);
         }
-        let mut process = parts::relay(settings)?.under(plan.tracer()).start(folder)?;
-        let ended = until("the relay's end", LONGEST_LIFE, async || process.ended()).await;
+        let mut jump = Jump::draw(rng);
+        let started = Instant::now();
+        // Before the start, or while it lives.
+        let mut set_clock = || -> Result<()> {
+            if let Some(due) = jump.take_if(|jump| jump.after <= started.elapsed()) {
+                clock.set(due)?;
+                tally.jumps += 1;
+            }
+            Ok(())
+        };
+        set_clock()?;
+        let mut process = clock.on(parts::relay(settings)?).under(plan.tracer()).start(folder)?;
+        let ended = until("the relay's end", LONGEST_LIFE, async || {
+            if let Err(error) = set_clock() {
+                return Some(Err(error));
+            }
+            process.ended().map(Ok)
+        })
+        .await;
         tally.kills += 1;
         tally.faults += usize::from(plan.fails_calls());
         match ended {
             Ok(status) => {
                 use std::os::unix::process::ExitStatusExt as _;
+                let status = status?;
                 let is_killed = status.signal() == Some(9);
                 // A relay may refuse to start on a disk that fails.
                 ensure!(

@@ -49,9 +49,9 @@ async fn shake() -> Result<()> {
 }
 
 fn told(tally: &Tally) -> String {
-    let Tally { kills, at_calls, faults, lies, accepted, messages, duplicates } = tally;
+    let Tally { kills, at_calls, faults, jumps, lies, accepted, messages, duplicates } = tally;
     format!(
-        "{kills} kills ({at_calls} at a call under way), {faults} lives on a disk that fails, {lies} robots that lied, {accepted} webhooks accepted, {messages} messages: \
+        "{kills} kills ({at_calls} at a call under way), {faults} lives on a disk that fails, the clock set {jumps} times, {lies} robots that lied, {accepted} webhooks accepted, {messages} messages: \
          0 lost, 0 out of order, 0 over budget, {duplicates} copies"
     )
 }

@@ -114,14 +114,17 @@ fn admit(setup: &Setup, call: &Call, traffic: &mut Traffic, now: Instant) -> Res
     Ok(())
 }
 
+/// Of a caller whose clock is off by an hour.
+pub const WRONG_TIME: &str = "invalid timestamp";
+
 /// `sign` is base64 of HMAC-SHA256 over `timestamp`, a newline and the secret, with the secret as the key.
 fn check_signature(secret: &str, call: &Call) -> Result<(), Refusal> {
     let timestamp = call.query.get("timestamp").map_or("", String::as_str);
     let Ok(milliseconds) = timestamp.parse::<u64>() else {
-        return Err((310_000, "invalid timestamp"));
+        return Err((310_000, WRONG_TIME));
     };
     if clock_skew(call.at, UNIX_EPOCH + Duration::from_millis(milliseconds)) > MAX_CLOCK_SKEW {
-        return Err((310_000, "invalid timestamp"));
+        return Err((310_000, WRONG_TIME));
     }
     let given = call.query.get("sign").map_or("", String::as_str);
     if given == sign(secret, timestamp) { Ok(()) } else { Err((310_000, "sign not match")) }
