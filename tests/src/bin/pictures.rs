@@ -21,7 +21,7 @@ const SHOWN: Duration = Duration::from_mins(7);
 const STEP: Duration = Duration::from_secs(5);
 /// Waiting times divided by this, so that alerts fire within the minutes.
 const PACE: u32 = 5;
-/// One card hot, one lost, one whose memory fills, two with nothing to do; an engine that hangs on four, a training job on the others.
+/// One card hot, one lost, one whose memory rises, two with nothing to do; an engine that hangs on four, a training job on the others.
 const SCENARIO: &str = "
 description: Sixteen cards on a bad day.
 gpus:
@@ -35,7 +35,7 @@ gpus:
     memory_used: { wave: { low: 0.40, high: 0.44, period: 5m } }
   - model: h100-sxm
     utilization: { constant: 0.85 }
-    memory_used: { ramp: { from: 0.40, to: 0.97, start: 20s, over: 4m } }
+    memory_used: { ramp: { from: 0.40, to: 0.80, start: 20s, over: 4m } }
   - { count: 2, model: h100-sxm, utilization: { constant: 0 }, memory_used: { constant: 0.01 } }
 incidents:
   - { gpu: 6, at: 150s, kind: thermal }

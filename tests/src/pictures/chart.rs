@@ -173,7 +173,7 @@ pub(super) fn states(svg: &mut Svg, panel: &Value, answers: &[(String, &[Series]
             svg.fill(span, shown, opacity);
         }
     }
-    let mut x = area.x;
+    let mut x = at.x;
     let is_there = |value: &str| {
         series.iter().any(|one| one.points.iter().any(|(_, point)| format!("{point:.0}") == value))
     };
