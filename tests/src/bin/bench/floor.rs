@@ -17,6 +17,10 @@ use e2e::wait::until;
 use crate::exporter::{Peer, TIMEOUT};
 use crate::scrapes::Scraper;
 
+/// Bytes. An answer that is shorter was the last: the kernel gives as many lines as fit into its page. To ask again would find nothing more, and
+/// the exporter does not either.
+const SHORT: usize = 2048;
+
 /// The files in its folder: where it listens, the files it reads, and the page, plain and gzipped.
 const ADDRESS: &str = "address";
 const FILES: &str = "files";
@@ -118,6 +122,9 @@ impl Floor {
             // An attribute may refuse to answer, as it does for the exporter.
             while let Ok(read @ 1..) = file.read_at(&mut self.buffer, at) {
                 at += read as u64;
+                if read < SHORT {
+                    break;
+                }
             }
         }
     }
