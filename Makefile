@@ -38,7 +38,7 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host or gpu-links: those rules, or those of that file)
 	cargo run --quiet -p e2e --bin mutants -- $(ONLY)
 
-bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=host: what node_exporter has too; ONLY=costs: their largest inputs, doubled)
+bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=relay:pending: a part of it; ONLY=host: what node_exporter has too; ONLY=costs: their largest inputs, doubled)
 	@target/release/bench $(ONLY)
 
 soak: packages-bench release ## The exporter scraped 50 times a second for MINUTES=30, its probe killed every 10 s: nothing may grow, no counter go back

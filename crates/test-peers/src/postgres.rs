@@ -9,8 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Settings of the server: what a test does not wait for is the disk.
-const OPTIONS: &str = "-c listen_addresses= -c max_connections=200 -c shared_buffers=32MB -c fsync=off -c logging_collector=off";
+/// Settings of the server.
+const OPTIONS: &str =
+    "-c listen_addresses= -c max_connections=200 -c shared_buffers=32MB -c logging_collector=off";
+
+/// What a test does not wait for is the disk.
+const WITHOUT_DISK: &str = "-c fsync=off";
 
 /// A server that runs, with one superuser, `relay`, whom nobody asks for a password.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Cluster {
     directory: PathBuf,
     programs: PathBuf,
     user: Option<(u32, u32)>,
+    /// Settings beyond the usual.
+    options: &'static str,
     /// Stops the server and removes its directory once its input ends, however this process does.
     watch: Child,
 }
@@ -31,9 +37,18 @@ impl Cluster {
 
     /// One that a test may stop and start.
     pub fn start() -> Self {
+        Self::start_in(&std::env::temp_dir(), WITHOUT_DISK)
+    }
+
+    /// One that waits for its disk, as a real one does: in the directory for temporary files that are not kept in memory.
+    pub fn durable() -> Self {
+        Self::start_in(Path::new("/var/tmp"), "")
+    }
+
+    fn start_in(directory: &Path, options: &'static str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("pg-{}-{number}", std::process::id()));
+        let directory = directory.join(format!("pg-{}-{number}", std::process::id()));
         fs::create_dir(&directory).expect("a new directory for the server");
         let user = unprivileged();
         if let Some((uid, gid)) = user {
@@ -49,7 +64,7 @@ impl Cluster {
         // A group of its own: what interrupts the tests does not end it before it has cleaned up.
         let watch_it = watch_it.args(["-c", &watch]).process_group(0).stdin(Stdio::piped());
         let watch = watch_it.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell");
-        let cluster = Self { directory, programs, user, watch };
+        let cluster = Self { directory, programs, user, options, watch };
         let data = cluster.data().display().to_string();
         let how = ["-D", &data, "-U", "relay", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
         cluster.run("initdb", how.map(OsStr::new));
@@ -103,7 +118,7 @@ impl Cluster {
 
     /// Starts it, and returns once it answers.
     pub fn run_server(&self) {
-        let options = format!("{OPTIONS} -k {}", self.directory.display());
+        let options = format!("{OPTIONS} {} -k {}", self.options, self.directory.display());
         let log = self.directory.join("log").display().to_string();
         let data = self.data().display().to_string();
         let how = ["-D", &data, "-w", "-t", "60", "-l", &log, "-o", &options, "start"];

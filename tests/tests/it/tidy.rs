@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Which package of this workspace may use which: both services serve through `http-serve`, YAML is read
 /// through `settings-document`, and nothing links the simulated driver. Naming it for tests gets it built before them. `test-peers` is for tests alone.
-const EDGES: [(&str, &str, Option<&str>); 11] = [
+const EDGES: [(&str, &str, Option<&str>); 13] = [
     ("alert-relay", "http-serve", None),
     ("alert-relay", "settings-document", None),
     ("gpu-node-exporter", "http-serve", None),
@@ -19,6 +19,9 @@ const EDGES: [(&str, &str, Option<&str>); 11] = [
     ("gpu-node-exporter", "test-peers", Some("dev")),
     ("alert-relay", "test-peers", Some("dev")),
     ("http-serve", "test-peers", Some("dev")),
+    // The benchmark's server without a store.
+    ("e2e", "alert-relay", None),
+    ("e2e", "http-serve", None),
     ("e2e", "test-peers", None),
     ("e2e", "time-to-full", None),
 ];

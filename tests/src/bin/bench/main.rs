@@ -3,8 +3,8 @@
 //! The exporter runs side by side with Debian's `node_exporter`, the same collectors in both, and with a loop that only reads the same files: rounds
 //! alternate between the three, so that a busy machine slows all, and the ratio within a round is what counts. What GPUs cost is measured on eight
 //! simulated H100. The relay takes webhooks
-//! from 32 connections and is then killed, so that only what it had really stored is counted. All of it stays on
-//! loopback and ends within six minutes.
+//! from 32 connections and is then killed, so that only what it had really stored is counted; then it is given much of everything. All of it stays on
+//! loopback and ends within ten minutes.
 //!
 //! `costs` (asked for by name) gives the programs their largest inputs, twice and four times as large. `soak` scrapes one exporter for
 //! minutes and fails when anything grows.
@@ -30,16 +30,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use self::costs::Effort;
+use self::relay::{Part, storeless};
 use self::table::Table;
 
 fn main() -> ExitCode {
-    if let [mode, folder] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
-        && mode == "floor"
-    {
-        return match floor::serve(folder.as_ref()) {
+    if let Some(served) = beside() {
+        return match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -64,6 +63,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// What this program is started as by itself, to stand beside what it measures: until it is killed.
+fn beside() -> Option<Result<()>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [mode, folder] if mode == "floor" => Some(floor::serve(folder.as_ref())),
+        [mode, address] if mode == storeless::MODE => Some(storeless::serve(address)),
+        _ => None,
+    }
+}
+
 /// What is measured: one of the services, both, or what their inputs cost, which takes minutes and is asked for by name; or whether an exporter stays as it
 /// is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +81,8 @@ enum Subject {
     /// The part of it that `node_exporter` has too.
     Host,
     Relay,
+    /// A part of it.
+    RelayPart(Part),
     Both,
     Costs,
     /// For so long.
@@ -95,9 +106,13 @@ impl Subject {
                     .context("`soak` takes whole minutes")
             }
             Some(other) => {
-                bail!(
-                    "`{other}` is no subject (hint: `exporter`, `host`, `relay`, nothing for both, `costs`, or `soak MINUTES`)"
-                )
+                let part = other.strip_prefix("relay:").and_then(Part::named);
+                part.map(Self::RelayPart).with_context(|| {
+                    let parts = Part::ALL.map(|part| format!("`relay:{}`", part.name())).join(", ");
+                    format!(
+                        "`{other}` is no subject (hint: `exporter`, `host`, `relay`, {parts}, nothing for both, `costs`, or `soak MINUTES`)"
+                    )
+                })
             }
         }
     }
@@ -122,8 +137,10 @@ fn measure(subject: Subject) -> Result<Table> {
         if matches!(subject, Subject::Exporter | Subject::Both) {
             exporter::measure(&mut table, folder.path()).await?;
         }
-        if matches!(subject, Subject::Relay | Subject::Both) {
-            relay::measure(&mut table, folder.path()).await?;
+        for part in Part::ALL {
+            if subject == Subject::RelayPart(part) || matches!(subject, Subject::Relay | Subject::Both) {
+                part.measure(&mut table, folder.path()).await?;
+            }
         }
         Ok(table)
     })

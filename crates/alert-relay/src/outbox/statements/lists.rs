@@ -187,8 +187,6 @@ fn group_key(row: &Row) -> Result<String, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use sqlx::{Connection, Row as _, SqliteConnection};
 
     use super::*;
@@ -231,39 +229,4 @@ mod tests {
             assert!(steps.iter().all(|step| step.contains("COVERING INDEX")), "{filter}: {steps:#?}");
         }
     }
-
-    /// How long a page of a million deliveries takes: `cargo test -p alert-relay --lib million -- --ignored --nocapture`.
-    #[tokio::test]
-    #[ignore = "a measurement: it writes 600 MB and takes a minute"]
-    async fn a_page_of_a_million_deliveries() {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}?mode=rwc", directory.path().join("relay.db").display());
-        let mut connection = SqliteConnection::connect(&url).await.unwrap();
-        schema::migrate(&mut connection).await.unwrap();
-        sqlx::raw_sql(MILLION).execute(&mut connection).await.unwrap();
-        let texts = [("rare", "needle"), ("usual", "alertname7"), ("nowhere", "nothing has this")];
-        let with_text = texts
-            .map(|(_, text)| DeliveryFilter { text: Some(text.to_owned()), ..DeliveryFilter::default() });
-        for filter in filters().into_iter().chain(with_text) {
-            let mut session = Session::Sqlite(&mut connection);
-            let begun = Instant::now();
-            let page = page(&mut session, &"000000".into(), &filter, &PageRequest::default()).await.unwrap();
-            let (found, looked) = (page.deliveries.len(), page.looked_back_to);
-            eprintln!("{filter}: {found} in {:?}, looked back to {looked:?}", begun.elapsed());
-        }
-    }
-
-    /// Of a million webhooks, one delivery each; ten targets, a thousand groups, a thousandth is dead.
-    const MILLION: &str = "
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-        INSERT INTO notifications (id, endpoint, receiver, group_id, group_key, dedup_key, accepted_at, payload)
-          SELECT i, 'ops', 'ops', 'group-' || (i % 1000), '{}:{alertname=\"AlertName' || (i % 1000) || '\"}', '', i * 1000, zeroblob(300) FROM n;
-        INSERT INTO deliveries (id, notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, next_at, ended_at)
-          SELECT id, id, 'target-' || (id % 10), group_id, '[\"2d6b219bdcf7d964\"]', '[]', '{}', 0,
-            CASE WHEN id % 1000 = 3 THEN 'dead' WHEN id > 999900 THEN 'pending' ELSE 'delivered' END, accepted_at, 0, accepted_at FROM notifications;
-        INSERT INTO subjects (notification, names, text)
-          SELECT id, 'AlertName', 'alertname' || (id % 1000) || char(10) || 'instance=gpu-node-' || (id % 5000) || char(10) || 'severity=warning' || char(10)
-            || 'the temperature of a gpu on this node is above the limit for five minutes: look whether its fans turn' || char(10)
-            || CASE WHEN id = 950000 THEN 'needle' ELSE '' END FROM notifications;
-    ";
 }
