@@ -17,7 +17,7 @@ use crate::outbox::postgres;
 use crate::outbox::session::{Row, Session};
 use crate::outbox::sqlite::ownership::Ownership;
 use crate::outbox::sqlite::read_only;
-use crate::outbox::statements::rows::parameters;
+use crate::outbox::statements::rows::{parameters, values};
 
 mod tables;
 
@@ -162,7 +162,7 @@ async fn insert(session: &mut Session<'_>, table: &Table, rows: &[Row]) -> Resul
         "INSERT INTO {} ({}) VALUES {}",
         table.name,
         columns.join(", "),
-        parameters(rows.len(), columns.len())
+        values(session, rows.len(), columns.len())
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for row in rows {

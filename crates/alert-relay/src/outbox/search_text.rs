@@ -28,20 +28,23 @@ pub(super) fn wanted(text: &str) -> String {
 }
 
 #[derive(Default)]
-struct Text {
+struct Text<'n> {
     lines: String,
-    known: HashSet<String>,
+    /// Names and values that stand in it, as they came: most labels of a group's alerts are the same.
+    added: HashSet<(&'n str, &'n str)>,
+    /// Its lines.
+    known: HashSet<Box<str>>,
 }
 
-impl Text {
+impl<'n> Text<'n> {
     /// Whether there may be space for more.
-    fn add_all_of(&mut self, alert: &Alert) -> bool {
+    fn add_all_of(&mut self, alert: &'n Alert) -> bool {
         let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname");
         let annotations = alert.annotations.iter().map(|(_, value)| ("", value));
         labels.chain(annotations).all(|(name, value)| self.add(name, value))
     }
 
-    fn add(&mut self, name: &str, value: &str) -> bool {
+    fn add(&mut self, name: &'n str, value: &'n str) -> bool {
         let left = MOST_BYTES.saturating_sub(self.lines.len());
         if left < SHORTEST {
             return false;
@@ -49,15 +52,35 @@ impl Text {
         // Of a value of megabytes no more is read than could be kept.
         let value = &value[..value.floor_char_boundary(left)];
         let name = &name[..name.floor_char_boundary(left)];
-        let line =
-            if name.is_empty() { value.to_lowercase() } else { format!("{name}={value}").to_lowercase() };
-        if line.is_empty() || self.known.contains(&line) {
+        if !self.added.insert((name, value)) {
             return true;
         }
-        self.lines.push_str(&line[..line.floor_char_boundary(left)]);
+        let start = self.lines.len();
+        if !name.is_empty() {
+            push_in_small_letters(&mut self.lines, name);
+            self.lines.push('=');
+        }
+        push_in_small_letters(&mut self.lines, value);
+        let line = &self.lines[start..];
+        if line.is_empty() || self.known.contains(line) {
+            self.lines.truncate(start);
+            return true;
+        }
+        self.known.insert(line.into());
+        self.lines.truncate(start + line.floor_char_boundary(left));
         self.lines.push('\n');
-        self.known.insert(line);
         true
+    }
+}
+
+/// As [`str::to_lowercase`], which makes a text of its own.
+fn push_in_small_letters(text: &mut String, more: &str) {
+    if more.is_ascii() {
+        let start = text.len();
+        text.push_str(more);
+        text[start..].make_ascii_lowercase();
+    } else {
+        text.push_str(&more.to_lowercase());
     }
 }
 

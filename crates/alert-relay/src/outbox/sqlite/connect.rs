@@ -15,6 +15,9 @@ use crate::outbox::sqlite::ownership;
 /// How long a statement waits for a lock of another program (an operator's `sqlite3`). Below Alertmanager's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Statements that stay prepared for the writer: those of a transaction of webhooks in each number of rows, and all others.
+const WRITERS_STATEMENTS: usize = 128;
+
 /// Connections for reading: the deliverer's claims, the counts.
 const READERS: u32 = 3;
 
@@ -27,7 +30,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The connection of the one writer. Makes the file if it is not there.
 pub(super) async fn writing(path: &Path) -> Result<SqliteConnection, StoreError> {
     // In force for files that are made by it; an older one stays as large as it was, unless somebody runs VACUUM.
-    let options = options(path).create_if_missing(true).auto_vacuum(SqliteAutoVacuum::Incremental);
+    let options = options(path)
+        .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .statement_cache_capacity(WRITERS_STATEMENTS);
     options.connect().await.map_err(|error| open_error(path, &error))
 }
 

@@ -12,7 +12,7 @@ use crate::delivery::Acceptance;
 use crate::outbox::arrival::{Arrival, DEDUP_WINDOW};
 use crate::outbox::session::Session;
 use crate::outbox::statements::gathered::Gathered;
-use crate::outbox::statements::rows::{in_statements, parameters};
+use crate::outbox::statements::rows::{in_statements, values};
 use crate::outbox::statements::{senders, subjects};
 
 /// Stores the arrivals and says what became of each, in their order.
@@ -25,9 +25,11 @@ pub(in crate::outbox) async fn accept(
     for wave in waves(arrivals) {
         for places in in_statements(&wave) {
             let chunk: Vec<&Arrival> = places.iter().map(|place| arrivals[*place]).collect();
-            let newest = newest(session, &chunk).await?;
-            let originals: Vec<Option<i64>> =
-                chunk.iter().map(|arrival| original_of(arrival, newest.get(&arrival.group_id))).collect();
+            let known = known(session, &chunk).await?;
+            let originals: Vec<Option<i64>> = chunk
+                .iter()
+                .map(|arrival| original_of(arrival, known.alike.get(&arrival.group_id)))
+                .collect();
             let numbers = insert(session, &chunk, &originals).await?;
             subjects::insert(session, &chunk, &numbers).await?;
             let newest: Vec<Option<i64>> = chunk
@@ -36,6 +38,9 @@ pub(in crate::outbox) async fn accept(
                 .map(|(arrival, original)| original.or_else(|| numbers.get(&arrival.group_id).copied()))
                 .collect();
             senders::note(session, &chunk, &newest).await?;
+            for group in &known.crowded {
+                senders::make_room(session, group).await?;
+            }
             for ((place, arrival), original) in places.iter().zip(chunk).zip(originals) {
                 let Some(notification) = numbers.get(&arrival.group_id).copied() else {
                     return Err(sqlx::Error::RowNotFound);
@@ -74,50 +79,61 @@ fn waves(arrivals: &[&Arrival]) -> Vec<Vec<usize>> {
 /// Relays on one store each have a clock of their own.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
-/// The newest notification of a group that is no copy.
-struct Newest {
+/// What the store knows of arriving groups that is out of the ordinary: mostly nothing, so that no row has to be read.
+#[derive(Default)]
+struct Known {
+    /// By group, its newest notification that is no copy, where it is like the arriving one.
+    alike: HashMap<String, Alike>,
+    /// Groups that have as many senders as are kept.
+    crowded: Vec<String>,
+}
+
+/// The newest notification of a group, which has the dedup key of the arriving one.
+struct Alike {
     id: i64,
-    dedup_key: String,
     accepted_at: Millis,
 }
 
 /// Of which notification this is a copy. Only the newest snapshot of a group can be the original, since one like an older
 /// snapshot says that something is as it was again; not one of the far future, which a clock that was set back has left; and what
 /// Alertmanager repeats on purpose is a copy of nothing.
-fn original_of(arrival: &Arrival, newest: Option<&Newest>) -> Option<i64> {
-    let newest = newest?;
+fn original_of(arrival: &Arrival, alike: Option<&Alike>) -> Option<i64> {
+    let alike = alike?;
     let is_copy = !arrival.is_declared_repeat
-        && newest.dedup_key == arrival.dedup_key
-        && newest.accepted_at > arrival.at.minus(DEDUP_WINDOW)
-        && newest.accepted_at <= arrival.at.plus(CLOCKS_DIFFER);
-    is_copy.then_some(newest.id)
+        && alike.accepted_at > arrival.at.minus(DEDUP_WINDOW)
+        && alike.accepted_at <= arrival.at.plus(CLOCKS_DIFFER);
+    is_copy.then_some(alike.id)
 }
 
-async fn newest(
-    session: &mut Session<'_>,
-    arrivals: &[&Arrival],
-) -> Result<HashMap<String, Newest>, sqlx::Error> {
+async fn known(session: &mut Session<'_>, arrivals: &[&Arrival]) -> Result<Known, sqlx::Error> {
     let sql = format!(
-        "WITH arriving (group_id) AS (VALUES {}) \
-         SELECT notifications.id, notifications.group_id, dedup_key, accepted_at FROM arriving JOIN notifications ON notifications.id = ( \
-           SELECT id FROM notifications WHERE group_id = arriving.group_id AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1)",
-        parameters(arrivals.len(), 1)
+        "WITH arriving (group_id, dedup_key) AS (VALUES {}) \
+         SELECT arriving.group_id, alike.id, alike.accepted_at, \
+           CASE WHEN {IS_CROWDED} THEN CAST(1 AS BIGINT) ELSE 0 END AS is_crowded \
+         FROM arriving LEFT JOIN notifications AS alike ON alike.dedup_key = arriving.dedup_key AND alike.id = ( \
+           SELECT id FROM notifications WHERE group_id = arriving.group_id AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1) \
+         WHERE alike.id IS NOT NULL OR {IS_CROWDED}",
+        values(session, arrivals.len(), 2),
+        IS_CROWDED = format_args!(
+            "(SELECT COUNT(*) FROM senders WHERE senders.group_id = arriving.group_id) >= {}",
+            senders::MAX_SENDERS
+        ),
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for arrival in arrivals {
-        query = query.bind(&arrival.group_id);
+        query = query.bind(&arrival.group_id).bind(&arrival.dedup_key);
     }
-    let rows = query.fetch_all().await?;
-    rows.iter()
-        .map(|row| {
-            let newest = Newest {
-                id: row.try_get("id")?,
-                dedup_key: row.try_get("dedup_key")?,
-                accepted_at: Millis(row.try_get("accepted_at")?),
-            };
-            Ok((row.try_get("group_id")?, newest))
-        })
-        .collect()
+    let mut known = Known::default();
+    for row in query.fetch_all().await? {
+        let group: String = row.try_get("group_id")?;
+        if row.try_get::<i64>("is_crowded")? > 0 {
+            known.crowded.push(group.clone());
+        }
+        if let Some(id) = row.try_get("id")? {
+            known.alike.insert(group, Alike { id, accepted_at: Millis(row.try_get("accepted_at")?) });
+        }
+    }
+    Ok(known)
 }
 
 /// Returns the new numbers by group, of which there is one each.
@@ -129,7 +145,7 @@ async fn insert(
     let sql = format!(
         "INSERT INTO notifications (endpoint, receiver, group_id, group_key, dedup_key, duplicate_of, accepted_at, payload, unrouted, \
          source, sender, address) VALUES {} RETURNING id, group_id",
-        parameters(arrivals.len(), 12)
+        values(session, arrivals.len(), 12)
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for (arrival, original) in arrivals.iter().zip(originals) {
@@ -177,19 +193,17 @@ mod tests {
     #[test]
     fn only_the_newest_equal_snapshot_of_the_last_minutes_is_an_original() {
         let window = i64::try_from(DEDUP_WINDOW.as_millis()).unwrap();
-        let check = |fingerprint: &str, accepted_at: i64, is_declared_repeat: bool, expected: Option<i64>| {
-            let dedup_key = arrival("group", "x", 0).dedup_key;
-            let newest = Newest { id: 7, dedup_key, accepted_at: Millis(accepted_at) };
-            let arrival = Arrival { is_declared_repeat, ..arrival("group", fingerprint, window) };
-            assert_eq!(original_of(&arrival, Some(&newest)), expected, "{fingerprint} at {accepted_at}");
+        let check = |accepted_at: i64, is_declared_repeat: bool, expected: Option<i64>| {
+            let alike = Alike { id: 7, accepted_at: Millis(accepted_at) };
+            let arrival = Arrival { is_declared_repeat, ..arrival("group", "x", window) };
+            assert_eq!(original_of(&arrival, Some(&alike)), expected, "at {accepted_at}");
             assert_eq!(original_of(&arrival, None), None);
         };
-        check("x", window, false, Some(7));
-        check("x", 1, false, Some(7));
-        check("x", 0, false, None);
-        check("x", window + 5_000, false, Some(7));
-        check("x", window + 5_001, false, None);
-        check("x", window, true, None);
-        check("y", window, false, None);
+        check(window, false, Some(7));
+        check(1, false, Some(7));
+        check(0, false, None);
+        check(window + 5_000, false, Some(7));
+        check(window + 5_001, false, None);
+        check(window, true, None);
     }
 }

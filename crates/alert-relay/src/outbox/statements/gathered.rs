@@ -13,7 +13,7 @@ use crate::delivery::End;
 use crate::outbox::arrival::{Arrival, ArrivingDelivery};
 use crate::outbox::columns::ACCEPTED;
 use crate::outbox::session::Session;
-use crate::outbox::statements::rows::{in_statements, parameters};
+use crate::outbox::statements::rows::{in_statements, values};
 
 /// Empty at the start of each transaction.
 #[derive(Debug, Default)]
@@ -81,27 +81,37 @@ impl Gathered {
         for rows in in_statements(&self.deliveries) {
             insert(session, rows).await?;
         }
-        for ((target, what), by) in &self.tally {
-            session
-                .query(
-                    "INSERT INTO tally (target, what, count) VALUES ($1, $2, $3) \
-                 ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
-                )
-                .bind(target)
-                .bind(*what)
-                .bind(*by)
-                .execute()
-                .await?;
+        let tally: Vec<_> = self.tally.iter().collect();
+        for counts in in_statements(&tally) {
+            count(session, counts).await?;
         }
         Ok(())
     }
+}
+
+/// Each target and what happened to it stands here once.
+async fn count(
+    session: &mut Session<'_>,
+    counts: &[(&(String, &'static str), &i64)],
+) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "INSERT INTO tally (target, what, count) VALUES {} \
+         ON CONFLICT (target, what) DO UPDATE SET count = tally.count + excluded.count",
+        values(session, counts.len(), 3)
+    );
+    let mut query = session.query(AssertSqlSafe(sql));
+    for ((target, what), by) in counts {
+        query = query.bind(target).bind(*what).bind(**by);
+    }
+    query.execute().await?;
+    Ok(())
 }
 
 async fn insert(session: &mut Session<'_>, rows: &[DeliveryRow]) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, \
          next_at, ended_at, end_reason, routes, is_revision, names) VALUES {}",
-        parameters(rows.len(), 15)
+        values(session, rows.len(), 15)
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for row in rows {

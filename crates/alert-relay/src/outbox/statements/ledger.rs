@@ -13,7 +13,7 @@ use crate::delivery::{DeliveryKey, Ended, LedgerEntry, Pending};
 use crate::notification::{Alert, Fingerprint, LabelSet, Status};
 use crate::outbox::columns::{from_json, to_json};
 use crate::outbox::session::{Row, Session};
-use crate::outbox::statements::rows::{in_statements, parameters, parameters_from};
+use crate::outbox::statements::rows::{in_statements, parameters_from, values};
 
 /// Rows that a target's group has at most: as many as one webhook has alerts. What is over goes first, then what was told longest ago.
 pub(super) const MOST_ROWS: i64 = 20_000;
@@ -171,7 +171,7 @@ pub(super) async fn write(
              generator_url = CASE excluded.labels WHEN '{{}}' THEN told.generator_url ELSE excluded.generator_url END, \
              told_at = excluded.told_at, ends_at = excluded.ends_at, tellers = excluded.tellers, ended_by = excluded.ended_by, \
              held_until = excluded.held_until",
-            parameters(entries.len(), 13)
+            values(session, entries.len(), 13)
         );
         let mut query = session.query(AssertSqlSafe(sql));
         for LedgerEntry { alert, tellers, ended, held_until } in entries {

@@ -11,10 +11,10 @@ use crate::outbox::arrival::Arrival;
 use crate::outbox::session::Session;
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::revisions;
-use crate::outbox::statements::rows::parameters;
+use crate::outbox::statements::rows::values;
 
 /// Senders of one group. Clusters that do not know each other and are more than that have to name themselves by a `source`.
-const MAX_SENDERS: i64 = 64;
+pub(super) const MAX_SENDERS: i64 = 64;
 
 /// Senders that one transaction forgets.
 const FORGET_ROWS: i64 = 100;
@@ -27,28 +27,24 @@ pub(in crate::outbox) async fn note(
 ) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO senders (group_id, sender, notification, heard_at) VALUES {} \
-         ON CONFLICT (group_id, sender) DO UPDATE SET notification = excluded.notification, heard_at = excluded.heard_at \
-         RETURNING group_id, (SELECT COUNT(*) FROM senders AS others WHERE others.group_id = senders.group_id) AS count",
-        parameters(arrivals.len(), 4)
+         ON CONFLICT (group_id, sender) DO UPDATE SET notification = excluded.notification, heard_at = excluded.heard_at",
+        values(session, arrivals.len(), 4)
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for (arrival, newest) in arrivals.iter().zip(newest) {
         query = query.bind(&arrival.group_id).bind(arrival.sender.teller()).bind(*newest).bind(arrival.at.0);
     }
-    for row in query.fetch_all().await? {
-        if row.try_get::<i64>("count")? > MAX_SENDERS {
-            make_room(session, row.try_get("group_id")?).await?;
-        }
-    }
+    query.execute().await?;
     Ok(())
 }
 
-async fn make_room(session: &mut Session<'_>, group_id: String) -> Result<(), sqlx::Error> {
+/// Forgets who was not heard for longest, where a group has too many.
+pub(super) async fn make_room(session: &mut Session<'_>, group_id: &str) -> Result<(), sqlx::Error> {
     let forgotten: Vec<String> = session.query(
         "DELETE FROM senders WHERE group_id = $1 AND sender NOT IN ( \
            SELECT sender FROM senders WHERE group_id = $1 ORDER BY heard_at DESC, notification DESC LIMIT $2) RETURNING sender",
     )
-    .bind(&group_id)
+    .bind(group_id)
     .bind(MAX_SENDERS)
     .fetch_values()
     .await?;

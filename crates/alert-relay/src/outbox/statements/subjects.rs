@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::outbox::arrival::Arrival;
 use crate::outbox::session::Session;
-use crate::outbox::statements::rows::parameters;
+use crate::outbox::statements::rows::values;
 
 /// One row for each of these arrivals, which have got these numbers, by group.
 pub(in crate::outbox) async fn insert(
@@ -16,7 +16,7 @@ pub(in crate::outbox) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let sql = format!(
         "INSERT INTO subjects (notification, names, text, unrouted) VALUES {}",
-        parameters(arrivals.len(), 4)
+        values(session, arrivals.len(), 4)
     );
     let mut query = session.query(AssertSqlSafe(sql));
     for arrival in arrivals {
