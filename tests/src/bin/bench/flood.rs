@@ -106,7 +106,7 @@ mod tests {
         for (answer, expected) in [
             ("HTTP/1.1 200 OK\r\ncontent-le", None),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Some(41)),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 12\r\na: b\r\n\r\n{", Some(54)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 12\r\na: b\r\n\r\n{", Some(57)),
         ] {
             assert_eq!(length(answer.as_bytes()).unwrap(), expected, "{answer:?}");
         }
