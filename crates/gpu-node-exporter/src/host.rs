@@ -124,6 +124,8 @@ mod captures;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 #[cfg(test)]
+mod garbled;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod readme;

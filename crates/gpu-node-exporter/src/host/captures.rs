@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::COLLECTORS;
 use super::entry::Entry;
+use super::garbled;
 use super::testing::{Captures, on_captures, read};
 
 #[test]
@@ -62,31 +63,21 @@ fn a_garbled_file_costs_its_collectors_success() {
     });
 }
 
-/// How many files each collector is given with noise, and as many with damage, where `CAPTURES_CASES` does not say another number.
-const CASES: usize = 50_000;
-
 #[test]
 fn no_noise_makes_a_collector_panic() {
-    garble(|random, _| (0..random.usize(0..300)).map(|_| random.u8(..)).collect());
+    garble(|random, _| garbled::noise(random));
 }
 
 /// Lines of the right shape with wrong words get deeper into a parser than noise does.
 #[test]
 fn no_damage_makes_a_collector_panic() {
     const WORDS: &[u8] = b"0123456789abcxyz:=,./ \n-";
-    garble(|random, good| {
-        let mut text = good.to_vec();
-        let from = random.usize(0..text.len().max(1));
-        let word: Vec<u8> = (0..random.usize(0..12)).filter_map(|_| random.choice(WORDS)).copied().collect();
-        let until = (from + word.len()).min(text.len());
-        text.splice(from.min(until)..until, word);
-        text
-    });
+    garble(|random, good| garbled::damaged(random, good, WORDS));
 }
 
 /// Lets every file hold something else, many times over.
 fn garble(garbled: impl Fn(&mut fastrand::Rng, &[u8]) -> Vec<u8> + Sync) {
-    let cases = std::env::var("CAPTURES_CASES").map_or(CASES, |cases| cases.parse().expect("a number"));
+    let cases = garbled::cases();
     on_each_collector(|root, entry, files| {
         let mut random = fastrand::Rng::with_seed(entry.name.len() as u64);
         let mut collector = on_captures(entry, root);
