@@ -5,10 +5,15 @@
 
 mod nl80211;
 
+use std::io;
+
+use rustix::io::Errno;
+
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Kind, Labels, Number};
 use crate::host::entry::Entry;
-use nl80211::{Bss, Nl80211, Station};
+use crate::host::netlink::fault;
+use nl80211::{Bss, Device, Nl80211, Station};
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "wifi",
@@ -26,16 +31,28 @@ struct WifiCollector {
 }
 
 impl WifiCollector {
-    fn read(&mut self) -> Result<Vec<Family>, Fault> {
-        let Some(number) = self.nl80211.number()? else {
+    fn read(&mut self) -> Result<Collected, Fault> {
+        let Some(number) = self.nl80211.number().map_err(|error| fault(&error))? else {
             return Err(Fault::no_data("wifi: the kernel has no nl80211"));
         };
-        let mut families = Families::new();
-        for device in self.nl80211.devices(number)? {
-            let bss = self.nl80211.bss(number, &device)?;
-            families.add(&device.name, device.hertz, bss.as_ref(), &self.nl80211.stations(number, &device)?);
+        let (mut families, mut faults) = (Families::new(), Vec::new());
+        for device in self.nl80211.devices(number).map_err(|error| fault(&error))? {
+            match self.told(number, &device) {
+                Ok((bss, stations)) => families.add(&device.name, device.hertz, bss.as_ref(), &stations),
+                // It was removed after it was listed.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NODEV) => {}
+                Err(error) => {
+                    families.add(&device.name, device.hertz, None, &[]);
+                    faults.push(Fault::new(format!("wifi: {}: {error}", device.name)));
+                }
+            }
         }
-        Ok(families.into_vec())
+        Ok(Collected::new(families.into_vec(), faults))
+    }
+
+    /// The network that a device has joined, and the stations it talks to.
+    fn told(&mut self, number: u16, device: &Device) -> io::Result<(Option<Bss>, Vec<Station>)> {
+        Ok((self.nl80211.bss(number, device)?, self.nl80211.stations(number, device)?))
     }
 }
 
@@ -45,7 +62,7 @@ impl Collector for WifiCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        self.read().into()
+        self.read().unwrap_or_else(Collected::failed)
     }
 }
 
@@ -192,29 +209,37 @@ impl Families {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::host::testing::{testdata, values};
+    use crate::host::testing::{reading, testdata};
 
     fn fixture(file: &str) -> Value {
         let text = std::fs::read_to_string(testdata().join("wifi").join(file)).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
+    fn read(nl80211: Nl80211) -> (Vec<String>, Vec<String>) {
+        reading(&mut WifiCollector { nl80211 })
+    }
+
+    fn all(fixture: &Value, one: fn(&Value) -> Vec<u8>) -> Vec<Vec<u8>> {
+        fixture.as_array().unwrap().iter().map(one).collect()
+    }
+
     /// `node_exporter`'s fixtures are its own structures as JSON; here they are what the kernel would have sent.
     #[test]
     fn shows_what_node_exporter_shows_of_its_fixtures() {
-        let mut families = Families::new();
-        for device in fixture("interfaces.json").as_array().unwrap() {
-            let Some(nl80211::Device { name, hertz, .. }) = nl80211::tests::device(device) else { continue };
-            let is_client = name == "wlan0";
-            let bss = is_client.then(|| nl80211::tests::bss(&fixture("wlan0/bss.json")));
-            let stations =
-                if is_client { fixture("wlan0/stationinfo.json") } else { Value::Array(Vec::new()) };
-            let stations: Vec<_> = stations.as_array().unwrap().iter().map(nl80211::tests::station).collect();
-            families.add(&name, hertz, bss.as_ref(), &stations);
-        }
+        let interfaces = fixture("interfaces.json");
+        let client = interfaces.as_array().unwrap().iter().position(|device| device["name"] == "wlan0");
+        let (ours, faults) = read(nl80211::tests::kernel(&interfaces, move |command, number| {
+            Ok(match command {
+                _ if Some(number - 1) != client => Vec::new(),
+                nl80211::GET_SCAN => vec![nl80211::tests::bss(&fixture("wlan0/bss.json"))],
+                _ => all(&fixture("wlan0/stationinfo.json"), nl80211::tests::station),
+            })
+        }));
+        assert_eq!(faults, [] as [&str; 0]);
         // Labels in the order of their names, and numbers as Go writes them.
         let ordered = |line: &str| {
             let (series, number) = line.rsplit_once(' ').unwrap();
@@ -223,7 +248,7 @@ mod tests {
             labels.sort_unstable();
             (name.to_owned(), labels.join(","), number.parse::<f64>().unwrap().to_bits())
         };
-        let mut ours: Vec<_> = values(&families.into_vec()).iter().map(|line| ordered(line)).collect();
+        let mut ours: Vec<_> = ours.iter().map(|line| ordered(line)).collect();
         let page = std::fs::read_to_string(testdata().join("e2e-output.txt")).unwrap();
         let mut theirs: Vec<_> =
             page.lines().filter(|line| line.starts_with("node_wifi_")).map(ordered).collect();
@@ -231,6 +256,27 @@ mod tests {
         theirs.sort();
         assert_eq!(theirs.len(), 2 + 1 + 2 * ROWS.len());
         assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn a_device_that_is_not_told_of_costs_no_other() {
+        let device = |name: &str| json!({ "name": name, "frequency": 2412 });
+        let devices = json!([device("mute"), device("gone"), device("odd"), device("wlan0")]);
+        let (series, faults) = read(nl80211::tests::kernel(&devices, |command, number| match number {
+            1 => Err(Errno::OPNOTSUPP),
+            2 => Err(Errno::NODEV),
+            3 => Err(Errno::PERM),
+            _ if command == nl80211::GET_STATION => {
+                Ok(all(&fixture("wlan0/stationinfo.json"), nl80211::tests::station))
+            }
+            _ => Ok(Vec::new()),
+        }));
+        assert_eq!(faults, ["wifi: odd: Operation not permitted (os error 1)"]);
+        let frequencies: Vec<_> = series.iter().filter(|line| line.contains("_frequency_")).collect();
+        let frequency =
+            |device| format!(r#"node_wifi_interface_frequency_hertz{{device="{device}"}} 2412000000"#);
+        assert_eq!(frequencies, [&frequency("mute"), &frequency("odd"), &frequency("wlan0")]);
+        assert_eq!(series.len(), 3 + 2 * ROWS.len());
     }
 
     #[test]
