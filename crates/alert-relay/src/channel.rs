@@ -48,7 +48,7 @@ mod tests;
 
 pub(crate) use kind::{Channel, Kind, Setup};
 pub(crate) use outgoing::look;
-pub(crate) use part::{Part, Stamp};
+pub(crate) use part::{Part, Stamp, text_hash};
 pub(crate) use roots::Roots;
 
 /// Every channel there is, in the order in which they are named to people.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::time::SystemTime;
 
+use crate::channel::robot_id;
 use crate::outcome::{Outcome, Reason};
 
 /// One part of a message.
@@ -69,6 +70,15 @@ impl Part {
             Outcome::Rejected { reason: Reason::BadRequest, detail }
         })
     }
+}
+
+/// Hash of what a message for all says, cut into these parts: 16 hex digits, empty for mails.
+pub(crate) fn text_hash(parts: &[Part]) -> String {
+    if parts.iter().any(|part| part.recipient.is_some()) {
+        return String::new();
+    }
+    let texts: Vec<String> = parts.iter().map(Part::preview).collect();
+    robot_id::digest(&texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// What is known only at the moment of sending.

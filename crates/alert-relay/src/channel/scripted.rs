@@ -26,6 +26,8 @@ struct Inner {
     /// One mail to each, instead of the parts of one message.
     recipients: Mutex<Vec<String>>,
     parts: Mutex<usize>,
+    /// What each message ends with.
+    ending: Mutex<String>,
     replies: Mutex<VecDeque<Reply>>,
     /// What every mail to somebody comes to.
     mailboxes: Mutex<BTreeMap<String, Reply>>,
@@ -59,6 +61,7 @@ impl Script {
             robot: robot.to_owned(),
             recipients: Mutex::new(names(recipients)),
             parts: Mutex::new(1),
+            ending: Mutex::default(),
             replies: Mutex::default(),
             mailboxes: Mutex::default(),
             heard: watch::Sender::default(),
@@ -73,6 +76,11 @@ impl Script {
     /// From now on each message has this many parts.
     pub(crate) fn cut_into(&self, parts: usize) {
         *self.0.parts.lock().unwrap() = parts;
+    }
+
+    /// From now on each message ends with this.
+    pub(crate) fn end_with(&self, ending: &str) {
+        ending.clone_into(&mut self.0.ending.lock().unwrap());
     }
 
     /// From now on the mails go to these.
@@ -170,7 +178,7 @@ impl Channel for Scripted {
 
     /// `new a b, still c [plain] [digest of 3] (1/2)`, after the banner if there is one.
     fn render(&self, message: &Message, wording: Wording) -> Vec<Part> {
-        let text = text(message, wording);
+        let text = text(message, wording) + &self.script.0.ending.lock().unwrap();
         let recipients = self.recipients();
         if !recipients.is_empty() {
             return recipients.into_iter().map(|to| Part::to(to, Words(text.clone()))).collect();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::budget::Wait;
-use crate::channel::Part;
+use crate::channel::{self, Part};
 use crate::clock::{Millis, whole_millis};
 use crate::deliver::context::STORE_RETRY;
 use crate::deliver::recipients::Recipients;
@@ -59,6 +59,7 @@ impl Sender {
             wording,
             at: Millis::from(message.now),
             parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            text_hash: channel::text_hash(&parts),
         };
         (parts, rendering)
     }

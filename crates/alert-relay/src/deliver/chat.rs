@@ -37,12 +37,13 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>) -> Conclusion {
     let present = message.now;
     message.now = begun.map_or(present, |progress| progress.rendering.at.timestamp());
     let mut done = begun.map(|progress| progress.done.clone()).unwrap_or_default();
-    let mut expected_parts = begun.map(|progress| progress.rendering.parts);
+    let mut expected = begun.map(|progress| progress.rendering.text_hash.clone());
 
     loop {
         let (mut parts, mut rendering) = sender.render(&message, wording);
-        if expected_parts.take().is_some_and(|expected| expected != rendering.parts) {
-            // The settings or the template changed in between: these are not the same parts. Sent twice beats not sent.
+        if expected.take().is_some_and(|expected| expected != rendering.text_hash) {
+            // Settings, templates or the program changed in between: what stood in a part that was sent may now stand in another. Sent
+            // twice beats not sent.
             done.clear();
             message.now = present;
             (parts, rendering) = sender.render(&message, wording);

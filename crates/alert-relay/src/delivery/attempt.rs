@@ -40,7 +40,7 @@ pub(crate) struct MailProgress {
     pub(crate) is_straggling: bool,
 }
 
-/// What decides how a message is cut into parts: with the same rendering, part 2 is the same part 2 again.
+/// How a message was put into parts: with the same rendering, part 2 is the same part 2 again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rendering {
     /// The target whose channel is used.
@@ -51,6 +51,8 @@ pub(crate) struct Rendering {
     pub(crate) at: Millis,
     /// How many parts there are; 0 in a digest, which is none of them.
     pub(crate) parts: u32,
+    /// Hash of what all of them say. Empty for mails, of which each is for somebody else, and where it is not known.
+    pub(crate) text_hash: String,
 }
 
 /// One try to send one part.

@@ -209,7 +209,8 @@ pub(crate) fn accepted(group: &str, alerts: Vec<Alert>, targets: &[&str]) -> Acc
 }
 
 pub(super) fn start(delivery: i64, part: u32, parts: u32) -> AttemptStart {
-    let rendering = Rendering { via: "chat".to_owned(), wording: Wording::Normal, at: Millis(1_000), parts };
+    let (via, text_hash) = ("chat".to_owned(), "a hash".to_owned());
+    let rendering = Rendering { via, wording: Wording::Normal, at: Millis(1_000), parts, text_hash };
     let sent = SentPart::new(part, None, 1, format!("part {part}"), 100);
     AttemptStart { delivery, rendering, robot: "robot".to_owned(), sent, also: Vec::new() }
 }

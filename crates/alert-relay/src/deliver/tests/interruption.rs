@@ -37,6 +37,41 @@ async fn a_message_that_may_be_a_repeat_is_resumed_as_it_was_begun() {
     scene.ends(&[(End::Delivered, 1)]).await;
 }
 
+/// What was sent before the clock was set back was sent later, by the clock.
+#[tokio::test]
+async fn a_message_is_resumed_as_it_was_begun_though_the_clock_was_set_back() {
+    let scene = Scene::new().await;
+    scene.chat.cut_into(2);
+    scene.chat.reply([Reply::Silence]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.stage.clock.set_back(Duration::from_hours(1));
+    scene.chat.reply([verdict(Outcome::Delivered { receipt: String::new() }), Reply::Silence]);
+    let scene = scene.restart().await;
+    scene.chat.heard(3).await;
+    let scene = scene.restart().await;
+    let heard = scene.chat.heard(4).await;
+    assert!(heard[1].ends_with("可能重复 | new a (1/2)"), "{heard:?}");
+    assert!(heard[2].ends_with("可能重复 | new a (2/2)") && heard[3] == heard[2], "{heard:?}");
+    scene.ends(&[(End::Delivered, 1)]).await;
+}
+
+#[tokio::test]
+async fn as_many_parts_that_say_something_else_after_a_restart_are_told_from_the_start() {
+    let scene = Scene::new().await;
+    scene.chat.cut_into(2);
+    scene.chat.reply([verdict(Outcome::Delivered { receipt: String::new() }), Reply::Silence]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(2).await;
+    scene.chat.end_with(", by a new template");
+    let scene = scene.restart().await;
+    assert_eq!(
+        scene.chat.heard(4).await[2..],
+        ["new a, by a new template (1/2)", "new a, by a new template (2/2)"]
+    );
+    scene.ends(&[(End::Delivered, 1)]).await;
+}
+
 #[tokio::test]
 async fn other_parts_after_a_restart_are_told_from_the_start() {
     let scene = Scene::new().await;

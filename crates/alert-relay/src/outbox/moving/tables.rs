@@ -68,6 +68,7 @@ pub(super) const TABLES: &[Table] = &[
             ("via", Text),
             ("fit", Text),
             ("rendered_at", Number),
+            ("text_hash", Text),
             ("parts", Number),
             ("parts_done", Number),
             ("recipients", Text),
@@ -104,6 +105,7 @@ pub(super) const TABLES: &[Table] = &[
             ("pause_until", Number),
             ("boot", Text),
             ("booted_ms", Number),
+            ("text_hash", Text),
         ],
     },
     Table {

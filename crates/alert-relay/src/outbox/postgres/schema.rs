@@ -49,10 +49,10 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: databases out there have taken it.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The version of tables that have taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 3;
+pub(super) const NEWEST: i64 = 4;
 
 const VERSION_1: &str = r#"
 CREATE TABLE notifications (
@@ -288,4 +288,12 @@ ALTER TABLE attempts ADD COLUMN boot TEXT COLLATE "C";
 ALTER TABLE attempts ADD COLUMN booted_ms BIGINT;
 COMMENT ON COLUMN attempts.boot IS 'the start of the machine that booted_ms counts from (boot_id)';
 COMMENT ON COLUMN attempts.booted_ms IS 'how long after it the attempt ended, in milliseconds';
+"#;
+
+/// Parts are told apart by what they say, whatever the clock was set to.
+const VERSION_4: &str = r#"
+ALTER TABLE deliveries ADD COLUMN text_hash TEXT COLLATE "C";
+ALTER TABLE attempts ADD COLUMN text_hash TEXT COLLATE "C";
+COMMENT ON COLUMN deliveries.text_hash IS 'of all its parts as they were last put, so that a second try is known to say the same; empty: mails';
+COMMENT ON COLUMN attempts.text_hash IS 'as in deliveries, of the message that this part is of';
 "#;

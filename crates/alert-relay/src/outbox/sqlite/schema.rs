@@ -44,13 +44,13 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11, VERSION_12,
+    VERSION_10, VERSION_11, VERSION_12, VERSION_13,
 ];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 12;
+pub(super) const NEWEST: i64 = 13;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -319,6 +319,14 @@ ALTER TABLE attempts ADD COLUMN
   boot TEXT  /* the start of the machine that booted_ms counts from (boot_id); NULL: under way, cut short, or before version 12 */;
 ALTER TABLE attempts ADD COLUMN
   booted_ms BIGINT  /* how long after it the attempt ended, in milliseconds */;
+";
+
+/// Parts are told apart by what they say, whatever the clock was set to.
+const VERSION_13: &str = r"
+ALTER TABLE deliveries ADD COLUMN
+  text_hash TEXT  /* of all its parts as they were last put, so that a second try is known to say the same; empty: mails; NULL: not tried, or before version 13 */;
+ALTER TABLE attempts ADD COLUMN
+  text_hash TEXT  /* as in deliveries, of the message that this part is of */;
 ";
 
 #[cfg(test)]

@@ -78,17 +78,18 @@ pub(in crate::outbox) async fn begin_attempt(
     // whatever words.
     let held = session.query(
         "UPDATE deliveries SET attempts = attempts + 1, \
-           parts_done = CASE WHEN via = $1 AND (recipients IS NOT NULL OR fit = $2 AND rendered_at = $3 AND parts = $4) \
+           parts_done = CASE WHEN via = $1 AND (recipients IS NOT NULL OR fit = $2 AND parts = $4 AND text_hash = $5) \
              THEN parts_done ELSE 0 END, \
            recipients = CASE WHEN via = $1 THEN recipients END, \
            is_straggling = CASE WHEN via = $1 THEN is_straggling ELSE 0 END, \
-           via = $1, fit = $2, rendered_at = $3, parts = $4 \
-         WHERE id = $5 AND state = 'pending' AND lease_owner = $6",
+           via = $1, fit = $2, rendered_at = $3, parts = $4, text_hash = $5 \
+         WHERE id = $6 AND state = 'pending' AND lease_owner = $7",
     )
     .bind(&rendering.via)
     .bind(rendering.wording.as_str())
     .bind(rendering.at.0)
     .bind(i64::from(rendering.parts))
+    .bind(&rendering.text_hash)
     .bind(start.delivery)
     .bind(owner)
         .execute()
@@ -120,7 +121,7 @@ pub(in crate::outbox) async fn begin_attempt(
     }
     sent_parts::keep(session, start.delivery, rendering, &start.sent).await?;
     session.query(
-        "INSERT INTO attempts (delivery, via, robot, fit, part, started_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        "INSERT INTO attempts (delivery, via, robot, fit, part, started_at, text_hash) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
     )
     .bind(start.delivery)
     .bind(&rendering.via)
@@ -128,6 +129,7 @@ pub(in crate::outbox) async fn begin_attempt(
     .bind(rendering.wording.as_str())
     .bind(i64::from(start.sent.part))
     .bind(now.0)
+    .bind(&rendering.text_hash)
     .fetch_value()
     .await
     .map(Some)

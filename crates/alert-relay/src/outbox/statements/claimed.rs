@@ -24,7 +24,7 @@ pub(in crate::outbox) async fn claimed(
     owner: &str,
 ) -> Result<Option<Claim>, sqlx::Error> {
     let rows = session.query(
-        "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, \
+        "SELECT deliveries.id, deliveries.accepted_at, alerts, quiet, mentions, attempts, via, fit, rendered_at, parts, text_hash, \
            recipients, is_straggling, is_revision, source, sender, address, payload \
          FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
          WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' AND lease_owner = $3 ORDER BY deliveries.id",
@@ -43,7 +43,7 @@ pub(in crate::outbox) async fn claimed(
     let ledger = ledger::read(session, key, &deliveries).await?;
     let refusals = refusals(session, delivery).await?;
     let begun = progress.as_ref().filter(|progress| !progress.done.is_empty());
-    let unknown = unknown(session, key, owner, begun.map(|begun| &begun.rendering)).await?;
+    let unknown = unknown(session, key, owner, begun.map(|begun| (delivery, &begun.rendering))).await?;
     let arrears = missed::read(session, key).await?;
     let senders: Vec<String> = session
         .query("SELECT sender FROM senders WHERE group_id = $1")
@@ -85,24 +85,26 @@ pub(in crate::outbox) async fn waiting(
 }
 
 /// Through whom messages of the claimed deliveries were sent of which nobody knows whether they arrived. Of a message that is partly sent,
-/// as it was when that was rendered: what is said of it above the text decides how it is cut into parts.
+/// as it was when that was rendered, so without its own attempts: what is said of it above the text decides how it is cut into parts.
+/// Attempts are told apart by what they said and not by when, since the clock may have been set in between.
 async fn unknown(
     session: &mut Session<'_>,
     key: &DeliveryKey,
     owner: &str,
-    begun: Option<&Rendering>,
+    begun: Option<(i64, &Rendering)>,
 ) -> Result<BTreeMap<String, i64>, sqlx::Error> {
     let rows = session.query(
         "SELECT via, MAX(delivery) AS last FROM attempts WHERE delivery IN ( \
            SELECT id FROM deliveries WHERE target = $1 AND group_id = $2 AND state = 'pending' AND lease_owner = $3) \
          AND (outcome = 'unknown' OR (outcome = 'retry' AND reason IN ('timeout', 'broken_reply'))) \
-         AND NOT (via = $4 AND started_at >= $5) GROUP BY via",
+         AND NOT (delivery = $4 AND via = $5 AND COALESCE(text_hash, '') = $6) GROUP BY via",
     )
     .bind(&key.target)
     .bind(&key.group)
     .bind(owner)
-    .bind(begun.map_or("", |begun| begun.via.as_str()))
-    .bind(begun.map_or(0, |begun| begun.at.0))
+    .bind(begun.map_or(0, |(delivery, _)| delivery))
+    .bind(begun.map_or("", |(_, rendering)| &rendering.via))
+    .bind(begun.map_or("", |(_, rendering)| &rendering.text_hash))
     .fetch_all()
     .await?;
     rows.iter().map(|row| Ok((row.try_get("via")?, row.try_get("last")?))).collect()
@@ -135,19 +137,21 @@ async fn progress(session: &mut Session<'_>, delivery: &Row) -> Result<Option<Pr
     let (Some(via), Some(wording), Some(at), Some(parts)) = (via, wording, at, parts) else {
         return Ok(None);
     };
+    let text_hash = delivery.try_get::<Option<String>>("text_hash")?.unwrap_or_default();
     let done: Vec<i64> = session.query(
-        "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 AND started_at >= $4",
+        "SELECT part FROM attempts WHERE delivery = $1 AND outcome = 'delivered' AND via = $2 AND fit = $3 \
+           AND COALESCE(text_hash, '') = $4",
     )
     .bind(delivery.try_get::<i64>("id")?)
     .bind(&via)
     .bind(&wording)
-    .bind(at)
+    .bind(&text_hash)
     .fetch_values()
     .await?;
     let done: BTreeSet<u32> = done.into_iter().filter_map(|part| u32::try_from(part).ok()).collect();
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
     Ok(Some(Progress {
-        rendering: Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts },
+        rendering: Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts, text_hash },
         done,
         recipients: recipients(delivery)?,
     }))

@@ -28,7 +28,7 @@ pub(in crate::outbox) async fn story(
     let mut moment = session.moment().await?;
     let mut session = moment.session();
     let row = session.query(
-        "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, \
+        "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, text_hash, \
            parts_done, recipients, is_straggling, ended_at, end_reason, superseded_by, \
            received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
            received.source, received.sender, received.address, received.group_key, received.duplicate_of, COALESCE(received.payload, original.payload) AS payload \
@@ -85,7 +85,8 @@ fn rendering(row: &Row) -> Result<Option<Rendering>, sqlx::Error> {
         return Ok(None);
     };
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-    Ok(Some(Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts }))
+    let text_hash = row.try_get::<Option<String>>("text_hash")?.unwrap_or_default();
+    Ok(Some(Rendering { via, wording: wording_from_word(&wording), at: Millis(at), parts, text_hash }))
 }
 
 fn status(tag: &Arc<str>, row: &Row) -> Result<DeliveryStatus, sqlx::Error> {

@@ -62,6 +62,7 @@ fn delivered() -> Story {
             wording: Wording::Normal,
             at: Millis(HOUR),
             parts: 1,
+            text_hash: String::new(),
         }),
         parts_done: 1,
         recipients: BTreeMap::new(),
