@@ -10,6 +10,7 @@ use crate::commands::settings_file::SettingsFile;
 
 mod diagnosis;
 mod facts;
+mod kernel_clock;
 
 use diagnosis::Level;
 

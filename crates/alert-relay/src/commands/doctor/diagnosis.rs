@@ -119,6 +119,21 @@ impl Findings {
             let says = format!("it was set by {:.1} s while this looked", facts.step.as_secs_f64());
             self.add(Level::Fault, "clock", says, NTP);
         }
+        match &facts.kernel_clock {
+            Err(why) => self.add(
+                Level::Hint,
+                "clock",
+                format!("the kernel does not say whether it is kept: {why}"),
+                "look on the machine itself (`timedatectl`)",
+            ),
+            Ok(kernel) if !kernel.is_kept => {
+                self.add(Level::Hint, "clock", "no program keeps it, or none has for hours", NTP);
+            }
+            Ok(kernel) => {
+                let off = kernel.may_be_off.as_millis();
+                self.good("clock", format!("a program keeps it, to {off}ms at worst"));
+            }
+        }
         let newest = facts.store.as_ref().ok().and_then(|standing| standing.newest);
         let ahead = newest.map_or(Duration::ZERO, |newest| newest.since(facts.now));
         if ahead > MOST_SKEW.unsigned_abs() {

@@ -12,6 +12,7 @@ use reqwest::Url;
 
 use crate::channel::{self, reach::Reached};
 use crate::clock::{Clock, Millis};
+use crate::commands::doctor::kernel_clock::{self, KernelClock};
 use crate::commands::reachability::{self, Tried};
 use crate::outbox::{Outbox, ReadOnlyOutbox};
 use crate::settings::Settings;
@@ -33,6 +34,8 @@ pub(super) struct Facts {
     pub(super) now: Millis,
     /// By how much the wall clock was set on while this looked (negative: back).
     pub(super) step: SignedDuration,
+    /// What the kernel says of its clock.
+    pub(super) kernel_clock: Result<KernelClock, String>,
     /// Each target.
     pub(super) targets: Vec<Tried>,
     /// Each name of a target's host: how many addresses it has, and how long the resolver took; or why it has none.
@@ -97,6 +100,7 @@ pub(super) async fn gather(settings: &Settings, peers: [(&'static str, &'static 
     Facts {
         now,
         step: SignedDuration::from_millis(now.0.saturating_sub(wall.0)).saturating_sub(passed),
+        kernel_clock: kernel_clock::read().map_err(|error| error.to_string()),
         targets,
         names,
         egress,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::channel::reach::{OtherEnd, Reached};
 use crate::commands::doctor::facts::{Disk, Peer};
+use crate::commands::doctor::kernel_clock::KernelClock;
 use crate::commands::reachability::Tried;
 use crate::story::WaitingFor;
 
@@ -39,6 +40,7 @@ fn well() -> Facts {
     Facts {
         now: NOW,
         step: SignedDuration::ZERO,
+        kernel_clock: Ok(KernelClock { is_kept: true, may_be_off: Duration::from_millis(23) }),
         targets: vec![tried("chat", Ok(reached("HTTP 200", 0))), tried("spare", Ok(reached("HTTP 200", 0)))],
         names: BTreeMap::from([("qyapi.weixin.qq.com".to_owned(), Ok((2, Duration::from_millis(12))))]),
         egress: BTreeMap::from([("qyapi.weixin.qq.com".to_owned(), [10, 0, 0, 7].into())]),
@@ -74,6 +76,7 @@ fn a_machine_that_is_well_has_no_fault() {
 fn each_fault_says_what_to_do() {
     let mut facts = well();
     facts.step = SignedDuration::from_secs(-40);
+    facts.kernel_clock = Ok(KernelClock { is_kept: false, may_be_off: Duration::from_secs(16) });
     facts.targets = vec![
         tried("chat", Err("dns error\n\u{1b}[2J".to_owned())),
         tried("spare", Ok(reached("HTTP 200", -7_300))),
@@ -119,12 +122,14 @@ fn what_cannot_be_looked_at_is_said() {
     facts.store = Err("there is no store at `/x/relay.db`".to_owned());
     facts.disk = Err("No such file or directory".to_owned());
     facts.sync = Err("permission denied".to_owned());
+    facts.kernel_clock = Err("Operation not permitted".to_owned());
     let page = page(&of(&facts, &settings("store: { url: 'sqlite:///x/relay.db' }\n")));
     for expected in [
         "FAULT  store: there is no store at",
         "FAULT  disk: No such file",
         "cannot write beside the store: permission denied",
         "FAULT  targets: there are none",
+        "hint   clock: the kernel does not say whether it is kept: Operation not permitted",
         "hint   clock: no target has said what time it is",
     ] {
         assert!(page.contains(expected), "no {expected:?} in\n{page}");
