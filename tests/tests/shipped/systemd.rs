@@ -86,6 +86,9 @@ fn the_exporter_sees_a_driver_that_is_loaded_after_its_start_and_everything_of_t
     ] {
         assert_eq!(values(&unit, key), [""; 0], "{key} hides what is to be measured");
     }
+    // Deleted by `~@privileged`, so that it has to come after: how well the clock is kept.
+    let filters = values(&unit, "SystemCallFilter");
+    assert_eq!(filters.last(), Some(&"adjtimex clock_adjtime"), "{filters:?}");
     // For who writes *.prom files without being root.
     assert_eq!(values(&unit, "StateDirectoryMode"), ["2775"]);
 }
