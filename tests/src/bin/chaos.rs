@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use e2e::chaos::{self, Scenario, Tally};
+use tokio::task::{JoinSet, LocalSet};
 
 /// Lives of one run: after each, what was told is judged.
 const LIVES: usize = 60;
 
+/// Runs at the same time: each waits for its relay most of the time.
+const AT_ONCE: usize = 8;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match shake().await {
+    match LocalSet::new().run_until(shake()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody to tell when standard error is closed.
@@ -27,25 +31,29 @@ async fn shake() -> Result<()> {
     let minutes: u64 = minutes.parse().with_context(|| format!("`{minutes}` is no number of minutes"))?;
     let (start, mut tally, mut runs) = (Instant::now(), Tally::default(), 0_usize);
     let mut out = std::io::stdout();
-    while start.elapsed() < Duration::from_secs(minutes * 60) {
-        let seed = fastrand::u64(..);
-        let folder = tempfile::tempdir()?;
-        match chaos::run(Scenario { seed, lives: LIVES, with_mails: runs % 2 == 1 }, folder.path()).await {
-            Ok(run) => tally.add(run),
-            Err(error) => {
-                let kept = folder.keep();
-                return Err(error.context(format!(
-                    "run {} by seed {seed}, its store in {}",
-                    runs + 1,
-                    kept.display()
-                )));
-            }
+    let mut under_way = JoinSet::new();
+    let mut begun = 0_usize;
+    loop {
+        while under_way.len() < AT_ONCE && start.elapsed() < Duration::from_secs(minutes * 60) {
+            under_way.spawn_local(run(begun % 2 == 1));
+            begun += 1;
         }
+        let Some(ended) = under_way.join_next().await else { break };
+        tally.add(ended.context("a run has panicked")??);
         runs += 1;
         let seconds = start.elapsed().as_secs();
         writeln!(out, "{seconds:>5} s, {runs} runs: {}", told(&tally)).context("failed to print")?;
     }
-    writeln!(out, "{} runs in {minutes} min: {}", runs, told(&tally)).context("failed to print")
+    let minutes = start.elapsed().as_secs() / 60;
+    writeln!(out, "{runs} runs in {minutes} min: {}", told(&tally)).context("failed to print")
+}
+
+/// One run by a seed of chance. Its store is kept when something is wrong.
+async fn run(with_mails: bool) -> Result<Tally> {
+    let seed = fastrand::u64(..);
+    let folder = tempfile::tempdir()?;
+    let tally = chaos::run(Scenario { seed, lives: LIVES, with_mails }, folder.path()).await;
+    tally.with_context(|| format!("seed {seed}, the store in {}", folder.keep().display()))
 }
 
 fn told(tally: &Tally) -> String {
