@@ -184,7 +184,7 @@ fn usage(usage: Option<ProbeUsage>) -> Vec<Family> {
         Family::gauge("gpu_probe_processes", "Probe processes; one in quiet times, more while GPUs hang.")
             .with(Labels::NONE, usage.processes),
         Family::counter("gpu_probe_cpu_seconds_total", "CPU time that probe processes have used.")
-            .with(Labels::NONE, usage.cpu_seconds),
+            .with(Labels::NONE, usage.cpu_ticks as f64 / procfs::ticks_per_second() as f64),
         Family::gauge("gpu_probe_resident_memory_bytes", "Memory of the probe processes that is in RAM.")
             .with(Labels::NONE, usage.resident_bytes),
     ]

@@ -68,12 +68,13 @@ pub(super) struct ProbeHealth {
 }
 
 /// What the probes use of the machine.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProbeUsage {
     /// Present now, those that cannot be ended among them.
     pub(super) processes: u64,
-    /// Of all there ever were.
-    pub(super) cpu_seconds: f64,
+    /// Of all there ever were, in clock ticks. Sums of seconds would be off in their last digit, and a counter that goes back by so little
+    /// is one that began anew.
+    pub(super) cpu_ticks: u64,
     /// Of those present; what they share counts for each.
     pub(super) resident_bytes: u64,
 }

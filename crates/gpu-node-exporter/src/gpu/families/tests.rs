@@ -103,7 +103,11 @@ fn everything_has_its_name_and_unit() {
     ] {
         snapshot.count_report(KernelRecords::default().read(record).expect(record), moment);
     }
-    snapshot.probe.usage = Some(ProbeUsage { processes: 1, cpu_seconds: 2.5, resident_bytes: 9 << 20 });
+    snapshot.probe.usage = Some(ProbeUsage {
+        processes: 1,
+        cpu_ticks: 5 * procfs::ticks_per_second() / 2,
+        resident_bytes: 9 << 20,
+    });
     insta::assert_snapshot!(page(&snapshot, view(start)));
 }
 

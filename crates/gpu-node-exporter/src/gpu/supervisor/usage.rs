@@ -10,7 +10,7 @@ pub(super) fn usage(pids: impl Iterator<Item = u32>) -> Option<ProbeUsage> {
     let gone = Process::myself().and_then(|process| process.stat()).ok()?;
     // Negative only in a kernel's mistake.
     let of_gone = u64::try_from(gone.cutime + gone.cstime).unwrap_or(0);
-    let mut usage = ProbeUsage { processes: 0, cpu_seconds: seconds(of_gone), resident_bytes: 0 };
+    let mut usage = ProbeUsage { processes: 0, cpu_ticks: of_gone, resident_bytes: 0 };
     for pid in pids {
         let Ok(stat) = i32::try_from(pid)
             .map_err(drop)
@@ -19,12 +19,8 @@ pub(super) fn usage(pids: impl Iterator<Item = u32>) -> Option<ProbeUsage> {
             continue;
         };
         usage.processes += 1;
-        usage.cpu_seconds += seconds(stat.utime + stat.stime);
+        usage.cpu_ticks += stat.utime + stat.stime;
         usage.resident_bytes += stat.rss * procfs::page_size();
     }
     Some(usage)
-}
-
-fn seconds(ticks: u64) -> f64 {
-    ticks as f64 / procfs::ticks_per_second() as f64
 }
