@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::collector::Fault;
 
@@ -119,11 +121,12 @@ pub(crate) fn unreachable(collector: &str, path: &Path, error: &io::Error) -> Fa
 impl Connection {
     /// Says who this is: the user it runs as.
     pub(crate) fn open(path: &Path, listener: Listener) -> io::Result<Self> {
-        let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        let (received, until) = (Vec::new(), Instant::now() + PATIENCE);
-        let mut connection = Self { socket, received, serial: 0, until };
+        Self::open_until(path, listener, Instant::now() + PATIENCE)
+    }
+
+    fn open_until(path: &Path, listener: Listener, until: Instant) -> io::Result<Self> {
+        let socket = connected(path, until)?;
+        let mut connection = Self { socket, received: Vec::new(), serial: 0, until };
         connection.authenticate()?;
         if listener == Listener::Bus {
             // A bus passes on nothing before it was greeted.
@@ -142,7 +145,7 @@ impl Connection {
             write!(line, "{digit:02x}").expect("writing to a String cannot fail");
         }
         line.push_str("\r\n");
-        self.socket.write_all(line.as_bytes())?;
+        self.send(line.as_bytes())?;
         let line = loop {
             if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
                 break self.received.drain(..end + 2).collect::<Vec<u8>>();
@@ -155,7 +158,7 @@ impl Connection {
         if !line.starts_with(b"OK ") {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "this user is not let in"));
         }
-        self.socket.write_all(b"BEGIN\r\n")
+        self.send(b"BEGIN\r\n")
     }
 
     /// Calls a method and waits for its answer.
@@ -175,7 +178,7 @@ impl Connection {
                 places.insert(self.serial, place);
                 bytes.extend(call.encoded(self.serial));
             }
-            self.socket.write_all(&bytes)?;
+            self.send(&bytes)?;
             let mut given: Vec<Option<Answer>> = calls.iter().map(|_| None).collect();
             while !places.is_empty() {
                 let Message { kind, reply_to, error, signature, body, .. } = self.next()?;
@@ -212,11 +215,22 @@ impl Connection {
         }
     }
 
+    /// Says bytes, as soon as the other end takes them.
+    fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.socket.set_write_timeout(Some(left(self.until)?))?;
+            match self.socket.write(bytes) {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(named(error)),
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for more bytes.
     fn receive(&mut self) -> io::Result<()> {
-        if Instant::now() >= self.until {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
+        self.socket.set_read_timeout(Some(left(self.until)?))?;
         let mut chunk = [0; 16 * 1024];
         match self.socket.read(&mut chunk) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed the connection")),
@@ -225,10 +239,30 @@ impl Connection {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => Err(error),
+            Err(error) => Err(named(error)),
         }
     }
+}
+
+/// A socket that is connected within the time: one whose other end stands still takes connections until its queue is full, and keeps the
+/// next waiting.
+fn connected(path: &Path, until: Instant) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(left(until)?))?;
+    connect(&socket, &address).map_err(|errno| named(errno.into()))?;
+    Ok(socket.into())
+}
+
+/// How much of the time is left.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// The end of a socket's own time, by its name.
+fn named(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
 }
 
 fn garbled() -> io::Error {
@@ -237,6 +271,8 @@ fn garbled() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::{bind, listen};
+
     use super::peer::Peer;
     use super::*;
 
@@ -299,6 +335,51 @@ mod tests {
         let mut connection = Connection::open(&peer.path(), Listener::Service).unwrap();
         connection.until = Instant::now();
         assert_eq!(connection.call(&greet("x")).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// As a bus that is stopped looks, first before and then after the queue of its socket is full.
+    #[test]
+    fn a_bus_that_stands_still_is_given_up_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let still = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&still, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        listen(&still, 1).unwrap();
+        let given_up = |socket: Result<Connection, io::Error>| {
+            assert_eq!(socket.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        };
+        let soon = || Instant::now() + Duration::from_millis(50);
+        given_up(Connection::open_until(&path, Listener::Bus, soon()));
+        let waiting: Vec<_> = std::iter::from_fn(|| connected(&path, soon()).ok()).take(100).collect();
+        assert!(waiting.len() < 100, "the queue is never full");
+        given_up(Connection::open_until(&path, Listener::Bus, soon()));
+    }
+
+    #[test]
+    fn what_a_peer_does_not_take_is_not_said_for_ever() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let until = Instant::now() + Duration::from_millis(50);
+        let mut connection = Connection { socket: ours, received: Vec::new(), serial: 0, until };
+        let error = connection.send(&vec![0; 1 << 24]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// Each byte that comes in time is no reason to wait for another.
+    #[test]
+    fn an_answer_that_trickles_is_given_up_in_time() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let until = Instant::now() + Duration::from_millis(50);
+        let trickle = std::thread::spawn(move || while theirs.write_all(b"l").is_ok() {});
+        let mut connection = Connection { socket: ours, received: Vec::new(), serial: 0, until };
+        let error = loop {
+            connection.received.clear();
+            if let Err(error) = connection.receive() {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        trickle.join().unwrap();
     }
 
     #[test]

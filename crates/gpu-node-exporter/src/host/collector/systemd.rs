@@ -6,7 +6,7 @@
 mod asked;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
 
@@ -54,12 +54,17 @@ pub(in crate::host) const ENTRY: Entry = Entry {
 /// Where systemd itself listens.
 const PRIVATE_SOCKET: &str = "/run/systemd/private";
 
+/// Whether systemd itself lets this process ask.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// More units are counted in a fault.
 const MOST_UNITS: usize = 10_000;
 
 struct SystemdCollector {
-    socket: PathBuf,
-    listener: Listener,
+    /// Where systemd is asked; each is tried when nobody is reached over the one before.
+    ways: Vec<(PathBuf, Listener)>,
     include: Option<Regex>,
     exclude: Option<Regex>,
     wanted: Wanted,
@@ -75,10 +80,13 @@ struct Wanted {
 
 impl SystemdCollector {
     fn new(flags: &mut Flags) -> Self {
-        let (socket, listener) = if flags.is_on(&PRIVATE) {
-            (PRIVATE_SOCKET.into(), Listener::Service)
-        } else {
-            (system_bus(std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS")), Listener::Bus)
+        let bus = || (system_bus(std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS")), Listener::Bus);
+        let itself = (PathBuf::from(PRIVATE_SOCKET), Listener::Service);
+        // A machine may have systemd and no bus.
+        let ways = match (flags.is_on(&PRIVATE), is_root()) {
+            (true, _) => vec![itself],
+            (false, true) => vec![bus(), itself],
+            (false, false) => vec![bus()],
         };
         let wanted = Wanted {
             tasks: flags.is_on(&TASKS),
@@ -86,7 +94,7 @@ impl SystemdCollector {
             start_times: flags.is_on(&START_TIMES),
         };
         let (include, exclude) = (flags.whole_regex(&UNIT_INCLUDE), flags.whole_regex(&UNIT_EXCLUDE));
-        Self { socket, listener, include, exclude, wanted }
+        Self { ways, include, exclude, wanted }
     }
 
     fn shows(&self, unit: &Unit) -> bool {
@@ -95,8 +103,19 @@ impl SystemdCollector {
         matches(&self.include) && !matches(&self.exclude) && unit.load_state == "loaded"
     }
 
-    fn read(&self) -> io::Result<Collected> {
-        let mut systemd = Systemd::connect(&self.socket, self.listener)?;
+    /// The first way that leads to somebody, and where it leads; what was wrong with the first of all where none does.
+    fn connect(&self) -> Result<(Systemd, &Path), Fault> {
+        let mut refused = None;
+        for (socket, listener) in &self.ways {
+            match Systemd::connect(socket, *listener) {
+                Ok(systemd) => return Ok((systemd, socket)),
+                Err(error) => refused = refused.or_else(|| Some(unreachable(ENTRY.name, socket, &error))),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Fault::no_data("systemd: there is no way to it")))
+    }
+
+    fn read(&self, mut systemd: Systemd) -> io::Result<Collected> {
         let Reading { version, virtualization, state, units } = match systemd.overview()? {
             Ok(reading) => reading,
             Err(fault) => return Ok(Collected::failed(fault)),
@@ -124,7 +143,11 @@ impl Collector for SystemdCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        self.read().unwrap_or_else(|error| Collected::failed(unreachable(ENTRY.name, &self.socket, &error)))
+        let (systemd, socket) = match self.connect() {
+            Ok(reached) => reached,
+            Err(fault) => return Collected::failed(fault),
+        };
+        self.read(systemd).unwrap_or_else(|error| Collected::failed(unreachable(ENTRY.name, socket, &error)))
     }
 }
 

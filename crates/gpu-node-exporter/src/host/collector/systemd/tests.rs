@@ -81,10 +81,15 @@ fn systemd(asked: &Asked) -> Given {
     }
 }
 
+/// Asks over the bus at the first of these paths, or else systemd itself at the second.
+fn over(sockets: &[PathBuf], written: &[&str]) -> SystemdCollector {
+    let ways = sockets.iter().cloned().zip([Listener::Bus, Listener::Service]).collect();
+    SystemdCollector { ways, ..SystemdCollector::new(&mut flags(written)) }
+}
+
 fn shown(written: &[&str]) -> Vec<String> {
     let peer = Peer::start(Listener::Bus, systemd);
-    let mut collector =
-        SystemdCollector { socket: peer.path(), ..SystemdCollector::new(&mut flags(written)) };
+    let mut collector = over(&[peer.path()], written);
     let (series, faults) = reading(&mut collector);
     assert_eq!(faults, [] as [&str; 0]);
     series
@@ -162,8 +167,7 @@ fn units_beyond_the_bound_are_told() {
         "ListUnits" => Ok(units((0..MOST_UNITS + 3).map(|_| ("a.target", "loaded", "active")))),
         _ => Err("org.freedesktop.DBus.Error.UnknownProperty".to_owned()),
     });
-    let mut collector = SystemdCollector { socket: peer.path(), ..SystemdCollector::new(&mut flags(&[])) };
-    let (series, faults) = reading(&mut collector);
+    let (series, faults) = reading(&mut over(&[peer.path()], &[]));
     assert_eq!(faults, ["systemd: 3 units are left out, beyond 10000"]);
     let states = series.iter().filter(|line| line.starts_with("node_systemd_unit_state"));
     assert_eq!(states.count(), MOST_UNITS * STATES.len());
@@ -172,8 +176,7 @@ fn units_beyond_the_bound_are_told() {
 #[test]
 fn what_does_not_answer_as_systemd_is_told() {
     let check = |socket: PathBuf, expected: &str| {
-        let mut collector = SystemdCollector { socket, ..SystemdCollector::new(&mut flags(&[])) };
-        let (series, faults) = reading(&mut collector);
+        let (series, faults) = reading(&mut over(&[socket], &[]));
         assert!(series.is_empty() && faults.len() == 1, "{series:?} {faults:?}");
         assert!(faults[0].starts_with("systemd: ") && faults[0].contains(expected), "{}", faults[0]);
     };
@@ -196,4 +199,23 @@ fn a_version_is_its_first_number_of_three_digits() {
     ] {
         assert_eq!(version_number(version), number, "{version}");
     }
+}
+
+#[test]
+fn root_asks_systemd_itself_where_there_is_no_bus() {
+    let absent = PathBuf::from("/nonexistent/bus");
+    let itself = Peer::start(Listener::Service, systemd);
+    let (series, faults) = reading(&mut over(&[absent.clone(), itself.path()], &[]));
+    assert_eq!(faults, [] as [&str; 0]);
+    assert!(series.iter().any(|line| line.starts_with("node_systemd_version{")), "{series:?}");
+    // Where that is absent too, the bus is what is missed.
+    let (_, faults) = reading(&mut over(&[absent, "/nonexistent/private".into()], &[]));
+    assert_eq!(faults, ["systemd: there is no /nonexistent/bus"]);
+    let ways = |written: &[&str]| {
+        let collector = SystemdCollector::new(&mut flags(written));
+        collector.ways.iter().map(|(_, listener)| *listener).collect::<Vec<_>>()
+    };
+    assert_eq!(ways(&["--collector.systemd.private"]), [Listener::Service]);
+    let itself = is_root().then_some(Listener::Service);
+    assert_eq!(ways(&[]), [Listener::Bus].into_iter().chain(itself).collect::<Vec<_>>());
 }
