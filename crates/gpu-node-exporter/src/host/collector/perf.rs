@@ -163,12 +163,14 @@ impl PerfCollector {
         }
     }
 
-    /// Begins to count on CPUs that are new, and forgets those that are gone.
-    fn follow_cpus(&mut self) -> Result<(), Fault> {
-        let cpus: BTreeSet<u32> = match &self.cpus {
-            Some(cpus) => cpus.iter().copied().collect(),
-            None => cpu_list(self.online.read(&mut self.buffer)?)?.into_iter().collect(),
-        };
+    /// Begins to count on CPUs that are new, and forgets those that are gone. Returns which of those that a flag names do not run.
+    fn follow_cpus(&mut self) -> Result<Vec<u32>, Fault> {
+        let mut cpus: BTreeSet<u32> = cpu_list(self.online.read(&mut self.buffer)?)?.into_iter().collect();
+        let mut off = Vec::new();
+        if let Some(named) = &self.cpus {
+            off = named.iter().copied().filter(|cpu| !cpus.contains(cpu)).collect();
+            cpus = named.iter().copied().filter(|cpu| cpus.contains(cpu)).collect();
+        }
         self.counting.retain(|cpu, _| cpus.contains(cpu));
         for cpu in cpus {
             if !self.counting.contains_key(&cpu) {
@@ -177,7 +179,7 @@ impl PerfCollector {
                 self.counting.insert(cpu, counting);
             }
         }
-        Ok(())
+        Ok(off)
     }
 }
 
@@ -274,13 +276,25 @@ impl Collector for PerfCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        if let Err(fault) = self.follow_cpus() {
-            return Collected::failed(fault);
-        }
+        let off = match self.follow_cpus() {
+            Ok(off) => off,
+            Err(fault) => return Collected::failed(fault),
+        };
         let empty = |event: &Event| Family::counter(event.family.clone(), event.help.clone());
         let mut families: Vec<Vec<Family>> =
             self.sets.iter().map(|set| set.events.iter().map(empty).collect()).collect();
-        let (mut faults, mut left_out) = (Vec::new(), 0);
+        let mut left_out = 0;
+        let mut faults: Vec<Fault> = off
+            .first()
+            .map(|cpu| {
+                Fault::new(format!(
+                    "perf: --{} names {} CPUs that do not run, {cpu} first",
+                    CPUS.name,
+                    off.len()
+                ))
+            })
+            .into_iter()
+            .collect();
         let mut add = |fault: Fault| {
             if !faults.contains(&fault) {
                 faults.push(fault);

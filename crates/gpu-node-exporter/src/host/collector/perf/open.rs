@@ -25,13 +25,17 @@ struct Attributes {
 const SIZE: u32 = 64;
 const _: () = assert!(size_of::<Attributes>() == SIZE as usize, "the structure has no holes");
 
+/// `exclude_hv`: without what a hypervisor does below this kernel, which `node_exporter` does not count either.
+const WITHOUT_HYPERVISOR: u64 = 1 << if cfg!(target_endian = "little") { 6 } else { 63 - 6 };
+
 /// `PERF_FLAG_FD_CLOEXEC`
 const CLOSE_ON_EXEC: libc::c_ulong = 8;
 
 /// Opens the counter of an event, by the kernel's kind and number of it, on one CPU.
 #[expect(unsafe_code, reason = "rustix has no perf_event_open(2)")]
 pub(super) fn open(kind: u32, config: u64, cpu: u32) -> io::Result<OwnedFd> {
-    let attributes = Attributes { kind, size: SIZE, config, ..Attributes::default() };
+    let attributes =
+        Attributes { kind, size: SIZE, config, flags: WITHOUT_HYPERVISOR, ..Attributes::default() };
     let everybody: libc::pid_t = -1;
     let no_group: libc::c_int = -1;
     // SAFETY: the kernel reads as many bytes of the structure as its size says, and writes at most that field.

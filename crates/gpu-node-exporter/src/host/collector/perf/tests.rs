@@ -89,6 +89,61 @@ fn an_absent_tracepoint_and_an_absent_cpu_are_told() {
 }
 
 #[test]
+fn cpus_come_and_go() {
+    let sys = tempfile::tempdir().unwrap();
+    let online = sys.path().join("devices/system/cpu/online");
+    std::fs::create_dir_all(online.parent().unwrap()).unwrap();
+    let mut perf = PerfCollector::new(
+        &mut flags(&["--collector.perf.cpus=0-4:2"]),
+        &Root { sys: sys.path().into(), ..root() },
+    );
+    for (running, counted, off) in
+        [("0-3", &[0, 2][..], &[4][..]), ("0-1", &[0], &[2, 4]), ("0-4", &[0, 2, 4], &[])]
+    {
+        std::fs::write(&online, format!("{running}\n")).unwrap();
+        assert_eq!(perf.follow_cpus().unwrap(), off, "{running}");
+        assert_eq!(perf.counting.keys().copied().collect::<Vec<_>>(), counted, "{running}");
+    }
+    std::fs::write(&online, "0\n").unwrap();
+    let faults = reading(&mut perf).1;
+    assert_eq!(faults[0], "perf: --collector.perf.cpus names 2 CPUs that do not run, 2 first");
+}
+
+/// Each thread that begins to run is switched to.
+#[test]
+fn what_happens_is_counted() {
+    let written = [
+        "--collector.perf.software-profilers=ContextSwitch",
+        "--collector.perf.software-profilers=PageFault",
+    ];
+    let written = [
+        &written[..],
+        &["--collector.perf.disable-hardware-profilers", "--collector.perf.disable-cache-profilers"],
+    ]
+    .concat();
+    let mut perf = collector(&ENTRY, Path::new("/nonexistent"), Path::new("/sys"), &written);
+    let mut counted = || {
+        let (series, faults) = reading(&mut *perf);
+        let sum = |name: &str| {
+            let of_name = series.iter().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+            of_name.map(|(_, count)| count.parse::<u64>().unwrap()).sum::<u64>()
+        };
+        let refused = faults.iter().any(|fault| fault.contains("kernel.perf_event_paranoid=0"));
+        (sum("node_perf_context_switches_total{"), sum("node_perf_page_faults_total{"), refused)
+    };
+    let (switches, faults, refused) = counted();
+    let threads = 1000;
+    for _ in 0..threads {
+        std::thread::spawn(|| ()).join().unwrap();
+    }
+    let (more_switches, more_faults, _) = counted();
+    if !refused {
+        assert!(more_switches >= switches + threads, "{switches} {more_switches}");
+        assert!(more_faults > faults, "{faults} {more_faults}");
+    }
+}
+
+#[test]
 fn counters_beyond_the_bound_are_told() {
     let sets = [Set { name: "software", events: vec![SOFTWARE.event("PageFault").unwrap()] }];
     let counting = Counting::start(&sets, &[], 0, MOST_COUNTERS);
