@@ -2,9 +2,12 @@
 //! `ABI/testing/sysfs-bus-pci` and `ABI/testing/sysfs-bus-pci-devices-aer_stats`).
 //!
 //! Owns, beyond `node_exporter`: which NUMA node and which root port each of them hangs on, what other collectors call it, how fast its link
-//! is and could be, and the errors that the kernel counted (AER). The label `pci_bus_id` is that of GPUs. What NVML says of a GPU's link is the GPU's side;
+//! is and could be, and the errors that the kernel counted (AER), at the device and at the root port that it hangs on. The label `pci_bus_id` is that of GPUs. What NVML says of a GPU's link is the GPU's side;
 //! this is what the kernel says, also of a GPU that NVML has lost. Virtual functions are left out: their physical function stands for them.
 
+mod errors;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,6 +23,7 @@ use crate::host::pci::{Address, Identity, branch, is_unknown, transfers};
 use crate::host::root::Root;
 use crate::host::sysfs::read_once;
 use crate::host::utf8::escaped;
+use errors::{ERRORS, ErrorFamilies};
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "pcie",
@@ -70,6 +74,8 @@ struct Bus {
     info: Vec<Labels>,
     names: Vec<Labels>,
     devices: Vec<Device>,
+    /// Those that one of the devices hangs on.
+    root_ports: Vec<RootPort>,
     /// What could not be found.
     faults: Vec<Fault>,
 }
@@ -80,6 +86,14 @@ struct Device {
     link: [Option<KeptFile>; LINK.len()],
     /// In the order of [`ERRORS`]; `None` for a device that does not report errors, or a kernel that does not handle them.
     errors: [Option<KeptFile>; ERRORS.len()],
+}
+
+struct RootPort {
+    labels: Labels,
+    /// Its own, like a device's: what it saw at its end of the link.
+    errors: [Option<KeptFile>; ERRORS.len()],
+    /// In the order of [`MESSAGES`]; `None` as for a device.
+    messages: [Option<KeptFile>; MESSAGES.len()],
 }
 
 type Link = (&'static str, &'static str, &'static str, fn(&str) -> Option<Number>);
@@ -107,13 +121,17 @@ const LINK: [Link; 4] = [
     ("max_link_width", "node_pci_link_max_lanes", "Most lanes that the device is capable of.", integer),
 ];
 
-/// Files with the errors that a device reported, and their severity.
-const ERRORS: [(&str, &str); 3] =
-    [("aer_dev_correctable", "correctable"), ("aer_dev_nonfatal", "nonfatal"), ("aer_dev_fatal", "fatal")];
+/// Files with how many messages about errors came to a root port, and their severity.
+const MESSAGES: [(&str, &str); 3] = [
+    ("aer_rootport_total_err_cor", "correctable"),
+    ("aer_rootport_total_err_nonfatal", "nonfatal"),
+    ("aer_rootport_total_err_fatal", "fatal"),
+];
 
 impl Bus {
     fn find(items: Vec<Item>) -> Self {
         let mut found = Self::default();
+        let mut roots = BTreeMap::new();
         let mut more = 0_usize;
         for Item { name, directory } in items {
             let Some(address) = Address::parse(&name) else { continue };
@@ -130,10 +148,16 @@ impl Bus {
             };
             if found.devices.len() == MOST_DEVICES {
                 more += 1;
-            } else if let Err(fault) = found.add(address, class, &identity, &directory) {
-                found.faults.push(fault);
+                continue;
+            }
+            match found.add(address, class, &identity, &directory) {
+                Ok(root) => roots
+                    .extend(root.map(|root| (root.to_string(), directory.with_file_name(root.to_string())))),
+                Err(fault) => found.faults.push(fault),
             }
         }
+        found.root_ports =
+            roots.iter().map(|(address, directory)| RootPort::find(address, directory)).collect();
         if more > 0 {
             found
                 .faults
@@ -142,13 +166,14 @@ impl Bus {
         found
     }
 
+    /// Adds a device, and returns the root port that it hangs on.
     fn add(
         &mut self,
         address: Address,
         class: &str,
         identity: &Identity,
         directory: &Path,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Address>, Fault> {
         let labels = Labels::new([("address", address.to_string())]);
         let names = names(directory);
         for (kind, name) in &names {
@@ -156,7 +181,7 @@ impl Bus {
         }
         let numa_node = numa_node(&directory.join("numa_node"))?;
         let link = std::fs::read_link(directory).unwrap_or_default();
-        let root_port = branch(&link).first().filter(|root| **root != address).map(ToString::to_string);
+        let root_port = branch(&link).first().copied().filter(|root| *root != address);
         let driver = directory.join("driver").canonicalize().ok();
         let driver = driver.as_deref().and_then(Path::file_name).map(|name| escaped(name.as_encoded_bytes()));
         self.info.push(labels.and([
@@ -164,18 +189,14 @@ impl Bus {
             ("class", class.to_owned()),
             ("device", names.first().map(|(_, name)| name.clone()).unwrap_or_default()),
             ("numa_node", numa_node.map(|node| node.to_string()).unwrap_or_default()),
-            ("root_port", root_port.unwrap_or_default()),
+            ("root_port", root_port.map(|root| root.to_string()).unwrap_or_default()),
             ("driver", driver.unwrap_or_default().into_owned()),
             ("vendor_id", format!("0x{:04x}", identity.vendor)),
             ("device_id", format!("0x{:04x}", identity.device)),
         ]));
-        let file = |file: &str| {
-            let path = directory.join(file);
-            path.is_file().then(|| KeptFile::attribute(path))
-        };
-        let (link, errors) = (LINK.map(|(name, ..)| file(name)), ERRORS.map(|(name, _)| file(name)));
-        self.devices.push(Device { labels, link, errors });
-        Ok(())
+        let link = LINK.map(|(name, ..)| kept(directory, name));
+        self.devices.push(Device { labels, link, errors: ERRORS.map(|(name, _)| kept(directory, name)) });
+        Ok(root_port)
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Collected {
@@ -193,13 +214,10 @@ impl Bus {
             }
         }
         let mut links = LINK.map(|(_, family, help, _)| Family::gauge(family, help));
-        let mut errors = Family::counter(
-            "node_pci_aer_errors_total",
-            "Errors that the device reported over PCIe and the kernel counted (AER), by severity.",
-        );
-        let mut kinds = Family::counter(
-            "node_pci_aer_errors_by_kind_total",
-            "The same errors by kind, as the PCIe specification calls them; a kind is there once it happened.",
+        let mut errors = ErrorFamilies::new();
+        let mut messages = Family::counter(
+            "node_pci_root_port_error_messages_total",
+            "Messages about errors that came to the root port, from itself and all devices below it, by severity.",
         );
         let mut faults = self.faults.clone();
         for device in &mut self.devices {
@@ -215,22 +233,37 @@ impl Bus {
                     Err(fault) => faults.push(fault),
                 }
             }
-            for ((_, severity), file) in ERRORS.iter().zip(&mut device.errors) {
-                let labels = device.labels.and([("severity", severity)]);
-                match reading(file.as_mut(), buffer, Errors::parse) {
-                    Ok(Some(Errors { total, kinds: happened })) => {
-                        errors.push(labels.clone(), total);
-                        for (kind, count) in happened {
-                            kinds.push(labels.and([("kind", kind)]), count);
-                        }
-                    }
+            faults.extend(errors.add(&device.labels, &mut device.errors, buffer));
+        }
+        for port in &mut self.root_ports {
+            faults.extend(errors.add(&port.labels, &mut port.errors, buffer));
+            for ((_, severity), file) in MESSAGES.iter().zip(&mut port.messages) {
+                match reading(file.as_mut(), buffer, integer) {
+                    Ok(Some(count)) => messages.push(port.labels.and([("severity", severity)]), count),
                     Ok(None) => {}
                     Err(fault) => faults.push(fault),
                 }
             }
         }
-        Collected::new([info, names].into_iter().chain(links).chain([errors, kinds]).collect(), faults)
+        let families = [info, names].into_iter().chain(links).chain(errors.into_array()).chain([messages]);
+        Collected::new(families.collect(), faults)
     }
+}
+
+impl RootPort {
+    fn find(address: &str, directory: &Path) -> Self {
+        Self {
+            labels: Labels::new([("address", address)]),
+            errors: ERRORS.map(|(name, _)| kept(directory, name)),
+            messages: MESSAGES.map(|(name, _)| kept(directory, name)),
+        }
+    }
+}
+
+/// A file of a device that has it.
+fn kept(directory: &Path, file: &str) -> Option<KeptFile> {
+    let path = directory.join(file);
+    path.is_file().then(|| KeptFile::attribute(path))
 }
 
 /// The node whose memory is nearest; `None` where the machine has one node, or the firmware does not say: -1.
@@ -250,33 +283,6 @@ fn reading<T>(
     let Some(text) = text(file, buffer)? else { return Ok(None) };
     let odd = || file.fault(&format!("cannot be read: `{}`", excerpt(&text)));
     parse(&text).ok_or_else(odd).map(Some)
-}
-
-/// The errors of one severity.
-#[derive(Debug, PartialEq)]
-struct Errors {
-    total: u64,
-    /// Those that happened.
-    kinds: Vec<(String, u64)>,
-}
-
-impl Errors {
-    /// Lines like `RxErr 3`, and after them the sum, `TOTAL_ERR_COR 3`.
-    fn parse(text: &str) -> Option<Self> {
-        let mut errors = Self { total: 0, kinds: Vec::new() };
-        let mut total = None;
-        for line in text.lines() {
-            let (kind, count) = line.rsplit_once(' ')?;
-            let count: u64 = count.parse().ok()?;
-            if kind.starts_with("TOTAL_ERR_") {
-                total = Some(count);
-            } else if count > 0 {
-                errors.kinds.push((kind.to_owned(), count));
-            }
-        }
-        errors.total = total?;
-        Some(errors)
-    }
 }
 
 /// What it is in the words of this collector, by the PCI code and ID assignment; `None` for all other devices.

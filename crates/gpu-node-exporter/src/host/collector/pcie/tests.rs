@@ -1,7 +1,7 @@
 //! Made machines: which devices are shown, in which places, with which errors.
 
 use super::*;
-use crate::host::testing::{check_garbage, collector, values};
+use crate::host::testing::{collector, values};
 
 /// A machine: each device with its place under `/sys/devices`, class, vendor and more files.
 struct Machine(tempfile::TempDir);
@@ -106,6 +106,34 @@ fn a_gpu_a_nic_and_an_nvme_are_joined_by_their_places() {
 }
 
 #[test]
+fn a_root_port_has_what_it_saw_and_what_was_told_to_it() {
+    let root = "pci0000:15/0000:15:01.0";
+    let port = |files: &[(&str, &str)]| Machine::new().device(root, "0x060400", "0x8086", files);
+    let gpu = format!("{root}/0000:16:00.0");
+    let (lines, faults) = port(&[
+        ("aer_dev_correctable", ERRORS_TEXT),
+        ("aer_rootport_total_err_cor", "7"),
+        ("aer_rootport_total_err_fatal", "many"),
+    ])
+    .device(&gpu, "0x030200", "0x10de", &[("aer_dev_fatal", "DLP 0\nTOTAL_ERR_FATAL 0")])
+    .device("pci0000:00/0000:00:01.0", "0x060400", "0x8086", &[("aer_rootport_total_err_cor", "9")])
+    .read();
+    let port = r#"address="0000:15:01.0",severity="correctable""#;
+    let expected = [
+        r#"node_pci_aer_errors_total{address="0000:16:00.0",severity="fatal"} 0"#.to_owned(),
+        format!("node_pci_aer_errors_total{{{port}}} 4"),
+        format!(r#"node_pci_aer_errors_by_kind_total{{{port},kind="BadTLP"}} 3"#),
+        format!(r#"node_pci_aer_errors_by_kind_total{{{port},kind="Bad DLLP"}} 1"#),
+        format!("node_pci_root_port_error_messages_total{{{port}}} 7"),
+    ];
+    assert_eq!(lines[1..], expected, "no port that nothing shown hangs on");
+    assert!(
+        faults.len() == 1 && faults[0].ends_with("total_err_fatal: cannot be read: `many`"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn an_odd_file_costs_itself() {
     let files =
         [("current_link_speed", "warp 9"), ("current_link_width", "4"), ("aer_dev_fatal", "DLP many")];
@@ -137,13 +165,5 @@ fn a_machine_without_it_says_so() {
     assert_eq!(
         faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["pcie: there is no /sys/bus/pci/devices"]
-    );
-}
-
-#[test]
-fn garbage_is_no_count() {
-    check_garbage(
-        |text| Errors::parse(text).is_none().then(|| Fault::new("odd")).into_iter().collect(),
-        &["", "RxErr 1", "RxErr", "RxErr -1\nTOTAL_ERR_COR 1", "TOTAL_ERR_COR x"],
     );
 }
