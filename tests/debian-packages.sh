@@ -18,6 +18,7 @@ command:strace            strace                    test bench
 command:sqlite3           sqlite3                   test bench
 postgres:initdb           postgresql                test bench
 command:systemd-analyze   systemd                   test
+command:dbus-daemon       dbus                      test
 command:ip                iproute2                  test
 command:curl              curl                      test gpu-check
 command:chromium          chromium                  test

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::programs;
 
-/// Its collectors that nothing is compared with: they ask a server or hardware that is not on every machine, or we do not have them.
+/// Its collectors that are not measured beside ours: they ask a server or hardware that is not on every machine, or we do not have them.
 pub const NOT_COMPARED: [&str; 8] =
     ["logind", "ntp", "perf", "runit", "supervisord", "systemd", "textfile", "wifi"];
 

@@ -6,10 +6,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// Programs of Debian's packages: what they are called, and the package that has them.
-const DEBIAN: [(&str, &str); 8] = [
+const DEBIAN: [(&str, &str); 9] = [
     ("chromedriver", "chromium-driver"),
     ("chromium", "chromium"),
     ("prometheus", "prometheus"),
+    ("dbus-daemon", "dbus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("amtool", "prometheus-alertmanager"),

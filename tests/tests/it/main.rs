@@ -14,6 +14,8 @@ mod relay_fixture;
 #[cfg(test)]
 mod beside_node_exporter;
 #[cfg(test)]
+mod beside_systemd;
+#[cfg(test)]
 mod chain;
 #[cfg(test)]
 mod console;
