@@ -5,11 +5,12 @@
 
 pub use crate::engine::fuzz::engine_page;
 pub use crate::gpu::fuzz::{gpu_frames, kernel_log, process_files};
-pub use crate::host::fuzz::{kernel_files, netlink, text_files};
+pub use crate::host::fuzz::{dbus, kernel_files, netlink, text_files};
 
 #[cfg(test)]
 mod replay {
     test_peers::replay_corpus!(
+        dbus,
         engine_page,
         gpu_frames,
         kernel_files,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::COLLECTORS;
 use super::collector::textfile::limits::Limits;
 use super::collector::textfile::parse;
+use super::dbus;
 use super::entry::Entry;
 use super::netlink::{attribute, read_datagram, text};
 use super::testing::{Captures, on_captures};
@@ -67,6 +68,29 @@ pub fn netlink(bytes: &[u8]) {
             }
         }
     });
+    assert!(taken <= bytes.len());
+}
+
+/// What a bus says: nothing is taken that did not come, of its errors, of a list of names with their paths, or of a property.
+pub fn dbus(bytes: &[u8]) {
+    let mut taken = 0;
+    for answer in dbus::answers(bytes).expect("a pair of sockets can be made") {
+        taken += match answer {
+            Err(name) => name.len(),
+            Ok(values) => {
+                let element = |reader: &mut dbus::Reader<'_>| {
+                    reader.align(8)?;
+                    Some(reader.text()?.len() + reader.text()?.len())
+                };
+                let list = values.read("a(so)", |reader| reader.array(8, element));
+                let property = match values.property() {
+                    Some(dbus::Value::Text(text)) => text.len(),
+                    Some(dbus::Value::Whole(_) | dbus::Value::Bool(_)) | None => 0,
+                };
+                list.map_or(property, |lengths| lengths.iter().sum())
+            }
+        };
+    }
     assert!(taken <= bytes.len());
 }
 
