@@ -169,6 +169,31 @@ mod tests {
         assert_eq!(read(&[]), (vec![], vec![]));
     }
 
+    /// Kernels without `CONFIG_EDAC_LEGACY_SYSFS` know DIMMs or ranks and no rows; there `node_exporter` shows the controller alone, too.
+    #[test]
+    fn a_controller_without_rows_has_its_own_counts() {
+        let files = [
+            ("mc0/ce_count", "3\n"),
+            ("mc0/ce_noinfo_count", "1\n"),
+            ("mc0/dimm0/dimm_ce_count", "2\n"),
+            ("mc0/dimm0/dimm_label", "CPU_SrcID#0_MC#0\n"),
+            ("mc0/rank4/dimm_ce_count", "0\n"),
+            ("mc0/ue_count", "0\n"),
+            ("mc0/ue_noinfo_count", "0\n"),
+        ];
+        let (lines, faults) = read(&files);
+        assert_eq!(faults, [] as [&str; 0]);
+        assert_eq!(
+            lines,
+            [
+                r#"node_edac_correctable_errors_total{controller="0"} 3"#,
+                r#"node_edac_uncorrectable_errors_total{controller="0"} 0"#,
+                r#"node_edac_csrow_correctable_errors_total{controller="0",csrow="unknown"} 1"#,
+                r#"node_edac_csrow_uncorrectable_errors_total{controller="0",csrow="unknown"} 0"#,
+            ]
+        );
+    }
+
     #[test]
     fn what_is_not_counted_is_absent_and_odd_counts_are_told() {
         let files = [
