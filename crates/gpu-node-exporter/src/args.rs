@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 
 use crate::engine::EngineSettings;
-use crate::flags::{DISABLE_DEFAULTS, Flag, Flags, Grammar, Unreadable};
+use crate::flags::{Asked, DISABLE_DEFAULTS, Flag, Flags, Grammar};
 use crate::gpu::GpuSettings;
 use crate::host::{self, Host};
 use crate::logging::{self, LogSettings};
@@ -66,8 +66,7 @@ pub(crate) struct Settings {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Refused> {
     let mut flags = match grammar().read(arguments.into_iter().collect()) {
         Ok(flags) => flags,
-        Err(Unreadable::Mistakes(mistakes)) => return Err(Refused { mistakes, web: None }),
-        Err(Unreadable::Asked(text)) => return Ok(Command::Print(text)),
+        Err(Asked(text)) => return Ok(Command::Print(text)),
     };
     let settings = settings(&mut flags);
     let checks = flags.is_on(&CHECK);

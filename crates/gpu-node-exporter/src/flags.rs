@@ -10,7 +10,7 @@ mod grammar;
 mod values;
 
 pub(crate) use flag::{DISABLE_DEFAULTS, Flag, Takes};
-pub(crate) use grammar::{Grammar, Unreadable};
+pub(crate) use grammar::{Asked, Grammar};
 pub(crate) use values::Flags;
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
         }
         grammar.collector("usual", true, "what is usual", "Flags");
         grammar.collector("rare", false, "what is rare", "Flags");
-        grammar.read(written.iter().map(Into::into).collect()).unwrap()
+        grammar.read(written.iter().map(Into::into).collect()).expect("no help is asked for")
     }
 
     #[test]

@@ -69,10 +69,30 @@ fn a_missing_value_is_told() {
         &["--runtime.gomaxprocs", "--check"],
         &["`--runtime.gomaxprocs` has no value (hint: write --runtime.gomaxprocs=VALUE)"],
     );
-    // With an equals sign any value goes.
+    // With an equals sign any value goes, as long as it is text.
     assert_eq!(settings(&["--collector.textfile.directory=--odd"]).warnings, [] as [&str; 0]);
     assert_eq!(settings(&["--collector.textfile.directory", "-"]).warnings, [] as [&str; 0]);
     assert_eq!(settings(&["--collector.textfile.directory="]).warnings, [] as [&str; 0]);
+}
+
+#[test]
+fn a_value_that_is_no_text_is_told() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let name = "collector.textfile.directory";
+    let attached = bytes(&[b"--", name.as_bytes(), b"=\xff"].concat());
+    for written in [vec![attached], vec![OsString::from(format!("--{name}")), bytes(b"\xff")]] {
+        let mistakes = parse(written).unwrap_err().mistakes;
+        assert_eq!(mistakes, [format!("`--{name}=\u{fffd}`: the value is not UTF-8 text")]);
+    }
+}
+
+#[test]
+fn the_help_is_printed_whatever_else_is_written() {
+    for written in [["--help", "--frobnicate"], ["--frobnicate", "-h"]] {
+        let Ok(Command::Print(help)) = parse(arguments(&written)) else { panic!("no help: {written:?}") };
+        assert!(help.contains("--web.listen-address"), "{help}");
+    }
 }
 
 #[test]

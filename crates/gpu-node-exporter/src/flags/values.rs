@@ -3,11 +3,10 @@
 //! Owns single values, and collects the mistakes in them so that all are reported at once. Leaves out what values mean
 //! together.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ArgMatches;
-use clap::parser::ValueSource;
 use regex_lite::Regex;
 
 use super::expression::expression;
@@ -16,27 +15,47 @@ use super::flag::{DISABLE_DEFAULTS, Flag, Takes};
 /// What was written on the command line, and what is wrong or should be known about it so far.
 #[derive(Debug)]
 pub(crate) struct Flags {
-    pub(super) matches: ArgMatches,
+    /// The names that may be written.
+    pub(super) known: Vec<Cow<'static, str>>,
+    /// In order.
+    pub(super) written: Vec<Written>,
     /// What cannot be used, one text each.
     pub(crate) mistakes: Vec<String>,
     /// What is accepted but should be known, one sentence each.
     pub(crate) warnings: Vec<String>,
 }
 
+/// One flag as it was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Without the dashes; that of a switch may begin with `no-`.
+    pub(super) name: String,
+    /// Empty for a switch.
+    pub(super) value: String,
+}
+
 impl Flags {
     /// Whether the switch is on, by what was written or by its default.
     pub(crate) fn is_on(&self, flag: &Flag) -> bool {
-        if matches!(flag.takes, Takes::Switch { on: true }) {
-            !self.matches.get_flag(&format!("no-{}", flag.name))
-        } else {
-            self.matches.get_flag(flag.name)
-        }
+        let is_on_by_default = matches!(flag.takes, Takes::Switch { on: true });
+        self.switched(flag.name).unwrap_or(is_on_by_default)
     }
 
     /// Whether the collector of this name runs: it was named, or it runs by default and is not turned off.
     pub(crate) fn runs(&self, collector: &str, is_default: bool) -> bool {
-        let is_written = |prefix: &str| self.matches.get_flag(&format!("{prefix}collector.{collector}"));
-        is_written("") || (is_default && !is_written("no-") && !self.is_on(&DISABLE_DEFAULTS))
+        let switched = self.switched(&format!("collector.{collector}"));
+        switched.unwrap_or(is_default && !self.is_on(&DISABLE_DEFAULTS))
+    }
+
+    /// What was written of a switch: of it and its opposite the last holds.
+    fn switched(&self, name: &str) -> Option<bool> {
+        self.expect_known(name);
+        let says = |written: &Written| match written.name.strip_suffix(name)? {
+            "" => Some(true),
+            "no-" => Some(false),
+            _ => None,
+        };
+        self.written.iter().rev().find_map(says)
     }
 
     /// Whether a value was written for the flag, under its name or an older one, rather than left to its default.
@@ -46,7 +65,7 @@ impl Flags {
 
     /// Whether this very name was written.
     pub(crate) fn is_name_written(&self, name: &str) -> bool {
-        self.matches.value_source(name) == Some(ValueSource::CommandLine)
+        self.written.iter().any(|written| written.name == name)
     }
 
     /// The value; of several the last. Empty when there is none.
@@ -56,9 +75,23 @@ impl Flags {
 
     /// All values, in order.
     pub(crate) fn values(&self, flag: &Flag) -> Vec<String> {
+        self.expect_known(flag.name);
         let older = flag.older.iter().find(|older| self.is_name_written(older));
         let name = older.unwrap_or(&flag.name);
-        self.matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+        let written = self.written.iter().filter(|written| written.name == *name);
+        let mut values: Vec<_> = written.map(|written| written.value.clone()).collect();
+        if values.is_empty()
+            && let Takes::Value { default, .. } | Takes::Values { default, .. } = flag.takes
+            && !default.is_empty()
+        {
+            values.push(default.to_owned());
+        }
+        values
+    }
+
+    /// A flag that somebody asks for and nobody may write would have its default for ever.
+    fn expect_known(&self, name: &str) {
+        debug_assert!(self.known.iter().any(|known| known == name), "--{name} is in no list of flags");
     }
 
     /// A path, which may be empty.
