@@ -1,9 +1,13 @@
 //! Network devices as `/sys/class/net` describes them (see the kernel's `ABI/testing/sysfs-class-net`).
 //!
 //! Owns state and properties of each device. Leaves out traffic, which is `netdev`'s. Some of these files take a lock of
-//! the network stack that a driver in trouble can hold for long.
+//! the network stack that a driver in trouble can hold for long. Most of them are not read: one answer of the kernel over netlink says the same of
+//! all devices (`netclass/link.rs`), as long as `/sys` is this machine's own.
 
-use std::path::Path;
+mod link;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
 
@@ -12,8 +16,10 @@ use crate::family::{Family, Labels, Number};
 use crate::flags::{Flag, Flags};
 use crate::host::entry::Entry;
 use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::netlink::Socket;
 use crate::host::root::Root;
 use crate::host::sysfs::{Attribute, Devices, number, text};
+use link::{Link, Said, links};
 
 static IGNORED_DEVICES: Flag =
     Flag::regex("collector.netclass.ignored-devices", "^$", "Network devices that netclass leaves out");
@@ -26,7 +32,7 @@ static IGNORE_INVALID_SPEED: Flag = Flag::switch(
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "netclass",
     help: "state and properties of network devices",
-    reads: "/sys/class/net",
+    reads: "/sys/class/net, netlink",
     is_default: true,
     waits_for: WaitsFor::NetworkLock,
     flags: &[&IGNORED_DEVICES, &IGNORE_INVALID_SPEED],
@@ -39,7 +45,12 @@ struct NetclassCollector {
     ignore_invalid_speed: bool,
     buffer: Buffer,
     devices: Devices<Device>,
+    /// `None` where the files are another machine's.
+    socket: Option<Socket>,
 }
+
+/// Where the kernel shows the devices that it tells of over netlink.
+const OWN_SYSFS: &str = "/sys";
 
 impl NetclassCollector {
     fn new(flags: &mut Flags, root: &Root) -> Self {
@@ -48,7 +59,13 @@ impl NetclassCollector {
             ignore_invalid_speed: flags.is_on(&IGNORE_INVALID_SPEED),
             buffer: Buffer::default(),
             devices: Devices::new(root.sys.join("class/net")),
+            socket: (root.sys == Path::new(OWN_SYSFS)).then(Socket::default),
         }
+    }
+
+    /// What the kernel says of the devices. Where it says nothing, the files do.
+    fn links(&mut self) -> BTreeMap<String, Link> {
+        self.socket.as_mut().and_then(|socket| links(socket).ok()).unwrap_or_default()
     }
 }
 
@@ -58,6 +75,8 @@ impl Collector for NetclassCollector {
     }
 
     fn collect(&mut self) -> Collected {
+        // Before the devices are looked for: one that is new has files, and none of another is taken for it.
+        let links = self.links();
         let ignored = |name: &str| self.ignored.as_ref().is_some_and(|ignored| ignored.is_match(name));
         let open = |directory: &Path, name: &str| (!ignored(name)).then(|| Device::new(directory, name));
         // Devices come and go with containers, so they are looked for at each reading.
@@ -68,7 +87,8 @@ impl Collector for NetclassCollector {
         let mut families = Families::new();
         let mut faults = Vec::new();
         for device in devices {
-            faults.extend(device.read(&mut self.buffer, self.ignore_invalid_speed, &mut families));
+            let link = device.own_link(&links, &mut self.buffer);
+            faults.extend(device.read(link, &mut self.buffer, self.ignore_invalid_speed, &mut families));
         }
         Collected::new(families.into_vec(), faults)
     }
@@ -127,8 +147,11 @@ const FLAG_UP: u64 = 1;
 
 /// One device's files.
 struct Device {
+    directory: PathBuf,
     name: String,
     labels: Labels,
+    /// The number of the device for which the kernel's answer was held against these files, and whether they are that device's.
+    checked: Option<(u32, bool)>,
     /// In the order of [`ATTRIBUTES`].
     attributes: Vec<KeptFile>,
     address: KeptFile,
@@ -142,8 +165,10 @@ impl Device {
     fn new(directory: &Path, name: &str) -> Self {
         let file = |file: &str| KeptFile::attribute(directory.join(file));
         Self {
+            directory: directory.to_owned(),
             name: name.to_owned(),
             labels: Labels::new([("device", name)]),
+            checked: None,
             attributes: ATTRIBUTES.iter().map(|attribute| file(attribute.file)).collect(),
             address: file("address"),
             broadcast: file("broadcast"),
@@ -153,9 +178,30 @@ impl Device {
         }
     }
 
+    /// What the kernel says of this device. `/sys` may show the devices of another network namespace, and files that are open stay those of
+    /// a device that was renamed: so another number than before is another device, and its files have to say what the answer says.
+    fn own_link<'l>(&mut self, links: &'l BTreeMap<String, Link>, buffer: &mut Buffer) -> Option<&'l Link> {
+        let link = links.get(&self.name)?;
+        let is_own = match self.checked {
+            Some((index, is_own)) if index == link.index => is_own,
+            _ => {
+                *self = Self::new(&self.directory, &self.name);
+                let index = number(&mut KeptFile::attribute(self.directory.join("ifindex")), buffer);
+                let address = text(&mut self.address, buffer);
+                let is_index = matches!(index, Ok(Some(index)) if index == Number::from(link.index));
+                let is_address = address.is_ok_and(|address| address == link.text("address").value());
+                let is_own = is_index && is_address;
+                self.checked = Some((link.index, is_own));
+                is_own
+            }
+        };
+        Some(link).filter(|_| is_own)
+    }
+
     /// Adds the device's samples; each file that cannot be read, or holds something else than it should, is a fault.
     fn read(
         &mut self,
+        link: Option<&Link>,
         buffer: &mut Buffer,
         ignore_invalid_speed: bool,
         families: &mut Families,
@@ -164,7 +210,8 @@ impl Device {
         let mut flags = None;
         let files = self.attributes.iter_mut().zip(&ATTRIBUTES).zip(&mut families.attributes);
         for ((file, attribute), family) in files {
-            match number(file, buffer) {
+            let said = link.map_or(Said::Unsaid, |link| link.number(attribute.file));
+            match said.or_read(|| number(file, buffer)) {
                 Ok(Some(value)) => {
                     let whole = match value {
                         Number::Whole(whole) => Some(whole),
@@ -181,7 +228,9 @@ impl Device {
                 Err(fault) => faults.push(fault),
             }
         }
-        match text(&mut self.operstate, buffer).and_then(|state| self.info(state, flags, buffer)) {
+        let state = link.map_or(Said::Unsaid, |link| link.text("operstate"));
+        let state = state.or_read(|| text(&mut self.operstate, buffer));
+        match state.and_then(|state| self.info(link, state, flags, buffer)) {
             Ok(Some((up, info))) => {
                 families.up.push(self.labels.clone(), up);
                 families.info.push(info, 1_u64);
@@ -196,6 +245,7 @@ impl Device {
     /// the directory was listed.
     fn info(
         &mut self,
+        link: Option<&Link>,
         operstate: Option<String>,
         flags: Option<u64>,
         buffer: &mut Buffer,
@@ -207,16 +257,19 @@ impl Device {
             Some(_) => "down",
         };
         // What the device does not have is an empty label.
-        let mut label = |file: &mut KeptFile| text(file, buffer).map(Option::unwrap_or_default);
+        let mut label = |name: &str, file: &mut KeptFile| {
+            let said = link.map_or(Said::Unsaid, |link| link.text(name));
+            said.or_read(|| text(file, buffer)).map(Option::unwrap_or_default)
+        };
         let up = operstate == "up";
         let info = Labels::new([
             ("device", self.name.clone()),
-            ("address", label(&mut self.address)?),
-            ("broadcast", label(&mut self.broadcast)?),
-            ("duplex", label(&mut self.duplex)?),
+            ("address", label("address", &mut self.address)?),
+            ("broadcast", label("broadcast", &mut self.broadcast)?),
+            ("duplex", label("duplex", &mut self.duplex)?),
             ("operstate", operstate),
             ("adminstate", adminstate.to_owned()),
-            ("ifalias", label(&mut self.ifalias)?),
+            ("ifalias", label("ifalias", &mut self.ifalias)?),
         ]);
         Ok(Some((up, info)))
     }
@@ -264,8 +317,51 @@ mod tests {
             }
         }
         let mut families = Families::new();
-        let faults = Device::new(directory.path(), "eth0").read(&mut Buffer::default(), false, &mut families);
+        let mut device = Device::new(directory.path(), "eth0");
+        let faults = device.read(None, &mut Buffer::default(), false, &mut families);
         (values(&families.into_vec()), faults)
+    }
+
+    /// What this machine's own devices are shown as, asked for over netlink and by their files alone.
+    #[test]
+    fn the_kernels_answer_says_what_the_files_say() {
+        let mut socket = Socket::default();
+        let mut buffer = Buffer::default();
+        let mut asked = 0;
+        for directory in std::fs::read_dir("/sys/class/net").unwrap() {
+            let directory = directory.unwrap().path();
+            let name = directory.file_name().unwrap().to_str().unwrap();
+            if !directory.is_dir() {
+                continue;
+            }
+            let mut shown = |is_asked: bool| {
+                let links = links(&mut socket).unwrap();
+                let (mut device, mut families) = (Device::new(&directory, name), Families::new());
+                let link = device.own_link(&links, &mut buffer).filter(|_| is_asked);
+                asked += usize::from(link.is_some());
+                let faults = device.read(link, &mut buffer, false, &mut families);
+                (values(&families.into_vec()), faults)
+            };
+            assert_eq!(shown(true), shown(false));
+        }
+        assert!(asked > 0, "there is a loopback device");
+    }
+
+    #[test]
+    fn files_of_another_device_are_not_taken_for_the_kernels() {
+        let links = BTreeMap::from([("eth0".to_owned(), Link::numbered(7))]);
+        let check = |files: &[(&str, &str)], is_own: bool| {
+            let directory = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                std::fs::write(directory.path().join(name), text).unwrap();
+            }
+            let mut device = Device::new(directory.path(), "eth0");
+            assert_eq!(device.own_link(&links, &mut Buffer::default()).is_some(), is_own, "{files:?}");
+        };
+        check(&[("ifindex", "7\n"), ("address", "\n")], true);
+        check(&[("ifindex", "8\n"), ("address", "\n")], false);
+        check(&[("ifindex", "7\n"), ("address", "00:1b:21:0a:0b:0c\n")], false);
+        check(&[("address", "\n")], false);
     }
 
     const DOWN: &str = r#"node_network_info{device="eth0",address="",broadcast="",duplex="",operstate="down",adminstate="unknown",ifalias=""} 1"#;
