@@ -1,14 +1,14 @@
 //! Counters of the network protocols, from `/proc/net/netstat`, `/proc/net/snmp` and `/proc/net/snmp6`.
 //!
-//! Owns the fields that `--collector.netstat.fields` names, of unknown type since the kernel does not say which of them only grow. Parsed by
-//! hand: the two older files name their fields in a line of their own, which is the same at each reading, so that each name is
-//! made and held against the expression once.
+//! Owns the series of the fields that `--collector.netstat.fields` names (`netstat/fields.rs`), of unknown type since the kernel does not say
+//! which of them only grow. Parsed by hand: the two older files name their fields in a line of their own, which is the same at each reading,
+//! so that each name is made and looked at once.
 
-use regex_lite::Regex;
+mod fields;
 
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels, Number};
-use crate::flags::{Flag, Flags};
+use crate::flags::Flags;
 use crate::host::entry::Entry;
 use crate::host::excerpt::excerpt;
 use crate::host::integer::integer;
@@ -16,12 +16,7 @@ use crate::host::kept_file::KeptFile;
 use crate::host::lines::{Lines, lines, numbered_lines};
 use crate::host::proc_file::ProcFile;
 use crate::host::root::Root;
-
-static FIELDS: Flag = Flag::regex(
-    "collector.netstat.fields",
-    "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
-    "Fields of PROCFS/net/netstat, snmp and snmp6 to show",
-);
+use fields::{FIELDS, Include};
 
 pub(in crate::host) const ENTRY: Entry = Entry {
     name: "netstat",
@@ -34,7 +29,7 @@ pub(in crate::host) const ENTRY: Entry = Entry {
 };
 
 struct NetstatCollector {
-    include: Option<Regex>,
+    include: Include,
     netstat: Statistics,
     snmp: Statistics,
     snmp6: Statistics,
@@ -58,7 +53,7 @@ impl NetstatCollector {
     fn new(flags: &mut Flags, root: &Root) -> Self {
         let file = |name| Statistics::new(root, name);
         let (netstat, snmp, snmp6) = (file("netstat"), file("snmp"), file("snmp6"));
-        Self { include: flags.regex(&FIELDS), netstat, snmp, snmp6 }
+        Self { include: Include::new(flags), netstat, snmp, snmp6 }
     }
 }
 
@@ -68,7 +63,7 @@ impl Collector for NetstatCollector {
     }
 
     fn collect(&mut self) -> Collected {
-        let include = self.include.as_ref();
+        let include = &self.include;
         let mut collected = Collected::default();
         for Statistics { name, file, titles } in [&mut self.netstat, &mut self.snmp] {
             collected.extend(match file.read() {
@@ -113,10 +108,11 @@ fn title<'t>(
 }
 
 /// The empty family of a field, if it is shown.
-fn family(protocol: &str, name: &str, include: Option<&Regex>) -> Option<Family> {
+fn family(protocol: &str, name: &str, include: &Include) -> Option<Family> {
     let key = format!("{protocol}_{name}");
-    let is_shown = include.is_none_or(|include| include.is_match(&key));
-    is_shown.then(|| Family::unknown(format!("node_netstat_{key}"), format!("Statistic {protocol}{name}.")))
+    include
+        .has(&key)
+        .then(|| Family::unknown(format!("node_netstat_{key}"), format!("Statistic {protocol}{name}.")))
 }
 
 /// Two lines: `Tcp: ActiveOpens PassiveOpens …` and `Tcp: 3556 230 …`.
@@ -131,7 +127,7 @@ struct Pair<'text> {
     values: &'text str,
 }
 
-fn two_lines_each(file: &str, text: &str, titles: &mut Vec<Title>, include: Option<&Regex>) -> Collected {
+fn two_lines_each(file: &str, text: &str, titles: &mut Vec<Title>, include: &Include) -> Collected {
     let Lines { read, mut faults } = numbered_lines(file, pairs(text), |pair| parse_pair(pair, titles));
     let mut families = Vec::new();
     for (place, pair) in read.iter().enumerate() {
@@ -186,7 +182,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// One line: `Ip6InReceives 7`.
-fn one_line_each(file: &str, text: &str, titles: &mut Vec<Title>, include: Option<&Regex>) -> Collected {
+fn one_line_each(file: &str, text: &str, titles: &mut Vec<Title>, include: &Include) -> Collected {
     let Lines { read, faults } = lines(file, text, parse_line);
     let mut families = Vec::new();
     for (place, (name, value)) in read.into_iter().enumerate() {
@@ -212,19 +208,21 @@ fn odd(file: &str, field: &str, value: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use regex_lite::Regex;
+
     use super::*;
     use crate::host::testing::{check_garbage, collector, values};
 
     fn all(text: &str) -> Collected {
-        two_lines_each("snmp", text, &mut Vec::new(), None)
+        two_lines_each("snmp", text, &mut Vec::new(), &Include::Matching(None))
     }
 
     #[test]
     fn titles_are_looked_at_again_when_they_move() {
-        let (mut titles, include) = (Vec::new(), Regex::new("^Tcp_B$|^Udp_").unwrap());
+        let include = Include::Matching(Some(Regex::new("^Tcp_B$|^Udp_").unwrap()));
+        let mut titles = Vec::new();
         let mut lines = |text: &str| {
-            let Collected { families, faults, .. } =
-                two_lines_each("snmp", text, &mut titles, Some(&include));
+            let Collected { families, faults, .. } = two_lines_each("snmp", text, &mut titles, &include);
             assert_eq!(faults, []);
             values(&families)
         };
@@ -247,7 +245,8 @@ mod tests {
 
     #[test]
     fn the_protocol_of_ipv6_ends_with_its_6() {
-        let lines = one_line_each("snmp6", "Ip6InOctets  460\nUdpLite6InErrors\t0\n", &mut Vec::new(), None);
+        let (text, include) = ("Ip6InOctets  460\nUdpLite6InErrors\t0\n", Include::Matching(None));
+        let lines = one_line_each("snmp6", text, &mut Vec::new(), &include);
         assert_eq!(
             values(&lines.families),
             ["node_netstat_Ip6_InOctets 460", "node_netstat_UdpLite6_InErrors 0"]
@@ -301,7 +300,7 @@ mod tests {
             ],
         );
         check_garbage(
-            |text| one_line_each("snmp6", text, &mut Vec::new(), None).faults,
+            |text| one_line_each("snmp6", text, &mut Vec::new(), &Include::Usual).faults,
             &["", "Ip6InOctets", "Ip6InOctets x", "IpInOctets 1", "Ip6{} 1"],
         );
     }

@@ -182,7 +182,7 @@ impl Bus {
         let numa_node = numa_node(&directory.join("numa_node"))?;
         let link = std::fs::read_link(directory).unwrap_or_default();
         let root_port = branch(&link).first().copied().filter(|root| *root != address);
-        let driver = directory.join("driver").canonicalize().ok();
+        let driver = std::fs::read_link(directory.join("driver")).ok();
         let driver = driver.as_deref().and_then(Path::file_name).map(|name| escaped(name.as_encoded_bytes()));
         self.info.push(labels.and([
             ("pci_bus_id", address.nvml()),

@@ -13,7 +13,7 @@ use jiff::{Timestamp, Zoned};
 use crate::collector::{Collected, Collector, Fault, WaitsFor};
 use crate::family::{Family, Labels};
 use crate::host::entry::Entry;
-use crate::host::kept_file::{Buffer, KeptFile};
+use crate::host::kept_file::{Buffer, KeptFile, read_whole};
 use crate::host::root::Root;
 use crate::host::sysfs::numbered;
 
@@ -89,9 +89,20 @@ impl Zone {
 /// UTC where `TZ` or `/etc/localtime` names no zone, as the C library and Go have it. On a thread of its own: jiff was seen
 /// to take more stack for a zone's file than the threads that read have.
 fn system_zone() -> TimeZone {
-    let thread = thread::Builder::new().name("time-zone".to_owned()).spawn(TimeZone::system);
-    let zone = thread.ok().and_then(|thread| thread.join().ok());
-    zone.filter(|zone| !zone.is_unknown()).unwrap_or(TimeZone::UTC)
+    let zone = || match std::env::var_os("TZ") {
+        Some(_) => Some(TimeZone::system()).filter(|zone| !zone.is_unknown()),
+        None => zone_in(LOCAL_ZONE.as_ref()),
+    };
+    let thread = thread::Builder::new().name("time-zone".to_owned()).spawn(zone);
+    thread.ok().and_then(|thread| thread.join().ok()).flatten().unwrap_or(TimeZone::UTC)
+}
+
+const LOCAL_ZONE: &str = "/etc/localtime";
+
+/// The zone that a file is of. Its name is not asked for: to find it jiff lists all zones of the machine, which takes as long as to read all
+/// other files that wait for nothing, and keeps them.
+fn zone_in(file: &Path) -> Option<TimeZone> {
+    TimeZone::tzif("localtime", &read_whole(file).ok()?).ok()
 }
 
 fn clock(now: &Zoned) -> Vec<Family> {
@@ -157,6 +168,24 @@ mod tests {
             values(&clock(&now)),
             ["node_time_seconds 1767294245.5", "node_time_zone_offset_seconds{time_zone=\"CST\"} 28800"]
         );
+    }
+
+    #[test]
+    fn a_file_without_its_name_is_a_zone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(zone_in(file.path()), None, "an empty file is none");
+        assert_eq!(zone_in("/nonexistent".as_ref()), None);
+        // Version 1 of the format (RFC 8536): a header, no changes, one type of local time, eight hours ahead and called CST.
+        let header = [
+            b"TZif".to_vec(),
+            vec![0; 16],
+            [0, 0, 0, 0, 1, 4].iter().flat_map(|n: &u32| n.to_be_bytes()).collect(),
+        ];
+        let local = [&28_800_i32.to_be_bytes()[..], &[0, 0], b"CST\0"].concat();
+        std::fs::write(file.path(), [header.concat(), local].concat()).unwrap();
+        let now = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap();
+        let shown = values(&clock(&now.to_zoned(zone_in(file.path()).unwrap())));
+        assert_eq!(shown[1], "node_time_zone_offset_seconds{time_zone=\"CST\"} 28800");
     }
 
     #[test]
