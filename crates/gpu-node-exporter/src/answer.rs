@@ -2,17 +2,15 @@
 //!
 //! Serves any listener and any list of families. Leaves out which families there are, paths, and limits: that is `service`'s.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use http_serve::response::whole;
 
+use crate::compressor::Compressor;
 use crate::exposition::{Format, Page, Refused, Written, accepts_gzip};
 use crate::family::Family;
 
@@ -23,6 +21,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 #[derive(Debug, Default)]
 pub(crate) struct PageWriter {
     kept: Mutex<Kept>,
+    compressor: Compressor,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +59,8 @@ impl PageWriter {
             last: is_kept.then(|| Arc::new(LastPage { page, written })),
             spare: last.filter(|_| is_kept).map(|last| Arc::clone(&last.written.text)),
         };
-        (packed(whole(StatusCode::OK, format.content_type(), Bytes::new()), text, headers), refused)
+        let answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
+        (packed(answer, text, headers, &self.compressor), refused)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -82,24 +82,18 @@ pub(crate) fn packed(
     mut answer: Answer,
     body: impl AsRef<[u8]> + Send + 'static,
     headers: &HeaderMap,
+    compressor: &Compressor,
 ) -> Answer {
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let body = if accepts_gzip(accepted) {
         answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        gzip(body.as_ref()).into()
+        compressor.gzip(body.as_ref()).into()
     } else {
         Bytes::from_owner(body)
     };
     *answer.body_mut() = Full::from(body);
     answer
-}
-
-/// Level 1: a page shrinks to a fifth at a small part of what the higher levels cost.
-fn gzip(page: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
-    encoder.write_all(page).expect("writing to a Vec cannot fail");
-    encoder.finish().expect("writing to a Vec cannot fail")
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ mod self_metrics;
 
 mod exposition;
 
+mod compressor;
+
 mod answer;
 
 mod landing;

@@ -9,6 +9,7 @@ use http_serve::response::{text, whole};
 use percent_encoding::percent_decode_str;
 
 use crate::answer::{Answer, packed};
+use crate::compressor::Compressor;
 use crate::exposition::{History, OPENMETRICS};
 use crate::gpu::Gpu;
 
@@ -78,7 +79,7 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
             (history.json(&kept.into_iter().chain(cut).collect::<Vec<_>>()), "application/json")
         }
     };
-    packed(whole(StatusCode::OK, content_type, Bytes::new()), body, headers)
+    packed(whole(StatusCode::OK, content_type, Bytes::new()), body, headers, &Compressor::default())
 }
 
 fn now() -> f64 {
