@@ -93,9 +93,8 @@ pub(crate) fn collector_families(readings: &[Arc<Reading>]) -> Vec<Family> {
     let mut success =
         Family::gauge("node_scrape_collector_success", "1 when the collector read everything, else 0.");
     for reading in readings.iter().filter(|reading| is_nameable(reading.collector)) {
-        let labels = Labels::new([("collector", reading.collector)]);
-        took.push(labels.clone(), reading.took.as_secs_f64());
-        success.push(labels, reading.success());
+        took.push(reading.labels.clone(), reading.took.as_secs_f64());
+        success.push(reading.labels.clone(), reading.success());
     }
     vec![took, success]
 }

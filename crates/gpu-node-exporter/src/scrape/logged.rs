@@ -5,20 +5,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::reading::Reading;
+use super::reading::{Reading, labels};
 use crate::collector::{Collected, Collector, Fault};
+use crate::family::Labels;
 use crate::fault_log::FaultLog;
 
 /// A collector, and where its faults are logged; `None` when it logs them itself.
 pub(super) struct Logged {
     collector: Box<dyn Collector>,
+    labels: Labels,
     log: Option<FaultLog>,
 }
 
 impl Logged {
     pub(super) fn new(collector: Box<dyn Collector>) -> Self {
         let log = (!collector.logs_its_faults()).then(|| FaultLog::new(collector.name()));
-        Self { collector, log }
+        Self { labels: labels(collector.name()), collector, log }
     }
 
     /// Reads it once, and logs what went wrong.
@@ -30,6 +32,7 @@ impl Logged {
             .unwrap_or_else(|panic| Collected::failed(Fault::new(format!("panicked: {}", message(&*panic)))));
         let reading = Reading {
             collector: self.collector.name(),
+            labels: self.labels.clone(),
             took: began.elapsed(),
             families: kept.into_iter().chain([Arc::new(families)]).collect(),
             faults,

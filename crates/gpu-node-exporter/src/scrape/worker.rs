@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::logged::Logged;
-use super::reading::Reading;
+use super::reading::{Reading, labels};
 use crate::collector::{Collector, Fault};
 
 /// Collectors keep what they parse on the heap; the deepest stacks seen were below 40 KiB.
@@ -321,6 +321,7 @@ impl Worker {
         let since = self.shared.state().reading(index).map_or(asked, |now| now.since);
         Arc::new(Reading {
             collector: self.shared.names[index],
+            labels: labels(self.shared.names[index]),
             took: since.elapsed(),
             families: Vec::new(),
             faults: vec![Fault::new("did not answer in time")],
