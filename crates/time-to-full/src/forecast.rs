@@ -1,6 +1,7 @@
 //! Readings → seconds until full.
 
-use crate::point::{Point, median};
+use crate::onset::Onset;
+use crate::point::{Point, middle_mean};
 use crate::watch::Watch;
 
 /// A level and the room above it, as shares of the whole. Their sum need not be 1: part of the whole may be held back, or not count.
@@ -17,6 +18,7 @@ pub struct Level {
 pub struct TimeToFull {
     cell: Cell,
     watches: Vec<Watch>,
+    onset: Onset,
     /// When the first reading was made.
     began: Option<f64>,
     told: Option<Told>,
@@ -49,12 +51,21 @@ const LASTS: f64 = 90.0;
 /// A rise goes on while no shorter window's pace is clearly below this part of it.
 const STILL: f64 = 0.35;
 
+/// The windows of so many scales are short enough to take a step for a rise.
+const SHORT: usize = 3;
+
 /// A longer window is calmer by this much at least: the pace of what only comes and goes falls by the root of two or more with each scale.
 const CALMER: f64 = 0.45;
 
 impl Default for TimeToFull {
     fn default() -> Self {
-        Self { cell: Cell::default(), watches: Watch::all(CELL), began: None, told: None }
+        Self {
+            cell: Cell::default(),
+            watches: Watch::all(CELL),
+            onset: Onset::default(),
+            began: None,
+            told: None,
+        }
     }
 }
 
@@ -85,29 +96,35 @@ impl TimeToFull {
 
     fn end_cell(&mut self) {
         let Cell { at, mut used, mut ceiling, .. } = std::mem::take(&mut self.cell);
-        let point = Point { at: at.iter().sum::<f64>() / at.len() as f64, level: median(&mut used) };
+        let point = Point { at: at.iter().sum::<f64>() / at.len() as f64, level: middle_mean(&mut used) };
         let age = point.at - self.began.unwrap_or(point.at);
         let mut restless = 0.0;
         for watch in &mut self.watches {
             restless = watch.restless().max(CALMER * restless);
             watch.add(point, age, restless);
         }
-        let ceiling = median(&mut ceiling);
+        let ceiling = middle_mean(&mut ceiling);
+        self.onset.add(point, age, ceiling);
         self.told = self.judge(ceiling).map(|seconds| Told { at: point.at, seconds });
     }
 
     /// By the shortest window that can tell: of a rise that gets faster or slower it has the newest pace.
-    fn judge(&self, ceiling: f64) -> Option<f64> {
-        self.watches.iter().enumerate().find_map(|(place, watch)| {
+    fn judge(&mut self, ceiling: f64) -> Option<f64> {
+        let told = self.watches.iter().enumerate().find_map(|(place, watch)| {
             watch.rises().find_map(|(line, horizon)| {
                 let shorter = self.watches[..place].iter().flat_map(Watch::lines);
                 let has_ended =
                     shorter.into_iter().any(|other| other.pace + 3.0 * other.error < STILL * line.pace);
                 let room = (ceiling - line.end).max(0.0);
                 let is_near = room <= horizon * (line.pace - line.error);
-                (is_near && !has_ended).then_some(room / line.pace)
+                (is_near && !has_ended).then_some((place, room / line.pace))
             })
-        })
+        });
+        match told {
+            Some((place, _)) if place < SHORT && self.onset.is_rather_a_step() => None,
+            Some((_, seconds)) => Some(seconds),
+            None => self.onset.seconds(),
+        }
     }
 }
 
@@ -164,6 +181,37 @@ mod tests {
         let ended = told(7200, |at| ramp(30.0)(at.min(4200.0)));
         assert!(ended[4200].is_some());
         assert!(ended[4320..].iter().all(Option::is_none));
+    }
+
+    /// A level that swings by two or three hundredths of the whole, drawn anew every five seconds.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of two hours")]
+    fn in_noise(seed: u64, by: f64, level: impl Fn(f64) -> f64) -> impl Fn(f64) -> f64 {
+        let drawn: Vec<f64> = crate::unrest::tests::swings(seed).take(2000).collect();
+        move |at| (level(at) + by * drawn[(at / 5.0) as usize]).clamp(0.0, 1.0)
+    }
+
+    #[test]
+    fn a_ramp_in_much_noise_is_told_within_five_minutes_too() {
+        for seed in 1..5 {
+            for (minutes, by) in [(15.0, 0.03), (30.0, 0.02)] {
+                let told = told(3600 + 300, in_noise(seed, by, ramp(minutes)));
+                let first = told.iter().position(Option::is_some);
+                assert!(first.is_some_and(|first| first >= 3600), "seed {seed}, {minutes} min: {first:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_in_noise_is_no_ramp() {
+        for seed in 1..10 {
+            let step = |at: f64| 0.9 + 0.055 * ((at - 3600.0) / 40.0).clamp(0.0, 1.0);
+            let told = told(3600 + 900, in_noise(seed, 0.02, step));
+            assert!(
+                told.iter().all(Option::is_none),
+                "seed {seed}: {:?}",
+                told.iter().position(Option::is_some)
+            );
+        }
     }
 
     #[test]
