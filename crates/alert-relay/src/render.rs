@@ -16,7 +16,7 @@ use settings_document::reader_hint;
 
 use crate::message::{Digest, Language, Message, sample};
 use crate::render::context::Detail;
-use crate::render::digest::Listing;
+use crate::render::digest::Told;
 use crate::render::environment::environment;
 use crate::render::markup::Markup;
 
@@ -127,9 +127,9 @@ impl Templates {
         Draft { banner, ..draft }
     }
 
-    /// The words for a message about many groups, with so much of it listed. No template has a part in it: nothing can fail.
-    pub(crate) fn digest(&self, message: &Message, digest: Digest, listing: Listing) -> Draft {
-        digest::draft(message, digest, self.markup, self.language, listing)
+    /// The words for a message about many groups. No template has a part in it: nothing can fail.
+    pub(crate) fn digest<'m>(&self, message: &'m Message, digest: Digest) -> Told<'m> {
+        Told::of(message, digest, self.markup, self.language)
     }
 
     /// The dialect of the draft.

@@ -68,8 +68,9 @@ fn digest_in_one_part(
     limits: impl Fn(&Draft) -> PartLimits,
     finish: impl Fn(Draft) -> Draft,
 ) -> (String, Packed) {
+    let told = templates.digest(message, digest);
     let at = |listing: Listing| {
-        let draft = finish(templates.digest(message, digest, listing));
+        let draft = finish(told.draft(listing));
         let limits = PartLimits { parts: 1, ..limits(&draft) };
         let packed = pack(&draft, mention, limits, templates.markup(), templates.language());
         (draft.title, packed)

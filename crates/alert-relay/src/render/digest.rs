@@ -54,6 +54,9 @@ impl Listing {
         ]
     };
 
+    /// No listing has more.
+    const MOST_LINES: usize = Self::LEVELS[0].lines;
+
     /// Critical alerts are listed further than others.
     fn places_of(self, severity: Severity) -> usize {
         if severity == Severity::Critical { self.places.saturating_mul(4) } else { self.places }
@@ -71,38 +74,98 @@ struct Line<'a> {
     alerts: Vec<&'a Alert>,
 }
 
-/// The draft of a message about many groups.
-pub(super) fn draft(
-    message: &Message,
+/// A line with its words, but for the places: how many of those are listed is not known yet.
+struct Worded {
+    head: String,
+    severity: Severity,
+    alerts: usize,
+    /// Alerts without a place.
+    nowhere: usize,
+    places: Vec<Run>,
+}
+
+/// What a message about many groups tells. Counted, put in order and worded once: it may have thousands of alerts, and is written with less
+/// and less of it listed until it fits.
+pub(crate) struct Told<'a> {
+    message: &'a Message,
     digest: Digest,
     markup: Markup,
     language: Language,
-    listing: Listing,
-) -> Draft {
-    let lines = lines(&message.changes);
-    let of_lines = |lines: &[Line<'_>]| lines.iter().map(|line| line.alerts.len()).sum::<usize>();
-    let among = Distinction::among(lines.iter().flat_map(|line| &line.alerts).copied());
-    let writer = Writer { message, among: &among, markup, language, listing };
-    let (listed, rest) = lines.split_at(lines.len().min(listing.lines));
-    let mut blocks: Vec<String> = listed.iter().map(|line| writer.line(line)).collect();
-    if !rest.is_empty() {
-        blocks.push(markup.remark(&markup.escape(&others(of_lines(rest), rest.len(), language))));
+    title: String,
+    /// In all lines.
+    alerts: usize,
+    /// The lines that may be listed.
+    lines: Vec<Worded>,
+    /// How many alerts each of the others has.
+    others: Vec<usize>,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(message: &'a Message, digest: Digest, markup: Markup, language: Language) -> Self {
+        let mut lines = lines(&message.changes);
+        let among = Distinction::among(lines.iter().flat_map(|line| &line.alerts).copied());
+        let title = one_line(&title(message, &lines, digest, language));
+        let alerts = lines.iter().map(|line| line.alerts.len()).sum();
+        let others = lines.split_off(lines.len().min(Listing::MOST_LINES));
+        let writer = Writer { message, among: &among, language };
+        Self {
+            message,
+            digest,
+            markup,
+            language,
+            title,
+            alerts,
+            lines: lines.iter().map(|line| writer.line(line)).collect(),
+            others: others.iter().map(|line| line.alerts.len()).collect(),
+        }
     }
-    let see_all = address::group(&message.group_labels, &message.receiver, &message.links.alertmanager);
-    let see_all = if see_all.is_empty() { message.links.relay.clone() } else { see_all };
-    let told_at = message.now.to_zoned(message.time_zone.clone()).strftime("%m-%d %H:%M").to_string();
-    let zone = message.time_zone.iana_name().unwrap_or("UTC");
-    let delivery = clean::line(&message.delivery, NAME);
-    let name = markup.remark(&markup.escape(&format!("{told_at} {zone} · {delivery}")));
-    let footer = [markup.link(words::see_all(language), &see_all), name];
-    Draft {
-        title: one_line(&title(message, &lines, digest, language)),
-        banner: message.banner.clone(),
-        header: markup.remark(&markup.escape(&why(message, of_lines(&lines), digest, language))),
-        blocks,
-        footer: footer.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n"),
-        left_out: 0,
-        see_all,
+
+    /// With so much of it listed.
+    pub(crate) fn draft(&self, listing: Listing) -> Draft {
+        let Self { message, digest, markup, language, .. } = *self;
+        let (listed, rest) = self.lines.split_at(self.lines.len().min(listing.lines));
+        let mut blocks: Vec<String> = listed.iter().map(|line| self.block(line, listing)).collect();
+        let rest: Vec<usize> =
+            rest.iter().map(|line| line.alerts).chain(self.others.iter().copied()).collect();
+        if !rest.is_empty() {
+            blocks.push(markup.remark(&markup.escape(&others(rest.iter().sum(), rest.len(), language))));
+        }
+        let see_all = address::group(&message.group_labels, &message.receiver, &message.links.alertmanager);
+        let see_all = if see_all.is_empty() { message.links.relay.clone() } else { see_all };
+        let told_at = message.now.to_zoned(message.time_zone.clone()).strftime("%m-%d %H:%M").to_string();
+        let zone = message.time_zone.iana_name().unwrap_or("UTC");
+        let delivery = clean::line(&message.delivery, NAME);
+        let name = markup.remark(&markup.escape(&format!("{told_at} {zone} · {delivery}")));
+        let footer = [markup.link(words::see_all(language), &see_all), name];
+        Draft {
+            title: self.title.clone(),
+            banner: message.banner.clone(),
+            header: markup.remark(&markup.escape(&why(message, self.alerts, digest, language))),
+            blocks,
+            footer: footer.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n"),
+            left_out: 0,
+            see_all,
+        }
+    }
+
+    fn block(&self, line: &Worded, listing: Listing) -> String {
+        let mut told = line.nowhere;
+        let mut listed = Vec::new();
+        for Run { first, last, places, alerts } in line.places.iter().take(listing.places_of(line.severity)) {
+            told += alerts;
+            listed.push(match (*places, *alerts) {
+                (1, 1) => first.clone(),
+                (1, _) => format!("{first} ×{alerts}"),
+                _ => format!("{first}–{last}"),
+            });
+        }
+        let more = line.alerts - told;
+        if more > 0 {
+            listed.push(words::left_out(more, self.language));
+        }
+        let (colon, comma) = words::list_marks(self.language);
+        let colon = if listed.is_empty() { "" } else { colon };
+        self.markup.escape(&format!("{}{colon}{}", line.head, listed.join(comma)))
     }
 }
 
@@ -141,34 +204,17 @@ fn lines(changes: &Changes) -> Vec<Line<'_>> {
 struct Writer<'a> {
     message: &'a Message,
     among: &'a Distinction,
-    markup: Markup,
     language: Language,
-    listing: Listing,
 }
 
 impl Writer<'_> {
-    fn line(&self, line: &Line<'_>) -> String {
-        let Self { message, markup, language, .. } = self;
+    fn line(&self, line: &Line<'_>) -> Worded {
+        let Self { message, language, .. } = self;
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for alert in &line.alerts {
             *places.entry(self.place(alert)).or_default() += 1;
         }
         let nowhere = places.remove("").unwrap_or(0);
-        let most = self.listing.places_of(Severity::of(line.severity));
-        let mut told = nowhere;
-        let mut listed = Vec::new();
-        for Run { first, last, places, alerts } in runs(places).into_iter().take(most) {
-            told += alerts;
-            listed.push(match (places, alerts) {
-                (1, 1) => first,
-                (1, _) => format!("{first} ×{alerts}"),
-                _ => format!("{first}–{last}"),
-            });
-        }
-        let more = line.alerts.len() - told;
-        if more > 0 {
-            listed.push(words::left_out(more, *language));
-        }
         let since = line.alerts.iter().filter_map(|alert| alert.known_start()).min();
         let since = since.map(|at| words::moment(at, message.now, &message.time_zone));
         let name = match clean::line(line.name, NAME) {
@@ -177,10 +223,13 @@ impl Writer<'_> {
         };
         let severity = words::severity(&clean::line(line.severity, NAME), *language);
         let head = words::digest_line(line.change, &name, &severity, line.alerts.len(), since, *language);
-        let icon = line.change.icon(line.severity);
-        let (colon, comma) = words::list_marks(*language);
-        let colon = if listed.is_empty() { "" } else { colon };
-        markup.escape(&format!("{icon} {head}{colon}{}", listed.join(comma)))
+        Worded {
+            head: format!("{} {head}", line.change.icon(line.severity)),
+            severity: Severity::of(line.severity),
+            alerts: line.alerts.len(),
+            nowhere,
+            places: runs(places),
+        }
     }
 
     /// Where the alert is, and how often it began to fire if that was more than once.

@@ -37,7 +37,8 @@ impl Distinction {
         let mut of = Self::default();
         for alert in alerts {
             for name in MEASURED_BY {
-                if *values.entry(name).or_insert(alert.label(name)) != alert.label(name) {
+                let value = alert.label(name);
+                if *values.entry(name).or_insert(value) != value {
                     of.differing.insert(name);
                 }
             }
