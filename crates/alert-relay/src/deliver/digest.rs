@@ -20,7 +20,7 @@ use crate::deliver::sending::Conclusion;
 use crate::deliver::state::Reservation;
 use crate::deliver::targets::Targets;
 use crate::deliver::via::Via;
-use crate::delivery::{Claim, DIGEST_PART, DeliveryKey, End, Pending, Rendering};
+use crate::delivery::{Claim, DIGEST_PART, DeliveryKey, End, Pending, Rendering, Waiting};
 use crate::memory::Share;
 use crate::message::{Changes, Digest, Message, Wording};
 use crate::notification::Alert;
@@ -32,6 +32,9 @@ const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Groups that the store is asked about at the same time.
 const AT_ONCE: usize = 64;
+
+/// Groups of which it is looked up together what waits in them.
+const LOOKED_AT: usize = 16;
 
 /// A channel that refuses a digest takes its groups one by one for so long.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
@@ -100,28 +103,22 @@ impl DigestDelivery {
     async fn claim(&self) -> Option<Claimed> {
         let context = &self.via.context;
         let target = &self.target.name;
-        let waiting = together(self.keys.clone(), |key| {
-            let context = Arc::clone(context);
-            async move {
-                let waiting = context
-                    .insist("look at what waits", &key.target, || context.outbox.waiting(&key))
-                    .await?;
-                Some((key, waiting))
-            }
-        });
         let (mut chosen, mut apart, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
-        for (key, waiting) in waiting.await.into_iter().flatten() {
-            if waiting.has_ended_a_process {
-                apart.push(key);
-                continue;
+        // Groups that have no room are not looked at, as far as that can be known: there may be hundreds with hundreds of webhooks each.
+        'looking: for keys in self.keys.chunks(LOOKED_AT) {
+            for (key, waiting) in self.waiting(keys).await {
+                if waiting.has_ended_a_process {
+                    apart.push(key);
+                    continue;
+                }
+                let more = waiting.webhooks.saturating_add(waiting.ledger);
+                if !chosen.is_empty() && bytes.saturating_add(more) > MOST_BYTES {
+                    tracing::info!(%target, "{target}: a digest has no room for all that waits: the next one tells the rest");
+                    break 'looking;
+                }
+                bytes = bytes.saturating_add(more);
+                chosen.push((key, waiting.webhooks));
             }
-            let more = waiting.webhooks.saturating_add(waiting.ledger);
-            if !chosen.is_empty() && bytes.saturating_add(more) > MOST_BYTES {
-                tracing::info!(%target, "{target}: a digest has no room for all that waits: the next one tells the rest");
-                break;
-            }
-            bytes = bytes.saturating_add(more);
-            chosen.push((key, waiting.webhooks));
         }
         let share = context.memory.delivering.take(bytes).await;
         let claims = together(chosen, |(key, webhooks)| {
@@ -133,6 +130,20 @@ impl DigestDelivery {
         });
         let claims = claims.await.into_iter().flatten().collect();
         Some(Claimed { share, claims, apart })
+    }
+
+    /// What waits in each of these groups.
+    async fn waiting(&self, keys: &[DeliveryKey]) -> Vec<(DeliveryKey, Waiting)> {
+        let context = &self.via.context;
+        let waiting = together(keys.to_vec(), |key| {
+            let context = Arc::clone(context);
+            async move {
+                let look = || context.outbox.waiting(&key);
+                let waiting = context.insist("look at what waits", &key.target, look).await?;
+                Some((key, waiting))
+            }
+        });
+        waiting.await.into_iter().flatten().collect()
     }
 
     async fn read(&self, claims: Vec<Claim>) -> Vec<ReadClaim> {
