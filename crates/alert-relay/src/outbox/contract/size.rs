@@ -116,6 +116,10 @@ async fn the_newest_of_a_group_is_found() {
             [newest("one").await, newest("two").await, newest("three").await],
             [Some(2), Some(3), None]
         );
+        // Also once nobody is known any more who says so.
+        let later = stage.clock.now().plus(Duration::from_mins(1));
+        assert_eq!(stage.outbox.forget_senders(later).await.unwrap().len(), 2);
+        assert_eq!([newest("one").await, newest("two").await], [Some(2), Some(3)]);
     })
     .await;
 }

@@ -111,7 +111,7 @@ async fn known(session: &mut Session<'_>, arrivals: &[&Arrival]) -> Result<Known
          SELECT arriving.group_id, alike.id, alike.accepted_at, \
            CASE WHEN {IS_CROWDED} THEN CAST(1 AS BIGINT) ELSE 0 END AS is_crowded \
          FROM arriving LEFT JOIN notifications AS alike ON alike.dedup_key = arriving.dedup_key AND alike.id = ( \
-           SELECT id FROM notifications WHERE group_id = arriving.group_id AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1) \
+           SELECT MAX(notification) FROM senders WHERE senders.group_id = arriving.group_id) \
          WHERE alike.id IS NOT NULL OR {IS_CROWDED}",
         values(session, arrivals.len(), 2),
         IS_CROWDED = format_args!(

@@ -28,13 +28,15 @@ pub(in crate::outbox) async fn webhook(
     row.as_ref().map(received).transpose()
 }
 
-/// The newest webhook of a group that is no copy.
+/// The newest webhook of a group that is no copy: what its senders said last, and, of those that are forgotten, what was delivered.
 pub(in crate::outbox) async fn newest(
     session: &mut Session<'_>,
     group_id: &str,
 ) -> Result<Option<Received>, sqlx::Error> {
     let statement = AssertSqlSafe(format!(
-        "{SELECT} WHERE received.group_id = $1 AND received.duplicate_of IS NULL ORDER BY received.id DESC LIMIT 1"
+        "{SELECT} WHERE received.duplicate_of IS NULL AND received.id IN ( \
+           SELECT notification FROM senders WHERE group_id = $1 UNION SELECT notification FROM deliveries WHERE group_id = $1) \
+         ORDER BY received.id DESC LIMIT 1"
     ));
     let row = session.query(statement).bind(group_id).fetch_optional().await?;
     row.as_ref().map(received).transpose()
