@@ -22,6 +22,7 @@ impl Database {
     pub(super) async fn begin(&mut self, work: Work) -> Result<(Session<'_>, Option<Arc<str>>), Refused> {
         match self {
             Self::Sqlite(file, owner) => {
+                file.shorten_log().await;
                 let mut session = Session::Sqlite(&mut file.connection);
                 // IMMEDIATE: the lock is taken here, where waiting for it is harmless, and not halfway.
                 session.query("BEGIN IMMEDIATE").execute().await?;
@@ -34,13 +35,17 @@ impl Database {
         }
     }
 
+    /// Notes that a transaction was committed.
+    pub(super) fn note_commit(&self) {
+        if let Self::Sqlite(file, _) = self {
+            file.note_commit();
+        }
+    }
+
     /// Ends a transaction that has failed.
     pub(super) async fn undo(&mut self) {
         match self {
-            Self::Sqlite(file, _) => {
-                // Fails when the error has already ended the transaction (a full disk does), which is what we want.
-                let _ended = Session::Sqlite(&mut file.connection).run("ROLLBACK").await;
-            }
+            Self::Sqlite(file, _) => file.undo().await,
             Self::Postgres(link) => link.undo().await,
         }
     }
@@ -73,7 +78,7 @@ impl Database {
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             // The last connection to leave moves the write-ahead log into the file.
-            Self::Sqlite(file, _) => sqlx::Connection::close(file.connection).await,
+            Self::Sqlite(file, _) => file.close().await,
             Self::Postgres(link) => link.close().await,
         }
     }

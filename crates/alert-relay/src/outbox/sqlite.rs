@@ -11,12 +11,14 @@ use crate::clock::Millis;
 use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
 use crate::outbox::session::Session;
+use crate::outbox::sqlite::checkpoints::Checkpoints;
 use crate::outbox::sqlite::open_files::OpenFiles;
 use crate::outbox::sqlite::ownership::Ownership;
 use crate::outbox::sqlite::reserve::Reserve;
 use crate::outbox::statements::take_over::{self, TakenOver};
 
 pub(super) mod backup;
+mod checkpoints;
 pub(super) mod connect;
 pub(super) mod free_pages;
 mod open_files;
@@ -46,6 +48,7 @@ pub(super) struct OpenFile {
     pub(super) connection: SqliteConnection,
     files: OpenFiles,
     reserve: Reserve,
+    checkpoints: Checkpoints,
     /// Held, not read: it ends with the process, however that ends.
     _ownership: Ownership,
 }
@@ -55,7 +58,7 @@ pub(super) struct OpenFile {
 pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError> {
     let ownership = Ownership::take(path)?;
     let mut reserve = Reserve::of(path);
-    let (connection, tag, taken_over, readers) = loop {
+    let (mut connection, tag, taken_over, readers) = loop {
         match begin(path, now).await {
             // Of a full disk `SQLite` says here also that it could not write.
             Err(error @ (StoreError::Full { .. } | StoreError::Failed { .. })) if reserve.release(&error) => {
@@ -71,8 +74,9 @@ pub(super) async fn open(path: &Path, now: Millis) -> Result<Opened, StoreError>
     }
     // It is there now, as is its log: something was written.
     let files = OpenFiles::of(path);
+    let checkpoints = Checkpoints::start(path, &mut connection).await?;
     Ok(Opened {
-        file: OpenFile { connection, files, reserve, _ownership: ownership },
+        file: OpenFile { connection, files, reserve, checkpoints, _ownership: ownership },
         readers,
         operating: connect::operating(path),
         tag,
@@ -104,6 +108,29 @@ async fn take_over(
 }
 
 impl OpenFile {
+    /// Between two transactions.
+    pub(super) async fn shorten_log(&mut self) {
+        self.checkpoints.finish(&mut self.connection).await;
+    }
+
+    /// After a COMMIT.
+    pub(super) fn note_commit(&self) {
+        self.checkpoints.note_commit();
+    }
+
+    /// Ends a transaction that has failed.
+    pub(super) async fn undo(&mut self) {
+        // Fails when the error has already ended the transaction (a full disk does), which is what we want.
+        let _ended = Session::Sqlite(&mut self.connection).run("ROLLBACK").await;
+        Checkpoints::move_all(&mut self.connection).await;
+    }
+
+    /// Closes it, as far as it is the writer's.
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        self.checkpoints.stop().await;
+        sqlx::Connection::close(self.connection).await
+    }
+
     /// Why nothing new is taken now.
     pub(super) async fn refusal(&mut self) -> Option<StoreError> {
         if let Some(gone) = self.files.gone() {

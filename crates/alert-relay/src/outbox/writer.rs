@@ -295,6 +295,7 @@ impl Loop {
             tries -= 1;
             match self.try_transaction(batch).await {
                 Ok(()) => {
+                    self.database.note_commit();
                     if batch.iter().any(Request::may_add_deliveries) {
                         self.arrived.notify_one();
                     }

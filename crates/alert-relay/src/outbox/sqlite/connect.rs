@@ -24,6 +24,10 @@ const READERS: u32 = 3;
 /// Questions of an operator that are answered at the same time.
 const OPERATING: u32 = 2;
 
+/// Memory for pages of a connection that reads, as SQLite wants it: KiB, below zero. Most pages are read once; the upper ones of each index
+/// have room in it.
+const READERS_PAGES: &str = "-512";
+
 /// A connection that nobody needs for so long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -37,12 +41,18 @@ pub(super) async fn writing(path: &Path) -> Result<SqliteConnection, StoreError>
     options.connect().await.map_err(|error| open_error(path, &error))
 }
 
+/// The connection that moves the log into the file: it reads no page twice.
+pub(super) async fn checkpointing(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = options(path).pragma("cache_size", "-64");
+    options.connect().await.map_err(|error| open_error(path, &error))
+}
+
 /// The owner's connections that only read.
 pub(super) async fn reading(path: &Path) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options(path))
+        .connect_with(options(path).pragma("cache_size", READERS_PAGES))
         .await
         .map_err(|error| open_error(path, &error))
 }
@@ -54,7 +64,7 @@ pub(super) fn operating(path: &Path) -> SqlitePool {
         .min_connections(0)
         .idle_timeout(IDLE_TIMEOUT)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_lazy_with(options(path).read_only(true))
+        .connect_lazy_with(options(path).pragma("cache_size", READERS_PAGES).read_only(true))
 }
 
 /// A connection that cannot write, to a file that another process may own.

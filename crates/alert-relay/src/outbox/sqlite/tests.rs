@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::delivery::{End, LedgerEntry, TargetCount};
 use crate::notification::Alert;
 use crate::outbox::error::ReadError;
+use crate::outbox::sqlite::checkpoints::Checkpoints;
 use crate::outbox::sqlite::open_files::OpenFiles;
 use crate::outbox::sqlite::ownership::Ownership;
 use crate::outbox::sqlite::reserve::Reserve;
@@ -297,10 +298,13 @@ async fn of_a_ledger_of_megabytes_every_alert_is_known_and_a_bounded_part_is_hel
 async fn without_its_reserve_a_store_takes_what_its_own_free_pages_hold() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("relay.db");
+    let mut connection = connect::writing(&path).await.unwrap();
+    let checkpoints = Checkpoints::start(&path, &mut connection).await.unwrap();
     let mut file = OpenFile {
-        connection: connect::writing(&path).await.unwrap(),
+        connection,
         files: OpenFiles::of(&path),
         reserve: Reserve::used_up(),
+        checkpoints,
         _ownership: Ownership::take(&path).unwrap(),
     };
     for (statement, is_taken) in [
