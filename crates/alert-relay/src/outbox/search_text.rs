@@ -14,10 +14,12 @@ pub(super) fn of(notification: &Notification) -> String {
     for alert in &notification.alerts {
         text.add("", alert.label("alertname"));
     }
+    let mut before = None;
     for alert in &notification.alerts {
-        if !text.add_all_of(alert) {
+        if !text.add_all_of(alert, before) {
             break;
         }
+        before = Some(alert);
     }
     text.lines
 }
@@ -37,11 +39,16 @@ struct Text<'n> {
 }
 
 impl<'n> Text<'n> {
-    /// Whether there may be space for more.
-    fn add_all_of(&mut self, alert: &'n Alert) -> bool {
-        let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname");
-        let annotations = alert.annotations.iter().map(|(_, value)| ("", value));
-        labels.chain(annotations).all(|(name, value)| self.add(name, value))
+    /// Whether there may be space for more. What stands at the same place in the alert before it is not even looked up.
+    fn add_all_of(&mut self, alert: &'n Alert, before: Option<&Alert>) -> bool {
+        let mut labels_before = before.into_iter().flat_map(|alert| &alert.labels);
+        let mut annotations_before = before.into_iter().flat_map(|alert| &alert.annotations);
+        let mut labels = alert.labels.iter();
+        let mut annotations = alert.annotations.iter();
+        labels.all(|(name, value)| {
+            labels_before.next() == Some((name, value)) || name == "alertname" || self.add(name, value)
+        }) && annotations
+            .all(|(name, value)| annotations_before.next() == Some((name, value)) || self.add("", value))
     }
 
     fn add(&mut self, name: &'n str, value: &'n str) -> bool {
