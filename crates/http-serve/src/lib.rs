@@ -35,6 +35,7 @@ mod host;
 mod inherited;
 mod limits;
 mod listen;
+mod own_address;
 mod peer;
 mod rate_limit;
 mod refusal;

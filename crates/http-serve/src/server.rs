@@ -22,6 +22,7 @@ use crate::{
     closing::Closings,
     connection::{self, Activity, Shared},
     listen::{ListenAddress, ListenError, listen},
+    own_address,
     refusal::{self, Wording},
     slots::{Room, Slots},
     web_config::{Live, WebConfigError},
@@ -36,7 +37,7 @@ pub struct ServerConfig {
     pub web_config: Option<PathBuf>,
     /// The names this server is reached by; all others are refused. Empty: any.
     pub allowed_hosts: AllowedHosts,
-    /// The networks whose peers are answered. Empty: everyone.
+    /// The networks whose peers are answered, beside this machine itself. Empty: everyone.
     pub allowed_sources: AllowedSources,
     /// The bounds.
     pub limits: Limits,
@@ -84,6 +85,8 @@ pub struct Server {
     web: Live,
     allowed_hosts: AllowedHosts,
     allowed_sources: AllowedSources,
+    /// Whether a peer's address is this machine's, whose processes are always answered.
+    is_own: fn(SocketAddr) -> bool,
     wording: Wording,
     closings: Closings,
 }
@@ -141,7 +144,17 @@ impl Server {
     fn of(config: ServerConfig, web: Live, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Self {
         let ServerConfig { limits, allowed_hosts, allowed_sources, .. } = config;
         let (wording, closings) = (refusal::as_text(), Closings::default());
-        Self { listeners, addresses, limits, web, allowed_hosts, allowed_sources, wording, closings }
+        Self {
+            listeners,
+            addresses,
+            limits,
+            web,
+            allowed_hosts,
+            allowed_sources,
+            is_own: own_address::is_own,
+            wording,
+            closings,
+        }
     }
 
     /// Answers refused requests (a wrong password, a body too large, …) with what `wording` returns instead of one line of
@@ -182,7 +195,9 @@ impl Server {
         stop: impl Future<Output = ()>,
         drain_limit: Duration,
     ) -> Drained {
-        let Self { listeners, limits, web, allowed_hosts, allowed_sources, wording, closings, .. } = self;
+        let Self {
+            listeners, limits, web, allowed_hosts, allowed_sources, is_own, wording, closings, ..
+        } = self;
         let max_connections = limits.max_connections;
         let (announce, stopping) = watch::channel(false);
         let shared =
@@ -206,7 +221,7 @@ impl Server {
                 }
                 () = is_free.notified(), if next.is_some() => {}
                 (stream, address) = accepting.next(), if next.is_none() => {
-                    if allowed_sources.allow(address.ip()) {
+                    if allowed_sources.allow(address.ip()) || is_own(address) {
                         next = Some((stream, address));
                     } else {
                         closings.note(Closing::ForeignSource, Peer::at(address.ip()));

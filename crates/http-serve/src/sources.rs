@@ -12,7 +12,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The networks whose peers are answered, and loopback. Empty: everyone.
 ///
-/// Loopback is always allowed: only processes of this machine (of this network namespace) come from it.
+/// Loopback is always allowed: only processes of this machine (of this network namespace) come from it. That the same holds for the machine's
+/// other addresses is `own_address`'s.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedSources(pub(crate) Vec<IpNet>);
 

@@ -26,7 +26,7 @@ static ALLOWED_SOURCES: Flag = Flag::value(
     "web.allowed-sources",
     "CIDR,...",
     "",
-    "Answer only peers of these networks and of loopback. Empty is everyone",
+    "Answer only peers of these networks and this machine's own. Empty is everyone",
 );
 static ALLOWED_HOSTS: Flag = Flag::value(
     "web.allowed-hosts",

@@ -6,12 +6,22 @@ use super::*;
 use crate::{AllowedSources, Closing};
 
 async fn start_for(hosts: &str, allowed_sources: AllowedSources) -> (SocketAddr, Arc<AtomicUsize>, Stopper) {
+    start_on_machine(|_| false, hosts, allowed_sources).await
+}
+
+/// On a machine that has the addresses for which `is_own` holds.
+async fn start_on_machine(
+    is_own: fn(SocketAddr) -> bool,
+    hosts: &str,
+    allowed_sources: AllowedSources,
+) -> (SocketAddr, Arc<AtomicUsize>, Stopper) {
     let config = ServerConfig {
         allowed_hosts: hosts.parse().unwrap(),
         allowed_sources,
         ..ServerConfig::listening_on(vec!["127.0.0.1:0".parse().unwrap()])
     };
-    let server = Server::bind(config).await.unwrap();
+    let mut server = Server::bind(config).await.unwrap();
+    server.is_own = is_own;
     let address = server.local_addresses()[0];
     let closed = Arc::new(AtomicUsize::new(0));
     let server = server.counting_closings_with({
@@ -58,4 +68,14 @@ async fn a_peer_from_elsewhere_is_turned_away_and_counted() {
     let answer = converse(address, b"").await;
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("list of allowed sources"), "{answer}");
     assert_eq!(closed.load(Ordering::Relaxed), 1);
+}
+
+/// Firewall rules may give a process of this machine any of the machine's addresses.
+#[tokio::test]
+async fn a_peer_with_an_address_of_this_machine_is_answered() {
+    let elsewhere = || AllowedSources(vec!["192.0.2.0/24".parse().unwrap()]);
+    let (address, closed, _stopper) = start_on_machine(own_address::is_own, "", elsewhere()).await;
+    let answer = converse(address, LAST_GET).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(closed.load(Ordering::Relaxed), 0);
 }
