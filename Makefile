@@ -50,7 +50,7 @@ chaos: packages-bench release ## The relay killed at its I/O again and again for
 fuzz: ## The fuzzers in fuzz/ for SECONDS=60 each (fuzz/README.md says what they need)
 	@fuzz/run.sh '$(SECONDS_EACH)' $(TARGETS)
 
-compose-test: ## The compose file under this machine's Docker engine: health, reloads, crashes
+compose-test: ## The compose file and its profiles under this machine's Docker engine: health, reloads, crashes, take-over
 	@tests/compose-test.sh
 
 gpu-check: packages-gpu-check ## Asks this machine's real NVIDIA GPU what the simulator cannot know (CONTRIBUTING.md says more)
