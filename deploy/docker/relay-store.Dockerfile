@@ -6,9 +6,11 @@ FROM ${DOCKER_HUB}/library/debian:bookworm-slim@sha256:7b140f374b289a7c2befc338f
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/15
-COPY --chmod=0755 deploy/docker/relay-store /usr/local/bin/
-# The relays' own user: it reads the same password file, and keeps nothing but their records.
-RUN echo 'relay:x:60860:60860::/var/lib/relay-store:/usr/sbin/nologin' >> /etc/passwd \
+COPY deploy/docker/relay-store /usr/local/bin/
+# The relays' own user: it reads the same password file, and keeps nothing but their records. A checkout made under `umask 077` has no
+# modes for others.
+RUN chmod 0755 /usr/local/bin/relay-store \
+ && echo 'relay:x:60860:60860::/var/lib/relay-store:/usr/sbin/nologin' >> /etc/passwd \
  && install -d -o 60860 -g 60860 -m 0700 /var/lib/relay-store
 USER 60860:60860
 EXPOSE 5432

@@ -26,6 +26,10 @@ mod examples;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod health_check;
+#[cfg(test)]
+mod images;
+#[cfg(test)]
 mod incidents;
 #[cfg(test)]
 mod known_names;

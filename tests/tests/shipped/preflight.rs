@@ -22,10 +22,18 @@ fn private_checkout() -> TempDir {
     folder
 }
 
-/// Whether all is well, and what it says.
+/// Whether all is well, and what it says, on a machine whose root passes mounts on, as systemd makes it.
 fn preflight(checkout: &Path) -> (bool, String) {
-    let Output { status, stdout, stderr } =
-        Command::new("bash").arg(checkout.join("deploy/preflight")).output().unwrap();
+    preflight_where_root_is("shared", checkout)
+}
+
+/// The same where mounts below the root are `propagation` (`mount_namespaces(7)`).
+fn preflight_where_root_is(propagation: &str, checkout: &Path) -> (bool, String) {
+    let Output { status, stdout, stderr } = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "--propagation", propagation, "bash"])
+        .arg(checkout.join("deploy/preflight"))
+        .output()
+        .expect("`unshare` is of the package util-linux");
     (status.success(), String::from_utf8([stderr, stdout].concat()).unwrap())
 }
 
@@ -59,6 +67,17 @@ fn files_that_containers_cannot_read_are_named_with_the_command_that_opens_them(
             let mode = entry.unwrap().metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o004, 0o004, "others still cannot read it");
         }
+    }
+}
+
+/// Docker refuses to start the exporter there, after the images are built.
+#[test]
+fn a_root_that_passes_no_mounts_on_is_told() {
+    let hint = "(hint: sudo mount --make-rshared /, once after each boot)";
+    let checkout = private_checkout();
+    for (propagation, expected) in [("private", true), ("shared", false)] {
+        let (_, said) = preflight_where_root_is(propagation, checkout.path());
+        assert_eq!(said.contains(hint), expected, "{propagation}: {said}");
     }
 }
 
