@@ -41,7 +41,7 @@ mutants: packages-mutants ## Changes the alert rules in every small way, and say
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=relay:pending: a part of it; ONLY=host: what node_exporter has too; ONLY=costs: their largest inputs, doubled)
 	@target/release/bench $(ONLY)
 
-soak: packages-bench release ## The exporter scraped 50 times a second for MINUTES=30, its probe killed every 10 s: nothing may grow, no counter go back
+soak: packages-bench release ## The exporter scraped 50 times a second for eleven minutes and then for MINUTES=30, its probe killed every 10 s: nothing may grow, no counter go back
 	@target/release/bench soak '$(MINUTES)'
 
 chaos: packages-bench release ## The relay killed at its I/O again and again for MINUTES=60, its messages held against what was true
