@@ -2,6 +2,8 @@
 //!
 //! Owns what is asked of the tables and how a record becomes rows. Leaves out the tables themselves, which each database has in its own
 //! words (`sqlite`, `postgres`), and the transactions (`writer`).
+//!
+//! A bound is written `LIMIT $3 + 0`: of a parameter alone SQLite plans the statement anew whenever a number is bound to it.
 
 pub(super) mod accept;
 pub(super) mod audit_trail;
@@ -28,3 +30,21 @@ pub(super) mod stories;
 mod subjects;
 pub(super) mod take_over;
 pub(super) mod webhooks;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_bound_is_a_parameter_alone() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/outbox/statements");
+        let mut bounds = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            for after in std::fs::read_to_string(&file).unwrap().split("LIMIT $").skip(1) {
+                let after = after.trim_start_matches(|symbol: char| symbol.is_ascii_digit());
+                assert!(after.starts_with(" + 0"), "{}: LIMIT $…{:.20}", file.display(), after);
+                bounds += 1;
+            }
+        }
+        assert!(bounds > 10, "{bounds}");
+    }
+}

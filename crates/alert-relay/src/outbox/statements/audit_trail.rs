@@ -38,7 +38,7 @@ pub(in crate::outbox) async fn page(
     limit: u32,
 ) -> Result<TrailPage, sqlx::Error> {
     let rows = session.query(
-        "SELECT id, at, who, address, action, subject, is_done, result FROM audit_trail WHERE id < $1 ORDER BY id DESC LIMIT $2",
+        "SELECT id, at, who, address, action, subject, is_done, result FROM audit_trail WHERE id < $1 ORDER BY id DESC LIMIT $2 + 0",
     )
     .bind(before.unwrap_or(i64::MAX))
     // One more says that there are more.
@@ -70,7 +70,7 @@ pub(in crate::outbox) async fn prune(
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
     session.query(
-        "DELETE FROM audit_trail WHERE id IN (SELECT id FROM audit_trail WHERE at < $1 ORDER BY at LIMIT $2)",
+        "DELETE FROM audit_trail WHERE id IN (SELECT id FROM audit_trail WHERE at < $1 ORDER BY at LIMIT $2 + 0)",
     )
     .bind(before.0)
     .bind(limit)

@@ -44,11 +44,11 @@ pub(in crate::outbox) async fn claim(
              (SELECT MAX(id) FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' AND parts_done > 0 \
                AND is_straggling = 0), \
              9223372036854775807) \
-           ORDER BY id LIMIT $6) \
+           ORDER BY id LIMIT $6 + 0) \
          AND id < COALESCE((SELECT MIN(sizes.id) FROM ( \
              SELECT waiting.id, LENGTH(payload) AS bytes, SUM(LENGTH(payload)) OVER (ORDER BY waiting.id) AS bytes_so_far FROM ( \
                SELECT id, notification FROM deliveries WHERE target = $3 AND group_id = $4 AND state = 'pending' \
-               ORDER BY id LIMIT $6) AS waiting \
+               ORDER BY id LIMIT $6 + 0) AS waiting \
              JOIN notifications ON notifications.id = waiting.notification) AS sizes \
            WHERE sizes.bytes_so_far > $7 AND sizes.bytes_so_far > sizes.bytes), 9223372036854775807) \
          AND NOT EXISTS (SELECT 1 FROM deliveries held WHERE held.target = $3 AND held.group_id = $4 \
@@ -317,7 +317,7 @@ pub(in crate::outbox) async fn prune(
 ) -> Result<Pruned, sqlx::Error> {
     let deliveries = session
         .query(
-            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'pending' AND ended_at < $1 ORDER BY ended_at LIMIT $2 + 0)",
         )
         .bind(ended_before.0)
         .bind(PRUNE_ROWS)
@@ -330,7 +330,7 @@ pub(in crate::outbox) async fn prune(
     let webhooks = session
         .query(
             "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE accepted_at < $1 \
-             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2)",
+             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.notification = notifications.id) ORDER BY accepted_at LIMIT $2 + 0)",
         )
         .bind(ended_before.0)
         .bind(PRUNE_ROWS)
@@ -340,17 +340,17 @@ pub(in crate::outbox) async fn prune(
     for (statement, before) in [
         (
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
-         (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2)",
+         (SELECT target, group_id, fingerprint FROM told WHERE told_at < $1 ORDER BY told_at LIMIT $2 + 0)",
             ended_before.minus(FIRING_IS_KEPT_LONGER),
         ),
         (
             "DELETE FROM told WHERE (target, group_id, fingerprint) IN \
-         (SELECT target, group_id, fingerprint FROM told WHERE status = 'resolved' AND told_at < $1 ORDER BY told_at LIMIT $2)",
+         (SELECT target, group_id, fingerprint FROM told WHERE status = 'resolved' AND told_at < $1 ORDER BY told_at LIMIT $2 + 0)",
             now.minus(OVER_IS_KEPT),
         ),
         (
             "DELETE FROM missed WHERE (target, group_id, recipient) IN \
-         (SELECT target, group_id, recipient FROM missed WHERE missed_at < $1 ORDER BY missed_at LIMIT $2)",
+         (SELECT target, group_id, recipient FROM missed WHERE missed_at < $1 ORDER BY missed_at LIMIT $2 + 0)",
             ended_before.minus(FIRING_IS_KEPT_LONGER),
         ),
     ] {

@@ -61,7 +61,7 @@ pub(in crate::outbox) async fn waiting(
 ) -> Result<Waiting, sqlx::Error> {
     let rows = session.query(
         "SELECT CAST(LENGTH(payload) AS BIGINT) AS bytes, deaths FROM deliveries JOIN notifications ON notifications.id = deliveries.notification \
-         WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' ORDER BY deliveries.id LIMIT $3",
+         WHERE target = $1 AND deliveries.group_id = $2 AND state = 'pending' ORDER BY deliveries.id LIMIT $3 + 0",
     )
     .bind(&key.target)
     .bind(&key.group)

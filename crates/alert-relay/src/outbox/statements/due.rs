@@ -46,7 +46,7 @@ fn due_deliveries(urgency: UrgencyFilter) -> String {
          HAVING CASE WHEN MAX(is_straggling) = 1 THEN MIN(next_at) ELSE MAX(next_at) END <= $2 \
            AND COALESCE(MAX(lease_until), 0) <= $2 \
          ORDER BY CASE WHEN MAX(CASE WHEN is_straggling = 0 THEN parts_done ELSE 0 END) > 0 THEN 0 ELSE 1 END, \
-           MAX(is_urgent) DESC, MIN(id) LIMIT $3",
+           MAX(is_urgent) DESC, MIN(id) LIMIT $3 + 0",
         pending_of(urgency)
     )
 }

@@ -77,7 +77,7 @@ async fn firing(session: &mut Session<'_>, key: &DeliveryKey) -> Result<Vec<Ledg
     loop {
         let sql = format!(
             "SELECT {COLUMNS} FROM told \
-             WHERE target = $1 AND group_id = $2 AND status = 'firing' AND fingerprint > $3 ORDER BY fingerprint LIMIT $4"
+             WHERE target = $1 AND group_id = $2 AND status = 'firing' AND fingerprint > $3 ORDER BY fingerprint LIMIT $4 + 0"
         );
         let rows = session
             .query(AssertSqlSafe(sql))
@@ -101,7 +101,7 @@ async fn firing(session: &mut Session<'_>, key: &DeliveryKey) -> Result<Vec<Ledg
 /// What is over for one sender and not for another: few, and to be looked at although no webhook names them.
 async fn held(session: &mut Session<'_>, key: &DeliveryKey) -> Result<Vec<LedgerEntry>, sqlx::Error> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND held_until IS NOT NULL AND status = 'resolved' LIMIT $3"
+        "SELECT {COLUMNS} FROM told WHERE target = $1 AND group_id = $2 AND held_until IS NOT NULL AND status = 'resolved' LIMIT $3 + 0"
     );
     let rows =
         session.query(AssertSqlSafe(sql)).bind(&key.target).bind(&key.group).bind(PAGE).fetch_all().await?;
@@ -222,7 +222,7 @@ async fn forget_surplus(session: &mut Session<'_>, key: &DeliveryKey) -> Result<
     }
     let statuses: Vec<String> = session.query(
         "DELETE FROM told WHERE (target, group_id, fingerprint) IN (SELECT target, group_id, fingerprint FROM told \
-         WHERE target = $1 AND group_id = $2 ORDER BY CASE status WHEN 'firing' THEN 1 ELSE 0 END, told_at LIMIT $3) RETURNING status",
+         WHERE target = $1 AND group_id = $2 ORDER BY CASE status WHEN 'firing' THEN 1 ELSE 0 END, told_at LIMIT $3 + 0) RETURNING status",
     )
     .bind(&key.target)
     .bind(&key.group)

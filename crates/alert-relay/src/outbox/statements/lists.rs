@@ -158,7 +158,7 @@ pub(in crate::outbox) async fn recent_webhooks(
     let rows = session.query(
         "SELECT notifications.id, accepted_at, endpoint, group_key, CAST(LENGTH(payload) AS BIGINT) AS bytes, names FROM notifications \
          LEFT JOIN subjects ON subjects.notification = notifications.id \
-         WHERE duplicate_of IS NULL AND payload IS NOT NULL ORDER BY notifications.id DESC LIMIT $1",
+         WHERE duplicate_of IS NULL AND payload IS NOT NULL ORDER BY notifications.id DESC LIMIT $1 + 0",
     )
     .bind(i64::from(RECENT_WEBHOOKS))
     .fetch_all()

@@ -67,7 +67,7 @@ pub(in crate::outbox) async fn unrouted(
     let rows = session.query(
         "SELECT notifications.id, accepted_at, endpoint, notifications.unrouted, subjects.unrouted AS notes FROM notifications \
          LEFT JOIN subjects ON subjects.notification = notifications.id \
-         WHERE notifications.unrouted IS NOT NULL ORDER BY notifications.id DESC LIMIT $1",
+         WHERE notifications.unrouted IS NOT NULL ORDER BY notifications.id DESC LIMIT $1 + 0",
     )
     .bind(i64::from(WEBHOOKS_LOOKED_AT))
     .fetch_all()

@@ -42,7 +42,7 @@ pub(in crate::outbox) async fn note(
 pub(super) async fn make_room(session: &mut Session<'_>, group_id: &str) -> Result<(), sqlx::Error> {
     let forgotten: Vec<String> = session.query(
         "DELETE FROM senders WHERE group_id = $1 AND sender NOT IN ( \
-           SELECT sender FROM senders WHERE group_id = $1 ORDER BY heard_at DESC, notification DESC LIMIT $2) RETURNING sender",
+           SELECT sender FROM senders WHERE group_id = $1 ORDER BY heard_at DESC, notification DESC LIMIT $2 + 0) RETURNING sender",
     )
     .bind(group_id)
     .bind(MAX_SENDERS)
@@ -68,7 +68,7 @@ pub(in crate::outbox) async fn forget(
     let rows = session
         .query(
             "DELETE FROM senders WHERE (group_id, sender) IN ( \
-           SELECT group_id, sender FROM senders WHERE heard_at < $1 ORDER BY heard_at LIMIT $2) \
+           SELECT group_id, sender FROM senders WHERE heard_at < $1 ORDER BY heard_at LIMIT $2 + 0) \
          RETURNING group_id, sender, heard_at",
         )
         .bind(heard_before.0)

@@ -131,7 +131,7 @@ pub(in crate::outbox) async fn held(
     until: Millis,
 ) -> Result<Vec<DeliveryKey>, sqlx::Error> {
     let rows = session
-        .query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 LIMIT $2")
+        .query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 LIMIT $2 + 0")
         .bind(until.0)
         .bind(HELD_ROWS)
         .fetch_all()

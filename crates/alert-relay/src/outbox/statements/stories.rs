@@ -44,7 +44,7 @@ pub(in crate::outbox) async fn story(
     let newest = session
         .query(
             "SELECT via, part, started_at, ended_at, outcome, reason, detail, pause_until FROM attempts \
-         WHERE delivery = $1 ORDER BY id DESC LIMIT $2",
+         WHERE delivery = $1 ORDER BY id DESC LIMIT $2 + 0",
         )
         .bind(number)
         .bind(i64::from(MAX_ATTEMPTS))
@@ -126,7 +126,7 @@ pub(in crate::outbox) async fn set_aside(
 ) -> Result<Sightings, sqlx::Error> {
     let rows = session.query(
         "SELECT id, target, accepted_at, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
-         FROM deliveries WHERE state = 'dead' AND end_reason LIKE 'set aside: %' ORDER BY id DESC LIMIT $1",
+         FROM deliveries WHERE state = 'dead' AND end_reason LIKE 'set aside: %' ORDER BY id DESC LIMIT $1 + 0",
     )
     .bind(i64::from(MAX_SIGHTINGS) + 1)
     .fetch_all()
@@ -166,7 +166,7 @@ pub(in crate::outbox) async fn sightings(
     let limit = i64::from(MAX_SIGHTINGS) + 1;
     let rows = session.query(
         "SELECT id, target, accepted_at, quiet, state, next_at, lease_until, is_straggling, ended_at, end_reason, superseded_by \
-         FROM deliveries WHERE id > $1 AND (alerts LIKE $2 ESCAPE '!' OR quiet LIKE $2 ESCAPE '!') ORDER BY id DESC LIMIT $3",
+         FROM deliveries WHERE id > $1 AND (alerts LIKE $2 ESCAPE '!' OR quiet LIKE $2 ESCAPE '!') ORDER BY id DESC LIMIT $3 + 0",
     )
     .bind(looked_from)
     .bind(&pattern)
@@ -175,7 +175,7 @@ pub(in crate::outbox) async fn sightings(
     .await?;
     let unrouted = session.query(
         "SELECT id, accepted_at, endpoint FROM notifications WHERE unrouted IS NOT NULL AND unrouted LIKE $1 ESCAPE '!' \
-         ORDER BY id DESC LIMIT $2",
+         ORDER BY id DESC LIMIT $2 + 0",
     )
     .bind(&pattern)
     .bind(limit)

@@ -54,7 +54,7 @@ pub(in crate::outbox) async fn span(
     let newest = session
         .query(
             "SELECT id, CAST(COALESCE(LENGTH(payload), 0) AS BIGINT) AS bytes FROM notifications \
-             WHERE accepted_at >= $1 AND duplicate_of IS NULL AND endpoint NOT LIKE $2 ORDER BY id DESC LIMIT $3",
+             WHERE accepted_at >= $1 AND duplicate_of IS NULL AND endpoint NOT LIKE $2 ORDER BY id DESC LIMIT $3 + 0",
         )
         .bind(since.0)
         .bind(&own)
