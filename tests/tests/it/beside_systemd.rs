@@ -44,6 +44,7 @@ has() {
 }
 /lib/systemd/systemd --user --unit=basic.target --log-target=console &
 has org.freedesktop.systemd1
+ln -s "$0/systemd/private" /run/systemd/private
 /lib/systemd/systemd-logind &
 has org.freedesktop.login1
 systemctl --user start --no-block long.service again.service often.timer
@@ -55,10 +56,13 @@ echo the machine is up
 wait
 "#;
 
-/// What starts a program among these, by the number of the process that keeps them.
+/// What starts a program among these. systemd lets nobody ask whom it cannot see among its processes.
 fn among(machine: &Process) -> Vec<OsString> {
-    let target = format!("--target={}", machine.pid());
-    ["nsenter", &target, "--user", "--preserve-credentials", "--mount", "--"].map(OsString::from).into()
+    let pid = machine.pid();
+    let first = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let target = format!("--target={}", first.trim());
+    let ways = ["--user", "--preserve-credentials", "--mount", "--pid", "--"];
+    ["nsenter", &target].into_iter().chain(ways).map(OsString::from).collect()
 }
 
 async fn started(folder: &Path) -> Result<Process> {
@@ -85,15 +89,21 @@ async fn what_node_exporter_shows_of_systemd_is_shown() {
     // Somebody is at the door as long as this is open.
     let _visitor = UnixStream::connect(folder.path().join("door")).unwrap();
 
-    let (theirs, ours) = (Port::free().unwrap(), Port::free().unwrap());
+    let (theirs, ours, itself) = (Port::free().unwrap(), Port::free().unwrap(), Port::free().unwrap());
     let client = http::client().unwrap();
     let node_exporter = programs::debian("prometheus-node-exporter").unwrap();
     let node_exporter = Launch::new("node_exporter", &node_exporter)
         .arg(format!("--web.listen-address={}", theirs.address()));
     let mut running = Vec::new();
-    for (launch, port) in
-        [(node_exporter, &theirs), (parts::exporter(ours.address(), &Gpus::Real).unwrap(), &ours)]
-    {
+    let exporter = |port: &Port| parts::exporter(port.address(), &Gpus::Real).unwrap();
+    let bus = folder.path().join("bus");
+    // The last finds no bus, and asks systemd itself: it is root there.
+    let absent = folder.path().join("absent");
+    for (launch, port, bus) in [
+        (node_exporter, &theirs, &bus),
+        (exporter(&ours), &ours, &bus),
+        (exporter(&itself), &itself, &absent),
+    ] {
         let flags = [
             "--collector.disable-defaults",
             "--collector.logind",
@@ -103,7 +113,7 @@ async fn what_node_exporter_shows_of_systemd_is_shown() {
             "--collector.systemd.enable-task-metrics",
             "--collector.systemd.unit-exclude=.+\\.(device|mount)",
         ];
-        let bus = format!("unix:path={}", folder.path().join("bus").display());
+        let bus = format!("unix:path={}", bus.display());
         let launch = flags.iter().fold(launch, Launch::arg).env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         let mut process = launch.under(among(&machine)).start(folder.path()).unwrap();
         let url = format!("http://{}/metrics", port.address());
@@ -140,6 +150,13 @@ async fn what_node_exporter_shows_of_systemd_is_shown() {
     let somebody = [("seat", ""), ("remote", "true"), ("type", "tty"), ("class", "user")];
     assert!(has(&shown, "node_logind_sessions", &somebody, 1.0));
     assert!(has(&shown, "node_scrape_collector_success", &[("collector", "systemd")], 1.0));
+
+    let of_systemd = async |place: usize| {
+        let mut page = page(place).await;
+        page.retain(|(name, _), _| name.starts_with("node_systemd_"));
+        page
+    };
+    assert_eq!(of_systemd(2).await, of_systemd(1).await);
 
     let (before, shown, after) = (page(0).await, page(1).await, page(0).await);
     let (compared, wrong) = differences(&before, &shown, &after);
