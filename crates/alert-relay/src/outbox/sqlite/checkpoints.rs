@@ -17,11 +17,12 @@ use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
 use crate::outbox::sqlite::connect;
 
-/// Pages in the log from which on they are moved: 16 MiB, for which the reserve on the disk has room.
-const MANY: i64 = 4_096;
+/// Pages in the log from which on they are moved: 4 MiB. The file may have to grow by as much, on a full disk out of the reserve, which has
+/// to last for what deliveries write too.
+const MANY: i64 = 1_024;
 
 /// Pages that the writer moves itself, in some milliseconds.
-const FEW: i64 = 512;
+const FEW: i64 = 256;
 
 /// So often the log is moved before the writer moves what is left, however much: it may write faster than its pages are moved.
 const MOST_PASSES: u32 = 4;
