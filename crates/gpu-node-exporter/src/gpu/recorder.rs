@@ -27,6 +27,9 @@ const MOST_GPUS: usize = 64;
 /// What happened once is not pushed out by what it brings with it.
 const CAUSE_STANDS: f64 = LENGTH.as_secs_f64();
 
+/// A clock that is set back by more begins a new block.
+const LITTLE_BACK_MILLIS: f64 = 1e3;
+
 /// The recordings of all GPUs, for who records and for who asks. Nothing slow is done while it is locked: what is handed out is shared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedRecorder(Arc<Mutex<Recorder>>);
@@ -52,6 +55,8 @@ struct Track {
     blocks: VecDeque<Arc<Block>>,
     open: OpenBlock,
     kept: Option<Kept>,
+    /// Of the newest reading, since 1970.
+    newest_millis: f64,
 }
 
 /// A recording as it was when something happened.
@@ -72,6 +77,7 @@ impl Recorder {
         }
         let Some(track) = self.by_uuid.get_mut(&reading.uuid) else { return };
         track.index = index;
+        let at = track.own_millisecond(at);
         if track.open.is_full(at) {
             track.close();
         }
@@ -122,6 +128,17 @@ impl Recorder {
 }
 
 impl Track {
+    /// A time for the next reading, in seconds, that no other has: a busy machine hands over two sweeps within one millisecond, and a clock
+    /// may be set back by a little. Who reads the recording takes one value for each time.
+    fn own_millisecond(&mut self, at: f64) -> f64 {
+        let mut millis = (at * 1e3).round();
+        if (0.0..LITTLE_BACK_MILLIS).contains(&(self.newest_millis - millis)) {
+            millis = self.newest_millis + 1.0;
+        }
+        self.newest_millis = millis;
+        millis / 1e3
+    }
+
     fn close(&mut self) {
         self.blocks.extend(std::mem::take(&mut self.open).close().map(Arc::new));
     }

@@ -35,6 +35,17 @@ fn played(recorder: &Recorder, since: f64, until: f64, most: usize) -> (Vec<(f64
 }
 
 #[test]
+fn sweeps_that_come_at_once_have_times_of_their_own() {
+    let mut recorder = Recorder::default();
+    for at in [1.0, 1.0, 1.0004, 0.9, 1.1, 1.1] {
+        recorder.record(0, &reading(5.0), START + at);
+    }
+    let times: Vec<f64> =
+        played(&recorder, 0.0, 10.0, 100).0.iter().map(|(at, _)| (at * 1e3).round()).collect();
+    assert_eq!(times, [1_000.0, 1_001.0, 1_002.0, 1_003.0, 1_100.0, 1_101.0]);
+}
+
+#[test]
 fn the_last_ten_minutes_are_there() {
     let mut recorder = Recorder::default();
     record(&mut recorder, 0..1_500);
