@@ -1,6 +1,6 @@
 //! Gzip, by a compressor that is kept from page to page.
 //!
-//! A new one for each page asks the kernel for a quarter of a megabyte of cleared memory, which took as long as to compress the page.
+//! A new one for each page asks the kernel for a third of a megabyte of cleared memory, and gives it back.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ pub(crate) struct Compressor {
 }
 
 /// Bits of the distance over which a text may repeat itself: 32 KiB, the most there is. Each time the window moves on, all that is known of the
-/// text before is gone through; with 8 KiB that took three times as long as to compress the page.
+/// text before is gone through; with 8 KiB that was 15 % of the CPU time of a gzipped scrape.
 const WINDOW: u8 = 15;
 
 impl Compressor {

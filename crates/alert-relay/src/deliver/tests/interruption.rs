@@ -18,42 +18,30 @@ async fn parts_that_arrived_are_not_sent_again_after_a_restart() {
     scene.ends(&[(End::Delivered, 2)]).await;
 }
 
-/// The remark takes room: a message that is resumed without it would be cut elsewhere, and what stood at the cut told to nobody.
+/// The remark takes room: a message that is resumed without it would be cut elsewhere, and what stood at the cut told to nobody. By a clock
+/// that was set back, what was sent before is later.
 #[tokio::test]
-async fn a_message_that_may_be_a_repeat_is_resumed_as_it_was_begun() {
-    let scene = Scene::new().await;
-    scene.chat.cut_into(2);
-    scene.chat.reply([Reply::Silence]);
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.stage.clock.advance(SECOND);
-    scene.chat.reply([verdict(Outcome::Delivered { receipt: String::new() }), Reply::Silence]);
-    let scene = scene.restart().await;
-    scene.chat.heard(3).await;
-    let scene = scene.restart().await;
-    let heard = scene.chat.heard(4).await;
-    assert!(heard[1].ends_with("可能重复 | new a (1/2)"), "{heard:?}");
-    assert!(heard[2].ends_with("可能重复 | new a (2/2)") && heard[3] == heard[2], "{heard:?}");
-    scene.ends(&[(End::Delivered, 1)]).await;
-}
-
-/// What was sent before the clock was set back was sent later, by the clock.
-#[tokio::test]
-async fn a_message_is_resumed_as_it_was_begun_though_the_clock_was_set_back() {
-    let scene = Scene::new().await;
-    scene.chat.cut_into(2);
-    scene.chat.reply([Reply::Silence]);
-    scene.accept("group", vec![firing("a", 10)]).await;
-    scene.chat.heard(1).await;
-    scene.stage.clock.set_back(Duration::from_hours(1));
-    scene.chat.reply([verdict(Outcome::Delivered { receipt: String::new() }), Reply::Silence]);
-    let scene = scene.restart().await;
-    scene.chat.heard(3).await;
-    let scene = scene.restart().await;
-    let heard = scene.chat.heard(4).await;
-    assert!(heard[1].ends_with("可能重复 | new a (1/2)"), "{heard:?}");
-    assert!(heard[2].ends_with("可能重复 | new a (2/2)") && heard[3] == heard[2], "{heard:?}");
-    scene.ends(&[(End::Delivered, 1)]).await;
+async fn a_message_that_may_be_a_repeat_is_resumed_as_it_was_begun_whatever_the_clock_says() {
+    for is_set_back in [false, true] {
+        let scene = Scene::new().await;
+        scene.chat.cut_into(2);
+        scene.chat.reply([Reply::Silence]);
+        scene.accept("group", vec![firing("a", 10)]).await;
+        scene.chat.heard(1).await;
+        if is_set_back {
+            scene.stage.clock.set_back(Duration::from_hours(1));
+        } else {
+            scene.stage.clock.advance(SECOND);
+        }
+        scene.chat.reply([verdict(Outcome::Delivered { receipt: String::new() }), Reply::Silence]);
+        let scene = scene.restart().await;
+        scene.chat.heard(3).await;
+        let scene = scene.restart().await;
+        let heard = scene.chat.heard(4).await;
+        assert!(heard[1].ends_with("可能重复 | new a (1/2)"), "set back: {is_set_back}, {heard:?}");
+        assert!(heard[2].ends_with("可能重复 | new a (2/2)") && heard[3] == heard[2], "{heard:?}");
+        scene.ends(&[(End::Delivered, 1)]).await;
+    }
 }
 
 #[tokio::test]

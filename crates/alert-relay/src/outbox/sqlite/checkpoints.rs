@@ -1,8 +1,8 @@
 //! Moves the write-ahead log into the file, beside the writer.
 //!
 //! `SQLite` would do it itself within every COMMIT that finds a thousand pages in the log: with some hundred kilobytes a commit one in a few
-//! waits for it, and a page that many commits write is moved each time. Here a connection of its own moves more of them at once while the
-//! writer goes on, and the writer moves the few that came meanwhile: only a log that is moved to its end is written from its beginning again.
+//! waits for it. Here a connection of its own moves as many while the writer goes on, and the writer moves the few that came meanwhile: only
+//! a log that is moved to its end is written from its beginning again.
 
 use std::path::Path;
 use std::sync::Arc;
