@@ -45,14 +45,15 @@ pub(super) struct Opened {
 /// Opens the database, makes the tables or brings them up to date. Takes nothing over: that is the deliverer's.
 pub(super) async fn open(url: &Secret, now: Millis, arrived: Arc<Notify>) -> Result<Opened, StoreError> {
     let options = connect::options(url)?;
-    let mut connection = connect::connect(&options).await.map_err(|error| store_error(&error))?;
+    let writing = connect::writing(options.clone());
+    let mut connection = connect::connect(&writing).await.map_err(|error| store_error(&error))?;
     schema::migrate(&mut connection).await?;
     let tag = take_over::tag(&mut Session::Postgres(&mut connection), now)
         .await
         .map_err(|error| store_error(&error))?;
     let terms = Arc::new(Terms::new(options.clone(), own_name(now).into(), arrived));
     let (readers, operating) = (connect::reading(&options, READERS), connect::reading(&options, OPERATING));
-    Ok(Opened { link: Link::new(options, connection, Arc::clone(&terms)), readers, operating, tag, terms })
+    Ok(Opened { link: Link::new(writing, connection, Arc::clone(&terms)), readers, operating, tag, terms })
 }
 
 /// A connection that changes nothing, and the tag.
@@ -102,4 +103,38 @@ pub(super) async fn open_to_fill(url: &Secret) -> Result<ToFill, StoreError> {
     let mut connection = connect::connect(&options).await.map_err(|error| store_error(&error))?;
     schema::migrate(&mut connection).await?;
     Ok(ToFill { connection })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::outbox::testing::{Stage, accepted, firing, postgres};
+
+    /// The server keeps the plan that it made for a statement while the tables were empty.
+    #[tokio::test]
+    async fn tables_that_have_filled_since_are_still_read_by_key() {
+        let stage = Stage::with(postgres).await;
+        for transaction in 0..10 {
+            let webhooks = (0..8).map(|group| {
+                let outbox = stage.outbox.clone();
+                let webhook = accepted(&format!("{transaction} {group}"), vec![firing("a", 10)], &["chat"]);
+                tokio::spawn(async move { outbox.accept(webhook).await.unwrap() })
+            });
+            for webhook in webhooks.collect::<Vec<_>>() {
+                webhook.await.unwrap();
+            }
+        }
+        let writer = &stage.outbox.store.writer;
+        writer.statement("SELECT pg_stat_force_next_flush()").await.unwrap();
+        writer
+            .statement(
+                "DO $$ DECLARE whole TEXT; BEGIN \
+                   SELECT string_agg(relname || ' ' || seq_tup_read, ', ') INTO whole FROM pg_stat_user_tables \
+                   WHERE schemaname = current_schema() AND relname IN ('notifications', 'senders', 'deliveries') \
+                     AND seq_tup_read > 0; \
+                   ASSERT whole IS NULL, 'read as a whole: ' || whole; \
+                 END $$",
+            )
+            .await
+            .unwrap();
+    }
 }

@@ -27,6 +27,12 @@ const SESSION: [(&str, &str); 7] = [
     ("tcp_user_timeout", "25s"),
 ];
 
+/// How the writer's statements find their rows (<https://www.postgresql.org/docs/15/runtime-config-query.html>): each wants a few, by their
+/// keys. A plan is kept as long as the statement is prepared, and one of a moment when the tables were empty would read all of them for each
+/// webhook, until the server has analyzed them.
+const BY_KEY: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+
 /// What the driver is told of the address in `store.url`. It may say where by a Unix socket's directory, and which certificates count.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, StoreError> {
     // The driver's words may repeat what they are about.
@@ -40,6 +46,11 @@ pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, StoreError> {
         .options(SESSION)
         .statement_cache_capacity(128)
         .disable_statement_logging())
+}
+
+/// For the connection of the writer.
+pub(super) fn writing(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(BY_KEY)
 }
 
 /// One connection.
