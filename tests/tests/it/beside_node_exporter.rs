@@ -99,7 +99,7 @@ pub(crate) fn differences(
         let why = match ours(shown, name, labels) {
             None => "is missing".to_owned(),
             Some(_) if name.starts_with(COUNTED_FROM_THE_START) => continue,
-            // Where the CPUs count nothing, or nobody may ask, ours says so.
+            // Where nobody may ask, ours says so.
             Some(0.0) if labels.get("collector").is_some_and(|name| name == "perf") => continue,
             Some(value) if low.total_cmp(&high).is_eq() && (value - low).abs() > slack => {
                 format!("is {value} instead of {low}")

@@ -2,7 +2,7 @@
 //!
 //! Owns which events are counted on which CPUs, and their families. `perf/events.rs` knows the events, `perf/cpus.rs` the list of CPUs in
 //! a flag, and `perf/open.rs` asks the kernel. A counter stays open as long as its CPU runs: it counts from its opening on. An event that
-//! this machine's CPUs do not have has no series.
+//! this machine's CPUs do not have has no series, which is no fault: a virtual machine often has no counters at all.
 
 mod cpus;
 mod events;
@@ -96,23 +96,16 @@ struct PerfCollector {
     cpus: Option<Vec<u32>>,
     online: KeptFile,
     buffer: Buffer,
-    sets: Vec<Set>,
+    events: Vec<Event>,
     counting: BTreeMap<u32, Counting>,
     labels: CpuLabels,
-}
-
-/// Events of one group that are counted.
-struct Set {
-    /// What they are called together.
-    name: &'static str,
-    events: Vec<Event>,
 }
 
 /// The counters of one CPU.
 #[derive(Default)]
 struct Counting {
-    /// By the places of the set and of the event in it.
-    counters: Vec<((usize, usize), File)>,
+    /// By the places of the events.
+    counters: Vec<(usize, File)>,
     /// Why others could not be opened.
     faults: Vec<Fault>,
     /// How many others are beyond the bounds.
@@ -128,19 +121,19 @@ impl PerfCollector {
                 Vec::new()
             })
         });
-        let mut sets = Vec::new();
+        let mut events = Vec::new();
         for (group, off, named) in [
             (&HARDWARE, &NO_HARDWARE, &HARDWARE_EVENTS),
             (&SOFTWARE, &NO_SOFTWARE, &SOFTWARE_EVENTS),
             (&CACHE, &NO_CACHE, &CACHE_EVENTS),
         ] {
-            let events = wanted(group, named, flags);
+            let wanted = wanted(group, named, flags);
             if !flags.is_on(off) {
-                sets.push(Set { name: group.name, events });
+                events.extend(wanted);
             }
         }
         let written = written(flags, &TRACEPOINTS);
-        let tracepoints = written.iter().filter_map(|written| {
+        events.extend(written.iter().filter_map(|written| {
             let event = tracepoint(written);
             if event.is_none() {
                 flags.mistakes.push(format!(
@@ -149,15 +142,14 @@ impl PerfCollector {
                 ));
             }
             event
-        });
-        sets.push(Set { name: "tracepoint", events: tracepoints.collect() });
+        }));
         Self {
             tracefs: ["kernel/tracing", "kernel/debug/tracing"]
                 .map(|path| root.sys.join(path).join("events")),
             cpus,
             online: KeptFile::attribute(root.sys.join("devices/system/cpu/online")),
             buffer: Buffer::default(),
-            sets,
+            events,
             counting: BTreeMap::new(),
             labels: CpuLabels::default(),
         }
@@ -175,7 +167,7 @@ impl PerfCollector {
         for cpu in cpus {
             if !self.counting.contains_key(&cpu) {
                 let counters = self.counting.values().map(|counting| counting.counters.len()).sum();
-                let counting = Counting::start(&self.sets, &self.tracefs, cpu, counters);
+                let counting = Counting::start(&self.events, &self.tracefs, cpu, counters);
                 self.counting.insert(cpu, counting);
             }
         }
@@ -210,21 +202,19 @@ fn wanted(group: &Group, flag: &Flag, flags: &mut Flags) -> Vec<Event> {
 
 impl Counting {
     /// Opens the counters of one CPU, beside as many of others.
-    fn start(sets: &[Set], tracefs: &[PathBuf], cpu: u32, others: usize) -> Self {
+    fn start(events: &[Event], tracefs: &[PathBuf], cpu: u32, others: usize) -> Self {
         let mut counting = Self::default();
-        for (set_place, set) in sets.iter().enumerate() {
-            for (place, event) in set.events.iter().enumerate() {
-                if others + counting.counters.len() == MOST_COUNTERS {
-                    counting.left_out += 1;
-                    continue;
-                }
-                match start(event, tracefs, cpu) {
-                    Ok(Some(counter)) => counting.counters.push(((set_place, place), counter)),
-                    Ok(None) => counting.left_out += 1,
-                    Err(NotCounted::Absent) => {}
-                    Err(NotCounted::Fault(fault)) if counting.faults.contains(&fault) => {}
-                    Err(NotCounted::Fault(fault)) => counting.faults.push(fault),
-                }
+        for (place, event) in events.iter().enumerate() {
+            if others + counting.counters.len() == MOST_COUNTERS {
+                counting.left_out += 1;
+                continue;
+            }
+            match start(event, tracefs, cpu) {
+                Ok(Some(counter)) => counting.counters.push((place, counter)),
+                Ok(None) => counting.left_out += 1,
+                Err(NotCounted::Absent) => {}
+                Err(NotCounted::Fault(fault)) if counting.faults.contains(&fault) => {}
+                Err(NotCounted::Fault(fault)) => counting.faults.push(fault),
             }
         }
         counting
@@ -281,8 +271,7 @@ impl Collector for PerfCollector {
             Err(fault) => return Collected::failed(fault),
         };
         let empty = |event: &Event| Family::counter(event.family.clone(), event.help.clone());
-        let mut families: Vec<Vec<Family>> =
-            self.sets.iter().map(|set| set.events.iter().map(empty).collect()).collect();
+        let mut families: Vec<Family> = self.events.iter().map(empty).collect();
         let mut left_out = 0;
         let mut faults: Vec<Fault> = off
             .first()
@@ -301,9 +290,9 @@ impl Collector for PerfCollector {
             }
         };
         for (cpu, counting) in &self.counting {
-            for ((set, place), counter) in &counting.counters {
+            for (place, counter) in &counting.counters {
                 match open::value(counter) {
-                    Ok(Some(count)) => families[*set][*place].push(self.labels.of(*cpu), count),
+                    Ok(Some(count)) => families[*place].push(self.labels.of(*cpu), count),
                     Ok(None) => {}
                     Err(error) => add(unreadable(*cpu, &error)),
                 }
@@ -316,14 +305,7 @@ impl Collector for PerfCollector {
                 "perf: {left_out} counters are left out, beyond {MOST_COUNTERS} or three quarters of the files that may be open"
             )));
         }
-        if faults.is_empty() {
-            faults.extend(self.sets.iter().zip(&families).filter_map(|(set, families)| {
-                let is_empty =
-                    !set.events.is_empty() && families.iter().all(|family| family.samples.is_empty());
-                is_empty.then(|| Fault::no_data(format!("perf: the CPUs count no {} events", set.name)))
-            }));
-        }
-        Collected::new(families.into_iter().flatten().collect(), faults)
+        Collected::new(families, faults)
     }
 }
 

@@ -21,8 +21,6 @@ pub(super) enum Source {
 
 /// Events that a flag names one by one, and a switch leaves out together.
 pub(super) struct Group {
-    /// In words, for faults.
-    pub(super) name: &'static str,
     /// `PERF_TYPE_HARDWARE` and so on.
     kind: u32,
     /// What flags call it, its number, its family and help.
@@ -39,7 +37,6 @@ impl Group {
 }
 
 pub(super) const HARDWARE: Group = Group {
-    name: "hardware",
     kind: 0,
     events: &[
         ("CpuCycles", 0, "node_perf_cpucycles_total", "Number of CPU cycles (frequency scaled)"),
@@ -65,7 +62,6 @@ pub(super) const HARDWARE: Group = Group {
 };
 
 pub(super) const SOFTWARE: Group = Group {
-    name: "software",
     kind: 1,
     events: &[
         ("PageFault", 2, "node_perf_page_faults_total", "Number of page faults"),
@@ -90,7 +86,6 @@ const ACCESS: u64 = 0;
 const MISS: u64 = 1 << 16;
 
 pub(super) const CACHE: Group = Group {
-    name: "cache",
     kind: 3,
     events: &[
         (

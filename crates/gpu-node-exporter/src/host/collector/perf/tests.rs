@@ -34,7 +34,7 @@ fn the_kernels_own_events_are_counted_on_each_cpu() {
 fn what_flags_name_is_counted_and_nothing_else() {
     let names = |written: &[&str]| {
         let perf = PerfCollector::new(&mut flags(written), &root());
-        let events = perf.sets.iter().flat_map(|set| &set.events).map(|event| event.family.to_string());
+        let events = perf.events.iter().map(|event| event.family.to_string());
         (events.collect::<Vec<_>>(), perf.cpus)
     };
     assert_eq!(names(&[]).0.len(), 30);
@@ -145,7 +145,17 @@ fn what_happens_is_counted() {
 
 #[test]
 fn counters_beyond_the_bound_are_told() {
-    let sets = [Set { name: "software", events: vec![SOFTWARE.event("PageFault").unwrap()] }];
-    let counting = Counting::start(&sets, &[], 0, MOST_COUNTERS);
+    let events = [SOFTWARE.event("PageFault").unwrap()];
+    let counting = Counting::start(&events, &[], 0, MOST_COUNTERS);
     assert_eq!((counting.counters.len(), counting.left_out), (0, 1));
+}
+
+/// As in `node_exporter`: a virtual machine without performance counters is no fault, and one that may not count is.
+#[test]
+fn cpus_without_counters_are_no_fault() {
+    let mut perf = PerfCollector::new(&mut flags(&["--collector.perf.cpus=0"]), &root());
+    perf.events.iter_mut().for_each(|event| event.source = Source::Number(1, u64::MAX));
+    let (series, faults) = reading(&mut perf);
+    assert_eq!(series, [] as [&str; 0]);
+    assert!(faults.iter().all(|fault| fault.contains("kernel.perf_event_paranoid=0")), "{faults:?}");
 }
