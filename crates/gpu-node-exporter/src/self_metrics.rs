@@ -84,14 +84,15 @@ pub(crate) fn is_nameable(collector: &str) -> bool {
     collector != process::NAME
 }
 
-/// How long each collector took, and whether it read everything.
+/// How long each collector took, or has taken so far when it did not answer in time, and whether it read everything. The helps are
+/// `node_exporter`'s.
 pub(crate) fn collector_families(readings: &[Arc<Reading>]) -> Vec<Family> {
     let mut took = Family::gauge(
         "node_scrape_collector_duration_seconds",
-        "How long the collector took, or has taken so far when it did not answer in time.",
+        "node_exporter: Duration of a collector scrape.",
     );
     let mut success =
-        Family::gauge("node_scrape_collector_success", "1 when the collector read everything, else 0.");
+        Family::gauge("node_scrape_collector_success", "node_exporter: Whether a collector succeeded.");
     for reading in readings.iter().filter(|reading| is_nameable(reading.collector)) {
         took.push(reading.labels.clone(), reading.took.as_secs_f64());
         success.push(reading.labels.clone(), reading.success());

@@ -21,6 +21,9 @@ const CHANGED: [&str; 0] = [];
 const FLAGS: [&str; 1] =
     [r"--collector.diskstats.device-exclude=^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$"];
 
+/// Families whose help changed since.
+const HELPS: [&str; 1] = ["node_ksmd_"];
+
 /// What is of the program itself.
 const OF_ITSELF: [&str; 6] = [
     "go_",
@@ -79,9 +82,25 @@ async fn what_node_exporter_shows_is_shown() {
             Some(last) => last.into_iter().filter(|(series, _)| found.contains_key(series)).collect(),
         });
     }
+    let texts = [http::page(&client, &url).await.unwrap(), ours.scrape().await.unwrap().0];
+    let (texts, shown) = (helps_and_types(&texts[0]), helps_and_types(&texts[1]));
+    let is_other = |(name, text): &(&String, &String)| shown.get(*name).is_some_and(|ours| ours != *text);
+    let other: Vec<_> = texts.iter().filter(is_other).map(|(name, text)| (text, &shown[name])).collect();
+    assert!(texts.len() > 200 && other.is_empty(), "{} families, beside ours: {other:#?}", texts.len());
     let wrong: Vec<_> =
         wrong.unwrap_or_default().into_iter().map(|(series, why)| format!("{series} {why}")).collect();
     assert!(wrong.is_empty(), "{} series:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The lines `# HELP` and `# TYPE` of each family of the machine, in the order of the page.
+fn helps_and_types(page: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::<String, String>::new();
+    let lines = page.lines().filter(|line| line.starts_with("# "));
+    for line in lines.filter(|line| !HELPS.iter().chain(&OF_ITSELF).any(|name| line[7..].starts_with(name))) {
+        let name = line[7..].split(' ').next().unwrap_or_default();
+        texts.entry(name.to_owned()).or_default().push_str(line);
+    }
+    texts
 }
 
 /// How many series were compared, and what is wrong with ours, by series.

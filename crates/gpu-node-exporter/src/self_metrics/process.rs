@@ -31,12 +31,14 @@ impl Collector for ProcessCollector {
         // What the kernel does not give is left out.
         let mut families = self.stat().map_or_else(|_| Vec::new(), |stat| of_stat(&stat));
         if let Ok(count) = open_descriptors() {
-            families
-                .push(Family::gauge("process_open_fds", "Open file descriptors.").with(Labels::NONE, count));
+            families.push(
+                Family::gauge("process_open_fds", "Number of open file descriptors.")
+                    .with(Labels::NONE, count),
+            );
         }
         if let Some(limit) = descriptors::limit() {
             families.push(
-                Family::gauge("process_max_fds", "Most file descriptors this process may have open.")
+                Family::gauge("process_max_fds", "Maximum number of open file descriptors.")
                     .with(Labels::NONE, limit),
             );
         }
@@ -62,17 +64,20 @@ impl ProcessCollector {
 fn of_stat(stat: &Stat) -> Vec<Family> {
     let ticks = procfs::ticks_per_second() as f64;
     let mut families = vec![
-        Family::counter("process_cpu_seconds_total", "CPU time this process used, in user and system mode.")
+        Family::counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.")
             .with(Labels::NONE, (stat.utime + stat.stime) as f64 / ticks),
-        Family::gauge("process_resident_memory_bytes", "Memory of this process that is in RAM.")
+        Family::gauge("process_resident_memory_bytes", "Resident memory size in bytes.")
             .with(Labels::NONE, stat.rss * procfs::page_size()),
-        Family::gauge("process_virtual_memory_bytes", "Address space of this process.")
+        Family::gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")
             .with(Labels::NONE, stat.vsize),
     ];
     if let Ok(boot) = procfs::boot_time_secs() {
         families.push(
-            Family::gauge("process_start_time_seconds", "When this process started, in seconds since 1970.")
-                .with(Labels::NONE, boot as f64 + stat.starttime as f64 / ticks),
+            Family::gauge(
+                "process_start_time_seconds",
+                "Start time of the process since unix epoch in seconds.",
+            )
+            .with(Labels::NONE, boot as f64 + stat.starttime as f64 / ticks),
         );
     }
     families

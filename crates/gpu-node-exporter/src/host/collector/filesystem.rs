@@ -198,15 +198,26 @@ impl Collector for FilesystemCollector {
 }
 
 fn families(mounts: &[Mount], known: &[MountLabels], answers: &[Answer]) -> Vec<Family> {
-    let mut error = Family::gauge("node_filesystem_device_error", "1 when the mount did not tell its size.");
-    let mut readonly = Family::gauge("node_filesystem_readonly", "1 when nothing can be written.");
-    let mut info = Family::info("node_filesystem_mount_info", "The mount's device numbers; always 1.");
+    let mut error = Family::gauge(
+        "node_filesystem_device_error",
+        "Whether an error occurred while getting statistics for the given device.",
+    );
+    let mut readonly = Family::gauge("node_filesystem_readonly", "Filesystem read-only status.");
+    let mut info = Family::info("node_filesystem_mount_info", "Filesystem mount information.");
     let mut sizes = [
-        Family::gauge("node_filesystem_size_bytes", "Size of the file system."),
-        Family::gauge("node_filesystem_free_bytes", "Free space."),
-        Family::gauge("node_filesystem_avail_bytes", "Free space that others than root may use."),
-        Family::gauge("node_filesystem_files", "File nodes the file system can have."),
-        Family::gauge("node_filesystem_files_free", "File nodes that are free."),
+        Family::gauge("node_filesystem_size_bytes", "Filesystem size in bytes."),
+        Family::gauge("node_filesystem_free_bytes", "Filesystem free space in bytes."),
+        Family::gauge(
+            "node_filesystem_avail_bytes",
+            "Filesystem space available to non-root users in bytes.",
+        ),
+        Family::gauge("node_filesystem_files", "Filesystem total file nodes."),
+        Family::gauge("node_filesystem_files_free", "Filesystem total free file nodes."),
+        // Linux has no such space, which node_exporter says.
+        Family::gauge(
+            "node_filesystem_purgeable_bytes",
+            "Filesystem space available including purgeable space (MacOS specific).",
+        ),
     ];
     for ((mount, known), answer) in mounts.iter().zip(known).zip(answers) {
         let labels = match answer {
@@ -216,7 +227,7 @@ fn families(mounts: &[Mount], known: &[MountLabels], answers: &[Answer]) -> Vec<
         error.push(labels.clone(), answer.is_err());
         readonly.push(labels.clone(), mount.read_only);
         let Ok(Size { total, free, available, files, files_free }) = answer else { continue };
-        for (family, value) in sizes.iter_mut().zip([total, free, available, files, files_free]) {
+        for (family, value) in sizes.iter_mut().zip([total, free, available, files, files_free, &0]) {
             family.push(labels.clone(), *value);
         }
         info.push(known.numbers.clone(), 1_u64);
@@ -266,6 +277,7 @@ mod tests {
                 format!("node_filesystem_avail_bytes{good} 30"),
                 format!("node_filesystem_files{good} 10"),
                 format!("node_filesystem_files_free{good} 5"),
+                format!("node_filesystem_purgeable_bytes{good} 0"),
             ]
         );
     }

@@ -36,7 +36,7 @@ impl Collector for UnameCollector {
             ("nodename", text(uname.nodename())),
             ("domainname", text(uname.domainname())),
         ]);
-        let help = "The running kernel, as told by uname(2); always 1.";
+        let help = "Labeled system information as provided by the uname system call.";
         Collected::complete(vec![Family::info("node_uname_info", help).with(labels, 1_u64)])
     }
 }
