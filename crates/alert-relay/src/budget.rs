@@ -33,6 +33,22 @@ impl Budget {
     pub(crate) const MAIL: Self = Self { sends: 60, window: Duration::from_mins(1) };
 }
 
+impl Budget {
+    /// One budget that keeps both, in any window of either: the smaller where it is smaller in every way. Else that of the shorter window
+    /// with no more than the longer one has for each of the shorter ones that fit into it; or, where that is none, one at a time.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let (short, long) = if self.window <= other.window { (self, other) } else { (other, self) };
+        if long.sends <= short.sends {
+            return long;
+        }
+        let windows = long.window.as_nanos().div_ceil(short.window.as_nanos().max(1));
+        match u32::try_from(u128::from(long.sends) / windows.max(1)).unwrap_or(u32::MAX) {
+            0 => Self { sends: 1, window: (long.window / long.sends.max(1)).max(short.window) },
+            sends => Self { sends: sends.min(short.sends), window: short.window },
+        }
+    }
+}
+
 /// Why a text is no budget.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BudgetError {
@@ -77,14 +93,11 @@ pub(crate) enum Wait {
 }
 
 impl Budgets {
-    /// Says what a robot may do. Targets that share a robot share the smaller budget: call [`begin_reload`](Self::begin_reload)
+    /// Says what a robot may do. Targets that share a robot keep the budgets of all: call [`begin_reload`](Self::begin_reload)
     /// first, then this for each.
     pub(crate) fn allow(&mut self, robot: &str, budget: Budget) {
         let window = self.robots.entry(robot.to_owned()).or_default();
-        let pace = |budget: Budget| budget.window.as_secs_f64() / f64::from(budget.sends.max(1));
-        window.budget = Some(
-            window.budget.map_or(budget, |other| if pace(other) >= pace(budget) { other } else { budget }),
-        );
+        window.budget = Some(window.budget.map_or(budget, |other| other.and(budget)));
     }
 
     /// New settings: forgets what robots may do, not what they did.

@@ -161,7 +161,7 @@ fn a_restart_remembers() {
 }
 
 #[test]
-fn targets_with_one_robot_share_the_smaller_budget_and_a_reload_forgets_only_budgets() {
+fn targets_with_one_robot_share_one_budget_and_a_reload_forgets_only_budgets() {
     let mut budgets = budgets(20);
     budgets.allow(ROBOT, Budget { sends: 1, window: Duration::from_mins(1) });
     assert_eq!(send(&mut budgets, true, 0), Ok(()));
@@ -170,6 +170,23 @@ fn targets_with_one_robot_share_the_smaller_budget_and_a_reload_forgets_only_bud
     budgets.allow(ROBOT, Budget { sends: 2, window: Duration::from_mins(1) });
     assert_eq!(send(&mut budgets, true, 2), Ok(()));
     assert_eq!(send(&mut budgets, true, 3), Err(Wait::Until(Moment(60_001))));
+}
+
+#[test]
+fn one_budget_keeps_two() {
+    let budget = |text: &str| text.parse::<Budget>().unwrap();
+    for (one, other, both) in [
+        ("18/1m", "20/1m", "18/1m"),
+        ("18/1m", "1/1h", "1/1h"),
+        ("18/1m", "1000/1h", "16/1m"),
+        ("18/1m", "2000/1h", "18/1m"),
+        ("18/1m", "20/1h", "1/3m"),
+        ("18/1m", "20/61s", "10/1m"),
+        ("1/5m", "2/5m", "1/5m"),
+    ] {
+        assert_eq!(budget(one).and(budget(other)), budget(both), "{one} {other}");
+        assert_eq!(budget(other).and(budget(one)), budget(both), "{other} {one}");
+    }
 }
 
 #[test]
@@ -187,6 +204,37 @@ fn what_is_told_in_a_span_is_what_the_budget_leaves_in_the_long_run() {
 }
 
 proptest! {
+    /// However fast a robot of two targets is used.
+    #[test]
+    fn no_window_of_either_budget_holds_more_than_it_allows(
+        sends in [1..60_u32, 1..60],
+        seconds in [1..200_u64, 1..200],
+    ) {
+        const MINUTES: i64 = 10;
+        let both = [0, 1].map(|at| Budget { sends: sends[at], window: Duration::from_secs(seconds[at]) });
+        let mut budgets = Budgets::default();
+        for budget in both {
+            budgets.allow(ROBOT, budget);
+        }
+        let mut sent: Vec<i64> = Vec::new();
+        let mut at = 0;
+        while at < MINUTES * 60_000 {
+            match send(&mut budgets, true, at) {
+                Ok(()) => sent.push(at),
+                Err(Wait::Until(next)) => at = next.0,
+                Err(Wait::ForReply) => unreachable!("each has ended"),
+            }
+        }
+        for budget in both {
+            let allowed = usize::try_from(budget.sends).unwrap();
+            let window = i64::try_from(budget.window.as_millis()).unwrap();
+            for first_and_one_too_many in sent.windows(allowed + 1) {
+                let span = first_and_one_too_many[allowed] - first_and_one_too_many[0];
+                prop_assert!(span > window, "{budget:?} of {both:?}: {first_and_one_too_many:?}");
+            }
+        }
+    }
+
     /// Any mixture of warnings and critical alerts for one robot. Those that wait together and are more than may begin are told in one
     /// message, as the schedule does it.
     #[test]
