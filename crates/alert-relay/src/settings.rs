@@ -119,6 +119,8 @@ impl Settings {
         let compared = [
             ("server.listen", new.listen == old.listen),
             ("server.web_config_file", new.web_config_file == old.web_config_file),
+            ("server.allowed_sources", new.allowed_sources == old.allowed_sources),
+            ("server.allowed_hosts", new.allowed_hosts == old.allowed_hosts),
             ("server.max_body_bytes", new.max_body_bytes == old.max_body_bytes),
             ("server.drain_timeout", new.drain_timeout == old.drain_timeout),
             ("store.url", self.store.is_at(&before.store)),

@@ -21,6 +21,27 @@ fn the_embedded_default_is_complete() {
     assert_eq!(settings.server.max_body_bytes, 8 << 20);
 }
 
+/// Who closes a hole has to know that it is open until then.
+#[test]
+fn what_a_reload_cannot_change_is_named() {
+    let web_config = tempfile::NamedTempFile::new().unwrap();
+    let web_config = format!("server: {{ web_config_file: {} }}", web_config.path().display());
+    for (text, key) in [
+        ("server: { listen: ':9999' }", Some("server.listen")),
+        (web_config.as_str(), Some("server.web_config_file")),
+        ("server: { allowed_sources: [10.0.0.0/8] }", Some("server.allowed_sources")),
+        ("server: { allowed_hosts: [relay.example] }", Some("server.allowed_hosts")),
+        ("server: { max_body_bytes: 4096 }", Some("server.max_body_bytes")),
+        ("server: { drain_timeout: 1s }", Some("server.drain_timeout")),
+        ("store: { url: 'sqlite:///elsewhere.db' }", Some("store.url")),
+        ("server: { external_url: 'https://relay.example' }", None),
+        ("store: { retention: 1d }", None),
+    ] {
+        let named = load(text).unwrap().needs_restart(&load("").unwrap());
+        assert_eq!(named, key.as_slice(), "{text}");
+    }
+}
+
 /// What `deploy/alert-relay/relay.yml` relies on: the chain starts before anyone has a robot.
 #[test]
 fn a_relay_without_channels_is_valid() {
