@@ -333,7 +333,8 @@ impl Outbox {
         self.store.writer.release(key.clone(), next_at).await
     }
 
-    /// Ends as dead what waits for a target since before `accepted_before`, claimed deliveries left alone. Returns which.
+    /// Ends as dead up to a batch of what waits for a target since before `accepted_before`, claimed deliveries left alone. Returns which;
+    /// none means that nothing is left to do.
     pub(crate) async fn give_up(
         &self,
         target: &str,
@@ -348,7 +349,9 @@ impl Outbox {
 
     /// Makes everything that waits for a target due at once: it has recovered.
     pub(crate) async fn hasten(&self, target: &str) -> Result<(), StoreError> {
-        self.store.writer.hasten(target.to_owned(), self.clock.now()).await
+        let now = self.clock.now();
+        while self.store.writer.hasten(target.to_owned(), now).await? > 0 {}
+        Ok(())
     }
 
     /// Moves what waits for a target, and what it was told, to the target that takes its place; what is being sent stays until it is put

@@ -7,12 +7,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
-use crate::clock::whole_millis;
+use crate::clock::{Millis, whole_millis};
 use crate::deliver::context::Context;
 use crate::deliver::observer::Step;
 use crate::deliver::size_keeper::SizeKeeper;
 use crate::deliver::targets::Targets;
-use crate::delivery::{DeliveryKey, Forgotten, TargetCount};
+use crate::delivery::{Abandoned, DeliveryKey, Forgotten, TargetCount};
 use crate::health::Health;
 use crate::outbox::StoreError;
 use crate::render::clean;
@@ -191,22 +191,31 @@ impl Round {
             Some(Health::Up | Health::Failing { .. }) => "could not be brought for too long",
             None => "the target is no longer in the settings",
         };
-        for dead in outbox.give_up(target, self.context.accepted_before(patience), reason).await? {
-            let id = outbox.public_id(dead.id);
-            let alerts = dead.alerts.as_deref().unwrap_or("alerts that an older version stored");
-            tracing::error!(
-                delivery = %id,
-                %target,
-                group = %dead.group,
-                alerts,
-                end = "dead",
-                reason,
-                attempts_before = dead.attempts,
-                duration_ms = whole_millis(now.since(dead.accepted_at)),
-                "delivery {id} to {target} ended: dead ({reason}), about {alerts} of group {}",
-                clean::line(&dead.group_key.0, 200)
-            );
+        loop {
+            let dead = outbox.give_up(target, self.context.accepted_before(patience), reason).await?;
+            if dead.is_empty() {
+                return Ok(());
+            }
+            for dead in dead {
+                self.tell_of_dead(&dead, target, reason, now);
+            }
         }
-        Ok(())
+    }
+
+    fn tell_of_dead(&self, dead: &Abandoned, target: &str, reason: &str, now: Millis) {
+        let id = self.context.outbox.public_id(dead.id);
+        let alerts = dead.alerts.as_deref().unwrap_or("alerts that an older version stored");
+        tracing::error!(
+            delivery = %id,
+            %target,
+            group = %dead.group,
+            alerts,
+            end = "dead",
+            reason,
+            attempts_before = dead.attempts,
+            duration_ms = whole_millis(now.since(dead.accepted_at)),
+            "delivery {id} to {target} ended: dead ({reason}), about {alerts} of group {}",
+            clean::line(&dead.group_key.0, 200)
+        );
     }
 }

@@ -107,6 +107,13 @@ pub(super) async fn open_to_fill(url: &Secret) -> Result<ToFill, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+
+    use crate::clock::Millis;
+    use crate::outbox::postgres::link::Work;
+    use crate::outbox::postgres::{connect, open};
     use crate::outbox::testing::{Stage, accepted, firing, postgres};
 
     /// The server keeps the plan that it made for a statement while the tables were empty.
@@ -136,5 +143,25 @@ mod tests {
             )
             .await
             .unwrap();
+    }
+
+    /// However long a transaction of the deliverer takes, it does not lose its term by it; and no new term begins meanwhile.
+    #[tokio::test]
+    async fn a_term_is_renewed_while_its_deliverer_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = postgres(directory.path()).postgres.unwrap();
+        let mut opened = open(&url, Millis(0), Arc::new(Notify::new())).await.unwrap();
+        opened.terms.begin().await;
+        let work = Work { is_delivering: true, ..Work::default() };
+        let (_writing, owner) = opened.link.begin(work).await.unwrap();
+        assert!(owner.is_some());
+
+        let options = connect::options(&url).unwrap().options([("lock_timeout", "100ms")]);
+        let mut other = connect::connect(&options).await.unwrap();
+        let renew = "UPDATE deliverer SET renewed_at = clock_timestamp()";
+        sqlx::raw_sql(renew).execute(&mut other).await.unwrap();
+        let take = "UPDATE deliverer SET term = term + 1";
+        let error = sqlx::raw_sql(take).execute(&mut other).await.unwrap_err();
+        assert!(error.to_string().contains("lock timeout"), "{error}");
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Request {
     Settle(Order<(Settlement, Millis), u64>),
     Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
-    Hasten(Order<(String, Millis), ()>),
+    Hasten(Order<(String, Millis), u64>),
     Rename(Order<(String, String, Millis), u64>),
     Prune(Order<(Millis, Millis), Pruned>),
     TreatLetters(Order<(Letters, Millis), LetterBatch>),

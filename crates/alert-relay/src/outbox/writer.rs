@@ -147,7 +147,7 @@ impl Writer {
         self.ask(Request::GiveUp, (target, accepted_before, reason, now)).await
     }
 
-    pub(super) async fn hasten(&self, target: String, now: Millis) -> Result<(), StoreError> {
+    pub(super) async fn hasten(&self, target: String, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Hasten, (target, now)).await
     }
 

@@ -92,7 +92,10 @@ async fn pruning_takes_only_what_ended_long_ago_and_the_sum_stays() {
             }
         }
         stage.clock.advance(Duration::from_secs(10));
-        stage.outbox.give_up("chat", stage.clock.now(), "test").await.unwrap();
+        for given_up in [1_000, 200, 0] {
+            let dead = stage.outbox.give_up("chat", stage.clock.now(), "test").await.unwrap();
+            assert_eq!(dead.len(), given_up);
+        }
         stage.outbox.accept(accepted("pending", vec![firing("a", 10)], &["chat"])).await.unwrap();
         let before = stage.counts("chat").await;
 

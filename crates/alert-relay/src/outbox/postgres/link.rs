@@ -67,8 +67,9 @@ impl Link {
             return Ok((connection, None));
         }
         let Some(held) = self.terms.held() else { return Err(Refused::Deposed) };
-        // The row is kept as it is until the commit: a new term begins before or after, and not while this is written.
-        let is_ours = sqlx::query("SELECT term FROM deliverer WHERE term = $1 FOR SHARE")
+        // The term's number is kept until the commit: a new term begins before or after, and not while this is written. It is the row's key,
+        // so that the term can be renewed meanwhile, however long this takes.
+        let is_ours = sqlx::query("SELECT term FROM deliverer WHERE term = $1 FOR KEY SHARE")
             .bind(held.number)
             .fetch_optional(&mut *connection)
             .await?;

@@ -49,10 +49,10 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, sqlx::
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: databases out there have taken it.
-const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// The version of tables that have taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 5;
+pub(super) const NEWEST: i64 = 6;
 
 const VERSION_1: &str = r#"
 CREATE TABLE notifications (
@@ -300,3 +300,6 @@ COMMENT ON COLUMN attempts.text_hash IS 'as in deliveries, of the message that t
 
 /// Each webhook writes to one page less: the newest original of a group is its senders' newest.
 const VERSION_5: &str = "DROP INDEX notifications_by_group;";
+
+/// What is written within a term holds its number, and not when it was renewed (`link`).
+const VERSION_6: &str = "ALTER TABLE deliverer ADD PRIMARY KEY (term);";

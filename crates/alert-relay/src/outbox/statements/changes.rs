@@ -15,6 +15,9 @@ use crate::outbox::statements::{audit_trail, last_results, missed, sent_parts, s
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 pub(in crate::outbox) const PRUNE_ROWS: i64 = 500;
 
+/// Deliveries that one transaction of [`give_up`] or [`hasten`] changes at most, for the same reason.
+pub(in crate::outbox) const CHANGED_ROWS: i64 = 1_000;
+
 /// What one transaction of [`prune`] has deleted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::outbox) struct Pruned {
@@ -272,7 +275,8 @@ pub(in crate::outbox) async fn give_up(
 ) -> Result<Vec<Abandoned>, sqlx::Error> {
     let rows = session.query(
         "UPDATE deliveries SET state = 'dead', ended_at = $1, end_reason = $2, lease_owner = NULL, lease_until = NULL \
-         WHERE target = $3 AND state = 'pending' AND accepted_at < $4 AND (lease_until IS NULL OR lease_until <= $1) \
+         WHERE id IN (SELECT id FROM deliveries WHERE target = $3 AND state = 'pending' AND accepted_at < $4 \
+           AND (lease_until IS NULL OR lease_until <= $1) ORDER BY group_id, id LIMIT $5 + 0) \
          RETURNING id, group_id, (SELECT group_key FROM notifications WHERE id = deliveries.notification) AS group_key, \
            (SELECT names FROM subjects WHERE subjects.notification = deliveries.notification) AS names, accepted_at, attempts",
     )
@@ -280,6 +284,7 @@ pub(in crate::outbox) async fn give_up(
     .bind(reason)
     .bind(target)
     .bind(accepted_before.0)
+    .bind(CHANGED_ROWS)
     .fetch_all()
     .await?;
     gathered.count(target, End::Dead.as_str(), u64::try_from(rows.len()).unwrap_or(u64::MAX));
@@ -300,14 +305,17 @@ pub(in crate::outbox) async fn hasten(
     session: &mut Session<'_>,
     target: &str,
     now: Millis,
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     session
-        .query("UPDATE deliveries SET next_at = $1 WHERE target = $2 AND state = 'pending' AND next_at > $1")
+        .query(
+            "UPDATE deliveries SET next_at = $1 WHERE id IN ( \
+               SELECT id FROM deliveries WHERE target = $2 AND state = 'pending' AND next_at > $1 ORDER BY group_id, id LIMIT $3 + 0)",
+        )
         .bind(now.0)
         .bind(target)
+        .bind(CHANGED_ROWS)
         .execute()
-        .await?;
-    Ok(())
+        .await
 }
 
 pub(in crate::outbox) async fn prune(

@@ -40,13 +40,7 @@ pub(in crate::outbox) async fn add_revision(
     gathered: &mut Gathered,
 ) -> Result<(), sqlx::Error> {
     let newest = session
-        .query(
-            "SELECT id FROM notifications WHERE id = ( \
-           SELECT MAX(id) FROM notifications WHERE group_id = $1 AND duplicate_of IS NULL) \
-         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE target = $2 AND group_id = $1 AND state = 'pending') \
-         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2 \
-           AND is_revision = 1 AND accepted_at > $3)",
-        )
+        .query(LATEST)
         .bind(&key.group)
         .bind(&key.target)
         .bind(now.minus(BETWEEN_REVISIONS).0)
@@ -57,4 +51,34 @@ pub(in crate::outbox) async fn add_revision(
         gathered.share(notification, &key.group, ArrivingDelivery::revision(&key.target), now);
     }
     Ok(())
+}
+
+/// The group's newest original, as far as somebody speaks for it or a target was to hear of it, unless no look is needed. Neither is looked
+/// for among all webhooks.
+const LATEST: &str = "SELECT id FROM notifications WHERE id = (SELECT MAX(latest.id) FROM ( \
+       SELECT MAX(notification) AS id FROM senders WHERE group_id = $1 \
+       UNION ALL SELECT COALESCE(duplicate_of, id) FROM notifications WHERE id = ( \
+         SELECT MAX(notification) FROM deliveries WHERE group_id = $1)) AS latest) \
+     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE target = $2 AND group_id = $1 AND state = 'pending') \
+     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2 \
+       AND is_revision = 1 AND accepted_at > $3)";
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+    use super::*;
+    use crate::outbox::sqlite::schema;
+
+    /// Hundreds of groups may fall silent at once, in one transaction, and webhooks of a month are stored.
+    #[tokio::test]
+    async fn what_a_group_said_last_is_found_without_reading_all_webhooks() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        schema::migrate(&mut connection).await.unwrap();
+        let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {LATEST}"));
+        let rows = Session::Sqlite(&mut connection).query(plan).fetch_all().await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").unwrap()).collect();
+        let is_whole = |step: &&String| step.starts_with("SCAN") && !step.contains("latest");
+        assert_eq!(steps.iter().find(is_whole), None, "{steps:#?}");
+    }
 }
