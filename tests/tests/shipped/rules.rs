@@ -105,6 +105,21 @@ fn labels_and_annotations_are_alike() {
     }
 }
 
+/// `increase()` extrapolates to the window's ends, and makes 1.03 of one.
+#[test]
+fn what_increase_counts_is_told_as_a_whole_number() {
+    for (_, name, rule) in alerts() {
+        if !rule["expr"].as_str().unwrap().contains("increase(") {
+            continue;
+        }
+        for (key, annotation) in rule["annotations"].as_object().unwrap() {
+            for fraction in ["{{ $value }}", "{{ $value | humanize }}"] {
+                assert!(!annotation.as_str().unwrap().contains(fraction), "{name}: {key} has `{fraction}`");
+            }
+        }
+    }
+}
+
 #[test]
 fn no_rule_needs_a_newer_prometheus() {
     for (file, rule) in all() {
