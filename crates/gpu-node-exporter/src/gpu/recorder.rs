@@ -104,13 +104,13 @@ impl Recorder {
         let kept = track.kept.iter().flat_map(|kept| &kept.blocks);
         // What was kept and is in the ring still is one block.
         let gone = kept.filter(|block| !track.blocks.iter().any(|other| Arc::ptr_eq(block, other)));
-        let closed = gone.chain(&track.blocks).map(Arc::clone).collect();
+        let open = track.open.clone().close().map(Arc::new);
+        let blocks = gone.chain(&track.blocks).map(Arc::clone).chain(open).collect();
         Some(Recording {
             uuid: uuid.clone(),
             index: track.index,
             cause: track.kept.as_ref().map(|kept| kept.cause.clone()),
-            closed,
-            open: track.open.text().to_owned(),
+            blocks,
         })
     }
 
@@ -159,7 +159,7 @@ impl Track {
         let gone = self.kept.iter().flat_map(|kept| &kept.blocks);
         let gone = gone.filter(|block| !self.blocks.iter().any(|other| Arc::ptr_eq(block, other)));
         let closed: usize = gone.chain(&self.blocks).map(|block| block.size()).sum();
-        closed + self.open.text().len()
+        closed + self.open.size()
     }
 }
 

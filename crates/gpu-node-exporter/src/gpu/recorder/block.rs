@@ -1,11 +1,11 @@
-//! A minute of one GPU's readings: the time and what changed, a line each, packed when the minute is over.
+//! A minute of one GPU's readings: the time and what changed, a line each, packed as soon as there are some.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::Reading;
@@ -13,15 +13,18 @@ use crate::gpu::reading::Reading;
 /// A block holds so many seconds.
 const SECONDS: f64 = 60.0;
 
-/// Or so many bytes before they are packed.
-const TEXT_LIMIT: usize = 128 << 10;
+/// Or so many bytes.
+const ROOM: usize = 64 << 10;
+
+/// So many bytes of lines are packed together. A sweep of a GPU with NVLink has some KiB, and a minute of eight as text is a megabyte.
+const PART: usize = 16 << 10;
 
 /// Readings of one minute, packed. The first is whole, so that a block can be read alone.
 #[derive(Debug)]
 pub(super) struct Block {
     /// When the last was taken, in seconds since 1970.
     pub(super) until: f64,
-    /// Lines of time and JSON, by DEFLATE (RFC 1951).
+    /// Lines of time and JSON, in parts, by gzip (RFC 1952).
     packed: Box<[u8]>,
 }
 
@@ -33,14 +36,16 @@ impl Block {
     /// The lines.
     pub(super) fn text(&self) -> io::Result<String> {
         let mut text = String::new();
-        DeflateDecoder::new(&*self.packed).read_to_string(&mut text)?;
+        MultiGzDecoder::new(&*self.packed).read_to_string(&mut text)?;
         Ok(text)
     }
 }
 
 /// The minute that is not over.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OpenBlock {
+    packed: Vec<u8>,
+    /// The lines that are not packed yet.
     text: String,
     from: f64,
     until: f64,
@@ -50,7 +55,7 @@ pub(super) struct OpenBlock {
 impl OpenBlock {
     /// Whether a reading of this time belongs into the next block. A clock set back begins one.
     pub(super) fn is_full(&self, at: f64) -> bool {
-        self.last.is_some() && (self.text.len() >= TEXT_LIMIT || at - self.from >= SECONDS || at < self.until)
+        self.last.is_some() && (self.size() >= ROOM || at - self.from >= SECONDS || at < self.until)
     }
 
     pub(super) fn add(&mut self, reading: &Arc<Reading>, at: f64) {
@@ -64,21 +69,29 @@ impl OpenBlock {
         };
         // Plain data; a number that JSON does not have (NaN) costs this one reading.
         if let Ok(changes) = serde_json::to_string(&changes) {
+            if self.text.len() >= PART {
+                self.pack();
+            }
             self.text.extend([format!("{at:.3} ").as_str(), &changes, "\n"]);
             self.last = Some(Arc::clone(reading));
         }
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    pub(super) fn size(&self) -> usize {
+        self.packed.len() + self.text.len()
     }
 
-    /// Packs what there is; `None` when there is nothing.
-    pub(super) fn close(self) -> Option<Block> {
-        self.last?;
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    /// What there is as a block; `None` when there is nothing.
+    pub(super) fn close(mut self) -> Option<Block> {
+        self.last.as_ref()?;
+        self.pack();
+        Some(Block { until: self.until, packed: self.packed.into() })
+    }
+
+    fn pack(&mut self) {
+        let mut encoder = GzEncoder::new(&mut self.packed, Compression::default());
         encoder.write_all(self.text.as_bytes()).expect("writing to a Vec cannot fail");
-        let packed = encoder.finish().expect("writing to a Vec cannot fail");
-        Some(Block { until: self.until, packed: packed.into() })
+        encoder.finish().expect("writing to a Vec cannot fail");
+        self.text.clear();
     }
 }

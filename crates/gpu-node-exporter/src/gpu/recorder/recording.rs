@@ -20,9 +20,7 @@ pub(crate) struct Recording {
     pub(crate) index: u32,
     /// Why it was kept, if it was.
     pub(crate) cause: Option<Cause>,
-    pub(super) closed: Vec<Arc<Block>>,
-    /// Lines of the minute that is not over.
-    pub(super) open: String,
+    pub(super) blocks: Vec<Arc<Block>>,
 }
 
 /// What made a recording worth keeping.
@@ -45,8 +43,7 @@ impl Recording {
         mut on_sweep: impl FnMut(f64, Vec<Family>),
     ) -> usize {
         // Packed by this program; one that could not be unpacked would be lost memory, and costs its minute.
-        let mut texts: Vec<_> = self.closed.iter().filter_map(|block| block.text().ok()).collect();
-        texts.push(self.open.clone());
+        let texts: Vec<_> = self.blocks.iter().filter_map(|block| block.text().ok()).collect();
         let is_asked_for = |at: f64| (since..=until).contains(&at);
         let times = texts.iter().flat_map(|text| text.lines()).filter_map(time);
         let too_many = times.filter(|(at, _)| is_asked_for(*at)).count().saturating_sub(most);

@@ -120,6 +120,23 @@ fn memory_is_bounded() {
     assert_eq!(recorder.gpus().len(), MOST_GPUS);
 }
 
+/// As text these readings are 150 KiB.
+#[test]
+fn a_minute_that_is_not_over_is_small() {
+    let mut recorder = Recorder::default();
+    let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
+    for second in 0..59_u32 {
+        reading.unsupported = (0..150).map(|number| format!("reading {second} {number}")).collect();
+        recorder.record(0, &Arc::new(reading.clone()), START + f64::from(second));
+    }
+    let size = recorder.size();
+    assert!(size <= 40 << 10, "{size} bytes");
+    let recording = recorder.recording("A").expect("it is recorded");
+    let mut times = Vec::new();
+    recording.play(START, START + 100.0, 1_000, |at, _| times.push(at));
+    assert_eq!(times, (0..59).map(|second| START + f64::from(second)).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_clock_set_back_costs_nothing() {
     let mut recorder = Recorder::default();
