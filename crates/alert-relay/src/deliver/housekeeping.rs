@@ -112,7 +112,12 @@ impl Round {
         self.size.look(outbox, metrics, clock.now(), targets.size).await?;
         // A target that has left the settings is sent nothing.
         let is_there = |key: &DeliveryKey| targets.by_name.contains_key(&key.target);
-        for vanished in self.context.outbox.vanished(over).await? {
+        let vanished = self.context.outbox.vanished(over).await?;
+        if !vanished.is_empty() {
+            // What another relay, or this one a moment ago, has stored by a former name since is a delivery too.
+            self.follow_names(targets).await?;
+        }
+        for vanished in vanished {
             if is_there(&vanished.key) {
                 self.context.outbox.add_empty_delivery(vanished).await?;
             }
