@@ -1,6 +1,10 @@
 //! Texts that a channel refuses: who is told them then, and how.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::operation::dead_letters::{Selection, Treatment};
+use crate::operation::deliveries::DeliveryFilter;
 
 #[tokio::test]
 async fn refused_words_are_tried_plainly_then_as_one_line_and_then_given_up() {
@@ -110,5 +114,41 @@ async fn a_mail_refused_for_its_content_is_told_by_the_fallback_or_as_one_line()
         } else {
             assert_eq!(mail.heard_so_far()[4..], ["to ann: new a [bare]", "to bob: new a [bare]"]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_letter_sent_again_does_not_say_that_what_has_ended_since_fires() {
+    for (send_resolved, expected) in [(false, None), (true, Some("resolved a"))] {
+        let scene = Scene::with(|chat| vec![TargetSettings { send_resolved, ..target("chat", chat) }]).await;
+        scene.chat.reply([rejected(), rejected(), rejected()]);
+        scene.accept("group", vec![firing("a", 10)]).await;
+        scene.ends(&[(End::Dead, 1)]).await;
+        // Not told: the target wants no ends, or it came outside of its hours.
+        let mut end = accepted("group", vec![resolved("a", 10)], &["chat"]);
+        if send_resolved {
+            let planned = &mut end.deliveries[0];
+            planned.outside_hours = std::mem::take(&mut planned.alerts);
+        }
+        scene.accept_for(end).await;
+        scene.ends(&[(End::Dead, 1), (End::Suppressed, 1)]).await;
+        scene.settled().await;
+
+        let before = scene.chat.heard_so_far().len();
+        let targets = BTreeSet::from(["chat".to_owned()]);
+        let retried = scene
+            .stage
+            .outbox
+            .treat(&Selection::All(DeliveryFilter::default()), Treatment::Retry { targets })
+            .await
+            .unwrap();
+        assert_eq!(retried.changed, 1);
+        let last = if expected.is_some() {
+            vec![(End::Suppressed, 1), (End::Delivered, 1)]
+        } else {
+            vec![(End::Suppressed, 2)]
+        };
+        scene.ends(&[last, vec![(End::Dead, 1), (End::Superseded, 1)]].concat()).await;
+        assert_eq!(scene.chat.heard_so_far()[before..], expected.into_iter().collect::<Vec<_>>());
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::delivery::{End, PublicId};
+use crate::delivery::{Accepted, End, PublicId};
 use crate::operation::dead_letters::{AT_ONCE, Selection, Settled, Treatment};
 use crate::operation::deliveries::{DeliveryFilter, DeliveryState, HandSettled, PageRequest};
 use crate::outbox::contract::on_every_store;
-use crate::outbox::testing::{Stage, accepted, firing, ids};
+use crate::outbox::testing::{Stage, accepted, firing, ids, resolved};
+use crate::sender::Sender;
 
 /// A delivery that died.
 async fn dead(stage: &Stage, group: &str, alert: &str) -> i64 {
@@ -109,6 +110,29 @@ async fn a_copy_of_the_webhook_that_told_nobody_keeps_no_letter() {
         // The same again within minutes: suppressed at once.
         stage.outbox.accept(accepted("group", vec![firing("a", 10)], &["chat"])).await.unwrap();
         assert_eq!(stage.outbox.treat(&all(), to(&["chat"])).await.unwrap().changed, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_since_and_not_sent_goes_along_the_newest_of_each_sender() {
+    on_every_store(async |stage| {
+        dead(&stage, "group", "a").await;
+        for (sender, alert) in [("one", "old"), ("two", "b"), ("one", "c")] {
+            let sender = Sender::new(None, sender, None);
+            let webhook = Accepted { sender, ..accepted("group", vec![resolved(alert, 10)], &["chat"]) };
+            stage.outbox.accept(webhook).await.unwrap();
+            let claim = stage.claim_only("chat").await.unwrap();
+            stage.settle(&claim, End::Suppressed, vec![]).await;
+        }
+        let settled = stage.outbox.treat(&all(), to(&["chat"])).await.unwrap();
+        let last = stage.outbox.public_id(7);
+        assert_eq!(settled, Settled { changed: 1, deliveries: vec![last], ..Settled::default() });
+        let claim = stage.claim_only("chat").await.unwrap();
+        assert_eq!(ids(&claim), [5, 6, 7]);
+        let said: Vec<_> = claim.deliveries.iter().map(|delivery| delivery.alerts[0].0.as_str()).collect();
+        assert_eq!(said, ["a", "b", "c"]);
+        assert!(letters(&stage).await.is_empty() && is_balanced(&stage).await);
     })
     .await;
 }

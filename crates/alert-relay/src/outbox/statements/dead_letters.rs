@@ -79,8 +79,8 @@ async fn give_up(session: &mut Session<'_>, number: i64) -> Result<u64, sqlx::Er
     Ok(changed)
 }
 
-/// Sends the newest snapshot of the letter's queue again, and with it everything dead in that queue: it is newer than that. Nothing is sent
-/// of a queue in which something newer is alive.
+/// Sends the newest dead snapshot of the letter's queue again, and with it everything dead in that queue: it is newer than that. Nothing is
+/// sent of a queue in which something newer is alive, and what has ended since is not sent as firing.
 async fn retry(
     session: &mut Session<'_>,
     letter: &Letter,
@@ -109,17 +109,23 @@ async fn retry(
         }
         return Ok(());
     }
-    let again: i64 = session.query(
+    // What its senders have said last goes with it, where there was nothing to send of that by itself: an end, mostly.
+    let added: Vec<i64> = session.query(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, next_at, routes, \
            is_revision, names) \
          SELECT notification, target, group_id, alerts, quiet, mentions, is_urgent, 'pending', $1, 0, routes, is_revision, names \
-         FROM deliveries WHERE id = $2 RETURNING id",
+         FROM deliveries WHERE id = $2 OR id > $2 AND group_id = $3 AND target = $4 AND state = 'suppressed' AND is_revision = 0 \
+           AND notification IN (SELECT notification FROM senders WHERE group_id = $3) \
+         ORDER BY id RETURNING id",
     )
     .bind(now.0)
     .bind(number)
-    .fetch_value()
+    .bind(&letter.group)
+    .bind(&letter.target)
+    .fetch_values()
     .await?;
-    gathered.count(&letter.target, ACCEPTED, 1);
+    let again = added.iter().copied().max().ok_or(sqlx::Error::RowNotFound)?;
+    gathered.count(&letter.target, ACCEPTED, u64::try_from(added.len()).unwrap_or(u64::MAX));
     let changed = session
         .query(
             "UPDATE deliveries SET settled = $1, superseded_by = $2 \
