@@ -16,6 +16,7 @@ use crate::ledger::history::{History, NOBODY_KNOWN, State};
 use crate::message::Changes;
 use crate::notification::{Alert, Fingerprint, Status};
 
+pub(crate) use crate::ledger::history::HOLD;
 pub(crate) use crate::ledger::snapshot::Snapshot;
 
 mod history;
@@ -115,7 +116,7 @@ fn follow<'a>(
     let mut histories: BTreeMap<&Fingerprint, History<'_>> = BTreeMap::new();
     let mut telling: BTreeMap<&str, BTreeSet<&Fingerprint>> = BTreeMap::new();
     for entry in known {
-        let history = History::known(entry, is_heard);
+        let history = History::known(entry, is_heard, terms.now);
         for teller in history.tellers.keys() {
             telling.entry(teller).or_default().insert(&entry.alert.fingerprint);
         }

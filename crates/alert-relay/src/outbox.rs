@@ -235,9 +235,10 @@ impl Outbox {
         self.store.writer.add_empty_delivery(vanished, self.clock.now()).await
     }
 
-    /// Some of the queues in which something was held back until `until` or earlier.
-    pub(crate) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
-        self.store.readers.held(until).await
+    /// Some of the queues in which something was held back until `until` or earlier, or until later than `longest`, as a clock that was set
+    /// back leaves it.
+    pub(crate) async fn held(&self, until: Millis, longest: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        self.store.readers.held(until, longest).await
     }
 
     /// Adds a delivery that has looked at once more what a queue's target knows.

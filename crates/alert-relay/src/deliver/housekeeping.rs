@@ -14,6 +14,7 @@ use crate::deliver::size_keeper::SizeKeeper;
 use crate::deliver::targets::Targets;
 use crate::delivery::{Abandoned, DeliveryKey, Forgotten, TargetCount};
 use crate::health::Health;
+use crate::ledger::HOLD;
 use crate::outbox::StoreError;
 use crate::render::clean;
 use crate::settings::removal;
@@ -122,7 +123,8 @@ impl Round {
                 self.context.outbox.add_empty_delivery(vanished).await?;
             }
         }
-        for key in self.context.outbox.held(self.context.clock.now()).await?.into_iter().filter(is_there) {
+        let now = self.context.clock.now();
+        for key in self.context.outbox.held(now, now.plus(HOLD)).await?.into_iter().filter(is_there) {
             self.context.outbox.add_revision(key).await?;
         }
         self.forget_senders().await

@@ -65,8 +65,9 @@ fn is_same_episode(one: Millis, other: Millis) -> bool {
 }
 
 impl<'a> History<'a> {
-    /// What the target was sent. Who is not heard any more (`is_heard`) tells nothing any more.
-    pub(super) fn known(entry: &'a LedgerEntry, is_heard: impl Fn(&str) -> bool) -> Self {
+    /// What the target was sent. Who is not heard any more (`is_heard`) tells nothing any more, and nothing is held back for longer than
+    /// [`HOLD`] from now on: the clock may have been set back since.
+    pub(super) fn known(entry: &'a LedgerEntry, is_heard: impl Fn(&str) -> bool, now: Millis) -> Self {
         let alert = &entry.alert;
         let is_firing = alert.status == Status::Firing;
         let mut tellers: BTreeMap<&str, Millis> = entry
@@ -86,7 +87,10 @@ impl<'a> History<'a> {
         Self {
             state,
             is_known: is_firing,
-            held_until: entry.held_until.filter(|_| !tellers.is_empty()),
+            held_until: entry
+                .held_until
+                .filter(|_| !tellers.is_empty())
+                .map(|until| until.min(now.plus(HOLD))),
             tellers,
             entry: Some(entry),
             began_at: Some(alert.starts_at.into()),

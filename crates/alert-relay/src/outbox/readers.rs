@@ -113,8 +113,8 @@ impl Readers {
         within(standing::vanished(&mut self.lend().await?.session(), accepted_after)).await
     }
 
-    pub(super) async fn held(&self, until: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
-        within(standing::held(&mut self.lend().await?.session(), until)).await
+    pub(super) async fn held(&self, until: Millis, longest: Millis) -> Result<Vec<DeliveryKey>, StoreError> {
+        within(standing::held(&mut self.lend().await?.session(), until, longest)).await
     }
 
     pub(super) async fn size(&self) -> Result<StoreSize, StoreError> {

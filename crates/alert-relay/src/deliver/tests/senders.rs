@@ -54,3 +54,16 @@ async fn an_alertmanager_that_is_gone_for_good_keeps_no_alert_firing() {
     let heard = scene.chat.heard_so_far();
     assert_eq!(heard, ["new a b", "still b", "still b", "still b", "vanished a"]);
 }
+
+#[tokio::test]
+async fn a_clock_set_back_delays_what_a_peer_insists_on_by_no_more_than_usual() {
+    let scene = Scene::new().await;
+    post(&scene, "one", vec![firing("a", 10)]).await;
+    post(&scene, "one", vec![resolved("a", 10)]).await;
+    post(&scene, "two", vec![firing("a", 10)]).await;
+    scene.stage.clock.set_back(Duration::from_hours(24));
+    for _ in 0..11 {
+        scene.advance(60 * SECOND).await;
+    }
+    assert_eq!(scene.chat.heard_so_far(), ["new a", "resolved a", "new a"]);
+}

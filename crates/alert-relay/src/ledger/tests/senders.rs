@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::history::HOLD;
 
 /// `one: a10 -b20..50` is what the sender `one` says; `one/x:` its process x; `one@70:` at second 70.
 fn said_by(text: &str) -> Snapshot {
@@ -201,6 +200,23 @@ fn what_was_held_back_and_still_fires_is_told_when_the_relay_looks_again() {
     assert_eq!(said(&told), "new: a");
     assert_eq!(told.changes.unwrap().new[0].ends_at, None);
     assert_eq!(said(&chat.look_again(66 + hold)), "nothing");
+}
+
+#[test]
+fn a_clock_set_back_holds_nothing_back_for_longer() {
+    let hold = i64::try_from(HOLD.as_secs()).unwrap();
+    for is_posted in [false, true] {
+        let mut chat = Chat::default();
+        for snapshot in ["one@90010: a10", "one@90060: -a10..50", "two@90065: a10"] {
+            chat.hear(&[said_by(snapshot)]);
+        }
+        let mut later = |at: i64| {
+            if is_posted { chat.hear(&[said_by(&format!("two@{at}: a10"))]) } else { chat.look_again(at) }
+        };
+        assert_eq!(said(&later(1_000)), "nothing");
+        assert_eq!(said(&later(1_000 + hold - 1)), "nothing");
+        assert_eq!(said(&later(1_000 + hold)), "new: a", "posted: {is_posted}");
+    }
 }
 
 #[test]

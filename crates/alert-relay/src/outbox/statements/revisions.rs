@@ -44,6 +44,7 @@ pub(in crate::outbox) async fn add_revision(
         .bind(&key.group)
         .bind(&key.target)
         .bind(now.minus(BETWEEN_REVISIONS).0)
+        .bind(now.0)
         .fetch_optional()
         .await?;
     if let Some(newest) = newest {
@@ -61,7 +62,7 @@ const LATEST: &str = "SELECT id FROM notifications WHERE id = (SELECT MAX(latest
          SELECT MAX(notification) FROM deliveries WHERE group_id = $1)) AS latest) \
      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE target = $2 AND group_id = $1 AND state = 'pending') \
      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notification = notifications.id AND target = $2 \
-       AND is_revision = 1 AND accepted_at > $3)";
+       AND is_revision = 1 AND accepted_at > $3 AND accepted_at <= $4)";
 
 #[cfg(test)]
 mod tests {

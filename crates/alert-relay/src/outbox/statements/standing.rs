@@ -129,10 +129,12 @@ pub(in crate::outbox) async fn vanished(
 pub(in crate::outbox) async fn held(
     session: &mut Session<'_>,
     until: Millis,
+    longest: Millis,
 ) -> Result<Vec<DeliveryKey>, sqlx::Error> {
     let rows = session
-        .query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 LIMIT $2 + 0")
+        .query("SELECT DISTINCT target, group_id FROM told WHERE held_until <= $1 OR held_until > $2 LIMIT $3 + 0")
         .bind(until.0)
+        .bind(longest.0)
         .bind(HELD_ROWS)
         .fetch_all()
         .await?;
