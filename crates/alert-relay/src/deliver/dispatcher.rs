@@ -130,12 +130,17 @@ impl Dispatcher {
             tried.note(now);
             tried.take_back()
         };
-        if let Some(back) = back {
-            let back_ms = whole_millis(back);
-            tracing::warn!(back_ms, "the clock was set back by {back_ms} ms: what waits is tried again now");
-            for name in self.targets.by_name.keys() {
-                self.context.outbox.hasten(name).await?;
-            }
+        let Some(back) = back else { return Ok(()) };
+        let back_ms = whole_millis(back);
+        tracing::warn!(back_ms, "the clock was set back by {back_ms} ms: what waits is tried again now");
+        self.hasten_all().await.inspect_err(|_| {
+            self.context.tried.lock().unwrap_or_else(PoisonError::into_inner).put_back(back);
+        })
+    }
+
+    async fn hasten_all(&self) -> Result<(), StoreError> {
+        for name in self.targets.by_name.keys() {
+            self.context.outbox.hasten(name).await?;
         }
         Ok(())
     }

@@ -62,6 +62,11 @@ impl Tried {
         self.back.take()
     }
 
+    /// Nothing came of it: it is to be said once more.
+    pub(super) fn put_back(&mut self, back: Duration) {
+        self.back = Some(self.back.unwrap_or_default().saturating_add(back));
+    }
+
     /// What was accepted before this has been tried for as long as `span` at least.
     pub(super) fn accepted_before(&self, now: Millis, span: Duration) -> Millis {
         self.steps.iter().rev().fold(now.minus(span), |before, step| {

@@ -127,6 +127,22 @@ async fn a_clock_set_back_prolongs_no_wait() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_while_the_store_cannot_be_written_prolongs_no_wait() {
+    let scene = Scene::new().await;
+    scene.chat.reply([throttled(600)]);
+    scene.accept("group", vec![firing("a", 10)]).await;
+    scene.chat.heard(1).await;
+    scene.settled().await;
+    let lock = scene.stage.lock().await;
+    scene.stage.clock.set_back(Duration::from_hours(1));
+    scene.stage.clock.advance(Duration::from_mins(1));
+    scene.stage.clock.sleeper_until(scene.stage.clock.now().plus(STORE_RETRY)).await;
+    lock.release().await;
+    scene.advance_until_heard(Duration::from_mins(1), 2).await;
+    assert!(scene.stage.clock.passed() < Duration::from_mins(15));
+}
+
+#[tokio::test]
 async fn a_fault_of_ours_costs_one_group_until_its_claim_runs_out() {
     let scene = Scene::new().await;
     scene.chat.reply([Reply::Panic]);
