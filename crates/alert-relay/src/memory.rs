@@ -13,11 +13,14 @@ use crate::heap;
 /// Work up to this size has room of its own: it never waits behind a large webhook.
 const SMALL: u64 = 256 * 1024;
 
-/// Room for small work, in each of the two rooms.
+/// Room for small work, in each room.
 const SMALL_ROOM: u64 = 4 * 1024 * 1024;
 
 /// Room for large webhooks on their way into the store: one of the largest, since that takes no second.
 const ACCEPTING: u64 = 8 * 1024 * 1024;
+
+/// Room for large webhooks that somebody looks at: one of the largest.
+const LOOKING: u64 = 8 * 1024 * 1024;
 
 /// Room for large claims: two of the largest, so that one target that answers slowly does not hold up all others.
 const DELIVERING: u64 = 16 * 1024 * 1024;
@@ -29,11 +32,13 @@ pub(crate) struct Memory {
     pub(crate) accepting: Room,
     /// For messages on their way out of it.
     pub(crate) delivering: Room,
+    /// For stored and pasted webhooks that somebody looks at: however many look, the webhooks that come have their own.
+    pub(crate) looking: Room,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { accepting: Room::of(ACCEPTING), delivering: Room::of(DELIVERING) }
+        Self { accepting: Room::of(ACCEPTING), delivering: Room::of(DELIVERING), looking: Room::of(LOOKING) }
     }
 }
 
@@ -46,7 +51,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    fn of(capacity: u64) -> Self {
+    /// A room of this many bytes for large work.
+    pub(crate) fn of(capacity: u64) -> Self {
         let permits = |bytes: u64| Arc::new(Semaphore::new(usize::try_from(bytes).unwrap_or(usize::MAX)));
         Self {
             small: permits(SMALL_ROOM),

@@ -10,8 +10,8 @@
 //! - `overview().await -> Overview`
 //! - `deliveries(&DeliveryFilter, &PageRequest).await -> Result<DeliveryPage, StoreError>`; a filter and a page are read from what
 //!   somebody gives by [`DeliveryFilter::read`](deliveries::DeliveryFilter)
-//! - `delivery_story(&PublicId).await -> Result<Option<DeliveryStory>, StoreError>`,
-//!   `alert_story(&Fingerprint).await -> Result<AlertStory, StoreError>`
+//! - `delivery_story(&PublicId).await -> Result<Option<DeliveryStory>, LookRefusal>`,
+//!   `alert_story(&Fingerprint).await -> Result<AlertStory, LookRefusal>`
 //! - `retry(&Who, &Selection).await` and `give_up(&Who, &Selection).await -> Result<Settled, StoreError>`; dead letters are listed as
 //!   deliveries in the state `dead` that nobody has settled
 //! - `audit_trail(before: Option<i64>, limit: u32).await -> Result<TrailPage, StoreError>`

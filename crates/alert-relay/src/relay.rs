@@ -23,6 +23,7 @@ use crate::settings::Settings;
 
 pub(crate) use crate::relay::accept::{Posted, Receipt, Refusal};
 pub(crate) use crate::relay::heartbeat::Beat;
+pub(crate) use crate::relay::looking::LookRefusal;
 pub(crate) use crate::relay::previews::PreviewRefusal;
 use crate::relay::removed::RemovedReceivers;
 use crate::relay::role::Refreshed;
@@ -33,6 +34,7 @@ mod audit_trail;
 mod dead_letters;
 mod deliveries;
 mod heartbeat;
+mod looking;
 mod overview;
 mod previews;
 mod reload;

@@ -65,7 +65,7 @@ pub(crate) struct Received {
     pub(crate) group_key: GroupKey,
     /// The notification of which this is a copy.
     pub(crate) duplicate_of: Option<i64>,
-    /// The body as it came, of a copy that of the original; `None`: that is no longer stored.
+    /// The body as it came, of a copy that of the original; `None`: that is no longer stored, or was not asked for.
     pub(crate) payload: Option<Bytes>,
 }
 

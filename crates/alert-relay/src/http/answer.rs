@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::operation::query::QueryError;
 use crate::outbox::StoreError;
-use crate::relay::{PreviewRefusal, Refusal};
+use crate::relay::{LookRefusal, PreviewRefusal, Refusal};
 
 /// After this a sender that heeds `Retry-After` comes again; Alertmanager does not, it backs off by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -112,9 +112,15 @@ impl From<PreviewRefusal> for Answer {
         let status = match refusal {
             PreviewRefusal::Unknown(_) => StatusCode::NOT_FOUND,
             PreviewRefusal::Body(_) => StatusCode::BAD_REQUEST,
-            PreviewRefusal::Store(_) | PreviewRefusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            PreviewRefusal::Look(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, "error", refusal.to_string())
+    }
+}
+
+impl From<LookRefusal> for Answer {
+    fn from(refusal: LookRefusal) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "error", refusal.to_string())
     }
 }
 

@@ -97,7 +97,7 @@ async fn deliveries(desk: Desk) -> Shown {
 
 async fn delivery(desk: Desk, Path(id): Path<String>) -> Shown {
     let id: PublicId = id.parse().map_err(|error: NoPublicId| desk.missing(error.to_string()))?;
-    let story = desk.relay.delivery_story(&id).await.map_err(|error| desk.of_store(&error))?;
+    let story = desk.relay.delivery_story(&id).await.map_err(|refusal| desk.of_look(&refusal))?;
     let gone = || {
         desk.missing(format!(
             "there is no delivery {id} (hint: what ended longer ago than `store.retention` is deleted)"
@@ -108,7 +108,7 @@ async fn delivery(desk: Desk, Path(id): Path<String>) -> Shown {
 
 async fn alert(desk: Desk, Path(fingerprint): Path<String>) -> Shown {
     let story =
-        desk.relay.alert_story(&Fingerprint(fingerprint)).await.map_err(|error| desk.of_store(&error))?;
+        desk.relay.alert_story(&Fingerprint(fingerprint)).await.map_err(|refusal| desk.of_look(&refusal))?;
     desk.show(&AlertPage(&story))
 }
 

@@ -37,7 +37,7 @@ impl Outbox {
         within(lists::one(&mut self.lend().await?.session(), &self.store.tag, id.number())).await
     }
 
-    /// What became of a delivery; `None`: there is no such delivery in this store, or no longer.
+    /// What became of a delivery, without its webhook's body; `None`: there is no such delivery in this store, or no longer.
     pub(crate) async fn story(&self, id: &PublicId) -> Result<Option<Story>, StoreError> {
         if !self.is_ours(id) {
             return Ok(None);
@@ -53,6 +53,11 @@ impl Outbox {
     /// The webhook with this number; `None`: there is none, or no longer.
     pub(crate) async fn webhook(&self, notification: i64) -> Result<Option<Received>, StoreError> {
         within(webhooks::webhook(&mut self.lend().await?.session(), notification)).await
+    }
+
+    /// Bytes of the body of the webhook with this number; `None`: there is no body, or no longer.
+    pub(crate) async fn webhook_bytes(&self, notification: i64) -> Result<Option<u64>, StoreError> {
+        within(webhooks::bytes(&mut self.lend().await?.session(), notification)).await
     }
 
     /// The newest webhooks whose bodies are stored.

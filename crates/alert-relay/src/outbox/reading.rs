@@ -45,7 +45,10 @@ impl ReadOnlyOutbox {
             return Err(ReadError::AnotherStore { tag: self.tag.to_string() });
         }
         let story = stories::story(&mut self.connection.session(), &self.tag, id.number()).await;
-        Ok(story.map_err(|error| store_error(&error))?)
+        let Some(mut story) = story.map_err(|error| store_error(&error))? else { return Ok(None) };
+        let webhook = self.webhook(story.received.notification).await?;
+        story.received.payload = webhook.and_then(|webhook| webhook.payload);
+        Ok(Some(story))
     }
 
     /// The webhook with this number; `None`: there is none, or no longer.

@@ -2,9 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::delivery::SentPart;
 use crate::intake::{self, IntakeError};
@@ -15,10 +12,8 @@ use crate::operation::previews::{MessagePreview, PreviewOf, RecentWebhook, shown
 use crate::outbox::StoreError;
 use crate::preview;
 use crate::relay::Relay;
+use crate::relay::looking::{LookRefusal, LookedAt};
 use crate::settings::{Settings, no_such};
-
-/// How long a large webhook waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why there is no preview.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +24,9 @@ pub(crate) enum PreviewRefusal {
     /// What was pasted is no webhook.
     #[error(transparent)]
     Body(#[from] IntakeError),
-    /// The store does not say.
+    /// The webhook cannot be looked at now.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Too much else is being read.
-    #[error("too many large webhooks are being read (hint: try again)")]
-    Busy,
+    Look(#[from] LookRefusal),
 }
 
 impl Relay {
@@ -65,17 +57,17 @@ impl Relay {
                 shown(&entry.channel.render(&message, wording))
             }
             PreviewOf::Pasted(body) => {
-                self.rendered(&settings, target, wording, body, |notification| notification).await?
+                let webhook = self.pasted(body).await?;
+                self.rendered(&settings, target, wording, webhook, |notification| notification).await?
             }
             PreviewOf::Stored(number) => {
-                let webhook = self.outbox().webhook(number).await?;
-                let Some(body) = webhook.and_then(|webhook| webhook.payload) else {
+                let Some(webhook) = self.stored(number).await? else {
                     let gone = format!(
                         "no webhook with the number {number} is stored (hint: not any more, perhaps)"
                     );
                     return Err(PreviewRefusal::Unknown(gone));
                 };
-                self.rendered(&settings, target, wording, body, |notification| notification).await?
+                self.rendered(&settings, target, wording, webhook, |notification| notification).await?
             }
         };
         Ok(MessagePreview { target: target.to_owned(), channel, wording: wording.as_str(), parts })
@@ -87,21 +79,18 @@ impl Relay {
         settings: &Arc<Settings>,
         target: &str,
         wording: Wording,
-        body: Bytes,
+        webhook: LookedAt,
         share: impl FnOnce(Notification) -> Notification + Send + 'static,
     ) -> Result<Vec<SentPart>, PreviewRefusal> {
-        let bytes = body.len();
-        let room = self.parts.memory.accepting.take(bytes as u64);
-        let taken = tokio::time::timeout(PATIENCE, room).await.map_err(|_elapsed| PreviewRefusal::Busy)?;
+        let bytes = webhook.body.len();
         let (settings, target, at) = (Arc::clone(settings), target.to_owned(), self.now().timestamp());
         let work = move || {
-            let _taken = taken;
-            let notification = share(intake::parse(&body)?);
+            let notification = share(intake::parse(&webhook.body)?);
             let Some(target) = settings.targets.get(&target) else { return Ok(Vec::new()) };
             let message = preview::of_webhook(&notification, &settings, target, at);
             Ok(shown(&target.channel.render(&message, wording)))
         };
-        offload(bytes, work).await.map_err(|_no_thread| PreviewRefusal::Busy)?
+        offload(bytes, work).await.map_err(|_no_thread| LookRefusal::Busy)?
     }
 }
 

@@ -2,34 +2,33 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-
 use crate::delivery::{End, PublicId};
 use crate::intake;
 use crate::notification::{Alert, Fingerprint};
 use crate::offload::offload;
 use crate::operation::told_story::{AlertStory, DeliveryStory, Sent, ToldAlert, told_alerts};
 use crate::operation::unrouted::UnroutedAlert;
-use crate::outbox::StoreError;
 use crate::relay::Relay;
+use crate::relay::looking::{LookRefusal, LookedAt};
 use crate::relay::previews::{PreviewRefusal, only};
 use crate::story::{DeliveryStatus, Story, Unrouted};
 
 impl Relay {
     /// One delivery from its webhook to its end; `None`: there is no such delivery in this store, or no longer.
-    pub(crate) async fn delivery_story(&self, id: &PublicId) -> Result<Option<DeliveryStory>, StoreError> {
+    pub(crate) async fn delivery_story(&self, id: &PublicId) -> Result<Option<DeliveryStory>, LookRefusal> {
         let (summary, story) = (self.outbox().summary(id).await?, self.outbox().story(id).await?);
         let (Some(summary), Some(mut story)) = (summary, story) else { return Ok(None) };
-        let alerts = match story.received.payload.clone() {
-            Some(payload) => self.told_alerts(payload, &story).await,
+        let webhook = self.stored(story.received.notification).await?;
+        let alerts = match webhook.clone() {
+            Some(webhook) => self.told_alerts(webhook, &story).await,
             None => Vec::new(),
         };
-        let sent = self.sent(&mut story).await?;
+        let sent = self.sent(&mut story, webhook).await?;
         Ok(Some(DeliveryStory::of(summary, story, alerts, sent)))
     }
 
     /// One alert's deliveries and where no route wanted it, across groups and targets.
-    pub(crate) async fn alert_story(&self, of: &Fingerprint) -> Result<AlertStory, StoreError> {
+    pub(crate) async fn alert_story(&self, of: &Fingerprint) -> Result<AlertStory, LookRefusal> {
         let sightings = self.outbox().sightings(of).await?;
         let mut deliveries = Vec::with_capacity(sightings.deliveries.len());
         let mut alert = None;
@@ -37,8 +36,10 @@ impl Relay {
             let (summary, story) =
                 (self.outbox().summary(&sighting.id).await?, self.outbox().story(&sighting.id).await?);
             let (Some(summary), Some(story)) = (summary, story) else { continue };
-            if let (None, Some(payload)) = (&alert, story.received.payload.clone()) {
-                alert = self.alert_in(payload, of.clone()).await;
+            if alert.is_none()
+                && let Some(webhook) = self.stored(story.received.notification).await?
+            {
+                alert = self.alert_in(webhook, of.clone()).await;
             }
             let sent = Sent::Nothing { reason: format!("it is shown with the delivery {}", sighting.id) };
             deliveries.push(DeliveryStory::of(summary, story, Vec::new(), sent));
@@ -46,10 +47,9 @@ impl Relay {
         let mut unrouted = Vec::with_capacity(sightings.unrouted.len());
         for seen in &sightings.unrouted {
             if alert.is_none()
-                && let Some(payload) =
-                    self.outbox().webhook(seen.notification).await?.and_then(|webhook| webhook.payload)
+                && let Some(webhook) = self.stored(seen.notification).await?
             {
-                alert = self.alert_in(payload, of.clone()).await;
+                alert = self.alert_in(webhook, of.clone()).await;
             }
             unrouted.push(unrouted_alert(seen, of, alert.as_ref()));
         }
@@ -58,7 +58,7 @@ impl Relay {
         Ok(AlertStory { fingerprint: of.0.clone(), alert, deliveries, unrouted, is_cut: sightings.is_cut })
     }
 
-    async fn told_alerts(&self, payload: Bytes, story: &Story) -> Vec<ToldAlert> {
+    async fn told_alerts(&self, webhook: LookedAt, story: &Story) -> Vec<ToldAlert> {
         let outside: HashSet<Fingerprint> = story.outside_hours.iter().cloned().collect();
         let own: HashSet<Fingerprint> = story.alerts.iter().cloned().collect();
         let work = move |alerts: &[Alert]| {
@@ -67,33 +67,18 @@ impl Relay {
                 .filter(|alert| own.contains(&alert.fingerprint) || outside.contains(&alert.fingerprint));
             told_alerts(own.map(|alert| (alert, outside.contains(&alert.fingerprint))))
         };
-        self.read_alerts(payload, work).await.unwrap_or_default()
+        read_alerts(webhook, work).await.unwrap_or_default()
     }
 
-    async fn alert_in(&self, payload: Bytes, of: Fingerprint) -> Option<ToldAlert> {
+    async fn alert_in(&self, webhook: LookedAt, of: Fingerprint) -> Option<ToldAlert> {
         let work = move |alerts: &[Alert]| {
             told_alerts(alerts.iter().filter(|alert| alert.fingerprint == of).map(|alert| (alert, false)))
                 .pop()
         };
-        self.read_alerts(payload, work).await.flatten()
+        read_alerts(webhook, work).await.flatten()
     }
 
-    /// Reads a stored webhook; `None`: that cannot be done now.
-    async fn read_alerts<T: Send + 'static>(
-        &self,
-        payload: Bytes,
-        work: impl FnOnce(&[Alert]) -> T + Send + 'static,
-    ) -> Option<T> {
-        let bytes = payload.len();
-        let share = self.parts.memory.accepting.take(bytes as u64).await;
-        let read = move || {
-            let _share = share;
-            intake::parse(&payload).ok().map(|notification| work(&notification.alerts))
-        };
-        offload(bytes, read).await.ok().flatten()
-    }
-
-    async fn sent(&self, story: &mut Story) -> Result<Sent, StoreError> {
+    async fn sent(&self, story: &mut Story, webhook: Option<LookedAt>) -> Result<Sent, LookRefusal> {
         let nothing = |reason: &str| Ok(Sent::Nothing { reason: reason.to_owned() });
         let Some(rendering) = story.rendering.clone() else {
             return nothing(match &story.status {
@@ -105,7 +90,7 @@ impl Relay {
         if !story.sent.is_empty() {
             return Ok(Sent::Kept { parts: std::mem::take(&mut story.sent) });
         }
-        let Some(payload) = story.received.payload.take() else {
+        let Some(webhook) = webhook else {
             return nothing("its webhook is no longer stored");
         };
         let settings = self.settings();
@@ -113,12 +98,22 @@ impl Relay {
             return nothing("the target through which it was sent is not in the settings any more");
         }
         let share = only(story.alerts.clone());
-        match self.rendered(&settings, &rendering.via, rendering.wording, payload, share).await {
+        match self.rendered(&settings, &rendering.via, rendering.wording, webhook, share).await {
             Ok(parts) => Ok(Sent::MadeAgain { parts }),
-            Err(PreviewRefusal::Store(error)) => Err(error),
+            Err(PreviewRefusal::Look(refusal)) => Err(refusal),
             Err(refusal) => nothing(&refusal.to_string()),
         }
     }
+}
+
+/// Reads a stored webhook; `None`: that cannot be done now.
+async fn read_alerts<T: Send + 'static>(
+    webhook: LookedAt,
+    work: impl FnOnce(&[Alert]) -> T + Send + 'static,
+) -> Option<T> {
+    let bytes = webhook.body.len();
+    let read = move || intake::parse(&webhook.body).ok().map(|notification| work(&notification.alerts));
+    offload(bytes, read).await.ok().flatten()
 }
 
 fn unrouted_alert(seen: &Unrouted, of: &Fingerprint, alert: Option<&ToldAlert>) -> UnroutedAlert {

@@ -17,7 +17,7 @@ use crate::http::Shared;
 use crate::http::caller::Caller;
 use crate::operation::audit_trail::Who;
 use crate::outbox::StoreError;
-use crate::relay::Relay;
+use crate::relay::{LookRefusal, Relay};
 
 /// Bytes of one form: a pasted webhook of a thousand alerts.
 const LONGEST_FORM: usize = 1024 * 1024;
@@ -114,6 +114,11 @@ impl Desk {
     /// The store does not answer now.
     pub(super) fn of_store(&self, error: &StoreError) -> Refused {
         self.refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
+    }
+
+    /// A stored webhook cannot be read now.
+    pub(super) fn of_look(&self, refusal: &LookRefusal) -> Refused {
+        self.refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", refusal.to_string())
     }
 
     /// A refusal of this kind, a text under `refusal`.

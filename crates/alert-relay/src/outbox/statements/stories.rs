@@ -19,7 +19,7 @@ use crate::story::{
 /// Newest rows in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
 const ROWS_LOOKED_AT: i64 = 200_000;
 
-/// The story of the delivery with this number; `None`: there is none.
+/// The story of the delivery with this number, without its webhook's body; `None`: there is none.
 pub(in crate::outbox) async fn story(
     session: &mut Session<'_>,
     tag: &Arc<str>,
@@ -31,9 +31,8 @@ pub(in crate::outbox) async fn story(
         "SELECT deliveries.id, target, alerts, quiet, mentions, routes, state, next_at, lease_until, via, fit, rendered_at, parts, text_hash, \
            parts_done, recipients, is_straggling, ended_at, end_reason, superseded_by, \
            received.id AS notification, received.accepted_at AS received_at, received.endpoint, received.receiver, \
-           received.source, received.sender, received.address, received.group_key, received.duplicate_of, COALESCE(received.payload, original.payload) AS payload \
-         FROM deliveries JOIN notifications AS received ON received.id = deliveries.notification \
-         LEFT JOIN notifications AS original ON original.id = received.duplicate_of WHERE deliveries.id = $1",
+           received.source, received.sender, received.address, received.group_key, received.duplicate_of \
+         FROM deliveries JOIN notifications AS received ON received.id = deliveries.notification WHERE deliveries.id = $1",
     )
     .bind(number)
     .fetch_optional()

@@ -25,7 +25,25 @@ pub(in crate::outbox) async fn webhook(
 ) -> Result<Option<Received>, sqlx::Error> {
     let statement = AssertSqlSafe(format!("{SELECT} WHERE received.id = $1"));
     let row = session.query(statement).bind(number).fetch_optional().await?;
-    row.as_ref().map(received).transpose()
+    row.as_ref().map(with_body).transpose()
+}
+
+/// Bytes of the body that [`webhook`] would read, which is not read for that; `None`: there is none, or no longer.
+pub(in crate::outbox) async fn bytes(
+    session: &mut Session<'_>,
+    number: i64,
+) -> Result<Option<u64>, sqlx::Error> {
+    let row = session
+        .query(
+            "SELECT CAST(COALESCE(LENGTH(received.payload), LENGTH(original.payload)) AS BIGINT) AS bytes \
+             FROM notifications AS received LEFT JOIN notifications AS original ON original.id = received.duplicate_of \
+             WHERE received.id = $1",
+        )
+        .bind(number)
+        .fetch_optional()
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(row.try_get::<Option<i64>>("bytes")?.and_then(|bytes| u64::try_from(bytes).ok()))
 }
 
 /// The newest webhook of a group that is no copy: what its senders said last, and, of those that are forgotten, what was delivered.
@@ -39,7 +57,7 @@ pub(in crate::outbox) async fn newest(
          ORDER BY received.id DESC LIMIT 1"
     ));
     let row = session.query(statement).bind(group_id).fetch_optional().await?;
-    row.as_ref().map(received).transpose()
+    row.as_ref().map(with_body).transpose()
 }
 
 /// Which of the webhooks accepted since then are taken: the newest, as many as are wanted and as many bytes. Copies and what the relay
@@ -112,7 +130,12 @@ pub(in crate::outbox) async fn recorded(
     Ok(shares)
 }
 
-/// The webhook in a row that has its columns.
+fn with_body(row: &Row) -> Result<Received, sqlx::Error> {
+    let payload = row.try_get::<Option<Vec<u8>>>("payload")?.map(Bytes::from);
+    Ok(Received { payload, ..received(row)? })
+}
+
+/// The webhook in a row that has its columns, without its body.
 pub(super) fn received(row: &Row) -> Result<Received, sqlx::Error> {
     Ok(Received {
         notification: row.try_get("notification")?,
@@ -122,6 +145,6 @@ pub(super) fn received(row: &Row) -> Result<Received, sqlx::Error> {
         sender: sender(row)?,
         group_key: GroupKey(row.try_get("group_key")?),
         duplicate_of: row.try_get("duplicate_of")?,
-        payload: row.try_get::<Option<Vec<u8>>>("payload")?.map(Bytes::from),
+        payload: None,
     })
 }
