@@ -25,6 +25,7 @@ mod caller;
 mod console;
 mod ingest;
 mod mcp;
+mod named;
 mod openapi;
 mod operation;
 mod targets;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRef, Path, Query as UrlQuery, State};
+use axum::extract::{FromRef, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::http::answer::Answer;
 use crate::http::caller::{Address, Caller};
+use crate::http::named::Named;
 use crate::http::openapi;
 use crate::http::views::{self, View};
 use crate::operation::dead_letters::Selection;
@@ -61,11 +62,11 @@ async fn deliveries(State(relay): State<Arc<Relay>>, given: Given) -> Shown {
     shown(&relay, View::Deliveries, read(given)?).await
 }
 
-async fn delivery(State(relay): State<Arc<Relay>>, Path(id): Path<String>, given: Given) -> Shown {
+async fn delivery(State(relay): State<Arc<Relay>>, Named(id): Named, given: Given) -> Shown {
     shown(&relay, View::Delivery, read(given)?.with("id", id)?).await
 }
 
-async fn alert(State(relay): State<Arc<Relay>>, Path(fingerprint): Path<String>, given: Given) -> Shown {
+async fn alert(State(relay): State<Arc<Relay>>, Named(fingerprint): Named, given: Given) -> Shown {
     shown(&relay, View::Alert, read(given)?.with("fingerprint", fingerprint)?).await
 }
 
@@ -73,7 +74,7 @@ async fn webhooks(State(relay): State<Arc<Relay>>, given: Given) -> Shown {
     shown(&relay, View::Webhooks, read(given)?).await
 }
 
-async fn preview(State(relay): State<Arc<Relay>>, Path(name): Path<String>, given: Given) -> Shown {
+async fn preview(State(relay): State<Arc<Relay>>, Named(name): Named, given: Given) -> Shown {
     shown(&relay, View::Preview, read(given)?.with("name", name)?).await
 }
 
@@ -100,7 +101,7 @@ async fn shown(relay: &Arc<Relay>, view: View, query: Query) -> Shown {
 async fn preview_of_body(
     State(relay): State<Arc<Relay>>,
     State(bodies): State<BodyRoom>,
-    Path(target): Path<String>,
+    Named(target): Named,
     Address(address): Address,
     given: Given,
     body: Body,

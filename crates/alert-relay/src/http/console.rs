@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
@@ -95,8 +96,9 @@ async fn deliveries(desk: Desk) -> Shown {
     desk.show(&DeliveriesPage { form: &form, asked: &asked, targets: targets(&settings), found: &found })
 }
 
-async fn delivery(desk: Desk, Path(id): Path<String>) -> Shown {
-    let id: PublicId = id.parse().map_err(|error: NoPublicId| desk.missing(error.to_string()))?;
+async fn delivery(desk: Desk, path: InPath) -> Shown {
+    let id: PublicId =
+        named(&desk, path)?.parse().map_err(|error: NoPublicId| desk.missing(error.to_string()))?;
     let story = desk.relay.delivery_story(&id).await.map_err(|refusal| desk.of_look(&refusal))?;
     let gone = || {
         desk.missing(format!(
@@ -106,10 +108,18 @@ async fn delivery(desk: Desk, Path(id): Path<String>) -> Shown {
     desk.show(&StoryPage(&story.ok_or_else(gone)?))
 }
 
-async fn alert(desk: Desk, Path(fingerprint): Path<String>) -> Shown {
+async fn alert(desk: Desk, path: InPath) -> Shown {
+    let fingerprint = named(&desk, path)?;
     let story =
         desk.relay.alert_story(&Fingerprint(fingerprint)).await.map_err(|refusal| desk.of_look(&refusal))?;
     desk.show(&AlertPage(&story))
+}
+
+/// What stands in a path's braces.
+type InPath = Result<Path<String>, PathRejection>;
+
+fn named(desk: &Desk, path: InPath) -> Result<String, desk::Refused> {
+    path.map(|Path(name)| name).map_err(|rejection| desk.bad(rejection.body_text()))
 }
 
 async fn dead_letters(desk: Desk) -> Shown {

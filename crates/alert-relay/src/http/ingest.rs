@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::delivery::Acceptance;
 use crate::http::answer::Answer;
+use crate::http::named::Named;
 use crate::relay::{Beat, Posted, Receipt, Relay};
 use crate::sender;
 
@@ -22,7 +23,7 @@ pub(super) async fn accept(
     State(relay): State<Arc<Relay>>,
     State(bodies): State<BodyRoom>,
     Extension(PeerAddress(address)): Extension<PeerAddress>,
-    Path(receiver): Path<String>,
+    Named(receiver): Named,
     query: Result<Query<PostQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
@@ -94,7 +95,7 @@ pub(super) async fn beat(
     State(relay): State<Arc<Relay>>,
     State(bodies): State<BodyRoom>,
     Extension(PeerAddress(address)): Extension<PeerAddress>,
-    Path(name): Path<String>,
+    Named(name): Named,
     body: Body,
 ) -> Answer {
     let answer = async {

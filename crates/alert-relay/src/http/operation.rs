@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -48,27 +49,29 @@ pub(super) struct Reload {
     force: bool,
 }
 
+type HowToReload = Result<Query<Reload>, QueryRejection>;
+
 /// `/-/reload`: the new settings are in force, or which keys are wrong. What stands there is for those who may read the settings: the log
 /// and `alert-relay reload` have it.
-pub(super) async fn reload(
-    State(relay): State<Arc<Relay>>,
-    Caller(who): Caller,
-    Query(how): Query<Reload>,
-) -> Answer {
-    reloaded(&relay, &who, &how, Problem::whereabouts).await
+pub(super) async fn reload(State(relay): State<Arc<Relay>>, Caller(who): Caller, how: HowToReload) -> Answer {
+    reloaded(&relay, &who, how, Problem::whereabouts).await
 }
 
 /// The same for a command of the relay's own user: every mistake.
 pub(super) async fn reload_by_command(
     State(relay): State<Arc<Relay>>,
     Caller(who): Caller,
-    Query(how): Query<Reload>,
+    how: HowToReload,
 ) -> Answer {
-    reloaded(&relay, &who, &how, Problem::to_string).await
+    reloaded(&relay, &who, how, Problem::to_string).await
 }
 
-async fn reloaded(relay: &Arc<Relay>, who: &Who, how: &Reload, told: fn(&Problem) -> String) -> Answer {
-    match relay.reload_for(who, how.force).await {
+async fn reloaded(relay: &Arc<Relay>, who: &Who, how: HowToReload, told: fn(&Problem) -> String) -> Answer {
+    let Query(Reload { force }) = match how {
+        Ok(how) => how,
+        Err(rejection) => return Answer::new(StatusCode::BAD_REQUEST, "error", rejection.body_text()),
+    };
+    match relay.reload_for(who, force).await {
         Ok(()) => Answer::new(StatusCode::OK, "reloaded", "the new settings are in force"),
         Err(problems) => Answer::new(
             StatusCode::BAD_REQUEST,

@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::http::answer::Answer;
 use crate::http::caller::Caller;
+use crate::http::named::Named;
 use crate::outcome::Reason;
 use crate::relay::Relay;
 use crate::test_report::{TestRefusal, TestReport, TestedPart};
 
 /// `/api/v1/targets/{name}/test`: 200 if the message arrived, 502 if the channel did not take it, 503 if its budget does not allow
 /// it now.
-pub(super) async fn test(
-    State(relay): State<Arc<Relay>>,
-    Caller(who): Caller,
-    Path(name): Path<String>,
-) -> Answer {
+pub(super) async fn test(State(relay): State<Arc<Relay>>, Caller(who): Caller, Named(name): Named) -> Answer {
     match relay.send_test_for(&who, &name).await {
         Ok(report) => answer(&report),
         Err(TestRefusal::Unknown(message)) => Answer::new(StatusCode::NOT_FOUND, "error", message),

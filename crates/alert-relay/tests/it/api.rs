@@ -87,12 +87,28 @@ fn what_is_asked_wrongly_is_refused_by_its_name() {
         ("/api/v1/targets/nobody/preview?sample=mixed", 404, "target"),
         ("/api/v1/targets/nobody/preview", 400, "expected `webhook`"),
         ("/api/v1/audit-trail?before=x", 400, "`before`: "),
+        ("/api/v1/deliveries/%ff", 400, "Invalid UTF-8"),
+        ("/api/v1/alert-stories/%ff", 400, "Invalid UTF-8"),
+        ("/api/v1/targets/%ff/preview?sample=mixed", 400, "Invalid UTF-8"),
     ] {
         let answer = get(serving.address, path);
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["status"], "error", "{path}");
         assert!(body["message"].as_str().unwrap().contains(expected), "{path}: {body}");
+    }
+    for path in
+        ["/-/reload?force=maybe", "/api/v1/alerts/%ff", "/api/v1/heartbeats/%ff", "/api/v1/targets/%ff/test"]
+    {
+        let answer = request(serving.address, "POST", path, &[], b"");
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        let body: Value =
+            serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{path}: {error}: {answer:?}"));
+        assert_eq!(body["status"], "error", "{path}");
+    }
+    for path in ["/deliveries/%ff", "/alerts/%ff"] {
+        let answer = get(serving.address, path);
+        assert!(answer.status == 400 && answer.body.contains("<html"), "{path}: {answer:?}");
     }
     for path in ["/api/v1/dead-letters/retry", "/api/v1/dead-letters/give-up?state=pending"] {
         assert_eq!(request(serving.address, "POST", path, &[], b"").status, 400, "{path}");
