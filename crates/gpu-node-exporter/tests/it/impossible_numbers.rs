@@ -146,3 +146,19 @@ fn a_gpu_that_answers_nonsense_to_everything_shows_that_it_answers() {
     assert!(of("0").count() > 50, "the other shows everything\n{}", page.0);
     assert!(exporter.log().contains(" more faults are not logged"), "and that is told:\n{}", exporter.log());
 }
+
+/// While the driver's samples do not come, the last rate fills in; what they then say of that time is not counted once more.
+#[test]
+fn time_without_samples_is_counted_once() {
+    let scenario = "description: test\ngpus: [{ model: h100-sxm, count: 2, utilization: { constant: 0.5 } }]\n\
+                    incidents: [{ gpu: 1, at: 2s, until: 8s, kind: error, code: 999, call: nvmlDeviceGetSamples }]\n";
+    let exporter = Exporter::on_scenario(scenario, &[]);
+    let page = exporter.wait_until("the samples have failed, and have come again some sweeps ago", |page| {
+        page.value("gpu_busy_seconds_total", &[HEALTHY]) > Some(6.0)
+    });
+    let log = exporter.log();
+    assert!(log.contains("utilisation samples"), "they have not failed:\n{log}");
+    let busy = |gpu| page.value("gpu_busy_seconds_total", &[gpu]).unwrap();
+    let (healthy, late) = (busy(HEALTHY), busy(WRONG));
+    assert!((healthy - late).abs() < 1.5, "{healthy} and {late} seconds of the same load");
+}

@@ -49,11 +49,14 @@ pub(super) fn busy_time(
     moment: Moment,
     time_of_day: SystemTime,
 ) -> Result<Busy, NvmlError> {
-    let samples = match ring.newer(device, Sampled::Utilization, moment.now, time_of_day)? {
+    let newer = ring.newer(device, Sampled::Utilization, moment.now, time_of_day);
+    // The caller fills in a sweep without samples: the next one may not count that time once more.
+    let start = ring.newest.take();
+    let samples = match newer? {
         Newer::Samples(samples) => samples,
         Newer::Impossible(count) => return Ok(Busy { impossible: Some(count), ..Busy::default() }),
     };
-    let (busy, end) = integrate(ring.newest, samples.into_iter(), moment.longest_gap);
+    let (busy, end) = integrate(start, samples.into_iter(), moment.longest_gap);
     ring.newest = end;
     Ok(busy)
 }
