@@ -6,8 +6,8 @@ use crate::gpu::subject::Step;
 /// The rate, and what it is made of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Traffic {
-    /// Bytes of all links, both ways.
-    last: Option<u64>,
+    /// Bytes of each link, sent and received.
+    last: Vec<Option<u64>>,
     /// Bytes a second; `None` until there are two sweeps, and after a gap.
     pub(crate) rate: Option<f64>,
 }
@@ -15,13 +15,15 @@ pub(crate) struct Traffic {
 impl Traffic {
     #[expect(clippy::cast_precision_loss, reason = "bytes of a sweep are far below 2^53")]
     pub(super) fn add(&mut self, links: &[Link], step: Step) {
-        let counts = links.iter().flat_map(|link| [link.transmitted, link.received]).flatten();
-        let total = counts.map(|bytes| bytes.0).reduce(u64::saturating_add);
+        let counts = links.iter().flat_map(|link| [link.transmitted, link.received]);
+        let counts: Vec<_> = counts.map(|bytes| bytes.map(|bytes| bytes.0)).collect();
         let seconds = step.gap.as_secs_f64();
-        // A counter that was reset, by a driver or a link that went down, has no rate this once.
-        let more = total.zip(self.last).and_then(|(now, before)| now.checked_sub(before));
+        // Of each counter by itself: one that was not told before says nothing yet, and one that was reset, by a driver or a link that went
+        // down, nothing this once.
+        let more = counts.iter().zip(&self.last).filter_map(|(now, before)| (*now)?.checked_sub((*before)?));
+        let more = more.reduce(u64::saturating_add);
         self.rate = more.filter(|_| seconds > 0.0).map(|more| more as f64 / seconds);
-        self.last = total;
+        self.last = counts;
     }
 }
 
@@ -48,6 +50,14 @@ mod tests {
         assert_eq!(rate(&[link(1, 2), link(3, 4)], 1), None, "it was reset");
         assert_eq!(rate(&[link(11, 2), link(3, 4)], 1), Some(10.0));
         assert_eq!(rate(&[link(21, 2), link(3, 4)], 0), None, "after a gap");
+        let down = Link::default();
+        assert_eq!(rate(&[link(31, 2), down.clone()], 1), Some(10.0), "the other link");
+        assert_eq!(
+            rate(&[link(51, 2), link(9_000_000, 9_000_000)], 1),
+            Some(20.0),
+            "what it did meanwhile is no rate"
+        );
+        assert_eq!(rate(&[link(71, 2), link(9_000_100, 9_000_000)], 1), Some(120.0));
         assert_eq!(rate(&[], 1), None);
     }
 }
