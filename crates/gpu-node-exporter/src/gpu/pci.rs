@@ -66,11 +66,11 @@ pub(crate) fn not_shown(gpus: &[&PciGpu]) -> String {
 /// NVML's `00000000:17:00.0` in sysfs' form, `0000:17:00.0`.
 pub(crate) fn sysfs_address(bus_id: &str) -> String {
     let id = bus_id.to_ascii_lowercase();
-    match id.split_once(':') {
-        Some((domain, rest)) if domain.len() > 4 && domain.starts_with(&"0".repeat(domain.len() - 4)) => {
-            format!("{}:{rest}", &domain[domain.len() - 4..])
-        }
-        _ => id,
+    let parts =
+        id.split_once(':').and_then(|(domain, rest)| Some((u32::from_str_radix(domain, 16).ok()?, rest)));
+    match parts {
+        Some((domain, rest)) => format!("{domain:04x}:{rest}"),
+        None => id,
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         for (nvml, sysfs) in [
             ("00000000:17:00.0", "0000:17:00.0"),
             ("00000000:3B:00.0", "0000:3b:00.0"),
-            ("00010000:3B:00.0", "00010000:3b:00.0"),
+            ("00010000:3B:00.0", "10000:3b:00.0"),
             ("0000:3B:00.0", "0000:3b:00.0"),
             ("nonsense", "nonsense"),
         ] {

@@ -40,12 +40,6 @@ impl Address {
         let Self { segment, bus, device, function } = self;
         [format!("{segment:04x}"), format!("{bus:02x}"), format!("{device:02x}"), format!("{function:x}")]
     }
-
-    /// As NVML writes it, and the label `pci_bus_id` of GPUs shows it: `00000000:45:00.0`.
-    pub(crate) fn nvml(self) -> String {
-        let Self { segment, bus, device, function } = self;
-        format!("{segment:08X}:{bus:02X}:{device:02X}.{function:X}")
-    }
 }
 
 impl fmt::Display for Address {
@@ -124,10 +118,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_have_the_forms_of_sysfs_and_of_nvml() {
-        for (text, nvml) in [("0000:3b:00.0", "00000000:3B:00.0"), ("10000:e1:1f.7", "00010000:E1:1F.7")] {
-            let address = Address::parse(text).unwrap();
-            assert_eq!((address.to_string(), address.nvml()), (text.to_owned(), nvml.to_owned()));
+    fn addresses_have_the_form_of_sysfs() {
+        for text in ["0000:3b:00.0", "10000:e1:1f.7"] {
+            assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
         for odd in [
             "",

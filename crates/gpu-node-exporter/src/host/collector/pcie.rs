@@ -185,7 +185,7 @@ impl Bus {
         let driver = std::fs::read_link(directory.join("driver")).ok();
         let driver = driver.as_deref().and_then(Path::file_name).map(|name| escaped(name.as_encoded_bytes()));
         self.info.push(labels.and([
-            ("pci_bus_id", address.nvml()),
+            ("pci_bus_id", address.to_string()),
             ("class", class.to_owned()),
             ("device", names.first().map(|(_, name)| name.clone()).unwrap_or_default()),
             ("numa_node", numa_node.map(|node| node.to_string()).unwrap_or_default()),

@@ -82,15 +82,15 @@ fn a_gpu_a_nic_and_an_nvme_are_joined_by_their_places() {
         [
             info(
                 "0000:00:05.0",
-                r#"pci_bus_id="00000000:00:05.0",class="nvme",device="nvme0",numa_node="",root_port="",driver="",vendor_id="0x144d""#
+                r#"pci_bus_id="0000:00:05.0",class="nvme",device="nvme0",numa_node="",root_port="",driver="",vendor_id="0x144d""#
             ),
             info(
                 "0000:18:00.0",
-                r#"pci_bus_id="00000000:18:00.0",class="accelerator",device="",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x10de""#
+                r#"pci_bus_id="0000:18:00.0",class="accelerator",device="",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x10de""#
             ),
             info(
                 "0000:19:00.0",
-                r#"pci_bus_id="00000000:19:00.0",class="network",device="mlx5_0",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x15b3""#
+                r#"pci_bus_id="0000:19:00.0",class="network",device="mlx5_0",numa_node="1",root_port="0000:15:01.0",driver="",vendor_id="0x15b3""#
             ),
             name("0000:00:05.0", r#"kind="nvme",device="nvme0""#),
             name("0000:19:00.0", r#"kind="infiniband",device="mlx5_0""#),
