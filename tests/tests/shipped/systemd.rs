@@ -74,7 +74,7 @@ fn what_the_units_need_to_work() {
 #[test]
 fn the_exporter_sees_a_driver_that_is_loaded_after_its_start_and_everything_of_the_host() {
     let unit = unit("gpu-node-exporter");
-    assert_eq!(values(&unit, "DeviceAllow"), ["char-195 rw", "/dev/kmsg r"]);
+    assert_eq!(values(&unit, "DeviceAllow"), ["char-195 rw", "char-nvidia-caps r", "/dev/kmsg r"]);
     for key in [
         "PrivateTmp",
         "PrivateDevices",
