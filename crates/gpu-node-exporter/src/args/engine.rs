@@ -71,8 +71,10 @@ pub(super) fn settings(flags: &mut Flags) -> Option<EngineSettings> {
 }
 
 fn canary(flags: &mut Flags) -> Option<CanarySettings> {
+    let mistakes = flags.mistakes.len();
     let quiet = flags.duration(&QUIET);
-    if !(SHORTEST_QUIET..=LONGEST_QUIET).contains(&quiet) && flags.is_written(&QUIET) {
+    // What is no duration was named already.
+    if !(SHORTEST_QUIET..=LONGEST_QUIET).contains(&quiet) && flags.mistakes.len() == mistakes {
         let shown = humantime::format_duration(quiet);
         flags.mistakes.push(format!("`--engine.canary.quiet={shown}`: expected between 5s and 1h"));
     }
@@ -137,6 +139,7 @@ mod tests {
         let said = |written: &[&str]| parse(written).unwrap_err().mistakes;
         let bounds = "`--engine.canary.quiet=1s`: expected between 5s and 1h";
         assert_eq!(said(&["--engine.canary", "--engine.canary.quiet=1s"]), [bounds]);
+        assert_eq!(said(&["--engine.canary", "--engine.canary.quiet=abc"]).len(), 1);
         let none = crate::args::parse(["--engine.canary".into()]).unwrap_err().mistakes;
         assert_eq!(none, ["`--engine.canary` has no page to look at (hint: add --engine.page=URL)"]);
     }
