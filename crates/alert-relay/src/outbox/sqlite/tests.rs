@@ -244,6 +244,34 @@ async fn a_reader_reads_what_a_crash_left_in_the_log_and_leaves_nothing_beside_a
     assert_eq!(left, ["relay.db"]);
 }
 
+#[tokio::test]
+async fn an_alert_that_no_route_wanted_is_looked_for_in_the_newest_webhooks_alone() {
+    let stage = Stage::new().await;
+    for group in ["one", "two"] {
+        let mut webhook = accepted(group, vec![firing("a", 10)], &[]);
+        webhook.unrouted = vec![firing("a", 10).fingerprint];
+        stage.outbox.accept(webhook).await.unwrap();
+    }
+    let Stage { directory, outbox, .. } = stage;
+    outbox.close().await;
+    drop(outbox);
+    let settings = settings(directory.path());
+    for (renumber, is_cut, expected) in [
+        (
+            "PRAGMA foreign_keys = OFF; UPDATE notifications SET id = 200000 WHERE id > 1",
+            false,
+            vec![200_000, 1],
+        ),
+        ("PRAGMA foreign_keys = OFF; UPDATE notifications SET id = 200001 WHERE id > 1", true, vec![200_001]),
+    ] {
+        file(&settings.path, renumber).await;
+        let mut reading = ReadOnlyOutbox::open(&settings).await.unwrap();
+        let seen = reading.sightings(&firing("a", 10).fingerprint).await.unwrap();
+        let found: Vec<i64> = seen.unrouted.iter().map(|seen| seen.notification).collect();
+        assert_eq!((found, seen.is_cut), (expected, is_cut), "{renumber}");
+    }
+}
+
 /// A group may have had any number of alerts.
 #[tokio::test]
 async fn a_ledger_has_a_bounded_number_of_rows_and_forgets_what_is_over_first() {

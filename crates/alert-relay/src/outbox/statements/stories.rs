@@ -16,7 +16,7 @@ use crate::story::{
     Attempt, DeliveryStatus, MAX_ATTEMPTS, MAX_SIGHTINGS, Sighting, Sightings, Story, Unrouted,
 };
 
-/// Newest rows in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
+/// Newest rows, of deliveries and of webhooks, in which an alert is looked for. They are read one after the other: a second at most, beside a relay that works.
 const ROWS_LOOKED_AT: i64 = 200_000;
 
 /// The story of the delivery with this number, without its webhook's body; `None`: there is none.
@@ -172,18 +172,27 @@ pub(in crate::outbox) async fn sightings(
     .bind(limit)
     .fetch_all()
     .await?;
+    let ends =
+        session.query(
+            "SELECT (SELECT MIN(id) FROM notifications WHERE unrouted IS NOT NULL), (SELECT MAX(id) FROM notifications WHERE unrouted IS NOT NULL)",
+        ).fetch_one().await?;
+    let (oldest_unrouted, newest): (Option<i64>, Option<i64>) = (ends.try_get(0)?, ends.try_get(1)?);
+    let unrouted_from = newest.unwrap_or_default().saturating_sub(ROWS_LOOKED_AT);
     let unrouted = session.query(
-        "SELECT id, accepted_at, endpoint FROM notifications WHERE unrouted IS NOT NULL AND unrouted LIKE $1 ESCAPE '!' \
-         ORDER BY id DESC LIMIT $2 + 0",
+        "SELECT id, accepted_at, endpoint FROM notifications \
+         WHERE unrouted IS NOT NULL AND id > $1 AND unrouted LIKE $2 ESCAPE '!' ORDER BY id DESC LIMIT $3 + 0",
     )
+    .bind(unrouted_from)
     .bind(&pattern)
     .bind(limit)
     .fetch_all()
     .await?;
     moment.commit().await?;
     let shown = MAX_SIGHTINGS as usize;
-    let is_cut =
-        rows.len() > shown || unrouted.len() > shown || oldest.is_some_and(|oldest| oldest <= looked_from);
+    let is_cut = rows.len() > shown
+        || unrouted.len() > shown
+        || oldest.is_some_and(|oldest| oldest <= looked_from)
+        || oldest_unrouted.is_some_and(|oldest| oldest <= unrouted_from);
     let held =
         |row: &Row| sighting(tag, row, fingerprints_from_json(row.try_get("quiet")?)?.contains(fingerprint));
     let webhook = |row: &Row| {
