@@ -97,12 +97,16 @@ fn rank(kind: OwnerKind) -> u8 {
 
 /// The owner that one path tells of: the innermost container, else the job, else the unit.
 fn of_path(path: &str) -> Owner {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    let container = (0..parts.len()).rev().find_map(|at| Some((at, container(&parts[..=at])?)));
+    // What runs in a container (systemd, Slurm) names the groups below its own: with these, one container would be several owners.
+    if let Some((at, _)) = &container {
+        parts.truncate(at + 1);
+    }
     let pod_uid = parts.iter().rev().find_map(|part| pod_uid(part));
     let slurm_job = slurm_job(&parts);
     let unit = parts.iter().rev().find(|part| is_unit(part)).map(|unit| (*unit).to_owned());
-    let container = (0..parts.len()).rev().find_map(|at| container(&parts[..=at]));
-    if let Some((kind, id)) = container {
+    if let Some((_, (kind, id))) = container {
         // The unit of another runtime is the runtime.
         let unit = unit.filter(|unit| {
             kind == OwnerKind::Podman && unit.ends_with(".service") && !unit.starts_with("user@")

@@ -77,6 +77,19 @@ fn containers_without_kubernetes() {
             Podman,
             Some("vllm.service"),
         ),
+        // systemd or Slurm within a container of Podman's: all of it is one owner.
+        ("0::/machine.slice/libpod-ID.scope/container/system.slice/a.service\n", Podman, None),
+        ("0::/machine.slice/libpod-ID.scope/container/system.slice/b.service\n", Podman, None),
+        (
+            "0::/machine.slice/libpod-ID.scope/container/system.slice/slurmstepd.scope/job_7/step_0\n",
+            Podman,
+            None,
+        ),
+        (
+            "0::/system.slice/vllm.service/libpod-payload-ID/system.slice/a.service\n",
+            Podman,
+            Some("vllm.service"),
+        ),
     ] {
         check(text, kind, "ID", None, None, unit);
     }
