@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::exporter::{Exporter, Page, Trigger, check};
@@ -179,8 +180,13 @@ fn the_life_of_an_engine_is_seen_from_outside() {
     assert!(since(&page) > started, "{started:?}");
     assert_eq!(page.value("gpu_engine_processes", &[r#"role="worker""#]), Some(2.0));
 
+    // The server's command line keeps its reader waiting, as that of a process that hangs in the driver does: it has not ended.
+    let pipe = proc.0.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).expect("a named pipe");
+    fs::rename(pipe, proc.0.path().join("10/cmdline")).expect("writable");
     proc.end(13);
-    exporter.wait_until("a part of it is gone", |page| is(page, 10, "broken"));
+    let page = exporter.wait_until("a part of it is gone", |page| is(page, 10, "broken"));
+    assert!(!is(&page, 11, "orphaned"), "{}", page.0);
     proc.end(10);
     proc.process(11, 1, "VLLM::EngineCore\0");
     let page = exporter.wait_until("its server is gone", |page| is(page, 11, "orphaned"));

@@ -1,13 +1,15 @@
 //! Looking processes up beneath procfs, with the families of those that belong to an inference engine.
 //!
-//! `cmdline` waits for whoever changes the process' memory, so each process is read by a thread that can be left behind with it.
+//! `cmdline` waits for whoever changes the process' memory, so each process is read by a thread that can be left behind with it. A process
+//! that hangs in the driver is such a case: it is taken for what it was when it last answered, until its `stat` says that it has ended.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::engines::Processes;
-use super::process_files::{self, Process};
+use super::process_files::{self, Process, Stat};
 use crate::detached::{Detached, Patience};
 
 /// More processes than are looked up at a time: on GPUs, and of engines beside those.
@@ -18,7 +20,11 @@ const PATIENCE: Patience = Patience { first: Duration::from_secs(1), next: Durat
 
 /// Looks processes up. One whose files keep it waiting costs itself alone.
 pub(super) struct Lookup {
-    files: Detached<u32, Option<Process>>,
+    files: Detached<u32, io::Result<Option<Process>>>,
+    /// Asked of those whose other files do not answer.
+    stats: Detached<u32, io::Result<Option<Stat>>>,
+    /// As they were at the last look.
+    known: Processes,
     /// How many are looked up at a time.
     most: usize,
 }
@@ -26,12 +32,16 @@ pub(super) struct Lookup {
 impl Lookup {
     /// Beneath this procfs. No thread is started before the first process is looked up.
     pub(super) fn new(proc: PathBuf) -> Self {
+        let stats = {
+            let proc = proc.clone();
+            Detached::new("gpu-process", PATIENCE, move |pid: &u32| process_files::stat(&proc, *pid))
+        };
         let files = Detached::new("gpu-process", PATIENCE, move |pid| process_files::read(&proc, *pid));
-        Self { files, most: MOST_PROCESSES }
+        Self { files, stats, known: Processes::new(), most: MOST_PROCESSES }
     }
 
-    /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs. Nothing is known of
-    /// one that keeps us waiting, and of those beyond the most.
+    /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs. One that keeps us
+    /// waiting, or cannot be read, is as it was; nothing is known of one that never answered, and of those beyond the most.
     pub(super) fn read(&mut self, pids: BTreeSet<u32>) -> Processes {
         let (mut processes, mut asked, mut next) = (Processes::new(), BTreeSet::<u32>::new(), pids);
         while !next.is_empty() && asked.len() < self.most {
@@ -39,8 +49,14 @@ impl Lookup {
             asked.extend(&asking);
             let answers = self.files.ask(asking.clone());
             next = BTreeSet::new();
+            let silent = asking.iter().zip(&answers).filter(|(_, answer)| !matches!(answer, Some(Ok(_))));
+            let mut as_it_was = self.as_they_were(silent.map(|(pid, _)| *pid).collect());
             for (pid, answer) in asking.into_iter().zip(answers) {
-                let Some(process) = answer.flatten() else { continue };
+                let process = match answer {
+                    Some(Ok(process)) => process,
+                    Some(Err(_)) | None => as_it_was.remove(&pid),
+                };
+                let Some(process) = process else { continue };
                 if process.title.is_some() {
                     next.extend(process.children.iter().chain([&process.parent]).filter(|pid| **pid != 0));
                 }
@@ -49,7 +65,31 @@ impl Lookup {
             next.retain(|pid| !asked.contains(pid));
         }
         self.files.forget(|pid| !asked.contains(pid));
+        self.stats.forget(|pid| !asked.contains(pid));
+        self.known.clone_from(&processes);
         processes
+    }
+
+    /// Those of these processes that were known and have not ended since, as far as can be told.
+    fn as_they_were(&mut self, mut silent: Vec<u32>) -> Processes {
+        silent.retain(|pid| self.known.contains_key(pid));
+        if silent.is_empty() {
+            return Processes::new();
+        }
+        let stats = self.stats.ask(silent.clone());
+        self.stats.end_idle_thread();
+        let still = |(pid, stat): (u32, Option<io::Result<Option<Stat>>>)| {
+            let known = self.known.get(&pid)?.clone();
+            let process = match stat {
+                Some(Ok(stat)) => {
+                    let Stat { parent, comm, .. } = stat.filter(|stat| stat.start == known.start)?;
+                    Process { parent, comm, ..known }
+                }
+                Some(Err(_)) | None => known,
+            };
+            Some((pid, process))
+        };
+        silent.into_iter().zip(stats).filter_map(still).collect()
     }
 }
 
@@ -97,6 +137,46 @@ mod tests {
         fs::remove_dir_all(root.path().join("13")).expect("there");
         assert_eq!(found(&mut lookup, &[12]), [9, 10, 11, 12, 20]);
         assert_eq!(found(&mut lookup, &[]), [0; 0]);
+    }
+
+    /// A file that keeps its reader waiting is a named pipe that nobody writes to.
+    #[test]
+    fn a_process_that_keeps_us_waiting_is_as_it_was_until_it_has_ended() {
+        let root = proc(&[
+            (10, 1, "11", "python3\0/usr/bin/vllm\0serve\0"),
+            (11, 10, "12", "VLLM::EngineCore"),
+            (12, 11, "", "VLLM::Worker_TP0"),
+            (20, 1, "", "VLLM::EngineCore"),
+        ]);
+        let mut lookup = Lookup::new(root.path().to_owned());
+        let mut look = || lookup.read([10, 11, 20].into());
+        let before = look();
+        assert_eq!(before.len(), 4);
+        let hanging = [10, 12, 20].map(|pid| root.path().join(format!("{pid}/cmdline")));
+        for file in &hanging {
+            fs::remove_file(file).expect("there");
+            rustix::fs::mkfifoat(rustix::fs::CWD, file, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+                .expect("a named pipe");
+        }
+        for _ in 0..2 {
+            assert_eq!(look(), before);
+        }
+        // The server ends, which gives its child another parent; a worker's number is used again; a file cannot be read.
+        let stat = |pid: u32, parent: u32, start: u32| {
+            let text = format!("{pid} (name) S {parent} 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 9 0 {start} 1\n");
+            fs::write(root.path().join(format!("{pid}/stat")), text).expect("writable");
+        };
+        fs::rename(root.path().join("10"), root.path().join("gone")).expect("there");
+        stat(11, 1, 123);
+        stat(12, 11, 456);
+        fs::write(root.path().join("20/stat"), "garbled").expect("writable");
+        let after = look();
+        assert_eq!(after.keys().copied().collect::<Vec<_>>(), [11, 20]);
+        assert_eq!((after[&11].parent, &after[&20]), (1, &before[&20]));
+        // The threads that wait must not outlive the test.
+        for file in ["gone/cmdline", "12/cmdline", "20/cmdline"] {
+            let _ = fs::OpenOptions::new().write(true).open(root.path().join(file));
+        }
     }
 
     #[test]

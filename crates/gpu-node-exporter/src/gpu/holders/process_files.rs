@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::cgroup::{Owner, owner};
 use super::title::{Role, Title, title};
 
@@ -40,15 +42,15 @@ const MOST_SOCKETS: u64 = 256 << 10;
 /// Descriptors that are looked at of one server. It opened the one that listens before those of its clients.
 const MOST_DESCRIPTORS: usize = 1024;
 
-/// Reads this process beneath `proc`; `None` when it has ended.
-pub(crate) fn read(proc: &Path, pid: u32) -> Option<Process> {
+/// Reads this process beneath `proc`; `None` when it has ended. An error says neither that it runs nor that it has ended.
+pub(crate) fn read(proc: &Path, pid: u32) -> io::Result<Option<Process>> {
+    let Some(stat) = stat(proc, pid)? else { return Ok(None) };
     let folder = proc.join(pid.to_string());
-    let stat = parse_stat(&text(&folder.join("stat"), MOST_STAT).ok()?).filter(|stat| !stat.has_ended)?;
     let owner = match text(&folder.join("cgroup"), MOST_CGROUP) {
         Ok(text) => owner(&text),
         Err(_) => Owner::unknown(),
     };
-    let title = text(&folder.join("cmdline"), MOST_COMMAND_LINE).ok().and_then(|text| title(&text));
+    let title = title(&text(&folder.join("cmdline"), MOST_COMMAND_LINE)?);
     let children = match &title {
         Some(_) => children(&folder, pid),
         None => Vec::new(),
@@ -57,7 +59,23 @@ pub(crate) fn read(proc: &Path, pid: u32) -> Option<Process> {
         Some(Title { role: Role::Server, .. }) => listens(&folder),
         _ => None,
     };
-    Some(Process { start: stat.start, parent: stat.parent, comm: stat.comm, owner, title, children, listens })
+    let Stat { start, parent, comm, .. } = stat;
+    Ok(Some(Process { start, parent, comm, owner, title, children, listens }))
+}
+
+/// What the process' `stat` tells, which waits for nothing that the process holds; `None` when it has ended.
+pub(super) fn stat(proc: &Path, pid: u32) -> io::Result<Option<Stat>> {
+    let text = match text(&proc.join(pid.to_string()).join("stat"), MOST_STAT) {
+        Ok(text) => text,
+        Err(error) => {
+            // It ended before the file was opened, or between that and reading it.
+            let has_ended =
+                matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::SRCH));
+            return if has_ended { Ok(None) } else { Err(error) };
+        }
+    };
+    let stat = parse_stat(&text).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Some(stat).filter(|stat| !stat.has_ended))
 }
 
 /// Whether the descriptors of another user's process can be seen: of the first, which is root's.
@@ -74,10 +92,10 @@ fn text(path: &Path, most: u64) -> io::Result<String> {
 /// What is used of `/proc/PID/stat`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Stat {
-    comm: String,
+    pub(super) comm: String,
     has_ended: bool,
-    parent: u32,
-    start: u64,
+    pub(super) parent: u32,
+    pub(super) start: u64,
 }
 
 /// The name stands in parentheses and may hold any character.
@@ -192,7 +210,7 @@ mod tests {
         write("net/tcp", &"  sl  local_address\n".repeat(1 << 16));
         for (before, expected) in [(0, "vllm.service"), (20 << 10, "")] {
             write("cgroup", &format!("{}{unit}", "1:cpu:/\n".repeat(before / 8)));
-            let process = read(root.path(), 7).expect("it runs");
+            let process = read(root.path(), 7).expect("readable").expect("it runs");
             assert_eq!(process.owner.id, expected);
             assert!(process.title.is_some(), "the command line begins well");
         }
@@ -212,10 +230,10 @@ mod tests {
     fn a_process_is_read_as_the_kernel_tells_of_it() {
         let _socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let pid = std::process::id();
-        let process = read(Path::new("/proc"), pid).expect("it runs");
+        let process = read(Path::new("/proc"), pid).expect("readable").expect("it runs");
         assert_eq!(process.parent, std::os::unix::process::parent_id());
         assert!(process.start > 0 && process.title.is_none());
         assert_eq!(listens(&Path::new("/proc").join(pid.to_string())), Some(true));
-        assert_eq!(read(Path::new("/nonexistent"), pid), None);
+        assert_eq!(read(Path::new("/nonexistent"), pid).expect("there is none"), None);
     }
 }
