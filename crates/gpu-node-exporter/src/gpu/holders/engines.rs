@@ -46,7 +46,7 @@ struct Group {
     counts: BTreeMap<Role, u64>,
     /// Its processes with their starts.
     members: BTreeSet<(u32, u64)>,
-    /// Whether a server of it listens; `None` where that may not be seen.
+    /// Whether a server of it listens; `None` where that may not be seen, and where it is not to listen on TCP.
     listens: Option<bool>,
     /// Whether its server has ended: the parent of its first process only takes in what others left behind, or the server was seen.
     is_left_behind: bool,
@@ -71,7 +71,9 @@ fn groups(processes: &Processes) -> Vec<Group> {
         });
         *group.counts.entry(title.role).or_default() += 1;
         group.members.insert((*pid, process.start));
-        if title.role == Role::Server {
+        // Servers that the first process has started do not have its arguments.
+        let is_to_listen = root.title.as_ref().is_none_or(|title| title.listens_on_tcp);
+        if title.role == Role::Server && is_to_listen {
             group.listens = match (group.listens, process.listens) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (before, now) => before.or(now),

@@ -57,6 +57,8 @@ pub(crate) struct Title {
     pub(crate) role: Role,
     /// The title as it was written: `VLLM::Worker_TP0`; of a server without one, how it is usually called.
     pub(crate) name: String,
+    /// Whether a server that was started so is to listen on TCP.
+    pub(crate) listens_on_tcp: bool,
 }
 
 /// How titles begin: behind the prefix stands what is in the list, then the rank.
@@ -92,10 +94,19 @@ pub(crate) fn title(command_line: &str) -> Option<Title> {
         Some((Engine::Vllm, *role))
     });
     if let Some((engine, role)) = found {
-        return Some(Title { engine, role, name: first.chars().take(LONGEST_NAME).collect() });
+        let name = first.chars().take(LONGEST_NAME).collect();
+        return Some(Title { engine, role, name, listens_on_tcp: true });
     }
     let (engine, name) = server(&arguments)?;
-    Some(Title { engine, role: Role::Server, name: name.to_owned() })
+    let has_servers = !arguments.windows(2).any(|pair| pair == ["--api-server-count", "0"]);
+    let listens_on_tcp = has_servers && !arguments.iter().any(|argument| is_without_tcp(argument));
+    Some(Title { engine, role: Role::Server, name: name.to_owned(), listens_on_tcp })
+}
+
+/// vLLM's `--headless` (every further node of an engine on several: the first one serves for all), which it takes `--api-server-count 0` for,
+/// too (`vllm/entrypoints/cli/serve.py`), and `--uds PATH`, a Unix socket.
+fn is_without_tcp(argument: &str) -> bool {
+    matches!(argument, "--headless" | "--api-server-count=0" | "--uds") || argument.starts_with("--uds=")
 }
 
 /// Whether the text is this title, with or without a rank (`_TP0`) or a number (`:3`) behind it.
@@ -213,6 +224,24 @@ mod tests {
         assert_eq!(name("VLLM::Worker_TP0\0\0"), "VLLM::Worker_TP0");
         assert_eq!(name(&format!("VLLM::Worker_{}", "x".repeat(500))).len(), 64);
         assert_eq!(name("python3\0/usr/local/bin/vllm\0serve\0--api-key\0secret\0"), "vllm serve");
+    }
+
+    #[test]
+    fn a_server_that_is_not_to_listen_on_tcp_is_known_by_its_arguments() {
+        for (arguments, expected) in [
+            ("", true),
+            ("--headless\0", false),
+            ("--data-parallel-start-rank\08\0--headless\0--port\08000\0", false),
+            ("--uds\0/run/vllm.sock\0", false),
+            ("--uds=/run/vllm.sock\0", false),
+            ("--udsx\0", true),
+            ("--api-server-count\x000\0", false),
+            ("--api-server-count=0\0", false),
+            ("--api-server-count\x004\0", true),
+        ] {
+            let found = title(&format!("python3\0/usr/local/bin/vllm\0serve\0m\0{arguments}"));
+            assert_eq!(found.map(|title| title.listens_on_tcp), Some(expected), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -128,6 +128,24 @@ fn where_sockets_cannot_be_seen_a_start_is_not_told_from_a_run() {
     assert_eq!(last_state(&[vllm(None), vllm(None), worker_gone]), [(10, Some(State::Broken))]);
 }
 
+/// A further node of an engine on several, and one that listens on a Unix socket.
+#[test]
+fn an_engine_that_is_not_to_listen_on_tcp_is_never_starting() {
+    const HEADLESS: &str = "python3\0/usr/local/bin/vllm\0serve\0m\0--headless\0";
+    let headless = || processes([(10, 9, HEADLESS, Some(false)), (11, 10, "VLLM::EngineCore_DP8", None)]);
+    assert_eq!(last_state(&[headless(), headless()]), [(10, None)]);
+    let core_gone = without(headless(), &[11], 1);
+    assert_eq!(last_state(&[headless(), headless(), core_gone]), [(10, Some(State::Broken))]);
+    let server_gone = without(headless(), &[10], 1);
+    assert_eq!(last_state(&[headless(), server_gone]), [(11, Some(State::Orphaned))]);
+    let unix = processes([
+        (10, 9, "python3\0/usr/local/bin/vllm\0serve\0m\0--uds\0/run/vllm.sock\0", Some(false)),
+        (11, 10, "VLLM::APIServer_0", Some(false)),
+        (12, 10, "VLLM::EngineCore", None),
+    ]);
+    assert_eq!(last_state(&[unix.clone(), unix]), [(10, None)]);
+}
+
 #[test]
 fn servers_of_one_engine_are_one_and_two_engines_are_two() {
     let with_two_servers = processes([
