@@ -76,6 +76,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) template: Option<&'a Path>,
     /// `proxy`: an HTTP proxy; may hold a login.
     pub(crate) proxy: Option<&'a Secret>,
+    /// The key it stands under, for mistakes in it: `proxy` or `proxy_file`.
+    pub(crate) proxy_said_by: &'static str,
     /// `timeout`
     pub(crate) timeout: Duration,
     /// The authorities that all channels trust.

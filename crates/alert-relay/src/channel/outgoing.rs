@@ -47,7 +47,7 @@ impl Outgoing {
         if let Some(proxy) = setup.proxy {
             if url.scheme() == "http" {
                 setup.target.problem(
-                    "proxy",
+                    setup.proxy_said_by,
                     "this target's address is http: the proxy, and whoever sees the way to it, would read its token (hint: leave `proxy` out)",
                 );
                 return None;
@@ -66,7 +66,7 @@ impl Outgoing {
             // A proxy's address may hold a password: the error is not repeated.
             let Ok(proxy) = Proxy::all(proxy.reveal()) else {
                 setup.target.problem(
-                    "proxy",
+                    setup.proxy_said_by,
                     "not an address (hint: http://host:port, with user:password@ if it wants a login)",
                 );
                 return None;

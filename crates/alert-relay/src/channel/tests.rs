@@ -273,6 +273,35 @@ fn wrong_settings_are_named_without_their_secret() {
     check(&format!("{}, proxy: 'http://h:1'", email(587, "")), "email cannot be sent through an HTTP proxy");
 }
 
+/// Who writes a file's name finds the key that names it.
+#[test]
+fn what_is_wrong_in_a_file_is_told_at_the_key_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let webhook = |key: &str, file: &str| format!("webhook: {{ url: 'https://h/x', {key}: {file} }}");
+    let proxy = file("proxy", "http://proxy:3128");
+    let secret = file("secret", "whsec_***");
+    for (keys, expected) in [
+        (webhook("secret_file", &secret), "targets.ops.webhook.secret_file: "),
+        (
+            webhook("authorization_file", &file("authorization", "Bearer a\u{7}b")),
+            "targets.ops.webhook.authorization_file: ",
+        ),
+        (format!("{}, proxy_file: {proxy}", email(587, "")), "targets.ops.proxy_file: email cannot be sent"),
+        (
+            format!("webhook: {{ url: 'http://127.0.0.1/x' }}, proxy_file: {proxy}"),
+            "targets.ops.proxy_file: this target's address is http",
+        ),
+    ] {
+        let error = target(&keys).expect_err("the file is bad");
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
 /// Each mistake is shown where it stands, in the channel's section or at the target.
 #[test]
 fn a_template_that_fails_is_a_mistake_at_its_key() {

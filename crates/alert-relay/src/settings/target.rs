@@ -80,10 +80,11 @@ pub(super) fn read(
     let template = section.readable_file("template");
     let send_resolved = section.flag("send_resolved");
     let proxy = address::secret_url(&mut section, "proxy", "proxy_file");
+    let proxy_said_by = if section.has("proxy") { "proxy" } else { "proxy_file" };
     if proxy.is_some()
         && let Some(kind) = kinds.iter().find(|kind| !kind.takes_proxy)
     {
-        section.problem("proxy", format!("{} cannot be sent through an HTTP proxy", kind.label));
+        section.problem(proxy_said_by, format!("{} cannot be sent through an HTTP proxy", kind.label));
     }
     let timeout = section.duration("timeout");
 
@@ -95,6 +96,7 @@ pub(super) fn read(
             language,
             template: template.as_deref(),
             proxy: proxy.as_ref(),
+            proxy_said_by,
             timeout: timeout.unwrap_or(kind.timeout),
             roots: &context.roots,
             built_in: &context.built_in,

@@ -45,13 +45,18 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Settings> {
     if let Some(value) = &authorization {
         match HeaderValue::from_str(value.reveal()) {
             Ok(value) => drop(headers.insert(header::AUTHORIZATION, value)),
-            Err(_) => section.problem("authorization", "a header can't carry a character that is in it"),
+            Err(_) => {
+                let said_by =
+                    if section.has("authorization") { "authorization" } else { "authorization_file" };
+                section.problem(said_by, "a header can't carry a character that is in it");
+            }
         }
     }
     let secret = section.secret("secret", "secret_file");
     let key = secret.as_ref().map(SigningKey::new);
     if let Some(Err(wrong)) = &key {
-        section.problem("secret", wrong.to_string());
+        let said_by = if section.has("secret") { "secret" } else { "secret_file" };
+        section.problem(said_by, wrong.to_string());
     }
     section.finish();
     let key = key.transpose().ok()?;
