@@ -158,7 +158,10 @@ pub(in crate::outbox) async fn sightings(
     let mut moment = session.moment().await?;
     let mut session = moment.session();
     let pattern = in_json_list(fingerprint);
-    let ends = session.query("SELECT (SELECT MIN(id) FROM deliveries), (SELECT MAX(id) FROM deliveries)").fetch_one().await?;
+    let ends = session
+        .query("SELECT (SELECT MIN(id) FROM deliveries), (SELECT MAX(id) FROM deliveries)")
+        .fetch_one()
+        .await?;
     let (oldest, newest): (Option<i64>, Option<i64>) = (ends.try_get(0)?, ends.try_get(1)?);
     let looked_from = newest.unwrap_or_default().saturating_sub(ROWS_LOOKED_AT);
     // One more than are shown says that there are more.
