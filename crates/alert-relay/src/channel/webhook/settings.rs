@@ -43,13 +43,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Settings> {
     let mut headers = read_headers(&mut section);
     let authorization = section.secret("authorization", "authorization_file");
     if let Some(value) = &authorization {
-        match HeaderValue::from_str(value.reveal()) {
-            Ok(value) => drop(headers.insert(header::AUTHORIZATION, value)),
-            Err(_) => {
-                let said_by =
-                    if section.has("authorization") { "authorization" } else { "authorization_file" };
-                section.problem(said_by, "a header can't carry a character that is in it");
-            }
+        if let Ok(value) = HeaderValue::from_str(value.reveal()) {
+            headers.insert(header::AUTHORIZATION, value);
+        } else {
+            let said_by = if section.has("authorization") { "authorization" } else { "authorization_file" };
+            section.problem(said_by, "a header can't carry a character that is in it");
         }
     }
     let secret = section.secret("secret", "secret_file");
