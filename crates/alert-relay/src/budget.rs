@@ -31,9 +31,7 @@ impl Budget {
     pub(crate) const ROBOT: Self = Self { sends: 18, window: Duration::from_mins(1) };
     /// For mail: no provider's limit is known here, so only a flood is slowed.
     pub(crate) const MAIL: Self = Self { sends: 60, window: Duration::from_mins(1) };
-}
 
-impl Budget {
     /// One budget that keeps both, in any window of either: the smaller where it is smaller in every way. Else that of the shorter window
     /// with no more than the longer one has for each of the shorter ones that fit into it; or, where that is none, one at a time.
     pub(crate) fn and(self, other: Self) -> Self {
