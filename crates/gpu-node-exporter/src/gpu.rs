@@ -4,7 +4,8 @@
 //! this side only ever reads the last frame that child wrote. A scrape never calls NVML.
 //!
 //! The children stand in the order a number travels: `nvml` reads it in the `probe`, a `frame` carries it to the
-//! `supervisor`, the `snapshot` keeps it, `families` names it. `holders` finds out who uses the GPUs, `pods` whom Kubernetes gave them.
+//! `supervisor`, the `snapshot` keeps it, `families` names it. `holders` finds out who uses the GPUs, `pods` whom Kubernetes gave them,
+//! `runtime` what containers are called.
 
 mod driver;
 mod fault;
@@ -15,6 +16,7 @@ mod peak;
 mod profile;
 mod recent;
 mod restart;
+mod runtime_address;
 mod settings;
 mod xid;
 
@@ -36,7 +38,11 @@ mod families;
 mod stale;
 
 mod holders;
+
+mod socket;
+
 mod pods;
+mod runtime;
 
 mod dcgm;
 
@@ -70,6 +76,8 @@ pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::profile::Profile;
 pub(crate) use self::recorder::Recording;
 use self::recorder::SharedRecorder;
+use self::runtime::ContainerNames;
+pub(crate) use self::runtime_address::RuntimeAddress;
 pub(crate) use self::settings::GpuSettings;
 use self::supervisor::{Message, THIS_PROGRAM};
 pub(crate) use self::xid::{Severities, Severity};
@@ -87,6 +95,9 @@ pub(crate) struct Gpu {
     pods: Arc<ArcSwap<Pods>>,
     /// The thread that asks kubelet, where there is one, ends with it.
     _asking_kubelet: Option<Sender<()>>,
+    container_names: Arc<ArcSwap<ContainerNames>>,
+    /// The thread that asks the container runtime, where there is one, ends with it.
+    _asking_runtime: Option<Sender<()>>,
     messages: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,10 +111,15 @@ impl Gpu {
     pub(crate) fn start(settings: &GpuSettings) -> io::Result<Self> {
         let published = Arc::default();
         let recorder = SharedRecorder::default();
-        let holders = Arc::default();
+        let holders = Arc::<ArcSwap<Holders>>::default();
         let looking_up = holders::start(settings, Arc::clone(&published), Arc::clone(&holders))?;
         let pods = Arc::default();
         let asking_kubelet = settings.pods.clone().map(|socket| pods::start(socket, Arc::clone(&pods)));
+        let container_names = Arc::default();
+        let asking_runtime = settings
+            .runtime
+            .clone()
+            .map(|address| runtime::start(address, Arc::clone(&holders), Arc::clone(&container_names)));
         let expects_all_pci_gpus = expects_all_pci_gpus_here();
         let (messages, thread) = supervisor::start(
             settings,
@@ -121,6 +137,8 @@ impl Gpu {
             _looking_up: looking_up,
             pods,
             _asking_kubelet: asking_kubelet.transpose()?,
+            container_names,
+            _asking_runtime: asking_runtime.transpose()?,
             messages,
             thread: Some(thread),
         })
@@ -134,6 +152,7 @@ impl Gpu {
             holders: Arc::clone(&self.holders),
             lasting: Lasting::default(),
             pods: Arc::clone(&self.pods),
+            container_names: Arc::clone(&self.container_names),
             dropped: Dropped::default(),
             started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,

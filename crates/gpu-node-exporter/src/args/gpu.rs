@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::flags::{Flag, Flags};
-use crate::gpu::{GpuSettings, Profile, Severities, Severity};
+use crate::gpu::{GpuSettings, Profile, RuntimeAddress, Severities, Severity};
 
 /// The name in `--collector.NAME`.
 pub(super) const COLLECTOR: &str = "gpu";
@@ -58,7 +58,14 @@ static PODS_SOCKET: Flag = Flag::value(
     "Kubelet's pod-resources socket",
 );
 
-pub(super) static FLAGS: [&Flag; 9] = [
+static CONTAINER_RUNTIME: Flag = Flag::value(
+    "gpu.container-runtime",
+    "API:FILE",
+    "",
+    "Ask this socket of a container runtime what the containers that hold GPUs are called: docker:/var/run/docker.sock (Docker, Podman) or cri:/run/containerd/containerd.sock (containerd, CRI-O). Who may talk to it may do what root may",
+);
+
+pub(super) static FLAGS: [&Flag; 10] = [
     &LIBRARY,
     &SAMPLE_INTERVAL,
     &PROBE_TIMEOUT,
@@ -68,6 +75,7 @@ pub(super) static FLAGS: [&Flag; 9] = [
     &CONTAINERS,
     &PODS,
     &PODS_SOCKET,
+    &CONTAINER_RUNTIME,
 ];
 
 /// NVML calls serialise in the driver, so looking very often costs the programs that use the GPU.
@@ -106,6 +114,7 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
     if !pods && flags.is_written(&PODS_SOCKET) {
         flags.warnings.push("--gpu.pods.socket has no effect without --gpu.pods".to_owned());
     }
+    let runtime = runtime(flags);
     flags.runs(COLLECTOR, true).then(|| GpuSettings {
         library: flags.path_if_any(&LIBRARY),
         sample_interval,
@@ -115,6 +124,7 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
         processes,
         containers: flags.is_on(&CONTAINERS) && profile.has(Profile::Default),
         pods: pods.then(|| flags.path(&PODS_SOCKET)),
+        runtime,
         proc: proc.to_owned(),
         sysfs: sysfs.to_owned(),
     })
@@ -137,4 +147,19 @@ fn severities(flags: &mut Flags) -> Severities {
         }
     }
     Severities::with(overrides)
+}
+
+/// `docker:/var/run/docker.sock`.
+fn runtime(flags: &mut Flags) -> Option<RuntimeAddress> {
+    let text = flags.value(&CONTAINER_RUNTIME);
+    if text.is_empty() {
+        return None;
+    }
+    let address = RuntimeAddress::parse(&text);
+    if address.is_none() {
+        flags.mistakes.push(format!(
+            "`--gpu.container-runtime={text}`: expected docker:FILE or cri:FILE (hint: like docker:/var/run/docker.sock or cri:/run/containerd/containerd.sock)"
+        ));
+    }
+    address
 }

@@ -190,6 +190,21 @@ fn containers_are_shown_unless_turned_off_and_processes_if_asked_for() {
 }
 
 #[test]
+fn a_container_runtime_has_an_api_and_a_file() {
+    let written = "--gpu.container-runtime=cri:/run/crio/crio.sock";
+    let runtime = settings(&[written]).gpu.expect("it is on").runtime.map(|address| address.to_string());
+    assert_eq!(runtime.as_deref(), Some("cri:/run/crio/crio.sock"));
+    assert_eq!(settings(&[]).gpu.expect("it is on").runtime, None);
+    let mistakes = parse(arguments(&["--gpu.container-runtime=/run/docker.sock"])).unwrap_err().mistakes;
+    assert_eq!(
+        mistakes,
+        [
+            "`--gpu.container-runtime=/run/docker.sock`: expected docker:FILE or cri:FILE (hint: like docker:/var/run/docker.sock or cri:/run/containerd/containerd.sock)"
+        ]
+    );
+}
+
+#[test]
 fn a_profile_has_one_of_three_names() {
     let mistakes = parse(arguments(&["--gpu.profile=most"])).unwrap_err().mistakes;
     assert_eq!(mistakes, ["`--gpu.profile=most`: expected one of minimal, default, full"]);

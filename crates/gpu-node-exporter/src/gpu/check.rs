@@ -15,6 +15,7 @@ use super::pci::{self, PciGpu};
 use super::pods;
 use super::probe::ProbeSettings;
 use super::reading::Reading;
+use super::runtime;
 use super::settings::GpuSettings;
 use super::supervisor::{
     KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, cannot_open_kernel_log, open_kernel_log,
@@ -60,6 +61,16 @@ pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
                 Finding::good(format!("pods: kubelet at {shown} tells of {count} GPUs that were given out"))
             }
             Err(why) => Finding::bad(format!("pods: kubelet at {shown} {why}")),
+        });
+    }
+    if let Some(address) = &settings.runtime {
+        tell(match runtime::try_once(address) {
+            Ok(()) => {
+                Finding::good(format!("containers: the runtime at {address} tells what they are called"))
+            }
+            Err(why) => Finding::bad(format!(
+                "containers: the runtime at {address} {why} (hint: see \"Names of containers\" in deploy/README.md)"
+            )),
         });
     }
 }

@@ -9,6 +9,7 @@ use super::families::{Lasting, View, families};
 use super::faults::{COLLECTOR, faults};
 use super::holders::{self, Dropped, Holders};
 use super::pods::{self, Pods};
+use super::runtime::{self, ContainerNames};
 use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
 use crate::collector::{Collected, Collector};
@@ -21,6 +22,7 @@ pub(super) struct GpuCollector {
     /// Families of the last reading that may still hold.
     pub(super) lasting: Lasting,
     pub(super) pods: Arc<ArcSwap<Pods>>,
+    pub(super) container_names: Arc<ArcSwap<ContainerNames>>,
     /// Series that pages had no room for.
     pub(super) dropped: Dropped,
     /// Before the first readings can be there, their absence is no fault.
@@ -45,6 +47,7 @@ impl Collector for GpuCollector {
         let holders = self.holders.load();
         families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
         families.extend(pods::families(&self.pods.load(), now));
+        families.extend(runtime::families(&self.container_names.load(), &holders));
         let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now);
         Collected { families, kept: self.lasting.parts(), faults }
     }

@@ -4,7 +4,7 @@
 //! The probe lists processes by their numbers. This side looks them up in `/proc` (`lookup`) on a thread of its own, every five seconds
 //! and within one when some came or went, and publishes what is known (`table`); a scrape only reads that. It takes the host's process
 //! numbers: in a container with numbers of its own all processes are of unknown owners. Leaves out names that only a
-//! runtime's or kubelet's socket knows (`pods`).
+//! runtime's or kubelet's socket knows (`runtime`, `pods`).
 
 mod cgroup;
 mod title;

@@ -8,7 +8,6 @@
 mod api;
 
 mod assignments;
-mod grpc;
 
 mod table;
 
@@ -24,12 +23,12 @@ use std::{io, thread};
 use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, Runtime};
 
-use self::api::ListPodResourcesResponse;
+use self::api::{ListPodResourcesRequest, ListPodResourcesResponse};
 use self::assignments::{Assignments, assignments};
 pub(super) use self::families::families;
 pub(super) use self::given::{Given, Holder};
-use self::grpc::{Failure, call};
 pub(super) use self::table::Pods;
+use super::socket::{Failure, call};
 
 /// Time from one question to the next. Kubelet refuses more than a hundred a second.
 const EVERY: Duration = Duration::from_secs(10);
@@ -72,6 +71,6 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn ask(socket: &Path) -> Result<Assignments, Failure> {
-    let answer: ListPodResourcesResponse = call(socket, api::LIST).await?;
+    let answer: ListPodResourcesResponse = call(socket, api::LIST, &ListPodResourcesRequest {}).await?;
     Ok(assignments(&answer))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::profile::Profile;
+use super::runtime_address::RuntimeAddress;
 use super::xid::Severities;
 
 /// The settings of the GPU side.
@@ -25,6 +26,8 @@ pub(crate) struct GpuSettings {
     pub(crate) containers: bool,
     /// `--gpu.pods.socket`, with `--gpu.pods`: where kubelet tells which pods have GPUs.
     pub(crate) pods: Option<PathBuf>,
+    /// `--gpu.container-runtime`: where it is told what containers are called.
+    pub(crate) runtime: Option<RuntimeAddress>,
     /// `--path.procfs`: where processes are looked up.
     pub(crate) proc: PathBuf,
     /// `--path.sysfs`: where the PCI bus is listed.
@@ -44,6 +47,7 @@ impl Default for GpuSettings {
             processes: false,
             containers: true,
             pods: None,
+            runtime: None,
             proc: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod bursts;
+mod container_names;
 mod dcgm;
 mod driver_generations;
 mod driver_versions;

@@ -53,7 +53,7 @@ impl OwnerKind {
         }
     }
 
-    fn is_container(self) -> bool {
+    pub(super) fn is_container(self) -> bool {
         matches!(self, Self::Docker | Self::Containerd | Self::CriO | Self::Podman | Self::Container)
     }
 }

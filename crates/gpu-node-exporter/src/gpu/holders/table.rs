@@ -93,6 +93,25 @@ impl Holders {
     }
 }
 
+impl Holders {
+    /// The containers that hold GPUs, and those of engines, by their whole ids and by those that series have. One may come several times.
+    pub(in crate::gpu) fn containers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let owners = self.processes.values().map(|holder| &holder.owner);
+        let owners = owners.chain(self.engines.seen.iter().map(|engine| &engine.owner));
+        owners.filter(|owner| owner.kind.is_container()).map(|owner| (owner.id.as_str(), owner.short_id()))
+    }
+}
+
+#[cfg(test)]
+impl Holders {
+    /// A process on a GPU for each of these texts of `/proc/PID/cgroup`.
+    pub(in crate::gpu) fn in_groups(groups: &[&str]) -> Self {
+        let holder =
+            |group: &&str| Holder { start: 7, name: String::new(), owner: super::cgroup::owner(group) };
+        Self { processes: (1..).zip(groups.iter().map(holder)).collect(), ..Self::default() }
+    }
+}
+
 /// The processes on GPUs that answer.
 fn on_gpus(snapshot: &Snapshot) -> BTreeSet<u32> {
     fn listed(gpu: &Gpu) -> impl Iterator<Item = u32> {

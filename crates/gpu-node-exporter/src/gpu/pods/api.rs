@@ -3,8 +3,12 @@
 
 use prost::Message;
 
-/// The method that lists all pods. Its question has no fields.
+/// The method that lists all pods.
 pub(super) const LIST: &str = "/v1.PodResourcesLister/List";
+
+/// Its question has no fields.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ListPodResourcesRequest {}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ListPodResourcesResponse {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::assignments::{Assignment, Assignments};
-use super::grpc::Failure;
+use crate::gpu::socket::Failure;
 
 /// The pods that have GPUs.
 #[derive(Clone, Debug, Default)]

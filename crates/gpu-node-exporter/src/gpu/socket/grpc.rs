@@ -1,57 +1,36 @@
 //! One gRPC call over a Unix socket (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 //!
-//! The call has an empty question and one answer, so the protocol is five bytes before the message and a status behind it; hyper does HTTP/2,
-//! and prost reads the message.
+//! The call has one question and one answer, so the protocol is five bytes before each message and a status behind the last; hyper does
+//! HTTP/2, and prost writes and reads the messages.
 
-use std::io;
 use std::path::Path;
-use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long all of a call may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+use super::failure::{DEADLINE, Failure, LONGEST};
 
-/// Bytes of an answer: what gRPC takes by default. A thousand pods have less than one MiB.
-const LONGEST: usize = 4 << 20;
-
-/// A message that is empty, and not compressed.
-const EMPTY: &[u8] = &[0; 5];
-
-/// Why there is no answer. Behind the name of who was asked it makes a sentence.
-#[derive(Debug, Error)]
-pub(super) enum Failure {
-    #[error("cannot be reached: {0}")]
-    Unreachable(#[from] io::Error),
-    #[error("does not answer within {}", humantime::format_duration(DEADLINE))]
-    Late,
-    #[error("breaks the call off: {0}")]
-    BrokenOff(#[from] hyper::Error),
-    #[error("answers with HTTP status {}", .0.as_u16())]
-    Http(StatusCode),
-    #[error("refuses the call with gRPC status {0}")]
-    Refused(String),
-    #[error("answers with more than 4 MiB")]
-    TooLong,
-    #[error("answers with something that is no message of this call")]
-    Unreadable,
+/// Calls the method of this path with this question.
+pub(in crate::gpu) async fn call<A: Message + Default>(
+    socket: &Path,
+    method: &'static str,
+    question: &impl Message,
+) -> Result<A, Failure> {
+    timeout(DEADLINE, answer(socket, method, encode(question)?)).await.unwrap_or(Err(Failure::Late))
 }
 
-/// Calls the method of this path with an empty question.
-pub(super) async fn call<A: Message + Default>(socket: &Path, method: &'static str) -> Result<A, Failure> {
-    timeout(DEADLINE, answer(socket, method)).await.unwrap_or(Err(Failure::Late))
-}
-
-async fn answer<A: Message + Default>(socket: &Path, method: &'static str) -> Result<A, Failure> {
+async fn answer<A: Message + Default>(
+    socket: &Path,
+    method: &'static str,
+    question: Bytes,
+) -> Result<A, Failure> {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     let mut driving = JoinSet::new();
@@ -59,11 +38,11 @@ async fn answer<A: Message + Default>(socket: &Path, method: &'static str) -> Re
     driving.spawn(async { drop(connection.await) });
     let request = Request::builder()
         .method(Method::POST)
-        // A Unix socket has no name; kubelet's own clients send this one.
+        // A Unix socket has no name; the services' own clients send this one.
         .uri(format!("http://localhost{method}"))
         .header(header::CONTENT_TYPE, "application/grpc")
         .header(header::TE, "trailers")
-        .body(Full::new(Bytes::from_static(EMPTY)))
+        .body(Full::new(question))
         .map_err(|_| Failure::Unreadable)?;
     let (head, mut body) = sender.send_request(request).await?.into_parts();
     if head.status != StatusCode::OK {
@@ -90,6 +69,16 @@ fn status(headers: &HeaderMap) -> Option<String> {
     status.parse::<u8>().ok().map(|number| number.to_string())
 }
 
+/// The message behind whether it is compressed, which it is not, and its length.
+fn encode(question: &impl Message) -> Result<Bytes, Failure> {
+    let length = u32::try_from(question.encoded_len()).map_err(|_| Failure::TooLong)?;
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(length);
+    framed.extend_from_slice(&question.encode_to_vec());
+    Ok(framed.freeze())
+}
+
 /// The one message, behind whether it is compressed and its length.
 fn decode<A: Message + Default>(mut message: Bytes) -> Result<A, Failure> {
     let is_compressed = message.try_get_u8().map_err(|_| Failure::Unreadable)? != 0;
@@ -104,23 +93,38 @@ fn decode<A: Message + Default>(mut message: Bytes) -> Result<A, Failure> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::api::ListPodResourcesResponse;
-    use super::super::assignments::tests::list;
     use super::*;
 
-    fn framed(list: &ListPodResourcesResponse) -> Vec<u8> {
-        let message = list.encode_to_vec();
-        let length = u32::try_from(message.len()).unwrap();
-        [&[0][..], &length.to_be_bytes(), &message].concat()
+    /// A message as services have them: a list of messages with texts.
+    #[derive(Clone, PartialEq, Message)]
+    struct List {
+        #[prost(message, repeated, tag = "1")]
+        items: Vec<Item>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Item {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(string, repeated, tag = "3")]
+        ids: Vec<String>,
+    }
+
+    fn framed(ids: &[&str]) -> Vec<u8> {
+        encode(&list(ids)).expect("it is short").to_vec()
+    }
+
+    fn list(ids: &[&str]) -> List {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        List { items: vec![Item { name: "pod".to_owned(), ids }] }
     }
 
     #[test]
     fn one_message_is_read_whole() {
-        let list = list(&[("pod", "nvidia.com/gpu", &["GPU-1"])]);
-        let framed = framed(&list);
-        let read = |bytes: &[u8]| decode::<ListPodResourcesResponse>(Bytes::copy_from_slice(bytes)).ok();
-        assert_eq!(read(&framed), Some(list));
-        assert_eq!(read(EMPTY), Some(ListPodResourcesResponse::default()));
+        let framed = framed(&["GPU-1"]);
+        let read = |bytes: &[u8]| decode::<List>(Bytes::copy_from_slice(bytes)).ok();
+        assert_eq!(read(&framed), Some(list(&["GPU-1"])));
+        assert_eq!(read(&[0; 5]), Some(List::default()));
         assert_eq!(read(&framed[..framed.len() - 1]), None);
         assert_eq!(read(&[&framed[..], &[0]].concat()), None);
         assert_eq!(read(&[&[1], &framed[1..]].concat()), None);
@@ -130,11 +134,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..60) {
-            let _ = decode::<ListPodResourcesResponse>(bytes.clone().into());
-            let mut damaged = framed(&list(&[("pod", "nvidia.com/gpu", &["GPU-1", "GPU-2"])]));
+            let _ = decode::<List>(bytes.clone().into());
+            let mut damaged = framed(&["GPU-1", "GPU-2"]);
             let at = at.min(damaged.len());
             damaged.splice(at..(at + 1).min(damaged.len()), bytes.into_iter().take(1));
-            let _ = decode::<ListPodResourcesResponse>(damaged.into());
+            let _ = decode::<List>(damaged.into());
         }
     }
 }
