@@ -26,6 +26,8 @@ pub(crate) enum FaultReason {
     NotSupported,
     /// The driver gave it before, and refuses it now.
     NoPermission,
+    /// It is there, and this user may not have it.
+    Forbidden,
     /// An answer that can't be: a text that is no text, a number that the quantity never has.
     BadAnswer,
     Unknown,
@@ -41,6 +43,10 @@ impl FaultReason {
             Self::Timeout => "timed out",
             Self::NotSupported => "no longer supported, as the driver says",
             Self::NoPermission => "no permission any more",
+            Self::Forbidden => {
+                "not permitted to the user as which this runs (hint: a GPU in MIG mode tells only who can read /dev/nvidia-caps/nvidia-cap2: \
+                 NVIDIA_CAPS in .env with compose, DeviceAllow=char-nvidia-caps in systemd's unit; see \"MIG\" in deploy/README.md)"
+            }
             Self::BadAnswer => "returned an invalid value",
             Self::Unknown => "unknown error",
         }

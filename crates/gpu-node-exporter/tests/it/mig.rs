@@ -1,6 +1,6 @@
 //! GPU instances (MIG): each by its number and profile, and as they are after the layout has changed.
 
-use crate::exporter::{Exporter, Page, Trigger};
+use crate::exporter::{Exporter, Page, Trigger, check};
 
 /// The value of a family for an instance of GPU 0.
 fn value(page: &Page, name: &str, instance: u32, profile: &str) -> Option<f64> {
@@ -46,4 +46,41 @@ fn instances_are_shown_as_they_are() {
     assert_eq!(numbers, ["8"], "nothing is left of the old layout");
     let success = page.value("node_scrape_collector_success", &[r#"collector="gpu""#]);
     assert_eq!(success, Some(1.0), "{}", exporter.log());
+}
+
+/// One GPU in MIG mode whose memory, or whose instances alone, this user may not see.
+const FORBIDDEN: &str = include_str!("../../../nvml-sim/scenarios/mig-forbidden.yaml");
+
+#[test]
+fn what_this_user_may_not_see_is_told_once_with_what_to_do() {
+    let exporter = Exporter::on_scenario(FORBIDDEN, &[]);
+    let energy = |page: &Page| page.value("gpu_energy_joules_total", &[]);
+    let page = exporter.wait_until("the GPU is read", |page| energy(page).is_some());
+    let first = energy(&page);
+    let is_told =
+        |page: &Page| page.value("node_scrape_collector_success", &[r#"collector="gpu""#]) == Some(0.0);
+    // A second of 350 W.
+    let page = exporter.wait_until("ten sweeps later", |page| {
+        energy(page) > first.map(|first| first + 300.0) && is_told(page)
+    });
+    assert_eq!(page.value("gpu_up", &[]), Some(1.0));
+    assert_eq!(page.value("gpu_memory_total_bytes", &[]), None);
+    let log = exporter.log();
+    for reading in ["memory", "MIG instances"] {
+        let words = format!("{reading}: not permitted to the user as which this runs (hint: ");
+        assert_eq!(log.matches(&words).count(), 1, "{reading}: {log}");
+    }
+    for words in ["NVIDIA_CAPS in .env", "DeviceAllow=char-nvidia-caps", "see \"MIG\" in deploy/README.md"] {
+        assert!(log.replace("\\\"", "\"").contains(words), "{words}: {log}");
+    }
+    let (code, told) = check(FORBIDDEN, &[]);
+    assert!(code == Some(1) && told.contains("GPU 0: MIG instances: not permitted"), "{told}");
+}
+
+#[test]
+fn what_an_older_call_tells_is_not_missing() {
+    let scenario = "description: test\ngpus: [{ model: h100-sxm }]\n\
+        incidents: [{ gpu: 0, at: 0s, kind: error, code: 4, call: nvmlDeviceGetMemoryInfo_v2 }]\n";
+    let (_, told) = check(scenario, &[]);
+    assert!(!told.contains("memory: not permitted"), "{told}");
 }

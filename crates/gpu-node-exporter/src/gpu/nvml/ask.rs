@@ -131,7 +131,7 @@ impl<'a, D> Ask<'a, D> {
                 return Some(value);
             }
             Answer::Unsupported(reason) => {
-                if self.support.refused(reading, self.moment.now, self.moment.events) {
+                if self.support.refused(reading, reason, self.moment.now, self.moment.events) {
                     self.fail(reading, reason);
                 } else {
                     self.refusals += 1;
@@ -157,6 +157,19 @@ impl<'a, D> Ask<'a, D> {
     /// Whether the GPU does not have this reading and never had; one that failed this time may come the next.
     pub(crate) fn lacks(&self, reading: &str) -> bool {
         self.support.is_refused(reading, self.moment.now, self.moment.events)
+    }
+
+    /// Whether the GPU has this reading, as far as can be told, and the user may not have it.
+    pub(crate) fn is_forbidden(&self, reading: &str) -> bool {
+        self.support.is_forbidden(reading)
+    }
+
+    /// Notes that the user may not have a reading that matters too much to be absent without a word. However often, it is one fault.
+    pub(crate) fn note_forbidden(&mut self, reading: &str) {
+        let fault = ReadingFault { reading: reading.to_owned(), reason: FaultReason::Forbidden, found: None };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// Runs `read`, which asks now and then only, so that its answers do not show whether the GPU answers in each sweep. Returns what
@@ -268,6 +281,21 @@ mod tests {
                 ask.into_faults().map(|faults| faults.into_iter().map(|fault| fault.reason).collect());
             assert_eq!(reasons, expected);
         }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_told_where_it_matters_and_once() {
+        let mut support = Support::default();
+        let mut ask = Ask::new(&(), &mut support, moment());
+        let refused = |(): &()| Err::<u32, _>(NvmlError::NoPermission);
+        ask.ask("memory", refused);
+        ask.ask("fan", |()| Err::<u32, _>(NvmlError::NotSupported));
+        assert_eq!((ask.is_forbidden("memory"), ask.is_forbidden("fan")), (true, false));
+        ask.note_forbidden("memory");
+        ask.note_forbidden("memory");
+        assert_eq!(ask.into_faults(), Ok(vec![fault("memory", FaultReason::Forbidden, None)]));
+        Ask::new(&(), &mut support, moment()).ask("other", |()| Ok(1));
+        assert!(support.is_forbidden("memory"), "it is not asked for in each sweep");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::gpu::fault::FaultReason;
+
 /// What was refused is asked for again after this long.
 pub(super) const AGAIN: Duration = Duration::from_mins(5);
 
@@ -19,14 +21,14 @@ enum Known {
     /// It was answered once, or failed.
     Had,
     /// It was refused, and never had.
-    Refused { at: Instant, events: u32 },
+    Refused { reason: FaultReason, at: Instant, events: u32 },
 }
 
 impl Support {
     /// Whether the reading need not be asked for at `now`, after so many events.
     pub(super) fn is_refused(&self, reading: &str, now: Instant, events: u32) -> bool {
         match self.0.get(reading) {
-            Some(Known::Refused { at, events: then }) => {
+            Some(Known::Refused { at, events: then, .. }) => {
                 *then == events && now.saturating_duration_since(*at) < AGAIN
             }
             Some(Known::Had) | None => false,
@@ -42,12 +44,17 @@ impl Support {
     }
 
     /// The reading was refused. Returns whether that is a loss: it was had before.
-    pub(super) fn refused(&mut self, reading: &str, at: Instant, events: u32) -> bool {
+    pub(super) fn refused(&mut self, reading: &str, reason: FaultReason, at: Instant, events: u32) -> bool {
         if self.0.get(reading) == Some(&Known::Had) {
             return true;
         }
-        self.0.insert(reading.to_owned(), Known::Refused { at, events });
+        self.0.insert(reading.to_owned(), Known::Refused { reason, at, events });
         false
+    }
+
+    /// Whether the reading was refused to this user, and never had.
+    pub(super) fn is_forbidden(&self, reading: &str) -> bool {
+        matches!(self.0.get(reading), Some(Known::Refused { reason: FaultReason::NoPermission, .. }))
     }
 
     /// Nothing is known of the reading.
@@ -71,14 +78,15 @@ mod tests {
         let (start, minutes) = (Instant::now(), Duration::from_mins);
         let mut support = Support::default();
         assert!(!support.is_refused("fan", start, 0), "nothing is known");
-        assert!(!support.refused("fan", start, 0), "it was never there");
+        let none = FaultReason::NotSupported;
+        assert!(!support.refused("fan", none, start, 0), "it was never there");
         assert!(support.is_refused("fan", start + minutes(4), 0));
         assert!(!support.is_refused("fan", start + minutes(5), 0), "later");
         assert!(!support.is_refused("fan", start + minutes(1), 1), "an event");
         assert_eq!(support.refusals().collect::<Vec<_>>(), ["fan"]);
 
         support.answered("fan");
-        assert!(support.refused("fan", start, 1), "it was there");
+        assert!(support.refused("fan", none, start, 1), "it was there");
         assert!(!support.is_refused("fan", start, 1), "so it is asked for each time");
         assert_eq!(support.refusals().count(), 0);
     }

@@ -112,7 +112,12 @@ impl Subject for Memory {
         if !ask.lacks(PRESENT_CALL) {
             return Self::default();
         }
-        ask.quantity("memory (first version)", Parts::first_version, Parts::memory).unwrap_or_default()
+        let memory = ask.quantity("memory (first version)", Parts::first_version, Parts::memory);
+        // As in MIG mode, where everything hangs on it.
+        if memory.is_none() && ask.is_forbidden(PRESENT_CALL) {
+            ask.note_forbidden(PRESENT_CALL);
+        }
+        memory.unwrap_or_default()
     }
 
     fn add_to(&self, sums: &mut Use, step: Step) {

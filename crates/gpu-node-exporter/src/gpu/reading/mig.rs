@@ -71,6 +71,12 @@ const MOST_DEVICES: u32 = 32;
 /// An instance was not where it was.
 struct Moved;
 
+/// The user may not have the answer.
+struct Forbidden;
+
+/// What is named where the user may not see the instances.
+const INSTANCES: &str = "MIG instances";
+
 impl Subject for MigInstances {
     type Kept = Kept;
     type Sums = ();
@@ -200,27 +206,39 @@ fn layout(ask: &mut Ask<'_>) -> Vec<Place> {
     let count = ask.quantity("MIG devices", Device::mig_device_count, possible).unwrap_or(0);
     let mut places: Vec<Place> = Vec::new();
     for index in 0..count {
-        let found = ask.ask_each_time("layout of MIG devices", |device| {
-            let mig = match device.mig_device_by_index(index) {
-                Ok(mig) => mig,
-                // There are gaps in the list.
-                Err(NvmlError::NotFound | NvmlError::InvalidArg) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let profile = mig.name().ok().and_then(|name| profile_of(&name));
-            Ok(Some(Place {
-                index,
-                gpu_instance: raw::gpu_instance_id(&mig)?,
-                profile,
-                uuid: mig.uuid().ok(),
-                other_uuids: Vec::new(),
-            }))
-        });
-        if let Some(place) = found.flatten() {
-            add(&mut places, place);
+        match ask.ask_each_time("layout of MIG devices", |device| permitted(place(device, index))) {
+            Some(Ok(Some(place))) => add(&mut places, place),
+            Some(Err(Forbidden)) => ask.note_forbidden(INSTANCES),
+            Some(Ok(None)) | None => {}
         }
     }
     places
+}
+
+/// The MIG device of this index, if there is one.
+fn place(device: &Device<'_>, index: u32) -> Result<Option<Place>, NvmlError> {
+    let mig = match device.mig_device_by_index(index) {
+        Ok(mig) => mig,
+        // There are gaps in the list.
+        Err(NvmlError::NotFound | NvmlError::InvalidArg) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let profile = mig.name().ok().and_then(|name| profile_of(&name));
+    Ok(Some(Place {
+        index,
+        gpu_instance: raw::gpu_instance_id(&mig)?,
+        profile,
+        uuid: mig.uuid().ok(),
+        other_uuids: Vec::new(),
+    }))
+}
+
+/// That the user may not have it is an answer: it is told, not taken for something that the card lacks.
+fn permitted<T>(answer: Result<T, NvmlError>) -> Result<Result<T, Forbidden>, NvmlError> {
+    match answer {
+        Err(NvmlError::NoPermission) => Ok(Err(Forbidden)),
+        answer => answer.map(Ok),
+    }
 }
 
 /// Takes in a MIG device: a GPU instance, or a further compute instance of one.
@@ -246,20 +264,13 @@ fn profile_of(name: &str) -> Option<String> {
 fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> Result<MigInstance, Moved> {
     let number = place.gpu_instance;
     let name = format!("memory of MIG instance {number}");
-    let answer = ask.ask_each_time(&name, |device| {
-        let mig = match device.mig_device_by_index(place.index) {
-            Ok(mig) => mig,
-            Err(NvmlError::NotFound | NvmlError::InvalidArg) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if raw::gpu_instance_id(&mig)? != number {
-            return Ok(None);
+    let parts = match ask.ask_each_time(&name, |device| permitted(parts(device, place))) {
+        Some(Ok(None)) => return Err(Moved),
+        Some(Ok(parts)) => parts,
+        Some(Err(Forbidden)) => {
+            ask.note_forbidden(INSTANCES);
+            None
         }
-        Parts::of(&mig).map(Some)
-    });
-    let parts = match answer {
-        Some(None) => return Err(Moved),
-        Some(parts) => parts,
         None => None,
     };
     let memory = parts.and_then(|parts| ask.meaning(&name, parts, Parts::memory));
@@ -290,6 +301,19 @@ fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> 
         fp32,
         fp16,
     })
+}
+
+/// The memory of the instance, if it is where it was.
+fn parts(device: &Device<'_>, place: &Place) -> Result<Option<Parts>, NvmlError> {
+    let mig = match device.mig_device_by_index(place.index) {
+        Ok(mig) => mig,
+        Err(NvmlError::NotFound | NvmlError::InvalidArg) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if raw::gpu_instance_id(&mig)? != place.gpu_instance {
+        return Ok(None);
+    }
+    Parts::of(&mig).map(Some)
 }
 
 #[cfg(test)]
