@@ -8,6 +8,7 @@
 //! `runtime` what containers are called.
 
 mod driver;
+mod driver_event;
 mod fault;
 mod histogram;
 mod kernel_module;

@@ -74,6 +74,11 @@ pub(crate) enum Renumbered {
 }
 
 impl Generation {
+    /// Whether the driver knows the events beyond `nvmlEventMigConfigChange` (0x100). The header of CUDA 13.0 has them first.
+    pub(crate) fn has_newest_events(self) -> bool {
+        self.branch >= 580
+    }
+
     /// Of a version such as `580.82.07`; what is no number counts as 0.
     pub(crate) fn of(version: &str) -> Self {
         let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));

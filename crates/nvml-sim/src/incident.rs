@@ -37,6 +37,9 @@ pub(crate) struct Incident {
     /// The XID code this incident raises as it begins.
     #[serde(default)]
     pub(crate) xid: Option<u32>,
+    /// The other event this incident raises as it begins, by its bit in nvml.h (`nvmlEventType…`).
+    #[serde(default)]
+    pub(crate) event: Option<u64>,
     /// The NVLink that is concerned, counted from 0: for the kinds about links.
     #[serde(default)]
     pub(crate) link: Option<u32>,
@@ -78,6 +81,8 @@ pub(crate) enum Kind {
     Thermal,
     /// Nothing but the `xid`.
     Xid,
+    /// Nothing but the `event`.
+    Event,
     /// Calls answer `code`.
     Error,
     /// Calls answer `number` in each place for a number, cut to its size; also what the card lacks.
@@ -108,6 +113,12 @@ impl Incident {
         }
         if self.kind == Kind::Xid && self.xid.is_none() {
             return Err(("xid", "expected the code to raise, such as 79".to_owned()));
+        }
+        if self.kind == Kind::Event && self.event.is_none() {
+            return Err(("event", "expected the bit of the event to raise, such as 0x8000".to_owned()));
+        }
+        if self.event.is_some_and(|event| !event.is_power_of_two()) {
+            return Err(("event", "expected one bit".to_owned()));
         }
         if (self.kind == Kind::Slow) != self.latency.is_some() {
             return Err(("latency", "expected with `kind: slow`, and only there".to_owned()));

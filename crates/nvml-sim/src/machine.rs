@@ -4,6 +4,7 @@
 
 use nvml_wrapper_sys::bindings as nvml;
 
+use crate::generation::Generation;
 use crate::incident::{Incident, Kind};
 use crate::model::Card;
 use crate::process::Process;
@@ -244,6 +245,16 @@ impl<'a> Gpu<'a> {
         self.data_centre(|| (self.group.ecc.corrected, self.group.ecc.uncorrected))
     }
 
+    /// The events that the driver can report of this card, as bits of nvml.h.
+    pub(crate) fn supported_events(self, generation: Generation) -> u64 {
+        // XIDs and clocks; then what data-centre cards have: ECC errors and changes of MIG; then what only the newest drivers report.
+        let everybodys = XID | 0x14;
+        let ecc = if self.card().data_centre { 0x3 } else { 0 };
+        let mig = if self.card().has_mig { 0x100 } else { 0 };
+        let newest = if self.card().data_centre && generation.has_newest_events() { 0xfe00 } else { 0 };
+        everybodys | ecc | mig | newest
+    }
+
     pub(crate) fn mig_mode(self) -> Result<u32, Code> {
         if self.card().has_mig { Ok(self.group.mig.into()) } else { Err(NOT_SUPPORTED) }
     }
@@ -266,16 +277,36 @@ impl<'a> Gpu<'a> {
     }
 }
 
-/// (GPU index, code) of the XIDs raised in the seconds after `from` up to and including `to`, oldest first.
-pub(crate) fn xids_between(scenario: &Scenario, from: f64, to: f64) -> Vec<(u32, u32)> {
-    let mut raised: Vec<_> = scenario
+/// What the driver reports of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// The GPU's index.
+    pub(crate) gpu: u32,
+    /// What it is, as a bit of nvml.h.
+    pub(crate) kind: u64,
+    /// The code, of an XID.
+    pub(crate) data: u64,
+}
+
+/// The bit of an XID.
+pub(crate) const XID: u64 = nvml::nvmlEventTypeXidCriticalError as u64;
+
+/// The events raised in the seconds after `from` up to and including `to`, oldest first; of one incident its XID before the other.
+pub(crate) fn events_between(scenario: &Scenario, from: f64, to: f64) -> Vec<Event> {
+    let mut begun: Vec<_> = scenario
         .incidents
         .iter()
-        .filter_map(|incident| Some((incident.at.as_secs_f64(), incident.gpu, incident.xid?)))
-        .filter(|(at, _, _)| *at > from && *at <= to)
+        .map(|incident| (incident.at.as_secs_f64(), incident))
+        .filter(|(at, _)| *at > from && *at <= to)
         .collect();
-    raised.sort_by(|a, b| a.0.total_cmp(&b.0));
-    raised.into_iter().map(|(_, gpu, xid)| (gpu, xid)).collect()
+    begun.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let events = begun.into_iter().flat_map(|(_, incident)| {
+        let gpu = incident.gpu;
+        let xid = incident.xid.map(|code| Event { gpu, kind: XID, data: code.into() });
+        let other = incident.event.map(|kind| Event { gpu, kind, data: 0 });
+        xid.into_iter().chain(other)
+    });
+    events.collect()
 }
 
 #[expect(
@@ -316,12 +347,16 @@ mod tests {
     }
 
     #[test]
-    fn xids_come_once_and_in_order() {
+    fn events_come_once_and_in_order() {
         let scenario = scenario(
-            "description: x\ngpus: [{ model: h100-sxm, count: 2 }]\nincidents:\n  - { gpu: 1, at: 9s, kind: lost, xid: 79 }\n  - { gpu: 0, at: 3s, kind: xid, xid: 94 }\n",
+            "description: x\ngpus: [{ model: h100-sxm, count: 2 }]\nincidents:\n  - { gpu: 1, at: 9s, kind: lost, xid: 79, event: 0x4000 }\n  - { gpu: 0, at: 3s, kind: xid, xid: 94 }\n",
         );
-        assert_eq!(xids_between(&scenario, 0.0, 10.0), [(0, 94), (1, 79)]);
-        assert_eq!(xids_between(&scenario, 3.0, 9.0), [(1, 79)]);
-        assert!(xids_between(&scenario, 9.0, 99.0).is_empty());
+        let raised = |from, to| -> Vec<(u32, u64, u64)> {
+            let events = events_between(&scenario, from, to);
+            events.into_iter().map(|event| (event.gpu, event.kind, event.data)).collect()
+        };
+        assert_eq!(raised(0.0, 10.0), [(0, 8, 94), (1, 8, 79), (1, 0x4000, 0)]);
+        assert_eq!(raised(3.0, 9.0), [(1, 8, 79), (1, 0x4000, 0)]);
+        assert!(raised(9.0, 99.0).is_empty());
     }
 }

@@ -269,6 +269,8 @@ mod tests {
             "description: x\ngpus: []\nincident: []\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 1, at: 1s, kind: lost }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: xid }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: event }]\n",
+            "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: event, event: 3 }]\n",
             "description: x\ngpus: [{ model: rtx4090, count: 4294967295 }, { model: rtx4090 }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: error }]\n",
             "description: x\ngpus: [{ model: rtx4090 }]\nincidents: [{ gpu: 0, at: 1s, kind: answer }]\n",

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delta::Diff;
 use super::driver::{Driver, Failure};
+use super::driver_event::{DriverEvent, Watched};
 use super::fault::FaultReason;
 use super::reading::{Reading, ReadingDelta};
 use super::xid::XidEvent;
@@ -43,6 +44,10 @@ pub(crate) enum Frame<R = Arc<Reading>> {
     Swept,
     /// The driver reported an XID.
     Xid(XidEvent),
+    /// What the driver would report of a GPU beside XIDs, from now on.
+    Watched(Watched),
+    /// The driver reported something else.
+    Event(DriverEvent),
     /// The probe cannot go on and leaves.
     Failed(Failure),
 }
@@ -94,6 +99,8 @@ impl<R> Frame<R> {
             }
             Self::Swept => Frame::Swept,
             Self::Xid(event) => Frame::Xid(event),
+            Self::Watched(watched) => Frame::Watched(watched),
+            Self::Event(event) => Frame::Event(event),
             Self::Failed(failure) => Frame::Failed(failure),
         })
     }

@@ -20,7 +20,7 @@ pub(crate) use nvml_wrapper::{Device, enum_wrappers};
 
 pub(crate) use self::ask::{Ask, Moment};
 pub(crate) use self::cached::Cached;
-pub(crate) use self::events::XidEvents;
+pub(crate) use self::events::{Events, Reported};
 pub(crate) use self::fields::{Field, Part};
 pub(crate) use self::library::Library;
 pub(crate) use self::numbering::{ClockEventTimes, driver_branch};

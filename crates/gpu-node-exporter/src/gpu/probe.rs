@@ -3,11 +3,11 @@
 //! Owns the loop of sweeps: announce a GPU, ask it, write what it said, and so on to the last. It may hang or die in any call; the
 //! watching parent sees to that. It makes no CUDA context, keeps no history, and ends when the exporter does.
 
+mod event_thread;
 mod heard;
 mod pipe;
 mod reader;
 mod settings;
-mod xid_thread;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use self::event_thread::EventThread;
 use self::heard::Heard;
 use self::pipe::{End, Output, input_closes_within, touch};
 use self::reader::Reader;
 pub(crate) use self::settings::ProbeSettings;
-use self::xid_thread::XidThread;
 use super::driver::{Failure, FailureReason};
 use super::fault::FaultReason;
 use super::frame::{Frame, Outcome};
@@ -68,12 +68,12 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         Err(failure) => return leave(output, failure),
     };
     output.write(Frame::Driver(library.driver()))?;
-    let xids_heard = Arc::<Heard>::default();
+    let heard = Arc::<Heard>::default();
     let mut sweeps = Sweeps {
         library: &library,
         output,
         settings,
-        reader: Reader::new(longest_gap(settings.sample_interval), Arc::clone(&xids_heard)),
+        reader: Reader::new(longest_gap(settings.sample_interval), Arc::clone(&heard)),
         listed: None,
     };
     if settings.once {
@@ -81,8 +81,8 @@ fn serve(settings: &ProbeSettings, output: &Output) -> Result<(), End> {
         return sweeps.sweep(&gpus).map(drop);
     }
     thread::scope(|threads| {
-        let xids = XidThread::new(threads, settings.sample_interval, xids_heard);
-        sweeps.go_on_until_asked(xids)
+        let events = EventThread::new(threads, settings.sample_interval, heard);
+        sweeps.go_on_until_asked(events)
     })
 }
 
@@ -107,7 +107,7 @@ struct Sweeps<'a> {
 
 impl<'a> Sweeps<'a> {
     /// Sweeps until the exporter wants no more.
-    fn go_on_until_asked<'scope>(&mut self, mut xids: XidThread<'scope, '_>) -> Result<(), End>
+    fn go_on_until_asked<'scope>(&mut self, mut events: EventThread<'scope, '_>) -> Result<(), End>
     where
         'a: 'scope,
     {
@@ -115,7 +115,7 @@ impl<'a> Sweeps<'a> {
         let mut answering = self.list()?.into_iter().collect();
         loop {
             // Registering touches the GPUs too; the end of the sweep ends the watch over both.
-            xids.keep(self.library, self.output, &answering)?;
+            events.keep(self.library, self.output, &answering)?;
             let gpus = self.list()?;
             answering = self.sweep(&gpus)?;
             next += self.settings.sample_interval;

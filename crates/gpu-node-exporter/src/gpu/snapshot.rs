@@ -3,6 +3,7 @@
 //! Owns what outlives a probe: GPUs once seen with their last readings and sums, and XID counts. Each GPU is taken in as it answers. Leaves out metric names
 //! (`families`), when readings are too old (`stale`), and the probe's life (`supervisor`).
 
+mod driver_events;
 mod errors;
 mod gpu;
 mod incident;
@@ -19,6 +20,7 @@ pub(super) use self::gpu::{Gpu, Presence};
 pub(super) use self::occurrence::Moment;
 pub(super) use self::xids::{XidCount, Xids};
 use super::driver::{Driver, Failure};
+use super::driver_event::{DriverEvent, Watched};
 use super::fault::FaultReason;
 use super::pci::{NVIDIA_DRIVER, PciGpu};
 use super::reading::Reading;
@@ -196,6 +198,18 @@ impl Snapshot {
     /// NVML reports an XID.
     pub(super) fn count_xid(&mut self, uuid: &str, code: u32, moment: Moment) -> Option<Error> {
         Arc::make_mut(&mut self.errors).driver_says(uuid, code, moment)
+    }
+
+    /// NVML would report these events of a GPU from now on.
+    pub(super) fn watch_events(&mut self, watched: Watched) {
+        if !self.errors.driver_events.watches(&watched) {
+            Arc::make_mut(&mut self.errors).driver_events.watch(watched);
+        }
+    }
+
+    /// NVML reports another event than an XID.
+    pub(super) fn count_event(&mut self, event: DriverEvent) {
+        Arc::make_mut(&mut self.errors).driver_events.count(event);
     }
 
     /// The kernel log reports something.

@@ -264,6 +264,19 @@ impl Supervisor {
                 }
                 return;
             }
+            Frame::Watched(watched) => {
+                self.is_changed = true;
+                self.snapshot.watch_events(watched);
+                return;
+            }
+            Frame::Event(event) => {
+                if self.hears_xids(probe, &event.uuid) {
+                    self.is_changed = true;
+                    self.xid_log.log_event(&event, Instant::now());
+                    self.snapshot.count_event(event);
+                }
+                return;
+            }
             Frame::Failed(failure) => {
                 self.failed(probe, failure);
                 Event::Failed
@@ -309,6 +322,7 @@ impl Supervisor {
         self.snapshot.probe.failure = Some(failure);
     }
 
+    /// Whether what this probe heard of a GPU counts.
     fn hears_xids(&self, probe: u64, uuid: &str) -> bool {
         let known = self.snapshot.gpus.iter().find(|gpu| gpu.uuid.as_deref() == Some(uuid));
         known.is_none_or(|gpu| self.watch.hears_xids(probe, gpu.index))

@@ -4,6 +4,7 @@ mod access;
 mod bursts;
 mod container_names;
 mod dcgm;
+mod driver_events;
 mod driver_generations;
 mod driver_versions;
 mod engine_canaries;

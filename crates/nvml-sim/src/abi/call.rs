@@ -27,6 +27,7 @@ pub(super) fn apply_incidents(library: &Library, index: u32, call: &str) -> Resu
             Kind::Slow => wait += incident.latency.unwrap_or(Duration::ZERO),
             Kind::Thermal
             | Kind::Xid
+            | Kind::Event
             | Kind::Answer
             | Kind::MigLayout
             | Kind::NvlinkDown

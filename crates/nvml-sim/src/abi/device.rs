@@ -5,7 +5,7 @@ use std::os::raw::{c_char, c_int, c_uint, c_ulonglong};
 use nvml_wrapper_sys::bindings as nvml;
 
 use super::call::{read, read_numbers};
-use super::library::MARK;
+use super::library::{MARK, library};
 use super::mig::read_instance;
 use super::output::{code, fill, give, give_text};
 use crate::machine::{Code, Gpu, NOT_SUPPORTED};
@@ -48,7 +48,19 @@ readings! {
     fn nvmlDeviceGetComputeMode -> nvml::nvmlComputeMode_enum = |_gpu| Ok(nvml::nvmlComputeMode_enum_NVML_COMPUTEMODE_DEFAULT);
     // The one fan that drivers before R510 speak of.
     fn nvmlDeviceGetFanSpeed -> c_uint = |gpu| gpu.fan_percent(0);
-    fn nvmlDeviceGetSupportedEventTypes -> c_ulonglong = |_gpu| Ok(nvml::nvmlEventTypeXidCriticalError.into());
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetSupportedEventTypes(
+    device: nvml::nvmlDevice_t,
+    out: *mut c_ulonglong,
+) -> Code {
+    let answer = library().and_then(|library| {
+        let generation = library.scenario.driver.generation();
+        read_numbers(device, "nvmlDeviceGetSupportedEventTypes", |gpu| Ok(gpu.supported_events(generation)))
+    });
+    // SAFETY: NVML's contract: `out` points to one number.
+    unsafe { give(out, answer) }
 }
 
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! Event sets: how XIDs reach a program.
+//! Event sets: how XIDs and other events reach a program.
 
 use std::os::raw::{c_uint, c_ulonglong};
 use std::sync::Mutex;
@@ -11,16 +11,16 @@ use super::call::apply_incidents;
 use super::library::{handle, index, library};
 use super::output::{code, give};
 use crate::incident::{Incident, Kind};
-use crate::machine::{Code, xids_between};
+use crate::machine::{Code, Event, events_between};
 
 /// What an event set handle points to.
 struct EventSet {
-    /// The GPUs registered for XIDs.
-    gpus: Vec<u32>,
-    /// Up to when XIDs have been taken from the scenario, in seconds; only later ones are news.
+    /// The GPUs that are registered, with what for.
+    gpus: Vec<(u32, c_ulonglong)>,
+    /// Up to when events have been taken from the scenario, in seconds; only later ones are news.
     taken_until: f64,
     /// Taken and not yet delivered, oldest first.
-    waiting: Vec<(u32, u32)>,
+    waiting: Vec<Event>,
 }
 
 /// The waiting call's name in scenarios.
@@ -55,10 +55,11 @@ extern "C" fn nvmlDeviceRegisterEvents(
         let library = library()?;
         let gpu = index(device)?;
         apply_incidents(&library, gpu, "nvmlDeviceRegisterEvents")?;
-        if events != c_ulonglong::from(nvml::nvmlEventTypeXidCriticalError) {
+        let supported = library.gpu(gpu)?.supported_events(library.scenario.driver.generation());
+        if events == 0 || events & !supported != 0 {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED);
         }
-        set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner).gpus.push(gpu);
+        set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner).gpus.push((gpu, events));
         Ok(())
     })())
 }
@@ -76,23 +77,26 @@ unsafe extern "C" fn nvmlEventSetWait_v2(
             {
                 let mut set = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = library.now();
-                let raised = xids_between(&library.scenario, set.taken_until, now);
+                let raised = events_between(&library.scenario, set.taken_until, now);
                 set.taken_until = now;
-                let mine: Vec<_> = raised.into_iter().filter(|(gpu, _)| set.gpus.contains(gpu)).collect();
+                let is_registered = |event: &Event| {
+                    set.gpus.iter().any(|(gpu, events)| *gpu == event.gpu && events & event.kind != 0)
+                };
+                let mine: Vec<_> = raised.into_iter().filter(is_registered).collect();
                 set.waiting.extend(mine);
                 if !set.waiting.is_empty() {
-                    let (gpu, xid) = set.waiting.remove(0);
+                    let event = set.waiting.remove(0);
                     return Ok(nvml::nvmlEventData_t {
-                        device: handle(gpu),
-                        eventType: nvml::nvmlEventTypeXidCriticalError.into(),
-                        eventData: xid.into(),
+                        device: handle(event.gpu),
+                        eventType: event.kind,
+                        eventData: event.data,
                         gpuInstanceId: c_uint::MAX,
                         computeInstanceId: c_uint::MAX,
                     });
                 }
             }
             let gpus = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner).gpus.clone();
-            for gpu in gpus {
+            for (gpu, _) in gpus {
                 // A lost GPU ends the wait for all; other incidents concern calls to the GPU itself.
                 let concerns = |incident: &Incident| {
                     incident.kind == Kind::Lost || incident.call.as_deref() == Some(WAIT)

@@ -28,7 +28,7 @@ const STARTS: usize = 10;
 const ALONE: Duration = Duration::from_secs(10);
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The probe's threads by name.
-const PROBE_THREADS: [&str; 2] = ["gpu-probe", "xid"];
+const PROBE_THREADS: [&str; 2] = ["gpu-probe", "events"];
 /// Whose pages are the driver's.
 const LIBRARY: &str = "libnvml_sim";
 

@@ -1,4 +1,4 @@
-//! What the driver reports as errors: XIDs, the incidents they make, and NVSwitches' errors.
+//! What the driver reports as errors: XIDs, the incidents they make, other events, and NVSwitches' errors.
 
 use super::labels;
 use crate::family::{Family, Labels};
@@ -20,6 +20,10 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
         "gpu_xid_incident_leading_code",
         "The XID that names the latest incident: the worst, of equals the first.",
     );
+    let mut events = Family::counter(
+        "gpu_events_total",
+        "Events beside XIDs that the driver reported since the exporter started, by kind; kinds that the driver does not report of this GPU are absent.",
+    );
     let mut burst = |labels: &Labels, xids: &Xids| {
         for (label, severity) in Severity::LABELS {
             incidents.push(labels.and([("severity", label)]), xids.incidents.total(severity));
@@ -37,6 +41,9 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
             xids.push(&labels, "xid", code, severity, count);
         }
         burst(&labels, of_gpu);
+        for (kind, count) in gpu.uuid.iter().flat_map(|uuid| snapshot.errors.driver_events.of(uuid)) {
+            events.push(labels.and([("event", kind.label())]), count);
+        }
     }
     // Of a GPU without a name there is nothing to see until something happened.
     for (slot, of_gpu) in &snapshot.errors.by_slot {
@@ -55,7 +62,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     for (address, code, severity, count) in snapshot.errors.switches.iter() {
         switches.push(&Labels::new([("pci_bus_id", address.to_owned())]), "sxid", code, severity, count);
     }
-    vec![xids.total, xids.last, incidents, leading, switches.total, switches.last]
+    vec![xids.total, xids.last, incidents, leading, events, switches.total, switches.last]
 }
 
 /// How many of each code and severity, and when the last came.

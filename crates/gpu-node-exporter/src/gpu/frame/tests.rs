@@ -1,6 +1,7 @@
 //! Frames as bytes: what is written is read, and nothing else is believed.
 
 use super::*;
+use crate::gpu::driver_event::EventKind;
 use crate::gpu::reading::Subjects;
 use crate::units::{Bytes, Ratio, Watts};
 use proptest::prelude::*;
@@ -51,6 +52,11 @@ fn what_is_written_is_read() {
         asked(1, Outcome::Failed(FaultReason::Lost)),
         Frame::Swept,
         Frame::Xid(XidEvent { uuid: "GPU-1".into(), xid: 79 }),
+        Frame::Watched(Watched {
+            uuid: "GPU-1".into(),
+            kinds: EventKind::LABELS.map(|(_, kind)| kind).to_vec(),
+        }),
+        Frame::Event(DriverEvent { uuid: "GPU-1".into(), kind: EventKind::PoisonFatal }),
         read(0, "GPU-1", 350.0),
         read(1, "GPU-2", 350.0),
         // Another GPU has the index now, and the one before does not answer.

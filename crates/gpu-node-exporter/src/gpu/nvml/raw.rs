@@ -4,6 +4,7 @@
 
 mod accounting;
 mod clocks;
+mod events;
 mod fabric;
 mod fields;
 mod gpm;
@@ -24,6 +25,7 @@ use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 
 pub(crate) use self::accounting::{AccountedProcess, accounted_process, accounted_processes};
 pub(crate) use self::clocks::{clock_event_reasons, clock_throttle_reasons};
+pub(super) use self::events::{Raised, supported_events, wait};
 pub(crate) use self::fabric::{FabricInfo, fabric_info};
 pub(super) use self::fields::field_values;
 pub(crate) use self::gpm::{GpmSample, gpm_metrics, gpm_read, gpm_read_instance, gpm_sample, gpm_support};

@@ -1,13 +1,13 @@
-//! XIDs that were heard: a reason to ask their GPU anew for what is kept from sweep to sweep, but not in each sweep of a storm of them.
+//! XIDs and other events that were heard: a reason to ask their GPU anew for what is kept from sweep to sweep, but not in each sweep of a storm of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// However many XIDs a GPU has, what is kept of it is asked for anew this often at most. Some of it costs the driver milliseconds.
+/// However many events a GPU has, what is kept of it is asked for anew this often at most. Some of it costs the driver milliseconds.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// How many XIDs each GPU had, by UUID. One thread counts, another looks.
+/// How many events each GPU had, by UUID. One thread counts, another looks.
 #[derive(Debug, Default)]
 pub(super) struct Heard(Mutex<BTreeMap<String, u32>>);
 
@@ -24,7 +24,7 @@ impl Heard {
     }
 }
 
-/// The XIDs of one GPU as far as they count: those that come close together count once, and the last of them a little later.
+/// The events of one GPU as far as they count: those that come close together count once, and the last of them a little later.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// How many there were when it was last asked anew.
@@ -34,7 +34,7 @@ pub(super) struct News {
 }
 
 impl News {
-    /// How often there was reason to ask anew, when so many XIDs were heard by `now`.
+    /// How often there was reason to ask anew, when so many events were heard by `now`.
     pub(super) fn times(&mut self, heard: u32, now: Instant) -> u32 {
         let is_due = self.taken_at.is_none_or(|at| now.saturating_duration_since(at) >= EVERY);
         if heard != self.taken && is_due {

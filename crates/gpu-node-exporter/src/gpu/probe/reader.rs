@@ -17,8 +17,8 @@ pub(super) struct Reader {
     gpus: BTreeMap<String, KnownGpu>,
     /// Time without readings beyond this is not filled in.
     longest_gap: Duration,
-    /// XIDs so far: what one changes is looked at anew.
-    xids: Arc<Heard>,
+    /// Events so far: what one changes is looked at anew.
+    heard: Arc<Heard>,
 }
 
 /// One GPU that was asked before.
@@ -32,8 +32,8 @@ struct KnownGpu {
 }
 
 impl Reader {
-    pub(super) fn new(longest_gap: Duration, xids: Arc<Heard>) -> Self {
-        Self { gpus: BTreeMap::new(), longest_gap, xids }
+    pub(super) fn new(longest_gap: Duration, heard: Arc<Heard>) -> Self {
+        Self { gpus: BTreeMap::new(), longest_gap, heard }
     }
 
     /// Asks the GPU at this index. A probe that asks once lists the names of what it does not have.
@@ -54,7 +54,7 @@ impl Reader {
         let (device, uuid) = library.gpu(index)?;
         let gpu = self.gpus.entry(uuid.clone()).or_default();
         let now = Instant::now();
-        let events = gpu.losses.wrapping_add(gpu.news.times(self.xids.of(&uuid), now));
+        let events = gpu.losses.wrapping_add(gpu.news.times(self.heard.of(&uuid), now));
         let moment = Moment { now, events, longest_gap: self.longest_gap };
         let mut ask = Ask::new(&device, &mut gpu.support, moment);
         let subjects = Subjects::read(&mut ask, &mut gpu.kept, settings.profile);

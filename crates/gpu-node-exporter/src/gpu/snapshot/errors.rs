@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::driver_events::DriverEvents;
 use super::occurrence::{Moment, Occurrence, XidSource};
 use super::switches::Switches;
 use super::xids::Xids;
@@ -24,6 +25,7 @@ pub(crate) struct Errors {
     /// By PCI address without function, of GPUs that never told their UUID: one that does not come up at boot has nothing else.
     pub(crate) by_slot: BTreeMap<String, Xids>,
     pub(crate) switches: Switches,
+    pub(crate) driver_events: DriverEvents,
 }
 
 /// An error that was counted.

@@ -1,4 +1,4 @@
-//! The thread that waits for XIDs, as long as the same GPUs answer.
+//! The thread that waits for XIDs and other events, as long as the same GPUs answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use super::heard::Heard;
 use super::pipe::{End, Output, touch};
 use crate::gpu::frame::Frame;
-use crate::gpu::nvml::{Library, XidEvents};
+use crate::gpu::nvml::{Events, Library, Reported};
 
 /// Small: the thread only waits and writes short frames.
-const XID_THREAD_STACK: usize = 128 << 10;
+const STACK: usize = 128 << 10;
 
-/// The thread that waits for XIDs. All other calls to a GPU are made by the main thread, after its marker, so that a
+/// The thread that waits for events. All other calls to a GPU are made by the main thread, after its marker, so that a
 /// hang or crash is blamed on the right one. Dropping it ends the thread.
-pub(super) struct XidThread<'scope, 'env> {
+pub(super) struct EventThread<'scope, 'env> {
     scope: &'scope thread::Scope<'scope, 'env>,
     running: Option<thread::ScopedJoinHandle<'scope, ()>>,
     stop: Arc<AtomicBool>,
@@ -27,16 +27,16 @@ pub(super) struct XidThread<'scope, 'env> {
     /// When it was last started, or could not be.
     tried: Option<Instant>,
     retry: Duration,
-    /// XIDs so far.
+    /// Events so far.
     heard: Arc<Heard>,
 }
 
 /// A lost GPU ends the wait for all, so it is begun again; but not in each sweep, since it may fail again at once.
-const XID_RETRY: Duration = Duration::from_secs(10);
-const XID_RETRY_SWEEPS: u32 = 10;
+const RETRY: Duration = Duration::from_secs(10);
+const RETRY_SWEEPS: u32 = 10;
 
-impl<'scope, 'env> XidThread<'scope, 'env> {
-    /// None yet. `heard` counts the XIDs.
+impl<'scope, 'env> EventThread<'scope, 'env> {
+    /// None yet. `heard` counts the events.
     pub(super) fn new(
         scope: &'scope thread::Scope<'scope, 'env>,
         sample_interval: Duration,
@@ -50,7 +50,7 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
             gpus: BTreeSet::new(),
             is_outdated: false,
             tried: None,
-            retry: XID_RETRY.min(sample_interval * XID_RETRY_SWEEPS),
+            retry: RETRY.min(sample_interval * RETRY_SWEEPS),
         }
     }
 
@@ -73,26 +73,33 @@ impl<'scope, 'env> XidThread<'scope, 'env> {
         self.gpus.clone_from(answering);
         self.is_outdated = false;
         let indices = answering.iter().copied().collect();
-        let Some(events) = XidEvents::register(library, indices, |gpu| touch(output, gpu))? else {
+        let Some(events) = Events::register(library, indices, |gpu| touch(output, gpu))? else {
             return Ok(());
         };
+        for watched in events.watched() {
+            output.write(Frame::Watched(watched))?;
+        }
         self.stop = Arc::default();
         let (stop, heard) = (Arc::clone(&self.stop), Arc::clone(&self.heard));
         // A broken pipe is seen by the main thread, within one interval.
         let wait = move || {
-            events.wait(&stop, |event| {
-                heard.count(&event.uuid);
-                drop(output.write(Frame::Xid(event)));
+            events.wait(&stop, |reported| {
+                let (uuid, frame) = match reported {
+                    Reported::Xid(event) => (event.uuid.clone(), Frame::Xid(event)),
+                    Reported::Other(event) => (event.uuid.clone(), Frame::Event(event)),
+                };
+                heard.count(&uuid);
+                drop(output.write(frame));
             });
         };
-        let thread = thread::Builder::new().name("xid".to_owned()).stack_size(XID_THREAD_STACK);
+        let thread = thread::Builder::new().name("events".to_owned()).stack_size(STACK);
         self.running = thread.spawn_scoped(self.scope, wait).ok();
         Ok(())
     }
 }
 
-impl XidThread<'_, '_> {
-    /// Waits for it to end: as long as one wait for an XID.
+impl EventThread<'_, '_> {
+    /// Waits for it to end: as long as one wait for an event.
     fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.running.take() {
@@ -102,7 +109,7 @@ impl XidThread<'_, '_> {
     }
 }
 
-impl Drop for XidThread<'_, '_> {
+impl Drop for EventThread<'_, '_> {
     fn drop(&mut self) {
         self.end();
     }
