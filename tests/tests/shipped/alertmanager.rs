@@ -81,7 +81,7 @@ fn inhibition_demands_its_label_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 25] = [
+const EXPLAINED: [[&str; 3]; 26] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
@@ -139,8 +139,8 @@ const EXPLAINED: [[&str; 3]; 25] = [
     ],
     [
         "alertname=InferenceMemoryOrphaned node=n pid=1 severity=critical scope=inference",
-        "alertname=InferenceDown node=n job=inference severity=critical scope=inference",
-        "alertname=InferenceDown node=t job=inference severity=critical scope=inference",
+        "alertname=InferenceStartingLong node=n engine=vllm severity=critical scope=inference",
+        "alertname=InferenceDown node=n job=inference instance=n:8001 severity=critical scope=inference",
     ],
     [
         "alertname=InferenceDown node=o job=inference instance=o:8000 severity=critical scope=inference",
@@ -171,6 +171,11 @@ const EXPLAINED: [[&str; 3]; 25] = [
         "alertname=InferenceFailureRateHigh node=y job=inference instance=y:8000 severity=warning scope=inference",
         "alertname=InferenceErrorBudgetBurn node=y job=inference instance=y:8000 severity=warning scope=inference",
         "alertname=InferenceErrorBudgetBurn node=y job=inference instance=y:8001 severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceErrorBudgetBurn node=w job=inference instance=w:8000 severity=critical scope=inference",
+        "alertname=InferenceErrorBudgetBurn node=w job=inference instance=w:8000 severity=warning scope=inference",
+        "alertname=InferenceErrorBudgetBurn node=w job=inference instance=w:8001 severity=warning scope=inference",
     ],
     [
         "alertname=InferenceHung node=z job=inference instance=z:8000 model_name=m severity=critical scope=inference",
