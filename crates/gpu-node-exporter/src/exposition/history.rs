@@ -80,8 +80,8 @@ impl History {
         out
     }
 
-    /// As the answer of a range query, with sentences for people among its warnings.
-    pub(crate) fn json(&self, warnings: &[String]) -> String {
+    /// As the answer of a range query, with sentences for people among its warnings, and for programs with why it was kept, if it was.
+    pub(crate) fn json(&self, kept: Option<&impl Serialize>, warnings: &[String]) -> String {
         let result = self.families.iter().flat_map(|(name, past)| {
             past.series.iter().map(move |((suffix, _), series)| Entry {
                 metric: Metric { name, suffix, labels: &series.labels },
@@ -91,6 +91,7 @@ impl History {
         let answer = Answer {
             status: "success",
             data: Data { result_type: "matrix", result: result.collect() },
+            kept,
             warnings,
         };
         serde_json::to_string(&answer).expect("names, numbers and texts")
@@ -98,9 +99,11 @@ impl History {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Answer<'a, K> {
     status: &'static str,
     data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'a K>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
 }
@@ -196,13 +199,15 @@ mod tests {
         assert!(text.contains("# TYPE gpu_utilization_samples_ratio histogram\n"), "{text}");
         assert!(text.contains("_samples_ratio_bucket{gpu=\"0\",le=\"1.0\"} 3 1700000000.000\n"), "{text}");
         assert!(text.contains("_samples_ratio_count{gpu=\"0\"} 3 1700000000.000\n"), "{text}");
-        assert!(history.json(&[]).contains("\"__name__\":\"gpu_utilization_samples_ratio_bucket\""));
+        assert!(
+            history.json(None::<&()>, &[]).contains("\"__name__\":\"gpu_utilization_samples_ratio_bucket\"")
+        );
     }
 
     #[test]
     fn json_is_a_range_querys() {
         let answer: serde_json::Value =
-            serde_json::from_str(&history().json(&["cut".to_owned()])).expect("JSON");
+            serde_json::from_str(&history().json(Some(&"why"), &["cut".to_owned()])).expect("JSON");
         assert_eq!(
             answer,
             serde_json::json!({
@@ -215,9 +220,11 @@ mod tests {
                     { "metric": { "__name__": "gpu_power_watts", "gpu": "1", "name": "a \"b\"" },
                       "values": [[1_700_000_002.0, "3.0"]] },
                 ] },
+                "kept": "why",
                 "warnings": ["cut"],
             })
         );
-        assert!(!history().json(&[]).contains("warnings"));
+        let plain = history().json(None::<&()>, &[]);
+        assert!(!plain.contains("warnings") && !plain.contains("kept"), "{plain}");
     }
 }

@@ -85,16 +85,18 @@ impl Recorder {
         track.forget(at);
     }
 
-    /// Keeps what there is of a GPU, because of something that happened at `at`, in seconds since 1970.
-    pub(super) fn keep(&mut self, uuid: &str, what: String, at: f64) {
+    /// Keeps what there is of a GPU, because of something that happened to it.
+    pub(super) fn keep(&mut self, uuid: &str, cause: Cause) {
         let Some(track) = self.by_uuid.get_mut(uuid) else { return };
-        let stands = track.kept.as_ref().is_some_and(|kept| at - kept.cause.at < CAUSE_STANDS);
-        if stands {
+        if let Some(kept) = &mut track.kept
+            && cause.at - kept.cause.at < CAUSE_STANDS
+        {
+            kept.cause.add(cause);
             return;
         }
         track.close();
         let blocks = track.blocks.iter().map(Arc::clone).collect();
-        track.kept = Some(Kept { cause: Cause { what, at }, blocks });
+        track.kept = Some(Kept { cause, blocks });
     }
 
     /// The recording of the GPU with this index or UUID.

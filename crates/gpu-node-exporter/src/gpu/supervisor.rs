@@ -41,7 +41,7 @@ use super::expected::is_nothing_expected;
 use super::faults::faults;
 use super::frame::{Frame, GpuSweep, Outcome};
 use super::pci;
-use super::recorder::SharedRecorder;
+use super::recorder::{Cause, SharedRecorder};
 use super::restart::Restart;
 use super::settings::GpuSettings;
 use super::snapshot::{Error, Moment, ProbeHealth, ProbeUsage, Snapshot};
@@ -302,7 +302,7 @@ impl Supervisor {
     /// A GPU that answered does so no more.
     fn keep_recording(&self, gpu: u32, why: &str) {
         if let Some(uuid) = self.snapshot.answering(gpu) {
-            self.recorder.lock().keep(uuid, why.to_owned(), Moment::now().at);
+            self.recorder.lock().keep(uuid, Cause::new(why.to_owned(), Moment::now().at));
         }
     }
 
@@ -333,7 +333,9 @@ impl Supervisor {
             self.is_changed = true;
             self.xid_log.log(&error, Instant::now());
             if error.severity == Severity::Fatal {
-                self.recorder.lock().keep(&error.of, error.name(), Moment::now().at);
+                let cause = Cause::new(error.name(), Moment::now().at);
+                let cause = Cause { xid: Some(error.code), text: error.text, detail: error.detail, ..cause };
+                self.recorder.lock().keep(&error.of, cause);
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Leaves out counting them and joining them to incidents (`snapshot`).
 
+mod detail;
 mod nvlink5;
 mod record;
 mod recovery;
@@ -10,6 +11,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::detail::Detail;
 pub(crate) use self::record::{KernelRecords, Report};
 pub(crate) use self::severity::Severity;
 pub(crate) use self::table::Severities;

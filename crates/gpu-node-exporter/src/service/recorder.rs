@@ -67,7 +67,7 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
     let (body, content_type) = match query.format.unwrap_or(by_header) {
         Format::OpenMetrics => (history.openmetrics(), OPENMETRICS),
         Format::Json => {
-            let kept = recording.cause.map(|cause| {
+            let kept = recording.cause.as_ref().map(|cause| {
                 format!(
                     "kept since {:.3} with the minutes before it: {} on {}",
                     cause.at, cause.what, recording.uuid
@@ -76,7 +76,8 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
             let cut = (left_out > 0).then(|| {
                 format!("the first {left_out} sweeps are left out: an answer has {MOST_SWEEPS} (hint: ask with until=)")
             });
-            (history.json(&kept.into_iter().chain(cut).collect::<Vec<_>>()), "application/json")
+            let warnings: Vec<_> = kept.into_iter().chain(cut).collect();
+            (history.json(recording.cause.as_ref(), &warnings), "application/json")
         }
     };
     packed(whole(StatusCode::OK, content_type, Bytes::new()), body, headers, &Compressor::default())

@@ -41,6 +41,9 @@ fn the_seconds_before_a_fatal_xid_are_given_out() {
         serde_json::from_str(&exporter.request("GET", "/api/v1/recorder?gpu=1")).expect("JSON");
     let warning = recording["warnings"][0].as_str().expect("why it was kept");
     assert!(warning.contains("XID 48 on GPU-"), "{warning}");
+    assert_eq!(recording["kept"]["what"], "XID 48");
+    assert_eq!(recording["kept"]["xid"], 48);
+    assert_eq!(recording["kept"]["pid"], Value::Null, "NVML tells the code alone");
     let used = values(&recording, "gpu_memory_used_bytes");
     assert!(used.len() >= 10, "{} sweeps of more than a second", used.len());
     let times: Vec<_> = used.iter().map(|pair| pair[0].as_f64().expect("a time")).collect();

@@ -18,7 +18,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     );
     let mut leading = Family::gauge(
         "gpu_xid_incident_leading_code",
-        "The XID that names the latest incident: the worst, of equals the first.",
+        "The XID that names the latest incident: the worst, of equals the one that others name as their cause, else the first.",
     );
     let mut events = Family::counter(
         "gpu_events_total",

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::block::Block;
 use crate::family::{Family, Labels};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::{self, MadeBySubject, Reading, ReadingDelta, ShownGpu, Sums};
 use crate::gpu::subject::Step;
+use crate::gpu::xid::Detail;
 
 /// A gap longer than this adds nothing to what is summed up: nobody knows what was in it.
 const LONGEST_GAP: f64 = 60.0;
@@ -24,12 +27,34 @@ pub(crate) struct Recording {
 }
 
 /// What made a recording worth keeping.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Cause {
     /// In words: `XID 79`, `does not answer`.
     pub(crate) what: String,
     /// Seconds since 1970.
     pub(crate) at: f64,
+    /// The code of an XID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) xid: Option<u32>,
+    /// What the kernel log says of an XID, and what of it is understood.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) text: String,
+    #[serde(flatten)]
+    pub(crate) detail: Detail,
+}
+
+impl Cause {
+    /// Something that happened at `at`, in seconds since 1970.
+    pub(crate) fn new(what: String, at: f64) -> Self {
+        Self { what, at, xid: None, text: String::new(), detail: Detail::default() }
+    }
+
+    /// Something has happened since. Where it is the same that another source tells of, who tells more counts.
+    pub(super) fn add(&mut self, later: Self) {
+        if later.what == self.what && self.text.is_empty() {
+            (self.text, self.detail) = (later.text, later.detail);
+        }
+    }
 }
 
 impl Recording {

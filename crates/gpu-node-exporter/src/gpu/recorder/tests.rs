@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::family::Number;
+use crate::gpu::xid::Detail;
 use crate::units::Watts;
 
 const START: f64 = 1_700_000_000.0;
@@ -71,24 +72,36 @@ fn a_part_of_it_is_given_and_the_last_of_too_many() {
     assert_eq!(seconds(400.0, 500.0, 50), (None, None, 0));
 }
 
+fn cause(what: &str, second: f64) -> Cause {
+    Cause::new(what.to_owned(), START + second)
+}
+
 #[test]
 fn what_was_before_a_fault_is_kept() {
     let mut recorder = Recorder::default();
     record(&mut recorder, 0..700);
-    recorder.keep("A", "XID 79".to_owned(), START + 700.0);
+    recorder.keep("A", cause("XID 79", 700.0));
     // What it brings with it does not take its place.
-    recorder.keep("A", "XID 154".to_owned(), START + 701.0);
+    recorder.keep("A", cause("XID 154", 701.0));
+    // The kernel log says of the same whose it was; of the next of its kind it adds nothing.
+    let told = |text: &str, pid| Cause {
+        text: text.to_owned(),
+        detail: Detail { pid: Some(pid), ..Detail::default() },
+        ..cause("XID 79", 702.0)
+    };
+    recorder.keep("A", told("pid=7", 7));
+    recorder.keep("A", told("pid=8", 8));
     record(&mut recorder, 700..3_000);
     let recording = recorder.recording("0").expect("by its index");
-    assert_eq!(recording.cause, Some(Cause { what: "XID 79".to_owned(), at: START + 700.0 }));
+    assert_eq!(recording.cause, Some(Cause { at: START + 700.0, ..told("pid=7", 7) }));
     let (sweeps, _) = played(&recorder, 0.0, 5_000.0, 10_000);
     assert!(sweeps.iter().filter(|(at, _)| *at < 700.0).count() >= 600);
     assert!(sweeps.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order, none twice");
     // The next one takes its place.
-    recorder.keep("A", "stuck in the driver".to_owned(), START + 3_000.0);
-    let cause = recorder.recording("A").and_then(|recording| recording.cause);
-    assert_eq!(cause.map(|cause| cause.what).as_deref(), Some("stuck in the driver"));
-    recorder.keep("B", "unknown".to_owned(), START);
+    recorder.keep("A", cause("stuck in the driver", 3_000.0));
+    let latest = recorder.recording("A").and_then(|recording| recording.cause);
+    assert_eq!(latest, Some(cause("stuck in the driver", 3_000.0)));
+    recorder.keep("B", cause("unknown", 0.0));
     assert_eq!(recorder.gpus(), [(0, "A".to_owned())]);
 }
 

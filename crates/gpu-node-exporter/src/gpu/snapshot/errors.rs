@@ -9,7 +9,7 @@ use super::driver_events::DriverEvents;
 use super::occurrence::{Moment, Occurrence, XidSource};
 use super::switches::Switches;
 use super::xids::Xids;
-use crate::gpu::xid::{FALLEN_OFF_THE_BUS, Report, Severities, Severity};
+use crate::gpu::xid::{Detail, FALLEN_OFF_THE_BUS, Report, Severities, Severity};
 
 /// More addresses than a machine has slots for are somebody's mistake.
 pub(super) const MAX_SLOTS: usize = 64;
@@ -39,6 +39,8 @@ pub(crate) struct Error {
     pub(crate) severity: Severity,
     /// What the kernel log says of it; empty from NVML.
     pub(crate) text: String,
+    /// Whose it is, as the kernel log says.
+    pub(crate) detail: Detail,
 }
 
 impl Error {
@@ -80,7 +82,8 @@ impl Errors {
         }
         let severity = self.severities.of(code, None, None);
         self.of(uuid).count(Occurrence::new(code, severity, XidSource::Driver, moment));
-        Some(Error { of: uuid.to_owned(), kind: "XID", code, severity, text: String::new() })
+        let (text, detail) = (String::new(), Detail::default());
+        Some(Error { of: uuid.to_owned(), kind: "XID", code, severity, text, detail })
     }
 
     /// The kernel log reports something. `uuid_at` knows the GPUs by address; `branch` is the driver's (575 of 575.57.08).
@@ -92,10 +95,12 @@ impl Errors {
         moment: Moment,
     ) -> Option<Error> {
         match report {
-            Report::Xid { slot, code, text } => {
+            Report::Xid { slot, code, text, detail } => {
                 let severity = self.severities.of(code, Some(&text), branch);
-                let of = self.count_at(slot, &uuid_at, code, severity, moment);
-                Some(Error { of, kind: "XID", code, severity, text })
+                let cause = detail.caused_by.map(|cause| (cause, self.severities.of(cause, None, branch)));
+                let xid = Occurrence::new(code, severity, XidSource::KernelLog, moment);
+                let of = self.count_at(slot, &uuid_at, Occurrence { cause, ..xid });
+                Some(Error { of, kind: "XID", code, severity, text, detail })
             }
             Report::FallenOff { slot } => {
                 let uuid = uuid_at(&slot);
@@ -108,14 +113,15 @@ impl Errors {
                 }
                 let code = FALLEN_OFF_THE_BUS;
                 let severity = self.severities.of(code, None, branch);
-                let of = self.count_at(slot, &uuid_at, code, severity, moment);
+                let xid = Occurrence::new(code, severity, XidSource::KernelLog, moment);
+                let of = self.count_at(slot, &uuid_at, xid);
                 let text = "the GPU has fallen off the bus (said without an XID)".to_owned();
-                Some(Error { of, kind: "XID", code, severity, text })
+                Some(Error { of, kind: "XID", code, severity, text, detail: Detail::default() })
             }
             Report::Switch { address, code, is_fatal, text } => {
                 let severity = if is_fatal { Severity::Fatal } else { Severity::Warning };
                 self.switches.count(&address, code, severity, moment.at);
-                Some(Error { of: address, kind: "SXid", code, severity, text })
+                Some(Error { of: address, kind: "SXid", code, severity, text, detail: Detail::default() })
             }
         }
     }
@@ -139,11 +145,8 @@ impl Errors {
         &mut self,
         slot: String,
         uuid_at: impl Fn(&str) -> Option<String>,
-        code: u32,
-        severity: Severity,
-        moment: Moment,
+        xid: Occurrence,
     ) -> String {
-        let xid = Occurrence::new(code, severity, XidSource::KernelLog, moment);
         if let Some(uuid) = uuid_at(&slot) {
             self.of(&uuid).count(xid);
             return uuid;
@@ -218,6 +221,29 @@ mod tests {
             errors.kernel_log_says(report, |_| None, None, Moment { at: 0.0, now }).is_some()
         };
         assert_eq!([0, 60, 300].map(&mut say), [true, false, true]);
+    }
+
+    #[test]
+    fn a_cause_that_is_named_leads_and_stands_in_the_error() {
+        let mut errors = Errors { reads_kernel_log: true, ..Errors::default() };
+        let reports = [
+            "NVRM: Xid (PCI:0000:17:00): 109, pid=7, name=a, Ch 00000002, errorString CTX SWITCH TIMEOUT",
+            "NVRM: Xid (PCI:0000:17:00): 110, pid=7, name=a",
+        ];
+        counted(&mut errors, &reports);
+        let leading = |errors: &Errors| {
+            let incidents = errors.by_uuid("GPU-1").map(|xids| &xids.incidents);
+            incidents.and_then(|incidents| incidents.latest()).map(|incident| incident.leading_code)
+        };
+        assert_eq!(leading(&errors), Some(109), "of equals the first");
+        let record =
+            "4,1,1,-;NVRM: Xid (PCI:0000:17:00): 45, pid=8, name=b, Ch 00000003 caused by previous Xid 110";
+        let report = KernelRecords::default().read(record).expect("an XID");
+        let uuid_at = |_: &str| Some("GPU-1".to_owned());
+        let moment = Moment { at: 10.0, now: Instant::now() };
+        let error = errors.kernel_log_says(report, uuid_at, Some(570), moment).expect("it counts");
+        assert_eq!((error.detail.pid, error.detail.caused_by), (Some(8), Some(110)));
+        assert_eq!(leading(&errors), Some(110));
     }
 
     #[test]

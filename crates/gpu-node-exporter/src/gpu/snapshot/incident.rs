@@ -1,6 +1,6 @@
 //! Bursts of XIDs of one GPU. One cause brings many codes, some of them by the thousand: what comes without three quiet minutes between is
 //! one incident (NVIDIA Fleet Intelligence, "XID bursts"). It is as bad as its worst XID, and named by the worst that is not only the
-//! consequence of another.
+//! consequence of another; of several as bad by the one that others name as their cause, else by the first.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ pub(crate) struct Incident {
     /// The XID that names it.
     pub(crate) leading_code: u32,
     leading_severity: Severity,
+    /// Another XID of the burst names the leading one as its cause.
+    is_leading_named: bool,
     /// The worst of it.
     pub(crate) severity: Severity,
     last: Instant,
@@ -92,22 +94,40 @@ impl Incidents {
 
 impl Incident {
     fn new(xid: Occurrence) -> Self {
-        Self {
+        let mut incident = Self {
             leading_code: xid.code,
             leading_severity: xid.severity,
+            is_leading_named: false,
             severity: xid.severity,
             last: xid.moment.now,
             is_off_the_bus: xid.code == FALLEN_OFF_THE_BUS,
-        }
+        };
+        incident.note_cause(xid);
+        incident
     }
 
     fn note(&mut self, xid: Occurrence) {
         self.last = xid.moment.now;
         self.severity = self.severity.max(xid.severity);
         self.is_off_the_bus |= xid.code == FALLEN_OFF_THE_BUS;
-        let rank = |code, severity| (!is_consequence(code), severity);
-        if rank(xid.code, xid.severity) > rank(self.leading_code, self.leading_severity) {
-            (self.leading_code, self.leading_severity) = (xid.code, xid.severity);
+        self.lead(xid.code, xid.severity, false);
+        self.note_cause(xid);
+    }
+
+    /// The cause that an XID names leads others that are as bad. It may have come before the incident, which is no worse for that.
+    fn note_cause(&mut self, xid: Occurrence) {
+        let Some((code, severity)) = xid.cause else { return };
+        if code == self.leading_code {
+            self.is_leading_named = true;
+        } else {
+            self.lead(code, severity.min(self.severity), true);
+        }
+    }
+
+    fn lead(&mut self, code: u32, severity: Severity, is_named: bool) {
+        let rank = (!is_consequence(code), severity, is_named);
+        if rank > (!is_consequence(self.leading_code), self.leading_severity, self.is_leading_named) {
+            (self.leading_code, self.leading_severity, self.is_leading_named) = (code, severity, is_named);
         }
     }
 
@@ -162,6 +182,46 @@ mod tests {
             assert_eq!([Info, Warning, Fatal].map(|severity| incidents.total(severity)), counts, "{xids:?}");
             let seen = incidents.latest().map(|incident| (incident.leading_code, incident.severity));
             assert_eq!(seen, latest, "{xids:?}");
+        }
+    }
+
+    /// XIDs, each with the cause that its record names.
+    #[test]
+    fn of_several_as_bad_the_one_that_is_named_as_cause_leads() {
+        type Case<'a> = (&'a [(u32, Severity, Option<(u32, Severity)>)], Option<(u32, Severity)>);
+        let cases: [Case<'_>; 7] = [
+            (&[(109, Warning, None), (149, Warning, None)], Some((109, Warning))),
+            (
+                &[(109, Warning, None), (149, Warning, None), (45, Info, Some((149, Warning)))],
+                Some((149, Warning)),
+            ),
+            // Once it is named, what comes later and is as bad does not take its place.
+            (
+                &[
+                    (149, Warning, None),
+                    (45, Info, Some((149, Warning))),
+                    (109, Warning, None),
+                    (45, Info, Some((109, Warning))),
+                ],
+                Some((149, Warning)),
+            ),
+            // The worst leads, whatever is named.
+            (&[(48, Fatal, None), (13, Info, None), (45, Info, Some((13, Info)))], Some((48, Fatal))),
+            // One that was missed leads what only follows it, and makes nothing worse.
+            (&[(154, Fatal, None), (45, Info, Some((119, Fatal)))], Some((119, Fatal))),
+            (&[(31, Info, None), (45, Info, Some((48, Fatal)))], Some((48, Info))),
+            // It never counts alone.
+            (&[(45, Info, Some((149, Warning)))], None),
+        ];
+        for (xids, expected) in cases {
+            let (mut incidents, now) = (Incidents::default(), Instant::now());
+            for (code, severity, cause) in xids {
+                let moment = Moment { at: 0.0, now };
+                let xid = Occurrence::new(*code, *severity, XidSource::KernelLog, moment);
+                incidents.note(Occurrence { cause: *cause, ..xid });
+            }
+            let seen = incidents.latest().map(|incident| (incident.leading_code, incident.severity));
+            assert_eq!(seen, expected, "{xids:?}");
         }
     }
 

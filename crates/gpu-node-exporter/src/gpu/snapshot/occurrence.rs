@@ -34,10 +34,12 @@ pub(crate) struct Occurrence {
     pub(crate) severity: Severity,
     pub(crate) source: XidSource,
     pub(crate) moment: Moment,
+    /// The XID that it follows, as its record says, and how bad that one is.
+    pub(crate) cause: Option<(u32, Severity)>,
 }
 
 impl Occurrence {
     pub(super) fn new(code: u32, severity: Severity, source: XidSource, moment: Moment) -> Self {
-        Self { code, severity, source, moment }
+        Self { code, severity, source, moment, cause: None }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::errors::MAX_SLOTS;
 use super::xids::MAX_XID_CODES;
 use super::*;
-use crate::gpu::xid::Severity;
+use crate::gpu::xid::{Detail, Severity};
 
 /// What becomes known of one GPU.
 #[derive(Clone)]
@@ -142,7 +142,7 @@ fn a_device_the_driver_has_taken_and_does_not_list_is_named() {
 
 /// What the kernel log says of the GPU at a slot, at `at` seconds since 1970.
 fn kernel_says(snapshot: &mut Snapshot, slot: &str, code: u32, at: f64) {
-    let report = Report::Xid { slot: slot.to_owned(), code, text: String::new() };
+    let report = Report::Xid { slot: slot.to_owned(), code, text: String::new(), detail: Detail::default() };
     snapshot.count_report(report, Moment { at, now: Instant::now() });
 }
 

@@ -171,10 +171,17 @@ mod tests {
             found.borrow_mut().push(report);
             true
         });
-        let xid =
-            |slot: &str, code, text: &str| Report::Xid { slot: slot.to_owned(), code, text: text.to_owned() };
+        let found: Vec<_> = found
+            .borrow()
+            .iter()
+            .map(|report| match report {
+                Report::Xid { slot, code, text, .. } => (slot.clone(), *code, text.clone()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let xid = |slot: &str, code, text: &str| (slot.to_owned(), code, text.to_owned());
         assert_eq!(
-            found.into_inner(),
+            found,
             [xid("0000:3b:00", 79, "pid=7, GPU has fallen off the bus."), xid("0000:17:00", 48, "DBE")]
         );
     }

@@ -4,6 +4,8 @@
 //! write records of its own: those do not begin with the driver's words, or have another facility than the kernel's
 //! (kernel documentation, ABI/testing/dev-kmsg).
 
+use super::detail::Detail;
+
 /// What one record of the kernel log reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
@@ -14,6 +16,8 @@ pub(crate) enum Report {
         code: u32,
         /// What is said behind the code: process, channel, sub-code, cause.
         text: String,
+        /// What of it is understood.
+        detail: Detail,
     },
     /// The driver says in words that a GPU has left the bus, with an XID 79 or without one.
     FallenOff {
@@ -78,9 +82,10 @@ impl KernelRecords {
 fn xid(message: &str) -> Option<Report> {
     let (place, rest) = message.strip_prefix("Xid (")?.split_once("): ")?;
     let place = place.strip_prefix("PCI:").unwrap_or(place);
-    let (address, _instance) = place.split_once(' ').unwrap_or((place, ""));
+    let (address, instance) = place.split_once(' ').unwrap_or((place, ""));
     let (code, text) = code(rest)?;
-    Some(Report::Xid { slot: slot(address)?, code, text })
+    let detail = Detail::of(instance, &text);
+    Some(Report::Xid { slot: slot(address)?, code, text, detail })
 }
 
 /// `1: SXid (PCI:0000:84:00.0): 12028, Non-fatal, Link 32 egress non-posted PRIV error`. Its data and its place in the switch follow in
@@ -178,8 +183,10 @@ mod tests {
                 "Row Remapper: New row (0x0000000000abcdef) marked for remapping, reset gpu to activate.",
             ),
         ] {
-            let expected = Report::Xid { slot: slot.to_owned(), code, text: text.to_owned() };
-            assert_eq!(read(&[record]), [expected], "{record}");
+            let [Report::Xid { slot: of, code: number, text: says, .. }] = &read(&[record])[..] else {
+                panic!("one XID: {record}")
+            };
+            assert_eq!((of.as_str(), *number, says.as_str()), (slot, code, text), "{record}");
         }
     }
 
@@ -275,6 +282,21 @@ mod tests {
         for record in others {
             assert_eq!(read(&[record]), [], "{record}");
         }
+    }
+
+    #[test]
+    fn a_record_says_whose_the_error_is() {
+        let record = "4,1,1,-;NVRM: Xid (PCI:0000:17:00 GPU-I:02 GPU-CI:01): 45, pid=9, name=a, Ch 00000001 caused by previous Xid 13";
+        let [Report::Xid { detail, .. }] = &read(&[record])[..] else { panic!("one XID") };
+        let expected = Detail {
+            pid: Some(9),
+            process: Some("a".to_owned()),
+            channel: Some("00000001".to_owned()),
+            caused_by: Some(13),
+            gpu_instance: Some(2),
+            compute_instance: Some(1),
+        };
+        assert_eq!(*detail, expected);
     }
 
     #[test]
