@@ -98,10 +98,12 @@ impl Budgets {
         window.budget = Some(window.budget.map_or(budget, |other| other.and(budget)));
     }
 
-    /// New settings: forgets what robots may do, not what they did.
+    /// New settings: forgets what robots may do and who waits for them, not what they did. A target may have gone, or have another robot;
+    /// for those that wait it is said again.
     pub(crate) fn begin_reload(&mut self) {
         for window in self.robots.values_mut() {
             window.budget = None;
+            window.urgent_waits.clear();
         }
     }
 

@@ -91,6 +91,15 @@ fn what_is_not_urgent_goes_out_in_a_burst_and_then_evenly() {
 }
 
 #[test]
+fn new_settings_keep_nothing_for_urgent_ones_of_a_target_that_has_gone() {
+    let mut budgets = budgets(20);
+    budgets.urgent_waits(ROBOT, "former", true);
+    budgets.begin_reload();
+    budgets.allow(ROBOT, Budget { sends: 20, window: Duration::from_mins(1) });
+    assert_eq!(send_as_they_may(&mut budgets, 18, 0).last().map(|at| *at < 60_000), Some(true));
+}
+
+#[test]
 fn while_something_urgent_waits_half_of_the_budget_is_kept_for_it() {
     let mut budgets = budgets(18);
     let last = *send_as_they_may(&mut budgets, 8, 0).last().unwrap();
