@@ -16,6 +16,7 @@ use crate::delivery::{
     AttemptEnd, AttemptStart, DIGEST_PART, DeliveryKey, MOST_KEPT_BYTES, Pending, PublicId, Rendering,
     SentPart,
 };
+use crate::health::Health;
 use crate::message::{Message, Wording};
 use crate::outcome::{Outcome, Reason};
 use crate::retry::{self, Next};
@@ -177,27 +178,33 @@ impl Sender {
     }
 
     /// When to come back after an answer that may be another one then. A robot's pause and a target's circuit breaker hold a message
-    /// back for as long as it takes, and not from a fallback; so nothing is added where a fallback is used, and what is critical comes back
-    /// when a fallback may send it at the latest.
-    pub(super) fn come_back_at(&self, delivery: &Pending, Answer { next, at, .. }: &Answer) -> Millis {
+    /// back for as long as it takes, and not from a fallback; so nothing is added where a fallback is used.
+    pub(super) fn come_back_at(&self, Answer { next, at, .. }: &Answer) -> Millis {
         match next {
-            Next::Wait(span) if !self.has_fallback() => {
-                let again_at = at.plus(*span);
-                if self.is_urgent && self.may_be_late() {
-                    let late_at = delivery.accepted_at.plus(LATE_AFTER);
-                    return again_at.min(late_at.max(at.plus(LEAST_WAIT)));
-                }
-                again_at
-            }
+            Next::Wait(span) if !self.has_fallback() => at.plus(*span),
             _ => *at,
         }
     }
 
-    /// Whether a fallback would send what waits here for too long.
+    /// The same, and for what is critical when a fallback may send it at the latest. Asked once it is known what all answers say of the
+    /// target.
+    pub(super) fn in_time_for_fallback(&self, delivery: &Pending, again_at: Millis) -> Millis {
+        if !self.is_urgent || !self.may_be_late() {
+            return again_at;
+        }
+        let next_look = self.via.context.clock.now().plus(LEAST_WAIT);
+        again_at.min(delivery.accepted_at.plus(LATE_AFTER).max(next_look))
+    }
+
+    /// Whether a fallback would send what waits here for too long. It sends nothing for a target that is well: what waits then waits for
+    /// one of its mailboxes, which no fallback knows.
     fn may_be_late(&self) -> bool {
-        let target = &self.key.target;
-        let mut channels = self.via.context.state.channels(target, self.via.name()).into_iter();
-        self.via.name() == target && channels.any(|channel| channel.is_ready && channel.name != *target)
+        let (target, state) = (&self.key.target, &self.via.context.state);
+        let is_well = state.health(target).is_none_or(|health| health == Health::Up);
+        let mut channels = state.channels(target, self.via.name()).into_iter();
+        self.via.name() == target
+            && !is_well
+            && channels.any(|channel| channel.is_ready && channel.name != *target)
     }
 
     /// Whether the target's fallback is used now. A fallback that fails itself has none here.

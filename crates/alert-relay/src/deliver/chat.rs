@@ -99,7 +99,7 @@ async fn pass(
                 answer.outcome.detail().clone_into(&mut last_words);
             }
             Next::Wait(_) | Next::Pause(_) | Next::Hold => {
-                return Pass::Later(sender.come_back_at(delivery, &answer));
+                return Pass::Later(sender.in_time_for_fallback(delivery, sender.come_back_at(&answer)));
             }
         }
     }

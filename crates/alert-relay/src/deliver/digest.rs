@@ -280,7 +280,7 @@ async fn send(sender: &Sender, delivery: &Pending, message: &Message) -> Conclus
 }
 
 fn later(sender: &Sender, delivery: &Pending, answer: &Answer) -> Conclusion {
-    Conclusion::Later(sender.come_back_at(delivery, answer))
+    Conclusion::Later(sender.in_time_for_fallback(delivery, sender.come_back_at(answer)))
 }
 
 /// Sends a further part, once, after a wait for the budget if that is short.

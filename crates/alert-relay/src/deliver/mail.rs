@@ -7,7 +7,7 @@ use crate::clock::Millis;
 use crate::deliver::attempt::{Answer, Sender, Tried};
 use crate::deliver::recipients::{MailState, Recipients};
 use crate::deliver::sending::{Conclusion, Sending};
-use crate::delivery::{End, Pending};
+use crate::delivery::End;
 use crate::message::Wording;
 use crate::outcome::{Outcome, Reason};
 use crate::recourse::Extent;
@@ -40,6 +40,7 @@ pub(super) async fn send(sender: &Sender, sending: Sending<'_>, names: Vec<Strin
         judge(sender, state, &pass).await;
     }
     let later = pass.later.unwrap_or_else(|| sender.via.context.clock.now());
+    let later = sender.in_time_for_fallback(sending.delivery, later);
     let words = pass.content_words.as_ref().or(pass.mailbox_words.as_ref());
     let words = words.map_or(String::new(), |words| format!(": {words}"));
     let of = recipients.len();
@@ -86,7 +87,7 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
                     reworded.push(name);
                     pass.content_words = Some(outcome.detail().to_owned());
                 }
-                Tried::Answered(answer) => add(sender, sending.delivery, &mut pass, &answer),
+                Tried::Answered(answer) => add(sender, &mut pass, &answer),
                 Tried::NotBefore(at) => {
                     pass.later = Some(at);
                     pass.is_cut_short = true;
@@ -107,7 +108,7 @@ async fn pass(sender: &Sender, sending: &Sending<'_>, recipients: &mut Recipient
     Some(pass)
 }
 
-fn add(sender: &Sender, delivery: &Pending, pass: &mut Pass, answer: &Answer) {
+fn add(sender: &Sender, pass: &mut Pass, answer: &Answer) {
     match &answer.outcome {
         Outcome::Rejected { reason: Reason::Mailbox, detail }
         | Outcome::Retry { reason: Reason::Mailbox, detail, .. } => {
@@ -119,7 +120,7 @@ fn add(sender: &Sender, delivery: &Pending, pass: &mut Pass, answer: &Answer) {
         Outcome::Delivered { .. } | Outcome::Misconfigured { .. } | Outcome::Retry { .. } => {}
     }
     if let Next::Wait(_) | Next::Pause(_) | Next::Hold = answer.next {
-        let at = sender.come_back_at(delivery, answer);
+        let at = sender.come_back_at(answer);
         let may_be_other_for_others = matches!(
             answer.outcome,
             Outcome::Retry { reason: Reason::Mailbox | Reason::Busy | Reason::UnknownCode, after: None, .. }

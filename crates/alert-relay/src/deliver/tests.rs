@@ -7,6 +7,7 @@ use crate::deliver::Pace;
 use crate::deliver::context::STORE_RETRY;
 use crate::deliver::testing::*;
 use crate::delivery::End;
+use crate::notification::Alert;
 use crate::outbox::testing::{accepted, firing, resolved};
 use crate::outcome::{Outcome, Reason};
 use crate::settings::TargetSettings;
@@ -24,6 +25,12 @@ mod senders;
 mod size;
 mod trouble;
 mod unknown;
+
+fn critical(name: &str) -> Alert {
+    let mut alert = firing(name, 10);
+    alert.labels.insert("severity".to_owned(), "critical".to_owned());
+    alert
+}
 
 /// A chat whose fallback is `mail`, a chat too.
 async fn with_fallback() -> (Scene, Script) {

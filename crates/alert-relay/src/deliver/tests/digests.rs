@@ -1,17 +1,10 @@
 //! More waits than a robot's budget can tell: many groups in one message.
 
 use super::*;
-use crate::notification::Alert;
 
 /// A budget of two a minute tells four in two minutes.
 async fn scene() -> Scene {
     Scene::with(|chat| vec![target_with_budget("chat", chat, 2)]).await
-}
-
-fn critical(name: &str) -> Alert {
-    let mut alert = firing(name, 10);
-    alert.labels.insert("severity".to_owned(), "critical".to_owned());
-    alert
 }
 
 /// Uses up the budget.

@@ -168,6 +168,55 @@ async fn a_target_none_of_whose_mailboxes_exists_is_misconfigured_until_one_does
     is_up(&scene, 1).await;
 }
 
+/// The input of the fault: the fallback speaks for no target that is well, and the mailbox was tried each second until it gave way.
+#[tokio::test]
+async fn one_mailbox_that_takes_no_critical_mail_is_tried_less_and_less_though_there_is_a_fallback() {
+    let (other, mail) = (Script::chat("other"), Script::mail(&["ann", "bob"]));
+    let scene = Scene::with(|_| {
+        vec![
+            TargetSettings { fallback: Some("other".to_owned()), ..target("chat", &mail) },
+            target("other", &other),
+        ]
+    })
+    .await;
+    mail.reply_to("bob", deferred());
+    scene.accept("group", vec![critical("fire")]).await;
+    mail.heard(2).await;
+    scene.advance(61 * SECOND).await;
+    let before = mail.heard_so_far().len();
+    for _ in 0..10 * 60 {
+        scene.advance(SECOND).await;
+    }
+    let tries = mail.heard_so_far().len() - before;
+    // Each wait is half of 2 s at least, and up to 2, 4, 8 … 300 s, by chance.
+    assert!((1..100).contains(&tries), "{tries} tries in ten minutes");
+    assert_eq!(other.heard_so_far(), [""; 0], "ann has it, and bob alone does not take it");
+}
+
+#[tokio::test]
+async fn what_no_mailbox_takes_for_a_minute_is_told_by_the_fallback_if_it_is_critical() {
+    let (other, mail) = (Script::chat("other"), Script::mail(&["ann", "bob"]));
+    let scene = Scene::with(|_| {
+        vec![
+            TargetSettings { fallback: Some("other".to_owned()), ..target("chat", &mail) },
+            target("other", &other),
+        ]
+    })
+    .await;
+    mail.reply_to("ann", deferred());
+    mail.reply_to("bob", deferred());
+    scene.accept("group", vec![critical("fire")]).await;
+    for _ in 0..58 {
+        scene.advance(SECOND).await;
+    }
+    assert_eq!(other.heard_so_far(), [""; 0], "too early");
+    for _ in 0..4 {
+        scene.advance(SECOND).await;
+    }
+    assert!(other.heard(1).await[0].ends_with("| new fire"), "{:?}", other.heard_so_far());
+    scene.ends(&[(End::Delivered, 1)]).await;
+}
+
 #[tokio::test]
 async fn a_server_that_defers_everybody_fails() {
     let (scene, mail) = scene(&["ann", "bob"]).await;

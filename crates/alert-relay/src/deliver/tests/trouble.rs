@@ -55,12 +55,6 @@ async fn a_gateway_that_bans_us_is_left_alone_by_all_groups() {
     scene.ends(&[(End::Delivered, 2)]).await;
 }
 
-fn critical(name: &str) -> crate::notification::Alert {
-    let mut alert = firing(name, 10);
-    alert.labels.insert("severity".to_owned(), "critical".to_owned());
-    alert
-}
-
 /// A page where JSON should be.
 fn odd() -> Reply {
     let detail = "HTTP 200: <html>".to_owned();
