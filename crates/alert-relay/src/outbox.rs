@@ -185,6 +185,14 @@ impl Outbox {
         }
     }
 
+    /// How the relay that delivers calls itself, of those that share a store; `None`: none has said of late that it does.
+    pub(crate) async fn deliverer(&self) -> Result<Option<String>, StoreError> {
+        match &self.store.right {
+            Right::Alone(_) => Ok(None),
+            Right::Terms(_) => self.store.readers.deliverer().await,
+        }
+    }
+
     /// The newest webhook of a group whose sender has no name of its own.
     pub(crate) async fn newest(
         &self,

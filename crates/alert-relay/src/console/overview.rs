@@ -19,13 +19,14 @@ impl Page for OverviewPage<'_> {
         let open = overview.targets.iter().filter_map(|target| target.open.as_ref());
         let queues = overview.targets.iter().filter_map(|target| target.queue.as_ref());
         let waiting = queues.chain(overview.stranded.iter().map(|stranded| &stranded.queue));
-        let troubled = overview.targets.iter().filter(|target| target.health.state != HealthState::Up);
+        let healths = overview.targets.iter().filter_map(|target| target.health.as_ref());
+        let troubled = healths.filter(|health| health.state != HealthState::Up).count();
         let missing =
             overview.heartbeats.iter().filter(|heartbeat| heartbeat.state == HeartbeatState::Missing);
         context! {
             overview => data(overview),
             burning => open.map(|open| open.count).sum::<u64>(),
-            troubled => troubled.count(),
+            troubled => overview.deliverer.is_this_relay.then_some(troubled),
             waiting => waiting.map(|queue| queue.waiting).sum::<u64>(),
             missing => missing.count(),
         }

@@ -6,7 +6,7 @@ use crate::delivery::SentPart;
 use crate::operation::audit_trail::{Action, TrailEntry, TrailPage};
 use crate::operation::dead_letters::Settled;
 use crate::operation::deliveries::{DeliveryPage, DeliveryState, Place};
-use crate::operation::overview::Overview;
+use crate::operation::overview::{DelivererOverview, Overview};
 use crate::operation::previews::{MessagePreview, RecentWebhook};
 use crate::operation::settings_in_force::{
     Change, SaidBy, Setting, SettingChange, SettingsChanges, SettingsInForce,
@@ -71,6 +71,36 @@ fn the_overview_shows_what_burns_and_what_waits() {
     ] {
         assert!(en.contains(expected), "{expected}:\n{en}");
     }
+}
+
+#[test]
+fn a_relay_that_does_not_deliver_says_who_does_and_shows_nothing_that_it_does_not_know() {
+    let elsewhere = |name: Option<&str>, store_error: Option<&str>| {
+        let mut overview = overview();
+        for target in &mut overview.targets {
+            (target.health, target.budget) = (None, None);
+        }
+        overview.deliverer = DelivererOverview { is_this_relay: false, name: name.map(str::to_owned) };
+        overview.store_error = store_error.map(str::to_owned);
+        check(&OverviewPage(&overview))
+    };
+    let [zh, en] = elsewhere(Some("node-2, pid 7"), None);
+    for (page, expected) in [(&zh, "目前由 node-2, pid 7 投递"), (&en, "node-2, pid 7 delivers.")] {
+        assert!(page.contains(expected), "{page}");
+    }
+    assert!(en.contains("?</b><span>targets in trouble"), "{en}");
+    assert!(
+        en.contains("not known here") && !en.contains("in order") && !en.contains("may be sent now"),
+        "{en}"
+    );
+    let nobody = "No relay has told the database of late";
+    assert!(!en.contains(nobody), "{en}");
+    let [_, en] = elsewhere(None, None);
+    assert!(en.contains("This relay does not deliver at present") && en.contains(nobody), "{en}");
+    let [_, en] = elsewhere(None, Some("it does not answer"));
+    assert!(en.contains("This relay does not deliver at present") && !en.contains(nobody), "{en}");
+    let [_, en] = check(&OverviewPage(&overview()));
+    assert!(!en.contains("This relay does not deliver"), "{en}");
 }
 
 #[test]

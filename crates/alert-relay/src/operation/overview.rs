@@ -15,6 +15,8 @@ pub(crate) struct Overview {
     pub(crate) version: &'static str,
     /// It runs as `serve --standby`.
     pub(crate) is_standby: bool,
+    /// Which relay delivers.
+    pub(crate) deliverer: DelivererOverview,
     /// Why the store could not be read; then what comes from it is absent. `None`: it was read.
     pub(crate) store_error: Option<String>,
     /// What Alertmanager posts to.
@@ -29,6 +31,15 @@ pub(crate) struct Overview {
     pub(crate) unrouted: Vec<UnroutedAlert>,
     /// Deliveries that are dead and were neither sent again nor given up by hand.
     pub(crate) dead_letters: Option<u64>,
+}
+
+/// Which relay delivers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct DelivererOverview {
+    /// It is the one that was asked. If not, it does not know how targets answer, and what their budgets have left.
+    pub(crate) is_this_relay: bool,
+    /// Of several relays on one database: how the one that delivers calls itself there. `None`: none has said of late that it does.
+    pub(crate) name: Option<String>,
 }
 
 /// One receiver.
@@ -51,14 +62,14 @@ pub(crate) struct TargetOverview {
     pub(crate) channel: &'static str,
     /// Who is told instead when it is dead.
     pub(crate) fallback: Option<String>,
-    /// How it has answered lately.
-    pub(crate) health: TargetHealth,
+    /// How it has answered lately; `None`: another relay delivers.
+    pub(crate) health: Option<TargetHealth>,
     /// When it was last proven that a message arrived; `None`: never, or an older version stored it.
     pub(crate) last_success: Option<Millis>,
     /// The last attempt that failed.
     pub(crate) last_error: Option<LastError>,
-    /// What its robot may still send.
-    pub(crate) budget: BudgetLeft,
+    /// What its robot may still send; `None`: another relay delivers.
+    pub(crate) budget: Option<BudgetLeft>,
     /// What waits for it; `None`: the store could not be read.
     pub(crate) queue: Option<Queue>,
     /// What it was told as firing and not yet as over; `None`: the store could not be read.

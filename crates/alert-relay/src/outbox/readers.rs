@@ -12,9 +12,10 @@ use crate::delivery::{
 };
 use crate::outbox::error::StoreError;
 use crate::outbox::failure::store_error;
+use crate::outbox::postgres::terms;
 use crate::outbox::session::Session;
 use crate::outbox::statements::beats::{self, StoredBeat};
-use crate::outbox::statements::{claimed, due, size, standing, webhooks};
+use crate::outbox::statements::{claimed, due, holder, size, standing, webhooks};
 use crate::store_size::StoreSize;
 use crate::story::Received;
 
@@ -140,6 +141,11 @@ impl Readers {
     /// When each heartbeat was last heard by any relay, and how long ago that is.
     pub(super) async fn beats(&self) -> Result<Vec<StoredBeat>, StoreError> {
         within(beats::read(&mut self.lend().await?.session())).await
+    }
+
+    /// How the relay that delivers calls itself.
+    pub(super) async fn deliverer(&self) -> Result<Option<String>, StoreError> {
+        within(holder::read(&mut self.lend().await?.session(), terms::LEASE)).await
     }
 
     pub(super) async fn close(&self) {

@@ -14,6 +14,7 @@ pub(super) mod dead_letters;
 pub(super) mod diagnosis;
 pub(super) mod due;
 pub(super) mod gathered;
+pub(super) mod holder;
 pub(super) mod last_results;
 mod ledger;
 pub(super) mod lists;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Millis;
 use crate::delivery::TargetCount;
 use crate::operation::overview::{
-    BudgetLeft, HealthState, HeartbeatOverview, HeartbeatState, LastResult, OpenAlerts, Overview, Queue,
-    ReceiverOverview, StrandedQueue, TargetHealth, TargetOverview,
+    BudgetLeft, DelivererOverview, HealthState, HeartbeatOverview, HeartbeatState, LastResult, OpenAlerts,
+    Overview, Queue, ReceiverOverview, StrandedQueue, TargetHealth, TargetOverview,
 };
 use crate::operation::unrouted::UnroutedAlert;
 use crate::outbox::{Outbox, StoreError};
@@ -21,6 +21,7 @@ struct Stored {
     results: BTreeMap<String, LastResult>,
     unrouted: Vec<UnroutedAlert>,
     dead_letters: u64,
+    deliverer: Option<String>,
 }
 
 impl Stored {
@@ -31,6 +32,7 @@ impl Stored {
             results: outbox.last_results().await?,
             unrouted: outbox.unrouted().await?,
             dead_letters: outbox.dead_letters().await?,
+            deliverer: outbox.deliverer().await?,
         })
     }
 }
@@ -59,6 +61,10 @@ impl Relay {
             at: self.parts.clock.now(),
             version: env!("CARGO_PKG_VERSION"),
             is_standby: self.role == Role::Standby,
+            deliverer: DelivererOverview {
+                is_this_relay: self.standings.load().is_some(),
+                name: stored.as_mut().and_then(|stored| stored.deliverer.take()),
+            },
             store_error,
             receivers: receivers(&settings),
             targets: settings.targets.values().map(|target| self.target(target, stored.as_ref())).collect(),
@@ -70,12 +76,9 @@ impl Relay {
     }
 
     fn target(&self, target: &TargetSettings, stored: Option<&Stored>) -> TargetOverview {
-        let (health, budget) = self
-            .standings
-            .load()
-            .as_ref()
-            .and_then(|standings| standings.of(target))
-            .unwrap_or_else(|| not_yet_known(target));
+        let standings = self.standings.load();
+        let standing = standings.as_ref().map(|of| of.of(target).unwrap_or_else(|| not_yet_known(target)));
+        let (health, budget) = standing.unzip();
         let name = &target.name;
         let last = stored.and_then(|stored| stored.results.get(name)).cloned().unwrap_or_default();
         TargetOverview {

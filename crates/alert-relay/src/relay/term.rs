@@ -53,6 +53,7 @@ impl Relay {
         let led = tokio::select! {
             led = self.parts.outbox.lead() => led,
             never = self.watch_size() => match never {},
+            never = self.hear_beats() => match never {},
         };
         let begun = match led {
             Ok(()) => self.begin_term().await,
@@ -139,14 +140,20 @@ impl Relay {
         }
     }
 
-    /// Learns of heartbeats from the store, for ever.
+    /// Learns of heartbeats from the store, for ever. A relay that does not deliver shows them.
     async fn hear_beats(&self) -> std::convert::Infallible {
+        let mut said = None;
         loop {
             tokio::time::sleep(HEAR_EVERY).await;
-            if let Err(error) = self.note_beats().await {
-                self.parts.metrics.store_error(&error);
+            let error = self.note_beats().await.err();
+            if let Some(error) = &error {
+                self.parts.metrics.store_error(error);
+            }
+            let error = error.map(|error| error.to_string());
+            if let Some(error) = error.as_ref().filter(|error| said.as_ref() != Some(*error)) {
                 warn!(%error, "cannot read which heartbeats other relays heard, and tries again: {error}");
             }
+            said = error;
         }
     }
 

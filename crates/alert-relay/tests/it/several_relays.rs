@@ -212,6 +212,10 @@ fn names(prefix: &str, count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |number| format!("{prefix}{number}"))
 }
 
+fn overview(relay: &Serving) -> Value {
+    serde_json::from_str(&get(relay.address, "/api/v1/overview").body).unwrap()
+}
+
 #[test]
 fn both_accept_one_delivers_and_the_other_says_that_it_waits() {
     let cluster = Cluster::shared();
@@ -229,6 +233,16 @@ fn both_accept_one_delivers_and_the_other_says_that_it_waits() {
     relays.all_are_told(cluster, 21);
     assert!(relays.chat.told().iter().all(|told| told.relay == "one"));
     assert_eq!(relays.chat.told().len(), 21);
+    let (here, there) = (overview(&relays.one), overview(&relays.other));
+    assert_eq!(
+        (&here["deliverer"]["is_this_relay"], &there["deliverer"]["is_this_relay"]),
+        (&true.into(), &false.into())
+    );
+    assert!(there["deliverer"]["name"].is_string() && here["deliverer"] != there["deliverer"], "{there}");
+    assert_eq!(here["targets"][0]["health"]["state"], "up");
+    let unknown = &there["targets"][0];
+    assert!(unknown["health"].is_null() && unknown["budget"].is_null(), "{unknown}");
+    assert!(unknown["last_success"].is_string(), "{unknown}");
     let refused = request(relays.other.address, "POST", "/api/v1/targets/chat/test", &[], b"");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("another relay delivers"), "{refused:?}");

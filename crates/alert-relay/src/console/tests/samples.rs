@@ -7,8 +7,8 @@ use crate::delivery::SentPart;
 use crate::notification::LabelSet;
 use crate::operation::deliveries::{DeliveryState, DeliverySummary, HandSettled};
 use crate::operation::overview::{
-    BudgetLeft, HealthState, HeartbeatOverview, HeartbeatState, LastError, OpenAlert, OpenAlerts, Overview,
-    Queue, ReceiverOverview, StrandedQueue, TargetHealth, TargetOverview,
+    BudgetLeft, DelivererOverview, HealthState, HeartbeatOverview, HeartbeatState, LastError, OpenAlert,
+    OpenAlerts, Overview, Queue, ReceiverOverview, StrandedQueue, TargetHealth, TargetOverview,
 };
 use crate::operation::told_story::{DeliveryStory, Sent, ToldAlert};
 use crate::operation::unrouted::UnroutedAlert;
@@ -145,24 +145,24 @@ pub(super) fn overview() -> Overview {
         name: name.to_owned(),
         channel: "DingTalk",
         fallback: Some(hostile()),
-        health: TargetHealth {
+        health: Some(TargetHealth {
             state,
             since: Some(at(300)),
             failures: 4,
             next_try: Some(at(-10)),
             is_dead: true,
             words: hostile(),
-        },
+        }),
         last_success: Some(at(3_600)),
         last_error: Some(LastError { at: at(20), reason: "throttled".to_owned(), words: hostile() }),
-        budget: BudgetLeft {
+        budget: Some(BudgetLeft {
             sends: 20,
             window_seconds: 60.0,
             left: 3,
             left_for_critical: 5,
             next_at: Some(at(-5)),
             silent_until: None,
-        },
+        }),
         queue: Some(Queue { waiting: 12, oldest: Some(at(600)) }),
         open: Some(OpenAlerts {
             count: 3,
@@ -182,6 +182,7 @@ pub(super) fn overview() -> Overview {
         at: at(0),
         version: "0",
         is_standby: true,
+        deliverer: DelivererOverview { is_this_relay: true, name: None },
         store_error: Some(hostile()),
         receivers: vec![ReceiverOverview { name: hostile(), path: hostile(), targets: vec![hostile()] }],
         targets: vec![target("chat", HealthState::Up), target(HOSTILE, HealthState::Misconfigured)],

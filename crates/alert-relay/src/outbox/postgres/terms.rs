@@ -18,7 +18,7 @@ use crate::clock::since_boot;
 use crate::outbox::postgres::connect;
 
 /// A holder that has not renewed its term for so long has lost it.
-const LEASE: Duration = Duration::from_secs(5);
+pub(in crate::outbox) const LEASE: Duration = Duration::from_secs(5);
 
 /// How often a term is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);

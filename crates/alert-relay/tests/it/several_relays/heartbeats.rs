@@ -6,7 +6,7 @@ use test_peers::postgres::Cluster;
 
 use crate::client::request;
 use crate::program::{Serving, metric};
-use crate::several_relays::{Relays, TAKE_OVER, names, post_all, wait_until};
+use crate::several_relays::{Relays, TAKE_OVER, names, overview, post_all, wait_until};
 
 const HEARTBEAT: &str = "heartbeats: { watchdog: { expect_every: 2s, targets: [chat] } }\n";
 
@@ -42,6 +42,17 @@ fn replace_the_first(relays: &Relays) {
     assert!(killed_at.elapsed() < TAKE_OVER, "{:?}", killed_at.elapsed());
     post_all([relays.other.address], names("Else", 1));
     wait_until("it has told of something else", || relays.chat.counts().contains_key("Else0"));
+}
+
+#[test]
+fn what_one_hears_the_others_show() {
+    let more = "heartbeats: { watchdog: { expect_every: 1h, targets: [chat] } }\n";
+    let relays = Relays::start_with(&Cluster::shared().new_store(), None, more);
+    for relay in [&relays.one, &relays.other] {
+        assert_eq!(overview(relay)["heartbeats"][0]["state"], "expected");
+    }
+    beat(&relays.one);
+    wait_until("the other one shows it", || overview(&relays.other)["heartbeats"][0]["state"] == "heard");
 }
 
 #[test]
