@@ -186,7 +186,11 @@ impl Metrics {
         );
         let help = "1 while this relay delivers; 0 while it waits for its turn";
         registry.register("deliverer", help, self.delivers.clone());
-        registry.register("target_up", "1 while messages go to the target freely", self.up.clone());
+        registry.register(
+            "target_up",
+            "1 while messages go to the target freely; absent on a relay that does not deliver",
+            self.up.clone(),
+        );
         registry.register(
             "audit_imbalance",
             "Accepted deliveries less the ended and the pending ones; anything but 0 is a fault of the relay",
@@ -342,6 +346,12 @@ impl Metrics {
     /// Whether it is this relay's turn.
     pub(crate) fn delivers(&self, is_deliverer: bool) {
         self.delivers.set(i64::from(is_deliverer));
+    }
+
+    /// This relay delivers no more. How targets answer, and what is in the settings of whoever delivers, another one knows.
+    pub(crate) fn term_ended(&self) {
+        self.up.clear();
+        self.stranded.clear();
     }
 
     /// Accepted deliveries less ended and pending ones, over all targets.

@@ -300,7 +300,7 @@ impl Dispatcher {
 
     async fn drain(&mut self, limit: Duration) -> usize {
         self.context.is_stopping.store(true, Ordering::Relaxed);
-        self.housekeeping.stop();
+        self.housekeeping.stop().await;
         let finish = async {
             while let Some(ended) = self.under_way.join_next().await {
                 report_panic(ended);

@@ -51,8 +51,10 @@ impl Housekeeping {
         let _panicked = (&mut self.task).await;
     }
 
-    pub(super) fn stop(&self) {
+    /// Once it returns nothing more is done, nor counted.
+    pub(super) async fn stop(&mut self) {
         self.task.abort();
+        self.ended().await;
     }
 }
 

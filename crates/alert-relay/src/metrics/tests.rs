@@ -60,3 +60,14 @@ fn a_target_that_has_gone_is_neither_up_nor_down() {
     metrics.target_gone("chat");
     assert!(!metrics.encode().contains("target_up{"));
 }
+
+#[test]
+fn once_its_term_is_over_a_relay_knows_of_no_target_whether_it_is_up_and_of_no_queue_whether_somebody_has_it()
+{
+    let metrics = Metrics::new();
+    metrics.target_up("chat", false);
+    metrics.stranded(&BTreeMap::from([("former".to_owned(), 2)]));
+    metrics.term_ended();
+    let page = metrics.encode();
+    assert!(!page.contains("target_up{") && !page.contains("deliveries_stranded{"), "{page}");
+}

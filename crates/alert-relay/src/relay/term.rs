@@ -104,6 +104,7 @@ impl Relay {
             Some(deliverer) => deliverer.stop(Duration::ZERO).await,
             None => 0,
         };
+        self.parts.metrics.term_ended();
         warn!(
             cut_short,
             "another relay may deliver now: this one accepts, and waits for its turn; {cut_short} deliveries being sent were cut short and may arrive twice"

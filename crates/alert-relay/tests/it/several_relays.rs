@@ -216,6 +216,11 @@ fn overview(relay: &Serving) -> Value {
     serde_json::from_str(&get(relay.address, "/api/v1/overview").body).unwrap()
 }
 
+/// Whether the relay tells Prometheus which targets are up.
+fn knows_who_is_up(relay: &Serving) -> bool {
+    get(relay.address, "/metrics").body.contains("alert_relay_target_up{target=")
+}
+
 #[test]
 fn both_accept_one_delivers_and_the_other_says_that_it_waits() {
     let cluster = Cluster::shared();
@@ -243,6 +248,7 @@ fn both_accept_one_delivers_and_the_other_says_that_it_waits() {
     let unknown = &there["targets"][0];
     assert!(unknown["health"].is_null() && unknown["budget"].is_null(), "{unknown}");
     assert!(unknown["last_success"].is_string(), "{unknown}");
+    assert!(!knows_who_is_up(&relays.other));
     let refused = request(relays.other.address, "POST", "/api/v1/targets/chat/test", &[], b"");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("another relay delivers"), "{refused:?}");
@@ -279,6 +285,7 @@ fn a_frozen_deliverer_is_replaced_and_sends_nothing_when_it_wakes() {
         relays.chat.told().into_iter().filter(|told| told.relay == "one" && told.at > woken_at).collect();
     assert!(late.is_empty(), "{late:?}");
     assert_eq!(metric(&relays.one, "alert_relay_deliverer"), 0);
+    assert!(!knows_who_is_up(&relays.one) && knows_who_is_up(&relays.other));
     assert_eq!(get(relays.one.address, "/-/ready").status, 200);
 }
 
