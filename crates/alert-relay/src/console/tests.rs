@@ -134,6 +134,60 @@ fn lists_stories_and_forms_are_shown() {
 }
 
 #[test]
+fn what_may_be_absent_is_missed_by_no_page() {
+    check(&OverviewPage(&bare_overview()));
+    let form = FilterForm::default();
+    let asked = form.read(&TimeZone::UTC);
+    let found = DeliveryPage {
+        deliveries: DeliveryState::ALL.map(bare_summary).to_vec(),
+        next: None,
+        looked_back_to: None,
+    };
+    check(&DeliveriesPage { form: &form, asked: &asked, targets: vec![], found: &found });
+    check(&DeadLettersPage { form: &form, asked: &asked, targets: vec![], found: &found });
+    for state in DeliveryState::ALL {
+        let [_, en] = check(&StoryPage(&bare_story(state)));
+        assert!(!en.contains("Runbook"), "{en}");
+    }
+    let told = AlertStory {
+        fingerprint: hostile(),
+        alert: Some(bare_alert()),
+        deliveries: vec![bare_story(DeliveryState::Delivered)],
+        unrouted: vec![unrouted(false)],
+        is_cut: false,
+    };
+    check(&AlertPage(&told));
+
+    // A link to a runbook is one of the web or none.
+    let mut alert = alert();
+    for (url, is_link) in [("https://wiki.example/gpu", true), ("javascript:alert(1)", false), ("", false)] {
+        alert.annotations = [("runbook_url", url)].into_iter().collect();
+        let [_, en] = check(&AlertPage(&AlertStory { alert: Some(alert.clone()), ..told.clone() }));
+        assert_eq!(en.contains("Runbook"), is_link, "{url}:\n{en}");
+    }
+
+    let entry = TrailEntry {
+        id: 3,
+        at: at(4),
+        who: "anonymous".to_owned(),
+        address: None,
+        action: "another".to_owned(),
+        subject: String::new(),
+        is_done: false,
+        result: String::new(),
+    };
+    check(&AuditTrailPage { trail: &TrailPage { entries: vec![entry], next: None }, is_later: false });
+    let change =
+        |change, before, after| SettingChange { key: hostile(), change, is_secret: false, before, after };
+    let value = || Some(serde_json::json!("x"));
+    let changes = SettingsChanges {
+        changes: vec![change(Change::Added, None, value()), change(Change::Removed, value(), None)],
+        ..SettingsChanges::default()
+    };
+    check(&ReloadPage(&changes));
+}
+
+#[test]
 fn what_changes_something_asks_once_more() {
     let body = "action=give_up&target=chat&text=%3Cb%3E";
     let form: DeadLetterForm = serde_urlencoded::from_str(body).unwrap();

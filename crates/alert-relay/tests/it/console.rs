@@ -1,8 +1,8 @@
 //! The console's paths from outside: who may see them, what they answer, and what they keep a browser from doing.
 
-use test_peers::client::{Answer, get, request};
+use test_peers::client::{Answer, get, post_json, request};
 
-use crate::program::{Home, to_robot};
+use crate::program::{Home, to_robot, webhook};
 use crate::robot::Robot;
 
 /// The value of a header.
@@ -51,6 +51,25 @@ fn every_page_keeps_the_browser_from_loading_and_running_anything() {
     );
     assert!(answer.body.contains("<html lang=\"zh-CN\">"), "{}", answer.body);
     assert_eq!(header(&get(serving.address, "/?lang=%3Cscript%3E"), "set-cookie"), None);
+}
+
+/// The input of the fault: each alert that had no link to a runbook.
+#[test]
+fn an_alert_without_annotations_has_its_pages() {
+    let robot = Robot::start();
+    let home = Home::new(&to_robot(&robot.url()));
+    let serving = home.serve();
+    assert_eq!(post_json(serving.address, "/api/v1/alerts/ops", &webhook("GpuHot")).status, 200);
+    robot.next().accept();
+    serving.wait_for("to chat ended: delivered");
+    let list = get(serving.address, "/deliveries").body;
+    let id = list.split("href=\"/deliveries/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let story = get(serving.address, &format!("/deliveries/{id}"));
+    assert!(story.status == 200 && story.body.contains("GpuHot"), "{story:?}");
+    let fingerprint =
+        story.body.split("href=\"/alerts/").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let alert = get(serving.address, &format!("/alerts/{fingerprint}"));
+    assert!(alert.status == 200 && alert.body.contains("GpuHot"), "{alert:?}");
 }
 
 #[test]

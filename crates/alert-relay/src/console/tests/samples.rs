@@ -1,5 +1,6 @@
 //! What the pages are made of in these tests: values of every kind, in which every text from outside would like to be markup.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::clock::Millis;
@@ -126,6 +127,90 @@ pub(super) fn story(state: DeliveryState) -> DeliveryStory {
             ],
         },
     }
+}
+
+/// With nothing that may be absent.
+pub(super) fn bare_summary(state: DeliveryState) -> DeliverySummary {
+    DeliverySummary {
+        alerts: None,
+        is_urgent: false,
+        attempts: 0,
+        via: None,
+        next_try: None,
+        ended_at: None,
+        reason: None,
+        sent_with: None,
+        settled: None,
+        ..summary(state)
+    }
+}
+
+/// With nothing that may be absent, about an alert without labels and annotations.
+pub(super) fn bare_story(state: DeliveryState) -> DeliveryStory {
+    DeliveryStory {
+        summary: bare_summary(state),
+        notification: 7,
+        duplicate_of: None,
+        sender: String::new(),
+        routes: None,
+        mentions: Vec::new(),
+        told_alerts: vec![bare_alert()],
+        alert_count: 1,
+        outside_hours: 0,
+        parts_done: 0,
+        parts: None,
+        recipients: BTreeMap::new(),
+        attempt_list: Vec::new(),
+        older_attempts: 0,
+        sent: Sent::Nothing { reason: hostile() },
+    }
+}
+
+/// Without labels and annotations.
+pub(super) fn bare_alert() -> ToldAlert {
+    ToldAlert {
+        status: "resolved",
+        since: None,
+        until: Some(at(10)),
+        labels: LabelSet::default(),
+        annotations: LabelSet::default(),
+        is_outside_hours: false,
+        ..alert()
+    }
+}
+
+/// With nothing that may be absent.
+pub(super) fn bare_overview() -> Overview {
+    let mut overview = Overview { is_standby: false, store_error: None, dead_letters: None, ..overview() };
+    for target in &mut overview.targets {
+        target.fallback = None;
+        if let Some(health) = &mut target.health {
+            health.since = None;
+            health.next_try = None;
+        }
+        target.last_success = None;
+        target.last_error = None;
+        if let Some(budget) = &mut target.budget {
+            budget.next_at = None;
+        }
+        target.queue = Some(Queue { waiting: 1, oldest: None });
+        for alert in target.open.iter_mut().flat_map(|open| &mut open.alerts) {
+            alert.name.clear();
+            alert.severity.clear();
+            alert.labels = LabelSet::default();
+            alert.annotations = LabelSet::default();
+        }
+    }
+    overview.targets.push(TargetOverview {
+        name: "silent".to_owned(),
+        health: None,
+        budget: None,
+        queue: None,
+        open: None,
+        ..overview.targets[0].clone()
+    });
+    overview.unrouted = vec![UnroutedAlert { labels: Some(LabelSet::default()), ..unrouted(false) }];
+    overview
 }
 
 pub(super) fn alert() -> ToldAlert {
