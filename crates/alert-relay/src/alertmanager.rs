@@ -5,16 +5,19 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use http_serve::AllowedHosts;
+
 use crate::settings::Settings;
 
-/// Where Alertmanager finds this relay: its own address, or this machine's name where it listens on every address.
-pub(crate) fn base_url(listen: &str, machine: &str, is_tls: bool) -> String {
+/// Where Alertmanager finds this relay: its own address, or this machine's name where it listens on every address. Where requests for that
+/// are refused, one of the names that are allowed.
+pub(crate) fn base_url(listen: &str, machine: &str, is_tls: bool, allowed: &AllowedHosts) -> String {
     let scheme = if is_tls { "https" } else { "http" };
     let is_every = listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified());
-    match listen.rsplit_once(':') {
-        Some((host, port)) if host.is_empty() || is_every => format!("{scheme}://{machine}:{port}"),
-        _ => format!("{scheme}://{listen}"),
-    }
+    let Some((own, port)) = listen.rsplit_once(':') else { return format!("{scheme}://{listen}") };
+    let host = if own.is_empty() || is_every { machine } else { own };
+    let host = if allowed.include(host) { host } else { allowed.first().unwrap_or(host) };
+    format!("{scheme}://{host}:{port}")
 }
 
 /// Receivers that have a line of the log each.
@@ -87,7 +90,21 @@ mod tests {
             ("[fd00::7]:8060", false, "http://[fd00::7]:8060"),
             ("relay.example:8060", false, "http://relay.example:8060"),
         ] {
-            assert_eq!(base_url(listen, "relay-1", is_tls), expected, "{listen}");
+            assert_eq!(base_url(listen, "relay-1", is_tls, &AllowedHosts::default()), expected, "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_refused_is_not_given_to_alertmanager() {
+        let allowed: AllowedHosts = "alert-relay,relay.example".parse().unwrap();
+        for (listen, machine, expected) in [
+            (":8060", "relay-1", "http://alert-relay:8060"),
+            (":8060", "relay.example", "http://relay.example:8060"),
+            ("relay-1:8060", "relay-1", "http://alert-relay:8060"),
+            ("10.0.0.7:8060", "relay-1", "http://10.0.0.7:8060"),
+            ("[fd00::7]:8060", "relay-1", "http://[fd00::7]:8060"),
+        ] {
+            assert_eq!(base_url(listen, machine, false, &allowed), expected, "{listen} on {machine}");
         }
     }
 

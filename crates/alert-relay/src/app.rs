@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use http_serve::{Limits, Server, ServerConfig, Stop};
+use http_serve::{Limits, ListNames, Server, ServerConfig, Stop};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -44,7 +44,9 @@ async fn run(file: &Path, role: Role, settings: Settings, stop: &Stop) -> anyhow
     let outbox = Outbox::open(&settings.store, clock.clone()).await?;
     // The store is ours, and so is what stands beside it.
     let control = ControlSocket::bind(&settings.store.path);
-    warn_if_silent(&settings);
+    for warning in settings.warnings() {
+        warn!("{warning}");
+    }
 
     let metrics = Arc::new(Metrics::new());
     let memory = Memory::default();
@@ -130,6 +132,7 @@ fn server_config(settings: &ServerSettings) -> ServerConfig {
         web_config: settings.web_config_file.clone(),
         allowed_hosts: settings.allowed_hosts.clone(),
         allowed_sources: settings.allowed_sources.clone(),
+        list_names: ListNames { hosts: "server.allowed_hosts", sources: "server.allowed_sources" },
         limits: Limits {
             max_body_bytes: settings.max_body_bytes,
             max_target_bytes: LONGEST_TARGET,
@@ -143,21 +146,10 @@ fn say_what_alertmanager_needs(settings: &Settings, server: &Server) {
     let Some(address) = server.local_addresses().first() else { return };
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy();
-    let base = alertmanager::base_url(&address.to_string(), &machine, server.is_tls());
+    let allowed = &settings.server.allowed_hosts;
+    let base = alertmanager::base_url(&address.to_string(), &machine, server.is_tls(), allowed);
     for line in alertmanager::log_lines(settings, &base) {
         info!("{line}");
-    }
-}
-
-/// Such settings are valid, but usually a mistake once the relay is in use.
-fn warn_if_silent(settings: &Settings) {
-    let tells_somebody = settings
-        .receivers
-        .values()
-        .flat_map(|receiver| &receiver.routes)
-        .any(|route| !route.targets.is_empty());
-    if !tells_somebody {
-        warn!("no route names a target: alerts are accepted and kept, and sent to nobody");
     }
 }
 

@@ -11,6 +11,7 @@
 //! window of the vendor ever holds more than the budget.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -26,11 +27,19 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
+    /// What `DingTalk` and `WeCom` take of a robot (`DingTalk`: custom robots, "frequency limit"; `WeCom`: developer document 91770).
+    pub(crate) const ROBOTS_LIMIT: Self = Self { sends: 20, window: Duration::from_mins(1) };
     /// For `DingTalk` and `WeCom` robots. Both allow 20 messages a minute, count by their own clock, and `DingTalk` mutes a
     /// robot for ten minutes that sends more; two sends of margin cover the difference of the clocks.
     pub(crate) const ROBOT: Self = Self { sends: 18, window: Duration::from_mins(1) };
     /// For mail: no provider's limit is known here, so only a flood is slowed.
     pub(crate) const MAIL: Self = Self { sends: 60, window: Duration::from_mins(1) };
+
+    /// Whether it lets more out than this limit in one of its windows.
+    pub(crate) fn exceeds(self, limit: Self) -> bool {
+        let windows = limit.window.as_nanos().div_ceil(self.window.as_nanos().max(1)).max(1);
+        u128::from(self.sends).saturating_mul(windows) > u128::from(limit.sends)
+    }
 
     /// One budget that keeps both, in any window of either: the smaller where it is smaller in every way. Else that of the shorter window
     /// with no more than the longer one has for each of the shorter ones that fit into it; or, where that is none, one at a time.
@@ -44,6 +53,13 @@ impl Budget {
             0 => Self { sends: 1, window: (long.window / long.sends.max(1)).max(short.window) },
             sends => Self { sends: sends.min(short.sends), window: short.window },
         }
+    }
+}
+
+/// `20/1m`, as it is written in the settings.
+impl fmt::Display for Budget {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.sends, humantime::format_duration(self.window))
     }
 }
 

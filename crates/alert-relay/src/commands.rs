@@ -13,6 +13,7 @@ mod delivery_filter;
 mod doctor;
 mod explain;
 mod list;
+mod output;
 mod preflight;
 mod reachability;
 mod reload;

@@ -9,6 +9,11 @@ use jiff::Timestamp;
 pub(crate) struct People(BTreeMap<String, Person>);
 
 impl People {
+    /// The entry of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Person> {
+        self.0.get(name)
+    }
+
     /// Who a name stands for at this time, as asked when a message is sent. Today an entry is one person at all times; who is on
     /// call by a rota would be decided here.
     pub(crate) fn resolve(&self, name: &str, _at: Timestamp) -> Option<&Person> {

@@ -33,6 +33,7 @@ mod server;
 mod shown;
 mod store;
 mod target;
+mod warnings;
 
 pub(crate) use heartbeat::HeartbeatSettings;
 pub(crate) use server::ServerSettings;

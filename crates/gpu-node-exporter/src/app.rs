@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_serve::{BindError, Limits, ListenAddress, Server, ServerConfig, Stop, inherited_sockets};
+use http_serve::{
+    BindError, Limits, ListNames, ListenAddress, Server, ServerConfig, Stop, inherited_sockets,
+};
 
 use crate::args::{self, Command, DcgmListener, Refused, Settings, WebSettings};
 use crate::collector::WaitsFor;
@@ -225,6 +227,7 @@ fn config(web: &WebSettings, listen: &[ListenAddress]) -> ServerConfig {
     config.web_config.clone_from(&web.config_file);
     config.allowed_sources.clone_from(&web.allowed_sources);
     config.allowed_hosts.clone_from(&web.allowed_hosts);
+    config.list_names = ListNames { hosts: "--web.allowed-hosts", sources: "--web.allowed-sources" };
     config
 }
 

@@ -16,7 +16,7 @@ use crate::{
     Handler, Limits, Peer, Refusal,
     auth::{Denied, User},
     cross_site,
-    host::{self, AllowedHosts},
+    host::{self, AllowedHosts, Host},
     refusal::Wording,
     request::bounded,
     web_config::{Live, WebConfig},
@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Admission {
     web: Live,
     allowed_hosts: AllowedHosts,
+    /// What the service's settings call them.
+    hosts_name: &'static str,
     max_target_bytes: usize,
     max_body_bytes: usize,
     request_timeout: Duration,
@@ -36,9 +38,15 @@ pub(crate) struct Admission {
 type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
 
 impl Admission {
-    pub(crate) fn new(limits: &Limits, web: Live, allowed_hosts: AllowedHosts, wording: Wording) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        web: Live,
+        allowed_hosts: AllowedHosts,
+        hosts_name: &'static str,
+        wording: Wording,
+    ) -> Self {
         let &Limits { max_target_bytes, max_body_bytes, request_timeout, .. } = limits;
-        Self { web, allowed_hosts, max_target_bytes, max_body_bytes, request_timeout, wording }
+        Self { web, allowed_hosts, hosts_name, max_target_bytes, max_body_bytes, request_timeout, wording }
     }
 
     /// The web-config in force.
@@ -87,7 +95,11 @@ impl Admission {
     /// Runs the checks, the cheapest first.
     async fn check(&self, web: &WebConfig, peer: Peer, request: &Request<Incoming>) -> Result<(), Refusal> {
         let (method, headers) = (request.method(), request.headers());
-        let host = host::of_request(request.version(), request.uri(), headers, &self.allowed_hosts)?;
+        let host = host::of_request(request.version(), request.uri(), headers)?;
+        if !self.allowed_hosts.allow(host.as_ref()) {
+            let named = host.as_ref().map(Host::name).unwrap_or_default();
+            return Err(Refusal::foreign_host(named, self.hosts_name));
+        }
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         if target > self.max_target_bytes {
             return Err(Refusal::target_too_long(target, self.max_target_bytes));

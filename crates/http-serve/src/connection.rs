@@ -222,8 +222,13 @@ mod tests {
     async fn a_stalled_stream_ends_its_connection_whatever_else_is_asked() {
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let limits = Limits::default();
-        let admission =
-            Admission::new(&limits, Live::load(None).unwrap(), AllowedHosts::default(), refusal::as_text());
+        let admission = Admission::new(
+            &limits,
+            Live::load(None).unwrap(),
+            AllowedHosts::default(),
+            "",
+            refusal::as_text(),
+        );
         let shared = Arc::new(Shared::new(limits.clone(), admission));
         let (_announce, stopping) = watch::channel(false);
         let activity = Activity::start(false, Arc::new(Notify::new()));

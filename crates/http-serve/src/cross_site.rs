@@ -35,7 +35,7 @@ pub(crate) fn check(method: &Method, host: Option<&Host>, headers: &HeaderMap) -
 fn foreign(header: &str) -> Refusal {
     Refusal::forbidden(format!(
         "by its header {header} this request was sent by a page of another site, which may only read \
-         (hint: programs send no such header)"
+         (hint: programs send no such header, and a proxy has to pass Host on as it came, with its port)"
     ))
 }
 

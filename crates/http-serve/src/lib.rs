@@ -62,7 +62,7 @@ pub use listen::{ListenAddress, ListenAddressError, ListenError};
 pub use peer::Peer;
 pub use refusal::Refusal;
 pub use request::{PeerAddress, RequestBody, read_body};
-pub use server::{BindError, Drained, Server, ServerConfig};
+pub use server::{BindError, Drained, ListNames, Server, ServerConfig};
 pub use sources::{AllowedSources, AllowedSourcesError};
 pub use stop::{Stop, Stopper};
 pub use web_config::{WebConfigError, validate};

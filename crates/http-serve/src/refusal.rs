@@ -31,6 +31,9 @@ pub(crate) type Wording = Arc<dyn Fn(&Method, &Uri, &Refusal) -> Response<Full<B
 /// `Retry-After` where it is not known when a request would be answered.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
+/// Bytes of a host's name that are shown; a name in DNS has at most 253.
+const LONGEST_HOST: usize = 253;
+
 impl Refusal {
     /// `rate_limit` allows the next request after `wait`.
     pub(crate) fn too_many(wait: Duration) -> Self {
@@ -41,6 +44,14 @@ impl Refusal {
     /// The request does not say which host it is for.
     pub(crate) fn bad_host(reason: &str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, reason: reason.to_owned(), header: None }
+    }
+
+    /// The request is for a host that is not in the list of this name.
+    pub(crate) fn foreign_host(host: &str, list: &str) -> Self {
+        let shown = &host[..host.floor_char_boundary(LONGEST_HOST)];
+        Self::forbidden(format!(
+            "the request is for the host `{shown}`, which this server is not allowed to be (hint: {list}; a change needs a restart)"
+        ))
     }
 
     /// Nobody may send this request from there.

@@ -39,8 +39,25 @@ pub struct ServerConfig {
     pub allowed_hosts: AllowedHosts,
     /// The networks whose peers are answered, beside this machine itself. Empty: everyone.
     pub allowed_sources: AllowedSources,
+    /// What the service's own settings call the two lists, for who is refused by one.
+    pub list_names: ListNames,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// Where an operator sets whom a server answers.
+#[derive(Debug, Clone, Copy)]
+pub struct ListNames {
+    /// Of [`ServerConfig::allowed_hosts`].
+    pub hosts: &'static str,
+    /// Of [`ServerConfig::allowed_sources`].
+    pub sources: &'static str,
+}
+
+impl Default for ListNames {
+    fn default() -> Self {
+        Self { hosts: "the list of allowed hosts", sources: "the list of allowed sources" }
+    }
 }
 
 impl ServerConfig {
@@ -51,6 +68,7 @@ impl ServerConfig {
             web_config: None,
             allowed_hosts: AllowedHosts::default(),
             allowed_sources: AllowedSources::default(),
+            list_names: ListNames::default(),
             limits: Limits::default(),
         }
     }
@@ -85,6 +103,7 @@ pub struct Server {
     web: Live,
     allowed_hosts: AllowedHosts,
     allowed_sources: AllowedSources,
+    list_names: ListNames,
     /// Whether a peer's address is this machine's, whose processes are always answered.
     is_own: fn(SocketAddr) -> bool,
     wording: Wording,
@@ -142,7 +161,7 @@ impl Server {
     }
 
     fn of(config: ServerConfig, web: Live, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Self {
-        let ServerConfig { limits, allowed_hosts, allowed_sources, .. } = config;
+        let ServerConfig { limits, allowed_hosts, allowed_sources, list_names, .. } = config;
         let (wording, closings) = (refusal::as_text(), Closings::default());
         Self {
             listeners,
@@ -151,6 +170,7 @@ impl Server {
             web,
             allowed_hosts,
             allowed_sources,
+            list_names,
             is_own: own_address::is_own,
             wording,
             closings,
@@ -196,12 +216,22 @@ impl Server {
         drain_limit: Duration,
     ) -> Drained {
         let Self {
-            listeners, limits, web, allowed_hosts, allowed_sources, is_own, wording, closings, ..
+            listeners,
+            limits,
+            web,
+            allowed_hosts,
+            allowed_sources,
+            list_names,
+            is_own,
+            wording,
+            closings,
+            ..
         } = self;
         let max_connections = limits.max_connections;
         let (announce, stopping) = watch::channel(false);
-        let shared =
-            Arc::new(Shared::new(limits.clone(), Admission::new(&limits, web, allowed_hosts, wording)));
+        let foreign = foreign(list_names.sources);
+        let admission = Admission::new(&limits, web, allowed_hosts, list_names.hosts, wording);
+        let shared = Arc::new(Shared::new(limits.clone(), admission));
         let mut connections = JoinSet::new();
         let mut accepting = Accepting::new(listeners);
         let mut slots = Slots::new(&limits);
@@ -225,7 +255,7 @@ impl Server {
                         next = Some((stream, address));
                     } else {
                         closings.note(Closing::ForeignSource, Peer::at(address.ip()));
-                        turn_away(&stream, &shared, FOREIGN);
+                        turn_away(&stream, &shared, foreign.as_bytes());
                     }
                 }
             }
@@ -283,9 +313,13 @@ fn turn_away(stream: &TcpStream, shared: &Shared, answer: &[u8]) {
     }
 }
 
-const FOREIGN: &[u8] =
-    b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
-    this server does not answer your address (hint: the list of allowed sources)\n";
+/// The answer to who is not in the list of this name.
+fn foreign(list: &str) -> String {
+    format!(
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+         this server does not answer your address (hint: {list})\n"
+    )
+}
 
 const PEER_FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\r\nyour address has as many connections as one peer may have\n";

@@ -47,6 +47,7 @@ async fn the_relays_targets_routes_and_people() {
     }
     let said = check(&file);
     assert!(said.contains("good: 1 receiver, 3 targets, 1 heartbeat"), "{said}\n{settings}");
+    assert!(!said.contains("warning:"), "{said}\n{settings}");
 }
 
 /// The shipped file with the lines of one target alone as settings: its block, and what names it and nothing else.
@@ -91,6 +92,7 @@ async fn each_target_alone() {
         }
         let said = check(&file);
         assert!(said.contains("good: 1 receiver, 1 target, 1 heartbeat"), "{target}: {said}\n{settings}");
+        assert!(!said.contains("warning:"), "{said}\n{settings}");
         let names = |line: &&str| line.contains(target) && !line.trim_start().starts_with('#');
         assert_eq!(settings.lines().filter(names).count(), 3, "a block and two lines:\n{settings}");
     }

@@ -40,10 +40,12 @@ pub(super) const KIND: Kind = Kind {
     key: "email",
     label: "email",
     budget: Budget::MAIL,
+    vendors_limit: None,
     // A mail server may look at the greeting, the recipient and the mail for minutes each (RFC 5321, 4.5.3.2).
     timeout: Duration::from_mins(1),
     takes_proxy: false,
     takes_digests: false,
+    user_id: None,
     open,
 };
 

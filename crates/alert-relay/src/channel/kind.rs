@@ -15,6 +15,7 @@ use crate::channel::robot_id::RobotId;
 use crate::channel::roots::Roots;
 use crate::message::{Language, Message, Wording};
 use crate::outcome::Outcome;
+use crate::people::Person;
 use crate::render::{BuiltIn, TemplateError};
 
 /// The channel of one target, ready to use: its section read, its templates compiled, its client built.
@@ -55,14 +56,25 @@ pub(crate) struct Kind {
     pub(crate) label: &'static str,
     /// `budget` unless the target says otherwise.
     pub(crate) budget: Budget,
+    /// What the vendor takes of one robot, where it says so.
+    pub(crate) vendors_limit: Option<Budget>,
     /// `timeout` unless the target says otherwise: of one attempt, from connecting to the last byte of the reply.
     pub(crate) timeout: Duration,
     /// Whether it can go through an HTTP proxy.
     pub(crate) takes_proxy: bool,
     /// Whether people read it in a chat with a limit on messages: then many groups may be told in one of them.
     pub(crate) takes_digests: bool,
+    /// The id by which it mentions a person, beside the phone number; `None`: nobody is mentioned there.
+    pub(crate) user_id: Option<fn(&Person) -> Option<&str>>,
     /// Reads its section, notes every mistake in it, and builds the channel if there is none. Reads files, touches no network.
     pub(crate) open: fn(Section<'_>, &Setup<'_>) -> Option<Arc<dyn Channel>>,
+}
+
+impl Kind {
+    /// Whether a message can ring this person's phone.
+    pub(crate) fn can_mention(&self, person: &Person) -> bool {
+        self.user_id.is_some_and(|id| id(person).is_some() || person.mobile.is_some())
+    }
 }
 
 /// What a target says outside of its channel's section.

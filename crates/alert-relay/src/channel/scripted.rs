@@ -131,9 +131,11 @@ const KIND: Kind = Kind {
     key: "scripted",
     label: "a script",
     budget: Budget::ROBOT,
+    vendors_limit: None,
     timeout: Duration::from_secs(10),
     takes_proxy: false,
     takes_digests: true,
+    user_id: None,
     open: no_section,
 };
 

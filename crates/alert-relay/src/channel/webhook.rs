@@ -33,9 +33,11 @@ pub(super) const KIND: Kind = Kind {
     label: "webhook",
     // No receiver's limit is known here, so only a flood is slowed.
     budget: Budget { sends: 60, window: Duration::from_mins(1) },
+    vendors_limit: None,
     timeout: Duration::from_secs(10),
     takes_proxy: true,
     takes_digests: false,
+    user_id: None,
     open,
 };
 

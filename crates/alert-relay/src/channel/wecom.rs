@@ -26,9 +26,11 @@ pub(super) const KIND: Kind = Kind {
     key: "wecom",
     label: "WeCom",
     budget: Budget::ROBOT,
+    vendors_limit: Some(Budget::ROBOTS_LIMIT),
     timeout: Duration::from_secs(10),
     takes_proxy: true,
     takes_digests: true,
+    user_id: Some(body::user_id),
     open,
 };
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 use crate::outbox::ReadOnlyOutbox;
@@ -19,7 +20,6 @@ pub(crate) struct BackupArgs {
 }
 
 /// Exit code 0 when the copy is whole and on the disk, 1 when there is none, 2 on bad settings.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
@@ -32,13 +32,13 @@ pub(crate) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         let mut reading = ReadOnlyOutbox::open(&settings.store).await?;
         reading.back_up(&args.file).await
     })?;
-    println!(
+    output::line(&format!(
         "{}: {} bytes, whole: {} webhooks, {} deliveries, {} of them pending",
         args.file.display(),
         backup.bytes,
         backup.notifications,
         backup.deliveries,
         backup.pending
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

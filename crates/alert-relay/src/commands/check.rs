@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::alertmanager;
+use crate::commands::output;
 use crate::commands::preflight;
 use crate::commands::reachability::{self, Tried};
 use crate::commands::runtime;
@@ -32,10 +33,9 @@ pub(crate) struct CheckArgs {
 
 /// Exit code 0 when nothing is wrong, 2 when something is wrong with the settings, 1 when with `--online` a target cannot be reached or a
 /// clock differs by more than a minute.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.print_default {
-        print!("{DEFAULT}");
+        output::text(DEFAULT)?;
     }
     let Some(file) = &args.config else { return Ok(ExitCode::SUCCESS) };
     let settings = match preflight::load(file)? {
@@ -45,13 +45,14 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.print_alertmanager {
         let machine = rustix::system::uname();
         let listen = settings.server.listen.first().map(ToString::to_string).unwrap_or_default();
-        let base = alertmanager::base_url(&listen, &machine.nodename().to_string_lossy(), false);
-        print!("{}", alertmanager::receivers(&settings, &base));
+        let machine = machine.nodename().to_string_lossy();
+        let base = alertmanager::base_url(&listen, &machine, false, &settings.server.allowed_hosts);
+        output::text(&alertmanager::receivers(&settings, &base))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}: good: {}", file.display(), summary(&settings));
-    for warning in stranded(&settings)? {
-        println!("{}: warning: {warning}", file.display());
+    output::line(&format!("{}: good: {}", file.display(), summary(&settings)))?;
+    for warning in settings.warnings().into_iter().chain(stranded(&settings)?) {
+        output::line(&format!("{}: warning: {warning}", file.display()))?;
     }
     if !args.online {
         return Ok(ExitCode::SUCCESS);
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let runtime = runtime::on_this_thread()?;
     let tried = runtime.block_on(reachability::of(&settings));
     for target in &tried {
-        println!("{}", target.line());
+        output::line(&target.line())?;
     }
     // A name that the resolver looks for on and on holds a thread, for which nobody waits.
     runtime.shutdown_background();

@@ -1,10 +1,10 @@
 //! `alert-relay completion SHELL`: what a shell needs to complete this program's commands and options.
 
-use std::io;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap_complete::Shell;
+
+use crate::commands::output;
 
 /// `completion`
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,6 @@ pub(crate) fn run(args: &CompletionArgs, mut grammar: clap::Command) -> anyhow::
     let mut script = Vec::new();
     let name = grammar.get_name().to_owned();
     clap_complete::generate(args.shell, &mut grammar, name, &mut script);
-    io::Write::write_all(&mut io::stdout().lock(), &script).context("cannot write the completion")?;
+    output::text(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

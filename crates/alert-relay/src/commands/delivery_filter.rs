@@ -1,5 +1,7 @@
 //! The options that choose deliveries, for the commands that list them and send them again.
 
+use crate::operation::query::QueryError;
+
 /// Which deliveries; all of it has to be met.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeliveryFilterArgs {
@@ -18,6 +20,15 @@ pub(super) struct DeliveryFilterArgs {
     /// Whose webhook has this in an alert's name, labels or annotations
     #[arg(long)]
     text: Option<String>,
+}
+
+/// What is wrong, by the names of the options.
+pub(super) fn with_options(error: &QueryError) -> String {
+    let keys =
+        [("from", "since"), ("until", "until"), ("limit", "limit"), ("after", "after"), ("state", "state")];
+    let text = error.to_string();
+    let named = keys.iter().find_map(|(key, option)| Some((option, text.strip_prefix(&format!("`{key}`"))?)));
+    named.map_or_else(|| text.clone(), |(option, rest)| format!("`--{option}`{rest}"))
 }
 
 impl DeliveryFilterArgs {

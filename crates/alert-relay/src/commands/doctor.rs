@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 
@@ -30,7 +31,6 @@ pub(crate) struct DoctorArgs {
 }
 
 /// Exit code 0 when nothing is at fault (there may be hints), 1 when something is, 2 on bad settings.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     // A name that the resolver looks for on and on holds a thread, for which nobody waits.
     runtime.shutdown_background();
     let findings = diagnosis::of(&facts, &settings);
-    print!("{}", diagnosis::page(&findings));
+    output::text(&diagnosis::page(&findings))?;
     let is_sound = findings.iter().all(|finding| finding.level != Level::Fault);
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
 use crate::delivery::PublicId;
@@ -29,14 +30,13 @@ pub(crate) struct ExplainArgs {
 
 /// Exit code 0 when there was something to tell, 1 when there is no such delivery or alert or the store cannot be read, 2 on bad
 /// settings.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
         Err(code) => return Ok(code),
     };
     let runtime = runtime::on_this_thread()?;
-    print!("{}", runtime.block_on(explain(args.what.as_deref(), &settings))?);
+    output::text(&runtime.block_on(explain(args.what.as_deref(), &settings))?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::clock::Clock;
-use crate::commands::delivery_filter::DeliveryFilterArgs;
+use crate::commands::delivery_filter::{DeliveryFilterArgs, with_options};
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
 use crate::operation::deliveries::{DeliveryFilter, PageRequest};
@@ -52,7 +53,6 @@ enum Format {
 }
 
 /// Exit code 0 when the store was read, 1 when it cannot be, 2 on bad settings or arguments.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
@@ -70,15 +70,15 @@ pub(crate) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     });
     let (filter, request) = match asked {
         Ok(asked) => asked,
-        Err(error) => return Ok(refuse(&[format!("alert-relay: {error}")])),
+        Err(error) => return Ok(refuse(&[format!("alert-relay: {}", with_options(&error))])),
     };
     let runtime = runtime::on_this_thread()?;
     let page = runtime.block_on(async {
         ReadOnlyOutbox::open(&settings.store).await?.deliveries(&filter, &request).await
     })?;
     match args.format {
-        Format::Text => print!("{}", page::of(&page, &settings.time_zone)),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&page)?),
+        Format::Text => output::text(&page::of(&page, &settings.time_zone))?,
+        Format::Json => output::line(&serde_json::to_string_pretty(&page)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

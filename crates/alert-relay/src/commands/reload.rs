@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use axum::http::StatusCode;
 
+use crate::commands::output;
 use crate::commands::running_relay;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse, refuse_settings};
@@ -25,7 +26,6 @@ pub(crate) struct ReloadArgs {
 }
 
 /// Exit code 0 when the new settings are in force, 1 when no relay could be asked, 2 when the settings have mistakes.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
     // The relay judges the file; it is read here for where the store is.
     let (store, mistakes) = match Settings::load(&args.settings.config) {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
             Ok(refuse(&running_relay::lines(&answer)))
         }
         Some(answer) if answer.status.is_success() => {
-            println!("{}", running_relay::lines(&answer).join("\n"));
+            output::line(&running_relay::lines(&answer).join("\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(answer) => anyhow::bail!("{}", running_relay::lines(&answer).join("\n")),

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::channel::Part;
+use crate::commands::output;
 use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
 use crate::intake;
@@ -39,7 +40,6 @@ pub(crate) struct RenderArgs {
 }
 
 /// Exit code 0 when rendered, 1 when the file is no webhook, 2 on bad settings or an unknown target.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load_in(language(args.language.as_deref())) {
         Ok(settings) => settings,
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         None => preview::of_sample(&args.sample, &settings, target)
             .context("a sample of this name is not known")?,
     };
-    print!("{}", shown(&target.channel.render(&message, Wording::Normal)));
+    output::text(&shown(&target.channel.render(&message, Wording::Normal)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse_settings};
 use crate::intake;
@@ -59,7 +60,6 @@ const EXIT_CHANGED: u8 = 3;
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Exit code 0 when nothing would be different, 3 when something would, 1 when the store cannot be read, 2 on bad settings.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let next = match args.settings.load() {
         Ok(settings) => settings,
@@ -77,8 +77,8 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let runtime = runtime::on_this_thread()?;
     let report = runtime.block_on(replay(args, &store, current.as_ref(), &next))?;
     match args.format {
-        Format::Text => print!("{}", page::of(&report, &next.time_zone)),
-        Format::Json => println!("{}", page::json(&report)?),
+        Format::Text => output::text(&page::of(&report, &next.time_zone))?,
+        Format::Json => output::line(&page::json(&report)?)?,
     }
     Ok(if report.is_changed() { ExitCode::from(EXIT_CHANGED) } else { ExitCode::SUCCESS })
 }

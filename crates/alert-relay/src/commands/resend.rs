@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::commands::delivery_filter::DeliveryFilterArgs;
+use crate::commands::output;
 use crate::commands::running_relay;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
@@ -39,7 +40,6 @@ pub(crate) struct ResendArgs {
 
 /// Exit code 0 when every one that was meant is no dead letter any more, 1 when one still is or was none or no relay could be asked, 2 on bad
 /// settings or arguments.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &ResendArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ResendArgs) -> anyhow::Result<ExitCode> {
     let mut is_done = true;
     for Selection { name, query, is_one } in selections {
         let answer = runtime.block_on(settle(&settings.store, action, &query))?;
-        println!("{name}: {}", told(&answer, done));
+        output::line(&format!("{name}: {}", told(&answer, done)))?;
         is_done &= answer.left() == 0 && (answer.changed > 0 || !is_one);
     }
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

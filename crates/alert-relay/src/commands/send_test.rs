@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::channel::Stamp;
+use crate::commands::output;
 use crate::commands::running_relay;
 use crate::commands::runtime;
 use crate::commands::settings_file::SettingsFile;
@@ -31,7 +32,6 @@ pub(crate) struct SendTestArgs {
 }
 
 /// Exit code 0 when delivered, 1 when not, 2 on bad settings or an unknown target.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
     let settings = match args.settings.load() {
         Ok(settings) => settings,
@@ -50,13 +50,15 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         "nothing was sent, which could exceed the robot's budget",
     );
     let is_delivered = if let Some(answer) = runtime.block_on(asked)? {
-        println!("{}", running_relay::lines(&answer).join("\n"));
-        println!("asked the relay that runs with `{store}`: within its budget, by its settings in force");
+        output::line(&running_relay::lines(&answer).join("\n"))?;
+        output::line(&format!(
+            "asked the relay that runs with `{store}`: within its budget, by its settings in force"
+        ))?;
         answer.status.is_success()
     } else {
         let report = runtime.block_on(send(&settings, target));
-        println!("{}", report.lines().join("\n"));
-        println!("sent by this command itself: no relay runs with `{store}`");
+        output::line(&report.lines().join("\n"))?;
+        output::line(&format!("sent by this command itself: no relay runs with `{store}`"))?;
         report.is_delivered()
     };
     Ok(if is_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use settings_document::Secret;
 
+use crate::commands::output;
 use crate::commands::runtime;
 use crate::outbox::move_store;
 
@@ -34,7 +35,6 @@ struct MoveArgs {
 }
 
 /// Exit code 0 when all of it was moved, 1 when nothing was, 2 when an address is of another kind.
-#[expect(clippy::print_stdout, reason = "what the command was asked to print")]
 #[expect(clippy::print_stderr, reason = "what is wrong with its arguments")]
 pub(crate) fn run(args: &StoreArgs) -> anyhow::Result<ExitCode> {
     let StoreCommand::Move(MoveArgs { from, to }) = &args.command;
@@ -50,12 +50,12 @@ pub(crate) fn run(args: &StoreArgs) -> anyhow::Result<ExitCode> {
     let runtime = runtime::on_this_thread()?;
     let moved = runtime.block_on(move_store(&path, &Secret::new(to.as_str())))?;
     for (table, rows) in &moved {
-        println!("{table}: {rows} rows");
+        output::line(&format!("{table}: {rows} rows"))?;
     }
-    println!(
+    output::line(&format!(
         "all of `{}` is in the database now, and in the file as it was. Next: put the address under `store.url` (or into the file of \
          `store.url_file`) and start the relay; the file is of no more use then",
         path.display()
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -206,7 +206,7 @@ pub(crate) enum ReadError {
         tag: String,
     },
     /// A copy could not be made.
-    #[error("there is no backup `{}`: {reason} (hint: a file that is there already is not replaced)", file.display())]
+    #[error("there is no backup `{}`: {reason}", file.display())]
     Backup {
         /// The file to make.
         file: PathBuf,

@@ -60,6 +60,9 @@ impl Relay {
         for key in settings.needs_restart(&self.settings()) {
             warn!(key, "`{key}` has changed and needs a restart");
         }
+        for warning in settings.warnings() {
+            warn!("{warning}");
+        }
         if let Some(deliverer) = deliverer.as_ref() {
             deliverer.reload(&settings).await;
         }

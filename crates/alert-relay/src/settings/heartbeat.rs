@@ -15,11 +15,17 @@ pub(crate) struct HeartbeatSettings {
     pub(crate) targets: Vec<String>,
 }
 
+/// Any shorter one would be missed at each start.
+const LEAST_SPAN: Duration = Duration::from_secs(1);
+
 pub(super) fn read(mut section: Section<'_>, names: &Names<'_>) -> Option<HeartbeatSettings> {
     if !section.has("expect_every") {
         section.missing("expect_every", "a duration such as `2m`");
     }
     let expect_every = section.duration("expect_every");
+    if expect_every.is_some_and(|span| span < LEAST_SPAN) {
+        section.problem("expect_every", "less than a second: no sender beats so often");
+    }
     if !section.has("targets") {
         section.missing("targets", "a list of targets; `[]` is nobody");
     }

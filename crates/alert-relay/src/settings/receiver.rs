@@ -1,5 +1,8 @@
 //! `receivers:`, what Alertmanager posts to and which targets are sent it.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use settings_document::Section;
 
 use crate::calendar::Calendar;
@@ -46,19 +49,27 @@ fn read_targets(section: &mut Section<'_>, names: &Names<'_>) -> Vec<String> {
 }
 
 fn read_calendar(mut section: Section<'_>) -> Calendar {
-    let times = section
-        .texts("times")
-        .into_iter()
-        .filter_map(|item| item.parsed("times of day such as `09:00-21:00`", str::parse))
-        .collect();
-    let weekdays = section
-        .texts("weekdays")
-        .into_iter()
-        .filter_map(|item| item.parsed("weekdays such as `monday:friday` or `sunday`", str::parse))
-        .collect();
+    let times = restricting(&mut section, "times", "times of day such as `09:00-21:00`");
+    let weekdays = restricting(&mut section, "weekdays", "weekdays such as `monday:friday` or `sunday`");
     if !section.has("times") && !section.has("weekdays") {
         section.own_problem("empty: expected `times`, `weekdays` or both");
     }
     section.finish();
     Calendar { times, weekdays }
+}
+
+/// What a list restricts to. An empty one restricts nothing, where somebody may have meant never.
+fn restricting<T: FromStr<Err: Display>>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    expected: &str,
+) -> Vec<T> {
+    let items = section.texts(key);
+    if items.is_empty() && section.has(key) {
+        section.problem(
+            key,
+            format!("empty: expected {expected} (hint: leave it out where it is not to restrict)"),
+        );
+    }
+    items.into_iter().filter_map(|item| item.parsed(expected, str::parse)).collect()
 }

@@ -53,6 +53,30 @@ fn a_relay_without_channels_is_valid() {
     assert!(settings.heartbeats["watchdog"].targets.is_empty());
 }
 
+/// It would restrict nothing.
+#[test]
+fn a_window_without_times_or_days_is_refused() {
+    let route = |active: &str| {
+        load(&format!(
+            "targets: {{ chat: {{ webhook: {{ url: 'https://own.example/' }} }} }}\n\
+             receivers: {{ ops: {{ routes: [{{ targets: [chat], active: {active} }}] }} }}\n"
+        ))
+    };
+    for (active, key) in
+        [("{ times: [] }", "active.times"), ("{ times: ['09:00-21:00'], weekdays: [] }", "active.weekdays")]
+    {
+        let problems = route(active).unwrap_err();
+        assert!(problems.contains(key) && problems.contains("empty: expected"), "{problems}");
+    }
+    assert!(route("{ weekdays: [sunday] }").is_ok());
+}
+
+#[test]
+fn a_heartbeat_that_nobody_could_send_is_refused() {
+    let problems = load("heartbeats: { watchdog: { expect_every: 1ms, targets: [] } }\n").unwrap_err();
+    assert!(problems.contains("heartbeats.watchdog.expect_every: less than a second"), "{problems}");
+}
+
 #[test]
 fn a_heartbeat_says_whom_it_tells() {
     let problems = load("heartbeats: { watchdog: { expect_every: 2m } }\n").unwrap_err();

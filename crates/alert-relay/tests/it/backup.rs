@@ -1,7 +1,7 @@
 //! `backup` beside a running relay, and a start from what it made; `completion`.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use crate::client::post_json;
 use crate::program::{Home, relay, to_robot, webhook};
@@ -43,7 +43,8 @@ fn a_running_relays_store_is_copied_and_what_waited_in_the_copy_is_delivered() {
     assert!(code == Some(1) && said.contains("a file that is there already is not replaced"), "{said}");
     assert_eq!(std::fs::read(home.path().join("copy.db")).unwrap(), before);
     let (code, said) = backup(&home, "no-such-directory/copy.db");
-    assert_eq!(code, Some(1), "{said}");
+    assert!(code == Some(1) && said.contains("no-such-directory/copy.db"), "{said}");
+    assert!(!said.contains("store.url"), "it is not the store that cannot be opened: {said}");
     let names = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("unfinished")));
 
@@ -52,6 +53,17 @@ fn a_running_relays_store_is_copied_and_what_waited_in_the_copy_is_delivered() {
     let serving = restored.serve();
     robot.next().accept();
     serving.wait_for("delivered");
+}
+
+/// `alert-relay … | head -1`
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        relay().args(["check", "--print-default"]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let Output { status, stderr, .. } = output.wait_with_output().unwrap();
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -43,5 +43,5 @@ fn only_allowed_hosts_are_answered_and_loopback_is_always_an_allowed_source() {
     // The client asks for the host `test`.
     let answer = client::get(exporter.address(), "/metrics");
     assert_eq!(answer.status, 403, "{answer:?}");
-    assert!(answer.body.contains("list of allowed hosts"), "{answer:?}");
+    assert!(answer.body.contains("--web.allowed-hosts"), "{answer:?}");
 }

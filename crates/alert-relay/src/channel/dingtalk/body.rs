@@ -7,8 +7,14 @@ use crate::channel::mentions::Mentions;
 use crate::channel::part::Part;
 use crate::channel::texts::Texts;
 use crate::message::{Message, Wording};
+use crate::people::Person;
 use crate::render::Draft;
 use crate::split::PartLimits;
+
+/// The person's id with the vendor.
+pub(super) fn user_id(person: &Person) -> Option<&str> {
+    person.dingtalk.as_deref()
+}
 
 /// Bytes of the whole request body; the robot refuses more than 20 000 with 460101.
 const BODY_LIMIT: usize = 19_600;
@@ -18,7 +24,7 @@ const MOST_PARTS: usize = 3;
 
 /// Markdown messages (`text` ones without markup); the first mentions people when alerts are new.
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
-    let mentions = Mentions::of(message, |person| person.dingtalk.as_deref());
+    let mentions = Mentions::of(message, user_id);
     let limit = if wording == Wording::Smaller { BODY_LIMIT / 2 } else { BODY_LIMIT };
     let limits = |draft: &Draft| {
         let envelope = body(wording, &draft.title, "", &mentions);

@@ -7,8 +7,14 @@ use crate::channel::mentions::Mentions;
 use crate::channel::part::Part;
 use crate::channel::texts::Texts;
 use crate::message::{Message, Wording};
+use crate::people::Person;
 use crate::render::Draft;
 use crate::split::PartLimits;
+
+/// The person's id with the vendor.
+pub(super) fn user_id(person: &Person) -> Option<&str> {
+    person.wecom.as_deref()
+}
 
 /// Bytes of a markdown message's content; the robot refuses more than 4096 with 40058.
 const MARKDOWN_LIMIT: usize = 4_000;
@@ -25,7 +31,7 @@ const MOST_PARTS: usize = 4;
 /// Markdown messages (`text` ones without markup). When alerts are new, user ids are mentioned in the first;
 /// phone numbers and `@all` can't be, so a short text message rings them right after it.
 pub(super) fn render(texts: &Texts, message: &Message, wording: Wording) -> Vec<Part> {
-    let mentions = Mentions::of(message, |person| person.wecom.as_deref());
+    let mentions = Mentions::of(message, user_id);
     let cost_limit = match wording {
         Wording::Normal => MARKDOWN_LIMIT,
         Wording::Smaller => MARKDOWN_LIMIT / 2,

@@ -72,6 +72,7 @@ pub(super) fn of(facts: &Facts, settings: &Settings) -> Vec<Finding> {
         findings.receivers(standing, settings);
     }
     findings.targets(facts, settings);
+    findings.settings(settings);
     findings.0
 }
 
@@ -107,6 +108,12 @@ impl Findings {
     ) {
         let says = clean::line(says.as_ref(), SHOWN);
         self.0.push(Finding { level, thing: thing.into(), says, to_do: to_do.into() });
+    }
+
+    fn settings(&mut self, settings: &Settings) {
+        for warning in settings.warnings() {
+            self.add(Level::Hint, "settings", warning, "change it, if it is not meant so");
+        }
     }
 
     fn good(&mut self, thing: impl Into<String>, says: impl AsRef<str>) {

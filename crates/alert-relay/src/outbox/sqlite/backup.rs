@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use crate::outbox::error::ReadError;
+use crate::outbox::error::{ReadError, StoreError};
 use crate::outbox::failure::{open_error, store_error};
 
 /// What was copied.
@@ -32,7 +32,13 @@ pub(in crate::outbox) async fn to(
     connection: &mut SqliteConnection,
     file: &Path,
 ) -> Result<Backup, ReadError> {
-    let failed = |source: io::Error| ReadError::Backup { file: file.to_owned(), reason: source.to_string() };
+    let failed = |source: io::Error| {
+        let hint = match source.kind() {
+            io::ErrorKind::AlreadyExists => " (hint: a file that is there already is not replaced)",
+            _ => "",
+        };
+        ReadError::Backup { file: file.to_owned(), reason: format!("{source}{hint}") }
+    };
     if file.try_exists().map_err(failed)? {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
@@ -41,7 +47,15 @@ pub(in crate::outbox) async fn to(
         .bind(unfinished.0.to_string_lossy().into_owned())
         .execute(connection)
         .await
-        .map_err(|error| store_error(&error))?;
+        // Of the copy, where it is about a file: the store itself is open.
+        .map_err(|error| match store_error(&error) {
+            StoreError::Full { detail }
+            | StoreError::ReadOnly { detail }
+            | StoreError::CannotOpen { detail, .. } => {
+                ReadError::Backup { file: file.to_owned(), reason: detail }
+            }
+            other => other.into(),
+        })?;
     let backup = check(&unfinished.0).await?;
     let copied = File::open(&unfinished.0).and_then(|copy| copy.sync_all());
     // Unlike a renaming, it replaces nothing.

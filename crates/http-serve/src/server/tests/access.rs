@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::{AllowedSources, Closing};
+use crate::{AllowedSources, Closing, ListNames};
 
 async fn start_for(hosts: &str, allowed_sources: AllowedSources) -> (SocketAddr, Arc<AtomicUsize>, Stopper) {
     start_on_machine(|_| false, hosts, allowed_sources).await
@@ -18,6 +18,7 @@ async fn start_on_machine(
     let config = ServerConfig {
         allowed_hosts: hosts.parse().unwrap(),
         allowed_sources,
+        list_names: ListNames { hosts: "server.allowed_hosts", sources: "server.allowed_sources" },
         ..ServerConfig::listening_on(vec!["127.0.0.1:0".parse().unwrap()])
     };
     let mut server = Server::bind(config).await.unwrap();
@@ -66,7 +67,10 @@ async fn a_peer_from_elsewhere_is_turned_away_and_counted() {
     let (address, closed, _stopper) =
         start_for("", AllowedSources(vec!["192.0.2.0/24".parse().unwrap()])).await;
     let answer = converse(address, b"").await;
-    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("list of allowed sources"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 403 ") && answer.ends_with("(hint: server.allowed_sources)\n"),
+        "{answer}"
+    );
     assert_eq!(closed.load(Ordering::Relaxed), 1);
 }
 
