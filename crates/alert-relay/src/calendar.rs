@@ -3,6 +3,7 @@
 //! A window that crosses midnight belongs to the day on which it opens: `22:00-06:00` on `friday` covers Saturday until
 //! six, as a person on night duty would say it.
 
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -39,6 +40,20 @@ impl Calendar {
     }
 }
 
+/// `09:00-21:00,22:00-24:00 on monday:friday`, as it is written in the settings.
+impl Display for Calendar {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times: Vec<String> = self.times.iter().map(Times::to_string).collect();
+        let weekdays: Vec<String> = self.weekdays.iter().map(Weekdays::to_string).collect();
+        out.write_str(&times.join(","))?;
+        if !weekdays.is_empty() {
+            let joined = if times.is_empty() { "" } else { " " };
+            write!(out, "{joined}on {}", weekdays.join(","))?;
+        }
+        Ok(())
+    }
+}
+
 /// `09:00-21:00`: from the first minute to just before the last; `24:00` is the end of the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -61,6 +76,12 @@ impl Times {
             return Some(Opened::Today);
         }
         (minute < self.to).then_some(Opened::Yesterday)
+    }
+}
+
+impl Display for Times {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.from, self.to)
     }
 }
 
@@ -89,6 +110,12 @@ impl Minute {
 
     fn of(time: Time) -> Self {
         Self(u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs()))
+    }
+}
+
+impl Display for Minute {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:02}:{:02}", self.0 / 60, self.0 % 60)
     }
 }
 
@@ -123,6 +150,13 @@ impl Weekdays {
     }
 }
 
+impl Display for Weekdays {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(name(self.from))?;
+        if self.from == self.to { Ok(()) } else { write!(out, ":{}", name(self.to)) }
+    }
+}
+
 impl FromStr for Weekdays {
     type Err = CalendarError;
 
@@ -132,16 +166,21 @@ impl FromStr for Weekdays {
     }
 }
 
-fn weekday(name: &str) -> Result<Weekday, CalendarError> {
-    match name.trim().to_ascii_lowercase().as_str() {
-        "monday" => Ok(Weekday::Monday),
-        "tuesday" => Ok(Weekday::Tuesday),
-        "wednesday" => Ok(Weekday::Wednesday),
-        "thursday" => Ok(Weekday::Thursday),
-        "friday" => Ok(Weekday::Friday),
-        "saturday" => Ok(Weekday::Saturday),
-        "sunday" => Ok(Weekday::Sunday),
-        _ => Err(CalendarError::NotAWeekday),
+fn weekday(written: &str) -> Result<Weekday, CalendarError> {
+    let written = written.trim();
+    let mut days = Weekday::Monday.cycle_forward().take(7);
+    days.find(|day| name(*day).eq_ignore_ascii_case(written)).ok_or(CalendarError::NotAWeekday)
+}
+
+fn name(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "monday",
+        Weekday::Tuesday => "tuesday",
+        Weekday::Wednesday => "wednesday",
+        Weekday::Thursday => "thursday",
+        Weekday::Friday => "friday",
+        Weekday::Saturday => "saturday",
+        Weekday::Sunday => "sunday",
     }
 }
 
@@ -204,6 +243,21 @@ mod tests {
         check(&friday_night, "2026-08-22T05:59", true);
         check(&friday_night, "2026-08-22T06:00", false);
         check(&friday_night, "2026-08-22T22:00", false);
+    }
+
+    #[test]
+    fn a_calendar_is_shown_as_it_is_written() {
+        for (times, weekdays, expected) in [
+            (&["09:00-21:00"][..], &[][..], "09:00-21:00"),
+            (
+                &["22:00-06:00", "12:30-24:00"],
+                &["monday:friday", "Sunday"],
+                "22:00-06:00,12:30-24:00 on monday:friday,sunday",
+            ),
+            (&[], &["saturday:monday"], "on saturday:monday"),
+        ] {
+            assert_eq!(calendar(times, weekdays).to_string(), expected);
+        }
     }
 
     #[test]

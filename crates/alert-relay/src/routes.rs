@@ -145,7 +145,8 @@ impl<'n> Share<'n> {
 
 fn describe(place: usize, route: &RouteSettings) -> String {
     let matchers: Vec<String> = route.matchers.iter().map(Matcher::to_string).collect();
-    format!("routes[{place}] {{{}}}", matchers.join(","))
+    let hours = route.active.as_ref().map_or_else(String::new, |active| format!(" {active}"));
+    format!("routes[{place}] {{{}}}{hours}", matchers.join(","))
 }
 
 #[cfg(test)]

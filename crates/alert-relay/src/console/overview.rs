@@ -23,12 +23,14 @@ impl Page for OverviewPage<'_> {
         let troubled = healths.filter(|health| health.state != HealthState::Up).count();
         let missing =
             overview.heartbeats.iter().filter(|heartbeat| heartbeat.state == HeartbeatState::Missing);
+        let unrouted = overview.unrouted.iter().filter(|alert| !alert.is_routed_now());
         context! {
             overview => data(overview),
             burning => open.map(|open| open.count).sum::<u64>(),
             troubled => overview.deliverer.is_this_relay.then_some(troubled),
             waiting => waiting.map(|queue| queue.waiting).sum::<u64>(),
             missing => missing.count(),
+            unrouted => unrouted.count(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A dead letter is sent again as a new delivery of the same webhook, so that it has its place in its queue and in every count. What a chat
 //! was told of since by a newer delivery of the same group is not sent again: it would say what was, not what is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -42,10 +42,10 @@ impl fmt::Display for Selection {
 /// What is to be done about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// They are sent again, if their target is one of these.
+    /// They are sent again, if their target is in the settings.
     Retry {
-        /// The targets of the settings.
-        targets: BTreeSet<String>,
+        /// The targets of the settings, by each name that they have or had (`was`).
+        targets: BTreeMap<String, String>,
     },
     /// They are seen, and nothing more is to be done.
     GiveUp,

@@ -38,6 +38,11 @@ pub(crate) struct UnroutedAlert {
 const MOST_ROUTES: usize = 50;
 
 impl UnroutedAlert {
+    /// Whether a route takes it by the settings as they are now.
+    pub(crate) fn is_routed_now(&self) -> bool {
+        self.routes_now.iter().any(RouteVerdict::is_match)
+    }
+
     /// With what the routes say to it now.
     pub(crate) fn judged(mut self, receivers: &BTreeMap<String, ReceiverSettings>) -> Self {
         if let (Some(receiver), Some(labels)) = (receivers.get(&self.receiver), &self.labels) {

@@ -8,7 +8,11 @@ use crate::relay::Relay;
 impl Relay {
     /// Sends dead letters again.
     pub(crate) async fn retry(&self, who: &Who, selection: &Selection) -> Result<Settled, StoreError> {
-        let targets = self.settings().targets.keys().cloned().collect();
+        let settings = self.settings();
+        let names = settings.targets.values().flat_map(|target| {
+            [Some(&target.name), target.was.as_ref()].into_iter().flatten().map(|name| (name, &target.name))
+        });
+        let targets = names.map(|(name, now)| (name.clone(), now.clone())).collect();
         self.treat(who, Action::Retry, selection, Treatment::Retry { targets }).await
     }
 

@@ -13,6 +13,9 @@ use crate::relay::looking::{LookRefusal, LookedAt};
 use crate::relay::previews::{PreviewRefusal, only};
 use crate::story::{DeliveryStatus, Story, Unrouted};
 
+/// Bytes of messages that an alert's story shows, of its newest deliveries; what is beyond is shown with each delivery.
+const SENT_TEXTS: usize = 256 * 1024;
+
 impl Relay {
     /// One delivery from its webhook to its end; `None`: there is no such delivery in this store, or no longer.
     pub(crate) async fn delivery_story(&self, id: &PublicId) -> Result<Option<DeliveryStory>, LookRefusal> {
@@ -32,16 +35,23 @@ impl Relay {
         let sightings = self.outbox().sightings(of).await?;
         let mut deliveries = Vec::with_capacity(sightings.deliveries.len());
         let mut alert = None;
+        let mut room = SENT_TEXTS;
         for sighting in &sightings.deliveries {
             let (summary, story) =
                 (self.outbox().summary(&sighting.id).await?, self.outbox().story(&sighting.id).await?);
-            let (Some(summary), Some(story)) = (summary, story) else { continue };
+            let (Some(summary), Some(mut story)) = (summary, story) else { continue };
             if alert.is_none()
                 && let Some(webhook) = self.stored(story.received.notification).await?
             {
                 alert = self.alert_in(webhook, of.clone()).await;
             }
-            let sent = Sent::Nothing { reason: format!("it is shown with the delivery {}", sighting.id) };
+            let bytes: usize = story.sent.iter().map(|part| part.text.len()).sum();
+            let sent = if bytes > 0 && bytes <= room {
+                room -= bytes;
+                Sent::Kept { parts: std::mem::take(&mut story.sent) }
+            } else {
+                Sent::Nothing { reason: format!("it is shown with the delivery {}", sighting.id) }
+            };
             deliveries.push(DeliveryStory::of(summary, story, Vec::new(), sent));
         }
         let mut unrouted = Vec::with_capacity(sightings.unrouted.len());

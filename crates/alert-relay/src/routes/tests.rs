@@ -134,6 +134,6 @@ fn the_routes_that_wanted_a_delivery_are_named() {
     let named: Vec<_> = plan.deliveries.iter().map(|planned| planned.routes.join(" ")).collect();
     assert_eq!(
         named,
-        [r#"routes[1] {team=~"gpu|net",node!=""} routes[2] {severity!~"info|"}"#, "routes[3] {}"]
+        [r#"routes[1] {team=~"gpu|net",node!=""} routes[2] {severity!~"info|"} 09:00-21:00"#, "routes[3] {}"]
     );
 }

@@ -63,6 +63,10 @@ fn an_alert_can_be_followed_from_the_overview_to_the_robots_own_words() {
         (&Value::from("GpuHot"), &Value::from(id))
     );
     assert!(alert["deliveries"][0]["attempt_list"][0]["words"].is_string(), "{alert}");
+    assert!(
+        alert["deliveries"][0]["sent"]["parts"][0]["text"].as_str().unwrap().contains("GpuHot"),
+        "{alert}"
+    );
 
     let webhooks = shown(&serving, "/api/v1/webhooks");
     let number = &webhooks[0]["notification"];

@@ -1,6 +1,6 @@
 //! Texts that a channel refuses: who is told them then, and how.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::operation::dead_letters::{Selection, Treatment};
@@ -135,7 +135,7 @@ async fn a_letter_sent_again_does_not_say_that_what_has_ended_since_fires() {
         scene.settled().await;
 
         let before = scene.chat.heard_so_far().len();
-        let targets = BTreeSet::from(["chat".to_owned()]);
+        let targets = BTreeMap::from([("chat".to_owned(), "chat".to_owned())]);
         let retried = scene
             .stage
             .outbox

@@ -1,7 +1,5 @@
 //! Dead letters: sent again, given up, or left because the chat was told since.
 
-use std::collections::BTreeSet;
-
 use crate::delivery::{Accepted, End, PublicId};
 use crate::operation::dead_letters::{AT_ONCE, Selection, Settled, Treatment};
 use crate::operation::deliveries::{DeliveryFilter, DeliveryState, HandSettled, PageRequest};
@@ -25,7 +23,8 @@ async fn letters(stage: &Stage) -> Vec<i64> {
 }
 
 fn to(targets: &[&str]) -> Treatment {
-    Treatment::Retry { targets: targets.iter().map(|target| (*target).to_owned()).collect::<BTreeSet<_>>() }
+    let named = targets.iter().map(|target| ((*target).to_owned(), (*target).to_owned()));
+    Treatment::Retry { targets: named.collect() }
 }
 
 fn all() -> Selection {
@@ -99,6 +98,36 @@ async fn what_the_chat_was_told_since_is_not_told_as_news() {
         let settled = stage.outbox.treat(&all(), Treatment::GiveUp).await.unwrap();
         assert_eq!(settled, Settled { changed: 1, ..Settled::default() });
         assert!(letters(&stage).await.is_empty() && is_balanced(&stage).await);
+    })
+    .await;
+}
+
+/// What has ended stays under the name it ended with.
+#[tokio::test]
+async fn a_letter_of_a_renamed_target_is_sent_under_its_name_of_now() {
+    on_every_store(async |stage| {
+        let letter = dead(&stage, "group", "a").await;
+        stage.outbox.rename("chat", "room").await.unwrap();
+        let nowhere = stage.outbox.treat(&all(), to(&["room"])).await.unwrap();
+        assert_eq!(
+            nowhere,
+            Settled { without_target: 1, ..Settled::default() },
+            "nobody said that chat is room"
+        );
+        let renamed = || Treatment::Retry {
+            targets: ["chat", "room"].map(|name| (name.to_owned(), "room".to_owned())).into(),
+        };
+        assert_eq!(stage.outbox.treat(&all(), renamed()).await.unwrap().changed, 1);
+        assert!(stage.claim_only("chat").await.is_none());
+        let claim = stage.claim_only("room").await.unwrap();
+        assert_eq!(ids(&claim), [letter + 1]);
+        stage.settle(&claim, End::Delivered, vec![]).await;
+        assert!(letters(&stage).await.is_empty());
+
+        // What was told under the new name counts for a letter of the old one.
+        dead(&stage, "other", "a").await;
+        stage.outbox.accept(accepted("other", vec![firing("b", 10)], &["room"])).await.unwrap();
+        assert_eq!(stage.outbox.treat(&all(), renamed()).await.unwrap().told_since, 1);
     })
     .await;
 }

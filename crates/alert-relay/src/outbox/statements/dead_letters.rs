@@ -33,8 +33,10 @@ pub(in crate::outbox) async fn treat(
         batch.last = Some(letter.place);
         match &letters.treatment {
             Treatment::GiveUp => batch.changed += give_up(session, letter.place.number).await?,
-            Treatment::Retry { targets } if !targets.contains(&letter.target) => batch.without_target += 1,
-            Treatment::Retry { .. } => retry(session, letter, now, gathered, &mut batch).await?,
+            Treatment::Retry { targets } => match targets.get(&letter.target) {
+                None => batch.without_target += 1,
+                Some(target) => retry(session, letter, target, now, gathered, &mut batch).await?,
+            },
         }
     }
     batch.has_more = found.len() > AT_ONCE as usize;
@@ -79,21 +81,24 @@ async fn give_up(session: &mut Session<'_>, number: i64) -> Result<u64, sqlx::Er
     Ok(changed)
 }
 
-/// Sends the newest dead snapshot of the letter's queue again, and with it everything dead in that queue: it is newer than that. Nothing is
+/// Sends the newest dead snapshot of the letter's queue again, to the target that has its target's name now, and with it everything dead in that queue: it is newer than that. Nothing is
 /// sent of a queue in which something newer is alive, and what has ended since is not sent as firing.
 async fn retry(
     session: &mut Session<'_>,
     letter: &Letter,
+    target: &str,
     now: Millis,
     gathered: &mut Gathered,
     batch: &mut LetterBatch,
 ) -> Result<(), sqlx::Error> {
     // A suppressed one was sent to nobody.
     let newest = session.query(
-        "SELECT id, state FROM deliveries WHERE group_id = $1 AND target = $2 AND state <> 'suppressed' ORDER BY id DESC LIMIT 1",
+        "SELECT id, state FROM deliveries WHERE group_id = $1 AND target IN ($2, $3) AND state <> 'suppressed' \
+         ORDER BY id DESC LIMIT 1",
     )
     .bind(&letter.group)
     .bind(&letter.target)
+    .bind(target)
     .fetch_one()
     .await?;
     let (number, state): (i64, String) = (newest.try_get("id")?, newest.try_get("state")?);
@@ -113,8 +118,8 @@ async fn retry(
     let added: Vec<i64> = session.query(
         "INSERT INTO deliveries (notification, target, group_id, alerts, quiet, mentions, is_urgent, state, accepted_at, next_at, routes, \
            is_revision, names) \
-         SELECT notification, target, group_id, alerts, quiet, mentions, is_urgent, 'pending', $1, 0, routes, is_revision, names \
-         FROM deliveries WHERE id = $2 OR id > $2 AND group_id = $3 AND target = $4 AND state = 'suppressed' AND is_revision = 0 \
+         SELECT notification, $5, group_id, alerts, quiet, mentions, is_urgent, 'pending', $1, 0, routes, is_revision, names \
+         FROM deliveries WHERE id = $2 OR id > $2 AND group_id = $3 AND target IN ($4, $5) AND state = 'suppressed' AND is_revision = 0 \
            AND notification IN (SELECT notification FROM senders WHERE group_id = $3) \
          ORDER BY id RETURNING id",
     )
@@ -122,19 +127,21 @@ async fn retry(
     .bind(number)
     .bind(&letter.group)
     .bind(&letter.target)
+    .bind(target)
     .fetch_values()
     .await?;
     let again = added.iter().copied().max().ok_or(sqlx::Error::RowNotFound)?;
-    gathered.count(&letter.target, ACCEPTED, u64::try_from(added.len()).unwrap_or(u64::MAX));
+    gathered.count(target, ACCEPTED, u64::try_from(added.len()).unwrap_or(u64::MAX));
     let changed = session
         .query(
             "UPDATE deliveries SET settled = $1, superseded_by = $2 \
-         WHERE group_id = $3 AND target = $4 AND state = 'dead' AND settled IS NULL",
+         WHERE group_id = $3 AND target IN ($4, $5) AND state = 'dead' AND settled IS NULL",
         )
         .bind(HandSettled::Retried.as_str())
         .bind(again)
         .bind(&letter.group)
         .bind(&letter.target)
+        .bind(target)
         .execute()
         .await?;
     batch.changed += changed;
