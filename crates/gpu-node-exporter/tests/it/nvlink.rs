@@ -1,6 +1,8 @@
 //! NVLink: each link by its number, and none where a card has none.
 
-use crate::exporter::Exporter;
+use rustix::process::{Signal, kill_process};
+
+use crate::exporter::{Exporter, Trigger};
 
 /// Two links of the first GPU are in trouble; the second GPU has no bridge; the third is a card without NVLink.
 const SCENARIO: &str = "description: test\n\
@@ -44,4 +46,36 @@ fn a_link_that_is_down_is_shown_and_returns_with_its_counters() {
             && page.value("gpu_nvlink_transmit_bytes_total", &labels).is_some()
             && page.value("gpu_nvlink_errors_total", &[labels[0], labels[1], r#"kind="crc""#]).is_some()
     });
+}
+
+/// The driver may not know any more what was at the other end of a link that is down.
+#[test]
+fn a_link_that_is_down_is_so_for_another_probe_too() {
+    let trigger = Trigger::new();
+    let path = trigger.path();
+    let exporter = Exporter::on_scenario(
+        &format!(
+            "description: test\ngpus: [{{ model: h100-sxm }}, {{ model: h100-sxm, nvlink: false }}]\n\
+             incidents:\n\
+             - {{ gpu: 0, trigger: {path}, kind: nvlink_down, link: 3 }}\n\
+             - {{ gpu: 0, trigger: {path}, kind: error, code: 3, call: nvmlDeviceGetNvLinkRemotePciInfo_v2 }}\n",
+            path = path.display()
+        ),
+        &[],
+    );
+    let link = [r#"gpu="0""#, r#"link="3""#];
+    exporter.wait_until("it is up", |page| page.says("gpu_nvlink_up", &link, 1.0));
+    trigger.begin();
+    exporter.wait_until("it is down", |page| page.says("gpu_nvlink_up", &link, 0.0));
+    let killed = exporter.probes();
+    for probe in &killed {
+        kill_process(*probe, Signal::KILL).expect("it runs");
+    }
+    let energy = |page: &crate::exporter::Page| page.value("gpu_energy_joules_total", &link[..1]);
+    let before = energy(&exporter.scrape());
+    let page = exporter.wait_until("another probe has read all", |page| {
+        exporter.probes().iter().any(|probe| !killed.contains(probe)) && energy(page) > before
+    });
+    assert_eq!(page.value("gpu_nvlink_up", &link), Some(0.0), "it is not absent");
+    assert_eq!(page.value("gpu_nvlink_up", &[r#"gpu="1""#]), None, "these lead nowhere");
 }

@@ -182,9 +182,12 @@ const MORE: [(&str, Source); 47] = [
     ),
     (
         "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
-        Source::Rate(|sums| sums.nvlink.rate.map(|bytes| rounded(bytes / RATE_UNIT))),
+        Source::Rate(|sums| sums.nvlink.traffic.rate.map(|bytes| rounded(bytes / RATE_UNIT))),
     ),
-    ("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", Source::Rate(|sums| sums.nvlink.rate.map(rounded))),
+    (
+        "DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND",
+        Source::Rate(|sums| sums.nvlink.traffic.rate.map(rounded)),
+    ),
     ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", Source::Both(|gpu| share(gpu.gpm.graphics), |mig| share(mig.graphics))),
     (
         "DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO",

@@ -2,7 +2,8 @@
 //!
 //! NVML numbers links from 0 and says how many a GPU has (18 on Hopper, up to 36 by nvml.h 13.3). It also lists links that lead nowhere by
 //! design: a PCIe card without a bridge has 18 of them, and one with a bridge some. So a link is shown once it was seen connected: it is
-//! active, or the driver knows what is at its other end. What a link counts is shown while it is up.
+//! active, or the driver knows what is at its other end. Of one that is down the driver may know that no more, so the exporter remembers it over
+//! probes. What a link counts is shown while it is up.
 
 mod errors;
 mod traffic;
@@ -10,7 +11,7 @@ mod traffic;
 use std::collections::BTreeSet;
 
 use self::errors::{ErrorNames, LinkErrors};
-pub(crate) use self::traffic::Traffic;
+use self::traffic::Traffic;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
@@ -22,6 +23,8 @@ readings! {
     struct Link {
         /// Whether it is active; unknown for one that was never seen connected.
         up: bool,
+        /// It is inactive, and this probe never saw it connected.
+        idle: bool,
         transmitted: Bytes,
         received: Bytes,
         /// What it carries at most, one way.
@@ -51,6 +54,22 @@ readings! {
 
 /// The links of one GPU, by number.
 pub(crate) type NvLinks = Vec<Link>;
+
+/// What the exporter sums up of one GPU's links.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Sums {
+    pub(crate) traffic: Traffic,
+    /// Links that any probe saw connected, by number.
+    connected: BTreeSet<usize>,
+}
+
+impl Sums {
+    /// Whether the link of this number is active: also one that is idle now and was connected before.
+    fn is_up(&self, number: usize, link: &Link) -> Option<bool> {
+        let is_lost = link.idle == Some(true) && self.connected.contains(&number);
+        link.up.or(is_lost.then_some(false))
+    }
+}
 
 /// What the probe keeps of one GPU's links.
 #[derive(Default)]
@@ -86,10 +105,15 @@ const MOST_LINKS: usize = 64;
 
 impl Subject for NvLinks {
     type Kept = Kept;
-    type Sums = Traffic;
+    type Sums = Sums;
 
-    fn add_to(&self, sums: &mut Traffic, step: Step) {
-        sums.add(self, step);
+    fn add_to(&self, sums: &mut Sums, step: Step) {
+        sums.traffic.add(self, step);
+        for (number, link) in self.iter().enumerate() {
+            if link.up.is_some() {
+                sums.connected.insert(number);
+            }
+        }
     }
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
@@ -149,7 +173,7 @@ impl Subject for NvLinks {
         );
         for gpu in gpus {
             for (number, link) in gpu.reading.iter().enumerate() {
-                let Some(is_up) = link.up else { continue };
+                let Some(is_up) = gpu.sums.is_up(number, link) else { continue };
                 let number = number.to_string();
                 let link_label = ("link", number.as_str());
                 let labels = gpu.labels.and([link_label]);
@@ -238,7 +262,8 @@ fn state(ask: &mut Ask<'_>, link: u32, connected: &mut BTreeSet<u32>) -> Link {
     if is_connected {
         connected.insert(link);
     }
-    Link { up: up.filter(|_| is_connected), ..Link::default() }
+    let idle = (up == Some(false) && !is_connected).then_some(true);
+    Link { up: up.filter(|_| is_connected), idle, ..Link::default() }
 }
 
 fn numbers_of_links_that_are_up(links: &NvLinks) -> Vec<(usize, u32)> {
@@ -284,5 +309,27 @@ fn read_bytes(ask: &mut Ask<'_>, names: &[Names], links: &mut NvLinks, byte_fiel
             links[at].received = bytes(&names[at].received, counts[1]);
         }
         return;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_another_probe_saw_connected_is_down_and_not_absent() {
+        let link = |up, idle| Link { up, idle, ..Link::default() };
+        let step = || Step { now: Instant::now(), gap: Duration::ZERO };
+        let mut sums = Sums::default();
+        let mut shown = |links: &NvLinks| -> Vec<Option<bool>> {
+            links.add_to(&mut sums, step());
+            links.iter().enumerate().map(|(number, link)| sums.is_up(number, link)).collect()
+        };
+        let (up, idle, unknown) = (link(Some(true), None), link(None, Some(true)), link(None, None));
+        assert_eq!(shown(&vec![up.clone(), idle.clone(), up]), [Some(true), None, Some(true)]);
+        // A new probe: the first is down, the second leads nowhere, the third did not answer.
+        assert_eq!(shown(&vec![idle.clone(), idle, unknown]), [Some(false), None, None]);
     }
 }
