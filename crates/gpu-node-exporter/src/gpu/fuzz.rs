@@ -31,7 +31,7 @@ fn frames(bytes: &[u8]) -> Vec<Frame> {
 /// The kernel log, a record a line: only the driver's own records count, an address is one, and what is kept is bounded.
 pub fn kernel_log(bytes: &[u8]) {
     let (mut records, mut errors) = (KernelRecords::default(), Errors::default());
-    errors.read_kernel_log();
+    errors.read_kernel_log(true);
     for record in bytes.split(|byte| *byte == b'\n') {
         let record = String::from_utf8_lossy(record);
         let Some(report) = records.read(&record) else { continue };

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tracing::{debug, info, warn};
 
+use self::kernel_log::News;
 pub(super) use self::kernel_log::{
     KERNEL_LOG, cannot_open as cannot_open_kernel_log, open as open_kernel_log,
 };
@@ -85,8 +86,8 @@ pub(super) fn start(
         recorder,
     };
     let reports = sender.clone();
-    if kernel_log::follow(move |report| reports.send(Message::Kernel(report)).is_ok()) {
-        Arc::make_mut(&mut supervisor.snapshot.errors).read_kernel_log();
+    if kernel_log::follow(move |news| reports.send(Message::Kernel(news)).is_ok()) {
+        Arc::make_mut(&mut supervisor.snapshot.errors).read_kernel_log(true);
     }
     let thread =
         thread::Builder::new().name("gpu-watch".to_owned()).spawn(move || supervisor.run(&messages))?;
@@ -202,7 +203,8 @@ impl Supervisor {
             },
             // The last words of a probe that was sent away; and the loop ends itself.
             Message::Probe(..) | Message::Stop => {}
-            Message::Kernel(report) => {
+            Message::Kernel(News::Ended) => Arc::make_mut(&mut self.snapshot.errors).read_kernel_log(false),
+            Message::Kernel(News::Report(report)) => {
                 let error = self.snapshot.count_report(report, Moment::now());
                 self.counted(error);
             }

@@ -55,9 +55,9 @@ impl Errors {
         Self { severities, ..Self::default() }
     }
 
-    /// From now on the kernel log is read.
-    pub(crate) fn read_kernel_log(&mut self) {
-        self.reads_kernel_log = true;
+    /// Whether the kernel log is read from now on.
+    pub(crate) fn read_kernel_log(&mut self, is_read: bool) {
+        self.reads_kernel_log = is_read;
     }
 
     /// Whether [`Errors::named`] has nothing to do.
@@ -210,6 +210,15 @@ mod tests {
             let mut errors = Errors { reads_kernel_log, ..Errors::default() };
             assert_eq!(counted(&mut errors, reports), expected, "{reports:?}");
         }
+    }
+
+    #[test]
+    fn without_the_kernel_log_the_driver_alone_counts_again() {
+        let mut errors = Errors::default();
+        errors.read_kernel_log(true);
+        assert_eq!(counted(&mut errors, &["145"]), [], "the record comes from there");
+        errors.read_kernel_log(false);
+        assert_eq!(counted(&mut errors, &["145"]), [(145, Severity::Warning, 1)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::gpu::xid::{KernelRecords, Report};
 use crate::user::user;
@@ -22,9 +22,17 @@ const RECORD: usize = 8192;
 /// Small: the thread only waits and cuts text.
 const STACK: usize = 64 << 10;
 
-/// Calls `on_report` with what every record reports from now on, on a thread of its own, until it returns false. False when the log cannot
-/// be read.
-pub(super) fn follow(on_report: impl Fn(Report) -> bool + Send + 'static) -> bool {
+/// What reading the log brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::gpu) enum News {
+    Report(Report),
+    /// It can be read no more.
+    Ended,
+}
+
+/// Calls `on_news` with what every record reports from now on, on a thread of its own, until it returns false or the log ends. False when the
+/// log cannot be read.
+pub(super) fn follow(on_news: impl Fn(News) -> bool + Send + 'static) -> bool {
     let mut log = match open(Path::new(KERNEL_LOG)) {
         Ok(log) => log,
         Err(error) => {
@@ -32,7 +40,7 @@ pub(super) fn follow(on_report: impl Fn(Report) -> bool + Send + 'static) -> boo
             return false;
         }
     };
-    let read = move || read_records(&mut log, on_report);
+    let read = move || read_records(&mut log, on_news);
     let thread = thread::Builder::new().name("kernel-log".to_owned()).stack_size(STACK).spawn(read);
     if let Err(error) = &thread {
         debug!("XIDs are read from the driver only: {error}");
@@ -76,18 +84,18 @@ fn explain(error: &io::Error, is_restricted: bool) -> String {
     format!("{KERNEL_LOG}: {error} (hint: {hint})")
 }
 
-/// Calls `on_report` for each report until it returns false or the log ends.
-pub(in crate::gpu) fn read_records(log: &mut impl Read, on_report: impl Fn(Report) -> bool) {
+/// Calls `on_news` for each report until it returns false, or with the end of the log.
+pub(in crate::gpu) fn read_records(log: &mut impl Read, on_news: impl Fn(News) -> bool) {
     let (mut record, mut records) = (vec![0; RECORD], KernelRecords::default());
-    loop {
+    let ended = loop {
         match log.read(&mut record) {
-            Ok(0) => return,
+            Ok(0) => break "it has no more records".to_owned(),
             Ok(length) => {
                 let text = String::from_utf8_lossy(&record[..length]);
                 // Continuation lines hold key=value pairs; only the first has the message.
                 let record = text.lines().next().unwrap_or_default();
                 if let Some(report) = records.read(record)
-                    && !on_report(report)
+                    && !on_news(News::Report(report))
                 {
                     return;
                 }
@@ -95,12 +103,13 @@ pub(in crate::gpu) fn read_records(log: &mut impl Read, on_report: impl Fn(Repor
             // Records were overwritten before they were read; the next read goes on with the oldest there is.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                debug!("kernel log ended: {error}");
-                return;
-            }
+            Err(error) => break error.to_string(),
         }
-    }
+    };
+    warn!(
+        "{KERNEL_LOG} can be read no more, so XIDs come from the driver only, which leaves out 79, 119 and 120: {ended} (hint: a restart tries again)"
+    );
+    on_news(News::Ended);
 }
 
 #[cfg(test)]
@@ -167,22 +176,27 @@ mod tests {
             "4,9,9,-;NVRM: Xid (PCI:0000:17:00): 48, DBE\n DEVICE=+pci:0000:17:00.0\n",
         ];
         let found = RefCell::new(Vec::new());
-        read_records(&mut Records(records), |report| {
-            found.borrow_mut().push(report);
+        read_records(&mut Records(records), |news| {
+            found.borrow_mut().push(match news {
+                News::Report(Report::Xid { slot, code, text, .. }) => format!("{slot} {code} {text}"),
+                other => format!("{other:?}"),
+            });
             true
         });
-        let found: Vec<_> = found
-            .borrow()
-            .iter()
-            .map(|report| match report {
-                Report::Xid { slot, code, text, .. } => (slot.clone(), *code, text.clone()),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let xid = |slot: &str, code, text: &str| (slot.to_owned(), code, text.to_owned());
         assert_eq!(
-            found,
-            [xid("0000:3b:00", 79, "pid=7, GPU has fallen off the bus."), xid("0000:17:00", 48, "DBE")]
+            found.into_inner(),
+            ["0000:3b:00 79 pid=7, GPU has fallen off the bus.", "0000:17:00 48 DBE", "Ended"]
         );
+    }
+
+    #[test]
+    fn whoever_listens_no_more_is_not_told_of_an_end() {
+        let record = "4,2,2,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=7, GPU has fallen off the bus.\n";
+        let heard = RefCell::new(0);
+        read_records(&mut Records(vec![record, record]), |_| {
+            *heard.borrow_mut() += 1;
+            false
+        });
+        assert_eq!(heard.into_inner(), 1);
     }
 }
