@@ -331,6 +331,23 @@ impl Outbox {
         self.store.writer.end_attempt(end, self.clock.now(), self.clock.boot_time()).await
     }
 
+    /// Notes that a part of a test message is about to be sent to this robot; returns a number for its end.
+    pub(crate) async fn begin_test_attempt(&self, robot: &str) -> Result<i64, StoreError> {
+        let attempt = self.store.writer.begin_test_attempt(robot.to_owned(), self.clock.now()).await?;
+        // Frozen since it was written, this process may wake up long after its term.
+        if self.is_leading() { Ok(attempt) } else { Err(StoreError::Deposed) }
+    }
+
+    /// Notes that it was sent. The robot may have asked for silence.
+    pub(crate) async fn end_test_attempt(
+        &self,
+        attempt: i64,
+        pause_until: Option<Millis>,
+    ) -> Result<(), StoreError> {
+        let (now, booted) = (self.clock.now(), self.clock.boot_time());
+        self.store.writer.end_test_attempt(attempt, pause_until, now, booted).await
+    }
+
     /// Ends a claim: the delivery that was sent, the older ones with it, and what the target now knows, in one transaction.
     /// Returns how many deliveries ended; 0 means that the lease was lost.
     pub(crate) async fn settle(&self, settlement: Settlement) -> Result<u64, StoreError> {

@@ -24,6 +24,11 @@ pub(crate) enum TestRefusal {
     /// Nothing more is begun.
     #[error("the relay stops and sends nothing more (hint: ask it again once it runs)")]
     Stopping,
+    /// The store does not take a note of it.
+    #[error(
+        "the store does not take a note of it, and after a restart its robot's budget would not count it: nothing was sent ({0})"
+    )]
+    Store(String),
     /// Of several relays on one store another delivers.
     #[error(
         "another relay delivers at present, and knows what its robots' budgets have left (hint: ask that one; its metric `alert_relay_deliverer` is 1)"

@@ -294,7 +294,7 @@ impl Dispatcher {
         self.under_way.spawn(async move {
             let report = test_message::send(&via, &targets.defaults).await;
             // Sent is sent, also if whoever asked does not wait for the answer.
-            let _gone = reply.send(Ok(report));
+            let _gone = reply.send(report);
         });
     }
 

@@ -19,8 +19,8 @@ pub(super) async fn test(State(relay): State<Arc<Relay>>, Caller(who): Caller, N
     match relay.send_test_for(&who, &name).await {
         Ok(report) => answer(&report),
         Err(TestRefusal::Unknown(message)) => Answer::new(StatusCode::NOT_FOUND, "error", message),
-        Err(stopping @ (TestRefusal::Stopping | TestRefusal::Elsewhere)) => {
-            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "error", stopping.to_string())
+        Err(later @ (TestRefusal::Stopping | TestRefusal::Store(_) | TestRefusal::Elsewhere)) => {
+            Answer::new(StatusCode::SERVICE_UNAVAILABLE, "error", later.to_string())
         }
     }
 }

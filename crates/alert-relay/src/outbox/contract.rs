@@ -12,6 +12,7 @@ mod reading;
 mod renaming;
 mod senders;
 mod size;
+mod test_attempts;
 
 /// Checks a promise against each store, from empty.
 async fn on_every_store(promise: impl AsyncFn(Stage)) {

@@ -15,7 +15,9 @@ use crate::outbox::sqlite::free_pages;
 use crate::outbox::statements::changes::Pruned;
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::take_over::{self, TakenOver};
-use crate::outbox::statements::{audit_trail, beats, changes, dead_letters, renaming, revisions, senders};
+use crate::outbox::statements::{
+    audit_trail, beats, changes, dead_letters, renaming, revisions, senders, test_attempts,
+};
 
 /// What is asked, what came of it, and who waits for it.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) enum Request {
     Claim(Order<(DeliveryKey, Millis, Millis, u64), bool>),
     BeginAttempt(Order<(AttemptStart, Millis, Millis), Option<i64>>),
     EndAttempt(Order<(AttemptEnd, Millis, BootTime), ()>),
+    BeginTestAttempt(Order<(String, Millis), i64>),
+    EndTestAttempt(Order<(i64, Option<Millis>, Millis, BootTime), ()>),
     Settle(Order<(Settlement, Millis), u64>),
     Release(Order<(DeliveryKey, Millis), ()>),
     GiveUp(Order<(String, Millis, String, Millis), Vec<Abandoned>>),
@@ -119,6 +123,15 @@ impl Request {
                 let (end, now, booted) = &order.ask;
                 order.answer = Some(changes::end_attempt(session, end, *now, booted).await?);
             }
+            Self::BeginTestAttempt(order) => {
+                let (robot, now) = &order.ask;
+                order.answer = Some(test_attempts::begin(session, robot, *now).await?);
+            }
+            Self::EndTestAttempt(order) => {
+                let (number, pause_until, now, booted) = &order.ask;
+                test_attempts::end(session, *number, *pause_until, *now, booted).await?;
+                order.answer = Some(());
+            }
             Self::Settle(order) => {
                 let (settlement, now) = &order.ask;
                 order.answer = Some(changes::settle(session, owner, settlement, *now, gathered).await?);
@@ -179,6 +192,8 @@ impl Request {
             Self::Claim(order) => order.finish(outcome),
             Self::BeginAttempt(order) => order.finish(outcome),
             Self::EndAttempt(order) => order.finish(outcome),
+            Self::BeginTestAttempt(order) => order.finish(outcome),
+            Self::EndTestAttempt(order) => order.finish(outcome),
             Self::Settle(order) => order.finish(outcome),
             Self::Release(order) => order.finish(outcome),
             Self::GiveUp(order) => order.finish(outcome),

@@ -30,6 +30,7 @@ pub(super) mod standing;
 pub(super) mod stories;
 mod subjects;
 pub(super) mod take_over;
+pub(super) mod test_attempts;
 pub(super) mod webhooks;
 
 #[cfg(test)]

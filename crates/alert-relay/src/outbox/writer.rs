@@ -129,6 +129,20 @@ impl Writer {
         self.ask(Request::EndAttempt, (end, now, booted)).await
     }
 
+    pub(super) async fn begin_test_attempt(&self, robot: String, now: Millis) -> Result<i64, StoreError> {
+        self.ask(Request::BeginTestAttempt, (robot, now)).await
+    }
+
+    pub(super) async fn end_test_attempt(
+        &self,
+        number: i64,
+        pause_until: Option<Millis>,
+        now: Millis,
+        booted: BootTime,
+    ) -> Result<(), StoreError> {
+        self.ask(Request::EndTestAttempt, (number, pause_until, now, booted)).await
+    }
+
     pub(super) async fn settle(&self, settlement: Settlement, now: Millis) -> Result<u64, StoreError> {
         self.ask(Request::Settle, (settlement, now)).await
     }

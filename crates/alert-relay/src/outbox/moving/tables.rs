@@ -109,6 +109,20 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "test_attempts",
+        key: 1,
+        page: 512,
+        columns: &[
+            ("id", Number),
+            ("robot", Text),
+            ("started_at", Number),
+            ("ended_at", Number),
+            ("pause_until", Number),
+            ("boot", Text),
+            ("booted_ms", Number),
+        ],
+    },
+    Table {
         name: "sent_parts",
         key: 2,
         page: 64,

@@ -19,6 +19,7 @@ async fn used() -> Stage {
     }
     let claim = stage.claim_only("chat").await.unwrap();
     stage.attempt(&claim, 1, 1, true).await;
+    stage.outbox.begin_test_attempt("robot").await.unwrap();
     stage.settle(&claim, End::Delivered, vec![LedgerEntry::new(firing("a", 10))]).await;
     stage
 }
@@ -41,6 +42,7 @@ async fn a_moved_store_goes_on_where_the_file_ended() {
     }
     let moved = move_store(&settings.path, &to).await.unwrap();
     assert_eq!((moved["notifications"], moved["deliveries"], moved["attempts"], moved["told"]), (3, 6, 1, 1));
+    assert_eq!(moved["test_attempts"], 1);
     assert_eq!(std::fs::read(&settings.path).unwrap(), before, "the file has changed");
 
     let there = crate::settings::StoreSettings { postgres: Some(to.clone()), ..settings.clone() };

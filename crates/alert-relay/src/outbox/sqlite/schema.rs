@@ -44,13 +44,13 @@ async fn apply(
 }
 
 /// Step n leads from version n-1 to n. A released step is never edited: files out there have taken it.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11, VERSION_12, VERSION_13, VERSION_14,
+    VERSION_10, VERSION_11, VERSION_12, VERSION_13, VERSION_14, VERSION_15,
 ];
 
 /// The version of a file that has taken every one of [`MIGRATIONS`].
-pub(super) const NEWEST: i64 = 14;
+pub(super) const NEWEST: i64 = 15;
 
 const VERSION_1: &str = r"
 CREATE TABLE notifications (
@@ -335,6 +335,21 @@ const VERSION_14: &str = r"
 DROP INDEX notifications_by_group;
 ";
 
+/// Test messages count in budgets after a restart, too.
+const VERSION_15: &str = r"
+CREATE TABLE test_attempts (
+  -- Every try to send one part of a test message, which belongs to no delivery: counted in its robot's budget as those in attempts are.
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  robot       TEXT   NOT NULL,  -- hash of the robot's address, never the address
+  started_at  BIGINT NOT NULL,
+  ended_at    BIGINT,           -- NULL while under way
+  pause_until BIGINT,           -- the robot asked for silence until then
+  boot        TEXT,             -- the start of the machine that booted_ms counts from (boot_id)
+  booted_ms   BIGINT            -- how long after it the attempt ended, in milliseconds
+);
+CREATE INDEX test_attempts_by_time ON test_attempts (ended_at);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,7 +407,7 @@ mod tests {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-        assert_eq!(tables.len(), 12);
+        assert_eq!(tables.len(), 13);
         for table in tables {
             let sql: String = table.get("sql");
             assert!(sql.lines().nth(1).is_some_and(|line| line.trim_start().starts_with("--")), "{sql}");

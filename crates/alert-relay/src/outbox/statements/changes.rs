@@ -10,7 +10,7 @@ use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
 use crate::outbox::statements::ledger::{self, FIRING_IS_KEPT_LONGER, OVER_IS_KEPT};
 use crate::outbox::statements::rows::{in_statements, parameters_from};
-use crate::outbox::statements::{audit_trail, last_results, missed, sent_parts, standing};
+use crate::outbox::statements::{audit_trail, last_results, missed, sent_parts, standing, test_attempts};
 
 /// Rows that one transaction of [`prune`] deletes at most, so that a webhook never waits long behind it.
 pub(in crate::outbox) const PRUNE_ROWS: i64 = 500;
@@ -365,6 +365,7 @@ pub(in crate::outbox) async fn prune(
         rows += session.query(statement).bind(before.0).bind(PRUNE_ROWS).execute().await?;
     }
     rows += audit_trail::prune(session, ended_before, PRUNE_ROWS).await?;
+    rows += test_attempts::prune(session, ended_before, PRUNE_ROWS).await?;
     Ok(Pruned { rows, webhooks })
 }
 

@@ -1,5 +1,6 @@
 //! How deliveries stand as a whole: their counts, what was sent of late, what has vanished or is held back.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,9 +57,9 @@ pub(in crate::outbox) async fn waiting(
     rows.iter().map(waiting).collect()
 }
 
-/// The attempts that ended since `since`, or that asked for silence beyond it.
-/// The attempts that ended within the last `span`, or that asked for silence beyond its beginning. The wall clock may have been set since;
-/// what was noted on this machine since its start is counted by the time that has passed.
+/// The attempts that ended within the last `span`, or that asked for silence beyond its beginning, those of test messages too; first the one
+/// that ended first. The wall clock may have been set since; what was noted on this machine since its start is counted by the time that
+/// has passed.
 pub(in crate::outbox) async fn past_attempts(
     session: &mut Session<'_>,
     span: Duration,
@@ -70,7 +71,10 @@ pub(in crate::outbox) async fn past_attempts(
     let rows = session
         .query(
             "SELECT robot, ended_at, pause_until, boot, booted_ms FROM attempts WHERE ended_at > $1 OR pause_until > $1 \
-             OR boot = $2 AND booted_ms + COALESCE(pause_until - ended_at, 0) > $3 ORDER BY id",
+             OR boot = $2 AND booted_ms + COALESCE(pause_until - ended_at, 0) > $3 \
+             UNION ALL \
+             SELECT robot, ended_at, pause_until, boot, booted_ms FROM test_attempts WHERE ended_at > $1 OR pause_until > $1 \
+             OR boot = $2 AND booted_ms + COALESCE(pause_until - ended_at, 0) > $3",
         )
         .bind(now.minus(span).0)
         .bind(&*booted.boot)
@@ -90,7 +94,9 @@ pub(in crate::outbox) async fn past_attempts(
             pause: row.try_get::<Option<i64>>("pause_until")?.map(|until| Millis(until).since(ended_at)),
         })
     };
-    rows.iter().map(attempt).collect()
+    let mut attempts: Vec<PastAttempt> = rows.iter().map(attempt).collect::<Result<_, sqlx::Error>>()?;
+    attempts.sort_by_key(|attempt| Reverse(attempt.ended_ago));
+    Ok(attempts)
 }
 
 /// Notes that of webhooks accepted before this it is no longer known which targets had a delivery.

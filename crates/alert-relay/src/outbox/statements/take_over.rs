@@ -7,6 +7,7 @@ use crate::delivery::{End, SetAside};
 use crate::outbox::columns;
 use crate::outbox::session::{Row, Session};
 use crate::outbox::statements::gathered::Gathered;
+use crate::outbox::statements::test_attempts;
 
 /// What a new deliverer finds.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,7 @@ pub(in crate::outbox) async fn take_over(
         .bind(now.0)
         .execute()
         .await?;
+    test_attempts::take_over(session, now).await?;
     Ok(TakenOver { set_aside, last_at_work })
 }
 
