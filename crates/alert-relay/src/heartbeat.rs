@@ -3,12 +3,13 @@
 //! Owns what was heard when, and the words of the alarm. Leaves out sending it: an alarm is a notification like any other
 //! and goes through the store. What was heard is kept in memory, of several relays in the store. After a start each heartbeat of a single
 //! relay has a full `expect_every` to be heard. An alarm that the store has of an earlier run, or of another relay, goes on: it is not told
-//! anew, and the first beat ends it.
+//! anew, and the first beat ends it. An alarm follows a reload: new targets are told of it, and it ends with its heartbeat.
 //!
 //! A silence is measured by what has passed while the relay ran: a wall clock that is set, or a machine that was suspended, makes nobody
 //! silent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,21 +42,29 @@ pub(crate) struct Due {
     /// The key under `heartbeats:`.
     pub(crate) name: String,
     change: HeartbeatChange,
+    /// As they are, or were when a reload took it away.
+    settings: HeartbeatSettings,
+    /// Who was told of the alarm before a reload changed its targets; `None`: all of its targets.
+    told: Option<Vec<String>>,
+    /// A reload has taken it away.
+    is_gone: bool,
 }
 
 impl Heartbeats {
-    /// Takes over the settings' heartbeats: new ones are watched from `now` on, known ones keep what was heard.
+    /// Takes over the settings' heartbeats: new ones are watched from `now` on, known ones keep what was heard. What is silent is to be told
+    /// to those who are new among its targets; the alarm of one that goes is to be ended.
     pub(crate) fn configure(&self, settings: &BTreeMap<String, HeartbeatSettings>, now: Now) {
         let mut watches = self.lock();
-        watches.retain(|name, _| settings.contains_key(name));
+        watches.retain(|name, watch| {
+            watch.is_gone = !settings.contains_key(name);
+            !watch.is_gone || watch.is_alarmed()
+        });
         for (name, heartbeat) in settings {
-            let watch = watches.entry(name.clone()).or_insert_with(|| Watch {
-                expect_every: heartbeat.expect_every,
-                watched_since: now.passed,
-                last_beat: None,
-                state: State::Unknown,
-            });
-            watch.expect_every = heartbeat.expect_every;
+            let watch = watches.entry(name.clone()).or_insert_with(|| Watch::new(heartbeat.clone(), now));
+            let former = mem::replace(&mut watch.settings, heartbeat.clone());
+            if watch.is_alarmed() && former.targets != heartbeat.targets {
+                watch.told.get_or_insert(former.targets);
+            }
         }
         drop(watches);
         self.changed.notify_one();
@@ -64,7 +73,10 @@ impl Heartbeats {
     /// Notes a sign of life. `false`: there is no such heartbeat.
     pub(crate) fn beat(&self, name: &str, now: Now) -> bool {
         let beat = LastBeat { wall: now.wall, at: signed(now.passed) };
-        let is_known = self.lock().get_mut(name).map(|watch| watch.last_beat = Some(beat)).is_some();
+        let mut watches = self.lock();
+        let watch = watches.get_mut(name).filter(|watch| !watch.is_gone);
+        let is_known = watch.map(|watch| watch.last_beat = Some(beat)).is_some();
+        drop(watches);
         if is_known {
             self.changed.notify_one();
         }
@@ -73,10 +85,15 @@ impl Heartbeats {
 
     /// Begins to watch, as after a start: what another relay has told of is not known until it is [recalled](Self::recall).
     pub(crate) fn watch_from(&self, now: Now) {
-        for watch in self.lock().values_mut() {
+        let mut watches = self.lock();
+        // What went while another relay watched, that one has ended.
+        watches.retain(|_, watch| !watch.is_gone);
+        for watch in watches.values_mut() {
             watch.watched_since = now.passed;
             watch.state = State::Unknown;
+            watch.told = None;
         }
+        drop(watches);
         self.changed.notify_one();
     }
 
@@ -109,18 +126,36 @@ impl Heartbeats {
     /// What is to be sent now. Stays due until [`stored`](Self::stored).
     pub(crate) fn due(&self, now: Now) -> Vec<Due> {
         let watches = self.lock();
-        let due =
-            |(name, watch): (&String, &Watch)| Some(Due { name: name.clone(), change: watch.change(now)? });
+        let due = |(name, watch): (&String, &Watch)| {
+            Some(Due {
+                name: name.clone(),
+                change: watch.change(now)?,
+                settings: watch.settings.clone(),
+                told: watch.told.clone(),
+                is_gone: watch.is_gone,
+            })
+        };
         watches.iter().filter_map(due).collect()
     }
 
     /// Notes that `due` is in the store.
     pub(crate) fn stored(&self, due: &Due, now: Now) {
-        if let Some(watch) = self.lock().get_mut(&due.name) {
-            watch.state = match due.change {
-                HeartbeatChange::Silent { since } => State::Alarmed { since, stored_at: now.passed },
-                HeartbeatChange::Back { .. } | HeartbeatChange::FirstHeard => State::Heard,
-            };
+        let mut watches = self.lock();
+        if due.is_alarm() && !watches.contains_key(&due.name) {
+            // A reload has taken it away meanwhile, and knew of no alarm.
+            let watch = Watch { is_gone: true, ..Watch::new(due.settings.clone(), now) };
+            watches.insert(due.name.clone(), watch);
+        }
+        let Some(watch) = watches.get_mut(&due.name) else { return };
+        watch.state = match due.change {
+            HeartbeatChange::Silent { since } => State::Alarmed { since, stored_at: now.passed },
+            HeartbeatChange::Back { .. } | HeartbeatChange::FirstHeard => State::Heard,
+        };
+        // A reload meanwhile may have changed the targets once more.
+        watch.told = (watch.is_alarmed() && watch.settings.targets != due.settings.targets)
+            .then(|| due.settings.targets.clone());
+        if watch.is_gone && !watch.is_alarmed() {
+            watches.remove(&due.name);
         }
     }
 
@@ -128,6 +163,7 @@ impl Heartbeats {
     pub(crate) fn last_beats(&self) -> BTreeMap<String, Option<Millis>> {
         self.lock()
             .iter()
+            .filter(|(_, watch)| !watch.is_gone)
             .map(|(name, watch)| (name.clone(), watch.last_beat.map(|beat| beat.wall)))
             .collect()
     }
@@ -158,7 +194,11 @@ impl Heartbeats {
 /// One heartbeat.
 #[derive(Clone, Debug)]
 struct Watch {
-    expect_every: Duration,
+    settings: HeartbeatSettings,
+    /// See [`Due::told`].
+    told: Option<Vec<String>>,
+    /// A reload has taken it away, and its alarm is still to be ended.
+    is_gone: bool,
     /// As [`Now::passed`] was then.
     watched_since: Duration,
     last_beat: Option<LastBeat>,
@@ -197,10 +237,19 @@ enum HeartbeatChange {
 }
 
 impl Watch {
+    fn new(settings: HeartbeatSettings, now: Now) -> Self {
+        let (last_beat, state) = (None, State::Unknown);
+        Self { settings, told: None, is_gone: false, watched_since: now.passed, last_beat, state }
+    }
+
+    fn is_alarmed(&self) -> bool {
+        matches!(self.state, State::Alarmed { .. })
+    }
+
     /// When the silence becomes too long, as [`Now::passed`] is then.
     fn silent_from(&self) -> SignedDuration {
         let since = self.last_beat.map_or(signed(self.watched_since), |beat| beat.at);
-        since.saturating_add(signed(self.expect_every))
+        since.saturating_add(signed(self.settings.expect_every))
     }
 
     /// For how long the silence has been too long.
@@ -209,6 +258,11 @@ impl Watch {
     }
 
     fn change(&self, now: Now) -> Option<HeartbeatChange> {
+        if let State::Alarmed { since, .. } = self.state
+            && self.is_gone
+        {
+            return Some(HeartbeatChange::Back { since });
+        }
         match (self.state, self.silent_for(now)) {
             (State::Unknown | State::Heard, Some(silent_for)) => {
                 Some(HeartbeatChange::Silent { since: now.wall.minus(silent_for) })
@@ -217,14 +271,20 @@ impl Watch {
             (State::Heard, None) => None,
             // After a start it is not known for a while whether it is heard again.
             (State::Alarmed { since, .. }, None) => self.last_beat.map(|_| HeartbeatChange::Back { since }),
-            (State::Alarmed { since, stored_at }, Some(_)) => (now.passed
-                >= stored_at.saturating_add(REMIND_AFTER))
-            .then_some(HeartbeatChange::Silent { since }),
+            (State::Alarmed { since, stored_at }, Some(_)) => {
+                let is_due = self.told.is_some() || now.passed >= stored_at.saturating_add(REMIND_AFTER);
+                is_due.then_some(HeartbeatChange::Silent { since })
+            }
         }
     }
 
     fn deadline(&self) -> Duration {
         match self.state {
+            State::Alarmed { .. } if self.is_gone => Duration::ZERO,
+            // After a start it may be heard before it is silent again.
+            State::Alarmed { .. } if self.told.is_some() => {
+                Duration::try_from(self.silent_from()).unwrap_or_default()
+            }
             State::Unknown | State::Heard => Duration::try_from(self.silent_from()).unwrap_or_default(),
             State::Alarmed { stored_at, .. } => stored_at.saturating_add(REMIND_AFTER),
         }
@@ -237,13 +297,29 @@ impl Due {
         matches!(self.change, HeartbeatChange::Silent { .. })
     }
 
+    /// Whether it is no longer in the settings.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Whether nobody is to be told, nor has been.
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.settings.targets.is_empty() && self.told.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    /// Whether this target is to be told; if not, it only gets to know how things stand.
+    fn tells(&self, target: &String) -> bool {
+        match (self.change, &self.told) {
+            (HeartbeatChange::FirstHeard, _) => false,
+            (_, None) => true,
+            (HeartbeatChange::Silent { .. }, Some(told)) => !told.contains(target),
+            (HeartbeatChange::Back { .. }, Some(told)) => told.contains(target),
+        }
+    }
+
     /// The notification that says it, and its deliveries.
-    pub(crate) fn notification(
-        &self,
-        settings: &HeartbeatSettings,
-        language: Language,
-        now: Timestamp,
-    ) -> (Notification, Vec<Planned>) {
+    pub(crate) fn notification(&self, language: Language, now: Timestamp) -> (Notification, Vec<Planned>) {
+        let settings = &self.settings;
         let (status, since) = match self.change {
             HeartbeatChange::Silent { since } => (Status::Firing, since.timestamp()),
             HeartbeatChange::Back { since } => (Status::Resolved, since.timestamp()),
@@ -265,11 +341,10 @@ impl Due {
         let deliveries = settings.targets.iter().map(|target| {
             let routes = vec![format!("heartbeats.{}", self.name)];
             let planned = Planned { target: target.clone(), routes, ..Planned::default() };
-            match self.change {
-                HeartbeatChange::FirstHeard => Planned { outside_hours: fingerprints.clone(), ..planned },
-                HeartbeatChange::Silent { .. } | HeartbeatChange::Back { .. } => {
-                    Planned { alerts: fingerprints.clone(), ..planned }
-                }
+            if self.tells(target) {
+                Planned { alerts: fingerprints.clone(), ..planned }
+            } else {
+                Planned { outside_hours: fingerprints.clone(), ..planned }
             }
         });
         let deliveries = deliveries.collect();
@@ -281,7 +356,8 @@ impl Due {
             common_annotations: annotations,
             external_url: String::new(),
             truncated_alerts: 0,
-            is_declared_repeat: false,
+            // The same once more is for those who are new among the targets.
+            is_declared_repeat: self.told.is_some(),
             alerts: vec![alert],
         };
         (notification, deliveries)

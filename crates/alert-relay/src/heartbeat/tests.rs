@@ -14,11 +14,33 @@ fn heartbeats() -> Heartbeats {
     heartbeats
 }
 
+fn settings(targets: &[&str]) -> HeartbeatSettings {
+    let targets = targets.iter().map(|name| (*name).to_owned()).collect();
+    HeartbeatSettings { expect_every: Duration::from_mins(2), targets }
+}
+
 fn configure(heartbeats: &Heartbeats, names: &[&str], now: Now) {
-    let settings =
-        HeartbeatSettings { expect_every: Duration::from_mins(2), targets: vec!["mail".to_owned()] };
-    let settings = names.iter().map(|name| ((*name).to_owned(), settings.clone())).collect();
+    let settings = names.iter().map(|name| ((*name).to_owned(), settings(&["mail"]))).collect();
     heartbeats.configure(&settings, now);
+}
+
+/// A reload after which the watchdog has these targets.
+fn tell_to(heartbeats: &Heartbeats, targets: &[&str], minute: u64) {
+    heartbeats.configure(&[("watchdog".to_owned(), settings(targets))].into(), at(minute));
+}
+
+fn due(change: HeartbeatChange, targets: &[&str]) -> Due {
+    Due { name: "watchdog".to_owned(), change, settings: settings(targets), told: None, is_gone: false }
+}
+
+/// Stores what is due at `minute`; returns its status, who is told, and who only gets to know how things stand.
+fn store(heartbeats: &Heartbeats, minute: u64) -> Option<(Status, Vec<String>, Vec<String>)> {
+    let due = heartbeats.due(at(minute)).pop()?;
+    heartbeats.stored(&due, at(minute));
+    let (notification, planned) = due.notification(Language::En, at(minute).wall.timestamp());
+    let (told, quiet): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| !planned.alerts.is_empty());
+    let names = |planned: Vec<Planned>| planned.into_iter().map(|planned| planned.target).collect();
+    Some((notification.alerts[0].status, names(told), names(quiet)))
 }
 
 /// Tells whatever is due at `minute` and returns it.
@@ -101,14 +123,9 @@ fn new_settings_keep_what_was_heard() {
 
 #[test]
 fn the_alarm_and_its_end_are_one_alert() {
-    let settings = HeartbeatSettings {
-        expect_every: Duration::from_mins(2),
-        targets: vec!["mail".to_owned(), "chat".to_owned()],
-    };
     let say = |change| {
-        let due = Due { name: "watchdog".to_owned(), change };
-        let (notification, deliveries) =
-            due.notification(&settings, Language::En, Millis(9 * MINUTE).timestamp());
+        let due = due(change, &["mail", "chat"]);
+        let (notification, deliveries) = due.notification(Language::En, Millis(9 * MINUTE).timestamp());
         assert_eq!(intake::parse(&intake::write(&notification)).unwrap(), notification);
         (notification, deliveries)
     };
@@ -128,9 +145,8 @@ fn the_alarm_and_its_end_are_one_alert() {
 /// A relay that takes over what the store has of an earlier one.
 fn recalled(change: HeartbeatChange, accepted_at: i64, now: Now) -> Heartbeats {
     let heartbeats = heartbeats();
-    let settings = HeartbeatSettings { expect_every: Duration::from_mins(2), targets: Vec::new() };
-    let due = Due { name: "watchdog".to_owned(), change };
-    let (notification, _) = due.notification(&settings, Language::En, Millis(accepted_at).timestamp());
+    let (notification, _) =
+        due(change, &["mail"]).notification(Language::En, Millis(accepted_at).timestamp());
     heartbeats.watch_from(now);
     heartbeats.recall("watchdog", &notification, Millis(accepted_at), now);
     heartbeats
@@ -174,4 +190,89 @@ fn what_another_relay_heard_before_this_process_began_keeps_its_age() {
     heard(&heartbeats, 1, 4);
     assert_eq!(heartbeats.next_deadline(), Some(Duration::ZERO));
     assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::Silent { since: Millis(-MINUTE) }));
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The input of the fault: a relay that has no channel yet, and is given one.
+#[test]
+fn what_is_missing_already_is_told_to_a_new_target_at_once_and_to_the_others_not_again() {
+    let heartbeats = heartbeats();
+    tell_to(&heartbeats, &[], 0);
+    let first = heartbeats.due(at(2)).pop().unwrap();
+    assert!(first.is_nobodys());
+    heartbeats.stored(&first, at(2));
+    assert_eq!(heartbeats.due(at(3)), []);
+    tell_to(&heartbeats, &["mail"], 3);
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(2)));
+    let due = heartbeats.due(at(3)).pop().unwrap();
+    assert!(!due.is_nobodys());
+    assert!(
+        due.notification(Language::En, at(3).wall.timestamp()).0.is_declared_repeat,
+        "it is taken for a copy"
+    );
+    assert_eq!(store(&heartbeats, 3), Some((Status::Firing, names(&["mail"]), vec![])));
+    assert_eq!(store(&heartbeats, 4), None);
+    tell_to(&heartbeats, &["mail"], 4);
+    assert_eq!(store(&heartbeats, 4), None, "nothing has changed");
+    tell_to(&heartbeats, &["chat", "mail"], 4);
+    assert_eq!(store(&heartbeats, 4), Some((Status::Firing, names(&["chat"]), names(&["mail"]))));
+    // The store is told of who has gone, so that they hear that it is no longer reported.
+    tell_to(&heartbeats, &[], 5);
+    assert!(!heartbeats.due(at(5))[0].is_nobodys());
+    assert_eq!(store(&heartbeats, 5), Some((Status::Firing, vec![], vec![])));
+    tell_to(&heartbeats, &["chat"], 6);
+    heartbeats.beat("watchdog", at(6));
+    assert_eq!(
+        store(&heartbeats, 6),
+        Some((Status::Resolved, vec![], names(&["chat"]))),
+        "they were not told"
+    );
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(8)));
+}
+
+#[test]
+fn targets_that_change_while_an_alarm_is_stored_are_told_next() {
+    let heartbeats = heartbeats();
+    let due = heartbeats.due(at(2)).pop().unwrap();
+    tell_to(&heartbeats, &["mail", "chat"], 2);
+    heartbeats.stored(&due, at(2));
+    assert_eq!(store(&heartbeats, 2), Some((Status::Firing, names(&["chat"]), names(&["mail"]))));
+}
+
+#[test]
+fn the_alarm_of_a_heartbeat_that_goes_ends() {
+    let heartbeats = heartbeats();
+    configure(&heartbeats, &["watchdog", "heard"], at(0));
+    heartbeats.beat("heard", at(2));
+    assert_eq!(store(&heartbeats, 2), Some((Status::Firing, names(&["mail"]), vec![])));
+    configure(&heartbeats, &[], at(3));
+    assert!(!heartbeats.beat("watchdog", at(3)));
+    assert_eq!(heartbeats.last_beats(), BTreeMap::new());
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::ZERO));
+    let due = heartbeats.due(at(3));
+    assert!(due.len() == 1 && due[0].is_gone() && !due[0].is_alarm(), "{due:?}");
+    assert_eq!(store(&heartbeats, 3), Some((Status::Resolved, names(&["mail"]), vec![])));
+    assert_eq!((heartbeats.due(at(4)), heartbeats.next_deadline()), (vec![], None));
+
+    // Put back before its end is stored it goes on.
+    let heartbeats = self::heartbeats();
+    store(&heartbeats, 2);
+    configure(&heartbeats, &[], at(3));
+    configure(&heartbeats, &["watchdog"], at(3));
+    assert_eq!(store(&heartbeats, 3), None);
+    // What went while another relay watched, that one has told of.
+    configure(&heartbeats, &[], at(4));
+    heartbeats.watch_from(at(5));
+    assert_eq!(heartbeats.due(at(5)), []);
+
+    // One that goes while its alarm is stored.
+    let heartbeats = self::heartbeats();
+    let due = heartbeats.due(at(2)).pop().unwrap();
+    configure(&heartbeats, &[], at(2));
+    heartbeats.stored(&due, at(2));
+    assert_eq!(store(&heartbeats, 2), Some((Status::Resolved, names(&["mail"]), vec![])));
+    assert_eq!(heartbeats.next_deadline(), None);
 }

@@ -80,17 +80,27 @@ impl Relay {
 
     async fn send_alarm(&self, due: &Due) -> Result<(), StoreError> {
         let settings = self.settings();
-        let Some(heartbeat) = settings.heartbeats.get(&due.name) else { return Ok(()) };
         if due.is_alarm() {
             warn!(heartbeat = due.name, "heartbeat `{}` is missing", due.name);
+        } else if due.is_gone() {
+            info!(
+                heartbeat = due.name,
+                "heartbeat `{}` is no longer in the settings: its alarm ends", due.name
+            );
         } else {
             info!(heartbeat = due.name, "heartbeat `{}` is heard", due.name);
         }
         let now = self.parts.clock.now().timestamp();
-        let (notification, deliveries) = due.notification(heartbeat, settings.language, now);
-        if deliveries.is_empty() {
+        if due.is_nobodys() {
             return Ok(());
         }
+        let (notification, mut deliveries) = due.notification(settings.language, now);
+        // A target may have gone together with the heartbeat. What is for a former name goes to the target that takes its place.
+        let is_there = |name: &String| {
+            settings.targets.contains_key(name)
+                || settings.targets.values().any(|target| target.was.as_ref() == Some(name))
+        };
+        deliveries.retain(|planned| is_there(&planned.target));
         let payload = intake::write(&notification);
         let endpoint = format!("{HEARTBEATS}{}", due.name);
         let (unrouted, unrouted_notes, sender) = (Vec::new(), Vec::new(), Sender::default());

@@ -67,14 +67,16 @@ impl Relay {
             deliverer.reload(&settings).await;
         }
         let now = self.parts.clock.reading();
-        self.heartbeats.configure(&settings.heartbeats, now);
         for receiver in self.removed.note(&self.settings(), &settings, now.wall) {
             warn!(
                 receiver,
                 "the receiver `{receiver}` is gone: webhooks for it are answered 503 for an hour, so that Alertmanager tries again, and 404 then"
             );
         }
-        self.settings.store(Arc::new(settings));
+        let settings = Arc::new(settings);
+        self.settings.store(Arc::clone(&settings));
+        // Last: what this makes due is told by the settings in force.
+        self.heartbeats.configure(&settings.heartbeats, now);
         let file = self.file.display();
         info!(%file, "settings reloaded from {file}");
         Ok(())

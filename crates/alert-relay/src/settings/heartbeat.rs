@@ -7,7 +7,7 @@ use settings_document::Section;
 use crate::settings::names::Names;
 
 /// One entry of `heartbeats:`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeartbeatSettings {
     /// `expect_every`: silence longer than this alarms.
     pub(crate) expect_every: Duration,

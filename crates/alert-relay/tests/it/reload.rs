@@ -47,6 +47,57 @@ fn a_good_file_is_taken_over_and_a_bad_one_changes_nothing() {
     assert_eq!(in_force(), 1);
 }
 
+/// A heartbeat that is missing all along, and a reload after another.
+#[test]
+fn an_alarm_follows_its_heartbeats_targets_and_ends_with_it() {
+    let (chat, also) = (Robot::start(), Robot::start());
+    let settings = |heartbeats: &str| {
+        format!(
+            "targets: {{ chat: {{ dingtalk: {{ webhook_url: '{}' }} }}, also: {{ dingtalk: {{ webhook_url: '{}' }} }} }}\n\
+             heartbeats: {{ {heartbeats}other: {{ expect_every: 1h, targets: [] }} }}\n",
+            chat.url(),
+            also.url()
+        )
+    };
+    let watchdog =
+        |targets: &str| settings(&format!("watchdog: {{ expect_every: 1s, targets: {targets} }}, "));
+    let home = Home::new(&watchdog("[]"));
+    let serving = home.serve();
+    serving.wait_for("heartbeat `watchdog` is missing");
+    let reload = |settings: &str| {
+        home.write(settings);
+        let answer = request(serving.address, "POST", "/-/reload", &[], b"");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let hears = |robot: &Robot, expected: &str| {
+        let message = robot.next();
+        assert!(message.body.contains(expected), "{}", message.body);
+        message.accept();
+    };
+    let missing = "Heartbeat watchdog is missing";
+    reload(&watchdog("[chat]"));
+    hears(&chat, missing);
+    serving.wait_for("to chat ended: delivered");
+    reload(&watchdog("[chat, also]"));
+    hears(&also, missing);
+    serving.wait_for("to also ended: delivered");
+    assert!(chat.is_idle(), "it is told again");
+    let open = || {
+        let overview = get(serving.address, "/api/v1/overview").body;
+        let overview: serde_json::Value = serde_json::from_str(&overview).unwrap();
+        let targets = overview["targets"].as_array().unwrap().iter();
+        targets.map(|target| target["open"]["count"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(open(), 2);
+    reload(&settings(""));
+    hears(&chat, "HeartbeatMissing");
+    hears(&also, "HeartbeatMissing");
+    // In either order.
+    serving.wait_for("ended: delivered");
+    serving.wait_for("ended: delivered");
+    assert_eq!(open(), 0);
+}
+
 /// `reload` as an operator runs it: its exit code, and what it says.
 fn command(home: &Home) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = home.run("reload");
