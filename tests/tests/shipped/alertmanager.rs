@@ -81,11 +81,21 @@ fn inhibition_demands_its_label_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 26] = [
+const EXPLAINED: [[&str; 3]; 28] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
         "alertname=InferenceDown node=b severity=critical scope=inference",
+    ],
+    [
+        "alertname=NodeDown node=ah severity=critical scope=monitoring",
+        "alertname=HostMemoryHigh node=ah severity=warning scope=host",
+        "alertname=InferenceErrorBudgetBurn node=ah job=inference instance=ah:8000 severity=critical scope=inference",
+    ],
+    [
+        "alertname=HostOomKill node=ai severity=critical scope=host",
+        "alertname=InferenceBroken node=ai engine=vllm pid=1 severity=critical scope=inference",
+        "alertname=InferenceErrorBudgetBurn node=ai job=inference instance=ai:8000 severity=critical scope=inference",
     ],
     [
         "alertname=GpuLost node=c gpu=0 severity=critical scope=gpu",
