@@ -81,7 +81,7 @@ fn inhibition_demands_its_label_on_both_sides() {
 }
 
 /// What is worse, what follows from it and is held back, and what looks alike and is not.
-const EXPLAINED: [[&str; 3]; 28] = [
+const EXPLAINED: [[&str; 3]; 30] = [
     [
         "alertname=NodeDown node=a severity=critical scope=monitoring",
         "alertname=InferenceDown node=a severity=critical scope=inference",
@@ -166,6 +166,16 @@ const EXPLAINED: [[&str; 3]; 28] = [
         "alertname=InferenceChoking node=r job=inference model_name=m severity=warning scope=inference",
         "alertname=InferenceTtftHigh node=r job=inference model_name=m severity=warning scope=inference",
         "alertname=InferenceTtftHigh node=r job=inference model_name=n severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceChoking node=aj job=inference instance=aj:8000 model_name=m severity=warning scope=inference",
+        "alertname=InferenceFrontendSlow node=aj job=inference instance=aj:8000 model_name=m severity=warning scope=inference",
+        "alertname=InferenceFrontendSlow node=aj job=inference instance=aj:8001 model_name=m severity=warning scope=inference",
+    ],
+    [
+        "alertname=InferenceChoking node=ak job=inference instance=ak:8000 model_name=m severity=warning scope=inference",
+        "alertname=InferenceHiddenQueue node=ak job=inference instance=ak:8000 severity=warning scope=inference",
+        "alertname=InferenceHiddenQueue node=ak job=inference instance=ak:8001 severity=warning scope=inference",
     ],
     [
         "alertname=InferenceSlow node=s job=inference model_name=m severity=warning scope=inference",
