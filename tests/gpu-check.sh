@@ -24,6 +24,7 @@ failures=0
 pid=
 mkdir -p "$record"
 : >"$record/summary.txt"
+: >"$record/went-back.txt"
 
 say() { printf '%s\n' "$*" | tee -a "$record/summary.txt"; }
 verdict() { # verdict DESCRIPTION COMMAND…: runs the command, records whether it held
@@ -155,7 +156,8 @@ flat() {
     /^<[^\/>]+>[^<]*<\/[^>]+>$/ {
       tag = $0; sub(/^</, "", tag); sub(/>.*/, "", tag)
       text = $0; sub(/^[^>]*>/, "", text); sub(/<.*/, "", text)
-      printf "%s %s/%s\t%s\n", gpu, path, tag, text
+      # A MIG device has elements of the same names.
+      if (path !~ /\/mig_device/) printf "%s %s/%s\t%s\n", gpu, path, tag, text
       next
     }
     /^<\// { sub(/\/[^\/]*$/, "", path); next }
@@ -212,6 +214,18 @@ count_of() { awk -F '\t' -v verdict="$1" '$1 == verdict' "$record/comparison.txt
 # --- cost ---
 
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat" 2>/dev/null || echo 0; }
+# How old the newest readings get: the interval and the time of a sweep.
+oldest_readings() {
+  local look
+  for ((look = 0; look < 20; look++)); do
+    value gpu_snapshot_age_seconds
+    sleep 0.05
+  done | awk '$1 > oldest { oldest = $1 } END { print oldest + 0 }'
+}
+# Whether the GPUs sleep (runtime D3): the kernel's word for each NVIDIA display controller.
+power_states() { grep -l 0x10de /sys/bus/pci/devices/*/vendor 2>/dev/null | while read -r vendor; do
+  case $(cat "${vendor%vendor}class") in 0x03*) cat "${vendor%vendor}power/runtime_status" ;; esac
+done | sort | uniq -c | tr -s ' \n' ' '; }
 # cost INTERVAL: what the running exporter costs at that interval.
 cost() {
   local probe sweeps probe_before exporter_before
@@ -221,6 +235,7 @@ cost() {
   drawn=$(watts "$measured")
   has_smi || sleep "$measured"
   say "cost at $1: probe $(($(ticks "$probe") - probe_before)) and exporter $(($(ticks "$pid") - exporter_before)) ticks of CPU in $measured s ($(getconf CLK_TCK) a second), GPU 0 draws $drawn"
+  say "readings at $1: at most $(oldest_readings) s old, power states:$(power_states)"
   say "memory at $1: probe $(awk '/^VmRSS/ { print $2, $3 }' "/proc/$probe/status"), exporter $(awk '/^VmRSS/ { print $2, $3 }' "/proc/$pid/status") resident"
 }
 
@@ -232,7 +247,7 @@ load() {
   python3 - "$1" >"$record/load.log" 2>&1 <<'PYTHON'
 import ctypes, sys, time
 
-end = time.monotonic() + float(sys.argv[1])
+seconds = float(sys.argv[1])
 try:
     import torch
 except ImportError:
@@ -240,6 +255,8 @@ except ImportError:
 if torch is not None and torch.cuda.is_available():
     held = torch.empty(2 << 30, dtype=torch.uint8, device="cuda")
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
+    # To import it, and to start CUDA, may have taken longer than this.
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         a = (a @ a).clamp(-1, 1)
         torch.cuda.synchronize()
@@ -288,6 +305,7 @@ rounds = ctypes.c_uint32(1 << 22)
 values = (ctypes.c_void_p * 2)(
     ctypes.cast(ctypes.pointer(memory), ctypes.c_void_p), ctypes.cast(ctypes.pointer(rounds), ctypes.c_void_p)
 )
+end = time.monotonic() + seconds
 while time.monotonic() < end:
     call("cuLaunchKernel", function, 1024, 1, 1, 256, 1, 1, 0, None, values, None)
     call("cuCtxSynchronize")
@@ -295,28 +313,57 @@ PYTHON
 }
 of_first() { value "$1{gpu=\"0\""; }
 is_more() { awk -v one="$1" -v other="$2" 'BEGIN { exit !(one + 0 > other + 0) }'; }
-process_is_listed() { [ -n "$(classic | grep '^gpu_process_memory_used_bytes{.*pid="'"$1"'"')" ]; }
+has_risen() { is_more "$(of_first "$1")" "$2"; } # has_risen FAMILY FROM
+process_is_listed() { classic | grep -q '^gpu_process_memory_used_bytes{.*pid="'"$1"'"'; }
+is_owned() { classic | grep -q '^gpu_container_memory_used_bytes{'; }
+# Inside a container the driver lists the host's process numbers, or none (the number is the kernel's own for the first namespace).
+has_own_processes() { [ "$(readlink /proc/self/ns/pid)" != 'pid:[4026531836]' ]; }
+
+# Counters of GPUs that went back from one page to another, each with both values.
+went_back() {
+  awk '/^gpu_[a-z_]*_total\{/ { found = $NF; sub(/ [^ ]*$/, ""); if (FILENAME == first) before[$0] = found; else if ($0 in before && found + 0 < before[$0] + 0) print $0, before[$0], "to", found }
+    BEGIN { first = ARGV[1] }' "$1" "$2"
+}
+watch_counters() { # watch_counters SECONDS: looks at a page each second
+  local before="$record/counters.tmp" after="$record/counters-next.tmp" second
+  classic >"$before"
+  for ((second = 0; second < $1; second++)); do
+    sleep 1
+    classic >"$after"
+    went_back "$before" "$after" >>"$record/went-back.txt"
+    mv "$after" "$before"
+  done
+  rm -f "$before"
+}
+
+has_begun() { ! kill -0 "$1" 2>/dev/null || has_risen gpu_memory_used_bytes "$2"; } # has_begun JOB MEMORY: or has ended
 
 under_load() {
   local utilization memory power job python
   utilization=$(of_first gpu_utilization_ratio) memory=$(of_first gpu_memory_used_bytes) power=$(of_first gpu_power_watts)
   load "$measured" &
   job=$!
-  sleep 12
-  python=$(pgrep -P "$job" python3 | head -n 1 || true)
+  # The import of PyTorch, the start of CUDA, and the sweep after it.
+  until_true 60 has_begun "$job" "$memory" || true
   if ! kill -0 "$job" 2>/dev/null; then
     say "note  no load could be put on GPU 0: $(tail -n 1 "$record/load.log" 2>/dev/null || echo 'python3 is missing')"
     return
   fi
+  python=$(pgrep -P "$job" python3 | head -n 1 || true)
+  verdict "memory rises under load" has_risen gpu_memory_used_bytes "$memory"
+  verdict "utilisation rises under load" until_true 10 has_risen gpu_utilization_ratio "$utilization"
+  verdict "power rises under load" until_true 10 has_risen gpu_power_watts "$power"
+  if has_own_processes; then
+    say "note  this shell has process numbers of its own: whether the process is listed cannot be seen here"
+  else
+    verdict "the process is listed with its memory" until_true 10 process_is_listed "${python:-$job}"
+    verdict "its owner is listed" until_true 10 is_owned
+  fi
+  watch_counters 8
   classic >"$record/load.txt"
   say "load: utilisation $utilization to $(of_first gpu_utilization_ratio), memory $memory to $(of_first gpu_memory_used_bytes), power $power to $(of_first gpu_power_watts)"
-  verdict "utilisation rises under load" is_more "$(of_first gpu_utilization_ratio)" "$utilization"
-  verdict "memory rises under load" is_more "$(of_first gpu_memory_used_bytes)" "$memory"
-  verdict "power rises under load" is_more "$(of_first gpu_power_watts)" "$power"
-  verdict "the process is listed with its memory" process_is_listed "${python:-$job}"
   wait "$job" || say "note  the load ended early: $(tail -n 1 "$record/load.log")"
 }
-
 # A scenario of nvml-sim that looks like this machine: as idle as now, then as busy as under load, then idle again.
 scenario() {
   awk -F '[{}]' '
@@ -373,15 +420,20 @@ cost 1s
 under_load
 scenario
 
+classic >"$record/before-kill.txt"
 killed=$(probe_pid)
 kill -9 "$killed"
 verdict "host metrics stay while the probe is gone" sh -c "curl -fsS http://$address/metrics | grep -q '^node_load1 '"
 verdict "a new probe starts after kill -9" until_true 30 new_probe
 verdict "the GPU is up again after kill -9" until_true 30 gpu_is_up
+classic >"$record/after-kill.txt"
+went_back "$record/before-kill.txt" "$record/after-kill.txt" >>"$record/went-back.txt"
+verdict "no counter of a GPU went back (went-back.txt)" [ ! -s "$record/went-back.txt" ]
 
 curl -fsS -X POST "http://$address/-/gpu/release" >/dev/null
 verdict "release lets go of the driver" until_true 15 sh -c "! pgrep -P $pid -f gpu-probe >/dev/null"
 verdict "a released GPU is not reported as up" until_true 15 gpu_is_gone
+say "power states once released:$(power_states)"
 curl -fsS -X POST "http://$address/-/gpu/acquire" >/dev/null
 verdict "the GPU is up again after acquire" until_true 30 gpu_is_up
 verdict "stops on SIGTERM" stop

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2e::ports::Port;
 use e2e::programs;
@@ -26,12 +27,15 @@ fn library() -> String {
 fn check(record: &Path) -> bool {
     let address = Port::free().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Command::new("bash")
         .arg(programs::checkout().join("tests/gpu-check.sh"))
         .args([exporter().as_path(), record])
         .arg(library())
         .env("PATH", format!("{}:{path}", files().display()))
         .env("NVML_SIM_SCENARIO", files().join("scenario.yaml"))
+        // As a driver's, the simulated counters go on when a process is killed.
+        .env("NVML_SIM_START", now.as_millis().to_string())
         .env("GPU_CHECK_SECONDS", "1")
         .env("GPU_CHECK_ADDRESS", address.address().to_string())
         .status()
@@ -61,6 +65,8 @@ fn the_check_compares_with_nvidia_smi_and_leaves_a_record() {
     let failed: Vec<_> = summary.lines().filter(|line| line.starts_with("FAIL")).collect();
     assert_eq!(failed, ["FAIL  no value differs from nvidia-smi's"], "{summary}");
     assert!(summary.contains("cost at 100ms: probe "), "{summary}");
+    assert!(summary.contains("readings at 100ms: at most 0."), "{summary}");
+    assert!(read("before-kill.txt").contains("gpu_energy_joules_total{"), "there are counters to look at");
 
     // What was recorded is a scenario.
     let again = Command::new(exporter())
