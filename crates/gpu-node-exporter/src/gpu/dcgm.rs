@@ -25,9 +25,9 @@ use self::labels::Labelled;
 pub(crate) use self::names::Names;
 use super::pods::{Given, Pods};
 use super::profile::Profile;
-use super::reading::MigInstance;
+use super::reading::{MigInstance, Subjects};
 use super::settings::GpuSettings;
-use super::snapshot::{Gpu, Snapshot};
+use super::snapshot::{Gpu, Presence, Snapshot};
 use super::stale::fresh;
 use crate::family::Family;
 
@@ -72,7 +72,7 @@ impl DcgmFace {
         families.into_iter().map(|(_, family)| family).collect()
     }
 
-    /// Adds what a GPU says, if that is not too old.
+    /// Adds what a GPU says, if that is not too old, and what XIDs it had: the one that took it away comes when it says no more.
     fn add(
         &self,
         families: &mut [(&Counter, Family)],
@@ -81,11 +81,16 @@ impl DcgmFace {
         gpu: &Gpu,
         now: Instant,
     ) {
-        let Some(reading) = fresh(&self.settings, gpu, now) else { return };
+        let Some(uuid) = &gpu.uuid else { return };
+        let nothing = Subjects::default();
+        let reading = fresh(&self.settings, gpu, now).map(|reading| &reading.subjects);
+        let subjects = reading.unwrap_or(&nothing);
         let of = Labelled {
             gpu: gpu.index,
-            uuid: &reading.uuid,
-            subjects: &reading.subjects,
+            is_listed: !matches!(gpu.presence, Presence::Missing),
+            uuid,
+            identity: &gpu.identity,
+            subjects,
             driver: snapshot.driver.as_ref(),
             names: self.names,
             old_labels: self.old_labels,
@@ -99,18 +104,18 @@ impl DcgmFace {
             of.labels_by_holder(instance, &wanted, holders)
         };
         let is_named = |instance: &&MigInstance| instance.gpu_instance.is_some();
-        let instances: Vec<_> = reading.subjects.mig.iter().filter(is_named).collect();
+        let instances: Vec<_> = subjects.mig.iter().filter(is_named).collect();
         let parts: Vec<_> = if instances.is_empty() {
             vec![(Part::Gpu, labels(None))]
         } else {
             instances.iter().map(|instance| (Part::Instance(instance), labels(Some(instance)))).collect()
         };
-        let xids = snapshot.errors.by_uuid(&reading.uuid);
+        let xids = snapshot.errors.by_uuid(uuid);
         let seen = Seen { names: self.names, xids, sums: &gpu.sums, now };
         for (part, labels) in parts {
             for (counter, family) in families.iter_mut() {
                 match counter.source {
-                    Some(Source::Event(event)) => {
+                    Some(Source::Event(event)) if reading.is_some() || event.is_of_xids() => {
                         for (more, value) in event.samples(seen) {
                             for labels in &labels {
                                 let more = more.iter().map(|(name, value)| (name, value));
@@ -118,14 +123,14 @@ impl DcgmFace {
                             }
                         }
                     }
-                    Some(source) => {
-                        if let Some(value) = source.value(part, &reading.subjects, &gpu.sums) {
+                    Some(source) if reading.is_some() => {
+                        if let Some(value) = source.value(part, subjects, &gpu.sums) {
                             for labels in &labels {
                                 family.push(labels.clone(), value);
                             }
                         }
                     }
-                    None => {}
+                    _ => {}
                 }
             }
         }

@@ -46,15 +46,22 @@ const CLOCK_EVENTS: [&str; 9] = [
 ];
 
 impl Event {
+    /// It is known of a GPU that says no more, too.
+    pub(super) fn is_of_xids(self) -> bool {
+        matches!(self, Self::LastXid | Self::Xids | Self::RecentXids)
+    }
+
     pub(super) fn samples(self, seen: Seen<'_>) -> Vec<Sample> {
         let window = ("window_size_in_ms", WINDOW.as_millis().to_string());
         let by_code = || seen.xids.into_iter().flat_map(|xids| xids.by_code(seen.now));
         match self {
             Self::LastXid => match seen.xids.and_then(Xids::latest) {
-                Some(xid) => vec![(names::xid_labels(xid).into(), u64::from(xid))],
                 // The series is there before the first, as in the versions that wrote it so: rules compare it with 0.
-                None if seen.names == Names::Classic => vec![(Vec::new(), 0)],
-                None => Vec::new(),
+                None if seen.names == Names::V49 => Vec::new(),
+                latest => {
+                    let xid = latest.unwrap_or(0);
+                    vec![(names::xid_labels(xid).into(), u64::from(xid))]
+                }
             },
             Self::Xids => {
                 by_code().map(|(code, total, _)| (vec![("xid", code.to_string())], total)).collect()

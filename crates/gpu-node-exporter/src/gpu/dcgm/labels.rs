@@ -4,13 +4,17 @@ use super::names::{Names, first_name};
 use crate::family::Labels;
 use crate::gpu::driver::Driver;
 use crate::gpu::pods::Holder;
-use crate::gpu::reading::{MigInstance, Subjects};
+use crate::gpu::reading::{Identity, MigInstance, Subjects};
 
 /// A GPU to be labelled.
 pub(super) struct Labelled<'a> {
     /// NVML's index.
     pub(super) gpu: u32,
+    /// The index is its own still: the driver lists it.
+    pub(super) is_listed: bool,
     pub(super) uuid: &'a str,
+    pub(super) identity: &'a Identity,
+    /// Empty for one that does not answer.
     pub(super) subjects: &'a Subjects,
     pub(super) driver: Option<&'a Driver>,
     pub(super) names: Names,
@@ -21,13 +25,14 @@ pub(super) struct Labelled<'a> {
 impl Labelled<'_> {
     /// Its labels, or those of one of its MIG instances; `wanted` are the fields that the counters file makes labels of.
     fn labels(&self, instance: Option<&MigInstance>, wanted: &[&str]) -> Labels {
-        let identity = &self.subjects.identity;
+        let identity = self.identity;
         let uuid = if self.old_labels { "uuid" } else { "UUID" };
         let mut pairs = vec![
             ("gpu", self.gpu.to_string()),
             (uuid, self.uuid.to_owned()),
             ("pci_bus_id", identity.pci_bus_id.as_deref().map(bus_id).unwrap_or_default()),
-            ("device", self.device()),
+            // By the index, as dcgm-exporter does, whatever its file in `/dev` is called.
+            ("device", format!("nvidia{}", self.gpu)),
             ("modelName", identity.name.clone().unwrap_or_default()),
         ];
         if let Some(instance) = instance {
@@ -61,24 +66,24 @@ impl Labelled<'_> {
         names.into_iter().zip(values).chain(holder.share.map(|share| ("vgpu", share)))
     }
 
-    /// The names that a Kubernetes device plugin may give it, or one of its MIG instances: the UUID, the index, and Google's `nvidia0/gi3`.
+    /// The names that a Kubernetes device plugin may give it, or one of its MIG instances: the UUID, the index, and
+    /// Google's `nvidia0/gi3`, which has the number of its file in `/dev`. What is no longer listed has left its numbers to others.
     pub(super) fn names_of_device(&self, instance: Option<&MigInstance>) -> Vec<String> {
-        let device = self.device();
+        let device = format!("nvidia{}", self.identity.minor_number.unwrap_or(self.gpu));
         let Some(instance) = instance else {
-            return vec![self.uuid.to_owned(), self.gpu.to_string(), device];
+            let mut names = vec![self.uuid.to_owned()];
+            if self.is_listed {
+                names.extend([self.gpu.to_string(), device]);
+            }
+            return names;
         };
         let uuids = instance.uuid.iter().chain(instance.other_uuids.iter().flatten());
         uuids.cloned().chain(instance.gpu_instance.map(|id| format!("{device}/gi{id}"))).collect()
     }
 
-    /// As in `/dev`.
-    fn device(&self) -> String {
-        format!("nvidia{}", self.subjects.identity.minor_number.unwrap_or(self.gpu))
-    }
-
     /// The text of a field.
     fn text(&self, field: &str) -> Option<String> {
-        let (identity, inforom) = (&self.subjects.identity, &self.subjects.inforom);
+        let (identity, inforom) = (self.identity, &self.subjects.inforom);
         match first_name(field) {
             "DCGM_FI_DRIVER_VERSION" | "DCGM_FI_SYSTEM_DRIVER_VERSION" => self.driver?.version.clone(),
             "DCGM_FI_NVML_VERSION" | "DCGM_FI_SYSTEM_NVML_VERSION" => self.driver?.nvml_version.clone(),

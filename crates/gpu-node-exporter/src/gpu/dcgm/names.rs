@@ -43,14 +43,15 @@ fn renamed() -> impl Iterator<Item = (&'static str, &'static str)> {
     lines.filter_map(|line| line.split_once(','))
 }
 
-/// What NVIDIA's Xid catalog of 2025-10 calls the codes, one a line.
+/// What dcgm-exporter calls the codes, one a line.
 const MESSAGES: &str = include_str!("xid_messages.csv");
 
-/// `err_code` and `err_msg`.
+/// `err_code` and `err_msg`; 0 is that there was none.
 pub(super) fn xid_labels(code: u32) -> [(&'static str, String); 2] {
     let code = code.to_string();
     let message = MESSAGES
         .lines()
+        .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once(','))
         .find(|(known, _)| *known == code)
         .map_or("Unknown Error", |(_, message)| message);
@@ -76,8 +77,24 @@ mod tests {
     #[test]
     fn codes_have_their_words() {
         let message = |code| xid_labels(code)[1].1.clone();
-        assert_eq!(message(79), "GPU has fallen off the bus");
-        assert_eq!(message(31), "GPU memory page fault");
-        assert_eq!(message(999), "Unknown Error");
+        for (code, expected) in [
+            (0, "No Error"),
+            (9, "Driver error programming GPU"),
+            (31, "GPU memory page fault"),
+            (
+                45,
+                "Preemptive cleanup, due to previous errors -- Most likely to see when running multiple cuda",
+            ),
+            (61, "Internal micro-controller breakpoint/warning"),
+            (64, "ECC page retirement or row remapper recording failure"),
+            (79, "GPU has fallen off the bus"),
+            (94, "Contained ECC error"),
+            (136, "ALI Training Fail"),
+            (144, "NVLINK: Saw Error"),
+            (172, "Uncorrectable SRAM Error"),
+            (173, "Unknown Error"),
+        ] {
+            assert_eq!(message(code), expected, "{code}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::exposition::{Format, Page};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
+use crate::gpu::fault::FaultReason;
 use crate::gpu::reading::{Reading, Subjects, Sums};
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::Severities;
@@ -91,8 +92,62 @@ fn the_last_xid_has_its_words() {
     };
     let seen = text(Names::Classic, Some(79));
     assert!(seen.contains(r#",err_code="79",err_msg="GPU has fallen off the bus"} 79"#), "{seen}");
-    assert!(text(Names::Classic, None).contains(r#"Hostname="node-1"} 0"#));
+    let before = text(Names::Classic, None);
+    assert!(before.contains(r#"Hostname="node-1",err_code="0",err_msg="No Error"} 0"#), "{before}");
     assert!(text(Names::V49, None).is_empty(), "newer versions have no series before the first");
+}
+
+/// An alert on the code would end before it began if the series did: XID 79 is the last that such a GPU has.
+#[test]
+fn the_xids_of_a_gpu_that_says_no_more_are_there() {
+    let counters = "DCGM_FI_DEV_XID_ERRORS, gauge, x\nDCGM_EXP_XID_ERRORS_TOTAL, counter, x\nDCGM_EXP_CLOCK_EVENTS_COUNT, counter, x\n\
+                    DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_VGPU_LICENSE_STATUS, gauge, x";
+    let xids = |happens: fn(&mut Snapshot), given: &str| {
+        let (mut face, now) = face(Names::Classic, counters, true, Some(79));
+        let mut snapshot = Snapshot::clone(&face.snapshot.load_full());
+        happens(&mut snapshot);
+        face.snapshot.store(Arc::new(snapshot));
+        face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&[given.to_owned()], now)));
+        let text = shown(&face, now).write(Format::Classic, None, String::new()).text.to_string();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.filter(|line| !line.contains("UUID=\"GPU-1\"")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = |pod: &str| {
+        let labels = format!(
+            "gpu=\"0\",UUID=\"GPU-0\",pci_bus_id=\"00000000:1A:00.0\",device=\"nvidia0\",modelName=\"NVIDIA H100 80GB HBM3\",Hostname=\"node-1\"{pod}"
+        );
+        [
+            format!("DCGM_EXP_XID_ERRORS_TOTAL{{{labels},xid=\"79\"}} 1"),
+            format!(
+                "DCGM_FI_DEV_XID_ERRORS{{{labels},err_code=\"79\",err_msg=\"GPU has fallen off the bus\"}} 79"
+            ),
+        ]
+    };
+    let pod = ",container=\"main\",namespace=\"ai\",pod=\"pod-0\"";
+    let lost = |snapshot: &mut Snapshot| snapshot.failed(0, FaultReason::Lost, Instant::now());
+    assert_eq!(xids(lost, "GPU-0"), expected(pod));
+    assert_eq!(xids(lost, "0"), expected(pod));
+    assert_eq!(xids(|snapshot| snapshot.stuck(0), "another"), expected(""));
+    // Another GPU has its index now, and so the pod that was given this index.
+    let replaced = |snapshot: &mut Snapshot| {
+        snapshot.listed(1);
+        let other = Reading { uuid: "GPU-1".to_owned(), ..Reading::default() };
+        snapshot.read(0, Arc::new(other), Instant::now());
+    };
+    assert_eq!(xids(replaced, "0"), expected(""));
+}
+
+#[test]
+fn a_device_is_called_by_its_index() {
+    let (mut face, now) = face(Names::Classic, "DCGM_FI_DEV_GPU_TEMP, gauge, x", false, None);
+    let mut snapshot = Snapshot::clone(&face.snapshot.load_full());
+    let mut other = reading(false);
+    other.subjects.identity.minor_number = Some(5);
+    snapshot.read(0, Arc::new(other), now);
+    face.snapshot.store(Arc::new(snapshot));
+    face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&["nvidia5".to_owned()], now)));
+    let text = shown(&face, now).write(Format::Classic, None, String::new()).text.to_string();
+    assert!(text.contains("device=\"nvidia0\"") && text.contains("pod=\"pod-0\""), "{text}");
 }
 
 #[test]
