@@ -1,5 +1,7 @@
 //! The file that says which series there are: dcgm-exporter's CSV, a line `FIELD, gauge|counter|label, help` each, `#` before a comment.
 
+use std::borrow::Cow;
+
 use super::fields::{self, Source};
 use super::kind::Type;
 use super::labels::{self, TEXTS};
@@ -110,11 +112,12 @@ impl Counter {
 }
 
 fn counter(line: &str) -> Result<Counter, String> {
-    let mut cells = line.splitn(3, ',').map(str::trim);
+    let mut cells = line.splitn(3, ',').map(unquoted);
     let (Some(name), Some(kind), help) = (cells.next(), cells.next(), cells.next()) else {
         return Err("expected FIELD, gauge or counter or label, help".to_owned());
     };
-    let kind = match kind.to_ascii_lowercase().as_str() {
+    let (name, kind) = (&*name, kind.to_ascii_lowercase());
+    let kind = match kind.as_str() {
         "gauge" => Type::Gauge,
         "counter" => Type::Counter,
         "label" => Type::Label,
@@ -125,7 +128,18 @@ fn counter(line: &str) -> Result<Counter, String> {
         return Err(format!("{name:?} is no field of DCGM (hint: like DCGM_FI_DEV_GPU_TEMP)"));
     }
     let source = if kind == Type::Label { None } else { fields::source(name) };
-    Ok(Counter { name: name.to_owned(), kind, help: help.unwrap_or_default().to_owned(), source })
+    Ok(Counter { name: name.to_owned(), kind, help: help.unwrap_or_default().into_owned(), source })
+}
+
+/// The text of a cell (RFC 4180): quotes around it are none of it, and two in it are one. What is quoted in part only stays as it is.
+fn unquoted(cell: &str) -> Cow<'_, str> {
+    let cell = cell.trim();
+    let inner = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(inner) if inner.replace("\"\"", "").contains('"') => cell.into(),
+        Some(inner) => inner.replace("\"\"", "\"").trim().to_owned().into(),
+        None => cell.into(),
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +164,24 @@ mod tests {
         let (counters, findings) =
             Counters::parse("DCGM_FI_DEV_GPU_PSTATE, gauge, x\nDCGM_FI_DEV_BOARD_SERIAL, label, x");
         assert_eq!((findings, counters.labels()), (Findings::default(), vec!["DCGM_FI_DEV_BOARD_SERIAL"]));
+    }
+
+    #[test]
+    fn quotes_are_read_as_in_csv() {
+        for (written, help) in [
+            (r#""GPU temperature, in C.""#, "GPU temperature, in C."),
+            (r#""the ""hot"" one""#, r#"the "hot" one"#),
+            (r#" "" "#, ""),
+            (r#""one" and "another""#, r#""one" and "another""#),
+            (r#"the "hot" one"#, r#"the "hot" one"#),
+            ("\"", "\""),
+        ] {
+            let (counters, findings) =
+                Counters::parse(&format!("\"DCGM_FI_DEV_GPU_TEMP\", \"gauge\",{written}"));
+            assert_eq!(findings, Findings::default());
+            let helps: Vec<_> = counters.values().map(|counter| counter.help.as_str()).collect();
+            assert_eq!(helps, [help], "{written}");
+        }
     }
 
     #[test]
