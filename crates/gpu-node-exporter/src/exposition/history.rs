@@ -38,7 +38,8 @@ struct Series {
 }
 
 impl History {
-    /// Adds what was known at a moment, in seconds since 1970. Moments come in order.
+    /// Adds what was known at a moment, in seconds since 1970. Moments come in order; what takes the text of `OpenMetrics`
+    /// drops those that do not rise.
     pub(crate) fn add(&mut self, at: f64, families: Vec<Family>) {
         for family in families {
             let Family { name, help, kind, samples } = family;

@@ -8,11 +8,12 @@ mod recording;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::block::{Block, OpenBlock};
-pub(crate) use self::recording::{Cause, Recording};
+pub(crate) use self::recording::{Asked, Cause, Played, Recording};
 use super::reading::Reading;
+use super::snapshot::Moment;
 
 /// How long a reading is kept.
 const LENGTH: Duration = Duration::from_mins(10);
@@ -25,9 +26,9 @@ const ROOM: usize = 512 << 10;
 const MOST_GPUS: usize = 64;
 
 /// What happened once is not pushed out by what it brings with it.
-const CAUSE_STANDS: f64 = LENGTH.as_secs_f64();
+const CAUSE_STANDS: Duration = LENGTH;
 
-/// A clock that is set back by more begins a new block.
+/// A clock that is set back by more begins a new run.
 const LITTLE_BACK_MILLIS: f64 = 1e3;
 
 /// The recordings of all GPUs, for who records and for who asks. Nothing slow is done while it is locked: what is handed out is shared.
@@ -57,18 +58,24 @@ struct Track {
     kept: Option<Kept>,
     /// Of the newest reading, since 1970.
     newest_millis: f64,
+    /// When that came.
+    newest: Option<Instant>,
+    /// How often the clock was set back. The times of one run rise.
+    run: u32,
 }
 
 /// A recording as it was when something happened.
 #[derive(Debug)]
 struct Kept {
     cause: Cause,
+    /// When that happened: what the clock says may be set back since.
+    since: Instant,
     blocks: Vec<Arc<Block>>,
 }
 
 impl Recorder {
-    /// Takes in a reading of the GPU at this index; `at` is seconds since 1970.
-    pub(super) fn record(&mut self, index: u32, reading: &Arc<Reading>, at: f64) {
+    /// Takes in a reading of the GPU at this index.
+    pub(super) fn record(&mut self, index: u32, reading: &Arc<Reading>, moment: Moment) {
         if !self.by_uuid.contains_key(&reading.uuid) {
             if self.by_uuid.len() >= MOST_GPUS {
                 return;
@@ -77,32 +84,36 @@ impl Recorder {
         }
         let Some(track) = self.by_uuid.get_mut(&reading.uuid) else { return };
         track.index = index;
-        let at = track.own_millisecond(at);
-        if track.open.is_full(at) {
+        track.newest = Some(moment.now);
+        let at = track.own_millisecond(moment.at);
+        if track.open.is_full(track.run, at) {
             track.close();
         }
-        track.open.add(reading, at);
-        track.forget(at);
+        track.open.add(reading, track.run, Moment { at, ..moment });
+        track.forget(moment.now);
     }
 
-    /// Keeps what there is of a GPU, because of something that happened to it.
-    pub(super) fn keep(&mut self, uuid: &str, cause: Cause) {
+    /// Keeps what there is of a GPU, because of something that happened to it at `now`.
+    pub(super) fn keep(&mut self, uuid: &str, cause: Cause, now: Instant) {
         let Some(track) = self.by_uuid.get_mut(uuid) else { return };
         if let Some(kept) = &mut track.kept
-            && cause.at - kept.cause.at < CAUSE_STANDS
+            && now.saturating_duration_since(kept.since) < CAUSE_STANDS
         {
             kept.cause.add(cause);
             return;
         }
         track.close();
         let blocks = track.blocks.iter().map(Arc::clone).collect();
-        track.kept = Some(Kept { cause, blocks });
+        track.kept = Some(Kept { cause, since: now, blocks });
     }
 
-    /// The recording of the GPU with this index or UUID.
+    /// The recording of the GPU with this index or UUID. Of several that had this index it is the one that answered last.
     pub(super) fn recording(&self, gpu: &str) -> Option<Recording> {
-        let by_index = || self.by_uuid.iter().find(|(_, track)| track.index.to_string() == gpu);
-        let (uuid, track) = self.by_uuid.get_key_value(gpu).or_else(by_index)?;
+        let at_index = || self.by_uuid.iter().filter(|(_, track)| track.index.to_string() == gpu);
+        let newest = || at_index().max_by_key(|(_, track)| track.newest);
+        let of_uuid = self.by_uuid.get_key_value(gpu);
+        let (uuid, track) = of_uuid.or_else(newest)?;
+        let others = at_index().map(|(other, _)| other).filter(|other| of_uuid.is_none() && *other != uuid);
         let kept = track.kept.iter().flat_map(|kept| &kept.blocks);
         // What was kept and is in the ring still is one block.
         let gone = kept.filter(|block| !track.blocks.iter().any(|other| Arc::ptr_eq(block, other)));
@@ -111,6 +122,7 @@ impl Recorder {
         Some(Recording {
             uuid: uuid.clone(),
             index: track.index,
+            others: others.cloned().collect(),
             cause: track.kept.as_ref().map(|kept| kept.cause.clone()),
             blocks,
         })
@@ -136,6 +148,8 @@ impl Track {
         let mut millis = (at * 1e3).round();
         if (0.0..LITTLE_BACK_MILLIS).contains(&(self.newest_millis - millis)) {
             millis = self.newest_millis + 1.0;
+        } else if millis < self.newest_millis {
+            self.run += 1;
         }
         self.newest_millis = millis;
         millis / 1e3
@@ -146,10 +160,10 @@ impl Track {
     }
 
     /// Lets go of what is too old, or too much.
-    fn forget(&mut self, now: f64) {
+    fn forget(&mut self, now: Instant) {
         let mut size: usize = self.blocks.iter().map(|block| block.size()).sum();
         while let Some(oldest) = self.blocks.front() {
-            if now - oldest.until <= LENGTH.as_secs_f64() && size <= ROOM {
+            if now.saturating_duration_since(oldest.until) <= LENGTH && size <= ROOM {
                 return;
             }
             size -= oldest.size();

@@ -291,7 +291,7 @@ impl Supervisor {
         self.is_changed = true;
         match gpu.outcome {
             Outcome::Read(reading) => {
-                self.recorder.lock().record(gpu.index, &reading, Moment::now().at);
+                self.recorder.lock().record(gpu.index, &reading, Moment::now());
                 self.snapshot.read(gpu.index, reading, Instant::now());
             }
             Outcome::Failed(reason) => {
@@ -304,7 +304,8 @@ impl Supervisor {
     /// A GPU that answered does so no more.
     fn keep_recording(&self, gpu: u32, why: &str) {
         if let Some(uuid) = self.snapshot.answering(gpu) {
-            self.recorder.lock().keep(uuid, Cause::new(why.to_owned(), Moment::now().at));
+            let Moment { at, now } = Moment::now();
+            self.recorder.lock().keep(uuid, Cause::new(why.to_owned(), at), now);
         }
     }
 
@@ -335,9 +336,10 @@ impl Supervisor {
             self.is_changed = true;
             self.xid_log.log(&error, Instant::now());
             if error.severity == Severity::Fatal {
-                let cause = Cause::new(error.name(), Moment::now().at);
+                let Moment { at, now } = Moment::now();
+                let cause = Cause::new(error.name(), at);
                 let cause = Cause { xid: Some(error.code), text: error.text, detail: error.detail, ..cause };
-                self.recorder.lock().keep(&error.of, cause);
+                self.recorder.lock().keep(&error.of, cause, now);
             }
         }
     }

@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use http_serve::response::{text, whole};
 use percent_encoding::percent_decode_str;
 
 use crate::answer::{Answer, packed};
 use crate::compressor::Compressor;
 use crate::exposition::{History, OPENMETRICS};
-use crate::gpu::Gpu;
+use crate::gpu::{Asked, Gpu, Played, Recording};
 
 /// Sweeps of one answer: ten minutes at 1 Hz twice over. Of a GPU with NVLink these are some 300,000 samples.
 const MOST_SWEEPS: usize = 1_200;
@@ -58,29 +58,63 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
             format!("no recording of GPU {gpu:?} (hint: recorded are {})\n", known()),
         );
     };
-    let mut history = History::default();
-    let left_out =
-        recording.play(query.since, query.until, MOST_SWEEPS, |at, families| history.add(at, families));
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let by_header =
         if accept.contains("application/openmetrics-text") { Format::OpenMetrics } else { Format::Json };
-    let (body, content_type) = match query.format.unwrap_or(by_header) {
-        Format::OpenMetrics => (history.openmetrics(), OPENMETRICS),
-        Format::Json => {
-            let kept = recording.cause.as_ref().map(|cause| {
-                format!(
-                    "kept since {:.3} with the minutes before it: {} on {}",
-                    cause.at, cause.what, recording.uuid
-                )
-            });
-            let cut = (left_out > 0).then(|| {
-                format!("the first {left_out} sweeps are left out: an answer has {MOST_SWEEPS} (hint: ask with until=)")
-            });
-            let warnings: Vec<_> = kept.into_iter().chain(cut).collect();
-            (history.json(recording.cause.as_ref(), &warnings), "application/json")
-        }
+    let format = query.format.unwrap_or(by_header);
+    let asked = Asked {
+        since: query.since,
+        until: query.until,
+        most: MOST_SWEEPS,
+        only_newest_run: format == Format::OpenMetrics,
     };
-    packed(whole(StatusCode::OK, content_type, Bytes::new()), body, headers, &Compressor::default())
+    let mut history = History::default();
+    let played = recording.play(asked, |at, families| history.add(at, families));
+    let warnings = warnings(&recording, played, format);
+    let (body, content_type) = match format {
+        Format::OpenMetrics => (history.openmetrics(), OPENMETRICS),
+        Format::Json => (history.json(recording.cause.as_ref(), &warnings), "application/json"),
+    };
+    let mut answer = whole(StatusCode::OK, content_type, Bytes::new());
+    if format == Format::OpenMetrics {
+        for warning in warnings.iter().filter_map(|warning| warning_header(warning)) {
+            answer.headers_mut().append(header::WARNING, warning);
+        }
+    }
+    packed(answer, body, headers, &Compressor::default())
+}
+
+/// What who reads the answer should know, in sentences.
+fn warnings(recording: &Recording, played: Played, format: Format) -> Vec<String> {
+    let Recording { uuid, index, others, cause, .. } = recording;
+    let kept = cause.as_ref().map(|cause| {
+        format!("kept since {:.3} with the minutes before it: {} on {uuid}", cause.at, cause.what)
+    });
+    let others = others.iter().map(|other| {
+        format!("this is {uuid}, which had index {index} last; {other} had it before (hint: gpu={other})")
+    });
+    let left_out = played.left_out;
+    let cut = (left_out > 0).then(|| {
+        format!(
+            "the first {left_out} sweeps are left out: an answer has {MOST_SWEEPS} (hint: ask with until=)"
+        )
+    });
+    let set_back = played.was_set_back.then(|| {
+        match format {
+            Format::Json => "the clock was set back: times do not rise there",
+            Format::OpenMetrics => {
+                "the clock was set back: what came before is left out (hint: format=json has all of it)"
+            }
+        }
+        .to_owned()
+    });
+    kept.into_iter().chain(others).chain(cut).chain(set_back).collect()
+}
+
+/// The text of `OpenMetrics` has no place for a warning; the header has (RFC 7234, 5.5, code 299).
+fn warning_header(warning: &str) -> Option<HeaderValue> {
+    let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::from_str(&format!("299 gpu-node-exporter \"{quoted}\"")).ok()
 }
 
 fn now() -> f64 {
@@ -132,6 +166,29 @@ fn moment(key: &str, value: &str, now: f64) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_as_it_may_look_is_told() {
+        let mut recording = Recording::default();
+        recording.uuid = "GPU-new".to_owned();
+        let played = Played { left_out: 0, was_set_back: false };
+        assert_eq!(warnings(&recording, played, Format::Json), Vec::<String>::new());
+        recording.others.push("GPU-old".to_owned());
+        let played = Played { left_out: 0, was_set_back: true };
+        let other = "this is GPU-new, which had index 0 last; GPU-old had it before (hint: gpu=GPU-old)";
+        let told = warnings(&recording, played, Format::OpenMetrics);
+        assert_eq!(
+            told,
+            [other, "the clock was set back: what came before is left out (hint: format=json has all of it)"]
+        );
+        assert_eq!(
+            warnings(&recording, played, Format::Json)[1],
+            "the clock was set back: times do not rise there"
+        );
+        let header = warning_header(r#"a "b" \ c"#).expect("a header");
+        assert_eq!(header, r#"299 gpu-node-exporter "a \"b\" \\ c""#);
+        assert_eq!(warning_header("a\nb"), None);
+    }
 
     #[test]
     fn a_moment_has_three_forms() {

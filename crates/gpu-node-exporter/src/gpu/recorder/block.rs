@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -9,6 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::Reading;
+use crate::gpu::snapshot::Moment;
 
 /// A block holds so many seconds.
 const SECONDS: f64 = 60.0;
@@ -22,8 +24,10 @@ const PART: usize = 16 << 10;
 /// Readings of one minute, packed. The first is whole, so that a block can be read alone.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// When the last was taken, in seconds since 1970.
-    pub(super) until: f64,
+    /// How often the clock had been set back.
+    pub(super) run: u32,
+    /// When the last was taken: unlike the times in it, nobody sets this back.
+    pub(super) until: Instant,
     /// Lines of time and JSON, in parts, by gzip (RFC 1952).
     packed: Box<[u8]>,
 }
@@ -47,24 +51,25 @@ pub(super) struct OpenBlock {
     packed: Vec<u8>,
     /// The lines that are not packed yet.
     text: String,
+    run: u32,
+    /// When the first was taken, in seconds since 1970.
     from: f64,
-    until: f64,
-    last: Option<Arc<Reading>>,
+    /// The last, and when it was taken.
+    last: Option<(Arc<Reading>, Instant)>,
 }
 
 impl OpenBlock {
-    /// Whether a reading of this time belongs into the next block. A clock set back begins one.
-    pub(super) fn is_full(&self, at: f64) -> bool {
-        self.last.is_some() && (self.size() >= ROOM || at - self.from >= SECONDS || at < self.until)
+    /// Whether a reading of this run and time belongs into the next block. A clock set back begins one.
+    pub(super) fn is_full(&self, run: u32, at: f64) -> bool {
+        self.last.is_some() && (self.size() >= ROOM || at - self.from >= SECONDS || run != self.run)
     }
 
-    pub(super) fn add(&mut self, reading: &Arc<Reading>, at: f64) {
+    pub(super) fn add(&mut self, reading: &Arc<Reading>, run: u32, Moment { at, now }: Moment) {
         if self.last.is_none() {
-            self.from = at;
+            (self.run, self.from) = (run, at);
         }
-        self.until = at;
         let changes = match &self.last {
-            Some(last) => reading.diff(last),
+            Some((last, _)) => reading.diff(last),
             None => reading.diff(&Reading::default()),
         };
         // Plain data; a number that JSON does not have (NaN) costs this one reading.
@@ -73,7 +78,7 @@ impl OpenBlock {
                 self.pack();
             }
             self.text.extend([format!("{at:.3} ").as_str(), &changes, "\n"]);
-            self.last = Some(Arc::clone(reading));
+            self.last = Some((Arc::clone(reading), now));
         }
     }
 
@@ -83,9 +88,9 @@ impl OpenBlock {
 
     /// What there is as a block; `None` when there is nothing.
     pub(super) fn close(mut self) -> Option<Block> {
-        self.last.as_ref()?;
+        let (_, until) = self.last.take()?;
         self.pack();
-        Some(Block { until: self.until, packed: self.packed.into() })
+        Some(Block { run: self.run, until, packed: self.packed.into() })
     }
 
     fn pack(&mut self) {

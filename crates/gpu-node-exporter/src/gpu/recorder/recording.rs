@@ -16,14 +16,37 @@ use crate::gpu::xid::Detail;
 const LONGEST_GAP: f64 = 60.0;
 
 /// Readings of one GPU, from the oldest on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) uuid: String,
     /// NVML's index when it last answered.
     pub(crate) index: u32,
+    /// UUIDs of others that had this index when they last answered, where the index was asked for.
+    pub(crate) others: Vec<String>,
     /// Why it was kept, if it was.
     pub(crate) cause: Option<Cause>,
     pub(super) blocks: Vec<Arc<Block>>,
+}
+
+/// What of a recording is played.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Seconds since 1970.
+    pub(crate) since: f64,
+    pub(crate) until: f64,
+    /// No more sweeps than this: the last.
+    pub(crate) most: usize,
+    /// Where the clock was set back, only what came after: its times rise.
+    pub(crate) only_newest_run: bool,
+}
+
+/// What of a recording was not played, or not as it may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Played {
+    /// Sweeps that were too many.
+    pub(crate) left_out: usize,
+    /// The clock was set back within what was asked for.
+    pub(crate) was_set_back: bool,
 }
 
 /// What made a recording worth keeping.
@@ -58,25 +81,24 @@ impl Cause {
 }
 
 impl Recording {
-    /// Calls `on_sweep` with the time (seconds since 1970) and the families of each sweep from `since` to `until`, of more than `most` the
-    /// last. Says how many were left out so. What the exporter sums up (busy seconds, joules) begins with 0 at the first.
-    pub(crate) fn play(
-        &self,
-        since: f64,
-        until: f64,
-        most: usize,
-        mut on_sweep: impl FnMut(f64, Vec<Family>),
-    ) -> usize {
+    /// Calls `on_sweep` with the time (seconds since 1970) and the families of each sweep that is asked for, in the order in which they
+    /// came. What the exporter sums up (busy seconds, joules) begins with 0 at the first.
+    pub(crate) fn play(&self, asked: Asked, mut on_sweep: impl FnMut(f64, Vec<Family>)) -> Played {
         // Packed by this program; one that could not be unpacked would be lost memory, and costs its minute.
-        let texts: Vec<_> = self.blocks.iter().filter_map(|block| block.text().ok()).collect();
-        let is_asked_for = |at: f64| (since..=until).contains(&at);
-        let times = texts.iter().flat_map(|text| text.lines()).filter_map(time);
-        let too_many = times.filter(|(at, _)| is_asked_for(*at)).count().saturating_sub(most);
+        let mut texts: Vec<_> =
+            self.blocks.iter().filter_map(|block| Some((block.run, block.text().ok()?))).collect();
+        let is_asked_for = |at: f64| (asked.since..=asked.until).contains(&at);
+        let count = |text: &str| text.lines().filter_map(time).filter(|(at, _)| is_asked_for(*at)).count();
+        texts.retain(|(_, text)| count(text) > 0);
+        let newest_run = texts.iter().map(|(run, _)| *run).max().unwrap_or_default();
+        let was_set_back = texts.iter().any(|(run, _)| *run != newest_run);
+        texts.retain(|(run, _)| !asked.only_newest_run || *run == newest_run);
+        let too_many = texts.iter().map(|(_, text)| count(text)).sum::<usize>().saturating_sub(asked.most);
 
         let labels = Labels::new([("gpu", self.index.to_string()), ("uuid", self.uuid.clone())]);
         let (mut sums, mut made) = (Sums::default(), MadeBySubject::default());
-        let (mut seen, mut before, origin) = (0, None, Instant::now());
-        for text in &texts {
+        let (mut seen, mut before, mut now) = (0, None, Instant::now());
+        for (_, text) in &texts {
             let mut reading = Reading::default();
             for (at, changes) in text.lines().filter_map(time) {
                 if let Ok(Some(changes)) = serde_json::from_str::<Option<ReadingDelta>>(changes) {
@@ -89,19 +111,19 @@ impl Recording {
                 if seen <= too_many {
                     continue;
                 }
-                let (first, last) = *before.get_or_insert((at, at));
-                let seconds = |of: f64| Duration::try_from_secs_f64(of).unwrap_or_default();
-                let gap = Some(at - last).filter(|gap| *gap <= LONGEST_GAP).map(seconds).unwrap_or_default();
-                let now = origin + seconds(at - first);
+                // None where the clock was set back: nobody knows how long it was.
+                let passed = Duration::try_from_secs_f64(at - before.unwrap_or(at)).unwrap_or_default();
+                before = Some(at);
+                now += passed;
+                let gap = if passed.as_secs_f64() <= LONGEST_GAP { passed } else { Duration::ZERO };
                 reading.subjects.add_to(&mut sums, Step { now, gap });
-                before = Some((first, at));
                 let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
                 let families = reading::families(&[shown], None, &mut made);
                 let families = families.into_iter().flat_map(Arc::unwrap_or_clone);
                 on_sweep(at, families.collect());
             }
         }
-        too_many
+        Played { left_out: too_many, was_set_back }
     }
 }
 

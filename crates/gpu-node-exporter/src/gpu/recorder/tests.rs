@@ -1,5 +1,7 @@
 //! What is recorded, for how long, and what becomes of it.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::family::Number;
 use crate::gpu::xid::Detail;
@@ -14,10 +16,20 @@ fn reading(watts: f64) -> Arc<Reading> {
     Arc::new(reading)
 }
 
+/// So many seconds after the start, by the clock, and in truth by another count.
+fn moment_at(clock: f64, truth: f64) -> Moment {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Moment { at: START + clock, now: *ORIGIN + Duration::from_secs_f64(truth) }
+}
+
+fn moment(second: f64) -> Moment {
+    moment_at(second, second)
+}
+
 /// Records one reading a second, of as many watts as seconds since the start.
 fn record(recorder: &mut Recorder, seconds: std::ops::Range<u32>) {
     for second in seconds {
-        recorder.record(0, &reading(f64::from(second)), START + f64::from(second));
+        recorder.record(0, &reading(f64::from(second)), moment(second.into()));
     }
 }
 
@@ -25,21 +37,22 @@ fn record(recorder: &mut Recorder, seconds: std::ops::Range<u32>) {
 fn played(recorder: &Recorder, since: f64, until: f64, most: usize) -> (Vec<(f64, f64)>, usize) {
     let mut sweeps = Vec::new();
     let recording = recorder.recording("A").expect("it is recorded");
-    let left_out = recording.play(START + since, START + until, most, |at, families| {
+    let asked = Asked { since: START + since, until: START + until, most, only_newest_run: false };
+    let played = recording.play(asked, |at, families| {
         let power = families.iter().find(|family| family.name == "gpu_power_watts").expect("power");
         let [sample] = &power.samples[..] else { panic!("one sample") };
         assert_eq!(sample.labels.text(), r#"gpu="0",uuid="A""#);
         let Number::Real(watts) = sample.value else { panic!("{:?}", sample.value) };
         sweeps.push((at - START, watts));
     });
-    (sweeps, left_out)
+    (sweeps, played.left_out)
 }
 
 #[test]
 fn sweeps_that_come_at_once_have_times_of_their_own() {
     let mut recorder = Recorder::default();
     for at in [1.0, 1.0, 1.0004, 0.9, 1.1, 1.1] {
-        recorder.record(0, &reading(5.0), START + at);
+        recorder.record(0, &reading(5.0), moment(at));
     }
     let times: Vec<f64> =
         played(&recorder, 0.0, 10.0, 100).0.iter().map(|(at, _)| (at * 1e3).round()).collect();
@@ -80,17 +93,20 @@ fn cause(what: &str, second: f64) -> Cause {
 fn what_was_before_a_fault_is_kept() {
     let mut recorder = Recorder::default();
     record(&mut recorder, 0..700);
-    recorder.keep("A", cause("XID 79", 700.0));
+    let keep = |recorder: &mut Recorder, uuid: &str, cause: Cause, second| {
+        recorder.keep(uuid, cause, moment(second).now);
+    };
+    keep(&mut recorder, "A", cause("XID 79", 700.0), 700.0);
     // What it brings with it does not take its place.
-    recorder.keep("A", cause("XID 154", 701.0));
+    keep(&mut recorder, "A", cause("XID 154", 701.0), 701.0);
     // The kernel log says of the same whose it was; of the next of its kind it adds nothing.
     let told = |text: &str, pid| Cause {
         text: text.to_owned(),
         detail: Detail { pid: Some(pid), ..Detail::default() },
         ..cause("XID 79", 702.0)
     };
-    recorder.keep("A", told("pid=7", 7));
-    recorder.keep("A", told("pid=8", 8));
+    keep(&mut recorder, "A", told("pid=7", 7), 702.0);
+    keep(&mut recorder, "A", told("pid=8", 8), 702.0);
     record(&mut recorder, 700..3_000);
     let recording = recorder.recording("0").expect("by its index");
     assert_eq!(recording.cause, Some(Cause { at: START + 700.0, ..told("pid=7", 7) }));
@@ -98,10 +114,10 @@ fn what_was_before_a_fault_is_kept() {
     assert!(sweeps.iter().filter(|(at, _)| *at < 700.0).count() >= 600);
     assert!(sweeps.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order, none twice");
     // The next one takes its place.
-    recorder.keep("A", cause("stuck in the driver", 3_000.0));
+    keep(&mut recorder, "A", cause("stuck in the driver", 3_000.0), 3_000.0);
     let latest = recorder.recording("A").and_then(|recording| recording.cause);
     assert_eq!(latest, Some(cause("stuck in the driver", 3_000.0)));
-    recorder.keep("B", cause("unknown", 0.0));
+    keep(&mut recorder, "B", cause("unknown", 0.0), 0.0);
     assert_eq!(recorder.gpus(), [(0, "A".to_owned())]);
 }
 
@@ -110,7 +126,7 @@ fn what_was_before_a_fault_is_kept() {
 fn a_gpu_that_says_no_more_keeps_its_last_minutes() {
     let mut recorder = Recorder::default();
     record(&mut recorder, 0..700);
-    recorder.record(1, &Arc::new(Reading { uuid: "B".to_owned(), ..Reading::default() }), START + 90_000.0);
+    recorder.record(1, &Arc::new(Reading { uuid: "B".to_owned(), ..Reading::default() }), moment(90_000.0));
     assert!(played(&recorder, 0.0, 100_000.0, 10_000).0.len() >= 600);
 }
 
@@ -122,13 +138,13 @@ fn memory_is_bounded() {
     for sweep in 0..4_000_u32 {
         let word = |number: u64| format!("{:x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         reading.unsupported = (0..30).map(|part| word(u64::from(sweep) * 31 + part)).collect();
-        recorder.record(0, &Arc::new(reading.clone()), START + f64::from(sweep) / 10.0);
+        recorder.record(0, &Arc::new(reading.clone()), moment(f64::from(sweep) / 10.0));
     }
     // The minute that is not over comes on top.
     assert!(recorder.size() <= ROOM + (256 << 10), "{} bytes", recorder.size());
     for gpu in 0..500 {
         let reading = Reading { uuid: format!("GPU-{gpu}"), ..Reading::default() };
-        recorder.record(gpu, &Arc::new(reading), START);
+        recorder.record(gpu, &Arc::new(reading), moment(0.0));
     }
     assert_eq!(recorder.gpus().len(), MOST_GPUS);
 }
@@ -140,21 +156,85 @@ fn a_minute_that_is_not_over_is_small() {
     let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
     for second in 0..59_u32 {
         reading.unsupported = (0..150).map(|number| format!("reading {second} {number}")).collect();
-        recorder.record(0, &Arc::new(reading.clone()), START + f64::from(second));
+        recorder.record(0, &Arc::new(reading.clone()), moment(second.into()));
     }
     let size = recorder.size();
     assert!(size <= 40 << 10, "{size} bytes");
     let recording = recorder.recording("A").expect("it is recorded");
     let mut times = Vec::new();
-    recording.play(START, START + 100.0, 1_000, |at, _| times.push(at));
+    let asked = Asked { since: START, until: START + 100.0, most: 1_000, only_newest_run: false };
+    recording.play(asked, |at, _| times.push(at));
     assert_eq!(times, (0..59).map(|second| START + f64::from(second)).collect::<Vec<_>>());
 }
 
-#[test]
-fn a_clock_set_back_costs_nothing() {
+/// A hundred seconds, and sixty more after the clock was set back by 500.
+fn set_back() -> Recorder {
     let mut recorder = Recorder::default();
-    record(&mut recorder, 0..100);
-    record(&mut recorder, 50..60);
-    let (sweeps, _) = played(&recorder, 0.0, 1_000.0, 10_000);
-    assert_eq!(sweeps.len(), 110);
+    record(&mut recorder, 600..700);
+    for second in 700..760 {
+        let second = f64::from(second);
+        recorder.record(0, &reading(second), moment_at(second - 500.0, second));
+    }
+    recorder
+}
+
+#[test]
+fn of_a_clock_set_back_all_is_there_and_the_newest_run_alone_for_who_needs_rising_times() {
+    let recorder = set_back();
+    let recording = recorder.recording("A").expect("it is recorded");
+    let check = |only_newest_run, (since, until), most, expected| {
+        let mut times: Vec<f64> = Vec::new();
+        let asked = Asked { since: START + since, until: START + until, most, only_newest_run };
+        let played = recording.play(asked, |at, _| times.push(at - START));
+        let span = (times.len(), times.first().copied(), times.last().copied());
+        assert_eq!((span, played.left_out, played.was_set_back), expected, "{since} to {until}");
+    };
+    let all = (0.0, 1_000.0);
+    check(false, all, 1_000, ((160, Some(600.0), Some(259.0)), 0, true));
+    check(true, all, 1_000, ((60, Some(200.0), Some(259.0)), 0, true));
+    check(true, all, 10, ((10, Some(250.0), Some(259.0)), 50, true));
+    // What was before can be asked for by its times.
+    check(true, (600.0, 1_000.0), 1_000, ((100, Some(600.0), Some(699.0)), 0, false));
+}
+
+#[test]
+fn a_clock_set_back_loses_no_evidence() {
+    let mut recorder = set_back();
+    let cause_of = |recorder: &Recorder| recorder.recording("A").and_then(|recording| recording.cause);
+    recorder.keep("A", cause("XID 48", 700.0), moment(700.0).now);
+    // It stands for ten minutes, whatever the clock says, and no longer.
+    recorder.keep("A", cause("XID 79", 799.0), moment(1_299.0).now);
+    assert_eq!(cause_of(&recorder), Some(cause("XID 48", 700.0)));
+    recorder.keep("A", cause("XID 79", 800.0), moment(1_300.0).now);
+    assert_eq!(cause_of(&recorder), Some(cause("XID 79", 800.0)));
+}
+
+/// Readings of what the clock calls the future are as old as they are.
+#[test]
+fn what_was_before_the_clock_was_set_back_is_forgotten_too() {
+    let mut recorder = set_back();
+    for second in 760..1_500 {
+        let second = f64::from(second);
+        recorder.record(0, &reading(second), moment_at(second - 500.0, second));
+    }
+    let (sweeps, _) = played(&recorder, 0.0, 2_000.0, 10_000);
+    assert!((600..=661).contains(&sweeps.len()), "{} sweeps", sweeps.len());
+    assert_eq!(sweeps.last(), Some(&(999.0, 1_499.0)));
+    assert!(sweeps.windows(2).all(|pair| pair[0].0 < pair[1].0));
+}
+
+/// A card that was exchanged leaves its index to the next.
+#[test]
+fn an_index_is_of_the_gpu_that_answered_last() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..10);
+    let other = Arc::new(Reading { uuid: "B".to_owned(), ..Reading::default() });
+    let asked = |recorder: &Recorder, gpu| {
+        recorder.recording(gpu).map(|recording| (recording.uuid, recording.others))
+    };
+    recorder.record(0, &other, moment_at(5.0, 10.0));
+    assert_eq!(asked(&recorder, "0"), Some(("B".to_owned(), vec!["A".to_owned()])));
+    assert_eq!(asked(&recorder, "A"), Some(("A".to_owned(), Vec::new())));
+    recorder.record(1, &other, moment(11.0));
+    assert_eq!(asked(&recorder, "0"), Some(("A".to_owned(), Vec::new())));
 }
