@@ -1,8 +1,8 @@
 //! The time of the SMs and the energy of a GPU, shared out among whom its processes belong to: an estimate.
 //!
 //! The driver says how busy each process kept the SMs, and how much energy the GPU used as a whole. Of the energy each owner gets the part
-//! that its processes' kernels took of the time; the part in which none ran is idle. Owns these sums. Pure. Leaves out MIG, where the
-//! driver gives no shares.
+//! that its processes' kernels took of the time; the part in which none ran is idle. What is not known is nobody's: a GPU on which kernels
+//! run while no process is listed is not idle. Owns these sums. Pure. Leaves out MIG, where the driver gives no shares.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -34,23 +34,32 @@ pub(crate) struct Shares {
 pub(crate) struct Reading<'a> {
     pub(crate) arrived: Instant,
     pub(crate) energy: Option<Joules>,
+    /// Share of the time in which a kernel of whatever process ran.
+    pub(crate) utilization: Option<Ratio>,
+    /// In MIG mode.
+    pub(crate) is_divided: bool,
     /// Whose each process is, and its share of the SMs; one without a share is not known.
     pub(crate) processes: Vec<(&'a Owner, Option<Ratio>)>,
 }
 
 impl Shares {
-    /// Adds a reading. A gap of more than `longest_gap` before it adds nothing.
+    /// Adds a reading. A gap of more than `longest_gap` before it adds nothing. In MIG mode there are no sums.
     pub(crate) fn add(&mut self, reading: &Reading<'_>, longest_gap: Duration) {
         if self.last.is_some_and(|(arrived, _)| arrived == reading.arrived) {
             return;
         }
         let before = self.last.replace((reading.arrived, reading.energy));
+        if reading.is_divided {
+            *self = Self { last: self.last, ..Self::default() };
+            return;
+        }
         let present: BTreeSet<&Owner> = reading.processes.iter().map(|(owner, _)| *owner).collect();
         self.owners.retain(|owner, _| present.contains(owner));
         let shares: Vec<_> =
             reading.processes.iter().filter_map(|(owner, sm)| Some((*owner, (*sm)?.0))).collect();
-        // Without any share nothing is known, unless there is no process.
-        if shares.is_empty() && !reading.processes.is_empty() {
+        // Without any share nothing is known, unless there is no process: the driver may list none to a container with process numbers of its own.
+        let is_idle = reading.processes.is_empty() && reading.utilization == Some(Ratio(0.0));
+        if shares.is_empty() && !is_idle {
             return;
         }
         let Some((arrived, energy)) = before else { return };
@@ -94,6 +103,8 @@ mod tests {
             let reading = Reading {
                 arrived: start + Duration::from_secs(*second),
                 energy: energy.map(Joules),
+                utilization: Some(Ratio(processes.iter().filter_map(|(_, sm)| *sm).sum())),
+                is_divided: false,
                 processes: owners.iter().map(|(owner, sm)| (owner, *sm)).collect(),
             };
             shares.add(&reading, Duration::from_mins(1));
@@ -129,6 +140,47 @@ mod tests {
         let busy: &[_] = &[("a", Some(1.0))];
         let shares = shared(&[(0, Some(0.0), busy), (1, Some(100.0), busy), (2, Some(150.0), &[])]);
         assert_eq!((of(&shares, "a"), shares.idle), (None, Some(Joules(50.0))));
+    }
+
+    #[test]
+    fn a_gpu_without_listed_processes_is_idle_only_while_no_kernel_runs() {
+        for (utilization, is_divided, expected) in [
+            (Some(0.0), false, Some(Joules(1400.0))),
+            (Some(0.9), false, None),
+            (None, false, None),
+            (Some(0.0), true, None),
+        ] {
+            let (start, mut shares) = (Instant::now(), Shares::default());
+            for second in 0..3 {
+                let reading = Reading {
+                    arrived: start + Duration::from_secs(second),
+                    energy: Some(Joules(700.0 * second as f64)),
+                    utilization: utilization.map(Ratio),
+                    is_divided,
+                    processes: Vec::new(),
+                };
+                shares.add(&reading, Duration::from_mins(1));
+            }
+            assert_eq!(shares.idle, expected, "{utilization:?}, divided: {is_divided}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_is_divided_has_no_sums_any_more() {
+        let (start, mut shares, owner) = (Instant::now(), Shares::default(), owner("a"));
+        for second in 0..3 {
+            let is_divided = second == 2;
+            let reading = Reading {
+                arrived: start + Duration::from_secs(second),
+                energy: Some(Joules(700.0 * second as f64)),
+                utilization: (!is_divided).then_some(Ratio(0.5)),
+                is_divided,
+                processes: vec![(&owner, (!is_divided).then_some(Ratio(0.5)))],
+            };
+            shares.add(&reading, Duration::from_mins(1));
+            assert_eq!(shares.idle.is_some(), second == 1);
+        }
+        assert_eq!(shares.owners, BTreeMap::new());
     }
 
     #[test]

@@ -85,6 +85,8 @@ impl Holders {
             let reading = shares::Reading {
                 arrived,
                 energy: reading.subjects.power.energy,
+                utilization: reading.subjects.load.utilization,
+                is_divided: reading.subjects.load.mig_enabled == Some(true),
                 processes: listed.iter().map(|(pid, used)| (owner(pid), used.sm)).collect(),
             };
             self.shares.entry(uuid.clone()).or_default().add(&reading, longest_gap);
