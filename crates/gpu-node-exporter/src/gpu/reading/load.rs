@@ -96,6 +96,11 @@ impl Subject for Load {
     }
 
     fn add_to(&self, sums: &mut Sums, step: Step) {
+        // As on a card that was in MIG mode from the start: a sum that stands still would pass for an idle GPU's.
+        if self.mig_enabled == Some(true) {
+            *sums = Sums::default();
+            return;
+        }
         sums.peak.forget(step.now);
         // The driver's own samples cover the gap without holes; the last rate is the next best.
         let rate = self.utilization.map(|rate| Seconds(rate.0 * step.gap.as_secs_f64()));
@@ -219,5 +224,18 @@ mod tests {
         load.add_to(&mut sums, step(2));
         assert_ne!(sums.shares, rates);
         assert_eq!(sums.peak.max(), Some(Ratio(1.0)));
+    }
+
+    #[test]
+    fn the_sums_end_when_mig_mode_is_switched_on_and_begin_anew_after_it() {
+        let mut sums = Sums::default();
+        let step = Step { now: Instant::now(), gap: Duration::from_secs(2) };
+        let whole = Load { utilization: Some(Ratio(0.5)), mig_enabled: Some(false), ..Load::default() };
+        whole.add_to(&mut sums, step);
+        assert_eq!(sums.busy, Some(Seconds(1.0)));
+        Load { mig_enabled: Some(true), ..Load::default() }.add_to(&mut sums, step);
+        assert_eq!(sums, Sums::default());
+        whole.add_to(&mut sums, step);
+        assert_eq!(sums.busy, Some(Seconds(1.0)));
     }
 }
