@@ -3,7 +3,7 @@
 //! An engine is found by a process of it on a GPU, and followed until its first process has ended. Owns the grouping and the rules. Pure:
 //! processes and the time are arguments. Leaves out what the engine's own `/metrics` says, which is `engine.rs`'s: nothing here connects to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::cgroup::Owner;
 use super::process_files::Process;
@@ -44,8 +44,8 @@ struct Group {
     start: u64,
     owner: Owner,
     counts: BTreeMap<Role, u64>,
-    /// Its processes with their starts.
-    members: BTreeSet<(u32, u64)>,
+    /// Its processes with their starts, and what each is.
+    members: BTreeMap<(u32, u64), Role>,
     /// Whether a server of it listens; `None` where that may not be seen, and where it is not to listen on TCP.
     listens: Option<bool>,
     /// Whether its server has ended: the parent of its first process only takes in what others left behind, or the server was seen.
@@ -65,12 +65,12 @@ fn groups(processes: &Processes) -> Vec<Group> {
             start: root.start,
             owner: root.owner.clone(),
             counts: BTreeMap::new(),
-            members: BTreeSet::new(),
+            members: BTreeMap::new(),
             listens: None,
             is_left_behind: is_left_behind(processes, root),
         });
         *group.counts.entry(title.role).or_default() += 1;
-        group.members.insert((*pid, process.start));
+        group.members.insert((*pid, process.start), title.role);
         // Servers that the first process has started do not have its arguments.
         let is_to_listen = root.title.as_ref().is_none_or(|title| title.listens_on_tcp);
         if title.role == Role::Server && is_to_listen {
@@ -118,9 +118,10 @@ pub(crate) struct SeenEngine {
     pub(crate) owner: Owner,
     /// Its processes now.
     pub(crate) counts: BTreeMap<Role, u64>,
-    /// The most processes that were there at two looks, one after the other: a process that was just forked looks like its parent.
+    /// The most processes that were there at two looks, one after the other: a process that was just forked looks like its parent, for seconds
+    /// or while it loads a model. One that has another title since counts to that.
     most: BTreeMap<Role, u64>,
-    members: BTreeSet<(u32, u64)>,
+    members: BTreeMap<(u32, u64), Role>,
     has_listened: bool,
     /// Its server has ended before it: also a program that takes in nobody else's orphans may be its parent now, as the first of a container.
     is_left_behind: bool,
@@ -150,8 +151,9 @@ impl Engines {
         for mut group in groups.into_iter().take(MOST_ENGINES) {
             let of_server =
                 |seen: &SeenEngine| seen.is_left_behind || seen.counts.contains_key(&Role::Server);
-            group.is_left_behind |=
-                before.iter().any(|seen| of_server(seen) && seen.members.contains(&(group.pid, group.start)));
+            group.is_left_behind |= before
+                .iter()
+                .any(|seen| of_server(seen) && seen.members.contains_key(&(group.pid, group.start)));
             let known = before.iter().find(|seen| (seen.pid, seen.start) == (group.pid, group.start));
             self.seen.push(followed(known, group, now));
         }
@@ -172,6 +174,12 @@ impl Engines {
 /// The engine as it is now, after what was seen of it before.
 fn followed(known: Option<&SeenEngine>, group: Group, now: f64) -> SeenEngine {
     let mut most = known.map(|known| known.most.clone()).unwrap_or_default();
+    for (member, before) in known.iter().flat_map(|known| &known.members) {
+        let has_changed = group.members.get(member).is_some_and(|now| now != before);
+        if let Some(most) = most.get_mut(before).filter(|_| has_changed) {
+            *most = most.saturating_sub(1);
+        }
+    }
     for (role, count) in &group.counts {
         let at_both = known.and_then(|known| known.counts.get(role)).map_or(0, |before| *before.min(count));
         let most = most.entry(*role).or_default();

@@ -1,19 +1,24 @@
-//! Looking processes up beneath procfs, with the families of those that belong to an inference engine.
+//! Looking processes up beneath procfs, with the families of those that belong to an inference engine. A process on a GPU that has no title and
+//! descends from an engine's server counts as its worker: not all versions write titles.
 //!
 //! `cmdline` waits for whoever changes the process' memory, so each process is read by a thread that can be left behind with it. A process
 //! that hangs in the driver is such a case: it is taken for what it was when it last answered, until its `stat` says that it has ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::engines::Processes;
 use super::process_files::{self, Process, Stat};
+use super::title::{Engine, Role, Title};
 use crate::detached::{Detached, Patience};
 
 /// More processes than are looked up at a time: on GPUs, and of engines beside those.
 const MOST_PROCESSES: usize = 4096;
+
+/// Generations between a process without a title and its server, with the server: the server starts a core, and that its workers.
+const MOST_ABOVE: usize = 3;
 
 /// What the files of one process may take.
 const PATIENCE: Patience = Patience { first: Duration::from_secs(1), next: Duration::from_millis(100) };
@@ -25,6 +30,8 @@ pub(super) struct Lookup {
     stats: Detached<u32, io::Result<Option<Stat>>>,
     /// As they were at the last look.
     known: Processes,
+    /// Those without a title that counted as workers then, by number and start: they stay workers when their server has ended.
+    untitled: BTreeMap<(u32, u64), Engine>,
     /// How many are looked up at a time.
     most: usize,
 }
@@ -37,13 +44,16 @@ impl Lookup {
             Detached::new("gpu-process", PATIENCE, move |pid: &u32| process_files::stat(&proc, *pid))
         };
         let files = Detached::new("gpu-process", PATIENCE, move |pid| process_files::read(&proc, *pid));
-        Self { files, stats, known: Processes::new(), most: MOST_PROCESSES }
+        Self { files, stats, known: Processes::new(), untitled: BTreeMap::new(), most: MOST_PROCESSES }
     }
 
-    /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs. One that keeps us
+    /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs; of others some parents. One that keeps us
     /// waiting, or cannot be read, is as it was; nothing is known of one that never answered, and of those beyond the most.
     pub(super) fn read(&mut self, pids: BTreeSet<u32>) -> Processes {
-        let (mut processes, mut asked, mut next) = (Processes::new(), BTreeSet::<u32>::new(), pids);
+        let pids: BTreeSet<u32> = pids.into_iter().chain(self.untitled.keys().map(|(pid, _)| *pid)).collect();
+        // How many generations above these are looked up, however they are called.
+        let mut above: BTreeMap<u32, usize> = pids.iter().map(|pid| (*pid, MOST_ABOVE)).collect();
+        let (mut processes, mut asked, mut next) = (Processes::new(), BTreeSet::<u32>::new(), pids.clone());
         while !next.is_empty() && asked.len() < self.most {
             let asking: Vec<u32> = next.iter().copied().take(self.most - asked.len()).collect();
             asked.extend(&asking);
@@ -59,6 +69,11 @@ impl Lookup {
                 let Some(process) = process else { continue };
                 if process.title.is_some() {
                     next.extend(process.children.iter().chain([&process.parent]).filter(|pid| **pid != 0));
+                } else if let Some(left) = above.get(&pid).and_then(|left| left.checked_sub(1))
+                    && process.parent != 0
+                {
+                    above.entry(process.parent).or_insert(left);
+                    next.insert(process.parent);
                 }
                 processes.insert(pid, process);
             }
@@ -67,7 +82,30 @@ impl Lookup {
         self.files.forget(|pid| !asked.contains(pid));
         self.stats.forget(|pid| !asked.contains(pid));
         self.known.clone_from(&processes);
+        self.count_untitled(&pids, &mut processes);
         processes
+    }
+
+    /// Gives those of `pids` that have no title the one of a worker where they descend from a server, and makes them its children, whatever stands
+    /// between.
+    fn count_untitled(&mut self, pids: &BTreeSet<u32>, processes: &mut Processes) {
+        let mut workers = Vec::new();
+        for pid in pids {
+            let Some(process) = processes.get(pid).filter(|process| process.title.is_none()) else {
+                continue;
+            };
+            let server = server_above(processes, process.parent);
+            let before = self.untitled.get(&(*pid, process.start)).map(|engine| (process.parent, *engine));
+            workers.extend(server.or(before).map(|(parent, engine)| (*pid, parent, engine)));
+        }
+        self.untitled.clear();
+        for (pid, parent, engine) in workers {
+            let Some(process) = processes.get_mut(&pid) else { continue };
+            self.untitled.insert((pid, process.start), engine);
+            let name = process.comm.clone();
+            process.title = Some(Title { engine, role: Role::Worker, name, listens_on_tcp: true });
+            process.parent = parent;
+        }
     }
 
     /// Those of these processes that were known and have not ended since, as far as can be told.
@@ -91,6 +129,19 @@ impl Lookup {
         };
         silent.into_iter().zip(stats).filter_map(still).collect()
     }
+}
+
+/// The nearest process with a title from this one upwards, if it is a server.
+fn server_above(processes: &Processes, from: u32) -> Option<(u32, Engine)> {
+    let mut pid = from;
+    for _ in 0..MOST_ABOVE {
+        let process = processes.get(&pid)?;
+        match &process.title {
+            Some(title) => return (title.role == Role::Server).then_some((pid, title.engine)),
+            None => pid = process.parent,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -133,10 +184,62 @@ mod tests {
         let found = |lookup: &mut Lookup, pids: &[u32]| -> Vec<u32> {
             lookup.read(pids.iter().copied().collect()).into_keys().collect()
         };
-        assert_eq!(found(&mut lookup, &[12, 50, 99]), [9, 10, 11, 12, 13, 20, 50]);
+        assert_eq!(found(&mut lookup, &[12, 50, 99]), [1, 9, 10, 11, 12, 13, 20, 50]);
         fs::remove_dir_all(root.path().join("13")).expect("there");
         assert_eq!(found(&mut lookup, &[12]), [9, 10, 11, 12, 20]);
         assert_eq!(found(&mut lookup, &[]), [0; 0]);
+    }
+
+    /// As vLLM 0.10.0 runs: no process but the server says what it is.
+    #[test]
+    fn a_process_on_a_gpu_without_a_title_is_a_worker_of_the_server_that_it_descends_from() {
+        const SPAWNED: &str = "python3\0-c\0from multiprocessing.spawn import spawn_main\0";
+        for server in [
+            "python3\0bin/vllm\0serve\0m\0",
+            "python3\0-m\0vllm.entrypoints.openai.api_server\0",
+            "python3\0-m\0sglang.launch_server\0",
+        ] {
+            let root = proc(&[
+                (1, 0, "10 50", "systemd"),
+                (10, 1, "11 20", server),
+                (11, 10, "12 13", SPAWNED),
+                (12, 11, "", SPAWNED),
+                (13, 11, "", SPAWNED),
+                (20, 10, "", "python3\0-c\0resource_tracker"),
+                (50, 1, "51", "python3\0train.py\0"),
+                (51, 50, "", SPAWNED),
+            ]);
+            let mut lookup = Lookup::new(root.path().to_owned());
+            let roles = |lookup: &mut Lookup, pids: &[u32]| -> Vec<(u32, Role, u32)> {
+                let processes = lookup.read(pids.iter().copied().collect());
+                let titled =
+                    |(pid, process): (u32, Process)| Some((pid, process.title?.role, process.parent));
+                processes.into_iter().filter_map(titled).collect()
+            };
+            let whole = [(10, Role::Server, 1), (12, Role::Worker, 10), (13, Role::Worker, 10)];
+            assert_eq!(roles(&mut lookup, &[12, 13, 51]), whole, "{server:?}");
+            assert_eq!(roles(&mut lookup, &[10]), whole, "while no GPU answers");
+            fs::remove_dir_all(root.path().join("13")).expect("there");
+            assert_eq!(roles(&mut lookup, &[10, 12]), whole[..2]);
+            fs::remove_dir_all(root.path().join("10")).expect("there");
+            assert_eq!(roles(&mut lookup, &[12]), [(12, Role::Worker, 11)], "left behind");
+            fs::remove_dir_all(root.path().join("12")).expect("there");
+            assert_eq!(roles(&mut lookup, &[]), []);
+        }
+    }
+
+    /// A server further up than any starts its workers is another's.
+    #[test]
+    fn only_some_generations_above_a_process_without_a_title_are_looked_up() {
+        let root = proc(&[
+            (10, 1, "11", "python3\0bin/vllm\0serve\0m\0"),
+            (11, 10, "12", "a"),
+            (12, 11, "13", "b"),
+            (13, 12, "14", "c"),
+            (14, 13, "", "d"),
+        ]);
+        let mut lookup = Lookup::new(root.path().to_owned());
+        assert_eq!(lookup.read([14].into()).into_keys().collect::<Vec<_>>(), [11, 12, 13, 14]);
     }
 
     /// A file that keeps its reader waiting is a named pipe that nobody writes to.

@@ -1,7 +1,7 @@
 //! Inference engines by the titles of their processes, and by how their servers are started.
 //!
-//! vLLM (since 0.10) and `SGLang` (since 0.4) write titles over the command lines of their processes with `setproctitle`; the first process of
-//! a server keeps the command line it was started with. As of 2026-11-29, by vLLM's `vllm/utils/system_utils.py` (`set_process_title`: a
+//! vLLM (0.10.0 has none yet) and `SGLang` (since 0.4) write titles over the command lines of their processes with `setproctitle`; the first
+//! process of a server keeps the command line it was started with, by which an engine without titles is found (`lookup`). As of 2026-11-29, by vLLM's `vllm/utils/system_utils.py` (`set_process_title`: a
 //! prefix, which is `VLLM` or what `VLLM_PROCESS_NAME_PREFIX` says, `::`, a name, and mostly `_` and a rank) and by the calls of
 //! `setproctitle` in `SGLang`'s `sglang/srt/managers` (scheduler, detokenizer, data-parallel controller, tokenizer workers). Pure.
 

@@ -89,6 +89,36 @@ fn an_engine_is_broken_when_a_part_of_it_is_gone() {
     );
 }
 
+/// vLLM's workers that are forked have the title of their core while they load.
+#[test]
+fn a_process_that_changes_its_title_is_not_gone() {
+    let of_titles = |titles: [&str; 3]| {
+        let [core, first, second] = titles;
+        processes([
+            (9, 1, "bash", None),
+            (10, 9, "python3\0offline.py\0", None),
+            (11, 10, core, None),
+            (12, 11, first, None),
+            (13, 11, second, None),
+        ])
+    };
+    let loading = || of_titles(["VLLM::EngineCore"; 3]);
+    let loaded = || of_titles(["VLLM::EngineCore", "VLLM::Worker_TP0", "VLLM::Worker_TP1"]);
+    let running = [(11, Some(State::Running))];
+    assert_eq!(last_state(&[loading(), loading(), loading(), loaded()]), running);
+    assert_eq!(last_state(&[loading(), loading(), loaded(), loaded()]), running);
+    assert_eq!(last_state(&[loading(), loaded(), loaded()]), running);
+    let broken = [(11, Some(State::Broken))];
+    let worker_gone = without(loaded(), &[13], 1);
+    assert_eq!(last_state(&[loading(), loading(), loaded(), loaded(), worker_gone]), broken);
+    let gone_meanwhile = without(loaded(), &[13], 1);
+    assert_eq!(
+        last_state(&[loading(), loading(), gone_meanwhile]),
+        broken,
+        "while the others changed theirs"
+    );
+}
+
 #[test]
 fn an_engine_is_orphaned_when_its_server_is_gone() {
     for adopted_by in [1, 9] {
