@@ -162,7 +162,7 @@ const MORE: [(&str, Source); 47] = [
     ("DCGM_FI_PROF_PCIE_RX_BYTES", Source::GpuAlone(|gpu| per_second(gpu.gpm.pcie_received))),
     ("DCGM_FI_PROF_NVLINK_TX_BYTES", Source::GpuAlone(|gpu| per_second(gpu.gpm.nvlink_transmitted))),
     ("DCGM_FI_PROF_NVLINK_RX_BYTES", Source::GpuAlone(|gpu| per_second(gpu.gpm.nvlink_received))),
-    ("DCGM_FI_PROF_PIPE_INT_ACTIVE", Source::Gpu(|gpu| gpu.gpm.integer.map(Into::into))),
+    ("DCGM_FI_PROF_PIPE_INT_ACTIVE", Source::Both(|gpu| share(gpu.gpm.integer), |mig| share(mig.integer))),
     ("DCGM_FI_DEV_PERSISTENCE_MODE", Source::Gpu(|gpu| gpu.modes.persistence.map(flag))),
     (
         "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL",
@@ -203,8 +203,8 @@ const MORE: [(&str, Source); 47] = [
     ("DCGM_FI_PROF_PIPE_FP64_ACTIVE", Source::Both(|gpu| share(gpu.gpm.fp64), |mig| share(mig.fp64))),
     ("DCGM_FI_PROF_PIPE_FP32_ACTIVE", Source::Both(|gpu| share(gpu.gpm.fp32), |mig| share(mig.fp32))),
     ("DCGM_FI_PROF_PIPE_FP16_ACTIVE", Source::Both(|gpu| share(gpu.gpm.fp16), |mig| share(mig.fp16))),
-    ("DCGM_FI_PROF_PIPE_TENSOR_IMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.imma))),
-    ("DCGM_FI_PROF_PIPE_TENSOR_HMMA_ACTIVE", Source::GpuAlone(|gpu| share(gpu.gpm.hmma))),
+    ("DCGM_FI_PROF_PIPE_TENSOR_IMMA_ACTIVE", Source::Both(|gpu| share(gpu.gpm.imma), |mig| share(mig.imma))),
+    ("DCGM_FI_PROF_PIPE_TENSOR_HMMA_ACTIVE", Source::Both(|gpu| share(gpu.gpm.hmma), |mig| share(mig.hmma))),
     ("DCGM_FI_PROF_SM_CYCLES_ELAPSED_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 0))),
     ("DCGM_FI_PROF_SM_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 1))),
     ("DCGM_FI_PROF_MMA_CYCLES_ACTIVE_TOTAL", Source::GpuAlone(|gpu| cycles(gpu, 2))),
@@ -320,6 +320,26 @@ fn used_share(used: Option<Bytes>, total: Option<Bytes>, reserved: Option<Bytes>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_has_the_pipes_of_its_own() {
+        let gpu = Subjects::default();
+        let instance = MigInstance {
+            hmma: Some(Ratio(0.5)),
+            imma: Some(Ratio(0.25)),
+            integer: Some(Ratio(0.125)),
+            ..MigInstance::default()
+        };
+        for (name, expected) in [
+            ("DCGM_FI_PROF_PIPE_TENSOR_HMMA_ACTIVE", 0.5),
+            ("DCGM_FI_PROF_PIPE_TENSOR_IMMA_ACTIVE", 0.25),
+            ("DCGM_FI_PROF_PIPE_INT_ACTIVE", 0.125),
+        ] {
+            let source = source(name).expect(name);
+            let value = source.value(Part::Instance(&instance), &gpu, &Sums::default());
+            assert_eq!(value, Some(Number::Real(expected)), "{name}");
+        }
+    }
 
     #[test]
     fn errors_of_links_are_summed_up() {

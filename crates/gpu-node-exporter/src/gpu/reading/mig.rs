@@ -31,6 +31,10 @@ readings! {
         sm: Ratio,
         occupancy: Ratio,
         tensor: Ratio,
+        dfma: Ratio,
+        hmma: Ratio,
+        dmma: Ratio,
+        imma: Ratio,
         integer: Ratio,
         dram: Ratio,
         fp64: Ratio,
@@ -126,6 +130,18 @@ impl Subject for MigInstances {
             }
             family
         };
+        let mut pipes = Family::gauge(
+            "gpu_mig_tensor_pipe_active_ratio",
+            "Share of cycles in which a tensor core of the GPU instance worked, by its operation.",
+        );
+        for (labels, instance) in instances(gpus) {
+            let MigInstance { dfma, hmma, dmma, imma, .. } = *instance;
+            for (pipe, share) in [("dfma", dfma), ("hmma", hmma), ("dmma", dmma), ("imma", imma)] {
+                if let Some(share) = share {
+                    pipes.push(labels.and([("pipe", pipe)]), share);
+                }
+            }
+        }
         vec![
             bytes("gpu_mig_memory_total_bytes", "Memory of the GPU instance.", |instance| instance.total),
             bytes("gpu_mig_memory_used_bytes", "Memory of the GPU instance that is allocated.", |instance| {
@@ -159,6 +175,7 @@ impl Subject for MigInstances {
                 "Share of cycles in which a tensor core of the GPU instance worked.",
                 |instance| instance.tensor,
             ),
+            pipes,
             share(
                 "gpu_mig_dram_active_ratio",
                 "Memory bandwidth of the GPU instance that was used.",
@@ -261,6 +278,7 @@ fn profile_of(name: &str) -> Option<String> {
 }
 
 /// What one instance says.
+#[expect(clippy::similar_names, reason = "the operations of tensor cores as nvml.h names them")]
 fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> Result<MigInstance, Moved> {
     let number = place.gpu_instance;
     let name = format!("memory of MIG instance {number}");
@@ -281,7 +299,8 @@ fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> 
         .zip(measured.unwrap_or_default())
         .map(|(metric, percent)| share(ask, metric.name, percent))
         .collect();
-    let [graphics, sm, occupancy, integer, tensor, _, _, _, _, dram, fp64, fp32, fp16] = array(&shares);
+    let [graphics, sm, occupancy, integer, tensor, dfma, hmma, dmma, imma, dram, fp64, fp32, fp16] =
+        array(&shares);
     Ok(MigInstance {
         gpu_instance: Some(number),
         profile: place.profile.clone(),
@@ -295,6 +314,10 @@ fn instance(ask: &mut Ask<'_>, place: &Place, sampler: Option<&mut Sampler>) -> 
         sm,
         occupancy,
         tensor,
+        dfma,
+        hmma,
+        dmma,
+        imma,
         integer,
         dram,
         fp64,
