@@ -1,6 +1,6 @@
 //! Signs of life whose absence is an alarm: the relay watches the chain that feeds it.
 //!
-//! Owns what was heard when, and the words of the alarm. Leaves out sending it: an alarm is a notification like any other
+//! Owns what was heard when, and what follows. Leaves out the words (`alarm`) and sending it: an alarm is a notification like any other
 //! and goes through the store. What was heard is kept in memory, of several relays in the store. After a start each heartbeat of a single
 //! relay has a full `expect_every` to be heard. An alarm that the store has of an earlier run, or of another relay, goes on: it is not told
 //! anew, and the first beat ends it. An alarm follows a reload: new targets are told of it, and it ends with its heartbeat.
@@ -13,21 +13,19 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::sync::Notify;
 
 use crate::clock::{Millis, Now};
-use crate::intake;
-use crate::message::Language;
-use crate::notification::{Alert, GroupKey, LabelSet, Notification, Status};
-use crate::routes::Planned;
+use crate::notification::{Notification, Status};
 use crate::settings::HeartbeatSettings;
+
+pub(crate) use crate::heartbeat::alarm::{RECEIVER, end, group_key};
+
+mod alarm;
 
 /// An alarm that goes on is sent again after this long, as Alertmanager's usual `repeat_interval` would.
 const REMIND_AFTER: Duration = Duration::from_hours(4);
-
-/// The receiver of an alarm's notification.
-pub(crate) const RECEIVER: &str = "alert-relay";
 
 /// All heartbeats of the settings.
 #[derive(Debug, Default)]
@@ -97,8 +95,16 @@ impl Heartbeats {
         self.changed.notify_one();
     }
 
-    /// Takes over what an earlier run or another relay has stored last of a heartbeat: an alarm, or its end, accepted at `accepted_at`.
-    pub(crate) fn recall(&self, name: &str, stored: &Notification, accepted_at: Millis, now: Now) {
+    /// Takes over what an earlier run or another relay has stored last of a heartbeat: an alarm that these targets know of, or its end,
+    /// accepted at `accepted_at`.
+    pub(crate) fn recall(
+        &self,
+        name: &str,
+        stored: &Notification,
+        told: Vec<String>,
+        accepted_at: Millis,
+        now: Now,
+    ) {
         let mut watches = self.lock();
         let Some((watch, alert)) = watches.get_mut(name).zip(stored.alerts.first()) else { return };
         watch.state = match alert.status {
@@ -108,6 +114,9 @@ impl Heartbeats {
             },
             Status::Resolved => State::Heard,
         };
+        // The settings have changed since, or it has not reached all of them.
+        let is_new = watch.settings.targets.iter().any(|target| !told.contains(target));
+        watch.told = (watch.is_alarmed() && is_new).then_some(told);
     }
 
     /// Notes a sign of life that another relay, or this one, has heard: at this time of the store's clock, so long ago by the same clock.
@@ -316,86 +325,11 @@ impl Due {
             (HeartbeatChange::Back { .. }, Some(told)) => told.contains(target),
         }
     }
-
-    /// The notification that says it, and its deliveries.
-    pub(crate) fn notification(&self, language: Language, now: Timestamp) -> (Notification, Vec<Planned>) {
-        let settings = &self.settings;
-        let (status, since) = match self.change {
-            HeartbeatChange::Silent { since } => (Status::Firing, since.timestamp()),
-            HeartbeatChange::Back { since } => (Status::Resolved, since.timestamp()),
-            HeartbeatChange::FirstHeard => (Status::Resolved, now),
-        };
-        let labels =
-            labels(&[("alertname", "HeartbeatMissing"), ("heartbeat", &self.name), ("severity", "critical")]);
-        let annotations = words(&self.name, settings.expect_every, language);
-        let alert = Alert {
-            status,
-            annotations: annotations.clone(),
-            starts_at: since,
-            ends_at: (status == Status::Resolved).then_some(now),
-            generator_url: String::new(),
-            fingerprint: intake::fingerprint(&labels),
-            labels: labels.clone(),
-        };
-        let fingerprints = vec![alert.fingerprint.clone()];
-        let deliveries = settings.targets.iter().map(|target| {
-            let routes = vec![format!("heartbeats.{}", self.name)];
-            let planned = Planned { target: target.clone(), routes, ..Planned::default() };
-            if self.tells(target) {
-                Planned { alerts: fingerprints.clone(), ..planned }
-            } else {
-                Planned { outside_hours: fingerprints.clone(), ..planned }
-            }
-        });
-        let deliveries = deliveries.collect();
-        let notification = Notification {
-            receiver: RECEIVER.to_owned(),
-            group_key: group_key(&self.name),
-            group_labels: labels.clone(),
-            common_labels: labels,
-            common_annotations: annotations,
-            external_url: String::new(),
-            truncated_alerts: 0,
-            // The same once more is for those who are new among the targets.
-            is_declared_repeat: self.told.is_some(),
-            alerts: vec![alert],
-        };
-        (notification, deliveries)
-    }
-}
-
-/// The group of a heartbeat's alarms.
-pub(crate) fn group_key(name: &str) -> GroupKey {
-    GroupKey(format!("{{}}/heartbeat:{{heartbeat={name:?}}}"))
 }
 
 /// Any time that a process runs has a place in it.
 fn signed(passed: Duration) -> SignedDuration {
     SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)
-}
-
-fn labels(pairs: &[(&str, &str)]) -> LabelSet {
-    pairs.iter().copied().collect()
-}
-
-fn words(name: &str, expect_every: Duration, language: Language) -> LabelSet {
-    let every = humantime::format_duration(expect_every);
-    let (summary, description) = match language {
-        Language::ZhCn => (
-            format!("心跳 {name} 中断"),
-            format!(
-                "超过 {every} 没有收到心跳 {name}。Prometheus、Alertmanager 或它们到本服务的链路可能已中断,期间的告警可能无法送达。"
-            ),
-        ),
-        Language::En => (
-            format!("Heartbeat {name} is missing"),
-            format!(
-                "Nothing was heard from the heartbeat {name} for more than {every}. Prometheus, Alertmanager or the way from them to \
-                 this relay may be broken, and alerts may not arrive meanwhile."
-            ),
-        ),
-    };
-    labels(&[("summary", &summary), ("description", &description)])
 }
 
 #[cfg(test)]

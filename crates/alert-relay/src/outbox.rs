@@ -37,7 +37,6 @@ pub(crate) use crate::outbox::arrival::HEARTBEATS;
 pub(crate) use crate::outbox::error::{ReadError, StoreError};
 pub(crate) use crate::outbox::moving::move_store;
 pub(crate) use crate::outbox::reading::ReadOnlyOutbox;
-pub(crate) use crate::outbox::statements::beats::StoredBeat;
 
 mod arrival;
 mod columns;
@@ -46,6 +45,7 @@ mod contract;
 mod database;
 mod error;
 mod failure;
+mod heartbeats;
 mod letters;
 mod listing;
 mod moving;
@@ -166,22 +166,6 @@ impl Outbox {
     pub(crate) async fn resign(&self) {
         if let Right::Terms(terms) = &self.store.right {
             terms.end().await;
-        }
-    }
-
-    /// Notes for all relays that a heartbeat was heard. Of a file the one relay knows it by itself.
-    pub(crate) async fn beat(&self, name: &str) -> Result<(), StoreError> {
-        match &self.store.right {
-            Right::Alone(_) => Ok(()),
-            Right::Terms(_) => self.store.writer.beat(name.to_owned()).await,
-        }
-    }
-
-    /// When each heartbeat was last heard by any relay of a shared store.
-    pub(crate) async fn beats(&self) -> Result<Vec<StoredBeat>, StoreError> {
-        match &self.store.right {
-            Right::Alone(_) => Ok(Vec::new()),
-            Right::Terms(_) => self.store.readers.beats().await,
         }
     }
 

@@ -1,4 +1,7 @@
 use super::*;
+use crate::intake;
+use crate::message::Language;
+use crate::routes::Planned;
 
 const MINUTE: i64 = 60_000;
 
@@ -148,7 +151,7 @@ fn recalled(change: HeartbeatChange, accepted_at: i64, now: Now) -> Heartbeats {
     let (notification, _) =
         due(change, &["mail"]).notification(Language::En, Millis(accepted_at).timestamp());
     heartbeats.watch_from(now);
-    heartbeats.recall("watchdog", &notification, Millis(accepted_at), now);
+    heartbeats.recall("watchdog", &notification, names(&["mail"]), Millis(accepted_at), now);
     heartbeats
 }
 
@@ -275,4 +278,25 @@ fn the_alarm_of_a_heartbeat_that_goes_ends() {
     heartbeats.stored(&due, at(2));
     assert_eq!(store(&heartbeats, 2), Some((Status::Resolved, names(&["mail"]), vec![])));
     assert_eq!(heartbeats.next_deadline(), None);
+}
+
+#[test]
+fn an_alarm_of_an_earlier_relay_is_told_to_those_who_do_not_know_of_it() {
+    let since = Millis(2 * MINUTE);
+    let heartbeats = recalled(HeartbeatChange::Silent { since }, 3 * MINUTE, at(10));
+    assert_eq!(store(&heartbeats, 12), None);
+    let (alarm, _) =
+        due(HeartbeatChange::Silent { since }, &["mail"]).notification(Language::En, since.timestamp());
+    tell_to(&heartbeats, &["mail", "chat"], 12);
+    heartbeats.watch_from(at(12));
+    heartbeats.recall("watchdog", &alarm, names(&["mail"]), since, at(12));
+    assert_eq!(store(&heartbeats, 13), None, "it may be heard yet");
+    assert_eq!(store(&heartbeats, 14), Some((Status::Firing, names(&["chat"]), names(&["mail"]))));
+
+    let (over, planned) = end("watchdog", alarm, names(&["mail", "chat"]), at(15).wall.timestamp());
+    assert_eq!(over.alerts[0].status, Status::Resolved);
+    assert_eq!(over.alerts[0].ends_at, Some(at(15).wall.timestamp()));
+    let told = planned.iter().map(|planned| (planned.target.as_str(), &planned.alerts[0]));
+    let fingerprint = &over.alerts[0].fingerprint;
+    assert_eq!(told.collect::<Vec<_>>(), [("mail", fingerprint), ("chat", fingerprint)]);
 }

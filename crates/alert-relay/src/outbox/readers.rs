@@ -15,7 +15,7 @@ use crate::outbox::failure::store_error;
 use crate::outbox::postgres::terms;
 use crate::outbox::session::Session;
 use crate::outbox::statements::beats::{self, StoredBeat};
-use crate::outbox::statements::{claimed, due, holder, size, standing, webhooks};
+use crate::outbox::statements::{alarms, claimed, due, holder, size, standing, webhooks};
 use crate::store_size::StoreSize;
 use crate::story::Received;
 
@@ -141,6 +141,11 @@ impl Readers {
     /// When each heartbeat was last heard by any relay, and how long ago that is.
     pub(super) async fn beats(&self) -> Result<Vec<StoredBeat>, StoreError> {
         within(beats::read(&mut self.lend().await?.session())).await
+    }
+
+    /// The targets that know of an alarm, by the heartbeat's name.
+    pub(super) async fn alarms(&self) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        within(alarms::known(&mut self.lend().await?.session())).await
     }
 
     /// How the relay that delivers calls itself.

@@ -6,6 +6,7 @@
 //! A bound is written `LIMIT $3 + 0`: of a parameter alone SQLite plans the statement anew whenever a number is bound to it.
 
 pub(super) mod accept;
+pub(super) mod alarms;
 pub(super) mod audit_trail;
 pub(super) mod beats;
 pub(super) mod changes;

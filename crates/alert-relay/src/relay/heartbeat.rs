@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use crate::clock::Millis;
 use crate::delivery::Accepted;
-use crate::heartbeat::Due;
+use crate::heartbeat::{self, Due};
 use crate::intake;
-use crate::notification::Status;
+use crate::notification::{Notification, Status};
 use crate::outbox::{HEARTBEATS, StoreError};
 use crate::relay::Relay;
 use crate::relay::accept::Refusal;
+use crate::routes::Planned;
 use crate::sender::Sender;
-use crate::settings::no_such;
+use crate::settings::{Settings, no_such};
 
 /// What could not be stored for a heartbeat is tried again after this long.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -78,6 +80,41 @@ impl Relay {
         }
     }
 
+    /// Goes on with what was stored last of each heartbeat, by an earlier run or by another relay. The alarm of one that the settings do not
+    /// have any more ends.
+    pub(super) async fn recall_alarms(&self) -> Result<(), StoreError> {
+        let settings = self.settings();
+        let mut known = self.parts.outbox.alarms().await?;
+        for name in settings.heartbeats.keys() {
+            let told = known.remove(name).unwrap_or_default();
+            let told = told.into_iter().map(|target| called_now(&settings, target)).collect();
+            if let Some((notification, at)) = self.newest_alarm(name).await? {
+                self.heartbeats.recall(name, &notification, told, at, self.parts.clock.reading());
+            }
+        }
+        for (name, told) in known {
+            if let Some((notification, _)) = self.newest_alarm(&name).await?
+                && notification.alerts.iter().any(|alert| alert.status == Status::Firing)
+            {
+                info!(heartbeat = name, "heartbeat `{name}` is no longer in the settings: its alarm ends");
+                let now = self.parts.clock.now().timestamp();
+                let (notification, deliveries) = heartbeat::end(&name, notification, told, now);
+                self.store_alarm(&settings, &name, notification, deliveries).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was stored last of a heartbeat, and when.
+    async fn newest_alarm(&self, name: &str) -> Result<Option<(Notification, Millis)>, StoreError> {
+        let group = heartbeat::group_key(name);
+        let endpoint = format!("{HEARTBEATS}{name}");
+        let stored = self.parts.outbox.newest(&endpoint, heartbeat::RECEIVER, &group).await?;
+        let parsed =
+            stored.and_then(|stored| Some((intake::parse(stored.payload.as_deref()?).ok()?, stored.at)));
+        Ok(parsed)
+    }
+
     async fn send_alarm(&self, due: &Due) -> Result<(), StoreError> {
         let settings = self.settings();
         if due.is_alarm() {
@@ -94,21 +131,36 @@ impl Relay {
         if due.is_nobodys() {
             return Ok(());
         }
-        let (notification, mut deliveries) = due.notification(settings.language, now);
+        let (notification, deliveries) = due.notification(settings.language, now);
+        self.store_alarm(&settings, &due.name, notification, deliveries).await
+    }
+
+    async fn store_alarm(
+        &self,
+        settings: &Settings,
+        name: &str,
+        notification: Notification,
+        mut deliveries: Vec<Planned>,
+    ) -> Result<(), StoreError> {
         // A target may have gone together with the heartbeat. What is for a former name goes to the target that takes its place.
-        let is_there = |name: &String| {
-            settings.targets.contains_key(name)
-                || settings.targets.values().any(|target| target.was.as_ref() == Some(name))
-        };
-        deliveries.retain(|planned| is_there(&planned.target));
+        deliveries.retain(|planned| {
+            let target = called_now(settings, planned.target.clone());
+            settings.targets.contains_key(&target)
+        });
         let payload = intake::write(&notification);
-        let endpoint = format!("{HEARTBEATS}{}", due.name);
+        let endpoint = format!("{HEARTBEATS}{name}");
         let (unrouted, unrouted_notes, sender) = (Vec::new(), Vec::new(), Sender::default());
         let accepted =
             Accepted { endpoint, notification, payload, deliveries, unrouted, unrouted_notes, sender };
         self.store(accepted).await?;
         Ok(())
     }
+}
+
+/// The name of the target that has taken this one's place; else this one.
+fn called_now(settings: &Settings, name: String) -> String {
+    let successor = settings.targets.values().find(|target| target.was.as_ref() == Some(&name));
+    successor.map_or(name, |target| target.name.clone())
 }
 
 /// Whether Alertmanager says in a body that the Watchdog is over. A larger body is no Watchdog's, and may be anything.

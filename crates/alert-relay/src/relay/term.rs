@@ -10,9 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::deliver::{self, Deliverer, Nobody, Pace, SizeKeeper, SizeLimits, StartError};
 use crate::delivery::SetAside;
-use crate::heartbeat;
-use crate::intake;
-use crate::outbox::{HEARTBEATS, StoreError};
+use crate::outbox::StoreError;
 use crate::relay::{self, Parts, Relay};
 
 /// What the store refuses is asked again after this long.
@@ -109,22 +107,6 @@ impl Relay {
             cut_short,
             "another relay may deliver now: this one accepts, and waits for its turn; {cut_short} deliveries being sent were cut short and may arrive twice"
         );
-    }
-
-    /// Goes on with what was stored last of each heartbeat, by an earlier run or by another relay.
-    async fn recall_alarms(&self) -> Result<(), StoreError> {
-        for name in self.settings().heartbeats.keys() {
-            let group = heartbeat::group_key(name);
-            let endpoint = format!("{HEARTBEATS}{name}");
-            let stored = self.parts.outbox.newest(&endpoint, heartbeat::RECEIVER, &group).await?;
-            let payload = stored.as_ref().and_then(|stored| Some((stored.at, stored.payload.as_deref()?)));
-            if let Some((at, payload)) = payload
-                && let Ok(notification) = intake::parse(payload)
-            {
-                self.heartbeats.recall(name, &notification, at, self.parts.clock.reading());
-            }
-        }
-        Ok(())
     }
 
     /// Refuses what is new while what is pending fills the store, for ever. Room in it is made by the relay that delivers.

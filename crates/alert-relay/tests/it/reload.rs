@@ -98,6 +98,37 @@ fn an_alarm_follows_its_heartbeats_targets_and_ends_with_it() {
     assert_eq!(open(), 0);
 }
 
+/// The same by a restart with another file.
+#[test]
+fn an_alarm_ends_with_its_heartbeat_at_a_start_too() {
+    let robot = Robot::start();
+    let heartbeat = "heartbeats: { watchdog: { expect_every: 1s, targets: [chat] } }\n";
+    let home = Home::new(&(to_robot(&robot.url()) + heartbeat));
+    {
+        let serving = home.serve();
+        robot.next().accept();
+        serving.wait_for("to chat ended: delivered");
+        serving.signal("TERM");
+        assert!(serving.ended().success());
+    }
+    home.write(&to_robot(&robot.url()));
+    for is_first in [true, false] {
+        let serving = home.serve();
+        if is_first {
+            let over = robot.next();
+            assert!(over.body.contains("HeartbeatMissing"), "{}", over.body);
+            over.accept();
+            serving.wait_for("to chat ended: delivered");
+        }
+        let overview: serde_json::Value =
+            serde_json::from_str(&get(serving.address, "/api/v1/overview").body).unwrap();
+        assert_eq!(overview["targets"][0]["open"]["count"], 0, "{overview}");
+        serving.signal("TERM");
+        assert!(serving.ended().success());
+    }
+    assert!(robot.is_idle());
+}
+
 /// `reload` as an operator runs it: its exit code, and what it says.
 fn command(home: &Home) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = home.run("reload");
