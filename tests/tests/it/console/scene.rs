@@ -115,13 +115,21 @@ impl Posted {
             "alerts": [{
                 "status": "firing",
                 "labels": labels,
-                "annotations": { "summary": self.summary, "description": self.description, "runbook_url": "https://wiki.example/runbooks/gpu" },
+                "annotations": self.annotations(),
                 "startsAt": humantime::format_rfc3339_millis(since).to_string(),
                 "endsAt": "0001-01-01T00:00:00Z",
                 "generatorURL": "http://prometheus:9090/graph?g0.expr=up",
                 "fingerprint": self.fingerprint(),
             }],
         })
+    }
+
+    /// None at all where there is no summary.
+    fn annotations(&self) -> Value {
+        if self.summary.is_empty() {
+            return json!({});
+        }
+        json!({ "summary": self.summary, "description": self.description, "runbook_url": "https://wiki.example/runbooks/gpu" })
     }
 
     /// Any number that differs from alert to alert.
