@@ -18,7 +18,7 @@ use super::reading::Reading;
 use super::runtime;
 use super::settings::GpuSettings;
 use super::supervisor::{
-    KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, cannot_open_kernel_log, open_kernel_log,
+    KERNEL_LOG, Probe, ProbeOutput, THIS_PROGRAM, cannot_open_kernel_log, open_kernel_log, start_timeout,
 };
 
 /// One line of the report.
@@ -39,8 +39,8 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-/// Looks at everything the GPU side needs. With a driver that hangs it takes as long as the probe may be silent, and with a GPU that
-/// hangs as long again.
+/// Looks at everything the GPU side needs. With a driver that hangs it takes as long as the probe may be silent at its start, and with a
+/// GPU that hangs as long again: it may have to be woken.
 pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
     match list(settings, &mut tell) {
         Ok(Some(count)) => each_gpu(settings, count, &mut tell),
@@ -135,7 +135,8 @@ impl Drop for Probes {
 /// What the driver says of itself, and how many GPUs it lists.
 fn list(settings: &GpuSettings, tell: &mut impl FnMut(Finding)) -> io::Result<Option<u32>> {
     let (_probe, outputs) = start(settings, [(0, Vec::new())].into_iter())?;
-    let deadline = Instant::now() + settings.probe_timeout;
+    let waits = start_timeout(settings.probe_timeout);
+    let deadline = Instant::now() + waits;
     loop {
         match outputs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok((_, ProbeOutput::Frame(Frame::Driver(driver)))) => {
@@ -155,9 +156,8 @@ fn list(settings: &GpuSettings, tell: &mut impl FnMut(Finding)) -> io::Result<Op
                 return Ok(None);
             }
             Err(_) => {
-                let waited = settings.probe_timeout;
                 tell(Finding::bad(format!(
-                    "GPU: the driver does not answer within {waited:?} (hint: see the kernel log for `NVRM`; \
+                    "GPU: the driver does not answer within {waits:?} (hint: see the kernel log for `NVRM`; \
                      one that takes long to load gets more time by `--gpu.probe-timeout`)"
                 )));
                 return Ok(None);
@@ -185,7 +185,8 @@ fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) 
         Ok(started) => started,
         Err(error) => return tell(Finding::not_started(&error)),
     };
-    let deadline = Instant::now() + settings.probe_timeout;
+    let waits = start_timeout(settings.probe_timeout);
+    let deadline = Instant::now() + waits;
     // What a probe says first is what counts.
     let mut waiting: BTreeSet<u32> = (0..count).collect();
     let (mut addresses, mut processes) = (Vec::new(), BTreeSet::new());
@@ -219,9 +220,8 @@ fn each_gpu(settings: &GpuSettings, count: u32, tell: &mut impl FnMut(Finding)) 
     }
     for gpu in waiting {
         tell(Finding::bad(format!(
-            "GPU {gpu}: calls to it do not return within {:?} (hint: see the kernel log for `Xid`; one that has to be woken gets more \
-             time by `--gpu.probe-timeout`)",
-            settings.probe_timeout
+            "GPU {gpu}: calls to it do not return within {waits:?} (hint: see the kernel log for `Xid`; one that has to be woken gets more \
+             time by `--gpu.probe-timeout`)"
         )));
     }
     of_processes(&settings.proc, &processes).into_iter().for_each(&mut *tell);

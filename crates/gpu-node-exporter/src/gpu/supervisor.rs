@@ -31,6 +31,7 @@ pub(super) use self::kernel_log::{
 };
 use self::lasting_faults::LastingFaults;
 use self::limits::Limits;
+pub(super) use self::limits::start_timeout;
 pub(super) use self::message::Message;
 use self::probes::Probes;
 pub(super) use self::process::{Probe, ProbeOutput, THIS_PROGRAM};

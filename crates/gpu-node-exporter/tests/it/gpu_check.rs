@@ -33,19 +33,28 @@ fn a_check_fails_on_what_does_not_work() {
 #[test]
 fn a_check_tells_of_the_others_while_a_gpu_hangs() {
     let began = Instant::now();
-    let (code, told) = check(include_str!("testdata/hangnow.yaml"), &["--gpu.probe-timeout=3s"]);
+    let (code, told) = check(include_str!("testdata/hangnow.yaml"), &["--gpu.probe-timeout=1s"]);
     assert!(told.contains("GPU 0: NVIDIA H100") && told.contains("loadavg"), "{told}");
-    assert!(told.contains("GPU 1: calls to it do not return within 3s"), "{told}");
+    assert!(told.contains("GPU 1: calls to it do not return within 6s"), "{told}");
     assert_eq!(code, Some(1), "{told}");
     assert!(
         began.elapsed() < Duration::from_secs(30),
-        "it was given three seconds, and would have waited a minute"
+        "it was given six seconds, and would have waited a minute"
     );
 
     let scenario = "description: test\ndriver: { init: hang }\ngpus: [{ model: h100-sxm }]\n";
-    let (code, told) = check(scenario, &["--gpu.probe-timeout=1s"]);
-    assert!(told.contains("the driver does not answer within 1s") && told.contains("loadavg"), "{told}");
+    let (code, told) = check(scenario, &["--gpu.probe-timeout=500ms"]);
+    assert!(told.contains("the driver does not answer within 3s") && told.contains("loadavg"), "{told}");
     assert_eq!(code, Some(1), "{told}");
+}
+
+#[test]
+fn a_check_waits_for_a_gpu_that_has_to_be_woken() {
+    let scenario = "description: test\ngpus: [{ model: h100-sxm }]\n\
+        incidents: [{ gpu: 0, at: 0s, kind: slow, latency: 3s, call: nvmlDeviceGetHandleByIndex_v2 }]\n";
+    let (code, told) = check(scenario, &["--gpu.probe-timeout=2s"]);
+    assert!(told.contains("GPU 0: NVIDIA H100"), "{told}");
+    assert_eq!(code, Some(0), "{told}");
 }
 
 #[test]

@@ -140,6 +140,7 @@ fn a_gpu_that_takes_long_to_wake_is_waited_for() {
     let exporter = Exporter::on_scenario(&scenario, &["--gpu.probe-timeout=500ms"]);
     let page = exporter.wait_until("both GPUs are up", both_up);
     assert_eq!(restarts(&page, "stuck"), Some(0.0), "{}", exporter.log());
+    assert!(!exporter.log().contains("stuck in the driver"), "{}", exporter.log());
 }
 
 #[test]

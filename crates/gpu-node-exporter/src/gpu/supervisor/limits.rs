@@ -7,9 +7,9 @@ use std::time::Duration;
 pub(super) struct Limits {
     /// How long a call may keep the other GPUs of its probe waiting. Not a verdict: only they are read by others then.
     pub(super) patience: Duration,
-    /// How long one GPU may be silent before it counts as stuck.
+    /// How long one GPU that has answered may be silent before it counts as stuck.
     pub(super) probe_timeout: Duration,
-    /// How long the driver, and a GPU that has not answered yet, may be silent before the process is given up: the driver
+    /// How long the driver, and a GPU that has not answered yet, may be silent before it counts as stuck and the process is given up: the driver
     /// initialises a GPU when it is first touched, which takes seconds where it has to be woken.
     pub(super) start_timeout: Duration,
     /// The pause between sweeps.
@@ -23,7 +23,7 @@ impl Limits {
         Self {
             patience: (sample_interval / 2).max(LEAST_PATIENCE).min(probe_timeout / 2),
             probe_timeout,
-            start_timeout: probe_timeout * 6,
+            start_timeout: start_timeout(probe_timeout),
             sample_interval,
             first_retrial: probe_timeout * 12,
         }
@@ -38,6 +38,11 @@ impl Limits {
     pub(super) fn retrial(&self, failures: u32) -> Duration {
         doubling(self.first_retrial, LONGEST_RETRIAL, failures)
     }
+}
+
+/// How long the driver, and a GPU that has not answered yet, may be silent, where one that has may be for `probe_timeout`.
+pub(in crate::gpu) fn start_timeout(probe_timeout: Duration) -> Duration {
+    probe_timeout * 6
 }
 
 /// A busy machine may keep a process from running for this long.

@@ -4,7 +4,7 @@
 //!
 //! 1. A call that keeps the probe's other GPUs waiting beyond [`Limits::patience`] costs its own GPU alone: the others get a probe
 //!    each, all at once, so that any number of GPUs that hang is found in the time of one.
-//! 2. A GPU that is silent for the time-out is stuck. Its process is killed, and it is tried again in a process of its own, less
+//! 2. A GPU that is silent for the time-out is stuck; one that was never read has six times as long, since it may have to be woken. Its process is killed, and it is tried again in a process of its own, less
 //!    and less often. The others are not touched by that.
 //! 3. A GPU passes to a newer probe when that one has read it, never before. A probe that has no GPU left leaves.
 //! 4. GPUs that have answered apart for a while share one probe again.

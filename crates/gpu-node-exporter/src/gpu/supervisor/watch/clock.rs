@@ -61,7 +61,7 @@ impl Watch {
             State::Touching { gpu, since } => {
                 let Some(known) = self.gpus.get(&gpu) else { return since + limits.start_timeout };
                 let is_verdict_out = known.reader != Some(probe) || known.state == gpu::State::Stuck;
-                let verdict = (!is_verdict_out).then_some(limits.probe_timeout);
+                let verdict = (!is_verdict_out).then_some(known.verdict(limits));
                 let patience = self.keeps_others_waiting(probe, gpu).then_some(limits.patience);
                 let first = verdict.into_iter().chain(patience).chain([known.limit(limits)]).min();
                 since + first.unwrap_or(limits.probe_timeout)
@@ -86,7 +86,7 @@ impl Watch {
             return;
         };
         let (is_reader, limit) = (known.reader == Some(probe), known.limit(&self.limits));
-        if is_reader && silence >= self.limits.probe_timeout && known.state != gpu::State::Stuck {
+        if is_reader && silence >= known.verdict(&self.limits) && known.state != gpu::State::Stuck {
             known.state = gpu::State::Stuck;
             self.orders.push(Order::Stuck { gpu });
         }

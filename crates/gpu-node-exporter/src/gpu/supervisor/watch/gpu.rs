@@ -80,6 +80,15 @@ impl Gpu {
         self.due = now + limits.retrial(self.failures);
     }
 
+    /// How long a call to it may take before it counts as stuck.
+    pub(super) fn verdict(&self, limits: &Limits) -> Duration {
+        match self.state {
+            // It may have to be woken, which is no hang.
+            State::Unheard => self.limit(limits),
+            State::Answers | State::Fails | State::Stuck => limits.probe_timeout,
+        }
+    }
+
     /// How long a call to it may take before the process is given up. One that has answered is awake.
     pub(super) fn limit(&self, limits: &Limits) -> Duration {
         match self.state {

@@ -70,6 +70,18 @@ fn hung() -> Watch {
 }
 
 #[test]
+fn a_gpu_that_was_never_read_may_have_to_be_woken_and_is_not_stuck() {
+    let mut watch = watch();
+    watch.tick(seconds(0));
+    watch.on(seconds(0), 1, &Event::Initialised);
+    watch.on(seconds(0), 1, &Event::Listed(1));
+    watch.on(seconds(0), 1, &Event::Touching(0));
+    assert_eq!(watch.deadline(), Some(seconds(30)));
+    assert_eq!(watch.tick(seconds(29)), []);
+    assert_eq!(watch.tick(seconds(30)), [Order::Stuck { gpu: 0 }, Order::Kill { probe: 1, gpu: Some(0) }]);
+}
+
+#[test]
 fn a_stuck_gpu_is_tried_again_by_a_process_of_its_own() {
     let mut watch = hung();
     let sweep_others = |watch: &mut Watch, now| {
