@@ -15,7 +15,8 @@ fn instances_are_shown_as_they_are() {
         &format!(
             "description: test\n\
              gpus: [{{ model: h100-sxm, mig: true, mig_instances: [3g.40gb, 1g.10gb], utilization: {{ constant: 0.5 }}, memory_used: {{ constant: 0.5 }} }}, {{ model: h100-sxm }}]\n\
-             incidents: [{{ gpu: 0, trigger: {}, kind: mig_layout, instances: [4g.40gb] }}]\n",
+             incidents: [{{ gpu: 0, trigger: {0}, kind: mig_layout, instances: [4g.40gb] }}, \
+               {{ gpu: 0, trigger: {0}, kind: error, code: 3, call: nvmlDeviceGetRowRemapperHistogram }}]\n",
             trigger.path().display()
         ),
         &[],
@@ -28,6 +29,13 @@ fn instances_are_shown_as_they_are() {
     assert_eq!(value(&page, "gpu_mig_memory_total_bytes", 1, "3g.40gb"), gibibytes(40));
     assert_eq!(value(&page, "gpu_mig_memory_used_bytes", 2, "1g.10gb"), gibibytes(5));
     assert_eq!(page.value("gpu_mig_instance_info", &[r#"gpu_instance="1""#, "mig_uuid=\"MIG-"]), Some(1.0));
+    assert!(
+        page.value("gpu_row_remap_banks", &[r#"gpu="0""#, r#"availability="max""#]).is_some(),
+        "{}",
+        exporter.log()
+    );
+    let hmma = page.value("gpu_mig_tensor_pipe_active_ratio", &[r#"gpu_instance="1""#, r#"pipe="hmma""#]);
+    assert_eq!(hmma, Some(0.25));
     assert_eq!(page.value("gpu_sm_active_ratio", &[r#"gpu="0""#]), None, "the counters are the instances'");
     assert_eq!(page.value("gpu_gpm_supported", &[r#"gpu="0""#]), Some(1.0));
     let mut of_instances = page.samples().filter(|sample| sample.labels.contains_key("gpu_instance"));
@@ -44,8 +52,10 @@ fn instances_are_shown_as_they_are() {
         .map(|sample| sample.labels["gpu_instance"].clone())
         .collect();
     assert_eq!(numbers, ["8"], "nothing is left of the old layout");
-    let success = page.value("node_scrape_collector_success", &[r#"collector="gpu""#]);
-    assert_eq!(success, Some(1.0), "{}", exporter.log());
+    exporter.wait_until("what the GPU no longer has is no fault", |page| {
+        page.value("gpu_row_remap_banks", &[r#"gpu="0""#, r#"availability="max""#]).is_none()
+            && page.says("node_scrape_collector_success", &[r#"collector="gpu""#], 1.0)
+    });
 }
 
 /// One GPU in MIG mode whose memory, or whose instances alone, this user may not see.

@@ -172,6 +172,11 @@ impl<'a, D> Ask<'a, D> {
         }
     }
 
+    /// The GPU was divided anew (MIG): what it has no longer is no fault.
+    pub(crate) fn was_divided_anew(&mut self) {
+        self.support.forget_losses();
+    }
+
     /// Runs `read`, which asks now and then only, so that its answers do not show whether the GPU answers in each sweep. Returns what
     /// is missing beside the value; `None` for a GPU that is lost.
     pub(super) fn now_and_then<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> (T, Option<Missing>) {

@@ -1,7 +1,8 @@
 //! Which readings a GPU gives, by name, as far as is known.
 //!
 //! What was refused is not asked for in each sweep: most of it the card does not have. But a refusal may pass (a mode, a permission, a
-//! driver in trouble), so it is asked for again after some minutes and after each event. What was had before is asked for always.
+//! driver in trouble), so it is asked for again after some minutes and after each event. What was had before is asked for always, until the
+//! driver has said for minutes that the card does not have it, or the card was divided anew (MIG).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,6 +11,9 @@ use crate::gpu::fault::FaultReason;
 
 /// What was refused is asked for again after this long.
 pub(super) const AGAIN: Duration = Duration::from_mins(5);
+
+/// What was had and is "not supported" for as long, without an answer, the card no longer has: until then that is a loss.
+const SETTLED: Duration = AGAIN;
 
 /// What is known of the readings of one GPU.
 #[derive(Debug, Default)]
@@ -20,7 +24,9 @@ pub(crate) struct Support(BTreeMap<String, Known>);
 enum Known {
     /// It was answered once, or failed.
     Had,
-    /// It was refused, and never had.
+    /// It was had, and is refused since then.
+    Lost { since: Instant },
+    /// It was refused, and never had or not for long.
     Refused { reason: FaultReason, at: Instant, events: u32 },
 }
 
@@ -31,7 +37,7 @@ impl Support {
             Some(Known::Refused { at, events: then, .. }) => {
                 *then == events && now.saturating_duration_since(*at) < AGAIN
             }
-            Some(Known::Had) | None => false,
+            Some(Known::Had | Known::Lost { .. }) | None => false,
         }
     }
 
@@ -43,10 +49,19 @@ impl Support {
         }
     }
 
-    /// The reading was refused. Returns whether that is a loss: it was had before.
+    /// The reading was refused. Returns whether that is a loss: it was had before, and not so long ago that the card just no longer has it.
     pub(super) fn refused(&mut self, reading: &str, reason: FaultReason, at: Instant, events: u32) -> bool {
-        if self.0.get(reading) == Some(&Known::Had) {
-            return true;
+        match self.0.get(reading) {
+            Some(Known::Had) => {
+                self.0.insert(reading.to_owned(), Known::Lost { since: at });
+                return true;
+            }
+            Some(Known::Lost { since })
+                if reason != FaultReason::NotSupported || at.saturating_duration_since(*since) < SETTLED =>
+            {
+                return true;
+            }
+            _ => {}
         }
         self.0.insert(reading.to_owned(), Known::Refused { reason, at, events });
         false
@@ -62,9 +77,14 @@ impl Support {
         self.0.remove(reading);
     }
 
+    /// The GPU was divided anew: what it has no longer is no loss.
+    pub(super) fn forget_losses(&mut self) {
+        self.0.retain(|_, known| matches!(known, Known::Refused { .. }));
+    }
+
     /// The readings that were refused.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = &str> {
-        let refused = self.0.iter().filter(|(_, known)| **known != Known::Had);
+        let refused = self.0.iter().filter(|(_, known)| matches!(known, Known::Refused { .. }));
         refused.map(|(reading, _)| reading.as_str())
     }
 }
@@ -89,5 +109,39 @@ mod tests {
         assert!(support.refused("fan", none, start, 1), "it was there");
         assert!(!support.is_refused("fan", start, 1), "so it is asked for each time");
         assert_eq!(support.refusals().count(), 0);
+    }
+
+    #[test]
+    fn what_is_not_supported_any_more_is_a_loss_for_minutes() {
+        let (start, minutes) = (Instant::now(), Duration::from_mins);
+        let mut support = Support::default();
+        support.answered("rows");
+        support.answered("power");
+        let (none, forbidden) = (FaultReason::NotSupported, FaultReason::NoPermission);
+        for minute in 0..5 {
+            assert!(support.refused("rows", none, start + minutes(minute), 0), "{minute}");
+            assert!(support.refused("power", forbidden, start + minutes(minute), 0));
+        }
+        assert!(!support.refused("rows", none, start + minutes(5), 0), "the card has it no longer");
+        assert!(support.is_refused("rows", start + minutes(6), 0));
+        assert!(
+            support.refused("power", forbidden, start + minutes(50), 0),
+            "a permission is a loss for good"
+        );
+        support.answered("rows");
+        assert!(support.refused("rows", none, start + minutes(60), 0), "it came back and is lost again");
+    }
+
+    #[test]
+    fn nothing_is_a_loss_once_a_gpu_was_divided_anew() {
+        let (start, none) = (Instant::now(), FaultReason::NotSupported);
+        let mut support = Support::default();
+        support.refused("fan", none, start, 0);
+        support.answered("rows");
+        support.answered("power");
+        assert!(support.refused("power", none, start, 0));
+        support.forget_losses();
+        assert!(!support.refused("rows", none, start, 0) && !support.refused("power", none, start, 0));
+        assert!(support.is_refused("fan", start, 0));
     }
 }

@@ -87,13 +87,14 @@ impl Subject for MigInstances {
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         if kept.is_enabled.seldom(ask, mig_mode) != Some(true) {
+            kept.prepare_samplers(ask, &[]);
             return Self::new();
         }
         let has_counters = kept.has_counters.once(ask, is_supported) == Some(true);
         // A layout that changes while it is read is read once more, and then in the next sweep.
         for _ in 0..2 {
             let layout = kept.layout.seldom(ask, layout);
-            kept.prepare_samplers(&layout);
+            kept.prepare_samplers(ask, &layout);
             let instances = layout.iter().zip(&mut kept.samplers);
             let read: Result<Self, Moved> = instances
                 .map(|(place, sampler)| instance(ask, place, has_counters.then_some(sampler)))
@@ -205,10 +206,11 @@ fn instances<'a>(gpus: &'a [Shown<'_, MigInstances>]) -> impl Iterator<Item = (L
 
 impl Kept {
     /// Makes a sampler ready for each place: what was read of another instance is forgotten.
-    fn prepare_samplers(&mut self, layout: &[Place]) {
+    fn prepare_samplers(&mut self, ask: &mut Ask<'_>, layout: &[Place]) {
         if self.sampled == layout {
             return;
         }
+        ask.was_divided_anew();
         self.samplers.iter_mut().for_each(Sampler::forget);
         if self.samplers.len() < layout.len() {
             self.samplers.resize_with(layout.len(), Sampler::default);
