@@ -49,12 +49,12 @@ impl Page {
             if let Some(family) = family {
                 let known = before.and_then(|(page, written)| Some((page, written.family(index)?)));
                 match (known, family.likeness(), format) {
-                    (Some((_, known)), Likeness::Text, _) => text.copy(known),
+                    (Some((_, known)), Likeness::Text, _) => text.out.push_str(known),
                     (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
-                        revalued::write(&mut text, &family, page, known);
+                        revalued::write(&mut text.out, &family, page, known);
                     }
-                    (_, _, Format::OpenMetrics) => openmetrics::write(&mut text, &family),
-                    (_, _, Format::Classic) => classic::write(&mut text, &family),
+                    (_, _, Format::OpenMetrics) => openmetrics::write(&mut text.out, &family),
+                    (_, _, Format::Classic) => classic::write(&mut text.out, &family),
                 }
             }
             text.end_family();

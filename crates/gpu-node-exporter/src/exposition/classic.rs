@@ -5,10 +5,9 @@
 
 use super::lines::{write_header, write_sample};
 use super::page::Merged;
-use super::text::Text;
 use crate::family::Kind;
 
-pub(super) fn write(text: &mut Text, family: &Merged<'_>) {
+pub(super) fn write(out: &mut String, family: &Merged<'_>) {
     let kind = match family.kind() {
         Kind::Counter => "counter",
         Kind::Gauge | Kind::Info => "gauge",
@@ -16,10 +15,8 @@ pub(super) fn write(text: &mut Text, family: &Merged<'_>) {
         Kind::Histogram => "histogram",
         Kind::Summary => "summary",
     };
-    write_header(&mut text.out, family.name(), family.help(), false, kind);
-    text.end_line();
+    write_header(out, family.name(), family.help(), false, kind);
     for sample in family.samples() {
-        write_sample(&mut text.out, [family.name(), sample.suffix], sample.labels.text(), sample.value);
-        text.end_line();
+        write_sample(out, [family.name(), sample.suffix], sample.labels.text(), sample.value);
     }
 }

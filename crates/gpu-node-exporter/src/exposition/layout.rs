@@ -14,8 +14,10 @@ pub(super) type Sources = [Arc<Vec<Family>>];
 /// Where the families of a page are, in the order of their names.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The places of families of one name, in the order of the sources; the first decides about help and type.
-    pub(super) groups: Vec<Vec<Place>>,
+    /// Those of one name stand together, in the order of the sources; the first decides about help and type.
+    places: Vec<Place>,
+    /// Where the places of each name end.
+    ends: Vec<usize>,
     /// What was left out.
     pub(super) refused: Refused,
 }
@@ -57,7 +59,18 @@ impl Layout {
                 }),
             }
         }
-        Self { groups, refused }
+        let mut end = 0;
+        let ends = groups.iter().map(|group| {
+            end += group.len();
+            end
+        });
+        Self { ends: ends.collect(), places: groups.concat(), refused }
+    }
+
+    /// The places of the families of each name.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[Place]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.places[begin..*end])
     }
 }
 

@@ -8,22 +8,20 @@ use std::borrow::Cow;
 use super::lines::{write_header, write_number, write_sample, write_unit};
 use super::page::Merged;
 use super::shape::Shape;
-use super::text::Text;
 use crate::family::{Kind, Labels, Number};
 
 /// What a page ends with.
 pub(super) const END: &str = "# EOF\n";
 
-pub(super) fn write(text: &mut Text, family: &Merged<'_>) {
+pub(super) fn write(out: &mut String, family: &Merged<'_>) {
     let shape = family.shape();
     let (name, kind) = (shape.name(family.name()), shape.kind);
-    write_header(&mut text.out, name, family.help(), true, word(kind));
+    write_header(out, name, family.help(), true, word(kind));
     if let Some(unit) = unit(name, shape) {
-        write_unit(&mut text.out, name, unit);
+        write_unit(out, name, unit);
     }
-    text.end_line();
     for sample in family.samples() {
-        let (out, labels, value) = (&mut text.out, sample.labels.text(), sample.value);
+        let (labels, value) = (sample.labels.text(), sample.value);
         match kind {
             Kind::Counter => write_sample(out, [name, "_total"], labels, value),
             Kind::Info => write_sample(out, [name, "_info"], labels, Number::Whole(1)),
@@ -33,7 +31,6 @@ pub(super) fn write(text: &mut Text, family: &Merged<'_>) {
                 write_sample(out, [name, sample.suffix], labels.text(), value);
             }
         }
-        text.end_line();
     }
 }
 

@@ -24,14 +24,21 @@ pub(crate) struct Page {
 /// What was found out about the samples that go under one name, from one or more sources.
 #[derive(Clone, Debug)]
 struct Group {
-    /// (index into the places, index of the sample) of the samples that are left out, in order.
-    left_out: Vec<(usize, usize)>,
-    refused: Refused,
+    /// `None` where none is, as nearly always.
+    left_out: Option<Arc<LeftOut>>,
     /// The shape that its own type demands, if it has it.
     own: Option<Shape>,
     /// The shape it has beside the others; `None` for a family that is left out.
     shape: Option<Shape>,
     likeness: Likeness,
+}
+
+/// Samples that are left out.
+#[derive(Debug)]
+struct LeftOut {
+    /// (index into the places, index of the sample), in order.
+    samples: Vec<(usize, usize)>,
+    refused: Refused,
 }
 
 /// How a family is like the one on the page before, where it has the same place.
@@ -63,7 +70,7 @@ impl Page {
         let layout =
             before.map_or_else(|| Arc::new(Layout::new(&sources)), |before| Arc::clone(&before.layout));
         let key = key();
-        let groups = layout.groups.iter().enumerate().map(|(index, places)| {
+        let groups = layout.groups().enumerate().map(|(index, places)| {
             let known =
                 before.and_then(|before| before.groups[index].next(places, &before.sources, &sources));
             known.unwrap_or_else(|| Group::new(key, places, &sources))
@@ -86,7 +93,7 @@ impl Page {
             return;
         }
         let mut taken = Taken::default();
-        for (group, places) in self.groups.iter_mut().zip(&self.layout.groups) {
+        for (group, places) in self.groups.iter_mut().zip(self.layout.groups()) {
             let name = &places[0].of(&self.sources).name;
             let shape = taken.shape(name, group.own);
             if shape != group.shape {
@@ -98,8 +105,10 @@ impl Page {
     /// What was left out.
     pub(crate) fn refused(&self) -> Refused {
         let mut refused = self.layout.refused.clone();
-        for (group, places) in self.groups.iter().zip(&self.layout.groups) {
-            refused.extend(&group.refused);
+        for (group, places) in self.groups.iter().zip(self.layout.groups()) {
+            if let Some(left_out) = &group.left_out {
+                refused.extend(&left_out.refused);
+            }
             if group.shape.is_none() {
                 let name = shortened(&places[0].of(&self.sources).name);
                 refused.add(|| format!("the family `{name}`: another family's samples have this name"));
@@ -110,7 +119,7 @@ impl Page {
 
     /// The layout's families in order; `None` for one that is left out.
     pub(super) fn families(&self) -> impl Iterator<Item = Option<Merged<'_>>> {
-        self.groups.iter().zip(&self.layout.groups).map(|(group, places)| {
+        self.groups.iter().zip(self.layout.groups()).map(|(group, places)| {
             let head = places[0].of(&self.sources);
             Some(Merged { sources: &self.sources, places, group, head, shape: group.shape? })
         })
@@ -155,7 +164,9 @@ impl Group {
             left_out.sort_unstable();
             left_out.dedup();
         }
-        let mut group = Self { left_out, refused, own: None, shape: None, likeness: Likeness::None };
+        let left_out = Some(LeftOut { samples: left_out, refused }).filter(|out| !out.samples.is_empty());
+        let left_out = left_out.map(Arc::new);
+        let mut group = Self { left_out, own: None, shape: None, likeness: Likeness::None };
         group.own = group.own_shape(places, sources);
         group
     }
@@ -182,7 +193,11 @@ impl Group {
 
     fn own_shape(&self, places: &[Place], sources: &Sources) -> Option<Shape> {
         let Family { name, kind, .. } = places[0].of(sources);
-        Shape::own(name, *kind, shown(places, sources, &self.left_out))
+        Shape::own(name, *kind, shown(places, sources, self.left_out()))
+    }
+
+    fn left_out(&self) -> &[(usize, usize)] {
+        self.left_out.as_deref().map_or(&[], |left_out| &left_out.samples)
     }
 }
 
@@ -261,7 +276,7 @@ impl<'page> Merged<'page> {
 
     /// Gives `each` the value of every sample, and what it was on the page before, which had the same series.
     pub(super) fn values(&self, before: &Page, mut each: impl FnMut(Number, Number)) {
-        let mut left_out = self.group.left_out.iter().peekable();
+        let mut left_out = self.group.left_out().iter().peekable();
         for (place_index, place) in self.places.iter().enumerate() {
             let (now, then) = (&place.of(self.sources).samples, &place.of(&before.sources).samples);
             for (sample_index, (now, then)) in now.iter().zip(then).enumerate() {
@@ -273,6 +288,6 @@ impl<'page> Merged<'page> {
     }
 
     pub(super) fn samples(&self) -> impl Iterator<Item = &'page Sample> {
-        shown(self.places, self.sources, &self.group.left_out)
+        shown(self.places, self.sources, self.group.left_out())
     }
 }

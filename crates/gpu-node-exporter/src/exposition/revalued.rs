@@ -2,27 +2,24 @@
 
 use super::lines::write_number;
 use super::page::{Merged, Page};
-use super::text::{Known, Text};
 
-/// Writes the family as it was written on the page `before`, with the values that it has now.
-pub(super) fn write(text: &mut Text, family: &Merged<'_>, before: &Page, known: Known<'_>) {
-    // Up to here `known` is copied.
-    let mut copied = 0;
-    let mut ends = known.lines.iter();
-    let mut begin = ends.next().copied().unwrap_or(0);
-    text.end_line_after(begin);
+/// Writes the family as it was written on the page `before`, where its text was `known`, with the values that it has now.
+pub(super) fn write(out: &mut String, family: &Merged<'_>, before: &Page, known: &str) {
+    let head = known.split_inclusive('\n').take_while(|line| line.starts_with('#'));
+    // Up to `copied` it is copied; the line of the next sample begins at `begin`.
+    let (mut copied, mut begin) = (0, head.map(str::len).sum());
     family.values(before, |now, then| {
-        let Some(end) = ends.next().copied() else { return };
+        // Line feeds in labels are escaped.
+        let Some(length) = known[begin..].find('\n') else { return };
+        let end = begin + length;
         if !now.is_written_as(then) {
             // A value has no space in it, and nothing follows it.
-            let value = known.text[begin..end].rfind(' ').map_or(begin, |space| begin + space + 1);
-            text.out.push_str(&known.text[copied..value]);
-            write_number(&mut text.out, now);
-            // The line feed follows.
-            copied = end - 1;
+            let value = known[begin..end].rfind(' ').map_or(begin, |space| begin + space + 1);
+            out.push_str(&known[copied..value]);
+            write_number(out, now);
+            copied = end;
         }
-        text.end_line_after(end - copied);
-        begin = end;
+        begin = end + 1;
     });
-    text.out.push_str(&known.text[copied..]);
+    out.push_str(&known[copied..]);
 }

@@ -8,11 +8,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::family::{Kind, Number, Sample};
 
-/// The type, and what the family's name ends with that its TYPE line leaves out.
+/// The type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
-    pub(super) suffix: &'static str,
 }
 
 impl Shape {
@@ -22,24 +21,30 @@ impl Shape {
         kind: Kind,
         mut samples: impl Iterator<Item = &'s Sample>,
     ) -> Option<Self> {
-        let suffix = match kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Unknown | Kind::Histogram | Kind::Summary => "",
-        };
+        let shape = Self { kind };
+        let suffix = shape.suffix();
         // A counter below zero or NaN only comes from a text file, and no strict parser takes it as a counter.
         let countable =
             |sample: &Sample| !matches!(sample.value, Number::Real(real) if real.is_nan() || real < 0.0);
         let valid = kind != Kind::Counter || samples.all(countable);
-        (valid && name.ends_with(suffix) && name.len() > suffix.len()).then_some(Self { kind, suffix })
+        (valid && name.ends_with(suffix) && name.len() > suffix.len()).then_some(shape)
     }
 
     /// The shape without suffix rules.
-    pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown, suffix: "" };
+    pub(super) const UNKNOWN: Self = Self { kind: Kind::Unknown };
+
+    /// What the family's name ends with that its TYPE line leaves out.
+    fn suffix(self) -> &'static str {
+        match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Unknown | Kind::Histogram | Kind::Summary => "",
+        }
+    }
 
     /// The name in the TYPE line.
     pub(super) fn name(self, full: &str) -> &str {
-        full.strip_suffix(self.suffix).unwrap_or(full)
+        full.strip_suffix(self.suffix()).unwrap_or(full)
     }
 
     /// What follows that name in every name that this family claims for itself.
