@@ -18,16 +18,19 @@ pub(crate) struct LabelSets<'a> {
 /// The sets that were made of one device's labels, in order.
 #[derive(Debug, Default)]
 pub(crate) struct MadeSets {
+    /// The device's labels, which each of them begins with.
+    own: Labels,
     sets: Vec<Labels>,
     /// How many of them this page has so far.
     count: usize,
-    /// Where a set is written before it is known whether it is new.
-    text: String,
 }
 
 impl<'a> LabelSets<'a> {
     /// `made` are the sets of the page before.
-    pub(crate) fn new(own: &'a Labels, made: MadeSets) -> Self {
+    pub(crate) fn new(own: &'a Labels, mut made: MadeSets) -> Self {
+        if made.own != *own {
+            made = MadeSets { own: own.clone(), ..MadeSets::default() };
+        }
         Self { own, made: RefCell::new(made) }
     }
 
@@ -42,72 +45,48 @@ impl<'a> LabelSets<'a> {
         &self,
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Labels {
-        let MadeSets { sets, count, text } = &mut *self.made.borrow_mut();
+        let MadeSets { own, sets, count } = &mut *self.made.borrow_mut();
         let at = *count;
         *count += 1;
-        let known = sets.get(at).map(Labels::text);
-        match spelled(known.unwrap_or_default(), self.own.text(), pairs, text) {
-            Spelled::AsKnown if known.is_some() => {}
-            Spelled::AsKnown | Spelled::Anew => {
-                let set = Labels::of_text(text);
-                match sets.get_mut(at) {
-                    Some(known) => *known = set,
-                    None => sets.push(set),
-                }
-            }
+        if at == sets.len() {
+            sets.push(own.clone());
         }
-        sets[at].clone()
+        let set = &mut sets[at];
+        if let Some(other) = spelled_otherwise(set.text(), own.text().len(), pairs) {
+            *set = Labels::of_text(&other);
+        }
+        set.clone()
     }
 
     /// The sets that this page has, for the next.
     pub(crate) fn made(self) -> MadeSets {
-        let MadeSets { mut sets, count, text } = self.made.into_inner();
-        sets.truncate(count);
-        MadeSets { sets, count: 0, text }
+        let mut made = self.made.into_inner();
+        made.sets.truncate(made.count);
+        made.count = 0;
+        made
     }
 }
 
-/// How a set is spelled beside one that is known.
-enum Spelled {
-    AsKnown,
-    /// It is in the text.
-    Anew,
-}
-
-/// Holds a set against one that is known, and writes it to `text` where it is another.
-fn spelled<N: AsRef<str>, V: AsRef<str>>(
+/// The set with these labels after the first `begin` bytes of one that is known; `None` where that is the one that is known.
+fn spelled_otherwise<N: AsRef<str>, V: AsRef<str>>(
     known: &str,
-    own: &str,
+    begin: usize,
     pairs: impl IntoIterator<Item = (N, V)>,
-    text: &mut String,
-) -> Spelled {
-    text.clear();
-    // What of the known set is spelled the same; `None` once something is not.
-    let mut same = known.starts_with(own).then_some(own.len());
-    if same.is_none() {
-        text.push_str(own);
-    }
+) -> Option<String> {
+    // What of the known set is spelled the same; and the set, once something is not.
+    let (mut same, mut other) = (begin, None::<String>);
     for (name, value) in pairs {
         let (name, value) = (name.as_ref(), value.as_ref());
-        if let Some(begin) = same {
-            same = after(&known[begin..], begin == 0, name, value).map(|rest| known.len() - rest.len());
-            if same.is_none() {
-                text.push_str(&known[..begin]);
-            }
-        }
-        if same.is_none() {
-            write_label(text, name, value);
+        if other.is_none()
+            && let Some(rest) = after(&known[same..], same == 0, name, value)
+        {
+            same = known.len() - rest.len();
+        } else {
+            write_label(other.get_or_insert_with(|| known[..same].to_owned()), name, value);
         }
     }
-    match same {
-        Some(end) if end == known.len() => Spelled::AsKnown,
-        Some(end) => {
-            text.push_str(&known[..end]);
-            Spelled::Anew
-        }
-        None if text == known => Spelled::AsKnown,
-        None => Spelled::Anew,
-    }
+    let is_longer = other.is_none() && same < known.len();
+    if is_longer { Some(known[..same].to_owned()) } else { other.filter(|other| other != known) }
 }
 
 /// What follows this label where `text` begins with it. `None` also for a value that is written otherwise than it is.

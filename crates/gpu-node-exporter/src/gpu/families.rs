@@ -9,7 +9,7 @@ mod errors;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::reading::{self, MadeBySubject, ShownGpu};
+use super::reading::{self, MadeByPart, ShownGpu};
 use super::settings::GpuSettings;
 use super::snapshot::{Errors, Gpu, Presence, ProbeUsage, Snapshot};
 use super::stale::{age, fresh};
@@ -45,7 +45,7 @@ pub(super) struct Lasting {
     of_errors: Arc<Vec<Family>>,
     info: Arc<Vec<Family>>,
     of_subjects: Vec<Arc<Vec<Family>>>,
-    made: MadeBySubject,
+    made: MadeByPart,
 }
 
 impl Lasting {
@@ -67,13 +67,15 @@ impl Lasting {
                 || snapshot.gpus.iter().zip(&self.known).any(|(now, then)| differ(now, then))
         };
         let names_differ = |now: &Gpu, then: &Gpu| (now.index, &now.uuid) != (then.index, &then.uuid);
-        let identities_differ = |now: &Gpu, then: &Gpu| now.identity != then.identity;
+        let identities_differ = |now: &Gpu, then: &Gpu| {
+            !Arc::ptr_eq(&now.identity, &then.identity) && now.identity != then.identity
+        };
         let is_any_renamed = is_any_other(names_differ);
         let is_released = snapshot.probe.is_released;
         if is_any_renamed || is_any_other(identities_differ) || is_released != self.is_released {
             // While an administrator has the driver, a GPU may become another: its MIG mode, its firmware.
             let named = snapshot.gpus.iter().filter(|gpu| gpu.uuid.is_some() && !is_released);
-            self.info = Arc::new(vec![reading::info(named.map(|gpu| (labels(gpu), &gpu.identity)))]);
+            self.info = Arc::new(vec![reading::info(named.map(|gpu| (labels(gpu), &*gpu.identity)))]);
         }
         if is_any_renamed || !Arc::ptr_eq(&self.errors, &snapshot.errors) {
             self.of_errors = Arc::new(errors::families(snapshot));

@@ -15,6 +15,9 @@ pub(crate) const SHARES: [f64; 9] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99
 /// The same as a label has them.
 const BOUNDS: [&str; SHARES.len()] = ["0.0", "0.05", "0.25", "0.5", "0.75", "0.9", "0.95", "0.99", "1.0"];
 
+/// How many samples show one: the buckets, one for all, the sum and the count.
+pub(crate) const SAMPLES: usize = SHARES.len() + 3;
+
 /// The bucket of a share; none holds more than all.
 pub(crate) fn bucket(share: f64) -> usize {
     SHARES.iter().position(|bound| share <= *bound).unwrap_or(SHARES.len() - 1)

@@ -73,7 +73,7 @@ use super::delta::Diff;
 use super::fault::ReadingFault;
 use super::nvml::Ask;
 use super::profile::Profile;
-use super::subject::{Shown, Step, Subject};
+use super::subject::{Said, Shown, Step, Subject};
 use crate::family::{Family, LabelSets, Labels, MadeSets};
 
 /// Declares all that holds one thing of each subject, and what runs over all of them.
@@ -136,37 +136,17 @@ macro_rules! subjects {
             }
         }
 
-        /// The families of each subject, for the GPUs that answer. What no GPU has is left out. A subject of which the GPUs say what they said
-        /// before has the families that it had, and others take over the label sets in `made`.
+        /// The families of each subject, for the GPUs that answer, in parts. What no GPU has is left out. A part of which the GPUs say what they
+        /// said before is the one it was, and others take over the label sets in `made`.
         pub(crate) fn families(
             gpus: &[ShownGpu<'_>],
             before: Option<Before<'_>>,
-            made: &mut MadeBySubject,
+            made: &mut MadeByPart,
         ) -> Vec<Arc<Vec<Family>>> {
             let before = before.filter(|before| before.gpus.len() == gpus.len());
-            let mut parts = Vec::new();
-            $({
-                let is_same = |(now, then): (&ShownGpu<'_>, &ShownGpu<'_>)| {
-                    now.reading.subjects.$field == then.reading.subjects.$field
-                        && now.sums.$field == then.sums.$field
-                        && now.labels == then.labels
-                };
-                let same = before.filter(|before| gpus.iter().zip(before.gpus).all(is_same));
-                let known = same.and_then(|before| before.families.get(parts.len()).cloned());
-                parts.push(known.unwrap_or_else(|| {
-                    let sets = made.sets(parts.len(), gpus);
-                    let shown = gpus.iter().zip(&sets).map(|(gpu, labels)| Shown {
-                        labels,
-                        reading: &gpu.reading.subjects.$field,
-                        sums: &gpu.sums.$field,
-                    });
-                    let mut families = <$subject>::families(&shown.collect::<Vec<_>>());
-                    made.keep(parts.len(), sets);
-                    families.retain(|family| !family.samples.is_empty());
-                    Arc::new(families)
-                }));
-            })*
-            parts
+            let mut parts = Parts { gpus, before, made, done: Vec::new() };
+            $(parts.add_subject::<$subject>(|gpu| (&gpu.reading.subjects.$field, &gpu.sums.$field));)*
+            parts.done
         }
     };
 }
@@ -222,23 +202,67 @@ pub(crate) struct ShownGpu<'a> {
     pub(crate) sums: &'a Sums,
 }
 
-/// The label sets that were made for each subject of each GPU.
+/// The label sets that were made for each part of each GPU.
 #[derive(Debug, Default)]
-pub(crate) struct MadeBySubject(Vec<Vec<MadeSets>>);
+pub(crate) struct MadeByPart(Vec<Vec<MadeSets>>);
 
-impl MadeBySubject {
-    /// For the subject at this place, with what was made of it before.
-    fn sets<'a>(&mut self, subject: usize, gpus: &'a [ShownGpu<'_>]) -> Vec<LabelSets<'a>> {
-        let before = self.0.get_mut(subject).map(std::mem::take).unwrap_or_default();
+impl MadeByPart {
+    /// For the part at this place, with what was made of it before.
+    fn sets<'a>(&mut self, part: usize, gpus: &'a [ShownGpu<'_>]) -> Vec<LabelSets<'a>> {
+        let before = self.0.get_mut(part).map(std::mem::take).unwrap_or_default();
         let before = before.into_iter().chain(std::iter::repeat_with(MadeSets::default));
         gpus.iter().zip(before).map(|(gpu, made)| LabelSets::new(&gpu.labels, made)).collect()
     }
 
-    fn keep(&mut self, subject: usize, sets: Vec<LabelSets<'_>>) {
-        if self.0.len() <= subject {
-            self.0.resize_with(subject + 1, Vec::new);
+    fn keep(&mut self, part: usize, sets: Vec<LabelSets<'_>>) {
+        if self.0.len() <= part {
+            self.0.resize_with(part + 1, Vec::new);
         }
-        self.0[subject] = sets.into_iter().map(LabelSets::made).collect();
+        self.0[part] = sets.into_iter().map(LabelSets::made).collect();
+    }
+}
+
+/// Families that are being made, subject by subject.
+struct Parts<'a> {
+    gpus: &'a [ShownGpu<'a>],
+    before: Option<Before<'a>>,
+    made: &'a mut MadeByPart,
+    done: Vec<Arc<Vec<Family>>>,
+}
+
+impl<'a> Parts<'a> {
+    fn add_subject<S: Subject>(&mut self, said: impl Fn(&'a ShownGpu<'a>) -> Said<'a, S>) {
+        self.add(S::families, |now, then| now == then, &said);
+        self.add(S::seldom_families, S::is_seldom_same, &said);
+    }
+
+    /// Adds the families of the page before where each GPU says the same; others are made.
+    fn add<S: Subject>(
+        &mut self,
+        make: fn(&[Shown<'_, S>]) -> Vec<Family>,
+        is_same: impl Fn(Said<'_, S>, Said<'_, S>) -> bool,
+        said: impl Fn(&'a ShownGpu<'a>) -> Said<'a, S>,
+    ) {
+        let at = self.done.len();
+        let is_same = |(now, then): (&'a ShownGpu<'a>, &'a ShownGpu<'a>)| {
+            now.labels == then.labels && is_same(said(now), said(then))
+        };
+        let same = self.before.filter(|before| self.gpus.iter().zip(before.gpus).all(is_same));
+        let known = same.and_then(|before| before.families.get(at).cloned());
+        self.done.push(known.unwrap_or_else(|| {
+            let sets = self.made.sets(at, self.gpus);
+            let shown = self.gpus.iter().zip(&sets).map(|(gpu, labels)| {
+                let (reading, sums) = said(gpu);
+                Shown { labels, reading, sums }
+            });
+            let mut families = make(&shown.collect::<Vec<_>>());
+            self.made.keep(at, sets);
+            families.retain(|family| !family.samples.is_empty());
+            for family in &mut families {
+                family.samples.shrink_to_fit();
+            }
+            Arc::new(families)
+        }));
     }
 }
 

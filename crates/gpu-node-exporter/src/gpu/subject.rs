@@ -12,13 +12,13 @@ use super::nvml::Ask;
 use crate::family::{Family, LabelSets, Labels, Number};
 
 /// One subject, as one GPU reported it in one sweep.
-pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
+pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq + 'static {
     /// What the probe keeps of one GPU from one sweep to the next: answers that need not be asked for each time, or a place in
     /// a log of the driver's.
     type Kept: Default;
 
     /// What the exporter sums up of one GPU, so that any scrape interval and any number of scrapers see all of it.
-    type Sums: Clone + Debug + Default + PartialEq;
+    type Sums: Clone + Debug + Default + PartialEq + 'static;
 
     /// Asks one GPU. Runs in the probe and is the only I/O.
     fn read(ask: &mut Ask<'_>, kept: &mut Self::Kept) -> Self;
@@ -29,7 +29,21 @@ pub(crate) trait Subject: Diff + Clone + Debug + Default + PartialEq {
     /// The families that show the GPUs that answer. Pure, and of the arguments alone: while they are the same, so are the families. A subject
     /// that a GPU does not have has no sample.
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family>;
+
+    /// Those families of it that tell what seldom changes, such as limits. They stay as they are while no GPU says anything else of that, however
+    /// its other readings move.
+    fn seldom_families(_gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        Vec::new()
+    }
+
+    /// Whether a GPU of which this was said has the same [`Subject::seldom_families`] now.
+    fn is_seldom_same(_now: Said<'_, Self>, _before: Said<'_, Self>) -> bool {
+        true
+    }
 }
+
+/// What a GPU says of a subject, and what was summed up of it.
+pub(crate) type Said<'a, S> = (&'a S, &'a <S as Subject>::Sums);
 
 /// The time that a reading stands for.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +84,7 @@ pub(crate) fn each_by<S: Subject, V: Into<Number>, const N: usize>(
     gpus: &[Shown<'_, S>],
     values: impl Fn(&Shown<'_, S>) -> [(&'static str, Option<V>); N],
 ) -> Family {
+    family.samples.reserve_exact(gpus.len() * N);
     for gpu in gpus {
         for (name, value) in values(gpu) {
             if let Some(value) = value {

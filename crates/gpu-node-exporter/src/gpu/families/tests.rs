@@ -228,6 +228,44 @@ fn what_lasts_is_made_anew_when_it_changes() {
     assert_eq!(changed(&snapshot, view), 1, "nobody knows who it is");
 }
 
+/// Each reading on its own, as changes of its subject, or of a part of it, that make it unknown.
+fn each_unknown() -> Vec<serde_json::Value> {
+    let everything: serde_json::Value = serde_json::from_str(EVERYTHING).expect("changes of all subjects");
+    let mut unknown = Vec::new();
+    for (subject, readings) in everything.as_object().expect("subjects") {
+        for (name, reading) in readings.as_object().expect("readings") {
+            match reading.as_object() {
+                Some(part) if name.parse::<usize>().is_ok() => unknown.extend(
+                    part.keys().map(|of_part| serde_json::json!({ subject: { name: { of_part: null } } })),
+                ),
+                _ => unknown.push(serde_json::json!({ subject: { name: null } })),
+            }
+        }
+    }
+    unknown
+}
+
+/// Also where most of what its subject shows stays.
+#[test]
+fn what_is_said_no_more_is_not_on_the_next_page() {
+    let start = Instant::now();
+    let mut gone = 0;
+    for unknown in each_unknown() {
+        let mut lasting = Lasting::default();
+        let before = snapshot(vec![vec![(0, everything(0))]], start);
+        let said = written(all(&before, view(start), &mut lasting));
+        let mut less = everything(0);
+        // Not everything can be unknown.
+        let Ok(changes) = serde_json::from_value(unknown.clone()) else { continue };
+        less.subjects.apply(changes);
+        let now = snapshot(vec![vec![(0, less)]], start);
+        let says = written(all(&now, view(start), &mut lasting));
+        assert_eq!(says, page(&now, view(start)), "{unknown}");
+        gone += usize::from(says.len() < said.len());
+    }
+    assert!(gone > 100, "{gone}");
+}
+
 #[test]
 fn names_are_unique_and_counters_are_named_as_such() {
     let start = Instant::now();

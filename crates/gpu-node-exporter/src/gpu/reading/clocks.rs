@@ -4,7 +4,7 @@ use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::device::Clock;
 use crate::gpu::nvml::{Ask, Cached};
-use crate::gpu::subject::{Shown, Subject, each_by};
+use crate::gpu::subject::{Said, Shown, Subject, each_by};
 use crate::units::Hertz;
 
 readings! {
@@ -40,21 +40,27 @@ impl Subject for Clocks {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        vec![
-            each_by(Family::gauge("gpu_clock_hertz", "Clock rate, by domain."), "domain", gpus, |gpu| {
-                let Clocks { graphics, sm, memory, video, .. } = *gpu.reading;
-                [("graphics", graphics), ("sm", sm), ("memory", memory), ("video", video)]
-            }),
-            each_by(
-                Family::gauge("gpu_clock_max_hertz", "Highest clock rate, by domain."),
-                "domain",
-                gpus,
-                |gpu| {
-                    let Clocks { max_graphics, max_sm, max_memory, max_video, .. } = *gpu.reading;
-                    [("graphics", max_graphics), ("sm", max_sm), ("memory", max_memory), ("video", max_video)]
-                },
-            ),
-        ]
+        vec![each_by(Family::gauge("gpu_clock_hertz", "Clock rate, by domain."), "domain", gpus, |gpu| {
+            let Clocks { graphics, sm, memory, video, .. } = *gpu.reading;
+            [("graphics", graphics), ("sm", sm), ("memory", memory), ("video", video)]
+        })]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![each_by(
+            Family::gauge("gpu_clock_max_hertz", "Highest clock rate, by domain."),
+            "domain",
+            gpus,
+            |gpu| {
+                let Clocks { max_graphics, max_sm, max_memory, max_video, .. } = *gpu.reading;
+                [("graphics", max_graphics), ("sm", max_sm), ("memory", max_memory), ("video", max_video)]
+            },
+        )]
+    }
+
+    fn is_seldom_same((now, ()): Said<'_, Self>, (before, ()): Said<'_, Self>) -> bool {
+        let Self { graphics, sm, memory, video, .. } = *before;
+        *before == Self { graphics, sm, memory, video, ..now.clone() }
     }
 }
 

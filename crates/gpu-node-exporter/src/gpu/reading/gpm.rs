@@ -324,6 +324,7 @@ fn by_engine(
     gpus: &[Shown<'_, Gpm>],
     of: fn(&Gpm) -> Option<&Vec<Option<Ratio>>>,
 ) -> Family {
+    family.samples.reserve_exact(gpus.iter().filter_map(|gpu| of(gpu.reading)).map(Vec::len).sum());
     for gpu in gpus {
         for (number, share) in of(gpu.reading).into_iter().flatten().enumerate() {
             if let Some(share) = share {

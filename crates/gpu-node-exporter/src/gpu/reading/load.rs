@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use self::busy_time::{Samples, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::histogram::Histogram;
+use crate::gpu::histogram::{Histogram, SAMPLES};
 use crate::gpu::nvml::{Ask, Cached, Device, flag, raw};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each};
@@ -131,6 +131,7 @@ impl Subject for Load {
             "gpu_utilization_max_ratio",
             "Largest of the driver's own samples of utilisation in the window before the last sweep.",
         );
+        shares.samples.reserve_exact(gpus.len() * SAMPLES);
         for gpu in gpus {
             if !gpu.sums.shares.is_empty() {
                 gpu.sums.shares.write_to(&mut shares, gpu.labels);

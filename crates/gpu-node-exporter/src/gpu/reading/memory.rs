@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::histogram::Histogram;
+use crate::gpu::histogram::{Histogram, SAMPLES};
 use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
 use crate::gpu::subject::{Shown, Step, Subject, each};
@@ -138,6 +138,7 @@ impl Subject for Memory {
             "gpu_memory_used_sample_ratio",
             "Memory used as a share of all of it, of all samples since the exporter started.",
         );
+        shares.samples.reserve_exact(gpus.len() * SAMPLES);
         for gpu in gpus {
             if let Some(bytes) = gpu.sums.peak.max() {
                 peak.push(gpu.labels.and([WINDOW_LABEL]), bytes);

@@ -10,13 +10,13 @@ mod traffic;
 
 use std::collections::BTreeSet;
 
-use self::errors::{ErrorNames, LinkErrors};
+use self::errors::{Fifth, KINDS, LinkErrors, RATIOS, RESULTS};
 use self::traffic::Traffic;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Field, Part, field_id};
-use crate::gpu::subject::{Shown, Step, Subject};
-use crate::units::{Bytes, BytesPerSecond, Ratio};
+use crate::gpu::subject::{Said, Shown, Step, Subject};
+use crate::units::{Bytes, BytesPerSecond};
 
 readings! {
     /// One link. Its counters begin when the driver is loaded.
@@ -34,21 +34,8 @@ readings! {
         crc_errors: u64,
         /// Before Hopper, where `crc_errors` is of flow control digits alone.
         crc_data_errors: u64,
-        /// Since NVLink 5.
-        malformed_packets: u64,
-        buffer_overruns: u64,
-        receive_errors: u64,
-        receive_remote_errors: u64,
-        receive_general_errors: u64,
-        integrity_errors: u64,
-        transmit_discards: u64,
-        effective_errors: u64,
-        symbol_errors: u64,
-        recoveries_successful: u64,
-        recoveries_failed: u64,
-        /// Of what is left after correction, and of symbols before it.
-        effective_error_ratio: Ratio,
-        symbol_error_ratio: Ratio,
+        /// Since NVLink 5. Apart, since most links have none of it.
+        fifth: Box<Fifth>,
     }
 }
 
@@ -75,20 +62,12 @@ impl Sums {
 #[derive(Default)]
 pub(crate) struct Kept {
     count: Cached<usize>,
-    names: Vec<Names>,
     /// Links that were seen connected. One that goes down stays here.
     connected: BTreeSet<u32>,
     states: Cached<NvLinks>,
     errors: Cached<Vec<LinkErrors>>,
     /// The fields that count bytes on this GPU, once they have.
     byte_fields: Option<ByteFields>,
-}
-
-/// The names of one link's readings, for logs and `--check`.
-struct Names {
-    transmitted: String,
-    received: String,
-    errors: ErrorNames,
 }
 
 /// The fields that count bytes: transmitted, received, and how many bytes one of the count is.
@@ -117,21 +96,19 @@ impl Subject for NvLinks {
     }
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-        let Kept { count, names, connected, states, errors, byte_fields } = kept;
+        let Kept { count, connected, states, errors, byte_fields } = kept;
         let count = count.once(ask, count_links);
         if count == 0 {
             return Self::new();
         }
-        let known = names.len();
-        names.extend((known..count).map(Names::of));
-        let names = &names[..count];
         let mut links = states.seldom(ask, |ask| read_states(ask, count, connected));
-        read_bytes(ask, names, &mut links, byte_fields);
+        read_bytes(ask, &mut links, byte_fields);
         // Which counters a link has is known once it has counted bytes.
         let is_fifth = *byte_fields == Some(BYTE_FIELDS[0]);
         let up = numbers_of_links_that_are_up(&links);
         let errors = errors.seldom(ask, |ask| {
-            errors::read(ask, up.iter().map(|(at, link)| (&names[*at].errors, *link)), is_fifth)
+            let links: Vec<_> = up.iter().map(|(_, link)| *link).collect();
+            errors::read(ask, &links, is_fifth)
         });
         for errors in errors {
             // A link that went down since then counts nothing.
@@ -143,10 +120,6 @@ impl Subject for NvLinks {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let mut up = Family::gauge(
-            "gpu_nvlink_up",
-            "Whether the NVLink is active; absent for one that leads nowhere.",
-        );
         let mut transmitted = Family::counter(
             "gpu_nvlink_transmit_bytes_total",
             "Bytes sent over the NVLink, without protocol overhead.",
@@ -154,6 +127,28 @@ impl Subject for NvLinks {
         let mut received = Family::counter(
             "gpu_nvlink_receive_bytes_total",
             "Bytes received over the NVLink, without protocol overhead.",
+        );
+        let links = gpus.iter().map(|gpu| gpu.reading.len()).sum();
+        transmitted.samples.reserve_exact(links);
+        received.samples.reserve_exact(links);
+        for gpu in gpus {
+            for (number, link, _) in shown_links(gpu) {
+                let labels = gpu.labels.and([("link", number.as_str())]);
+                if let Some(bytes) = link.transmitted {
+                    transmitted.push(labels.clone(), bytes);
+                }
+                if let Some(bytes) = link.received {
+                    received.push(labels, bytes);
+                }
+            }
+        }
+        vec![transmitted, received]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        let mut up = Family::gauge(
+            "gpu_nvlink_up",
+            "Whether the NVLink is active; absent for one that leads nowhere.",
         );
         let mut errors = Family::counter(
             "gpu_nvlink_errors_total",
@@ -172,40 +167,28 @@ impl Subject for NvLinks {
             "What the NVLink carries at most in one direction.",
         );
         for gpu in gpus {
-            for (number, link) in gpu.reading.iter().enumerate() {
-                let Some(is_up) = gpu.sums.is_up(number, link) else { continue };
-                let number = number.to_string();
+            for (number, link, is_up) in shown_links(gpu) {
                 let link_label = ("link", number.as_str());
                 let labels = gpu.labels.and([link_label]);
-                for (kind, count) in [
+                let older = [
                     ("replay", link.replays),
                     ("recovery", link.recoveries),
                     ("crc", link.crc_errors),
                     ("crc_data", link.crc_data_errors),
-                    ("malformed_packet", link.malformed_packets),
-                    ("buffer_overrun", link.buffer_overruns),
-                    ("receive", link.receive_errors),
-                    ("receive_remote", link.receive_remote_errors),
-                    ("receive_general", link.receive_general_errors),
-                    ("link_integrity", link.integrity_errors),
-                    ("transmit_discard", link.transmit_discards),
-                    ("effective", link.effective_errors),
-                    ("symbol", link.symbol_errors),
-                ] {
+                ];
+                let Fifth { errors: of_fifth, recoveries: recovered, ratios } =
+                    link.fifth.as_deref().cloned().unwrap_or_default();
+                for (kind, count) in older.into_iter().chain(KINDS.into_iter().zip(of_fifth)) {
                     if let Some(count) = count {
                         errors.push(gpu.labels.and([link_label, ("kind", kind)]), count);
                     }
                 }
-                for (result, count) in
-                    [("successful", link.recoveries_successful), ("failed", link.recoveries_failed)]
-                {
+                for (result, count) in RESULTS.into_iter().zip(recovered) {
                     if let Some(count) = count {
                         recoveries.push(gpu.labels.and([link_label, ("result", result)]), count);
                     }
                 }
-                for (kind, ratio) in
-                    [("effective", link.effective_error_ratio), ("symbol", link.symbol_error_ratio)]
-                {
+                for (kind, ratio) in RATIOS.into_iter().zip(ratios) {
                     if let Some(ratio) = ratio {
                         error_ratio.push(gpu.labels.and([link_label, ("kind", kind)]), ratio);
                     }
@@ -213,27 +196,25 @@ impl Subject for NvLinks {
                 if let Some(most) = link.bandwidth {
                     bandwidth.push(labels.clone(), most);
                 }
-                if let Some(bytes) = link.transmitted {
-                    transmitted.push(labels.clone(), bytes);
-                }
-                if let Some(bytes) = link.received {
-                    received.push(labels.clone(), bytes);
-                }
                 up.push(labels, is_up);
             }
         }
-        vec![up, transmitted, received, errors, recoveries, error_ratio, bandwidth]
+        vec![up, errors, recoveries, error_ratio, bandwidth]
+    }
+
+    fn is_seldom_same((now, sums): Said<'_, Self>, (before, sums_before): Said<'_, Self>) -> bool {
+        let is_same = |(now, then): (&Link, &Link)| {
+            *then == Link { transmitted: then.transmitted, received: then.received, ..now.clone() }
+        };
+        let is_connected_same = sums.connected == sums_before.connected;
+        is_connected_same && now.len() == before.len() && now.iter().zip(before).all(is_same)
     }
 }
 
-impl Names {
-    fn of(link: usize) -> Self {
-        Self {
-            transmitted: format!("bytes sent over NVLink {link}"),
-            received: format!("bytes received over NVLink {link}"),
-            errors: ErrorNames::of(link),
-        }
-    }
+/// The links that lead somewhere, each with its number and whether it is active.
+fn shown_links<'a>(gpu: &Shown<'a, NvLinks>) -> impl Iterator<Item = (String, &'a Link, bool)> {
+    let (links, sums) = (gpu.reading.iter().enumerate(), gpu.sums);
+    links.filter_map(|(number, link)| Some((number.to_string(), link, sums.is_up(number, link)?)))
 }
 
 fn count_links(ask: &mut Ask<'_>) -> usize {
@@ -276,37 +257,33 @@ fn numbers_of_links_that_are_up(links: &NvLinks) -> Vec<(usize, u32)> {
 }
 
 /// Bytes are read in each sweep: a rate over old counts would be wrong.
-fn read_bytes(ask: &mut Ask<'_>, names: &[Names], links: &mut NvLinks, byte_fields: &mut Option<ByteFields>) {
+fn read_bytes(ask: &mut Ask<'_>, links: &mut NvLinks, byte_fields: &mut Option<ByteFields>) {
     let up = numbers_of_links_that_are_up(links);
     if up.is_empty() {
         return;
     }
+    let names: Vec<_> = up
+        .iter()
+        .flat_map(|(_, link)| ["sent", "received"].map(|way| format!("bytes {way} over NVLink {link}")))
+        .collect();
     let candidates = byte_fields.map_or(BYTE_FIELDS.to_vec(), |known| vec![known]);
     for fields in candidates {
         let (transmitted, received, unit) = fields;
-        let wanted: Vec<_> = up
-            .iter()
-            .flat_map(|(at, link)| {
-                let Names { transmitted: sent, received: got, .. } = &names[*at];
-                [(sent, transmitted), (got, received)].map(|(name, id)| Field {
-                    name,
-                    id,
-                    of: Part::Link(*link),
-                })
-            })
-            .collect();
+        let counted = up.iter().flat_map(|(_, link)| [(transmitted, *link), (received, *link)]);
+        let wanted: Vec<_> =
+            counted.zip(&names).map(|((id, link), name)| Field { name, id, of: Part::Link(link) }).collect();
         let mut found = vec![None; wanted.len()];
         ask.read_fields("NVLink byte counters", &wanted, &mut found);
         if found.iter().all(Option::is_none) {
             continue;
         }
         *byte_fields = Some(fields);
-        let mut bytes = |name: &str, count: Option<u64>| {
-            ask.meaning(name, count?, |count| count.checked_mul(unit).map(Bytes))
-        };
-        for ((at, _), counts) in up.into_iter().zip(found.chunks_exact(2)) {
-            links[at].transmitted = bytes(&names[at].transmitted, counts[0]);
-            links[at].received = bytes(&names[at].received, counts[1]);
+        let mut bytes = wanted.iter().zip(found).map(|(field, count)| {
+            ask.meaning(field.name, count?, |count| count.checked_mul(unit).map(Bytes))
+        });
+        for (at, _) in up {
+            links[at].transmitted = bytes.next().flatten();
+            links[at].received = bytes.next().flatten();
         }
         return;
     }

@@ -3,7 +3,7 @@
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, Device, Field, field_id};
-use crate::gpu::subject::{Shown, Subject, each};
+use crate::gpu::subject::{Said, Shown, Subject, each};
 use crate::units::Bytes;
 
 readings! {
@@ -71,6 +71,11 @@ impl Subject for Pcie {
             each(Family::counter("gpu_pcie_receive_bytes_total", "Bytes received over PCIe."), gpus, |gpu| {
                 gpu.reading.received
             }),
+        ]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
             each(
                 Family::counter(
                     "gpu_pcie_replays_total",
@@ -99,5 +104,10 @@ impl Subject for Pcie {
                 gpu.reading.max_width
             }),
         ]
+    }
+
+    fn is_seldom_same((now, ()): Said<'_, Self>, (before, ()): Said<'_, Self>) -> bool {
+        let Self { transmitted, received, .. } = *before;
+        *before == Self { transmitted, received, ..now.clone() }
     }
 }

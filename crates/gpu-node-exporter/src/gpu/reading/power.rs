@@ -7,7 +7,7 @@ use crate::gpu::delta::readings;
 use crate::gpu::nvml::raw::Sampled;
 use crate::gpu::nvml::{Ask, Cached, Device, Field, Part, field_id};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
-use crate::gpu::subject::{Shown, Step, Subject, each, each_by};
+use crate::gpu::subject::{Said, Shown, Step, Subject, each, each_by};
 use crate::units::{Joules, Watts};
 
 use super::ring::{Newer, Ring};
@@ -176,6 +176,27 @@ impl Subject for Power {
                     by_scope([gpu_average, module_average, memory_average, base_average])
                 },
             ),
+            each(
+                Family::counter(
+                    "gpu_energy_joules_total",
+                    "Energy used, since the driver was loaded; integrated from power since the exporter started where the driver does not count it.",
+                ),
+                gpus,
+                |gpu| gpu.reading.energy_by(&gpu.sums.energy),
+            ),
+            each(
+                Family::gauge(
+                    "gpu_performance_state",
+                    "Performance state: 0 is the fastest, 15 the slowest.",
+                ),
+                gpus,
+                |gpu| gpu.reading.performance_state,
+            ),
+        ]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
             each(Family::gauge("gpu_power_limit_watts", "Power limit in force."), gpus, |gpu| {
                 gpu.reading.limit
             }),
@@ -199,23 +220,15 @@ impl Subject for Power {
                 gpus,
                 |gpu| gpu.reading.max_limit,
             ),
-            each(
-                Family::counter(
-                    "gpu_energy_joules_total",
-                    "Energy used, since the driver was loaded; integrated from power since the exporter started where the driver does not count it.",
-                ),
-                gpus,
-                |gpu| gpu.reading.energy_by(&gpu.sums.energy),
-            ),
-            each(
-                Family::gauge(
-                    "gpu_performance_state",
-                    "Performance state: 0 is the fastest, 15 the slowest.",
-                ),
-                gpus,
-                |gpu| gpu.reading.performance_state,
-            ),
         ]
+    }
+
+    fn is_seldom_same((now, _): Said<'_, Self>, (before, _): Said<'_, Self>) -> bool {
+        let limits = |power: &Self| {
+            let Self { limit, min_limit, max_limit, default_limit, requested_limit, .. } = *power;
+            [limit, min_limit, max_limit, default_limit, requested_limit]
+        };
+        limits(now) == limits(before)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::enum_wrappers::device::{TemperatureSensor, TemperatureThreshold};
 use crate::gpu::nvml::{Ask, Cached, Device, Field, Value, field_id, raw};
-use crate::gpu::subject::{Shown, Subject, each, each_by};
+use crate::gpu::subject::{Said, Shown, Subject, each, each_by};
 use crate::units::Celsius;
 
 readings! {
@@ -73,6 +73,19 @@ impl Subject for Thermal {
                 gpus,
                 |gpu| [("gpu", gpu.reading.gpu), ("memory", gpu.reading.memory)],
             ),
+            each(
+                Family::gauge(
+                    "gpu_temperature_margin_celsius",
+                    "Degrees to the nearest temperature at which the GPU slows down.",
+                ),
+                gpus,
+                |gpu| gpu.reading.margin,
+            ),
+        ]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
             each_by(
                 Family::gauge(
                     "gpu_temperature_limit_celsius",
@@ -88,14 +101,6 @@ impl Subject for Thermal {
                         ("memory_max", gpu.reading.memory_max),
                     ]
                 },
-            ),
-            each(
-                Family::gauge(
-                    "gpu_temperature_margin_celsius",
-                    "Degrees to the nearest temperature at which the GPU slows down.",
-                ),
-                gpus,
-                |gpu| gpu.reading.margin,
             ),
             each_by(
                 Family::gauge(
@@ -114,6 +119,11 @@ impl Subject for Thermal {
                 },
             ),
         ]
+    }
+
+    fn is_seldom_same((now, ()): Said<'_, Self>, (before, ()): Said<'_, Self>) -> bool {
+        let Self { gpu, memory, margin, .. } = *before;
+        *before == Self { gpu, memory, margin, ..now.clone() }
     }
 }
 

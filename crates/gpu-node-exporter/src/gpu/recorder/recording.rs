@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::block::Block;
 use crate::family::{Family, Labels};
 use crate::gpu::delta::Diff as _;
-use crate::gpu::reading::{self, MadeBySubject, Reading, ReadingDelta, ShownGpu, Sums};
+use crate::gpu::reading::{self, MadeByPart, Reading, ReadingDelta, ShownGpu, Sums};
 use crate::gpu::subject::Step;
 use crate::gpu::xid::Detail;
 
@@ -96,7 +96,7 @@ impl Recording {
         let too_many = texts.iter().map(|(_, text)| count(text)).sum::<usize>().saturating_sub(asked.most);
 
         let labels = Labels::new([("gpu", self.index.to_string()), ("uuid", self.uuid.clone())]);
-        let (mut sums, mut made) = (Sums::default(), MadeBySubject::default());
+        let (mut sums, mut made) = (Sums::default(), MadeByPart::default());
         let (mut seen, mut before, mut now) = (0, None, Instant::now());
         for (_, text) in &texts {
             let mut reading = Reading::default();

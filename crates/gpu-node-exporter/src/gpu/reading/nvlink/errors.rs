@@ -1,5 +1,7 @@
 //! What goes wrong on a link, and what it can carry at most.
 
+use serde::{Deserialize, Serialize};
+
 use super::Link;
 use crate::gpu::nvml::enum_wrappers::nv_link::ErrorCounter;
 use crate::gpu::nvml::{Ask, Field, Part, count, field_id};
@@ -13,8 +15,8 @@ const FIELDS: [(&str, u32); 4] = [
     ("CRC errors", field_id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC),
 ];
 
-/// Fields of NVLink 5 (Blackwell), instead of the three.
-const FIELDS_OF_FIFTH: [(&str, u32); 11] = [
+/// Fields of NVLink 5 (Blackwell), instead of the three: errors, recoveries and bit error ratios, in the order of [`Fifth`].
+const FIELDS_OF_FIFTH: [(&str, u32); KINDS.len() + RESULTS.len() + RATIOS.len()] = [
     ("malformed packets", field_id::NVML_FI_DEV_NVLINK_COUNT_MALFORMED_PACKET_ERRORS),
     ("buffer overruns", field_id::NVML_FI_DEV_NVLINK_COUNT_BUFFER_OVERRUN_ERRORS),
     ("receive errors", field_id::NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS),
@@ -26,42 +28,38 @@ const FIELDS_OF_FIFTH: [(&str, u32); 11] = [
     ("symbol errors", field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_ERRORS),
     ("successful recoveries", field_id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS),
     ("failed recoveries", field_id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS),
-];
-
-/// Its bit error ratios.
-const RATIOS_OF_FIFTH: [(&str, u32); 2] = [
     ("effective bit error ratio", field_id::NVML_FI_DEV_NVLINK_COUNT_EFFECTIVE_BER),
     ("symbol bit error ratio", field_id::NVML_FI_DEV_NVLINK_COUNT_SYMBOL_BER),
 ];
 
-/// The names of one link's readings, for logs and `--check`, in the order of the fields.
-pub(super) struct ErrorNames {
-    fields: [String; FIELDS.len()],
-    fields_of_fifth: [String; FIELDS_OF_FIFTH.len()],
-    ratios_of_fifth: [String; RATIOS_OF_FIFTH.len()],
-}
+/// Errors that NVLink 5 counts, as a label has them.
+pub(super) const KINDS: [&str; 9] = [
+    "malformed_packet",
+    "buffer_overrun",
+    "receive",
+    "receive_remote",
+    "receive_general",
+    "link_integrity",
+    "transmit_discard",
+    "effective",
+    "symbol",
+];
 
-impl ErrorNames {
-    pub(super) fn of(link: usize) -> Self {
-        let name = |(what, _): (&str, u32)| format!("{what} of NVLink {link}");
-        Self {
-            fields: FIELDS.map(name),
-            fields_of_fifth: FIELDS_OF_FIFTH.map(name),
-            ratios_of_fifth: RATIOS_OF_FIFTH.map(name),
-        }
-    }
+/// How it says that recoveries ended, as a label has it.
+pub(super) const RESULTS: [&str; 2] = ["successful", "failed"];
 
-    /// The fields of the link of this number.
-    fn fields(&self, link: u32, is_fifth: bool) -> impl Iterator<Item = Field<'_>> {
-        let first = self.fields.iter().zip(FIELDS);
-        let counters = self.fields_of_fifth.iter().zip(FIELDS_OF_FIFTH);
-        let fifth = counters.chain(self.ratios_of_fifth.iter().zip(RATIOS_OF_FIFTH));
-        first.chain(fifth.filter(move |_| is_fifth)).map(move |(name, (_, id))| Field {
-            name,
-            id,
-            of: Part::Link(link),
-        })
-    }
+/// What its bit error ratios are of, as a label has it: what is left after correction, and symbols before it.
+pub(super) const RATIOS: [&str; 2] = ["effective", "symbol"];
+
+/// What only a link of NVLink 5 and later says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fifth {
+    /// In the order of [`KINDS`].
+    pub(super) errors: [Option<u64>; KINDS.len()],
+    /// In the order of [`RESULTS`].
+    pub(super) recoveries: [Option<u64>; RESULTS.len()],
+    /// In the order of [`RATIOS`].
+    pub(super) ratios: [Option<Ratio>; RATIOS.len()],
 }
 
 /// What one link says, in the order of the fields.
@@ -71,66 +69,62 @@ pub(super) struct LinkErrors {
     bandwidth: Option<BytesPerSecond>,
     counters: [Option<u64>; FIELDS.len() - 1],
     crc_data: Option<u64>,
-    counters_of_fifth: [Option<u64>; FIELDS_OF_FIFTH.len()],
-    ratios_of_fifth: [Option<Ratio>; RATIOS_OF_FIFTH.len()],
+    fifth: Option<Box<Fifth>>,
 }
 
 impl LinkErrors {
     /// Adds it to what is known of the link.
-    pub(super) fn write_to(&self, link: &mut Link) {
+    pub(super) fn write_to(self, link: &mut Link) {
         link.bandwidth = self.bandwidth;
         [link.replays, link.recoveries, link.crc_errors] = self.counters;
         link.crc_data_errors = self.crc_data;
-        [
-            link.malformed_packets,
-            link.buffer_overruns,
-            link.receive_errors,
-            link.receive_remote_errors,
-            link.receive_general_errors,
-            link.integrity_errors,
-            link.transmit_discards,
-            link.effective_errors,
-            link.symbol_errors,
-            link.recoveries_successful,
-            link.recoveries_failed,
-        ] = self.counters_of_fifth;
-        [link.effective_error_ratio, link.symbol_error_ratio] = self.ratios_of_fifth;
+        link.fifth = self.fifth;
     }
 }
 
 /// Reads links that are up, in their order: all their fields with one call.
-pub(super) fn read<'a>(
-    ask: &mut Ask<'_>,
-    links: impl Iterator<Item = (&'a ErrorNames, u32)>,
-    is_fifth: bool,
-) -> Vec<LinkErrors> {
-    let links: Vec<_> = links.collect();
-    let wanted: Vec<_> = links.iter().flat_map(|(names, link)| names.fields(*link, is_fifth)).collect();
+pub(super) fn read(ask: &mut Ask<'_>, links: &[u32], is_fifth: bool) -> Vec<LinkErrors> {
+    let of_fifth = if is_fifth { &FIELDS_OF_FIFTH[..] } else { &[] };
+    let fields: Vec<_> = FIELDS.iter().chain(of_fifth).collect();
+    let of_links = || links.iter().flat_map(|link| fields.iter().map(move |(what, id)| (what, *id, *link)));
+    let names: Vec<_> = of_links().map(|(what, _, link)| name(what, link)).collect();
+    let wanted: Vec<_> = of_links()
+        .zip(&names)
+        .map(|((_, id, link), name)| Field { name, id, of: Part::Link(link) })
+        .collect();
     let mut found = vec![None; wanted.len()];
     ask.read_fields("NVLink errors", &wanted, &mut found);
-    let of_fifth = FIELDS_OF_FIFTH.len() + RATIOS_OF_FIFTH.len();
-    let width = if is_fifth { FIELDS.len() + of_fifth } else { FIELDS.len() };
-    links
-        .into_iter()
-        .zip(found.chunks(width))
-        .map(|((names, link), values)| {
-            let value = |at: usize| values.get(at).copied().flatten();
-            let capacity = value(0).filter(|megabytes| *megabytes > 0);
-            let bandwidth = capacity.and_then(|megabytes| {
-                ask.meaning(&names.fields[0], megabytes, BytesPerSecond::from_megabytes)
-            });
-            let fields = [value(1), value(2), value(3)];
-            let is_before_hopper = !is_fifth && fields.iter().all(Option::is_none);
-            let (counters, crc_data) =
-                if is_before_hopper { one_by_one(ask, names, link) } else { (fields, None) };
-            let counters_of_fifth = std::array::from_fn(|at| value(FIELDS.len() + at));
-            let ratios_of_fifth = std::array::from_fn(|at| {
-                let encoded = value(FIELDS.len() + FIELDS_OF_FIFTH.len() + at)?;
-                ask.meaning(&names.ratios_of_fifth[at], encoded, bit_error_ratio)
-            });
-            LinkErrors { link, bandwidth, counters, crc_data, counters_of_fifth, ratios_of_fifth }
+    let by_link = links.iter().zip(names.chunks(fields.len()).zip(found.chunks(fields.len())));
+    by_link.map(|(link, (names, values))| link_errors(ask, *link, names, values)).collect()
+}
+
+/// A reading's name, for logs and `--check`.
+fn name(what: &str, link: u32) -> String {
+    format!("{what} of NVLink {link}")
+}
+
+/// What the values of a link's fields say.
+fn link_errors(ask: &mut Ask<'_>, link: u32, names: &[String], values: &[Option<u64>]) -> LinkErrors {
+    let value = |at: usize| values.get(at).copied().flatten();
+    let capacity = value(0).filter(|megabytes| *megabytes > 0);
+    let bandwidth =
+        capacity.and_then(|megabytes| ask.meaning(&names[0], megabytes, BytesPerSecond::from_megabytes));
+    let fields = [value(1), value(2), value(3)];
+    let is_fifth = values.len() > FIELDS.len();
+    let is_before_hopper = !is_fifth && fields.iter().all(Option::is_none);
+    let (counters, crc_data) = if is_before_hopper { one_by_one(ask, link) } else { (fields, None) };
+    let fifth = is_fifth.then(|| {
+        let recoveries = FIELDS.len() + KINDS.len();
+        let ratios = recoveries + RESULTS.len();
+        Box::new(Fifth {
+            errors: std::array::from_fn(|at| value(FIELDS.len() + at)),
+            recoveries: std::array::from_fn(|at| value(recoveries + at)),
+            ratios: std::array::from_fn(|at| {
+                ask.meaning(&names[ratios + at], value(ratios + at)?, bit_error_ratio)
+            }),
         })
-        .collect()
+    });
+    LinkErrors { link, bandwidth, counters, crc_data, fifth }
 }
 
 /// A ratio as the driver writes it: eight bits of a negative power of ten, and four of what that is multiplied with (nvml.h,
@@ -143,7 +137,7 @@ fn bit_error_ratio(encoded: u64) -> Option<Ratio> {
 }
 
 /// The counters of before Hopper: the same three, and one of its own.
-fn one_by_one(ask: &mut Ask<'_>, names: &ErrorNames, link: u32) -> ([Option<u64>; 3], Option<u64>) {
+fn one_by_one(ask: &mut Ask<'_>, link: u32) -> ([Option<u64>; 3], Option<u64>) {
     let mut read = |name: &str, counter| {
         ask.quantity(
             &format!("{name} (first version)"),
@@ -151,11 +145,11 @@ fn one_by_one(ask: &mut Ask<'_>, names: &ErrorNames, link: u32) -> ([Option<u64>
             count,
         )
     };
-    let [_, replays, recoveries, crc_errors] = &names.fields;
+    let [_, replays, recoveries, crc_errors] = FIELDS.map(|(what, _)| name(what, link));
     let counters = [
-        read(replays, ErrorCounter::DlReplay),
-        read(recoveries, ErrorCounter::DlRecovery),
-        read(crc_errors, ErrorCounter::DlCrcFlit),
+        read(&replays, ErrorCounter::DlReplay),
+        read(&recoveries, ErrorCounter::DlRecovery),
+        read(&crc_errors, ErrorCounter::DlCrcFlit),
     ];
     (counters, read(&format!("CRC errors of data on NVLink {link}"), ErrorCounter::DlCrcData))
 }
