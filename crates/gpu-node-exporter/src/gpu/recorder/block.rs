@@ -97,6 +97,7 @@ impl OpenBlock {
         let mut encoder = GzEncoder::new(&mut self.packed, Compression::default());
         encoder.write_all(self.text.as_bytes()).expect("writing to a Vec cannot fail");
         encoder.finish().expect("writing to a Vec cannot fail");
+        self.packed.shrink_to_fit();
         self.text.clear();
     }
 }

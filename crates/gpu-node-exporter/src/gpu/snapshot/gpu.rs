@@ -18,8 +18,8 @@ pub(crate) struct Gpu {
     pub(crate) pci_bus_id: Option<String>,
     pub(crate) presence: Presence,
     pub(crate) sums: Sums,
-    /// Who it was when it last answered.
-    pub(crate) identity: Identity,
+    /// Who it was when it last answered. Snapshots share it.
+    pub(crate) identity: Arc<Identity>,
     /// When its last reading arrived.
     pub(crate) read_at: Option<Instant>,
     /// The time between its last two readings; zero until there are two.
@@ -63,7 +63,7 @@ impl Gpu {
             pci_bus_id: None,
             presence: Presence::Missing,
             sums: Sums::default(),
-            identity: Identity::default(),
+            identity: Arc::default(),
             read_at: None,
             pace: Duration::ZERO,
             is_outdated: false,
@@ -93,7 +93,9 @@ impl Gpu {
     pub(super) fn read(&mut self, index: u32, reading: Arc<Reading>, now: Instant, longest_gap: Duration) {
         self.index = index;
         self.pci_bus_id.clone_from(&reading.subjects.identity.pci_bus_id);
-        self.identity.clone_from(&reading.subjects.identity);
+        if *self.identity != reading.subjects.identity {
+            self.identity = Arc::new(reading.subjects.identity.clone());
+        }
         let gap = self.read_at.map(|before| now.saturating_duration_since(before));
         self.pace = gap.unwrap_or_default();
         self.is_outdated = false;

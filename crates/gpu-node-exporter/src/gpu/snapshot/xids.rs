@@ -1,6 +1,6 @@
 //! XIDs of one GPU: how many of each code, and the incident they are part of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::incident::Incidents;
@@ -11,16 +11,17 @@ use crate::gpu::xid::{Severities, Severity};
 /// XIDs of one GPU by code. Codes that matter exist from the start, at zero.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Xids {
-    codes: BTreeMap<u32, Code>,
+    counts: BTreeMap<(u32, Severity), XidCount>,
+    /// Codes that came.
+    seen: BTreeMap<u32, Seen>,
     pub(crate) incidents: Incidents,
 }
 
 /// Errors of one code. The two sources report the same errors and each may miss some, so the larger count is right.
 #[derive(Clone, Debug, Default)]
-struct Code {
+struct Seen {
     from_driver: u64,
     from_kernel_log: u64,
-    severities: BTreeMap<Severity, XidCount>,
     recent: Recent,
 }
 
@@ -38,44 +39,49 @@ pub(super) const MAX_XID_CODES: usize = 256;
 impl Xids {
     /// None yet.
     pub(super) fn of_none(severities: &Severities) -> Self {
-        let mut xids = Self::default();
-        for (code, severity) in severities.at_zero() {
-            xids.codes.entry(code).or_default().severities.entry(severity).or_default();
-        }
-        xids
+        let counts = severities.at_zero().map(|series| (series, XidCount::default())).collect();
+        Self { counts, ..Self::default() }
     }
 
     /// Takes in one report.
     pub(super) fn count(&mut self, xid: Occurrence) {
         self.incidents.note(xid);
-        if self.codes.len() >= MAX_XID_CODES && !self.codes.contains_key(&xid.code) {
+        if !self.has(xid.code) && self.codes() >= MAX_XID_CODES {
             return;
         }
-        let code = self.codes.entry(xid.code).or_default();
-        let before = code.total();
+        let seen = self.seen.entry(xid.code).or_default();
+        let before = seen.total();
         match xid.source {
-            XidSource::Driver => code.from_driver += 1,
-            XidSource::KernelLog => code.from_kernel_log += 1,
+            XidSource::Driver => seen.from_driver += 1,
+            XidSource::KernelLog => seen.from_kernel_log += 1,
         }
-        let more = code.total() - before;
-        code.recent.add(xid.moment.now, more);
-        let count = code.severities.entry(xid.severity).or_default();
+        let more = seen.total() - before;
+        seen.recent.add(xid.moment.now, more);
+        let count = self.counts.entry((xid.code, xid.severity)).or_default();
         count.total += more;
         count.last = Some(xid.moment.at);
     }
 
+    fn has(&self, code: u32) -> bool {
+        self.counts.range((code, Severity::Info)..=(code, Severity::Fatal)).next().is_some()
+    }
+
+    fn codes(&self) -> usize {
+        self.counts.keys().map(|(code, _)| code).collect::<BTreeSet<_>>().len()
+    }
+
     /// Takes in what was counted before it was known whose it is.
     pub(super) fn add(&mut self, earlier: Self) {
-        for (code, earlier) in earlier.codes {
-            let code = self.codes.entry(code).or_default();
-            code.from_driver += earlier.from_driver;
-            code.from_kernel_log += earlier.from_kernel_log;
-            code.recent.merge(earlier.recent);
-            for (severity, more) in earlier.severities {
-                let count = code.severities.entry(severity).or_default();
-                count.total += more.total;
-                count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
-            }
+        for (code, earlier) in earlier.seen {
+            let seen = self.seen.entry(code).or_default();
+            seen.from_driver += earlier.from_driver;
+            seen.from_kernel_log += earlier.from_kernel_log;
+            seen.recent.merge(earlier.recent);
+        }
+        for (series, more) in earlier.counts {
+            let count = self.counts.entry(series).or_default();
+            count.total += more.total;
+            count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
         }
         self.incidents.add(earlier.incidents);
     }
@@ -88,19 +94,17 @@ impl Xids {
 
     /// Errors by code since the exporter started, and those of the last five minutes; codes that never came are left out.
     pub(crate) fn by_code(&self, now: Instant) -> impl Iterator<Item = (u32, u64, u64)> {
-        let seen = self.codes.iter().filter(|(_, code)| code.total() > 0);
-        seen.map(move |(number, code)| (*number, code.total(), code.recent.count(now)))
+        let seen = self.seen.iter().filter(|(_, seen)| seen.total() > 0);
+        seen.map(move |(code, seen)| (*code, seen.total(), seen.recent.count(now)))
     }
 
     /// Each code in each severity that it had or may have.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Severity, &XidCount)> {
-        self.codes.iter().flat_map(|(code, of)| {
-            of.severities.iter().map(move |(severity, count)| (*code, *severity, count))
-        })
+        self.counts.iter().map(|((code, severity), count)| (*code, *severity, count))
     }
 }
 
-impl Code {
+impl Seen {
     fn total(&self) -> u64 {
         self.from_driver.max(self.from_kernel_log)
     }
