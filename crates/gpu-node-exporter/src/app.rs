@@ -45,13 +45,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let ended = match args::parse(arguments) {
         Ok(Command::Print(text)) => print(&text).map(|()| ExitCode::SUCCESS),
-        Ok(Command::Check(settings)) => on_runtime(print_check(settings)),
+        Ok(Command::Check(settings)) => on_runtime(|| print_check(settings)),
         Ok(Command::Serve(settings)) => {
             heap::keep_one_heap();
             logging::start(settings.log);
-            on_runtime(serve(settings))
+            on_runtime(|| serve(settings))
         }
-        Err(refused) => on_runtime(print_mistakes(refused)),
+        Err(refused) => on_runtime(|| print_mistakes(refused)),
     };
     ended.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -60,10 +60,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// One thread serves: answers wait for the collectors, which have threads of their own.
-fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+///
+/// Not a part of its caller: the stack of `main`, which the probe has too, would have room for each `work` there is, and what the stack had once
+/// stays in memory.
+#[inline(never)]
+fn on_runtime<F: Future<Output = anyhow::Result<ExitCode>>>(
+    work: impl FnOnce() -> F,
+) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let ended = runtime.block_on(work);
+    let ended = runtime.block_on(work());
     // A blocked thread must not hold up the end.
     runtime.shutdown_background();
     ended
@@ -174,7 +180,7 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0).await) }
     });
-    let first = server.serve(handler, stop.requested(), DRAIN);
+    let first = Box::pin(server.serve(handler, stop.requested(), DRAIN));
     let Some((server, service)) = second else {
         stop.or_leave(first).await;
         return Ok(ExitCode::SUCCESS);
@@ -186,8 +192,8 @@ async fn serve(mut settings: Settings) -> anyhow::Result<ExitCode> {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(&request.into_parts().0)) }
     });
-    let both = async { tokio::join!(first, server.serve(handler, stop.requested(), DRAIN)) };
-    stop.or_leave(both).await;
+    let second = Box::pin(server.serve(handler, stop.requested(), DRAIN));
+    stop.or_leave(async { tokio::join!(first, second) }).await;
     Ok(ExitCode::SUCCESS)
 }
 

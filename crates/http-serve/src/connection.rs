@@ -81,8 +81,11 @@ pub(crate) async fn serve<H: Handler>(
 ) {
     // Responses leave in one write: waiting for more to send only adds 40 ms. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
+    // What a connection holds is large, and would else be part of each future around it, which move on the stack before they run.
     match shared.web().current().tls.clone() {
-        None => exchange(stream, address, Protocol::Http1, activity, handler, shared, stopping).await,
+        None => {
+            Box::pin(exchange(stream, address, Protocol::Http1, activity, handler, shared, stopping)).await;
+        }
         Some(config) => {
             let handshake = timeout(shared.limits.handshake_timeout, handshake(stream, config));
             let mut stopped = stopping.clone();
@@ -92,7 +95,7 @@ pub(crate) async fn serve<H: Handler>(
             };
             match encrypted {
                 Ok(Ok((stream, protocol))) => {
-                    exchange(stream, address, protocol, activity, handler, shared, stopping).await;
+                    Box::pin(exchange(stream, address, protocol, activity, handler, shared, stopping)).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!("the TLS handshake took too long"),
