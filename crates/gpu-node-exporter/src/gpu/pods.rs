@@ -21,14 +21,13 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use arc_swap::ArcSwap;
-use tokio::runtime::{Builder, Runtime};
 
 use self::api::{ListPodResourcesRequest, ListPodResourcesResponse};
 use self::assignments::{Assignments, assignments};
 pub(super) use self::families::families;
 pub(super) use self::given::{Given, Holder};
 pub(super) use self::table::Pods;
-use super::socket::{Failure, call};
+use super::socket::{Failure, call, once, runtime};
 
 /// Time from one question to the next. Kubelet refuses more than a hundred a second.
 const EVERY: Duration = Duration::from_secs(10);
@@ -57,17 +56,7 @@ pub(super) fn start(socket: PathBuf, published: Arc<ArcSwap<Pods>>) -> io::Resul
 
 /// Asks once, from a thread that may wait: how many containers have GPUs, or why that is not known.
 pub(super) fn count(socket: &Path) -> Result<usize, String> {
-    let asking = || {
-        let runtime = runtime().map_err(|error| error.to_string())?;
-        runtime.block_on(ask(socket)).map(|found| found.known.len()).map_err(|failure| failure.to_string())
-    };
-    // Of its own: the thread that asks may have a runtime already.
-    thread::scope(|scope| scope.spawn(asking).join())
-        .unwrap_or_else(|_| Err("the thread that asks it has ended".to_owned()))
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
+    once(|| ask(socket)).map(|found| found.known.len())
 }
 
 async fn ask(socket: &Path) -> Result<Assignments, Failure> {

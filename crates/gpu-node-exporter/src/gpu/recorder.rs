@@ -18,8 +18,8 @@ use super::snapshot::Moment;
 /// How long a reading is kept.
 const LENGTH: Duration = Duration::from_mins(10);
 
-/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 30 to 60 KiB, so this is room for sweeps at 100 ms; beyond it the
-/// oldest minute goes.
+/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 30 to 60 KiB where no link carries traffic, so this is room for sweeps
+/// at 100 ms; counters of eighteen busy links are more. Beyond it the oldest minute goes.
 const ROOM: usize = 512 << 10;
 
 /// More GPUs than a machine has; any beyond are not recorded.

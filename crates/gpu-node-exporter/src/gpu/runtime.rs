@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use arc_swap::ArcSwap;
-use tokio::runtime::{Builder, Runtime};
 
 pub(super) use self::families::families;
 use self::name::Found;
@@ -30,7 +29,7 @@ pub(super) use self::table::ContainerNames;
 use self::table::Wanted;
 use super::holders::Holders;
 use super::runtime_address::{RuntimeAddress, RuntimeApi};
-use super::socket::Failure;
+use super::socket::{Failure, once, runtime};
 
 /// How often it is looked whether it is time to ask.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,17 +66,8 @@ pub(super) fn start(
 
 /// Asks once, from a thread that may wait, whether names can be had at all.
 pub(super) fn try_once(address: &RuntimeAddress) -> Result<(), String> {
-    let asking = || {
-        let runtime = runtime().map_err(|error| error.to_string())?;
-        runtime.block_on(ask(address, &BTreeSet::new())).map(drop).map_err(|failure| failure.to_string())
-    };
-    // Of its own: the thread that asks may have a runtime already.
-    thread::scope(|scope| scope.spawn(asking).join())
-        .unwrap_or_else(|_| Err("the thread that asks it has ended".to_owned()))
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
+    let nobody = BTreeSet::new();
+    once(|| ask(address, &nobody)).map(drop)
 }
 
 /// The names of the containers with these ids.

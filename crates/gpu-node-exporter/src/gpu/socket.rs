@@ -4,9 +4,11 @@
 
 mod failure;
 
+mod asking;
 mod grpc;
 mod http;
 
+pub(super) use self::asking::{once, runtime};
 pub(super) use self::failure::Failure;
 pub(super) use self::grpc::call;
 pub(super) use self::http::get;
