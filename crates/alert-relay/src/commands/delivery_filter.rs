@@ -2,6 +2,9 @@
 
 use crate::operation::query::QueryError;
 
+/// What the API's paths call `--since`.
+const SINCE: &str = "from";
+
 /// Which deliveries; all of it has to be met.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeliveryFilterArgs {
@@ -22,20 +25,18 @@ pub(super) struct DeliveryFilterArgs {
     text: Option<String>,
 }
 
-/// What is wrong, by the names of the options.
-pub(super) fn with_options(error: &QueryError) -> String {
-    let keys =
-        [("from", "since"), ("until", "until"), ("limit", "limit"), ("after", "after"), ("state", "state")];
-    let text = error.to_string();
-    let named = keys.iter().find_map(|(key, option)| Some((option, text.strip_prefix(&format!("`{key}`"))?)));
-    named.map_or_else(|| text.clone(), |(option, rest)| format!("`--{option}`{rest}"))
+/// What is wrong, by the name of the option.
+pub(super) fn with_option(error: &QueryError) -> String {
+    let QueryError::Value { key, wrong } = error else { return error.to_string() };
+    let option = if *key == SINCE { "since" } else { key };
+    format!("`--{option}`: {wrong}")
 }
 
 impl DeliveryFilterArgs {
     /// As the API's paths take it.
     pub(super) fn pairs(&self) -> Vec<(String, String)> {
         let keys =
-            [("target", &self.target), ("from", &self.since), ("until", &self.until), ("text", &self.text)];
+            [("target", &self.target), (SINCE, &self.since), ("until", &self.until), ("text", &self.text)];
         keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect()
     }
 }

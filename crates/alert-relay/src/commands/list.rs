@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::clock::Clock;
-use crate::commands::delivery_filter::{DeliveryFilterArgs, with_options};
+use crate::commands::delivery_filter::{DeliveryFilterArgs, with_option};
 use crate::commands::output;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     });
     let (filter, request) = match asked {
         Ok(asked) => asked,
-        Err(error) => return Ok(refuse(&[format!("alert-relay: {}", with_options(&error))])),
+        Err(error) => return Ok(refuse(&[format!("alert-relay: {}", with_option(&error))])),
     };
     let runtime = runtime::on_this_thread()?;
     let page = runtime.block_on(async {

@@ -8,12 +8,15 @@ use anyhow::{Context as _, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::commands::delivery_filter::DeliveryFilterArgs;
+use crate::clock::Clock;
+use crate::commands::delivery_filter::{DeliveryFilterArgs, with_option};
 use crate::commands::output;
 use crate::commands::running_relay;
 use crate::commands::runtime;
 use crate::commands::settings_file::{SettingsFile, refuse};
 use crate::delivery::PublicId;
+use crate::operation::deliveries::DeliveryFilter;
+use crate::operation::query::Query;
 use crate::settings::StoreSettings;
 
 /// `resend`
@@ -49,6 +52,12 @@ pub(crate) fn run(args: &ResendArgs) -> anyhow::Result<ExitCode> {
         Ok(selections) => selections,
         Err(message) => return Ok(refuse(&[format!("alert-relay: {message}")])),
     };
+    // The relay reads it the same way, and would answer by its own names for the options.
+    let read = Query::of(args.filter.pairs())
+        .and_then(|mut query| DeliveryFilter::read(&mut query, Clock::system().now()));
+    if let Err(error) = read {
+        return Ok(refuse(&[format!("alert-relay: {}", with_option(&error))]));
+    }
     let runtime = runtime::on_this_thread()?;
     let (action, done) = if args.give_up { ("give-up", "given up") } else { ("retry", "sent again") };
     let mut is_done = true;

@@ -24,8 +24,20 @@ pub(crate) struct Query {
 
 /// Why a query is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct QueryError(String);
+pub(crate) enum QueryError {
+    /// A value is none that its key takes.
+    #[error("`{key}`: {wrong}")]
+    Value { key: &'static str, wrong: String },
+    /// Keys are unknown, given twice, missing, or do not go together.
+    #[error("{0}")]
+    Keys(String),
+}
+
+impl QueryError {
+    fn value(key: &'static str, wrong: impl Display) -> Self {
+        Self::Value { key, wrong: wrong.to_string() }
+    }
+}
 
 impl Query {
     /// From pairs. A value that is empty is as good as none; a key that is given twice is refused.
@@ -33,7 +45,7 @@ impl Query {
         let mut given = BTreeMap::new();
         for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             if given.insert(key.clone(), value).is_some() {
-                return Err(QueryError(format!("`{}` is given twice", key.escape_debug())));
+                return Err(QueryError::Keys(format!("`{}` is given twice", key.escape_debug())));
             }
         }
         Ok(Self { given, known: Vec::new() })
@@ -42,7 +54,7 @@ impl Query {
     /// With one that was said in another way.
     pub(crate) fn with(mut self, key: &str, value: String) -> Result<Self, QueryError> {
         if self.given.insert(key.to_owned(), value).is_some() {
-            return Err(QueryError(format!("`{key}` is given twice")));
+            return Err(QueryError::Keys(format!("`{key}` is given twice")));
         }
         Ok(self)
     }
@@ -59,7 +71,7 @@ impl Query {
         key: &'static str,
     ) -> Result<Option<T>, QueryError> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        text.parse().map(Some).map_err(|error| QueryError(format!("`{key}`: {error}")))
+        text.parse().map(Some).map_err(|error| QueryError::value(key, error))
     }
 
     /// `true` or `false`; `false` if it is not there.
@@ -67,7 +79,7 @@ impl Query {
         match self.text(key).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(QueryError(format!("`{key}`: expected `true` or `false`"))),
+            Some(_) => Err(QueryError::value(key, "expected `true` or `false`")),
         }
     }
 
@@ -76,7 +88,7 @@ impl Query {
         match self.text(key).map(|text| text.parse()) {
             None => Ok(usual),
             Some(Ok(number)) if (1..=most).contains(&number) => Ok(number),
-            Some(_) => Err(QueryError(format!("`{key}`: expected a whole number from 1 to {most}"))),
+            Some(_) => Err(QueryError::value(key, format_args!("expected a whole number from 1 to {most}"))),
         }
     }
 
@@ -88,9 +100,10 @@ impl Query {
         }
         match humantime::parse_duration(&text) {
             Ok(span) => Ok(Some(now.minus(span))),
-            Err(_) => Err(QueryError(format!(
-                "`{key}`: expected a time such as `2026-11-29T08:00:00Z` or a span before now such as `1h`"
-            ))),
+            Err(_) => Err(QueryError::value(
+                key,
+                "expected a time such as `2026-11-29T08:00:00Z` or a span before now such as `1h`",
+            )),
         }
     }
 
@@ -99,9 +112,9 @@ impl Query {
         let Some(key) = self.given.keys().next() else { return Ok(()) };
         let key = key.escape_debug();
         if self.known.is_empty() {
-            return Err(QueryError(format!("there is no `{key}` here: nothing is taken")));
+            return Err(QueryError::Keys(format!("there is no `{key}` here: nothing is taken")));
         }
-        Err(QueryError(format!("there is no `{key}` here (hint: {} are taken)", self.known.join(", "))))
+        Err(QueryError::Keys(format!("there is no `{key}` here (hint: {} are taken)", self.known.join(", "))))
     }
 }
 
@@ -118,7 +131,10 @@ impl DeliveryFilter {
             only_dead_letters: false,
         };
         if filter.text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_TEXT) {
-            return Err(QueryError(format!("`text`: expected at most {LONGEST_TEXT} characters")));
+            return Err(QueryError::value(
+                "text",
+                format_args!("expected at most {LONGEST_TEXT} characters"),
+            ));
         }
         Ok(filter)
     }
@@ -130,14 +146,16 @@ impl Selection {
         let (id, is_all) = (query.parsed("id")?, query.flag("all")?);
         let filter = DeliveryFilter::read(query, now)?;
         if filter.state.is_some() {
-            return Err(QueryError("`state`: all of them are dead".to_owned()));
+            return Err(QueryError::value("state", "all of them are dead"));
         }
         match (id, is_all, filter == DeliveryFilter::default()) {
             (Some(id), false, true) => Ok(Self::One(id)),
-            (Some(_), ..) => Err(QueryError("`id` names one: it goes with nothing else".to_owned())),
+            (Some(_), ..) => Err(QueryError::Keys("`id` names one: it goes with nothing else".to_owned())),
             (None, true, true) | (None, false, false) => Ok(Self::All(filter)),
-            (None, true, false) => Err(QueryError("`all` goes with no filter".to_owned())),
-            (None, false, true) => Err(QueryError("which? (hint: `id`, a filter, or `all=true`)".to_owned())),
+            (None, true, false) => Err(QueryError::Keys("`all` goes with no filter".to_owned())),
+            (None, false, true) => {
+                Err(QueryError::Keys("which? (hint: `id`, a filter, or `all=true`)".to_owned()))
+            }
         }
     }
 }

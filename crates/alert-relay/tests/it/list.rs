@@ -40,8 +40,10 @@ fn a_dead_letter_is_listed_and_sent_again_by_the_running_relay() {
     assert_eq!((page["deliveries"].as_array().unwrap().len(), &page["next"]), (1, &serde_json::Value::Null));
     let (code, said) = run(&home, &["list", "--state", "lost"]);
     assert!(code == Some(2) && said.contains("`--state`: expected one of"), "{said}");
-    let (code, said) = run(&home, &["list", "--since", "yesterday"]);
-    assert!(code == Some(2) && said.contains("`--since`: expected a time"), "{said}");
+    for command in [&["list", "--since", "yesterday"][..], &["resend", "--since", "yesterday"]] {
+        let (code, said) = run(&home, command);
+        assert!(code == Some(2) && said.contains("`--since`: expected a time"), "{command:?}: {said}");
+    }
     let (_, said) = run(&home, &["list", "--limit", "1"]);
     assert!(said.contains("there are older ones (hint: --after "), "{said}");
 
