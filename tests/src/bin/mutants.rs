@@ -12,17 +12,25 @@ use e2e::mutation::report::Report;
 use e2e::mutation::trial::{Control, Trials};
 use e2e::programs;
 
+/// Mutants between two lines that say how far it is.
+const TOLD_EVERY: usize = 50;
+
 fn main() -> ExitCode {
     let beginning = std::env::args().nth(1).unwrap_or_default();
     match judge(&beginning) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Nobody to tell when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            tell(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// On standard error, beside the report.
+fn tell(line: &str) {
+    // Nobody to tell when it is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Whether the tests notice enough.
@@ -42,7 +50,13 @@ fn judge(beginning: &str) -> Result<bool> {
     ensure!(!all.is_empty(), "no mutant begins with `{beginning}`");
     trials.check(&all, Control::All)?;
     let start = Instant::now();
-    let noticed = trials.run_all(&all)?;
+    let noticed = trials.run_all(&all, |mutant, noticed, known| {
+        if !noticed && mutant.equivalence().is_none() {
+            tell(&format!("survived: {} ({known} of {})", mutant.name, all.len()));
+        } else if known % TOLD_EVERY == 0 {
+            tell(&format!("{known} of {}", all.len()));
+        }
+    })?;
     let report = Report::new(&all, &noticed);
     writeln!(std::io::stdout(), "{report} ({} s)", start.elapsed().as_secs()).context("failed to print")?;
     Ok(report.is_good())

@@ -72,8 +72,12 @@ impl Trials {
         Ok(())
     }
 
-    /// Whether the tests notice each mutant, in the order given.
-    pub fn run_all(&self, mutants: &[Mutant]) -> Result<Vec<bool>> {
+    /// Whether the tests notice each mutant, in the order given. Each is told as it is known, with how many are.
+    pub fn run_all(
+        &self,
+        mutants: &[Mutant],
+        tell: impl Fn(&Mutant, bool, usize) + Sync,
+    ) -> Result<Vec<bool>> {
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(Vec::new());
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -85,6 +89,9 @@ impl Trials {
                         let Some(mutant) = mutants.get(at) else { return };
                         let outcome = self.is_noticed(mutant, at);
                         if let Ok(mut outcomes) = outcomes.lock() {
+                            if let Ok(noticed) = outcome {
+                                tell(mutant, noticed, outcomes.len() + 1);
+                            }
                             outcomes.push((at, outcome));
                         }
                     }

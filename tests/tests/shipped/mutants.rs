@@ -25,7 +25,7 @@ fn a_sample_of_changed_rules_is_noticed() {
     let step = mutants.len().div_ceil(SAMPLE);
     let sample: Vec<_> = mutants.into_iter().step_by(step).collect();
     trials.check(&sample, Control::FirstOfEach).unwrap();
-    let noticed = trials.run_all(&sample).unwrap();
+    let noticed = trials.run_all(&sample, |_, _, _| ()).unwrap();
     let report = Report::new(&sample, &noticed);
     assert!(report.share() >= LEAST_OF_SAMPLE && report.wrongly_excused().next().is_none(), "{report}");
 }
