@@ -36,7 +36,7 @@ lint: packages-test install-cargo-deny install-cargo-machete ## Formatting, clip
 	promtool test rules rules/*.test.yml
 
 mutants: packages-mutants ## Changes the alert rules in every small way, and says which changes their tests do not notice (ONLY=Host or gpu-links: those rules, or those of that file)
-	cargo run --quiet -p e2e --bin mutants -- $(ONLY)
+	cargo run --quiet -p e2e --bin mutants -- "$(ONLY)"
 
 bench: packages-bench release ## Exporter and relay measured side by side with Debian's node_exporter (ONLY=exporter or relay: one of them; ONLY=relay:pending: a part of it; ONLY=host: what node_exporter has too; ONLY=costs: their largest inputs, doubled)
 	@target/release/bench $(ONLY)

@@ -1,6 +1,6 @@
 //! `make mutants`: changes the shipped rules in every small way there is, and says which changes the rules' tests do not notice.
 //!
-//! A text after the program's name keeps it to the mutants whose names, or whose rules' files, begin so: `mutants Host`, `mutants gpu-links`.
+//! Texts after the program's name keep it to the mutants whose names, or whose rules' files, begin so: `mutants Host gpu-links`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,8 +16,8 @@ use e2e::programs;
 const TOLD_EVERY: usize = 50;
 
 fn main() -> ExitCode {
-    let beginning = std::env::args().nth(1).unwrap_or_default();
-    match judge(&beginning) {
+    let beginnings: Vec<String> = std::env::args().skip(1).collect();
+    match judge(&beginnings) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -34,7 +34,7 @@ fn tell(line: &str) {
 }
 
 /// Whether the tests notice enough.
-fn judge(beginning: &str) -> Result<bool> {
+fn judge(beginnings: &[String]) -> Result<bool> {
     let trials = Trials::of(&programs::checkout().join("rules"))?;
     let mut all: Vec<Mutant> = Vec::new();
     for file in trials.rules() {
@@ -46,8 +46,9 @@ fn judge(beginning: &str) -> Result<bool> {
             "the list of equivalent mutants has `{name}`, which is none"
         );
     }
-    all.retain(|mutant| mutant.name.starts_with(beginning) || mutant.file.starts_with(beginning));
-    ensure!(!all.is_empty(), "no mutant begins with `{beginning}`");
+    let begins = |text: &str| beginnings.iter().any(|beginning| text.starts_with(beginning));
+    all.retain(|mutant| beginnings.is_empty() || begins(&mutant.name) || begins(&mutant.file));
+    ensure!(!all.is_empty(), "no mutant begins with any of {beginnings:?}");
     trials.check(&all, Control::All)?;
     let start = Instant::now();
     let noticed = trials.run_all(&all, |mutant, noticed, known| {
