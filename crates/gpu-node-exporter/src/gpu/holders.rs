@@ -12,6 +12,8 @@ mod title;
 mod process_files;
 
 mod engines;
+
+mod descent;
 mod shares;
 mod table;
 

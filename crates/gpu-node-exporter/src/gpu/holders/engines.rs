@@ -44,16 +44,28 @@ struct Group {
     start: u64,
     owner: Owner,
     counts: BTreeMap<Role, u64>,
-    /// Its processes with their starts, and what each is.
-    members: BTreeMap<(u32, u64), Role>,
+    /// Its processes with their starts.
+    members: BTreeMap<(u32, u64), Member>,
     /// Whether a server of it listens; `None` where that may not be seen, and where it is not to listen on TCP.
     listens: Option<bool>,
     /// Whether its server has ended: the parent of its first process only takes in what others left behind, or the server was seen.
     is_left_behind: bool,
 }
 
-/// The engines there are: each process that has a title counts to the first of its ancestors that has one of the same engine.
-fn groups(processes: &Processes) -> Vec<Group> {
+/// A process of an engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Member {
+    role: Role,
+    /// When it was first seen as that, in seconds since 1970.
+    since: f64,
+    /// It says what it is. Any other may be a program that helps for a while.
+    says_so: bool,
+    /// It has been there long enough to be missed.
+    has_settled: bool,
+}
+
+/// The engines there are at `now`: each process that has a title counts to the first of its ancestors that has one of the same engine.
+fn groups(processes: &Processes, now: f64) -> Vec<Group> {
     let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
     for (pid, process) in processes {
         let Some(title) = &process.title else { continue };
@@ -70,7 +82,11 @@ fn groups(processes: &Processes) -> Vec<Group> {
             is_left_behind: is_left_behind(processes, root),
         });
         *group.counts.entry(title.role).or_default() += 1;
-        group.members.insert((*pid, process.start), title.role);
+        let role = title.role;
+        // A program that a server forks is called as the server is.
+        let is_forked = role == Role::Server && is_called_as_its_parent(processes, process);
+        let says_so = !title.is_by_descent && !is_forked;
+        group.members.insert((*pid, process.start), Member { role, since: now, says_so, has_settled: false });
         // Servers that the first process has started do not have its arguments.
         let is_to_listen = root.title.as_ref().is_none_or(|title| title.listens_on_tcp);
         if title.role == Role::Server && is_to_listen {
@@ -87,7 +103,7 @@ fn groups(processes: &Processes) -> Vec<Group> {
 const MOST_GENERATIONS: usize = 16;
 
 /// The first process of the engine to which this process belongs.
-fn first(processes: &Processes, pid: u32, engine: Engine) -> u32 {
+pub(super) fn first(processes: &Processes, pid: u32, engine: Engine) -> u32 {
     let mut first = pid;
     for _ in 0..MOST_GENERATIONS {
         let parent = processes.get(&first).map(|process| process.parent).filter(|parent| *parent != first);
@@ -101,6 +117,12 @@ fn first(processes: &Processes, pid: u32, engine: Engine) -> u32 {
         }
     }
     first
+}
+
+/// Whether its title is its parent's, as that of a process that was forked.
+pub(super) fn is_called_as_its_parent(processes: &Processes, process: &Process) -> bool {
+    let parent = processes.get(&process.parent);
+    process.title.is_some() && parent.is_some_and(|parent| parent.title == process.title)
 }
 
 fn is_left_behind(processes: &Processes, root: &Process) -> bool {
@@ -118,10 +140,10 @@ pub(crate) struct SeenEngine {
     pub(crate) owner: Owner,
     /// Its processes now.
     pub(crate) counts: BTreeMap<Role, u64>,
-    /// The most processes that were there at two looks, one after the other: a process that was just forked looks like its parent, for seconds
-    /// or while it loads a model. One that has another title since counts to that.
+    /// The most processes that had settled: a process that was just forked looks like its parent, for seconds or while it loads a model. One that
+    /// has another title since counts to that.
     most: BTreeMap<Role, u64>,
-    members: BTreeMap<(u32, u64), Role>,
+    members: BTreeMap<(u32, u64), Member>,
     has_listened: bool,
     /// Its server has ended before it: also a program that takes in nobody else's orphans may be its parent now, as the first of a container.
     is_left_behind: bool,
@@ -133,6 +155,9 @@ pub(crate) struct SeenEngine {
 
 /// More engines than are followed.
 const MOST_ENGINES: usize = 250;
+
+/// A process that says what it is has settled when it is seen again, any other after these seconds.
+const SETTLES_AFTER: f64 = 300.0;
 
 /// The engines that are followed.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +171,7 @@ impl Engines {
     /// Takes in what is to be seen at `now`, in seconds since 1970.
     pub(crate) fn look(&mut self, processes: &Processes, now: f64) {
         let before = std::mem::take(&mut self.seen);
-        let groups = groups(processes);
+        let groups = groups(processes, now);
         self.not_followed = groups.len().saturating_sub(MOST_ENGINES);
         for mut group in groups.into_iter().take(MOST_ENGINES) {
             let of_server =
@@ -172,18 +197,28 @@ impl Engines {
 }
 
 /// The engine as it is now, after what was seen of it before.
-fn followed(known: Option<&SeenEngine>, group: Group, now: f64) -> SeenEngine {
+fn followed(known: Option<&SeenEngine>, mut group: Group, now: f64) -> SeenEngine {
     let mut most = known.map(|known| known.most.clone()).unwrap_or_default();
     for (member, before) in known.iter().flat_map(|known| &known.members) {
-        let has_changed = group.members.get(member).is_some_and(|now| now != before);
-        if let Some(most) = most.get_mut(before).filter(|_| has_changed) {
-            *most = most.saturating_sub(1);
+        match group.members.get_mut(member) {
+            Some(member) if member.role == before.role => {
+                member.since = before.since;
+                member.has_settled =
+                    before.has_settled || member.says_so || now - member.since >= SETTLES_AFTER;
+            }
+            Some(_) if before.has_settled => {
+                most.entry(before.role).and_modify(|most| *most = most.saturating_sub(1));
+            }
+            _ => {}
         }
     }
-    for (role, count) in &group.counts {
-        let at_both = known.and_then(|known| known.counts.get(role)).map_or(0, |before| *before.min(count));
-        let most = most.entry(*role).or_default();
-        *most = at_both.max(*most);
+    let mut settled = BTreeMap::<Role, u64>::new();
+    for member in group.members.values().filter(|member| member.has_settled) {
+        *settled.entry(member.role).or_default() += 1;
+    }
+    for (role, count) in settled {
+        let most = most.entry(role).or_default();
+        *most = count.max(*most);
     }
     let has_listened = known.is_some_and(|known| known.has_listened) || group.listens == Some(true);
     let state = state(&group, &most, has_listened);

@@ -1,5 +1,4 @@
-//! Looking processes up beneath procfs, with the families of those that belong to an inference engine. A process on a GPU that has no title and
-//! descends from an engine's server counts as its worker: not all versions write titles.
+//! Looking processes up beneath procfs, with the families of those that belong to an inference engine.
 //!
 //! `cmdline` waits for whoever changes the process' memory, so each process is read by a thread that can be left behind with it. A process
 //! that hangs in the driver is such a case: it is taken for what it was when it last answered, until its `stat` says that it has ended.
@@ -9,16 +8,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::descent::{Descendants, MOST_ABOVE};
 use super::engines::Processes;
 use super::process_files::{self, Process, Stat};
-use super::title::{Engine, Role, Title};
 use crate::detached::{Detached, Patience};
 
 /// More processes than are looked up at a time: on GPUs, and of engines beside those.
 const MOST_PROCESSES: usize = 4096;
-
-/// Generations between a process without a title and its server, with the server: the server starts a core, and that its workers.
-const MOST_ABOVE: usize = 3;
 
 /// What the files of one process may take.
 const PATIENCE: Patience = Patience { first: Duration::from_secs(1), next: Duration::from_millis(100) };
@@ -30,8 +26,7 @@ pub(super) struct Lookup {
     stats: Detached<u32, io::Result<Option<Stat>>>,
     /// As they were at the last look.
     known: Processes,
-    /// Those without a title that counted as workers then, by number and start: they stay workers when their server has ended.
-    untitled: BTreeMap<(u32, u64), Engine>,
+    descendants: Descendants,
     /// How many are looked up at a time.
     most: usize,
 }
@@ -44,13 +39,19 @@ impl Lookup {
             Detached::new("gpu-process", PATIENCE, move |pid: &u32| process_files::stat(&proc, *pid))
         };
         let files = Detached::new("gpu-process", PATIENCE, move |pid| process_files::read(&proc, *pid));
-        Self { files, stats, known: Processes::new(), untitled: BTreeMap::new(), most: MOST_PROCESSES }
+        Self {
+            files,
+            stats,
+            known: Processes::new(),
+            descendants: Descendants::default(),
+            most: MOST_PROCESSES,
+        }
     }
 
     /// Each of these processes that runs; of those that belong to an engine also the parents and children, and theirs; of others some parents. One that keeps us
     /// waiting, or cannot be read, is as it was; nothing is known of one that never answered, and of those beyond the most.
     pub(super) fn read(&mut self, pids: BTreeSet<u32>) -> Processes {
-        let pids: BTreeSet<u32> = pids.into_iter().chain(self.untitled.keys().map(|(pid, _)| *pid)).collect();
+        let pids: BTreeSet<u32> = pids.into_iter().chain(self.descendants.pids()).collect();
         // How many generations above these are looked up, however they are called.
         let mut above: BTreeMap<u32, usize> = pids.iter().map(|pid| (*pid, MOST_ABOVE)).collect();
         let (mut processes, mut asked, mut next) = (Processes::new(), BTreeSet::<u32>::new(), pids.clone());
@@ -82,30 +83,8 @@ impl Lookup {
         self.files.forget(|pid| !asked.contains(pid));
         self.stats.forget(|pid| !asked.contains(pid));
         self.known.clone_from(&processes);
-        self.count_untitled(&pids, &mut processes);
+        self.descendants.count(&pids, &mut processes);
         processes
-    }
-
-    /// Gives those of `pids` that have no title the one of a worker where they descend from a server, and makes them its children, whatever stands
-    /// between.
-    fn count_untitled(&mut self, pids: &BTreeSet<u32>, processes: &mut Processes) {
-        let mut workers = Vec::new();
-        for pid in pids {
-            let Some(process) = processes.get(pid).filter(|process| process.title.is_none()) else {
-                continue;
-            };
-            let server = server_above(processes, process.parent);
-            let before = self.untitled.get(&(*pid, process.start)).map(|engine| (process.parent, *engine));
-            workers.extend(server.or(before).map(|(parent, engine)| (*pid, parent, engine)));
-        }
-        self.untitled.clear();
-        for (pid, parent, engine) in workers {
-            let Some(process) = processes.get_mut(&pid) else { continue };
-            self.untitled.insert((pid, process.start), engine);
-            let name = process.comm.clone();
-            process.title = Some(Title { engine, role: Role::Worker, name, listens_on_tcp: true });
-            process.parent = parent;
-        }
     }
 
     /// Those of these processes that were known and have not ended since, as far as can be told.
@@ -131,22 +110,10 @@ impl Lookup {
     }
 }
 
-/// The nearest process with a title from this one upwards, if it is a server.
-fn server_above(processes: &Processes, from: u32) -> Option<(u32, Engine)> {
-    let mut pid = from;
-    for _ in 0..MOST_ABOVE {
-        let process = processes.get(&pid)?;
-        match &process.title {
-            Some(title) => return (title.role == Role::Server).then_some((pid, title.engine)),
-            None => pid = process.parent,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::holders::title::Role;
     use std::fs;
 
     /// A `/proc` of processes with these parents, children and command lines.
@@ -222,7 +189,7 @@ mod tests {
             fs::remove_dir_all(root.path().join("13")).expect("there");
             assert_eq!(roles(&mut lookup, &[10, 12]), whole[..2]);
             fs::remove_dir_all(root.path().join("10")).expect("there");
-            assert_eq!(roles(&mut lookup, &[12]), [(12, Role::Worker, 11)], "left behind");
+            assert_eq!(roles(&mut lookup, &[12]), [(12, Role::Worker, 1)], "left behind");
             fs::remove_dir_all(root.path().join("12")).expect("there");
             assert_eq!(roles(&mut lookup, &[]), []);
         }

@@ -1,7 +1,7 @@
 //! Inference engines by the titles of their processes, and by how their servers are started.
 //!
 //! vLLM (0.10.0 has none yet) and `SGLang` (since 0.4) write titles over the command lines of their processes with `setproctitle`; the first
-//! process of a server keeps the command line it was started with, by which an engine without titles is found (`lookup`). As of 2026-11-29, by vLLM's `vllm/utils/system_utils.py` (`set_process_title`: a
+//! process of a server keeps the command line it was started with, by which an engine without titles is found (`descent`). As of 2026-11-29, by vLLM's `vllm/utils/system_utils.py` (`set_process_title`: a
 //! prefix, which is `VLLM` or what `VLLM_PROCESS_NAME_PREFIX` says, `::`, a name, and mostly `_` and a rank) and by the calls of
 //! `setproctitle` in `SGLang`'s `sglang/srt/managers` (scheduler, detokenizer, data-parallel controller, tokenizer workers). Pure.
 
@@ -50,7 +50,7 @@ impl Role {
     }
 }
 
-/// What a process says that it is.
+/// What a process says that it is, or counts as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Title {
     pub(crate) engine: Engine,
@@ -59,6 +59,8 @@ pub(crate) struct Title {
     pub(crate) name: String,
     /// Whether a server that was started so is to listen on TCP.
     pub(crate) listens_on_tcp: bool,
+    /// It does not say so itself (`descent`).
+    pub(crate) is_by_descent: bool,
 }
 
 /// How titles begin: behind the prefix stands what is in the list, then the rank.
@@ -95,12 +97,12 @@ pub(crate) fn title(command_line: &str) -> Option<Title> {
     });
     if let Some((engine, role)) = found {
         let name = first.chars().take(LONGEST_NAME).collect();
-        return Some(Title { engine, role, name, listens_on_tcp: true });
+        return Some(Title { engine, role, name, listens_on_tcp: true, is_by_descent: false });
     }
     let (engine, name) = server(&arguments)?;
     let has_servers = !arguments.windows(2).any(|pair| pair == ["--api-server-count", "0"]);
     let listens_on_tcp = has_servers && !arguments.iter().any(|argument| is_without_tcp(argument));
-    Some(Title { engine, role: Role::Server, name: name.to_owned(), listens_on_tcp })
+    Some(Title { engine, role: Role::Server, name: name.to_owned(), listens_on_tcp, is_by_descent: false })
 }
 
 /// vLLM's `--headless` (every further node of an engine on several: the first one serves for all), which it takes `--api-server-count 0` for,

@@ -119,6 +119,37 @@ fn a_process_that_changes_its_title_is_not_gone() {
     );
 }
 
+/// A process on a GPU beside the workers, which does not say what it is, for some seconds: a worker it is not.
+#[test]
+fn what_helps_an_engine_for_a_while_is_not_missed() {
+    let beside = |command_line: &str, is_by_descent: bool| {
+        let mut engine = processes([
+            (10, 9, SERVE, Some(true)),
+            (11, 10, "VLLM::Worker", None),
+            (12, 10, "VLLM::Worker", None),
+            (20, 10, command_line, None),
+        ]);
+        for pid in if is_by_descent { vec![11, 12, 20] } else { Vec::new() } {
+            let title = engine.get_mut(&pid).and_then(|process| process.title.as_mut());
+            title.expect("it has one").is_by_descent = true;
+        }
+        engine
+    };
+    let (spawned, forked) = (beside("VLLM::Worker", true), beside(SERVE, false));
+    for whole in [spawned.clone(), forked] {
+        let gone = without(whole.clone(), &[20], 1);
+        let running = [(10, Some(State::Running))];
+        assert_eq!(last_state(&[whole.clone(), whole.clone(), whole.clone(), gone.clone()]), running);
+        // After five minutes, of which each look is ten seconds, it is one of them.
+        let looks = |count| [vec![whole.clone(); count], vec![gone.clone()]].concat();
+        assert_eq!(last_state(&looks(30)), running);
+        assert_eq!(last_state(&looks(31)), [(10, Some(State::Broken))]);
+    }
+    let worker_gone = without(spawned.clone(), &[12], 1);
+    let looks = [vec![spawned; 31], vec![worker_gone]].concat();
+    assert_eq!(last_state(&looks), [(10, Some(State::Broken))]);
+}
+
 #[test]
 fn an_engine_is_orphaned_when_its_server_is_gone() {
     for adopted_by in [1, 9] {
