@@ -127,8 +127,7 @@ fn what_happens_is_counted() {
             let line = series.iter().find(|line| line.starts_with(name))?;
             Some(line.rsplit_once(' ')?.1.parse::<u64>().unwrap())
         };
-        let counts =
-            ["node_perf_context_switches_total{", "node_perf_page_faults_total{"].map(|name| count_of(name));
+        let counts = ["node_perf_context_switches_total{", "node_perf_page_faults_total{"].map(count_of);
         (counts, faults)
     };
     let (before, faults) = counted();
