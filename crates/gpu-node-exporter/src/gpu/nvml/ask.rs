@@ -172,6 +172,11 @@ impl<'a, D> Ask<'a, D> {
         }
     }
 
+    /// Notes whether the GPU is in MIG mode: what it no longer supports then is a fault for minutes alone.
+    pub(crate) fn note_mig_mode(&mut self, is_on: bool) {
+        self.support.is_divided = is_on;
+    }
+
     /// The GPU was divided anew (MIG): what it has no longer is no fault.
     pub(crate) fn was_divided_anew(&mut self) {
         self.support.forget_losses();

@@ -1,8 +1,8 @@
 //! Which readings a GPU gives, by name, as far as is known.
 //!
 //! What was refused is not asked for in each sweep: most of it the card does not have. But a refusal may pass (a mode, a permission, a
-//! driver in trouble), so it is asked for again after some minutes and after each event. What was had before is asked for always, until the
-//! driver has said for minutes that the card does not have it, or the card was divided anew (MIG).
+//! driver in trouble), so it is asked for again after some minutes and after each event. What was had before is asked for always: that it is
+//! refused is a loss, and stays one. Only a card in MIG mode may just no longer have it: it is divided anew, or has said so for minutes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,20 +12,24 @@ use crate::gpu::fault::FaultReason;
 /// What was refused is asked for again after this long.
 pub(super) const AGAIN: Duration = Duration::from_mins(5);
 
-/// What was had and is "not supported" for as long, without an answer, the card no longer has: until then that is a loss.
+/// What was had and is "not supported" for as long, without an answer, a card in MIG mode no longer has: until then that is a loss.
 const SETTLED: Duration = AGAIN;
 
 /// What is known of the readings of one GPU.
 #[derive(Debug, Default)]
-pub(crate) struct Support(BTreeMap<String, Known>);
+pub(crate) struct Support {
+    readings: BTreeMap<String, Known>,
+    /// It is in MIG mode.
+    pub(super) is_divided: bool,
+}
 
 /// What is known of one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// It was answered once, or failed.
+    /// It was answered.
     Had,
     /// It was had, and is refused since then.
-    Lost { since: Instant },
+    Lost { reason: FaultReason, since: Instant },
     /// It was refused, and never had or not for long.
     Refused { reason: FaultReason, at: Instant, events: u32 },
 }
@@ -33,7 +37,7 @@ enum Known {
 impl Support {
     /// Whether the reading need not be asked for at `now`, after so many events.
     pub(super) fn is_refused(&self, reading: &str, now: Instant, events: u32) -> bool {
-        match self.0.get(reading) {
+        match self.readings.get(reading) {
             Some(Known::Refused { at, events: then, .. }) => {
                 *then == events && now.saturating_duration_since(*at) < AGAIN
             }
@@ -44,47 +48,51 @@ impl Support {
     /// The reading was answered.
     pub(super) fn answered(&mut self, reading: &str) {
         // Most answers change nothing, in each sweep.
-        if self.0.get(reading) != Some(&Known::Had) {
-            self.0.insert(reading.to_owned(), Known::Had);
+        if self.readings.get(reading) != Some(&Known::Had) {
+            self.readings.insert(reading.to_owned(), Known::Had);
         }
     }
 
-    /// The reading was refused. Returns whether that is a loss: it was had before, and not so long ago that the card just no longer has it.
+    /// The reading was refused. Returns whether that is a loss: it was had before, and is not what a card in MIG mode just no longer has.
     pub(super) fn refused(&mut self, reading: &str, reason: FaultReason, at: Instant, events: u32) -> bool {
-        match self.0.get(reading) {
-            Some(Known::Had) => {
-                self.0.insert(reading.to_owned(), Known::Lost { since: at });
-                return true;
-            }
-            Some(Known::Lost { since })
-                if reason != FaultReason::NotSupported || at.saturating_duration_since(*since) < SETTLED =>
-            {
-                return true;
-            }
-            _ => {}
-        }
-        self.0.insert(reading.to_owned(), Known::Refused { reason, at, events });
-        false
+        let since = match self.readings.get(reading) {
+            Some(Known::Had) => Some(at),
+            Some(Known::Lost { since, .. }) => Some(*since).filter(|since| {
+                let has_settled = self.is_divided && at.saturating_duration_since(*since) >= SETTLED;
+                reason != FaultReason::NotSupported || !has_settled
+            }),
+            Some(Known::Refused { .. }) | None => None,
+        };
+        let known = match since {
+            Some(since) => Known::Lost { reason, since },
+            None => Known::Refused { reason, at, events },
+        };
+        self.readings.insert(reading.to_owned(), known);
+        since.is_some()
     }
 
     /// Whether the reading was refused to this user, and never had.
     pub(super) fn is_forbidden(&self, reading: &str) -> bool {
-        matches!(self.0.get(reading), Some(Known::Refused { reason: FaultReason::NoPermission, .. }))
+        matches!(self.readings.get(reading), Some(Known::Refused { reason: FaultReason::NoPermission, .. }))
     }
 
     /// Nothing is known of the reading.
     pub(super) fn forget(&mut self, reading: &str) {
-        self.0.remove(reading);
+        self.readings.remove(reading);
     }
 
-    /// The GPU was divided anew: what it has no longer is no loss.
+    /// The GPU was divided anew: what it has no longer is no loss, but what is not permitted any more.
     pub(super) fn forget_losses(&mut self) {
-        self.0.retain(|_, known| matches!(known, Known::Refused { .. }));
+        self.readings.retain(|_, known| match known {
+            Known::Had => false,
+            Known::Lost { reason, .. } => *reason == FaultReason::NoPermission,
+            Known::Refused { .. } => true,
+        });
     }
 
     /// The readings that were refused.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = &str> {
-        let refused = self.0.iter().filter(|(_, known)| matches!(known, Known::Refused { .. }));
+        let refused = self.readings.iter().filter(|(_, known)| matches!(known, Known::Refused { .. }));
         refused.map(|(reading, _)| reading.as_str())
     }
 }
@@ -112,9 +120,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_any_more_is_a_loss_for_minutes() {
+    fn what_was_lost_is_a_loss_until_it_comes_back() {
         let (start, minutes) = (Instant::now(), Duration::from_mins);
         let mut support = Support::default();
+        support.answered("rows");
+        for minute in [0, 1, 5, 15, 900] {
+            let at = start + minutes(minute);
+            assert!(support.refused("rows", FaultReason::NotSupported, at, 0), "{minute}");
+            assert!(!support.is_refused("rows", at, 0), "it is asked for each time");
+        }
+        support.answered("rows");
+        assert!(support.refused("rows", FaultReason::NotSupported, start + minutes(901), 0), "once more");
+    }
+
+    #[test]
+    fn what_a_card_in_mig_mode_does_not_support_any_more_is_a_loss_for_minutes() {
+        let (start, minutes) = (Instant::now(), Duration::from_mins);
+        let mut support = Support { is_divided: true, ..Support::default() };
         support.answered("rows");
         support.answered("power");
         let (none, forbidden) = (FaultReason::NotSupported, FaultReason::NoPermission);
@@ -140,8 +162,11 @@ mod tests {
         support.answered("rows");
         support.answered("power");
         assert!(support.refused("power", none, start, 0));
+        support.answered("clock");
+        assert!(support.refused("clock", FaultReason::NoPermission, start, 0));
         support.forget_losses();
         assert!(!support.refused("rows", none, start, 0) && !support.refused("power", none, start, 0));
+        assert!(support.refused("clock", FaultReason::NoPermission, start, 0), "that is no matter of parts");
         assert!(support.is_refused("fan", start, 0));
     }
 }

@@ -62,6 +62,9 @@ impl Subject for Load {
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         let mig_enabled = kept.mig_enabled.seldom(ask, mig_mode);
+        if let Some(is_enabled) = mig_enabled {
+            ask.note_mig_mode(is_enabled);
+        }
         // Old drivers answer 0 in MIG mode rather than "not supported".
         if mig_enabled == Some(true) {
             return Self { mig_enabled, ..Self::default() };

@@ -51,7 +51,9 @@ pub(crate) type MigInstances = Vec<MigInstance>;
 pub(crate) struct Kept {
     is_enabled: Cached<Option<bool>>,
     has_counters: Cached<Option<bool>>,
-    layout: Cached<Vec<Place>>,
+    layout: Cached<Layout>,
+    /// Index and GPU instance of each place, when all were last read.
+    divided: Option<Vec<(u32, u32)>>,
     /// The layout that the samplers are of.
     sampled: Vec<Place>,
     /// One for each place, and those of places that there were.
@@ -67,6 +69,13 @@ struct Place {
     profile: Option<String>,
     uuid: Option<String>,
     other_uuids: Vec<String>,
+}
+
+/// The instances there are, as far as they could be read.
+#[derive(Clone, Default)]
+struct Layout {
+    places: Vec<Place>,
+    is_whole: bool,
 }
 
 /// More MIG devices than any GPU has: that is 7.
@@ -86,16 +95,19 @@ impl Subject for MigInstances {
     type Sums = ();
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-        if kept.is_enabled.seldom(ask, mig_mode) != Some(true) {
-            kept.prepare_samplers(ask, &[]);
+        let is_enabled = kept.is_enabled.seldom(ask, mig_mode);
+        if is_enabled != Some(true) {
+            kept.note(ask, &Layout { places: Vec::new(), is_whole: is_enabled.is_some() });
+            kept.prepare_samplers(&[]);
             return Self::new();
         }
         let has_counters = kept.has_counters.once(ask, is_supported) == Some(true);
         // A layout that changes while it is read is read once more, and then in the next sweep.
         for _ in 0..2 {
             let layout = kept.layout.seldom(ask, layout);
-            kept.prepare_samplers(ask, &layout);
-            let instances = layout.iter().zip(&mut kept.samplers);
+            kept.note(ask, &layout);
+            kept.prepare_samplers(&layout.places);
+            let instances = layout.places.iter().zip(&mut kept.samplers);
             let read: Result<Self, Moved> = instances
                 .map(|(place, sampler)| instance(ask, place, has_counters.then_some(sampler)))
                 .collect();
@@ -205,12 +217,23 @@ fn instances<'a>(gpus: &'a [Shown<'_, MigInstances>]) -> impl Iterator<Item = (L
 }
 
 impl Kept {
+    /// Notices that the GPU was divided anew. That a layout cannot be read says nothing of that.
+    fn note<D>(&mut self, ask: &mut Ask<'_, D>, layout: &Layout) {
+        if !layout.is_whole {
+            return;
+        }
+        let divided = layout.places.iter().map(|place| (place.index, place.gpu_instance)).collect();
+        if self.divided.as_ref().is_some_and(|before| *before != divided) {
+            ask.was_divided_anew();
+        }
+        self.divided = Some(divided);
+    }
+
     /// Makes a sampler ready for each place: what was read of another instance is forgotten.
-    fn prepare_samplers(&mut self, ask: &mut Ask<'_>, layout: &[Place]) {
+    fn prepare_samplers(&mut self, layout: &[Place]) {
         if self.sampled == layout {
             return;
         }
-        ask.was_divided_anew();
         self.samplers.iter_mut().for_each(Sampler::forget);
         if self.samplers.len() < layout.len() {
             self.samplers.resize_with(layout.len(), Sampler::default);
@@ -220,18 +243,22 @@ impl Kept {
 }
 
 /// The GPU instances there are, by their first MIG devices.
-fn layout(ask: &mut Ask<'_>) -> Vec<Place> {
+fn layout(ask: &mut Ask<'_>) -> Layout {
     let possible = |count| (count <= MOST_DEVICES).then_some(count);
-    let count = ask.quantity("MIG devices", Device::mig_device_count, possible).unwrap_or(0);
-    let mut places: Vec<Place> = Vec::new();
-    for index in 0..count {
+    let count = ask.quantity("MIG devices", Device::mig_device_count, possible);
+    let mut layout = Layout { places: Vec::new(), is_whole: count.is_some() };
+    for index in 0..count.unwrap_or(0) {
         match ask.ask_each_time("layout of MIG devices", |device| permitted(place(device, index))) {
-            Some(Ok(Some(place))) => add(&mut places, place),
-            Some(Err(Forbidden)) => ask.note_forbidden(INSTANCES),
-            Some(Ok(None)) | None => {}
+            Some(Ok(Some(place))) => add(&mut layout.places, place),
+            Some(Ok(None)) => {}
+            Some(Err(Forbidden)) => {
+                ask.note_forbidden(INSTANCES);
+                layout.is_whole = false;
+            }
+            None => layout.is_whole = false,
         }
     }
-    places
+    layout
 }
 
 /// The MIG device of this index, if there is one.
@@ -344,6 +371,8 @@ fn parts(device: &Device<'_>, place: &Place) -> Result<Option<Parts>, NvmlError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::nvml::{Moment, Support};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn compute_instances_of_one_gpu_instance_are_one_place() {
@@ -359,6 +388,34 @@ mod tests {
         }
         let others = vec!["MIG-b".to_owned()];
         assert_eq!(places, [Place { other_uuids: others, ..device(0, 1, "MIG-a") }, device(2, 5, "MIG-c")]);
+    }
+
+    #[test]
+    fn what_was_lost_stays_lost_until_the_gpu_was_divided_anew() {
+        let device = |index, gpu_instance| Place { index, gpu_instance, ..Place::default() };
+        let whole = |places: &[Place]| Layout { places: places.to_vec(), is_whole: true };
+        let unread = Layout::default();
+        let named = Place { uuid: Some("MIG-a".to_owned()), ..device(0, 1) };
+        for (layouts, is_forgotten) in [
+            (vec![whole(&[]), unread.clone()], false),
+            (vec![whole(&[device(0, 1)]), unread.clone(), whole(&[device(0, 1)])], false),
+            (vec![whole(&[device(0, 1)]), whole(&[named])], false),
+            (vec![whole(&[device(0, 1)]), unread, whole(&[device(0, 2)])], true),
+            (vec![whole(&[]), whole(&[device(0, 1)])], true),
+            (vec![whole(&[device(0, 1)]), whole(&[])], true),
+        ] {
+            let (mut support, mut kept) = (Support::default(), Kept::default());
+            let moment = Moment { now: Instant::now(), events: 0, longest_gap: Duration::ZERO };
+            let mut ask = Ask::new(&(), &mut support, moment);
+            kept.note(&mut ask, &layouts[0]);
+            ask.ask("rows", |()| Ok(1));
+            for layout in &layouts[1..] {
+                kept.note(&mut ask, layout);
+            }
+            ask.ask("rows", |()| Err::<u32, _>(NvmlError::NotSupported));
+            let faults = ask.into_faults().map(|faults| faults.len());
+            assert_eq!(faults, Ok(usize::from(!is_forgotten)));
+        }
     }
 
     #[test]
