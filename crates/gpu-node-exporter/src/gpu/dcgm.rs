@@ -83,8 +83,8 @@ impl DcgmFace {
     ) {
         let Some(uuid) = &gpu.uuid else { return };
         let nothing = Subjects::default();
-        let reading = fresh(&self.settings, gpu, now).map(|reading| &reading.subjects);
-        let subjects = reading.unwrap_or(&nothing);
+        let reading = fresh(&self.settings, gpu, now);
+        let subjects = reading.map_or(&nothing, |reading| &reading.subjects);
         let of = Labelled {
             gpu: gpu.index,
             is_listed: !matches!(gpu.presence, Presence::Missing),
@@ -110,6 +110,9 @@ impl DcgmFace {
         } else {
             instances.iter().map(|instance| (Part::Instance(instance), labels(Some(instance)))).collect()
         };
+        // A GPU whose instances are not known does not stand for them.
+        let are_unknown =
+            instances.is_empty() && reading.is_some_and(|reading| MigInstance::are_unknown(&reading.faults));
         let xids = snapshot.errors.by_uuid(uuid);
         let seen = Seen { names: self.names, xids, sums: &gpu.sums, now };
         for (part, labels) in parts {
@@ -123,6 +126,7 @@ impl DcgmFace {
                             }
                         }
                     }
+                    Some(source) if are_unknown && !source.is_of_instances_too() => {}
                     Some(source) if reading.is_some() => {
                         if let Some(value) = source.value(part, subjects, &gpu.sums) {
                             for labels in &labels {

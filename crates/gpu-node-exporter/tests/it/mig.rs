@@ -88,6 +88,24 @@ fn what_this_user_may_not_see_is_told_once_with_what_to_do() {
 }
 
 #[test]
+fn a_mode_that_cannot_be_read_is_what_it_was() {
+    let trigger = Trigger::new();
+    let scenario = format!(
+        "description: test\n\
+         gpus: [{{ model: h100-sxm, mig: true, mig_instances: [3g.40gb], memory_used: {{ constant: 0.5 }} }}]\n\
+         incidents: [{{ gpu: 0, trigger: {}, kind: error, code: 999, call: nvmlDeviceGetMigMode }}]\n",
+        trigger.path().display()
+    );
+    let exporter = Exporter::on_scenario(&scenario, &[]);
+    exporter.wait_until("it is in MIG mode", |page| page.says("gpu_mig_enabled", &[], 1.0));
+    trigger.begin();
+    let page =
+        exporter.wait_until("the mode is not known", |page| page.value("gpu_mig_enabled", &[]).is_none());
+    assert!(value(&page, "gpu_mig_memory_used_bytes", 1, "3g.40gb").is_some(), "{}", exporter.log());
+    assert_eq!(page.value("gpu_utilization_ratio", &[]), None);
+}
+
+#[test]
 fn what_an_older_call_tells_is_not_missing() {
     let scenario = "description: test\ngpus: [{ model: h100-sxm }]\n\
         incidents: [{ gpu: 0, at: 0s, kind: error, code: 4, call: nvmlDeviceGetMemoryInfo_v2 }]\n";

@@ -35,6 +35,13 @@ pub(super) enum Source {
     Event(Event),
 }
 
+impl Source {
+    /// Whether a GPU's MIG instances have what the GPU has.
+    pub(super) fn is_of_instances_too(self) -> bool {
+        matches!(self, Self::Gpu(_) | Self::Event(_))
+    }
+}
+
 /// DCGM's rates of NVLink are in units of 1,024,000 bytes a second.
 const RATE_UNIT: f64 = 1_024_000.0;
 

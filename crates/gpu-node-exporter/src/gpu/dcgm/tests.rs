@@ -6,7 +6,7 @@ use super::*;
 use crate::exposition::{Format, Page};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::Driver;
-use crate::gpu::fault::FaultReason;
+use crate::gpu::fault::{FaultReason, ReadingFault};
 use crate::gpu::reading::{Reading, Subjects, Sums};
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::Severities;
@@ -82,6 +82,33 @@ fn the_default_sets_are_dcgm_exporters() {
 fn instances_stand_for_the_gpu_that_is_cut_into_them() {
     let page = page(Names::Classic, Names::Classic.default_counters(), true, None, false);
     insta::assert_snapshot!(page.write(Format::Classic, None, String::new()).text.to_string());
+}
+
+/// A layout that cannot be read is a fault. One without instances is none: the GPU is whole then, as for dcgm-exporter.
+#[test]
+fn a_gpu_does_not_stand_for_instances_that_are_not_known() {
+    let counters = "DCGM_FI_DEV_FB_USED, gauge, x\nDCGM_FI_DEV_FB_USED_PERCENT, gauge, x\nDCGM_FI_DEV_GPU_TEMP, gauge, x";
+    let names = |faulty: Option<&str>| {
+        let (face, now) = face(Names::Classic, counters, false, None);
+        let mut reading = reading(false);
+        let fault = |reading: &str| ReadingFault {
+            reading: reading.to_owned(),
+            reason: FaultReason::Unknown,
+            found: None,
+        };
+        reading.faults.extend(faulty.map(fault));
+        let mut snapshot = Snapshot::clone(&face.snapshot.load_full());
+        snapshot.read(0, Arc::new(reading), now);
+        face.snapshot.store(Arc::new(snapshot));
+        let families = face.families(now);
+        let shown = families.iter().filter(|family| !family.samples.is_empty());
+        shown.map(|family| family.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let all = "DCGM_FI_DEV_FB_USED DCGM_FI_DEV_FB_USED_PERCENT DCGM_FI_DEV_GPU_TEMP";
+    assert_eq!((names(None).as_str(), names(Some("power")).as_str()), (all, all));
+    for reading in ["MIG devices", "layout of MIG devices", "MIG instances"] {
+        assert_eq!(names(Some(reading)), "DCGM_FI_DEV_GPU_TEMP", "{reading}");
+    }
 }
 
 #[test]

@@ -172,6 +172,12 @@ impl<'a, D> Ask<'a, D> {
         }
     }
 
+    /// Whether the GPU is in MIG mode, by what was noted last (of its load, before the other subjects): that the mode cannot be read
+    /// changes nothing.
+    pub(crate) fn is_divided(&self) -> bool {
+        self.support.is_divided
+    }
+
     /// Notes whether the GPU is in MIG mode: what it no longer supports then is a fault for minutes alone.
     pub(crate) fn note_mig_mode(&mut self, is_on: bool) {
         self.support.is_divided = is_on;

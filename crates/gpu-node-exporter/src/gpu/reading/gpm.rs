@@ -7,7 +7,6 @@
 mod cycles;
 mod sampler;
 
-use super::load::mig_mode;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, driver_branch, flag, raw};
@@ -103,7 +102,6 @@ const ENCODERS: Engines<4> = (166, ["encoder 0", "encoder 1", "encoder 2", "enco
 #[derive(Default)]
 pub(crate) struct Kept {
     is_supported: Cached<Option<bool>>,
-    is_divided: Cached<Option<bool>>,
     branch: Cached<Option<u32>>,
     metrics: Vec<Metric>,
     sampler: Sampler,
@@ -117,8 +115,7 @@ impl Subject for Gpm {
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
         let supported = kept.is_supported.once(ask, is_supported);
         // In MIG mode the counters are those of its instances.
-        let is_divided = kept.is_divided.seldom(ask, mig_mode) == Some(true);
-        if supported != Some(true) || is_divided {
+        if supported != Some(true) || ask.is_divided() {
             return Self { supported, ..Self::default() };
         }
         let branch = kept.branch.once(ask, |ask| ask.ask("driver branch", driver_branch));

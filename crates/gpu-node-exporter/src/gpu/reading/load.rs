@@ -52,7 +52,7 @@ pub(crate) struct Kept {
 }
 
 /// Whether MIG mode is on.
-pub(super) fn mig_mode(ask: &mut Ask<'_>) -> Option<bool> {
+fn mig_mode(ask: &mut Ask<'_>) -> Option<bool> {
     ask.quantity("MIG mode", |device| Ok(device.mig_mode()?.current), flag)
 }
 
@@ -66,7 +66,7 @@ impl Subject for Load {
             ask.note_mig_mode(is_enabled);
         }
         // Old drivers answer 0 in MIG mode rather than "not supported".
-        if mig_enabled == Some(true) {
+        if ask.is_divided() {
             return Self { mig_enabled, ..Self::default() };
         }
         let rates = ask.ask("utilisation", Device::utilization_rates);

@@ -5,12 +5,12 @@
 
 use crate::family::{Family, Labels};
 use crate::gpu::delta::readings;
+use crate::gpu::fault::ReadingFault;
 use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
 use crate::gpu::subject::{Shown, Subject, known, known_labels};
 use crate::units::{Bytes, Ratio};
 
 use super::gpm::{SHARES, Sampler, Source, array, is_supported, share};
-use super::load::mig_mode;
 use super::memory::{Memory, Parts};
 
 readings! {
@@ -49,7 +49,6 @@ pub(crate) type MigInstances = Vec<MigInstance>;
 /// What the probe keeps of one GPU.
 #[derive(Default)]
 pub(crate) struct Kept {
-    is_enabled: Cached<Option<bool>>,
     has_counters: Cached<Option<bool>>,
     layout: Cached<Layout>,
     /// Index and GPU instance of each place, when all were last read.
@@ -87,17 +86,25 @@ struct Moved;
 /// The user may not have the answer.
 struct Forbidden;
 
-/// What is named where the user may not see the instances.
+/// The readings of a layout, the last of which is named where the user may not see the instances.
+const COUNT: &str = "MIG devices";
+const LAYOUT: &str = "layout of MIG devices";
 const INSTANCES: &str = "MIG instances";
+
+impl MigInstance {
+    /// Whether it is not known, for these faults, which instances there are.
+    pub(crate) fn are_unknown(faults: &[ReadingFault]) -> bool {
+        faults.iter().any(|fault| matches!(fault.reading.as_str(), COUNT | LAYOUT | INSTANCES))
+    }
+}
 
 impl Subject for MigInstances {
     type Kept = Kept;
     type Sums = ();
 
     fn read(ask: &mut Ask<'_>, kept: &mut Kept) -> Self {
-        let is_enabled = kept.is_enabled.seldom(ask, mig_mode);
-        if is_enabled != Some(true) {
-            kept.note(ask, &Layout { places: Vec::new(), is_whole: is_enabled.is_some() });
+        if !ask.is_divided() {
+            kept.note(ask, &Layout { places: Vec::new(), is_whole: true });
             kept.prepare_samplers(&[]);
             return Self::new();
         }
@@ -245,10 +252,10 @@ impl Kept {
 /// The GPU instances there are, by their first MIG devices.
 fn layout(ask: &mut Ask<'_>) -> Layout {
     let possible = |count| (count <= MOST_DEVICES).then_some(count);
-    let count = ask.quantity("MIG devices", Device::mig_device_count, possible);
+    let count = ask.quantity(COUNT, Device::mig_device_count, possible);
     let mut layout = Layout { places: Vec::new(), is_whole: count.is_some() };
     for index in 0..count.unwrap_or(0) {
-        match ask.ask_each_time("layout of MIG devices", |device| permitted(place(device, index))) {
+        match ask.ask_each_time(LAYOUT, |device| permitted(place(device, index))) {
             Some(Ok(Some(place))) => add(&mut layout.places, place),
             Some(Ok(None)) => {}
             Some(Err(Forbidden)) => {
