@@ -12,8 +12,12 @@ use crate::boards::words::{Note, words};
 const SEEN: [Meaning; 2] =
     [meaning(0, words("无", "none"), Colour::Quiet), meaning(1, words("发生", "seen"), Colour::Bad)];
 
+/// An event of the driver in the minutes before: which ones are bad depends on the kind.
+const REPORTED: [Meaning; 2] =
+    [meaning(0, words("无", "none"), Colour::Quiet), meaning(1, words("发生", "seen"), Colour::Warning)];
+
 pub(super) fn panels() -> Vec<Panel> {
-    vec![timeline(), xids(), ecc(), remaps(), links()]
+    vec![timeline(), events(), xids(), ecc(), remaps(), links()]
 }
 
 fn timeline() -> Panel {
@@ -32,6 +36,23 @@ fn timeline() -> Panel {
     Panel::states(words("XID 时间线", "XID timeline"), &SEEN, note)
         .ask("time() - max by (xid) (gpu_xid_last_timestamp_seconds{@gpu}) < bool 300", "XID {{xid}}")
         .link(link::recorder())
+}
+
+fn events() -> Panel {
+    let note = Note {
+        zh: [
+            "没有黄色段；驱动太旧时为空。",
+            "黄色段：那时发生了事件。poison_fatal、unavailable、dram_retirement_failure 表示该卡要停用。",
+            "与 XID 时间线对照：多数事件伴有 XID。mig_config_change 是人改了 MIG 配置。",
+        ],
+        en: [
+            "Nothing is yellow; empty where the driver is too old.",
+            "Yellow: there was an event then. poison_fatal, unavailable and dram_retirement_failure mean that the card has to be taken out of use.",
+            "Compare with the XID timeline: most of these come with an XID. mig_config_change is somebody's change of MIG instances.",
+        ],
+    };
+    Panel::states(words("驱动报告的其他事件", "Other events of the driver"), &REPORTED, note)
+        .ask("max by (event) (increase(gpu_events_total{@gpu}[$__rate_interval])) > bool 0", "{{event}}")
 }
 
 fn xids() -> Panel {

@@ -7,6 +7,7 @@ use super::*;
 use crate::family::Number;
 use crate::gpu::delta::Diff as _;
 use crate::gpu::driver::{ConfidentialComputing, Driver};
+use crate::gpu::driver_event::{DriverEvent, EventKind, Watched};
 use crate::gpu::fault::FaultReason;
 use crate::gpu::pci::PciGpu;
 use crate::gpu::reading::Reading;
@@ -97,6 +98,9 @@ fn everything_has_its_name_and_unit() {
     let mut snapshot = snapshot(vec![vec![(0, everything(0))], vec![(0, everything(0))]], start);
     let moment = Moment { at: 1_700_000_000.5, now: start };
     snapshot.count_xid("GPU-0", 79, moment);
+    let kinds = EventKind::LABELS.map(|(_, kind)| kind).to_vec();
+    snapshot.watch_events(Watched { uuid: "GPU-0".to_owned(), kinds });
+    snapshot.count_event(DriverEvent { uuid: "GPU-0".to_owned(), kind: EventKind::PoisonFatal });
     for record in [
         "3,1,1,-;NVRM: Xid (PCI:0000:99:00): 119, pid=7, Timeout waiting for RPC",
         "3,2,1,-;nvidia-nvswitch0: SXid (PCI:0000:05:00.0): 20034, Fatal, Link 63 LTSSM Fault Up",
