@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use self::block::{Block, OpenBlock};
 pub(crate) use self::recording::{Asked, Cause, Played, Recording};
 use super::reading::Reading;
-use super::snapshot::Moment;
+use super::snapshot::{Moment, SILENCE};
 
 /// How long a reading is kept.
 const LENGTH: Duration = Duration::from_mins(10);
@@ -25,7 +25,7 @@ const ROOM: usize = 512 << 10;
 /// More GPUs than a machine has; any beyond are not recorded.
 const MOST_GPUS: usize = 64;
 
-/// What happened once is not pushed out by what it brings with it.
+/// What happened once is not pushed out by what it brings with it, for so long, and while that goes on.
 const CAUSE_STANDS: Duration = LENGTH;
 
 /// A clock that is set back by more begins a new run.
@@ -70,6 +70,8 @@ struct Kept {
     cause: Cause,
     /// When that happened: what the clock says may be set back since.
     since: Instant,
+    /// When something last happened.
+    last: Instant,
     blocks: Vec<Arc<Block>>,
 }
 
@@ -97,14 +99,16 @@ impl Recorder {
     pub(super) fn keep(&mut self, uuid: &str, cause: Cause, now: Instant) {
         let Some(track) = self.by_uuid.get_mut(uuid) else { return };
         if let Some(kept) = &mut track.kept
-            && now.saturating_duration_since(kept.since) < CAUSE_STANDS
+            && (now.saturating_duration_since(kept.since) < CAUSE_STANDS
+                || now.saturating_duration_since(kept.last) < SILENCE)
         {
+            kept.last = now;
             kept.cause.add(cause);
             return;
         }
         track.close();
         let blocks = track.blocks.iter().map(Arc::clone).collect();
-        track.kept = Some(Kept { cause, since: now, blocks });
+        track.kept = Some(Kept { cause, since: now, last: now, blocks });
     }
 
     /// The recording of the GPU with this index or UUID. Of several that had this index it is the one that answered last.

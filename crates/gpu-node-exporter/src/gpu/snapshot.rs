@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::errors::{Error, Errors};
 pub(super) use self::gpu::{Gpu, Presence};
+pub(super) use self::incident::SILENCE;
 pub(super) use self::occurrence::Moment;
 pub(super) use self::xids::{XidCount, Xids};
 use super::driver::{Driver, Failure};

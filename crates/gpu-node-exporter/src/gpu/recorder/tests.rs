@@ -121,6 +121,24 @@ fn what_was_before_a_fault_is_kept() {
     assert_eq!(recorder.gpus(), [(0, "A".to_owned())]);
 }
 
+/// The first minutes say why; the last ten are there all the same.
+#[test]
+fn what_goes_on_for_hours_keeps_what_was_before_it_began() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..100);
+    let mut stormy = |from: u32, until: u32, every: u32| {
+        for second in from..until {
+            record(&mut recorder, second..second + 1);
+            if (second - from).is_multiple_of(every) {
+                recorder.keep("A", cause("XID 48", second.into()), moment(second.into()).now);
+            }
+        }
+        recorder.recording("A").and_then(|recording| recording.cause).map(|cause| cause.at - START)
+    };
+    assert_eq!(stormy(100, 8_000, 179), Some(100.0));
+    assert_eq!(stormy(8_200, 8_201, 1), Some(8_200.0), "another one");
+}
+
 /// A lost GPU has no readings that push out what there is, however late somebody asks.
 #[test]
 fn a_gpu_that_says_no_more_keeps_its_last_minutes() {
@@ -202,11 +220,11 @@ fn a_clock_set_back_loses_no_evidence() {
     let mut recorder = set_back();
     let cause_of = |recorder: &Recorder| recorder.recording("A").and_then(|recording| recording.cause);
     recorder.keep("A", cause("XID 48", 700.0), moment(700.0).now);
-    // It stands for ten minutes, whatever the clock says, and no longer.
+    // It stands for ten minutes, whatever the clock says, and until three pass without another.
     recorder.keep("A", cause("XID 79", 799.0), moment(1_299.0).now);
     assert_eq!(cause_of(&recorder), Some(cause("XID 48", 700.0)));
-    recorder.keep("A", cause("XID 79", 800.0), moment(1_300.0).now);
-    assert_eq!(cause_of(&recorder), Some(cause("XID 79", 800.0)));
+    recorder.keep("A", cause("XID 79", 979.0), moment(1_479.0).now);
+    assert_eq!(cause_of(&recorder), Some(cause("XID 79", 979.0)));
 }
 
 /// Readings of what the clock calls the future are as old as they are.

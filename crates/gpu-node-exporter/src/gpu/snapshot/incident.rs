@@ -9,7 +9,7 @@ use super::occurrence::Occurrence;
 use crate::gpu::xid::{FALLEN_OFF_THE_BUS, Severity, is_consequence};
 
 /// Silence that ends an incident.
-pub(crate) const SILENCE: Duration = Duration::from_mins(3);
+pub(in crate::gpu) const SILENCE: Duration = Duration::from_mins(3);
 
 /// The incidents of one GPU.
 #[derive(Clone, Debug, Default)]
