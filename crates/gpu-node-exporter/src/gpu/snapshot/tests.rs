@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::errors::MAX_SLOTS;
+use super::occurrence::{Occurrence, XidSource};
 use super::xids::MAX_XID_CODES;
 use super::*;
 use crate::gpu::xid::{Detail, Severity};
@@ -186,4 +187,26 @@ fn xids_of_two_sources_are_not_added_up() {
     }
     let xids = snapshot.errors.by_uuid("A").expect("it is known");
     assert_eq!(xids.iter().map(|(code, ..)| code).collect::<BTreeSet<_>>().len(), MAX_XID_CODES);
+}
+
+#[test]
+fn the_last_xid_is_the_one_that_came_last_whatever_the_clock_says() {
+    let mut snapshot = after(&[&[Read(0, "A")]]);
+    let start = Instant::now();
+    let mut come = |code, at, second| {
+        let now = start + Duration::from_secs(second);
+        snapshot.count_xid("A", code, Moment { at, now });
+        snapshot.errors.by_uuid("A").and_then(Xids::latest)
+    };
+    assert_eq!(come(79, 5_000.0, 0), Some(79));
+    assert_eq!(come(31, 1_000.0, 1), Some(31), "the clock was set back");
+    // What was counted before the GPU had a name came before.
+    let mut errors = Xids::default();
+    let mut earlier = Xids::default();
+    for (xids, code, second) in [(&mut errors, 13, 2), (&mut earlier, 94, 1)] {
+        let moment = Moment { at: 1.0, now: start + Duration::from_secs(second) };
+        xids.count(Occurrence::new(code, Severity::Fatal, XidSource::Driver, moment));
+    }
+    errors.add(earlier);
+    assert_eq!(errors.latest(), Some(13));
 }

@@ -14,6 +14,8 @@ pub(crate) struct Xids {
     counts: BTreeMap<(u32, Severity), XidCount>,
     /// Codes that came.
     seen: BTreeMap<u32, Seen>,
+    /// The code that came last, and when: the clock may have been set back since the one before.
+    latest: Option<(Instant, u32)>,
     pub(crate) incidents: Incidents,
 }
 
@@ -49,6 +51,7 @@ impl Xids {
         if !self.has(xid.code) && self.codes() >= MAX_XID_CODES {
             return;
         }
+        self.latest = self.latest.max(Some((xid.moment.now, xid.code)));
         let seen = self.seen.entry(xid.code).or_default();
         let before = seen.total();
         match xid.source {
@@ -83,13 +86,13 @@ impl Xids {
             count.total += more.total;
             count.last = [count.last, more.last].into_iter().flatten().reduce(f64::max);
         }
+        self.latest = self.latest.max(earlier.latest);
         self.incidents.add(earlier.incidents);
     }
 
     /// The code that came last.
     pub(crate) fn latest(&self) -> Option<u32> {
-        let seen = self.iter().filter_map(|(code, _, count)| Some((code, count.last?)));
-        seen.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(code, _)| code)
+        self.latest.map(|(_, code)| code)
     }
 
     /// Errors by code since the exporter started, and those of the last five minutes; codes that never came are left out.
