@@ -30,7 +30,7 @@ pub(crate) struct Detail {
 const LONGEST_NAME: usize = 32;
 
 /// What stands before a channel's number.
-const CHANNEL: [&str; 3] = ["Ch ", "Channel ", "ChID "];
+const CHANNEL: [&str; 6] = ["Ch ", "Channel ", "Channel ID ", "channel 0x", "ChID ", "ChId "];
 
 /// What stands before the code of the cause.
 const CAUSE: &str = "caused by previous Xid ";
@@ -60,7 +60,8 @@ fn after<'a>(text: &'a str, name: &str) -> (Option<&'a str>, &'a str) {
     (Some(value.trim()), rest.trim_start())
 }
 
-/// The channel of `Ch 00000010, intr …`, `Channel 00000001` and `…: ChID 0010, Class …`.
+/// The channel of `Ch 00000010, intr …`, `Channel 00000001`, `Channel ID 0000000d intr0 …`, `channel 0x00000013 intr0 …`, `…: ChID 0010, Class …`
+/// and `Class Error: ChId 0008, …`: the first that has a number.
 fn channel(text: &str) -> Option<String> {
     let number = |text: &str| {
         let end = text.find(|symbol: char| !symbol.is_ascii_hexdigit()).unwrap_or(text.len());
@@ -70,7 +71,9 @@ fn channel(text: &str) -> Option<String> {
     let words = |word: &str| text.match_indices(word).map(|(at, _)| at).collect::<Vec<_>>();
     let found = CHANNEL.iter().flat_map(|word| words(word).into_iter().map(move |at| (at, at + word.len())));
     let begins = |at: usize| text[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
-    found.filter(|(at, _)| begins(*at)).min().and_then(|(_, end)| number(&text[end..]))
+    let mut found: Vec<_> = found.filter(|(at, _)| begins(*at)).collect();
+    found.sort_unstable();
+    found.into_iter().find_map(|(_, end)| number(&text[end..]))
 }
 
 fn cause(text: &str) -> Option<u32> {
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn whose_an_xid_is_stands_behind_its_code() {
         type Case<'a> = (&'a str, Option<u32>, Option<&'a str>, Option<&'a str>, Option<u32>);
-        let cases: [Case<'_>; 14] = [
+        let cases: [Case<'_>; 18] = [
             (
                 "pid=1818990, name=python3, Ch 00000001 caused by previous Xid 149",
                 Some(1_818_990),
@@ -117,6 +120,22 @@ mod tests {
                 Some("0010"),
                 None,
             ),
+            (
+                "pid=2280636, name=train.3, Channel ID 0000000d intr0 00800000",
+                Some(2_280_636),
+                Some("train.3"),
+                Some("0000000d"),
+                None,
+            ),
+            ("pid=7, name=a, channel 0x00000013 intr0 00040000", Some(7), Some("a"), Some("00000013"), None),
+            (
+                "pid=7, name=a, Class Error: ChId 0008, Class 0000c7c0, Offset 000002d4",
+                Some(7),
+                Some("a"),
+                Some("0008"),
+                None,
+            ),
+            ("Ch is not known, Channel 00000002", None, None, Some("00000002"), None),
             ("Ch 0000001a caused by previous Xid 13.", None, None, Some("0000001a"), Some(13)),
             ("Timeout waiting for RPC from GSP0!", None, None, None, None),
             ("", None, None, None, None),
