@@ -94,8 +94,8 @@ const EXPLAINED: [[&str; 3]; 30] = [
     ],
     [
         "alertname=HostOomKill node=ai severity=critical scope=host",
+        "alertname=HostMemoryHigh node=ai severity=warning scope=host",
         "alertname=InferenceBroken node=ai engine=vllm pid=1 severity=critical scope=inference",
-        "alertname=InferenceErrorBudgetBurn node=ai job=inference instance=ai:8000 severity=critical scope=inference",
     ],
     [
         "alertname=GpuLost node=c gpu=0 severity=critical scope=gpu",
@@ -139,13 +139,13 @@ const EXPLAINED: [[&str; 3]; 30] = [
     ],
     [
         "alertname=GpuReadingsAbsent node=v severity=critical scope=gpu",
+        "alertname=GpuMissing node=v severity=critical scope=gpu",
         "alertname=InferenceStartingLong node=v engine=vllm severity=critical scope=inference",
-        "alertname=InferenceDown node=v job=inference severity=critical scope=inference",
     ],
     [
         "alertname=GpuXidFatal node=l gpu=0 severity=critical scope=gpu",
+        "alertname=GpuClocksLow node=l gpu=0 severity=warning scope=gpu",
         "alertname=InferenceMemoryOrphaned node=l pid=1 severity=critical scope=inference",
-        "alertname=InferenceHung node=l job=inference instance=l:8001 model_name=m severity=critical scope=inference",
     ],
     [
         "alertname=InferenceMemoryOrphaned node=n pid=1 severity=critical scope=inference",
