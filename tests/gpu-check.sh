@@ -321,7 +321,7 @@ has_own_processes() { [ "$(readlink /proc/self/ns/pid)" != 'pid:[4026531836]' ];
 
 # Counters of GPUs that went back from one page to another, each with both values.
 went_back() {
-  awk '/^gpu_[a-z_]*_total\{/ { found = $NF; sub(/ [^ ]*$/, ""); if (FILENAME == first) before[$0] = found; else if ($0 in before && found + 0 < before[$0] + 0) print $0, before[$0], "to", found }
+  awk '/^gpu_[a-z0-9_]*_total\{/ { found = $NF; sub(/ [^ ]*$/, ""); if (FILENAME == first) before[$0] = found; else if ($0 in before && found + 0 < before[$0] + 0) print $0, before[$0], "to", found }
     BEGIN { first = ARGV[1] }' "$1" "$2"
 }
 watch_counters() { # watch_counters SECONDS: looks at a page each second
@@ -336,23 +336,32 @@ watch_counters() { # watch_counters SECONDS: looks at a page each second
   rm -f "$before"
 }
 
-has_begun() { ! kill -0 "$1" 2>/dev/null || has_risen gpu_memory_used_bytes "$2"; } # has_begun JOB MEMORY: or has ended
+has_begun() { ! kill -0 "$1" 2>/dev/null || has_risen "$2" "$3"; } # has_begun JOB FAMILY FROM: or has ended
+rises() { # rises WHAT FAMILY FROM: a verdict, where GPU 0 had the family before the load
+  if [ -z "$3" ]; then
+    say "note  $1 under load: not looked at, GPU 0 has no $2"
+  else
+    verdict "$1 rises under load" until_true 10 has_risen "$2" "$3"
+  fi
+}
 
 under_load() {
-  local utilization memory power job python
+  local utilization memory power job python sign
   utilization=$(of_first gpu_utilization_ratio) memory=$(of_first gpu_memory_used_bytes) power=$(of_first gpu_power_watts)
   load "$measured" &
   job=$!
+  # What tells soonest of what there is: on unified memory no memory, in MIG mode no utilisation.
+  if [ -n "$memory" ]; then sign=(gpu_memory_used_bytes "$memory"); else sign=(gpu_utilization_ratio "$utilization"); fi
   # The import of PyTorch, the start of CUDA, and the sweep after it.
-  until_true 60 has_begun "$job" "$memory" || true
+  until_true 60 has_begun "$job" "${sign[@]}" || true
   if ! kill -0 "$job" 2>/dev/null; then
     say "note  no load could be put on GPU 0: $(tail -n 1 "$record/load.log" 2>/dev/null || echo 'python3 is missing')"
     return
   fi
   python=$(pgrep -P "$job" python3 | head -n 1 || true)
-  verdict "memory rises under load" has_risen gpu_memory_used_bytes "$memory"
-  verdict "utilisation rises under load" until_true 10 has_risen gpu_utilization_ratio "$utilization"
-  verdict "power rises under load" until_true 10 has_risen gpu_power_watts "$power"
+  rises memory gpu_memory_used_bytes "$memory"
+  rises utilisation gpu_utilization_ratio "$utilization"
+  rises power gpu_power_watts "$power"
   if has_own_processes; then
     say "note  this shell has process numbers of its own: whether the process is listed cannot be seen here"
   else
@@ -364,7 +373,8 @@ under_load() {
   say "load: utilisation $utilization to $(of_first gpu_utilization_ratio), memory $memory to $(of_first gpu_memory_used_bytes), power $power to $(of_first gpu_power_watts)"
   wait "$job" || say "note  the load ended early: $(tail -n 1 "$record/load.log")"
 }
-# A scenario of nvml-sim that looks like this machine: as idle as now, then as busy as under load, then idle again.
+
+# A scenario of nvml-sim that looks like this machine, by the card that is most like its own: as idle as now, then as busy as under load, then idle again.
 scenario() {
   awk -F '[{}]' '
     function label(name,   text) { text = $2; if (!sub("(^|.*,)" name "=\"", "", text)) return ""; sub(/".*/, "", text); return text }
@@ -378,15 +388,20 @@ scenario() {
     function ramp(from, to) { return sprintf("{ ramp: { from: %.3f, to: %.3f, start: 30s, over: 5s, hold: 30s, fall: 5s } }", from, to) }
     END {
       model = "h100-sxm"
-      if (architecture ~ /Blackwell/) model = "b200"
+      if (name ~ /GH200/) model = "gh200"
+      if (architecture ~ /Blackwell/) model = name ~ /GB10( |$)/ ? "gb10" : "b200"
       if (architecture ~ /Ada/) model = name ~ /GeForce/ ? "rtx4090" : "l40s"
       if (architecture ~ /Turing/) model = "t4"
       if (!(1 in busy)) { busy[1] = busy[0]; used[1] = used[0]; free[1] = free[0] }
+      card = toupper(model)
+      sub(/^RTX|-SXM$/, "", card)
+      if (!index(toupper(name), card)) printf "# nvml-sim has no %s: %s stands for it.\n", name, model
       printf "description: Recorded on %d x %s.\n", count, name
       printf "driver: { version: \"%s\", cuda: %d }\n", version, cuda[1] * 1000 + cuda[2] * 10
       printf "gpus:\n  - { model: %s, count: %d, utilization: %s, memory_used: %s }\n", model, count, ramp(busy[0], busy[1]), ramp(share(0), share(1))
     }
   ' "$record/first.txt" $([ ! -f "$record/load.txt" ] || echo "$record/load.txt") >"$record/scenario.yaml"
+  sed -n 's/^# /note  scenario.yaml: /p' "$record/scenario.yaml" | tee -a "$record/summary.txt"
 }
 
 # --- the check ---

@@ -1,6 +1,6 @@
 //! `tests/gpu-check.sh` from its beginning to its end, with the simulated driver and a stand-in for nvidia-smi.
 //!
-//! Leaves out the load: it needs a card.
+//! The load is a stand-in too, which loads nothing: what a card does under load needs a card.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,17 +23,18 @@ fn library() -> String {
     format!("--gpu.library={}", programs::ours("libnvml_sim.so").unwrap().display())
 }
 
-/// Runs the check into a folder, and says whether nothing failed.
-fn check(record: &Path) -> bool {
+/// Runs the check of a scenario into a folder, with these programs before others, and says whether nothing failed.
+fn check(record: &Path, scenario: &str, programs: &[PathBuf]) -> bool {
     let address = Port::free().unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(programs.iter().cloned().chain(std::env::split_paths(&path))).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Command::new("bash")
         .arg(programs::checkout().join("tests/gpu-check.sh"))
         .args([exporter().as_path(), record])
         .arg(library())
-        .env("PATH", format!("{}:{path}", files().display()))
-        .env("NVML_SIM_SCENARIO", files().join("scenario.yaml"))
+        .env("PATH", path)
+        .env("NVML_SIM_SCENARIO", files().join(scenario))
         // As a driver's, the simulated counters go on when a process is killed.
         .env("NVML_SIM_START", now.as_millis().to_string())
         .env("GPU_CHECK_SECONDS", "1")
@@ -46,7 +47,7 @@ fn check(record: &Path) -> bool {
 #[test]
 fn the_check_compares_with_nvidia_smi_and_leaves_a_record() {
     let folder = tempfile::tempdir().unwrap();
-    let succeeded = check(folder.path());
+    let succeeded = check(folder.path(), "scenario.yaml", &[files()]);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let (summary, comparison) = (read("summary.txt"), read("comparison.txt"));
 
@@ -76,4 +77,26 @@ fn the_check_compares_with_nvidia_smi_and_leaves_a_record() {
         .unwrap();
     let said = String::from_utf8_lossy(&again.stdout);
     assert!(again.status.success() && said.contains("NVIDIA H100"), "{}\n{said}", read("scenario.yaml"));
+}
+
+/// A GPU without memory of its own, whose load rises by itself.
+#[test]
+fn what_a_gpu_does_not_tell_has_no_verdict_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), "unified.yaml", &[files(), files().join("load")]);
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let summary = read("summary.txt");
+    let under_load: Vec<_> =
+        summary.lines().filter(|line| line.contains("under load") && !line.contains("listed")).collect();
+    assert_eq!(
+        under_load,
+        [
+            "note  memory under load: not looked at, GPU 0 has no gpu_memory_used_bytes",
+            "ok    utilisation rises under load",
+            "ok    power rises under load",
+        ],
+        "{summary}"
+    );
+    assert!(read("scenario.yaml").contains("model: gb10,"), "{summary}");
+    assert!(!summary.contains("stands for it"), "{summary}");
 }
