@@ -42,6 +42,8 @@ impl Counters {
     /// The fields that could be read, and every line that is wrong.
     pub(crate) fn parse(text: &str) -> (Self, Findings) {
         let (mut counters, mut findings) = (Self::default(), Findings::default());
+        // Spreadsheets begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines().take(MOST_LINES)) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -52,11 +54,8 @@ impl Counters {
                     findings.warnings.push(format!("line {number}: {name} is there twice; the first counts"));
                 }
                 Ok(counter) => {
-                    if !counter.is_read() {
-                        let name = &counter.name;
-                        findings
-                            .warnings
-                            .push(format!("line {number}: {name} is not read here, so it has no series"));
+                    if let Some(reason) = counter.unread() {
+                        findings.warnings.push(format!("line {number}: {} {reason}", counter.name));
                     }
                     counters.0.push(counter);
                 }
@@ -106,8 +105,19 @@ impl Counter {
         }
     }
 
-    fn is_read(&self) -> bool {
-        if self.kind == Type::Label { TEXTS.contains(&first_name(&self.name)) } else { self.source.is_some() }
+    /// Why it has neither a series nor a label.
+    fn unread(&self) -> Option<&'static str> {
+        let is_text = TEXTS.contains(&first_name(&self.name));
+        match self.kind {
+            Type::Label if is_text => None,
+            Type::Label if fields::source(&self.name).is_some() => {
+                Some("is a number, so it makes no label (hint: gauge or counter)")
+            }
+            Type::Label => Some("is not read here, so it makes no label"),
+            Type::Gauge | Type::Counter if self.source.is_some() => None,
+            Type::Gauge | Type::Counter if is_text => Some("is a text, so it has no series (hint: label)"),
+            Type::Gauge | Type::Counter => Some("is not read here, so it has no series"),
+        }
     }
 }
 
@@ -149,7 +159,7 @@ mod tests {
     #[test]
     fn each_line_is_a_field() {
         let (counters, findings) = Counters::parse(
-            "# a comment\n\nDCGM_FI_DEV_GPU_TEMP, gauge, Temperature, in C.\n  DCGM_FI_DRIVER_VERSION ,label, Driver\nDCGM_FI_DEV_PCIE_REPLAY_COUNTER,Counter,Replays",
+            "\u{feff}# a comment\n\nDCGM_FI_DEV_GPU_TEMP, gauge, Temperature, in C.\n  DCGM_FI_DRIVER_VERSION ,label, Driver\nDCGM_FI_DEV_PCIE_REPLAY_COUNTER,Counter,Replays",
         );
         assert_eq!(findings, Findings::default());
         assert_eq!(
@@ -188,7 +198,8 @@ mod tests {
     fn each_mistake_is_named_by_its_line() {
         let (counters, findings) = Counters::parse(
             "DCGM_FI_DEV_GPU_TEMP\nDCGM_FI_DEV_GPU_TEMP, gage, x\nGPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU TEMP, gauge, x\n\
-             DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU_TEMP, gauge, y\nDCGM_FI_DEV_DIAG_STATUS, gauge, z\nDCGM_FI_X, histogram, x",
+             DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_GPU_TEMP, gauge, y\nDCGM_FI_DEV_DIAG_STATUS, gauge, z\nDCGM_FI_X, histogram, x\n\
+             DCGM_FI_DEV_BRAND, gauge, x\nDCGM_FI_DEV_POWER_USAGE, label, x\nDCGM_FI_Y, label, x",
         );
         assert_eq!(
             findings.mistakes,
@@ -205,9 +216,12 @@ mod tests {
             [
                 "line 6: DCGM_FI_DEV_GPU_TEMP is there twice; the first counts",
                 "line 7: DCGM_FI_DEV_DIAG_STATUS is not read here, so it has no series",
+                "line 9: DCGM_FI_DEV_BRAND is a text, so it has no series (hint: label)",
+                "line 10: DCGM_FI_DEV_POWER_USAGE is a number, so it makes no label (hint: gauge or counter)",
+                "line 11: DCGM_FI_Y is not read here, so it makes no label",
             ]
         );
-        assert_eq!(counters.values().count(), 2);
+        assert_eq!(counters.values().count(), 3);
         let (_, findings) = Counters::parse(&"#\n".repeat(3_000));
         assert_eq!(findings.mistakes, ["it has more than 2000 lines"]);
     }
