@@ -44,10 +44,17 @@ impl Collector for GpuCollector {
         let (snapshot, now) = (self.snapshot.load(), Instant::now());
         let view = View { now, settings: &self.settings, expects_all_pci_gpus: self.expects_all_pci_gpus };
         let mut families = families(&snapshot, view, &mut self.lasting);
-        let holders = self.holders.load();
+        let (holders, pods, names) = (self.holders.load(), self.pods.load(), self.container_names.load());
+        let left_out = [(pods::INFO, pods.left_out(now)), (runtime::INFO, names.left_out())];
+        for (family, series) in left_out {
+            // Where nobody asked for these there is nothing to count.
+            if let Some(series) = series {
+                self.dropped.count(family, series);
+            }
+        }
         families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
-        families.extend(pods::families(&self.pods.load(), now));
-        families.extend(runtime::families(&self.container_names.load(), &holders));
+        families.extend(pods::families(&pods, now));
+        families.extend(runtime::families(&names, &holders));
         let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now);
         Collected { families, kept: self.lasting.parts(), faults }
     }

@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 
 use self::api::{ListPodResourcesRequest, ListPodResourcesResponse};
 use self::assignments::{Assignments, assignments};
-pub(super) use self::families::families;
+pub(super) use self::families::{INFO, families};
 pub(super) use self::given::{Given, Holder};
 pub(super) use self::table::Pods;
 use super::socket::{Failure, call, once, runtime};

@@ -23,7 +23,7 @@ use std::{io, thread};
 
 use arc_swap::ArcSwap;
 
-pub(super) use self::families::families;
+pub(super) use self::families::{INFO, families};
 use self::name::Found;
 pub(super) use self::table::ContainerNames;
 use self::table::Wanted;

@@ -189,6 +189,8 @@ fn a_container_on_a_gpu_is_called_what_docker_calls_it() {
             && page.value("gpu_container_memory_used_bytes", &labels[..1]).is_some()
     });
     assert_eq!(page.value("gpu_container_runtime_up", &[]), Some(1.0));
+    let dropped = page.value("gpu_dropped_series_total", &[r#"family="gpu_container_name_info""#]);
+    assert_eq!(dropped, Some(0.0));
     assert!(!page.0.contains("namespace="), "it is in no pod");
     exporter.wait_for_log("tells what containers are called");
     let asked: Vec<_> = docker.asked.try_iter().collect();

@@ -17,7 +17,7 @@ use tonic::server::Grpc;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use crate::exporter::{Exporter, check};
+use crate::exporter::{Exporter, Page, check};
 
 /// As in kubelet's `api.proto`, with fields that the exporter does not read.
 #[derive(Clone, PartialEq, Message)]
@@ -159,6 +159,18 @@ fn pods_are_named_by_kubelet() {
     let page = exporter.wait_until("it refuses", |page| page.value("gpu_pod_resources_up", &[]) == Some(0.0));
     assert!(page.0.contains("gpu_pod_info{"), "names stay for a minute");
     exporter.wait_for_log("refuses the call with gRPC status 8: names of pods are not known");
+}
+
+#[test]
+fn what_kubelet_tells_beyond_a_bound_is_counted() {
+    let long = format!("GPU-{}", "1".repeat(300));
+    let kubelet = Kubelet::that_gave(&["GPU-1", &long]);
+    let exporter = Exporter::on_scenario(SCENARIO, &["--gpu.pods", &kubelet.flag()]);
+    let dropped = |page: &Page, family| page.value("gpu_dropped_series_total", &[family]);
+    let page = exporter.wait_until("it is left out", |page| {
+        dropped(page, r#"family="gpu_pod_info""#) >= Some(1.0) && page.0.contains("gpu_pod_info{")
+    });
+    assert_eq!(dropped(&page, r#"family="gpu_container_name_info""#), None, "nobody asked for these");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) struct Dropped(BTreeMap<&'static str, u64>);
 const ENGINE_STATE: &str = "gpu_engine_state";
 
 impl Dropped {
-    fn count(&mut self, family: &'static str, series: u64) {
+    pub(in crate::gpu) fn count(&mut self, family: &'static str, series: u64) {
         *self.0.entry(family).or_default() += series;
     }
 
@@ -52,7 +52,7 @@ impl Dropped {
     fn family(&self) -> Family {
         let mut family = Family::counter(
             "gpu_dropped_series_total",
-            "Series of processes, containers and engines that were left out of pages, since a family has at most 1000.",
+            "Series of processes, containers, pods and engines that were left out of pages, since a family has at most 1000, and one of names 448.",
         );
         for (name, count) in &self.0 {
             family.push(Labels::new([("family", *name)]), *count);

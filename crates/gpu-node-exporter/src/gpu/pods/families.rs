@@ -6,10 +6,13 @@ use super::assignments::Device;
 use super::table::Pods;
 use crate::family::{Family, Labels};
 
+/// What names pods.
+pub(in crate::gpu) const INFO: &str = "gpu_pod_info";
+
 /// The families at `now`.
 pub(in crate::gpu) fn families(pods: &Pods, now: Instant) -> [Family; 2] {
     let mut info = Family::info(
-        "gpu_pod_info",
+        INFO,
         "A GPU, or a part of one, that a Kubernetes container was given, by kubelet: `uuid` of a GPU, `mig_uuid` of a MIG device, else `device`.",
     );
     let mut up = Family::gauge(

@@ -49,12 +49,21 @@ impl Pods {
         (self.told.as_ref() != Some(&told)).then(|| self.told.insert(told).clone())
     }
 
+    /// Assignments that have no series on a page of `now`; `None` where kubelet was not asked.
+    pub(in crate::gpu) fn left_out(&self, now: Instant) -> Option<u64> {
+        self.up.map(|_| self.fresh(now).map_or(0, |assignments| assignments.left_out))
+    }
+
     /// The assignments that are known at `now`, with the numbers of their shares.
     pub(super) fn known(&self, now: Instant) -> impl Iterator<Item = (&Assignment, Option<&str>)> {
+        let known = self.fresh(now).into_iter().flat_map(|assignments| &assignments.known);
+        known.map(|(assignment, share)| (assignment, share.as_deref()))
+    }
+
+    fn fresh(&self, now: Instant) -> Option<&Assignments> {
         let answered = self.answered.as_ref();
         let fresh = answered.filter(|(at, _)| now.saturating_duration_since(*at) < KEPT);
-        let known = fresh.into_iter().flat_map(|(_, assignments)| &assignments.known);
-        known.map(|(assignment, share)| (assignment, share.as_deref()))
+        fresh.map(|(_, assignments)| assignments)
     }
 }
 
@@ -105,5 +114,8 @@ mod tests {
         let many = Assignments { left_out: 1, ..Assignments::default() };
         let left_out = "kubelet at /k.sock tells of more than 448 GPUs of pods, or of longer names than there are: some are left out";
         check(110, Ok(many), 0, left_out);
+        let left_out = |second| pods.left_out(start + Duration::from_secs(second));
+        assert_eq!((left_out(110), left_out(180)), (Some(1), Some(0)));
+        assert_eq!(Pods::default().left_out(start), None);
     }
 }

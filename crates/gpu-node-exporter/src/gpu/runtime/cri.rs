@@ -50,9 +50,10 @@ fn named(answer: ListContainersResponse, ids: &BTreeSet<String>) -> Found {
     let mut found = Found::default();
     for Container { id, metadata, mut labels } in answer.containers {
         let own = metadata.map(|metadata| metadata.name);
-        let name = labels.remove(CONTAINER_NAME_LABEL).or(own).unwrap_or_default();
-        let (namespace, pod) = (labels.remove(NAMESPACE_LABEL), labels.remove(POD_LABEL));
-        found.add(ids, id, ContainerName { name, namespace, pod });
+        let mut label = |name| labels.remove(name);
+        let (container, namespace, pod) =
+            (label(CONTAINER_NAME_LABEL), label(NAMESPACE_LABEL), label(POD_LABEL));
+        found.add(ids, id, ContainerName::of(container, own, namespace, pod));
     }
     found
 }

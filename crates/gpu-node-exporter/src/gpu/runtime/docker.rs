@@ -61,8 +61,8 @@ fn named(answer: &[u8], ids: &BTreeSet<String>) -> Result<Found, Failure> {
             let own = names.iter().filter_map(|name| name.strip_prefix('/')).find(|name| !name.contains('/'));
             own.map(str::to_owned)
         };
-        let name = container.or_else(|| own(names.unwrap_or_default())).unwrap_or_default();
-        found.add(ids, id, ContainerName { name, namespace, pod });
+        let own = names.and_then(own);
+        found.add(ids, id, ContainerName::of(container, own, namespace, pod));
     }
     Ok(found)
 }

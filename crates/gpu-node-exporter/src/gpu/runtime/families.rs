@@ -7,10 +7,13 @@ use crate::family::{Family, Labels};
 use crate::gpu::holders::Holders;
 use crate::gpu::subject::known_labels;
 
+/// What names containers.
+pub(in crate::gpu) const INFO: &str = "gpu_container_name_info";
+
 /// The names of the containers that hold GPUs, and whether their runtime answers.
 pub(in crate::gpu) fn families(names: &ContainerNames, holders: &Holders) -> [Family; 2] {
     let mut info = Family::info(
-        "gpu_container_name_info",
+        INFO,
         "What a container that has processes on GPUs is called, by its runtime; `pod` and `namespace` of a Kubernetes pod's.",
     );
     let mut up = Family::gauge(

@@ -12,6 +12,20 @@ pub(super) struct ContainerName {
     pub(super) pod: Option<String>,
 }
 
+impl ContainerName {
+    /// By kubelet's label, else by its own name. An empty text says nothing.
+    pub(super) fn of(
+        label: Option<String>,
+        own: Option<String>,
+        namespace: Option<String>,
+        pod: Option<String>,
+    ) -> Self {
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let name = said(label).or(own).unwrap_or_default();
+        Self { name, namespace: said(namespace), pod: said(pod) }
+    }
+}
+
 /// The labels that kubelet gives the containers it makes, whichever runtime makes them.
 pub(super) const CONTAINER_NAME_LABEL: &str = "io.kubernetes.container.name";
 pub(super) const NAMESPACE_LABEL: &str = "io.kubernetes.pod.namespace";
@@ -48,6 +62,20 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_empty_says_nothing() {
+        let some = |text: &str| Some(text.to_owned());
+        let named = |name: &str, namespace| ContainerName { name: name.to_owned(), namespace, pod: None };
+        for (label, own, namespace, expected) in [
+            (some("vllm"), some("k8s_vllm"), some("ai"), named("vllm", some("ai"))),
+            (some(""), some("engine"), some(""), named("engine", None)),
+            (None, some("engine"), None, named("engine", None)),
+            (some(""), None, None, named("", None)),
+        ] {
+            assert_eq!(ContainerName::of(label, own, namespace, some("")), expected);
+        }
+    }
 
     #[test]
     fn who_was_not_asked_for_and_who_has_no_name_is_left_out() {

@@ -13,6 +13,9 @@ const EVERY: Duration = Duration::from_secs(10);
 /// More containers than hold GPUs on one machine: 64 GPUs of 7 instances.
 const MOST: usize = 448;
 
+/// A container that has just come may be missing in one answer.
+const ANSWERS: u32 = 2;
+
 /// The containers whose names are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -40,6 +43,10 @@ pub(in crate::gpu) struct ContainerNames {
     known: BTreeMap<String, ContainerName>,
     /// What was last asked for, and when.
     asked: Option<(Instant, BTreeSet<String>)>,
+    /// Containers without a name: too many, or without one that can be used.
+    left_out: usize,
+    /// Answers, one after the other, that had no name for any container.
+    in_vain: u32,
     told: Option<Told>,
 }
 
@@ -67,12 +74,20 @@ impl ContainerNames {
         let told = match answer {
             Ok(Found { names, left_out }) => {
                 self.known.extend(names);
-                if left_out == 0 && wanted.left_out == 0 {
-                    Ok(format!("the container runtime at {address} tells what containers are called"))
-                } else {
-                    Err(format!(
-                        "the container runtime at {address} has more than {MOST} containers with GPUs, or some whose names are empty or longer than there are: these are left out"
-                    ))
+                let is_in_vain = !wanted.ids.is_empty() && self.known.is_empty();
+                self.in_vain = if is_in_vain { self.in_vain.saturating_add(1) } else { 0 };
+                self.left_out = left_out + wanted.left_out;
+                let found = match (wanted.left_out, left_out) {
+                    (1.., _) => Err(format!("is asked for {MOST} containers with GPUs: there are more, which have no names")),
+                    (0, 1..) => Err("has containers with GPUs whose names are empty or longer than there are: these have none".to_owned()),
+                    (0, 0) if self.in_vain >= ANSWERS => Err(
+                        "knows none of the containers with GPUs: they have no names (hint: is it another runtime that runs them?)".to_owned(),
+                    ),
+                    (0, 0) => Ok("tells what containers are called"),
+                };
+                match found {
+                    Ok(text) => Ok(format!("the container runtime at {address} {text}")),
+                    Err(text) => Err(format!("the container runtime at {address} {text}")),
                 }
             }
             Err(failure) => Err(format!(
@@ -81,6 +96,11 @@ impl ContainerNames {
         };
         self.asked = Some((now, wanted.ids));
         (self.told.as_ref() != Some(&told)).then(|| self.told.insert(told).clone())
+    }
+
+    /// Containers that have no series, by the last answer; `None` before the first question.
+    pub(in crate::gpu) fn left_out(&self) -> Option<u64> {
+        self.up.map(|_| self.left_out as u64)
     }
 
     /// The name of the container with this whole id.
@@ -134,8 +154,31 @@ pub(super) mod tests {
         check(&["b", "c"], Ok(found(&["c"])), &["b", "c"], good);
         check(&[], Ok(found(&[])), &[], "");
         let long = Found { left_out: 1, ..found(&[]) };
-        let left_out = "the container runtime at docker:/d.sock has more than 448 containers with GPUs, or some whose names are empty or longer than there are: these are left out";
+        let left_out = "the container runtime at docker:/d.sock has containers with GPUs whose names are empty or longer than there are: these have none";
         check(&["d"], Ok(long), &[], left_out);
+        check(&[], Ok(found(&[])), &[], good);
+        let many: Vec<String> = (0..449).map(|number| format!("{number:03}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let more = "the container runtime at docker:/d.sock is asked for 448 containers with GPUs: there are more, which have no names";
+        check(&many, Ok(found(&many[..1])), &many[..1], more);
+        assert_eq!((names.left_out(), ContainerNames::default().left_out()), (Some(1), None));
+    }
+
+    #[test]
+    fn a_runtime_that_knows_none_of_the_containers_is_told_after_the_second_answer() {
+        let (mut names, start) = (ContainerNames::default(), Instant::now());
+        let mut hear = |wanted: &[&str], answer| {
+            let told = names.heard(&address(), Wanted::of(wanted.iter().copied()), answer, start);
+            told.map(|told| told.unwrap_or_else(|bad| bad).contains("knows none"))
+        };
+        assert_eq!(hear(&[], Ok(found(&[]))), Some(false));
+        assert_eq!(hear(&[], Ok(found(&[]))), None, "there is none");
+        assert_eq!(hear(&["a"], Ok(found(&[]))), None);
+        assert_eq!(hear(&["a"], Ok(found(&[]))), Some(true));
+        assert_eq!(hear(&["a", "b"], Ok(found(&[]))), None, "once");
+        assert_eq!(hear(&["a", "b"], Ok(found(&["b"]))), Some(false), "another may be another runtime's");
+        assert_eq!(hear(&["a"], Ok(found(&[]))), None);
+        assert_eq!(hear(&["b", "a"], Ok(found(&["a"]))), None);
     }
 
     #[test]
