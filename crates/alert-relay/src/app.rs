@@ -114,13 +114,10 @@ async fn answer_commands(control: Result<ControlSocket, ControlError>, relay: Ar
     std::future::pending().await
 }
 
-/// What `fault` comes to, unless a stop is asked for before.
+/// What `fault` comes to, unless a stop is asked for before: then parts end because of that.
 async fn unless_stopping<T>(stop: &Stop, fault: impl Future<Output = T>) -> T {
-    tokio::select! {
-        biased;
-        () = stop.requested() => std::future::pending().await,
-        fault = fault => fault,
-    }
+    let fault = fault.await;
+    if stop.is_requested() { std::future::pending().await } else { fault }
 }
 
 /// The longest path with the longest name of a receiver has a hundred bytes, and a text that is looked for, in Chinese and encoded, 1,800.

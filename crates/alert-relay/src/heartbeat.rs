@@ -50,17 +50,29 @@ pub(crate) struct Due {
 
 impl Heartbeats {
     /// Takes over the settings' heartbeats: new ones are watched from `now` on, known ones keep what was heard. What is silent is to be told
-    /// to those who are new among its targets; the alarm of one that goes is to be ended.
-    pub(crate) fn configure(&self, settings: &BTreeMap<String, HeartbeatSettings>, now: Now) {
+    /// to those who are new among its targets; the alarm of one that goes is to be ended. `called_now` has the new name of a target.
+    pub(crate) fn configure(
+        &self,
+        settings: &BTreeMap<String, HeartbeatSettings>,
+        called_now: impl Fn(String) -> String,
+        now: Now,
+    ) {
         let mut watches = self.lock();
         watches.retain(|name, watch| {
             watch.is_gone = !settings.contains_key(name);
             !watch.is_gone || watch.is_alarmed()
         });
+        for watch in watches.values_mut() {
+            let names =
+                [Some(&mut watch.settings.targets), watch.told.as_mut()].into_iter().flatten().flatten();
+            for target in names {
+                *target = called_now(mem::take(target));
+            }
+        }
         for (name, heartbeat) in settings {
             let watch = watches.entry(name.clone()).or_insert_with(|| Watch::new(heartbeat.clone(), now));
             let former = mem::replace(&mut watch.settings, heartbeat.clone());
-            if watch.is_alarmed() && former.targets != heartbeat.targets {
+            if watch.is_alarmed() && !are_same(&former.targets, &heartbeat.targets) {
                 watch.told.get_or_insert(former.targets);
             }
         }
@@ -114,9 +126,9 @@ impl Heartbeats {
             },
             Status::Resolved => State::Heard,
         };
-        // The settings have changed since, or it has not reached all of them.
-        let is_new = watch.settings.targets.iter().any(|target| !told.contains(target));
-        watch.told = (watch.is_alarmed() && is_new).then_some(told);
+        // The settings have changed since.
+        let are_others = !are_same(&watch.settings.targets, &told);
+        watch.told = (watch.is_alarmed() && are_others).then_some(told);
     }
 
     /// Notes a sign of life that another relay, or this one, has heard: at this time of the store's clock, so long ago by the same clock.
@@ -124,8 +136,15 @@ impl Heartbeats {
         let mut watches = self.lock();
         let Some(watch) = watches.get_mut(name) else { return };
         let beat = LastBeat { wall: at, at: signed(now.passed).saturating_sub(signed(ago)) };
-        // The same beat, read again a second later, is off by what rounding makes of it.
-        if watch.last_beat.is_none_or(|last| last.wall != beat.wall && last.at < beat.at) {
+        let is_newer = match watch.last_beat {
+            // The same beat, read again a second later, is off by what rounding makes of it.
+            Some(last) => last.wall != beat.wall && last.at < beat.at,
+            // One that was too old when watching began says nothing of the time since: nobody may have been there to hear another.
+            None => {
+                beat.at.saturating_add(signed(watch.settings.expect_every)) >= signed(watch.watched_since)
+            }
+        };
+        if is_newer {
             watch.last_beat = Some(beat);
             drop(watches);
             self.changed.notify_one();
@@ -325,6 +344,12 @@ impl Due {
             (HeartbeatChange::Back { .. }, Some(told)) => told.contains(target),
         }
     }
+}
+
+/// Whether these name the same targets.
+fn are_same(one: &[String], other: &[String]) -> bool {
+    let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+    set(one) == set(other)
 }
 
 /// Any time that a process runs has a place in it.

@@ -82,7 +82,7 @@ impl Relay {
     /// A relay under `settings`, which were read from `file`.
     pub(crate) fn new(file: &Path, role: Role, settings: Settings, parts: Parts) -> Self {
         let heartbeats = Heartbeats::default();
-        heartbeats.configure(&settings.heartbeats, parts.clock.reading());
+        heartbeats.configure(&settings.heartbeats, |name| name, parts.clock.reading());
         Self {
             file: file.to_owned(),
             role,

@@ -114,6 +114,12 @@ impl Settings {
         }
     }
 
+    /// The name of the target that has taken this one's place; else this one.
+    pub(crate) fn called_now(&self, name: String) -> String {
+        let successor = self.targets.values().find(|target| target.was.as_ref() == Some(&name));
+        successor.map_or(name, |target| target.name.clone())
+    }
+
     /// The keys that a reload cannot change, as far as they differ.
     pub(crate) fn needs_restart(&self, before: &Self) -> Vec<&'static str> {
         let (new, old) = (&self.server, &before.server);

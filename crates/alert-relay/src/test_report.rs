@@ -66,7 +66,15 @@ impl TestReport {
             let which = if self.of > 1 { format!(" ({number}/{})", self.of) } else { String::new() };
             format!("{}{which}: {}", self.target, verdict(part))
         };
-        (1..).zip(&self.parts).map(line).collect()
+        let mut lines: Vec<String> = (1..).zip(&self.parts).map(line).collect();
+        let is_cut = self.parts.len() < self.of && self.not_before().is_none();
+        lines.extend(is_cut.then(|| {
+            format!(
+                "{}: the other parts were not sent, since the store took no note of them (hint: the relay's log says why)",
+                self.target
+            )
+        }));
+        lines
     }
 }
 

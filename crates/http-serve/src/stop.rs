@@ -57,6 +57,11 @@ impl Stop {
         self.reached(Asked::Once)
     }
 
+    /// Whether a stop was asked for. One that waits for it may be woken a moment after another.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow() >= Asked::Once
+    }
+
     /// Runs `work` to its end, or gives `None` as soon as a stop is asked for a second time. `work` is dropped then:
     /// connections close, deliveries in flight are cut.
     pub async fn or_leave<T>(&self, work: impl Future<Output = T>) -> Option<T> {

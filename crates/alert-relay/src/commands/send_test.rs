@@ -1,11 +1,12 @@
 //! `alert-relay send-test TARGET`: one real message to one target, and the channel's own verdict.
 //!
-//! A relay that runs with the same store sends it, since only that one knows what its robots' budgets have left. Without one the
-//! command sends it itself.
+//! A relay that runs with the same store sends it, since only that one knows what its robots' budgets have left. One that delivers from the
+//! same database elsewhere has to be asked there. Without one the command sends it itself.
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use anyhow::bail;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -17,8 +18,9 @@ use crate::commands::settings_file::SettingsFile;
 use crate::commands::target;
 use crate::compose::MessageDefaults;
 use crate::message::Wording;
+use crate::outbox::ReadOnlyOutbox;
 use crate::preview;
-use crate::settings::{Settings, TargetSettings};
+use crate::settings::{Settings, StoreSettings, TargetSettings};
 use crate::test_report::{TestReport, TestedPart};
 
 /// `send-test`
@@ -56,12 +58,35 @@ pub(crate) fn run(args: &SendTestArgs) -> anyhow::Result<ExitCode> {
         ))?;
         answer.status.is_success()
     } else {
+        if let Some(relay) = runtime.block_on(deliverer(&settings.store))? {
+            bail!(
+                "the relay `{relay}` delivers from this database, and only it knows what its robots' budgets have left: nothing was sent \
+                 (hint: run this command where that relay runs)"
+            );
+        }
         let report = runtime.block_on(send(&settings, target));
         output::line(&report.lines().join("\n"))?;
-        output::line(&format!("sent by this command itself: no relay runs with `{store}`"))?;
+        output::line(&format!(
+            "sent by this command itself: no relay runs with `{store}`, and none that starts later counts it in a budget"
+        ))?;
         report.is_delivered()
     };
     Ok(if is_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The relay that delivers, where several share a database: it may run on another machine.
+async fn deliverer(store: &StoreSettings) -> anyhow::Result<Option<String>> {
+    if store.postgres.is_none() {
+        return Ok(None);
+    }
+    match ReadOnlyOutbox::open(store).await {
+        Ok(mut outbox) => Ok(outbox.deliverer().await?),
+        // No relay delivers without it.
+        Err(error) => {
+            output::line(&format!("the database cannot be asked which relay delivers: {error}"))?;
+            Ok(None)
+        }
+    }
 }
 
 async fn send(settings: &Settings, target: &TargetSettings) -> TestReport {

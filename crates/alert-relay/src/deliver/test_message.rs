@@ -37,8 +37,15 @@ pub(super) async fn send(via: &Via, defaults: &MessageDefaults) -> Result<TestRe
             }
         };
         let robot = via.target.channel.robot().as_str();
-        let attempt =
-            via.context.outbox.begin_test_attempt(robot).await.map_err(|error| refusal(via, &error))?;
+        let attempt = match via.context.outbox.begin_test_attempt(robot).await {
+            Ok(attempt) => attempt,
+            Err(error) if tested.is_empty() => return Err(refusal(via, &error)),
+            // What was sent is told.
+            Err(error) => {
+                refusal(via, &error);
+                break;
+            }
+        };
         let Sent { outcome, at, took } = via.send(part, &message.delivery, reservation).await;
         let backoff = via.context.pace.backoff;
         let next = retry::next(&outcome, Wording::Normal, 1, backoff, via.context.jitter.draw());

@@ -24,12 +24,12 @@ fn settings(targets: &[&str]) -> HeartbeatSettings {
 
 fn configure(heartbeats: &Heartbeats, names: &[&str], now: Now) {
     let settings = names.iter().map(|name| ((*name).to_owned(), settings(&["mail"]))).collect();
-    heartbeats.configure(&settings, now);
+    heartbeats.configure(&settings, |name| name, now);
 }
 
 /// A reload after which the watchdog has these targets.
 fn tell_to(heartbeats: &Heartbeats, targets: &[&str], minute: u64) {
-    heartbeats.configure(&[("watchdog".to_owned(), settings(targets))].into(), at(minute));
+    heartbeats.configure(&[("watchdog".to_owned(), settings(targets))].into(), |name| name, at(minute));
 }
 
 fn due(change: HeartbeatChange, targets: &[&str]) -> Due {
@@ -182,17 +182,48 @@ fn what_another_relay_heard_before_this_process_began_keeps_its_age() {
     let since = Millis(-60 * MINUTE);
     let heartbeats = recalled(HeartbeatChange::Silent { since }, -60 * MINUTE, at(1));
     heard(&heartbeats, 1, 62);
-    assert_eq!(tell(&heartbeats, 1), None, "it is silent as before");
-    assert!(heartbeats.missing(at(1)).contains("watchdog"));
+    assert_eq!(tell(&heartbeats, 1), None, "the alarm goes on");
     heard(&heartbeats, 1, 2);
     assert_eq!(tell(&heartbeats, 1), None, "heard, and silent again since");
     heard(&heartbeats, 2, 1);
     assert_eq!(tell(&heartbeats, 2), Some(HeartbeatChange::Back { since }));
+    // A relay that waits has heard of it, and takes over.
+    let heartbeats = self::heartbeats();
+    heard(&heartbeats, 1, 1);
+    heartbeats.watch_from(at(5));
+    heard(&heartbeats, 5, 5);
+    assert_eq!(tell(&heartbeats, 5), Some(HeartbeatChange::Silent { since: Millis(2 * MINUTE) }));
+    // Nobody may have listened before a start, or before the heartbeat was added: a beat from long before is no silence.
     let heartbeats = self::heartbeats();
     heartbeats.watch_from(at(1));
     heard(&heartbeats, 1, 4);
-    assert_eq!(heartbeats.next_deadline(), Some(Duration::ZERO));
-    assert_eq!(tell(&heartbeats, 1), Some(HeartbeatChange::Silent { since: Millis(-MINUTE) }));
+    assert_eq!(heartbeats.next_deadline(), Some(Duration::from_mins(3)));
+    assert_eq!(tell(&heartbeats, 1), None);
+}
+
+#[test]
+fn an_alarm_follows_a_target_that_gets_another_name() {
+    let heartbeats = heartbeats();
+    tell_to(&heartbeats, &["chat", "mail"], 1);
+    store(&heartbeats, 2);
+    let renamed = |name: String| if name == "chat" { "room".to_owned() } else { name };
+    heartbeats.configure(&[("watchdog".to_owned(), settings(&["mail", "room"]))].into(), renamed, at(3));
+    assert_eq!(store(&heartbeats, 3), None, "both know of it");
+    // Renamed and gone at once.
+    let back = |name: String| if name == "room" { "chat".to_owned() } else { name };
+    heartbeats.configure(&BTreeMap::new(), back, at(4));
+    assert_eq!(store(&heartbeats, 4), Some((Status::Resolved, names(&["mail", "chat"]), vec![])));
+}
+
+#[test]
+fn a_target_that_was_taken_off_at_a_restart_hears_that_it_is_no_longer_told() {
+    let heartbeats = recalled(HeartbeatChange::Silent { since: Millis(0) }, MINUTE, at(10));
+    let (alarm, _) = due(HeartbeatChange::Silent { since: Millis(0) }, &["mail", "chat"])
+        .notification(Language::En, at(0).wall.timestamp());
+    heartbeats.recall("watchdog", &alarm, names(&["mail", "chat"]), Millis(MINUTE), at(10));
+    // The store tells those that its newest webhook is not for.
+    assert_eq!(store(&heartbeats, 12), Some((Status::Firing, vec![], names(&["mail"]))));
+    assert_eq!(store(&heartbeats, 13), None);
 }
 
 fn names(names: &[&str]) -> Vec<String> {

@@ -3,6 +3,7 @@
 use crate::outbox::testing::{STORES, Stage};
 
 mod accepting;
+mod alarms;
 mod claiming;
 mod dead_letters;
 mod ending;

@@ -86,6 +86,9 @@ pub(crate) async fn move_store(from: &Path, to: &Secret) -> Result<Moved, MoveEr
     Ok(moved)
 }
 
+/// What else the table `store` has that holds of the rows, by name: up to when rows were pruned, and when the store was checked.
+const MOMENTS: [&str; 2] = ["pruned_before", "checked_at"];
+
 async fn fill(source: &mut Session<'_>, target: &mut Session<'_>, tag: &str) -> Result<Moved, MoveError> {
     let read = |error: sqlx::Error| MoveError::Source(store_error(&error).into());
     let write = |error: sqlx::Error| MoveError::Target(store_error(&error));
@@ -115,8 +118,17 @@ async fn fill(source: &mut Session<'_>, target: &mut Session<'_>, tag: &str) -> 
         moved.insert(table.name, copied);
     }
     // Ids that were seen outside stay what they are, and none is given twice.
-    let tagged = target.query("INSERT INTO store (name, value) VALUES ('tag', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
-    tagged.bind(tag).execute().await.map_err(write)?;
+    let mut kept = vec![("tag", tag.to_owned())];
+    for name in MOMENTS {
+        let found = source.query("SELECT value FROM store WHERE name = $1").bind(name).fetch_optional().await;
+        if let Some(row) = found.map_err(read)? {
+            kept.push((name, row.try_get("value").map_err(read)?));
+        }
+    }
+    for (name, value) in kept {
+        let query = target.query("INSERT INTO store (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+        query.bind(name).bind(value).execute().await.map_err(write)?;
+    }
     for table in TABLES.iter().filter(|table| table.columns[0] == ("id", Number)) {
         let name = table.name;
         let sequence = source.query("SELECT seq FROM sqlite_sequence WHERE name = $1").bind(name);

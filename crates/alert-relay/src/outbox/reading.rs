@@ -12,11 +12,11 @@ use crate::notification::Fingerprint;
 use crate::operation::deliveries::{DeliveryFilter, DeliveryPage, PageRequest};
 use crate::outbox::error::ReadError;
 use crate::outbox::failure::store_error;
-use crate::outbox::postgres;
+use crate::outbox::postgres::{self, terms};
 use crate::outbox::session::Connection;
 use crate::outbox::sqlite::backup::{self, Backup};
 use crate::outbox::sqlite::read_only;
-use crate::outbox::statements::{diagnosis, lists, standing, stories, webhooks};
+use crate::outbox::statements::{diagnosis, holder, lists, standing, stories, webhooks};
 use crate::routes::Planned;
 use crate::settings::StoreSettings;
 use crate::story::{Received, Sightings, Span, Standing, Story};
@@ -82,6 +82,18 @@ impl ReadOnlyOutbox {
             Connection::Postgres(_) => {
                 let reason = "the store is PostgreSQL's (hint: pg_dump)".to_owned();
                 Err(ReadError::Backup { file: file.to_owned(), reason })
+            }
+        }
+    }
+
+    /// How the relay that delivers calls itself, of those that share a database; `None`: none has said of late that it does, or the store is a
+    /// relay's own file.
+    pub(crate) async fn deliverer(&mut self) -> Result<Option<String>, ReadError> {
+        match &self.connection {
+            Connection::Sqlite(_) => Ok(None),
+            Connection::Postgres(_) => {
+                let holder = holder::read(&mut self.connection.session(), terms::LEASE).await;
+                Ok(holder.map_err(|error| store_error(&error))?)
             }
         }
     }

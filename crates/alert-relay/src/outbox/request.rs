@@ -55,12 +55,12 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Whether its answer says to others that something is, or would be, kept. An alarm of the relay's own is told to people, and nobody
-    /// else has it.
+    /// Whether its answer says to others that something is, or would be, kept; or somebody asks for more than what is kept needs. An alarm of
+    /// the relay's own is told to people, and nobody else has it.
     pub(super) fn is_promise(&self) -> bool {
         match self {
             Self::Accept(order) => !order.ask.is_our_own(),
-            Self::Ping(_) | Self::TreatLetters(_) | Self::Note(_) => true,
+            Self::Ping(_) | Self::TreatLetters(_) | Self::Note(_) | Self::BeginTestAttempt(_) => true,
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! Heartbeats in the running relay: noting those that come, and telling of those that stay away.
 
 use std::convert::Infallible;
+use std::mem;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -87,7 +88,8 @@ impl Relay {
         let mut known = self.parts.outbox.alarms().await?;
         for name in settings.heartbeats.keys() {
             let told = known.remove(name).unwrap_or_default();
-            let told = told.into_iter().map(|target| called_now(&settings, target)).collect();
+            let told = told.into_iter().map(|target| settings.called_now(target));
+            let told = told.filter(|target| settings.targets.contains_key(target)).collect();
             if let Some((notification, at)) = self.newest_alarm(name).await? {
                 self.heartbeats.recall(name, &notification, told, at, self.parts.clock.reading());
             }
@@ -142,11 +144,11 @@ impl Relay {
         notification: Notification,
         mut deliveries: Vec<Planned>,
     ) -> Result<(), StoreError> {
-        // A target may have gone together with the heartbeat. What is for a former name goes to the target that takes its place.
-        deliveries.retain(|planned| {
-            let target = called_now(settings, planned.target.clone());
-            settings.targets.contains_key(&target)
-        });
+        // A target may have got another name, or have gone, together with the heartbeat.
+        for planned in &mut deliveries {
+            planned.target = settings.called_now(mem::take(&mut planned.target));
+        }
+        deliveries.retain(|planned| settings.targets.contains_key(&planned.target));
         let payload = intake::write(&notification);
         let endpoint = format!("{HEARTBEATS}{name}");
         let (unrouted, unrouted_notes, sender) = (Vec::new(), Vec::new(), Sender::default());
@@ -155,12 +157,6 @@ impl Relay {
         self.store(accepted).await?;
         Ok(())
     }
-}
-
-/// The name of the target that has taken this one's place; else this one.
-fn called_now(settings: &Settings, name: String) -> String {
-    let successor = settings.targets.values().find(|target| target.was.as_ref() == Some(&name));
-    successor.map_or(name, |target| target.name.clone())
 }
 
 /// Whether Alertmanager says in a body that the Watchdog is over. A larger body is no Watchdog's, and may be anything.

@@ -76,7 +76,7 @@ impl Relay {
         let settings = Arc::new(settings);
         self.settings.store(Arc::clone(&settings));
         // Last: what this makes due is told by the settings in force.
-        self.heartbeats.configure(&settings.heartbeats, now);
+        self.heartbeats.configure(&settings.heartbeats, |name| settings.called_now(name), now);
         let file = self.file.display();
         info!(%file, "settings reloaded from {file}");
         Ok(())

@@ -16,7 +16,7 @@ impl Settings {
         warnings.extend(self.nobody_is_told());
         warnings.extend(self.foreign_external_url());
         for target in self.targets.values() {
-            warnings.extend(beyond_the_vendor(target));
+            warnings.extend(self.beyond_the_vendor(target));
             warnings.extend(self.fallback_to_itself(target));
         }
         self.mentions_of_nobody(&mut warnings);
@@ -46,9 +46,24 @@ impl Settings {
         let other = self.targets.get(fallback)?;
         (other.channel.robot() == target.channel.robot()).then(|| {
             format!(
-                "targets.{}.fallback: `{fallback}` is the same {} address: where one cannot be reached, neither can the other",
+                "targets.{}.fallback: `{fallback}` goes over the same robot, account or address ({}): where one cannot be reached, neither can the \
+                 other",
                 target.name,
                 target.channel.kind().label
+            )
+        })
+    }
+
+    /// Targets of one robot share it, and it keeps the budget of each.
+    fn beyond_the_vendor(&self, target: &TargetSettings) -> Option<String> {
+        let kind = target.channel.kind();
+        let limit = kind.vendors_limit?;
+        let of_robot = self.targets.values().filter(|other| other.channel.robot() == target.channel.robot());
+        of_robot.map(|other| other.budget).all(|budget| budget.exceeds(limit)).then(|| {
+            format!(
+                "targets.{}.budget: it lets more out than {} takes of a robot, {limit}: what is beyond is refused, and the robot may be muted \
+                 for minutes (hint: leave it out for {})",
+                target.name, kind.label, kind.budget
             )
         })
     }
@@ -94,16 +109,6 @@ impl Settings {
         }
         found
     }
-}
-
-fn beyond_the_vendor(target: &TargetSettings) -> Option<String> {
-    let kind = target.channel.kind();
-    let limit = kind.vendors_limit.filter(|limit| target.budget.exceeds(*limit))?;
-    Some(format!(
-        "targets.{}.budget: it lets more out than {} takes of a robot, {limit}: what is beyond is refused, and the robot may be muted \
-         for minutes (hint: leave it out for {})",
-        target.name, kind.label, kind.budget
-    ))
 }
 
 #[cfg(test)]
@@ -163,6 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn a_robot_keeps_the_budgets_of_all_its_targets() {
+        let targets = |other: &str| {
+            format!(
+                "targets:\n  chat: {{ wecom: {{ webhook_url: 'https://robot.example/send?key=k' }}, budget: 100/1m }}\n  \
+                 other: {{ wecom: {{ webhook_url: 'https://robot.example/send?key=k' }}, budget: {other} }}\n{ROUTED}"
+            )
+        };
+        check(&targets("18/1m"), &[]);
+        check(&targets("21/1m"), &["targets.chat.budget: it lets", "targets.other.budget: it lets"]);
+    }
+
+    #[test]
     fn a_fallback_to_the_same_robot_is_none() {
         let targets = |key: &str| {
             format!(
@@ -170,7 +187,10 @@ mod tests {
                  other: {{ wecom: {{ webhook_url: 'https://robot.example/send?key={key}' }} }}\n{ROUTED}"
             )
         };
-        check(&targets("k"), &["targets.chat.fallback: `other` is the same WeCom address"]);
+        check(
+            &targets("k"),
+            &["targets.chat.fallback: `other` goes over the same robot, account or address (WeCom)"],
+        );
         check(&targets("l"), &[]);
     }
 

@@ -12,7 +12,7 @@ use test_peers::endpoint::{Call, Endpoint, Reply};
 use test_peers::postgres::Cluster;
 
 use crate::client::{get, request};
-use crate::program::{Home, Serving, metric, webhook};
+use crate::program::{Home, Serving, metric, relay, webhook};
 use crate::several_relays::front::Front;
 use crate::several_relays::way::Way;
 
@@ -252,6 +252,13 @@ fn both_accept_one_delivers_and_the_other_says_that_it_waits() {
     let refused = request(relays.other.address, "POST", "/api/v1/targets/chat/test", &[], b"");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("another relay delivers"), "{refused:?}");
+    // Nor where none of the two runs.
+    let chat = relays.chat.endpoint.address();
+    let targets = format!("targets: {{ chat: {{ webhook: {{ url: 'http://{chat}/' }} }} }}\n");
+    let elsewhere = Home::sharing(&relays.store, &targets);
+    let output = relay().args(["send-test", "chat", "--config"]).arg(elsewhere.settings()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("delivers from this database"), "{output:?}");
 }
 
 #[test]

@@ -20,6 +20,13 @@ async fn used() -> Stage {
     let claim = stage.claim_only("chat").await.unwrap();
     stage.attempt(&claim, 1, 1, true).await;
     stage.outbox.begin_test_attempt("robot").await.unwrap();
+    stage
+        .outbox
+        .store
+        .writer
+        .statement("INSERT INTO store (name, value) VALUES ('pruned_before', '7')")
+        .await
+        .unwrap();
     stage.settle(&claim, End::Delivered, vec![LedgerEntry::new(firing("a", 10))]).await;
     stage
 }
@@ -44,6 +51,11 @@ async fn a_moved_store_goes_on_where_the_file_ended() {
     assert_eq!((moved["notifications"], moved["deliveries"], moved["attempts"], moved["told"]), (3, 6, 1, 1));
     assert_eq!(moved["test_attempts"], 1);
     assert_eq!(std::fs::read(&settings.path).unwrap(), before, "the file has changed");
+
+    let mut filled = crate::outbox::postgres::open_to_fill(&to).await.unwrap();
+    let mut filled = Session::Postgres(&mut filled.connection);
+    let pruned_before = filled.query("SELECT value FROM store WHERE name = 'pruned_before'").fetch_value();
+    assert_eq!(pruned_before.await.ok(), Some("7".to_owned()));
 
     let there = crate::settings::StoreSettings { postgres: Some(to.clone()), ..settings.clone() };
     let outbox = crate::outbox::Outbox::open(&there, stage.clock.clone()).await.unwrap();

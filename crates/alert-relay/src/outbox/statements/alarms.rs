@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use crate::outbox::arrival::HEARTBEATS;
 use crate::outbox::session::{Row, Session};
 
-/// The targets that know of an alarm, by the heartbeat's name.
+/// The targets that know of an alarm, or are about to be told of what was stored last, by the heartbeat's name.
 pub(in crate::outbox) async fn known(
     session: &mut Session<'_>,
 ) -> Result<BTreeMap<String, Vec<String>>, sqlx::Error> {
     let rows = session
         .query(
-            "SELECT DISTINCT newest.endpoint, known.target \
+            "SELECT newest.endpoint, known.target \
              FROM (SELECT DISTINCT target, group_id FROM told WHERE status = 'firing') AS known \
              JOIN senders ON senders.group_id = known.group_id \
              JOIN notifications AS newest ON newest.id = senders.notification \
-             WHERE newest.endpoint LIKE $1 ORDER BY known.target",
+             WHERE newest.endpoint LIKE $1 \
+             UNION \
+             SELECT newest.endpoint, deliveries.target \
+             FROM senders JOIN notifications AS newest ON newest.id = senders.notification \
+             JOIN deliveries ON deliveries.notification = newest.id \
+             WHERE newest.endpoint LIKE $1 AND deliveries.state = 'pending' AND deliveries.alerts <> '[]' \
+             ORDER BY 2",
         )
         .bind(format!("{HEARTBEATS}%"))
         .fetch_all()
