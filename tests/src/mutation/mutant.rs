@@ -27,6 +27,7 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
     ("HostInfinibandSlow (warning): 4 → 3.2", WHOLE_STATES),
     ("HostTemperatureHigh (warning): 0 → 1", "no part has a critical temperature between 0 and 1 °C"),
     ("inference:joules_per_1000_tokens: / without on (node)", "both sides are sums by node alone"),
+    ("inference:loading: <= without on (node)", "both sides are counts by node alone"),
 ];
 const WHOLE_STATES: &str = "a port's state is a whole number";
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
