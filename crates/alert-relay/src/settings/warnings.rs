@@ -57,7 +57,7 @@ impl Settings {
     /// Targets of one robot share it, and it keeps the budget of each.
     fn beyond_the_vendor(&self, target: &TargetSettings) -> Option<String> {
         let kind = target.channel.kind();
-        let limit = kind.vendors_limit?;
+        let limit = kind.vendors_limit.filter(|limit| target.budget.exceeds(*limit))?;
         let of_robot = self.targets.values().filter(|other| other.channel.robot() == target.channel.robot());
         of_robot.map(|other| other.budget).all(|budget| budget.exceeds(limit)).then(|| {
             format!(

@@ -12,7 +12,7 @@ use crate::boards::words::{Note, words};
 const SEEN: [Meaning; 2] =
     [meaning(0, words("无", "none"), Colour::Quiet), meaning(1, words("发生", "seen"), Colour::Bad)];
 
-/// An event of the driver in the minutes before: which ones are bad depends on the kind.
+/// An event of the driver at that time: which ones are bad depends on the kind.
 const REPORTED: [Meaning; 2] =
     [meaning(0, words("无", "none"), Colour::Quiet), meaning(1, words("发生", "seen"), Colour::Warning)];
 
