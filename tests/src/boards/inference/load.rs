@@ -9,7 +9,7 @@ use crate::boards::words::{Note, words};
 const LEGEND: &str = "{{instance}} {{model_name}}";
 
 pub(super) fn panels() -> Vec<Panel> {
-    vec![requests(), failures(), queues(), tokens(), cache(), preemptions(), images()]
+    vec![requests(), failures(), queues(), tokens(), replicas(), cache(), preemptions(), images()]
 }
 
 fn requests() -> Panel {
@@ -90,6 +90,27 @@ fn tokens() -> Panel {
     .ask("inference:prompt_tokens:rate5m{@model}", &format!("{LEGEND} 输入 prompt"))
     .ask("inference:generation_tokens:rate5m{@model}", &format!("{LEGEND} 输出 output"))
     .query(ask("inference:step_size:avg5m{@model}", &format!("{LEGEND} 每步 step")).aside(Unit::Short))
+}
+
+fn replicas() -> Panel {
+    let note = Note {
+        zh: [
+            "各副本都有进展，快慢相近。只有一个副本时就是引擎本身。",
+            "一个副本停在 0 而它还有请求（右轴）：这个副本卡住，其他副本照常应答。",
+            "先把流量切走，留下 py-spy dump，再重启整个引擎。",
+        ],
+        en: [
+            "All replicas move, about as fast. With one replica it is the engine itself.",
+            "One stays at 0 while requests run in it (right axis): that replica hangs, the others still answer.",
+            "Take its traffic away, keep a py-spy dump, and restart the whole engine.",
+        ],
+    };
+    Panel::series(words("各副本的进展", "Progress of each replica"), Unit::PerSecond, note)
+        .ask("inference:rank_progress:rate2m{@model}", &format!("{LEGEND} {{{{rank}}}} 进展 progress"))
+        .query(
+            ask("inference:rank_requests_running{@model}", &format!("{LEGEND} {{{{rank}}}} 运行 running"))
+                .aside(Unit::Count),
+        )
 }
 
 fn cache() -> Panel {
