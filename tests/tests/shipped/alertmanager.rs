@@ -36,6 +36,7 @@ fn alerts_go_where_they_are_meant_to() {
     check(&["alertname=RelayQueueStranded", "severity=critical", "target=ops"], "relay-trouble");
     check(&["alertname=RelayReloadRefused", "severity=warning"], "relay-trouble");
     check(&["alertname=CalendarUnusable", "severity=warning"], "relay");
+    check(&["alertname=NodeTextfileUnreadable", "severity=warning", "node=a"], "relay");
     check(&["alertname=GpuDriverReleased", "severity=warning", "node=a"], "relay");
     check(&["alertname=TargetDown", "severity=warning", "job=prometheus"], "relay");
     check(&["alertname=Anything", "severity=none"], "nobody");
@@ -148,7 +149,7 @@ const EXPLAINED: [[&str; 3]; 30] = [
         "alertname=InferenceMemoryOrphaned node=l pid=1 severity=critical scope=inference",
     ],
     [
-        "alertname=InferenceMemoryOrphaned node=n pid=1 severity=critical scope=inference",
+        "alertname=InferenceMemoryOrphaned node=n engine=vllm pid=1 severity=critical scope=inference",
         "alertname=InferenceStartingLong node=n engine=vllm severity=critical scope=inference",
         "alertname=InferenceDown node=n job=inference instance=n:8001 severity=critical scope=inference",
     ],
@@ -234,6 +235,30 @@ const EXPLAINED: [[&str; 3]; 30] = [
     ],
 ];
 
+/// What goes wrong on a machine, and what is told beside it.
+const BESIDE: [[&str; 2]; 5] = [
+    [
+        "alertname=InferenceMemoryOrphaned node=ba engine=vllm pid=1 container=a severity=critical scope=inference",
+        "alertname=InferenceStartingLong node=ba engine=sglang severity=critical scope=inference",
+    ],
+    [
+        "alertname=HostInfinibandSlow node=bb device=mlx5_0 port=1 severity=warning scope=host",
+        "alertname=InferenceSlow node=bb job=inference instance=bb:8000 model_name=m severity=warning scope=inference",
+    ],
+    [
+        "alertname=HostInfinibandSlow node=bc device=mlx5_0 port=1 severity=warning scope=host",
+        "alertname=InferenceItlHigh node=bc job=inference instance=bc:8000 model_name=m severity=warning scope=inference",
+    ],
+    [
+        "alertname=GpuXidFatal node=bd gpu=0 xid=64 severity=critical scope=gpu",
+        "alertname=GpuRowRemapFailed node=bd gpu=0 severity=critical scope=gpu",
+    ],
+    [
+        "alertname=GpuXidFatal node=be gpu=0 xid=48 severity=critical scope=gpu",
+        "alertname=GpuMemoryUnrepairable node=be gpu=0 severity=critical scope=gpu",
+    ],
+];
+
 #[tokio::test]
 async fn what_follows_from_something_worse_is_held_back() {
     let data = tempfile::tempdir().unwrap();
@@ -243,7 +268,8 @@ async fn what_follows_from_something_worse_is_held_back() {
     let limit = Duration::from_secs(30);
     alertmanager.ready(&client, &addresses.alertmanager_url("/-/ready"), limit).await.unwrap();
 
-    let alerts: Vec<_> = EXPLAINED.iter().flatten().map(|text| json!({ "labels": labels(text) })).collect();
+    let all = EXPLAINED.iter().flatten().chain(BESIDE.iter().flatten());
+    let alerts: Vec<_> = all.map(|text| json!({ "labels": labels(text) })).collect();
     let url = addresses.alertmanager_url("/api/v2/alerts");
     let post = client.post(&url).header("Content-Type", "application/json").body(json!(alerts).to_string());
     post.send().await.unwrap().error_for_status().unwrap();
