@@ -231,3 +231,23 @@ fn a_shell_reads_every_command_and_the_relay_has_what_they_name() {
     }
     assert!(asked.contains("resend") && asked.contains("backup"), "{asked:?}");
 }
+
+/// Of a file in which a series stands twice nothing counts: a command that adds a threshold can be copied again.
+#[test]
+fn a_threshold_that_is_set_twice_stands_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let english = text("rules/README.md");
+    let commands: Vec<_> = english.lines().filter(|line| line.contains("tee -a ")).collect();
+    assert!(commands.len() >= 2, "{commands:?}");
+    for command in commands.iter().chain(&commands) {
+        let command = command.replace("/var/lib/gpu-node-exporter", directory.path().to_str().unwrap());
+        let here = format!("sudo() {{ \"$@\"; }}\n{command}");
+        let output = Command::new("bash").args(["-c", &here]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{command}: {said}");
+    }
+    let file = std::fs::read_to_string(directory.path().join("thresholds.prom")).unwrap();
+    let lines: BTreeSet<_> = file.lines().collect();
+    assert_eq!(lines.len(), commands.len(), "{file}");
+    assert_eq!(file.lines().count(), commands.len(), "{file}");
+}
