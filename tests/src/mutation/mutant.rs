@@ -29,7 +29,10 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
     ("inference:joules_per_1000_tokens: / without on (node)", "both sides are sums by node alone"),
     ("inference:loading: <= without on (node)", "both sides are counts by node alone"),
     ("inference:fault_below: 1 → 1.2", "a count is a whole number"),
-    ("inference:fault_below: ALERTS without alertname, place 4", "the other side of the `unless` has these names alone"),
+    (
+        "inference:fault_below: ALERTS without alertname, place 4",
+        "the other side of the `unless` has these names alone",
+    ),
 ];
 const WHOLE_STATES: &str = "a port's state is a whole number";
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
