@@ -48,10 +48,16 @@ until_true() { # until_true SECONDS COMMAND…: polls, since another process is 
 
 page() { curl -fsS --max-time 10 -H "Accept: $1" "http://$address/metrics"; }
 classic() { page 'text/plain;version=0.0.4'; }
-# value START: of the first series that begins so. Reads the page to its end, since curl calls a closed pipe an error.
+# Both read the page to its end: curl calls a closed pipe an error, and `pipefail` hears of it.
+# value START: of the first series that begins so.
 value() { classic | awk -v start="$1" '!found && index($0, start) == 1 { found = 1; print $NF }'; }
-probe_pid() { pgrep -P "$pid" -f gpu-probe | head -n 1; }
-gpu_is_up() { [ "$(value gpu_up 2>/dev/null)" = 1 ]; }
+has_series() { classic | grep "$1" >/dev/null; } # has_series PATTERN
+probe_pid() { pgrep -P "$pid" -f gpu-probe | head -n 1 || true; }
+# The exporter of this check, and not another one that has the address.
+is_running() { kill -0 "$pid" 2>/dev/null; }
+gpu_is_up() { is_running && [ "$(value gpu_up 2>/dev/null)" = 1 ]; }
+gpu_is_decided() { gpu_is_up || ! is_running; }
+gpu_comes_up() { until_true "$1" gpu_is_decided && gpu_is_up; } # gpu_comes_up SECONDS: or the exporter ends
 gpu_is_gone() { ! gpu_is_up; }
 new_probe() { local now; now=$(probe_pid) && [ -n "$now" ] && [ "$now" != "$killed" ]; }
 start() { # start LOG FLAG…
@@ -66,6 +72,17 @@ stop() {
   [ -z "$running" ] || { kill -TERM "$running" 2>/dev/null && wait "$running"; }
 }
 trap 'stop || true' EXIT
+finish() {
+  say "$failures failed; the record is in $record"
+  [ "$failures" = 0 ]
+}
+# Nothing else can be looked at: says why, as far as the exporter does.
+give_up() {
+  is_running || say "note  the exporter has ended by itself (is $address taken? GPU_CHECK_ADDRESS=HOST:PORT is another)"
+  tail -n 5 "$record/exporter.log" | sed 's/^/      /' | tee -a "$record/summary.txt"
+  finish || true
+  exit 1
+}
 
 # --- nvidia-smi ---
 
@@ -314,8 +331,8 @@ PYTHON
 of_first() { value "$1{gpu=\"0\""; }
 is_more() { awk -v one="$1" -v other="$2" 'BEGIN { exit !(one + 0 > other + 0) }'; }
 has_risen() { is_more "$(of_first "$1")" "$2"; } # has_risen FAMILY FROM
-process_is_listed() { classic | grep -q '^gpu_process_memory_used_bytes{.*pid="'"$1"'"'; }
-is_owned() { classic | grep -q '^gpu_container_memory_used_bytes{'; }
+process_is_listed() { has_series '^gpu_process_memory_used_bytes{.*pid="'"$1"'"'; }
+is_owned() { has_series '^gpu_container_memory_used_bytes{'; }
 # Inside a container the driver lists the host's process numbers, or none (the number is the kernel's own for the first namespace).
 has_own_processes() { [ "$(readlink /proc/self/ns/pid)" != 'pid:[4026531836]' ]; }
 
@@ -416,8 +433,9 @@ fi
 verdict "--check finds no fault" sh -c '"$0" --check "$@" >"'"$record"'/check.txt" 2>&1' "$exporter" "${flags[@]}"
 
 start exporter.log
-verdict "a GPU is up within 15 s" until_true 15 gpu_is_up
-sleep 2
+verdict "a GPU is up within 15 s" gpu_comes_up 15
+! is_running || sleep 2
+gpu_is_up || give_up
 ! has_smi || nvidia-smi -q -x >"$record/before.xml" 2>/dev/null || true
 classic >"$record/first.txt"
 ! has_smi || nvidia-smi -q -x >"$record/after.xml" 2>/dev/null || true
@@ -454,7 +472,7 @@ verdict "the GPU is up again after acquire" until_true 30 gpu_is_up
 verdict "stops on SIGTERM" stop
 
 start exporter-100ms.log --gpu.sample-interval=100ms
-verdict "a GPU is up within 15 s at 100 ms" until_true 15 gpu_is_up
+verdict "a GPU is up within 15 s at 100 ms" gpu_comes_up 15
 cost 100ms
 stop || true
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
@@ -462,5 +480,4 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   chmod a+rx "$record"
   (exec setpriv --reuid=65534 --regid=65534 --clear-groups "$exporter" --check "${flags[@]}") >"$record/check-unprivileged.txt" 2>&1 || true
 fi
-say "$failures failed; the record is in $record"
-[ "$failures" = 0 ]
+finish

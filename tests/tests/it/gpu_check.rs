@@ -3,6 +3,7 @@
 //! The load is a stand-in too, which loads nothing: what a card does under load needs a card.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,20 +26,25 @@ fn library() -> String {
 
 /// Runs the check of a scenario into a folder, with these programs before others, and says whether nothing failed.
 fn check(record: &Path, scenario: &str, programs: &[PathBuf]) -> bool {
-    let address = Port::free().unwrap();
+    let port = Port::free().unwrap();
+    check_at(port.address(), &library(), record, scenario, programs)
+}
+
+/// The same with another driver, and at an address that may be taken.
+fn check_at(address: SocketAddr, library: &str, record: &Path, scenario: &str, programs: &[PathBuf]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(programs.iter().cloned().chain(std::env::split_paths(&path))).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Command::new("bash")
         .arg(programs::checkout().join("tests/gpu-check.sh"))
         .args([exporter().as_path(), record])
-        .arg(library())
+        .arg(library)
         .env("PATH", path)
         .env("NVML_SIM_SCENARIO", files().join(scenario))
         // As a driver's, the simulated counters go on when a process is killed.
         .env("NVML_SIM_START", now.as_millis().to_string())
         .env("GPU_CHECK_SECONDS", "1")
-        .env("GPU_CHECK_ADDRESS", address.address().to_string())
+        .env("GPU_CHECK_ADDRESS", address.to_string())
         .status()
         .unwrap()
         .success()
@@ -99,4 +105,33 @@ fn what_a_gpu_does_not_tell_has_no_verdict_under_load() {
     );
     assert!(read("scenario.yaml").contains("model: gb10,"), "{summary}");
     assert!(!summary.contains("stands for it"), "{summary}");
+}
+
+/// `grep -q` leaves at the first match, and then `curl` fails, on a page that is larger than a pipe holds.
+#[test]
+fn no_page_is_read_in_part() {
+    let script = fs::read_to_string(programs::checkout().join("tests/gpu-check.sh")).unwrap();
+    let in_part: Vec<_> =
+        script.lines().filter(|line| line.contains("classic |") && line.contains("grep -q")).collect();
+    assert!(in_part.is_empty(), "{in_part:?}");
+}
+
+#[test]
+fn a_check_that_cannot_go_on_says_why_and_where_its_record_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = |address: SocketAddr, library: &str| {
+        assert!(!check_at(address, library, folder.path(), "scenario.yaml", &[files()]));
+        fs::read_to_string(folder.path().join("summary.txt")).unwrap()
+    };
+
+    let free = Port::free().unwrap();
+    let said = summary(free.address(), "--gpu.library=/no/such/driver.so");
+    assert!(said.contains("FAIL  a GPU is up within 15 s"), "{said}");
+    assert!(said.contains("/no/such/driver.so"), "what the exporter says: {said}");
+    assert!(said.lines().last().unwrap().contains("failed; the record is in "), "{said}");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = summary(taken.local_addr().unwrap(), &library());
+    assert!(said.contains("the exporter has ended by itself"), "{said}");
+    assert!(said.lines().last().unwrap().contains("failed; the record is in "), "{said}");
 }

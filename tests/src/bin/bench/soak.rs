@@ -19,7 +19,8 @@ use crate::usage;
 
 /// Fifty scrapes a second.
 const SCRAPE_EVERY: Duration = Duration::from_millis(20);
-/// The probe is killed this often; just before, everything is looked at.
+/// The probe is killed this often; just before, everything is looked at. Where the machine has so little time that GPUs were given probes of
+/// their own, each with a thread and its pipes, nothing is looked at or killed until they share one again: it takes a minute in which they answer.
 const KILL_EVERY: Duration = Duration::from_secs(10);
 /// The counters of one page in so many are compared: reading a page costs this program more than it costs the exporter to write it.
 const COMPARE_EVERY: u64 = 25;
@@ -68,8 +69,10 @@ impl Load {
             self.scrape(exporter)?;
             if Instant::now() >= next_kill {
                 next_kill += KILL_EVERY;
-                self.looks.push(Look::of(exporter)?);
-                self.kills += kill_probes(exporter)?;
+                if let [probe] = probes(exporter)?[..] {
+                    self.looks.push(Look::of(exporter)?);
+                    self.kills += kill(probe)?;
+                }
             }
             next += SCRAPE_EVERY;
             // A scrape that came late is made up for, so that there are as many as said.
@@ -96,7 +99,11 @@ impl Load {
     fn tell(&self, table: &mut Table, length: Duration) -> Result<()> {
         let Self { scrapes, kills, looks, counters, .. } = self;
         let quarter = looks.len() / 4;
-        ensure!(quarter > 0, "too short: everything is looked at every {} s", KILL_EVERY.as_secs());
+        ensure!(
+            quarter > 0,
+            "too short, or too busy a machine: everything is looked at every {} s while one probe reads all GPUs",
+            KILL_EVERY.as_secs()
+        );
         let (first, last) = (&looks[..quarter], &looks[looks.len() - quarter..]);
         let made_from = format!(
             "{} min, {scrapes} scrapes, the probe killed {kills} times; the least of the first and of the last quarter",
@@ -144,14 +151,15 @@ impl Look {
     }
 }
 
-fn kill_probes(exporter: &Peer) -> Result<u64> {
-    let mut killed = 0;
-    for probe in exporter.processes()?.into_iter().skip(1) {
-        let probe = i32::try_from(probe).ok().and_then(Pid::from_raw).context("a process has a number")?;
-        // One that ended just now is as good as killed.
-        killed += u64::from(kill_process(probe, Signal::KILL).is_ok());
-    }
-    Ok(killed)
+/// The exporter's children.
+fn probes(exporter: &Peer) -> Result<Vec<u32>> {
+    Ok(exporter.processes()?.into_iter().skip(1).collect())
+}
+
+/// How many were killed: one that ended just now is not.
+fn kill(probe: u32) -> Result<u64> {
+    let probe = i32::try_from(probe).ok().and_then(Pid::from_raw).context("a process has a number")?;
+    Ok(u64::from(kill_process(probe, Signal::KILL).is_ok()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "paces the scrapes")]
