@@ -6,7 +6,7 @@ use super::limit::Limit;
 use super::link;
 use super::meanings::{GPU, NO_GPU_DATA, NODE};
 use super::panel::{Panel, WHOLE};
-use super::query::{Query, ask, shared_limit};
+use super::query::{ALIKE, Query, ask, shared_limit};
 use super::table::{Rows, Table};
 use super::unit::Unit;
 use super::words::{Note, Words, words};
@@ -16,14 +16,17 @@ mod service;
 const YES_OR_NO: [Meaning; 2] =
     [meaning(0, words("否", "no"), Colour::Plain), meaning(1, words("是", "yes"), Colour::Plain)];
 
+/// What a line is called that is of whatever day it was.
+const SEVEN_DAYS: &str = "七天前（不分节假日）7 days ago, holiday or not";
+
 /// The board.
 pub(crate) fn board() -> Board {
     Board {
         uid: link::CAPACITY,
         title: words("容量与周同比", "Capacity and week over week"),
         about: words(
-            "用得多满、和上周同一时刻比、还能撑多久。点线是一周前。",
-            "How full everything is, against the same hour last week, and how long it lasts. Dotted: a week ago.",
+            "用得多满、和一周前比、还能撑多久。点线是相似的一周（同为工作日或假日）同一小时的平均；没有记录的指标是七天前，不分节假日，图例会写明。",
+            "How full everything is, against a week before, and how long it lasts. Dotted: the same hour's mean of a week that was alike (working day or holiday); where none is recorded, seven days before, holiday or not, as the legend says.",
         ),
         since: "now-7d",
         variables: vec![board::NODE, board::GPU],
@@ -38,9 +41,10 @@ pub(crate) fn board() -> Board {
     }
 }
 
-/// An expression now and a week ago.
+/// An expression now and a week before: as the rules record it, of a day like today, or else seven days before, whatever day that was.
 fn weeks(expression: &str, now: &str, then: &str) -> [Query; 2] {
-    [ask(expression, now), ask(then, &format!("{now} 上周此时 a week ago")).past()]
+    let when = if then.contains("week:value_before:") { ALIKE } else { SEVEN_DAYS };
+    [ask(expression, now), ask(then, &format!("{now} {when}")).past()]
 }
 
 fn hours() -> Panel {
@@ -102,34 +106,37 @@ fn energy() -> Panel {
             "Compare with power and with the energy of 1,000 tokens.",
         ],
     };
-    Panel::stat(words("能耗 · 上周同一段", "Energy · the same days last week"), Unit::KilowattHours, note)
+    Panel::stat(words("能耗 · 七天前同一段", "Energy · the range 7 days ago"), Unit::KilowattHours, note)
         .size(5, 4)
         .ask("sum(increase(gpu_energy_joules_total{@gpu}[$__range])) / 3.6e6", "现在 now")
-        .ask("sum(increase(gpu_energy_joules_total{@gpu}[$__range] offset 1w)) / 3.6e6", "上周 last week")
+        .ask("sum(increase(gpu_energy_joules_total{@gpu}[$__range] offset 1w)) / 3.6e6", "七天前 7 days ago")
         .nothing(NO_GPU_DATA)
 }
 
 fn generated() -> Panel {
     let note = Note {
-        zh: ["两个数接近，或按计划增长。", "骤减：服务中断过，或上游改了。", "看请求面板从哪天开始变。"],
+        zh: [
+            "两个数接近，或按计划增长。",
+            "骤减：服务中断过，上游改了，或其中一段是节假日。",
+            "看请求面板从哪天开始变。",
+        ],
         en: [
             "Close to each other, or growing as planned.",
-            "A sudden fall: the service was down, or upstream changed.",
+            "A sudden fall: the service was down, upstream changed, or one of the two had holidays.",
             "See the day on the panel of requests.",
         ],
     };
-    Panel::stat(
-        words("输出 token · 上周同一段", "Output tokens · the same days last week"),
-        Unit::Short,
-        note,
-    )
-    .size(5, 4)
-    .ask("sum(avg_over_time(inference:generation_tokens:rate5m{@node}[$__range])) * $__range_s", "现在 now")
-    .ask(
-        "sum(avg_over_time(inference:generation_tokens:rate5m{@node}[$__range] offset 1w)) * $__range_s",
-        "上周 last week",
-    )
-    .nothing(words("没有推理引擎", "no engine"))
+    Panel::stat(words("输出 token · 七天前同一段", "Output tokens · the range 7 days ago"), Unit::Short, note)
+        .size(5, 4)
+        .ask(
+            "sum(avg_over_time(inference:generation_tokens:rate5m{@node}[$__range])) * $__range_s",
+            "现在 now",
+        )
+        .ask(
+            "sum(avg_over_time(inference:generation_tokens:rate5m{@node}[$__range] offset 1w)) * $__range_s",
+            "七天前 7 days ago",
+        )
+        .nothing(words("没有推理引擎", "no engine"))
 }
 
 /// A panel of lines by machine, each with the week before.
@@ -154,7 +161,7 @@ fn busy() -> Panel {
         words("GPU 忙碌", "GPUs busy"),
         Unit::Ratio,
         "avg by (node) (rate(gpu_busy_seconds_total{@gpu}[$__rate_interval]))",
-        "avg by (node) (rate(gpu_busy_seconds_total{@gpu}[$__rate_interval] offset 1w))",
+        "avg by (node) (week:value_before:avg1h{measure=\"gpu_load\",@gpu})",
         note,
     )
     .up_to(1)
@@ -173,7 +180,7 @@ fn memory() -> Panel {
         words("最满的 GPU 显存", "Fullest GPU memory"),
         Unit::Ratio,
         "max by (node) (gpu:memory_used:ratio{@gpu})",
-        "max by (node) (gpu:memory_used:ratio{@gpu} offset 1w)",
+        "max by (node) (week:value_before:avg1h{measure=\"gpu_memory\",@gpu})",
         note,
     )
     .queries(shared_limit("gpu:memory_threshold:ratio{@gpu}", "阈值 threshold", Colour::Bad))
@@ -328,12 +335,12 @@ fn movers() -> Panel {
     let note = Note {
         zh: [
             "变化接近 0；没有一周的历史时为 n/a。",
-            "最上面的卡比上周此时多用了很多显存。",
+            "最上面的卡比七天前此时多用了很多显存（不分节假日）。",
             "没有换服务却增加的是泄漏：点击这张卡。",
         ],
         en: [
             "Changes near 0; n/a where there is no week of history.",
-            "The top ones hold much more memory than at this hour last week.",
+            "The top ones hold much more memory than at this hour 7 days ago, holiday or not.",
             "More with the same service is a leak: click the GPU.",
         ],
     };
@@ -346,7 +353,7 @@ fn movers() -> Panel {
         .label("gpu", GPU)
         .link(link::gpu_of_row())
         .bar(words("显存（1 小时平均）", "Memory (mean of 1 h)"), "max by (uuid) (avg_over_time(gpu:memory_used:ratio{@gpu}[1h]))")
-        .bar(words("上周此时", "A week ago"), "max by (uuid) (avg_over_time(gpu:memory_used:ratio{@gpu}[1h] offset 1w))")
+        .bar(words("七天前此时", "7 days ago"), "max by (uuid) (avg_over_time(gpu:memory_used:ratio{@gpu}[1h] offset 1w))")
         .value(
             change,
             Unit::Bytes,
@@ -354,9 +361,9 @@ fn movers() -> Panel {
         )
         .bar(words("忙碌（所选时间）", "Busy in the range"), "max by (uuid) (rate(gpu_busy_seconds_total{@gpu}[$__range]))")
         .bar(
-            words("上周同一段", "The same days last week"),
+            words("七天前同一段", "The range 7 days ago"),
             "max by (uuid) (rate(gpu_busy_seconds_total{@gpu}[$__range] offset 1w))",
         )
         .largest_first(change);
-    Panel::table(words("每张卡与上周此时", "Each GPU against last week"), table, note).size(WHOLE, 10)
+    Panel::table(words("每张卡与七天前", "Each GPU against 7 days ago"), table, note).size(WHOLE, 10)
 }

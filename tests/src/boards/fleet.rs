@@ -6,7 +6,7 @@ use super::limit::Limit;
 use super::link;
 use super::meanings::{ATTENTION, GPU, NO_GPU_DATA, NODE, answering, firing, unseen};
 use super::panel::{Panel, WHOLE};
-use super::query::{ask, shared_limit};
+use super::query::{ALIKE, ask, shared_limit};
 use super::table::{Rows, Table};
 use super::unit::Unit;
 use super::words::{Note, words};
@@ -205,8 +205,8 @@ fn busy() -> Panel {
         .ask("avg by (node) (rate(gpu_busy_seconds_total{@gpu}[$__rate_interval]))", "{{node}}")
         .query(
             ask(
-                "avg by (node) (rate(gpu_busy_seconds_total{@gpu}[$__rate_interval] offset 1w))",
-                "{{node}} 上周此时 a week ago",
+                "avg by (node) (week:value_before:avg1h{measure=\"gpu_load\",@gpu})",
+                &format!("{{{{node}}}} {ALIKE}"),
             )
             .past(),
         )

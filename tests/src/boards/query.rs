@@ -11,6 +11,9 @@ const GPU: (&str, &str) = ("@gpu", "node=~\"$node\",gpu=~\"$gpu\"");
 /// Stands for the matchers of the chosen machines and models.
 const MODEL: (&str, &str) = ("@model", "node=~\"$node\",model_name=~\"$model\"");
 
+/// What a line of `week:value_before:avg1h` is called, which is of a day like today.
+pub(crate) const ALIKE: &str = "相似的一周前 a week that was alike";
+
 /// An expression and what its series are called.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {

@@ -14,12 +14,12 @@ pub(super) fn panels() -> Vec<Panel> {
 fn requests() -> Panel {
     let note = Note {
         zh: [
-            "与点线接近；节假日按假日看。",
+            "与点线接近：点线是相似的一周（工作日对工作日，假日对假日）。",
             "骤降：上游或网络；每周稳定增长：按此推算扩容时间。",
             "对照告警；给上游打电话。",
         ],
         en: [
-            "Close to the dotted line; a holiday is compared with a working day.",
+            "Close to the dotted line, which is of a day like today: a working day, or a holiday.",
             "A sudden fall: upstream or network. Steady growth: count the weeks until more is needed.",
             "Compare with the alerts; call upstream.",
         ],
@@ -28,7 +28,7 @@ fn requests() -> Panel {
         words("请求", "Requests"),
         Unit::RequestsPerSecond,
         "sum by (node) (inference:requests:rate5m{@node})",
-        "sum by (node) (inference:requests:rate5m{@node} offset 1w)",
+        "sum by (node) (week:value_before:avg1h{measure=\"requests\",@node})",
         note,
     )
 }
@@ -119,7 +119,7 @@ fn cost() -> Panel {
         words("每千输出 token 的能耗", "Energy of 1,000 output tokens"),
         Unit::Joules,
         "max by (node) (inference:joules_per_1000_tokens{@node})",
-        "max by (node) (inference:joules_per_1000_tokens{@node} offset 1w)",
+        "max by (node) (week:value_before:avg1h{measure=\"joules_per_1000_tokens\",@node})",
         note,
     )
 }
