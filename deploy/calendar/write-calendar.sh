@@ -1,7 +1,7 @@
 #!/bin/sh
-# Writes whether today is a working day in China, for the exporter's textfile collector: write-calendar.sh DIRECTORY [DATE]
+# Writes whether today is a working day in China, and how far the table goes, for the exporter's textfile collector: write-calendar.sh DIRECTORY [DATE]
 # Leaves the file alone, and fails, where china.csv does not have the year: CalendarUnusable then says that the calendar is old.
-# In December it says on standard error, which cron mails, when the next year's days are missing.
+# CalendarEnding tells two weeks before the table ends; in December a note on standard error, which cron mails, says so, too.
 set -eu
 directory=${1:?usage: write-calendar.sh DIRECTORY [YYYY-MM-DD]}
 day=${2:-$(TZ=Asia/Shanghai date +%F)}
@@ -18,9 +18,20 @@ case $kind in
     workday) workday=1 ;;
     *) if [ "$(date -d "$day" +%u)" -le 5 ]; then workday=1; else workday=0; fi ;;
 esac
+last=$year
+while has_year $((last + 1)); do last=$((last + 1)); done
+# The first second of that year's last day, in UTC+8.
+last_day=$(TZ=Asia/Shanghai date -d "$last-12-31" +%s)
 # A reader never sees half a file: renaming is atomic, and a name without .prom is not read.
 new=$directory/calendar.prom.new
-printf '# HELP gpumon_calendar_workday Whether today is a working day in China.\n# TYPE gpumon_calendar_workday gauge\ngpumon_calendar_workday %s\n' "$workday" > "$new"
+cat > "$new" <<END
+# HELP gpumon_calendar_workday Whether today is a working day in China.
+# TYPE gpumon_calendar_workday gauge
+gpumon_calendar_workday $workday
+# HELP gpumon_calendar_last_day_timestamp_seconds When the last day begins that the table of holidays has, in UTC+8.
+# TYPE gpumon_calendar_last_day_timestamp_seconds gauge
+gpumon_calendar_last_day_timestamp_seconds $last_day
+END
 mv "$new" "$directory/calendar.prom"
 case $day in
     *-12-*) has_year $((year + 1)) || echo "note: $table has no days of $((year + 1)) yet: add them before January (README.md beside it says how)" >&2 ;;

@@ -16,11 +16,13 @@ use serde_json::Value;
 use crate::dashboards::queries::{self, Question};
 use crate::{dashboards, files, known_names, promql, rules};
 
-/// Not there until an operator provides it (a calendar with the time it was written, thresholds of single GPUs), or until weeks have passed.
-const FROM_OUTSIDE: [&str; 11] = [
+/// Not there until an operator provides it (a calendar with the time it was written, thresholds of single GPUs), or until days or weeks have passed.
+const FROM_OUTSIDE: [&str; 13] = [
+    "gpu:memory_held:bytes",
     "week:value_before:avg1h",
     "week:value:difference",
     "week:value:ratio",
+    "gpumon_calendar_last_day_timestamp_seconds",
     "gpumon_calendar_workday",
     "gpumon:calendar_fresh:bool",
     "gpumon_gpu_memory_threshold_override_ratio",
@@ -37,8 +39,9 @@ const OF_ENGINES: [&str; 6] =
 
 /// Series that exist once something has gone wrong, or, as memory that grows, while something happens; an engine at work is never
 /// sent a canary.
-const ONLY_IN_TROUBLE: [&str; 12] = [
+const ONLY_IN_TROUBLE: [&str; 13] = [
     "gpu_memory_time_to_full_seconds",
+    "gpu:memory_time_to_full_resumed:seconds",
     "node_filesystem_time_to_full_seconds",
     "node_memory_time_to_full_seconds",
     "gpu_engine_canary_duration_seconds",

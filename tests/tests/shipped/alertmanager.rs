@@ -36,6 +36,7 @@ fn alerts_go_where_they_are_meant_to() {
     check(&["alertname=RelayQueueStranded", "severity=critical", "target=ops"], "relay-trouble");
     check(&["alertname=RelayReloadRefused", "severity=warning"], "relay-trouble");
     check(&["alertname=CalendarUnusable", "severity=warning"], "relay");
+    check(&["alertname=CalendarEnding", "severity=warning", "node=a"], "relay");
     check(&["alertname=NodeTextfileUnreadable", "severity=warning", "node=a"], "relay");
     check(&["alertname=GpuDriverReleased", "severity=warning", "node=a"], "relay");
     check(&["alertname=TargetDown", "severity=warning", "job=prometheus"], "relay");

@@ -1,4 +1,4 @@
-//! The calendar of working days: its table says only what differs from Monday to Friday, and the script writes what it says.
+//! The calendar of working days: its table says only what differs from Monday to Friday, the script writes what it says, and the timer is one that systemd takes.
 
 use std::path::Path;
 use std::process::Command;
@@ -61,8 +61,56 @@ fn the_script_writes_what_the_table_says() {
             "# HELP gpumon_calendar_workday Whether today is a working day in China.\n# TYPE gpumon_calendar_workday gauge\ngpumon_calendar_workday {}\n",
             u8::from(works)
         );
-        assert_eq!(written(directory.path()), expected, "{date}");
+        assert!(written(directory.path()).starts_with(&expected), "{date}");
     }
+}
+
+/// Where the years of the table end, or one is missing.
+#[test]
+fn the_script_writes_how_far_the_table_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("write-calendar.sh");
+    std::fs::copy(path("deploy/calendar/write-calendar.sh"), &script).unwrap();
+    let last_day = |years: &str| {
+        let table = format!("# China\n# years: {years}\ndate,kind,name\n");
+        std::fs::write(folder.path().join("china.csv"), table).unwrap();
+        // The machine's own time zone says nothing about China's days.
+        let output = Command::new(&script)
+            .env("TZ", "America/New_York")
+            .arg(folder.path())
+            .arg("2026-03-02")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let written = written(folder.path());
+        let line =
+            written.lines().find(|line| line.starts_with("gpumon_calendar_last_day_timestamp_seconds "));
+        line.unwrap().split(' ').next_back().unwrap().parse::<u64>().unwrap()
+    };
+    // 16:00 UTC of 30 December 2026 and 2027.
+    assert_eq!(last_day("2026"), 1_798_646_400);
+    assert_eq!(last_day("2025 2026 2027"), 1_830_182_400);
+    assert_eq!(last_day("2026 2028"), 1_798_646_400);
+}
+
+/// `systemd-analyze verify` wants the program to be there, and passes over what it does not know with a warning.
+#[test]
+fn systemd_finds_nothing_wrong_with_the_timer() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = ["gpu-calendar.timer", "gpu-calendar.service"].map(|name| {
+        let program = path("deploy/calendar/write-calendar.sh").to_str().unwrap().to_owned();
+        let unit = text(&format!("deploy/calendar/{name}"))
+            .replace("/opt/gpu-monitoring/deploy/calendar/write-calendar.sh", &program);
+        let file = folder.path().join(name);
+        std::fs::write(&file, unit).unwrap();
+        file
+    });
+    let output = Command::new("systemd-analyze").arg("verify").args(&units).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let timer = text("deploy/calendar/gpu-calendar.timer");
+    let when = timer.lines().find_map(|line| line.strip_prefix("OnCalendar=")).unwrap();
+    assert_eq!(when, "*-*-* 00:10:00 Asia/Shanghai");
 }
 
 /// An old calendar is told by `CalendarUnusable`; a wrong one would not be.
