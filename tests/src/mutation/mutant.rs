@@ -28,6 +28,10 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
     ("HostTemperatureHigh (warning): 0 → 1", "no part has a critical temperature between 0 and 1 °C"),
     ("inference:joules_per_1000_tokens: / without on (node)", "both sides are sums by node alone"),
     ("inference:loading: <= without on (node)", "both sides are counts by node alone"),
+    (
+        "inference:processes_lost: gpu_engine_state without state, place 2",
+        "the other side of the `unless` is of this state alone",
+    ),
     ("inference:fault_below: 1 → 1.2", "a count is a whole number"),
     (
         "inference:fault_below: ALERTS without alertname, place 4",
