@@ -110,9 +110,13 @@ fn memory() -> Panel {
 
 fn energy() -> Panel {
     let note = Note {
-        zh: ["稳定；批次越大越低。", "升高：负载太小、批次变小或降频。", "合并流量到更少的引擎。"],
+        zh: [
+            "稳定；批次越大越低。只算引擎所用的 GPU，同一台机器的引擎合计。",
+            "升高：负载太小、批次变小或降频。",
+            "合并流量到更少的引擎。",
+        ],
         en: [
-            "Steady; lower with larger batches.",
+            "Steady; lower with larger batches. Of the GPUs that engines hold, one figure for all engines of a machine.",
             "A rise: little load, small batches, or clocks held down.",
             "Send the traffic to fewer engines.",
         ],
