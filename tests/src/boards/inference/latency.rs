@@ -100,6 +100,10 @@ fn before_the_first_token() -> Panel {
     )
     .size(12, 8)
     .ask("inference:queue_seconds:avg5m{@model}", &format!("{LEGEND} 排队 queue"))
+    .ask(
+        "histogram_quantile(0.95, sum by (instance, model_name, le) (inference:queue_seconds_bucket:rate5m{@model}))",
+        &format!("{LEGEND} 排队 queue p95"),
+    )
     .ask("inference:frontend_seconds:avg5m{@model}", &format!("{LEGEND} 前端（估计）front end (estimate)"))
     .limit(Limit::warning("InferenceFrontendSlow", "inference:frontend_seconds:avg5m"))
 }
