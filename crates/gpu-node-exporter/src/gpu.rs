@@ -61,7 +61,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -155,7 +155,6 @@ impl Gpu {
             pods: Arc::clone(&self.pods),
             container_names: Arc::clone(&self.container_names),
             dropped: Dropped::default(),
-            started: Instant::now(),
             expects_all_pci_gpus: self.expects_all_pci_gpus,
         })
     }

@@ -25,8 +25,6 @@ pub(super) struct GpuCollector {
     pub(super) container_names: Arc<ArcSwap<ContainerNames>>,
     /// Series that pages had no room for.
     pub(super) dropped: Dropped,
-    /// Before the first readings can be there, their absence is no fault.
-    pub(super) started: Instant,
     pub(super) expects_all_pci_gpus: bool,
 }
 
@@ -55,7 +53,7 @@ impl Collector for GpuCollector {
         families.extend(holders::families(&snapshot, &holders, &self.settings, now, &mut self.dropped));
         families.extend(pods::families(&pods, now));
         families.extend(runtime::families(&names, &holders));
-        let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, self.started, now);
+        let faults = faults(&self.settings, &snapshot, self.expects_all_pci_gpus, now);
         Collected { families, kept: self.lasting.parts(), faults }
     }
 }

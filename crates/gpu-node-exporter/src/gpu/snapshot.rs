@@ -41,6 +41,8 @@ pub(super) struct Snapshot {
     pub(super) errors: Arc<Errors>,
     /// When a GPU last answered.
     pub(super) heard_at: Option<Instant>,
+    /// Since when GPUs can be expected to answer: from the start, the coming of the driver, or its acquisition, whichever was last.
+    pub(super) awaited_since: Option<Instant>,
     /// Every GPU that the driver lists has answered once, or was found not to.
     pub(super) is_complete: bool,
     /// What the driver lists.
@@ -187,6 +189,23 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    /// A probe has initialised this driver at `now`. Returns whether it is another than before.
+    pub(super) fn has_driver(&mut self, driver: Driver, now: Instant) -> bool {
+        if self.driver.is_none() {
+            self.awaited_since = Some(now);
+        }
+        self.probe.failure = None;
+        let before = self.driver.replace(driver);
+        before != self.driver
+    }
+
+    /// No probe has a driver any more.
+    pub(super) fn has_no_driver(&mut self, failure: Failure) {
+        self.driver = None;
+        self.outdate();
+        self.probe.failure = Some(failure);
     }
 
     /// The driver has gone: readings taken before are out of date.

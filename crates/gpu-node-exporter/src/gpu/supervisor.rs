@@ -86,6 +86,7 @@ pub(super) fn start(
         xid_log: XidLog::default(),
         recorder,
     };
+    supervisor.snapshot.awaited_since = Some(supervisor.origin);
     let reports = sender.clone();
     if kernel_log::follow(move |news| reports.send(Message::Kernel(news)).is_ok()) {
         Arc::make_mut(&mut supervisor.snapshot.errors).read_kernel_log(true);
@@ -222,6 +223,9 @@ impl Supervisor {
             }
             Message::Acquire => {
                 info!("acquiring the NVIDIA driver");
+                if self.watch.is_released() {
+                    self.snapshot.awaited_since = Some(Instant::now());
+                }
                 self.watch.acquire(self.now());
             }
         }
@@ -232,15 +236,11 @@ impl Supervisor {
             Frame::Listed { count } => Event::Listed(count),
             Frame::Touching { gpu } => Event::Touching(gpu),
             Frame::Driver(driver) => {
-                if self.snapshot.driver.as_ref() != Some(&driver) {
-                    info!(
-                        version = driver.version.as_deref().unwrap_or("unknown"),
-                        "NVIDIA driver is in use"
-                    );
-                }
                 self.is_changed = true;
-                self.snapshot.driver = Some(driver);
-                self.snapshot.probe.failure = None;
+                let version = driver.version.clone();
+                if self.snapshot.has_driver(driver, Instant::now()) {
+                    info!(version = version.as_deref().unwrap_or("unknown"), "NVIDIA driver is in use");
+                }
                 Event::Initialised
             }
             Frame::Gpu(gpu) => {
@@ -321,9 +321,7 @@ impl Supervisor {
             info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
         }
         self.is_changed = true;
-        self.snapshot.driver = None;
-        self.snapshot.outdate();
-        self.snapshot.probe.failure = Some(failure);
+        self.snapshot.has_no_driver(failure);
     }
 
     /// Whether what this probe heard of a GPU counts.
@@ -377,7 +375,7 @@ impl Supervisor {
 
     fn log_faults(&mut self) {
         let now = Instant::now();
-        let faults = faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, self.origin, now);
+        let faults = faults(&self.settings, &self.snapshot, self.expects_all_pci_gpus, now);
         self.faults.log(faults, now);
     }
 

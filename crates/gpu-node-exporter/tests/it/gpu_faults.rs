@@ -324,12 +324,14 @@ fn a_machine_without_gpus_is_well() {
 
 #[test]
 fn a_driver_that_comes_later_is_taken_up() {
-    let scenario = "description: test\ndriver: { init: lib_rm_version_mismatch, init_until: 2s }\n\
+    let scenario = "description: test\ndriver: { init: lib_rm_version_mismatch, init_until: 4s }\n\
         gpus: [{ model: rtx4090, utilization: { constant: 0.5 } }]\n";
-    let exporter = Exporter::on_scenario(scenario, &[]);
+    // Silence is a fault after three seconds.
+    let exporter = Exporter::on_scenario(scenario, &["--gpu.probe-timeout=1s"]);
     let page = exporter.wait_until("it refuses", |page| restarts(page, "driver") >= Some(1.0));
     assert_eq!(gpu_success(&page), Some(0.0));
     let page = exporter.wait_until("it works", |page| page.says("gpu_up", FIRST, 1.0));
+    assert!(!exporter.log().contains("no GPU readings any more"), "it has only come: {}", exporter.log());
     assert!(page.says("gpu_driver_info", &[r#"version="570.86.15 (simulated)""#], 1.0));
     assert_eq!(gpu_success(&page), Some(1.0));
     assert!(page.value("gpu_fan_speed_ratio", &[FIRST[0], r#"fan="1""#]).is_some());
@@ -367,7 +369,8 @@ fn no_probe_outlives_its_exporter() {
 
 #[test]
 fn a_released_driver_is_free_until_it_is_acquired() {
-    let exporter = Exporter::on_scenario(&two_gpus(""), &["--web.enable-lifecycle"]);
+    let exporter =
+        Exporter::on_scenario(&two_gpus(""), &["--web.enable-lifecycle", "--gpu.probe-timeout=1s"]);
     exporter.wait_until("both GPUs are up", both_up);
     let probes = exporter.probes();
     exporter.request("POST", "/-/gpu/release");
@@ -379,9 +382,12 @@ fn a_released_driver_is_free_until_it_is_acquired() {
     assert!(page.value("gpu_up", &[]).is_none(), "nobody knows");
     assert!(page.value("node_load1", &[]).is_some());
 
+    // Silence would be a fault by then.
+    exporter.wait_until("it lasts", |page| page.value("gpu_snapshot_age_seconds", &[]) > Some(3.5));
     exporter.request("POST", "/-/gpu/acquire");
     let page = exporter.wait_until("the GPUs are read again", both_up);
     assert_eq!(page.value("gpu_probe_released", &[]), Some(0.0));
+    assert!(!exporter.log().contains("readings any more"), "{}", exporter.log());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod gpu_hangs;
 mod hanging_files;
 mod impossible_numbers;
 mod license;
+mod lost_time;
 mod mig;
 mod nvlink;
 mod open_files;

@@ -14,6 +14,7 @@ use crate::gpu::reading::Reading;
 use crate::gpu::restart::Restart;
 use crate::gpu::snapshot::Moment;
 use crate::gpu::xid::{KernelRecords, Severities};
+use crate::units::Ratio;
 
 /// What a GPU says that says everything there is to say, as it crosses the pipe.
 const EVERYTHING: &str = include_str!("testdata/everything.json");
@@ -135,6 +136,37 @@ fn lost_and_unseen_gpus_are_down_and_say_nothing_else() {
     insta::assert_snapshot!(page(&snapshot, view(start)));
     let visible = View { expects_all_pci_gpus: false, ..view(start) };
     assert!(!page(&snapshot, visible).contains("0000:aa:00.0"));
+}
+
+/// What it did while it was lost, or while the driver was away, is unknown, however short that was.
+#[test]
+fn time_in_which_a_gpu_did_not_answer_adds_nothing_to_what_is_summed_up() {
+    let (start, second) = (Instant::now(), Duration::from_secs);
+    let seconds_around = |away: &dyn Fn(&mut Snapshot)| {
+        let mut reading = nothing(0);
+        reading.subjects.load.utilization = Some(Ratio(0.5));
+        reading.subjects.throttle.reasons = Some(4);
+        let reading = Arc::new(reading);
+        let mut snapshot = Snapshot::swept_every(second(1), Severities::default());
+        snapshot.read(0, Arc::clone(&reading), start);
+        away(&mut snapshot);
+        snapshot.read(0, Arc::clone(&reading), start + second(45));
+        snapshot.read(0, reading, start + second(46));
+        let page = page(&snapshot, View { now: start + second(46), ..view(start) });
+        let summed = ["gpu_busy_seconds_total", "gpu_throttle_seconds_total"].map(|name| {
+            let is_summed = |line: &&str| {
+                line.starts_with(name) && (name.contains("busy") || line.contains("sw_power_cap"))
+            };
+            let line = page.lines().find(is_summed).expect("it is summed up");
+            line.rsplit_once(' ').expect("a value").1.to_owned()
+        });
+        summed.join(" ")
+    };
+    let lost = |snapshot: &mut Snapshot| snapshot.failed(0, FaultReason::Lost, start + second(1));
+    assert_eq!(seconds_around(&|_| {}), "23.0 46.0", "the probe was slow");
+    assert_eq!(seconds_around(&lost), "0.5 1.0");
+    assert_eq!(seconds_around(&|snapshot| snapshot.stuck(0)), "0.5 1.0");
+    assert_eq!(seconds_around(&Snapshot::outdate), "0.5 1.0");
 }
 
 #[test]

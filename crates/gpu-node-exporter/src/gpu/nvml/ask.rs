@@ -17,6 +17,8 @@ pub(crate) struct Moment {
     /// How often the GPU was seen not to answer, or the driver reported an event of it: what was kept from before the last one may hold
     /// no more.
     pub(crate) events: u32,
+    /// How often it was seen not to answer.
+    pub(crate) losses: u32,
     /// Time without readings beyond this is not filled in.
     pub(crate) longest_gap: Duration,
 }
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
 
     fn moment() -> Moment {
-        Moment { now: Instant::now(), events: 0, longest_gap: Duration::from_mins(1) }
+        Moment { now: Instant::now(), events: 0, losses: 0, longest_gap: Duration::from_mins(1) }
     }
 
     fn fault(reading: &str, reason: FaultReason, found: Option<&str>) -> ReadingFault {

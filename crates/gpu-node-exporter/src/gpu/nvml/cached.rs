@@ -89,7 +89,7 @@ mod tests {
         let mut seen = Vec::new();
         for (second, events, answer) in steps {
             let now = start + Duration::from_secs(*second);
-            let moment = Moment { now, events: *events, longest_gap: Duration::ZERO };
+            let moment = Moment { now, events: *events, losses: 0, longest_gap: Duration::ZERO };
             let mut ask = Ask::new(&(), &mut support, moment);
             let mut was_asked = false;
             let read = |ask: &mut Ask<'_, ()>| {

@@ -25,6 +25,8 @@ pub(super) struct Reader {
 #[derive(Default)]
 struct KnownGpu {
     support: Support,
+    /// Where it was when it was asked last.
+    index: u32,
     /// How often it was found not to answer.
     losses: u32,
     news: News,
@@ -40,7 +42,10 @@ impl Reader {
     pub(super) fn read(&mut self, library: &Library, index: u32, settings: &ProbeSettings) -> GpuSweep {
         let outcome = match self.reading(library, index, settings) {
             Ok(reading) => Outcome::Read(Arc::new(reading)),
-            Err(reason) => Outcome::Failed(reason),
+            Err(reason) => {
+                self.lose(index);
+                Outcome::Failed(reason)
+            }
         };
         GpuSweep { index, outcome }
     }
@@ -53,14 +58,22 @@ impl Reader {
     ) -> Result<Reading, FaultReason> {
         let (device, uuid) = library.gpu(index)?;
         let gpu = self.gpus.entry(uuid.clone()).or_default();
+        gpu.index = index;
         let now = Instant::now();
         let events = gpu.losses.wrapping_add(gpu.news.times(self.heard.of(&uuid), now));
-        let moment = Moment { now, events, longest_gap: self.longest_gap };
+        let moment = Moment { now, events, losses: gpu.losses, longest_gap: self.longest_gap };
         let mut ask = Ask::new(&device, &mut gpu.support, moment);
         let subjects = Subjects::read(&mut ask, &mut gpu.kept, settings.profile);
-        let faults = ask.into_faults().inspect_err(|_| gpu.losses = gpu.losses.wrapping_add(1))?;
+        let faults = ask.into_faults()?;
         let unsupported =
             if settings.once { gpu.support.refusals().map(str::to_owned).collect() } else { Vec::new() };
         Ok(Reading { uuid, subjects, faults, unsupported })
+    }
+
+    /// The GPU at this index does not answer. One that is lost does not even say which it is.
+    fn lose(&mut self, index: u32) {
+        for gpu in self.gpus.values_mut().filter(|gpu| gpu.index == index) {
+            gpu.losses = gpu.losses.wrapping_add(1);
+        }
     }
 }

@@ -204,7 +204,7 @@ mod tests {
             ),
         ] {
             let mut support = Support::default();
-            let moment = Moment { now: Instant::now(), events: 0, longest_gap: Duration::ZERO };
+            let moment = Moment { now: Instant::now(), events: 0, losses: 0, longest_gap: Duration::ZERO };
             let mut ask = Ask::new(&(), &mut support, moment);
             ask.ask("another reading", |()| Ok(1));
             assert_eq!(meaning(&mut ask, process), expected, "{what}");

@@ -412,7 +412,7 @@ mod tests {
             (vec![whole(&[device(0, 1)]), whole(&[])], true),
         ] {
             let (mut support, mut kept) = (Support::default(), Kept::default());
-            let moment = Moment { now: Instant::now(), events: 0, longest_gap: Duration::ZERO };
+            let moment = Moment { now: Instant::now(), events: 0, losses: 0, longest_gap: Duration::ZERO };
             let mut ask = Ask::new(&(), &mut support, moment);
             kept.note(&mut ask, &layouts[0]);
             ask.ask("rows", |()| Ok(1));

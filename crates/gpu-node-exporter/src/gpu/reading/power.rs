@@ -235,8 +235,8 @@ impl Subject for Power {
 /// The most of the samples that are newer than those of the sweep before.
 fn largest(ask: &mut Ask<'_>, ring: &mut Ring) -> Option<Watts> {
     const SAMPLES: &str = "power samples";
-    let now = ask.moment().now;
-    let newer = ask.ask(SAMPLES, |device| ring.newer(device, Sampled::Power, now, SystemTime::now()))?;
+    let moment = ask.moment();
+    let newer = ask.ask(SAMPLES, |device| ring.newer(device, Sampled::Power, moment, SystemTime::now()))?;
     let samples = match newer {
         Newer::Samples(samples) => samples,
         Newer::Impossible(count) => return ask.meaning(SAMPLES, count, |_| None),

@@ -1,12 +1,13 @@
 //! The place in one of the driver's rings of samples that the last sweep came to, and what is newer.
 //!
 //! The samples carry the machine's time of day. When that is set, samples from before and after it do not go together: the place in the
-//! ring is looked for anew.
+//! ring is looked for anew. So it is when the GPU was lost: what it did until it came back is unknown.
 
+use std::mem;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::gpu::nvml::raw::{self, Sampled};
-use crate::gpu::nvml::{Device, NvmlError};
+use crate::gpu::nvml::{Device, Moment, NvmlError};
 
 /// The place in a ring.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Ring {
     pub(super) newest: Option<u64>,
     /// The last sweep by a clock that nobody sets, and by the time of day.
     looked: Option<(Instant, SystemTime)>,
+    /// How often the GPU had been lost by then.
+    losses: u32,
 }
 
 /// What is newer than the newest of the sweep before.
@@ -33,15 +36,16 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 const MOST_SAMPLES: u32 = 4096;
 
 impl Ring {
-    /// Forgets the place if the time of day was set since the last sweep.
-    pub(super) fn look(&mut self, now: Instant, time_of_day: SystemTime) {
-        let Some((then, time_then)) = self.looked.replace((now, time_of_day)) else { return };
-        let passed = now.saturating_duration_since(then);
+    /// Forgets the place if the time of day was set since the last sweep, or the GPU was lost.
+    pub(super) fn look(&mut self, moment: Moment, time_of_day: SystemTime) {
+        let was_lost = mem::replace(&mut self.losses, moment.losses) != moment.losses;
+        let Some((then, time_then)) = self.looked.replace((moment.now, time_of_day)) else { return };
+        let passed = moment.now.saturating_duration_since(then);
         let is_set = match time_of_day.duration_since(time_then) {
             Ok(elapsed) => elapsed.abs_diff(passed) > TOLERANCE,
             Err(back) => back.duration() + passed > TOLERANCE,
         };
-        if is_set {
+        if is_set || was_lost {
             self.newest = None;
         }
     }
@@ -51,10 +55,10 @@ impl Ring {
         &mut self,
         device: &Device<'_>,
         what: Sampled,
-        now: Instant,
+        moment: Moment,
         time_of_day: SystemTime,
     ) -> Result<Newer, NvmlError> {
-        self.look(now, time_of_day);
+        self.look(moment, time_of_day);
         let last_seen = self.newest.unwrap_or(0);
         let read = raw::sample_count(device, what, last_seen).and_then(|count| match count {
             0 => Ok(Newer::Samples(Vec::new())),

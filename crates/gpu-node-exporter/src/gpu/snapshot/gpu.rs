@@ -89,7 +89,8 @@ impl Gpu {
         !self.is_outdated
     }
 
-    /// Takes in what it said, as it arrived at `now`. A gap longer than `longest_gap` adds nothing to the sums.
+    /// Takes in what it said, as it arrived at `now`. A gap longer than `longest_gap` adds nothing to the sums, and neither does one in which
+    /// it was found not to answer, or its driver was away.
     pub(super) fn read(&mut self, index: u32, reading: Arc<Reading>, now: Instant, longest_gap: Duration) {
         self.index = index;
         self.pci_bus_id.clone_from(&reading.subjects.identity.pci_bus_id);
@@ -98,8 +99,9 @@ impl Gpu {
         }
         let gap = self.read_at.map(|before| now.saturating_duration_since(before));
         self.pace = gap.unwrap_or_default();
+        let was_read = matches!(self.presence, Presence::Up(_)) && self.is_current();
         self.is_outdated = false;
-        let gap = gap.filter(|gap| *gap <= longest_gap).unwrap_or_default();
+        let gap = gap.filter(|gap| was_read && *gap <= longest_gap).unwrap_or_default();
         reading.subjects.add_to(&mut self.sums, Step { now, gap });
         self.read_at = Some(now);
         self.presence = Presence::Up(reading);

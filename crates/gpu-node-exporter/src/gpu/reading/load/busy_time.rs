@@ -1,6 +1,6 @@
 //! Busy time from the driver's own ring of utilisation samples, so that nothing is missed between two sweeps.
 //!
-//! When the time of day is set, the place in the ring is looked for anew, and the caller fills in that one sweep.
+//! When the time of day is set, or the GPU was lost, the place in the ring is looked for anew, and the caller fills in that one sweep.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +34,7 @@ impl Samples {
 /// Busy time between two sweeps.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Busy {
-    /// `None` on the first sweep, which only finds its place in the ring, and where the samples are not read.
+    /// `None` on the first sweep, and that after a loss, which only finds its place in the ring, and where the samples are not read.
     pub(super) time: Option<Seconds>,
     /// `None` where there is no time, or no sample.
     pub(super) samples: Option<Samples>,
@@ -49,7 +49,7 @@ pub(super) fn busy_time(
     moment: Moment,
     time_of_day: SystemTime,
 ) -> Result<Busy, NvmlError> {
-    let newer = ring.newer(device, Sampled::Utilization, moment.now, time_of_day);
+    let newer = ring.newer(device, Sampled::Utilization, moment, time_of_day);
     // The caller fills in a sweep without samples: the next one may not count that time once more.
     let start = ring.newest.take();
     let samples = match newer? {
@@ -103,21 +103,22 @@ mod tests {
     use crate::gpu::reading::ring::of_this_time;
     use std::time::{Instant, UNIX_EPOCH};
 
-    /// A ring of samples as the driver keeps it, half busy, while the time of day is set by `set` seconds in the tenth sweep. Returns
-    /// what each sweep but the first gave.
-    fn sweeps_around(set: i64) -> Vec<Option<f64>> {
+    /// A ring of samples as the driver keeps it, half busy, while the time of day is set by `set` seconds in the tenth sweep, before which
+    /// the GPU was lost so many times. Returns what each sweep but the first gave.
+    fn sweeps_around(set: i64, losses: u32) -> Vec<Option<f64>> {
         let (start, second) = (Instant::now(), Duration::from_secs);
         let day = UNIX_EPOCH + second(1_700_000_000);
         let (mut place, mut ring, mut sums) = (Ring::default(), Vec::new(), Vec::new());
         for sweep in 0..20 {
-            let set = if sweep < 10 { 0 } else { set };
+            let (set, losses) = if sweep < 10 { (0, 0) } else { (set, losses) };
             let time =
                 if set < 0 { day - second(set.unsigned_abs()) } else { day + second(set.unsigned_abs()) };
             let time = time + second(sweep);
             let micros =
                 u64::try_from(time.duration_since(UNIX_EPOCH).expect("later").as_micros()).expect("small");
             ring.push((micros, 50));
-            place.look(start + second(sweep), time);
+            let now = start + second(sweep);
+            place.look(Moment { now, events: 0, losses, longest_gap: Duration::ZERO }, time);
             // As the driver answers: what is newer than the caller's newest, by time.
             let newest = place.newest;
             let newer =
@@ -133,14 +134,21 @@ mod tests {
     #[test]
     fn the_time_of_day_may_be_set_by_any_time() {
         let half = Some(0.5);
-        assert_eq!(sweeps_around(0), [half; 19]);
+        assert_eq!(sweeps_around(0, 0), [half; 19]);
         for set in [-3600, -7, 30, 86_400] {
-            let sums = sweeps_around(set);
+            let sums = sweeps_around(set, 0);
             let holes: Vec<_> = (0..19).filter(|sweep| sums[*sweep].is_none()).collect();
             assert_eq!(holes, [9], "{set}: the sweep after it finds its place anew");
             let sum: f64 = sums.iter().flatten().sum();
             assert!((8.0..=9.5).contains(&sum), "{set}: {sum}");
         }
+    }
+
+    #[test]
+    fn what_a_lost_gpu_did_is_not_counted_by_the_samples_that_it_has_afterwards() {
+        let sums = sweeps_around(0, 7);
+        let holes: Vec<_> = (0..19).filter(|sweep| sums[*sweep].is_none()).collect();
+        assert_eq!(holes, [9], "the sweep after it finds its place anew");
     }
 
     #[test]
