@@ -76,7 +76,7 @@ use self::pods::Pods;
 pub(crate) use self::probe::{PROBE_COMMAND, run as run_probe};
 pub(crate) use self::profile::Profile;
 use self::recorder::SharedRecorder;
-pub(crate) use self::recorder::{Asked, Played, Recording};
+pub(crate) use self::recorder::{Asked, Played, ROOM as RECORDER_ROOM, Recording};
 use self::runtime::ContainerNames;
 pub(crate) use self::runtime_address::RuntimeAddress;
 pub(crate) use self::settings::GpuSettings;

@@ -1,5 +1,6 @@
 //! How the GPUs are read: `--gpu.*`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ pub(super) fn settings(flags: &mut Flags, proc: &Path, sysfs: &Path) -> Option<G
 
 /// `31=warning`, each time the flag is written.
 fn severities(flags: &mut Flags) -> Severities {
-    let mut overrides = Vec::new();
+    let mut overrides = BTreeMap::new();
     for text in flags.values(&XID_SEVERITY).iter().filter(|text| !text.is_empty()) {
         let parsed = text.split_once('=').and_then(|(code, level)| {
             let code = code.parse::<u32>().ok().filter(|code| *code != 0)?;
@@ -140,7 +141,13 @@ fn severities(flags: &mut Flags) -> Severities {
             Some((code, *severity))
         });
         match parsed {
-            Some(known) => overrides.push(known),
+            Some((code, severity)) => {
+                if overrides.insert(code, severity).is_some() {
+                    flags.mistakes.push(format!(
+                        "`--gpu.xid-severity={text}`: XID {code} is there twice (hint: write it once)"
+                    ));
+                }
+            }
             None => flags.mistakes.push(format!(
                 "`--gpu.xid-severity={text}`: expected CODE=info, CODE=warning or CODE=fatal (hint: like 94=fatal)"
             )),

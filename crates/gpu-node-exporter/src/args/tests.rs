@@ -232,6 +232,19 @@ fn older_names_count() {
 }
 
 #[test]
+fn an_xid_has_one_severity() {
+    let mistakes = |written: &[&str]| match parse(arguments(written)) {
+        Ok(_) => Vec::new(),
+        Err(refused) => refused.mistakes,
+    };
+    assert_eq!(mistakes(&["--gpu.xid-severity=79=info", "--gpu.xid-severity=94=fatal"]), [""; 0]);
+    assert_eq!(
+        mistakes(&["--gpu.xid-severity=79=info", "--gpu.xid-severity=79=fatal"]),
+        ["`--gpu.xid-severity=79=fatal`: XID 79 is there twice (hint: write it once)"]
+    );
+}
+
+#[test]
 fn no_flag_is_there_twice() {
     grammar().check();
 }

@@ -64,15 +64,14 @@ impl History {
             if let Some(unit) = unit(name, shape) {
                 write_unit(&mut out, name, unit);
             }
-            for ((suffix, _), series) in &past.series {
-                let labels = with_canonical_bounds(&series.labels);
-                for (at, value) in &series.values {
-                    out.extend([&**full, *suffix]);
+            for metric in past.metrics() {
+                for (at, suffix, labels, value) in points(&metric) {
+                    out.extend([&**full, suffix]);
                     if !labels.text().is_empty() {
                         out.extend(["{", labels.text(), "}"]);
                     }
                     out.push(' ');
-                    write_number(&mut out, *value);
+                    write_number(&mut out, value);
                     out.extend([" ", &format!("{at:.3}"), "\n"]);
                 }
             }
@@ -97,6 +96,55 @@ impl History {
         };
         serde_json::to_string(&answer).expect("names, numbers and texts")
     }
+}
+
+/// The series that are one metric of `OpenMetrics`, with what their names end with, in the order of a point's lines.
+type SeriesOfMetric<'a> = Vec<(&'static str, &'a Series)>;
+
+impl Past {
+    /// All series of a histogram that differ in their bounds alone are one metric: its points stand together, by their times
+    /// (<https://prometheus.io/docs/specs/om/open_metrics_spec/#metricpoint-1>), and the buckets of a point by their bounds. So it is with the
+    /// quantiles of a summary.
+    fn metrics(&self) -> Vec<SeriesOfMetric<'_>> {
+        let bound = match self.kind {
+            Kind::Histogram => "le",
+            Kind::Summary => "quantile",
+            Kind::Counter | Kind::Gauge | Kind::Info | Kind::Unknown => "",
+        };
+        let mut metrics: BTreeMap<String, SeriesOfMetric<'_>> = BTreeMap::new();
+        for ((suffix, _), series) in &self.series {
+            let own = series.labels.iter().filter(|(name, _)| *name != bound);
+            metrics.entry(Labels::new(own).text().to_owned()).or_default().push((suffix, series));
+        }
+        for metric in metrics.values_mut() {
+            metric.sort_by(|(one, first), (other, second)| {
+                one.cmp(other).then(first.number(bound).total_cmp(&second.number(bound)))
+            });
+        }
+        metrics.into_values().collect()
+    }
+}
+
+impl Series {
+    /// The number in this label; one without it is alone with what its name ends with.
+    fn number(&self, label: &str) -> f64 {
+        let value = self.labels.iter().find(|(name, _)| *name == label);
+        value.and_then(|(_, value)| value.parse().ok()).unwrap_or_default()
+    }
+}
+
+/// The lines of a metric, point by point: time, what the name ends with, labels, reading.
+fn points(metric: &SeriesOfMetric<'_>) -> Vec<(f64, &'static str, Labels, Number)> {
+    let mut points: Vec<_> = metric
+        .iter()
+        .flat_map(|(suffix, series)| {
+            let labels = with_canonical_bounds(&series.labels);
+            series.values.iter().map(move |(at, value)| (*at, *suffix, labels.clone(), *value))
+        })
+        .collect();
+    // Lines of the same time keep their order.
+    points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    points
 }
 
 #[derive(Serialize)]
@@ -187,19 +235,34 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_written_under_its_names() {
+    fn a_histogram_is_written_point_by_point_and_its_buckets_by_their_bounds() {
         let mut history = History::default();
-        let mut family = Family::histogram("gpu_utilization_samples_ratio", "Samples.");
-        for (suffix, labels) in
-            [("_bucket", Labels::new([("gpu", "0"), ("le", "1")])), ("_count", Labels::new([("gpu", "0")]))]
-        {
-            family.samples.push(Sample { suffix, labels, value: 3_u64.into() });
+        for at in [1_700_000_000.0, 1_700_000_001.0] {
+            let mut family = Family::histogram("gpu_utilization_samples_ratio", "Samples.");
+            let own = Labels::new([("gpu", "0")]);
+            for bound in ["0.0", "0.25", "1", "+Inf"] {
+                let labels = own.and([("le", bound)]);
+                family.samples.push(Sample { suffix: "_bucket", labels, value: 3_u64.into() });
+            }
+            for suffix in ["_sum", "_count"] {
+                family.samples.push(Sample { suffix, labels: own.clone(), value: 3_u64.into() });
+            }
+            history.add(at, vec![family]);
         }
-        history.add(1_700_000_000.0, vec![family]);
         let text = history.openmetrics();
-        assert!(text.contains("# TYPE gpu_utilization_samples_ratio histogram\n"), "{text}");
-        assert!(text.contains("_samples_ratio_bucket{gpu=\"0\",le=\"1.0\"} 3 1700000000.000\n"), "{text}");
-        assert!(text.contains("_samples_ratio_count{gpu=\"0\"} 3 1700000000.000\n"), "{text}");
+        let (header, lines) =
+            text.split_once("# UNIT gpu_utilization_samples_ratio ratio\n").expect("a unit");
+        assert!(header.contains("# TYPE gpu_utilization_samples_ratio histogram\n"), "{header}");
+        let point = |at: &str| {
+            let bucket = |bound| format!("_bucket{{gpu=\"0\",le=\"{bound}\"}}");
+            let own = ["_count", "_sum"].map(|suffix| format!("{suffix}{{gpu=\"0\"}}"));
+            let names = ["0.0", "0.25", "1.0", "+Inf"].map(bucket).into_iter().chain(own);
+            names
+                .map(|name| format!("gpu_utilization_samples_ratio{name} 3 {at}.000\n"))
+                .collect::<Vec<_>>()
+                .concat()
+        };
+        assert_eq!(lines, [point("1700000000"), point("1700000001"), "# EOF\n".to_owned()].concat());
         assert!(
             history.json(None::<&()>, &[]).contains("\"__name__\":\"gpu_utilization_samples_ratio_bucket\"")
         );

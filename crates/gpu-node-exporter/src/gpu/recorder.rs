@@ -18,9 +18,9 @@ use super::snapshot::{Moment, SILENCE};
 /// How long a reading is kept.
 const LENGTH: Duration = Duration::from_mins(10);
 
-/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 30 to 60 KiB where no link carries traffic, so this is room for sweeps
-/// at 100 ms; counters of eighteen busy links are more. Beyond it the oldest minute goes.
-const ROOM: usize = 512 << 10;
+/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 30 to 60 KiB where no link carries traffic. At 100 ms this is room for
+/// three minutes of a busy H100. Beyond it the oldest minute goes, and who asks is told.
+pub(crate) const ROOM: usize = 512 << 10;
 
 /// More GPUs than a machine has; any beyond are not recorded.
 const MOST_GPUS: usize = 64;
@@ -54,6 +54,8 @@ struct Track {
     /// NVML's index when it last answered.
     index: u32,
     blocks: VecDeque<Arc<Block>>,
+    /// What was let go of last was not too old: there was no room for it.
+    is_short: bool,
     open: OpenBlock,
     kept: Option<Kept>,
     /// Of the newest reading, since 1970.
@@ -128,6 +130,7 @@ impl Recorder {
             index: track.index,
             others: others.cloned().collect(),
             cause: track.kept.as_ref().map(|kept| kept.cause.clone()),
+            begins: track.begins(),
             blocks,
         })
     }
@@ -167,12 +170,20 @@ impl Track {
     fn forget(&mut self, now: Instant) {
         let mut size: usize = self.blocks.iter().map(|block| block.size()).sum();
         while let Some(oldest) = self.blocks.front() {
-            if now.saturating_duration_since(oldest.until) <= LENGTH && size <= ROOM {
+            let is_young = now.saturating_duration_since(oldest.until) <= LENGTH;
+            if is_young && size <= ROOM {
                 return;
             }
+            self.is_short = is_young;
             size -= oldest.size();
             self.blocks.pop_front();
         }
+    }
+
+    /// When the last minutes begin, in seconds since 1970, where there was no room for those before.
+    fn begins(&self) -> Option<f64> {
+        let first = self.blocks.front().map(|block| block.from).or(self.open.from());
+        first.filter(|_| self.is_short)
     }
 
     fn size(&self) -> usize {

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use crate::answer::{Answer, packed};
 use crate::compressor::Compressor;
 use crate::exposition::{History, OPENMETRICS};
-use crate::gpu::{Asked, Gpu, Played, Recording};
+use crate::gpu::{Asked, Gpu, Played, RECORDER_ROOM, Recording};
 
 /// Sweeps of one answer: ten minutes at 1 Hz twice over. Of a GPU with NVLink these are some 300,000 samples.
 const MOST_SWEEPS: usize = 1_200;
@@ -70,7 +70,7 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
     };
     let mut history = History::default();
     let played = recording.play(asked, |at, families| history.add(at, families));
-    let warnings = warnings(&recording, played, format);
+    let warnings = warnings(&recording, asked, played, format);
     let (body, content_type) = match format {
         Format::OpenMetrics => (history.openmetrics(), OPENMETRICS),
         Format::Json => (history.json(recording.cause.as_ref(), &warnings), "application/json"),
@@ -85,13 +85,19 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
 }
 
 /// What who reads the answer should know, in sentences.
-fn warnings(recording: &Recording, played: Played, format: Format) -> Vec<String> {
-    let Recording { uuid, index, others, cause, .. } = recording;
+fn warnings(recording: &Recording, asked: Asked, played: Played, format: Format) -> Vec<String> {
+    let Recording { uuid, index, others, cause, begins, .. } = recording;
     let kept = cause.as_ref().map(|cause| {
         format!("kept since {:.3} with the minutes before it: {} on {uuid}", cause.at, cause.what)
     });
     let others = others.iter().map(|other| {
         format!("this is {uuid}, which had index {index} last; {other} had it before (hint: gpu={other})")
+    });
+    let short = begins.filter(|begins| asked.since < *begins).map(|begins| {
+        let room = RECORDER_ROOM >> 10;
+        format!(
+            "the last minutes begin at {begins:.3}: there is room for {room} KiB (hint: a longer --gpu.sample-interval)"
+        )
     });
     let left_out = played.left_out;
     let cut = (left_out > 0).then(|| {
@@ -108,7 +114,7 @@ fn warnings(recording: &Recording, played: Played, format: Format) -> Vec<String
         }
         .to_owned()
     });
-    kept.into_iter().chain(others).chain(cut).chain(set_back).collect()
+    kept.into_iter().chain(others).chain(short).chain(cut).chain(set_back).collect()
 }
 
 /// The text of `OpenMetrics` has no place for a warning; the header has (RFC 7234, 5.5, code 299).
@@ -140,7 +146,13 @@ impl Query {
                         _ => return Err(format!("format={value:?}: expected json or openmetrics")),
                     });
                 }
-                _ => {}
+                // Left empty: all of them.
+                "gpu" | "since" | "until" => {}
+                unknown => {
+                    return Err(format!(
+                        "{unknown:?} is unknown (hint: there are gpu, since, until and format)"
+                    ));
+                }
             }
         }
         Ok(asked)
@@ -167,22 +179,36 @@ fn moment(key: &str, value: &str, now: f64) -> Result<f64, String> {
 mod tests {
     use super::*;
 
+    const ALL: Asked =
+        Asked { since: f64::NEG_INFINITY, until: f64::INFINITY, most: MOST_SWEEPS, only_newest_run: false };
+
+    #[test]
+    fn a_recording_that_is_shorter_than_ten_minutes_for_want_of_room_says_when_it_begins() {
+        let mut recording = Recording::default();
+        recording.begins = Some(1_700_000_000.5);
+        let played = Played { left_out: 0, was_set_back: false };
+        let told = |asked| warnings(&recording, asked, played, Format::Json);
+        let words = "the last minutes begin at 1700000000.500: there is room for 512 KiB (hint: a longer --gpu.sample-interval)";
+        assert_eq!(told(ALL), [words]);
+        assert_eq!(told(Asked { since: 1_700_000_001.0, ..ALL }), [""; 0], "it has all that was asked for");
+    }
+
     #[test]
     fn what_is_not_as_it_may_look_is_told() {
         let mut recording = Recording::default();
         recording.uuid = "GPU-new".to_owned();
         let played = Played { left_out: 0, was_set_back: false };
-        assert_eq!(warnings(&recording, played, Format::Json), Vec::<String>::new());
+        assert_eq!(warnings(&recording, ALL, played, Format::Json), Vec::<String>::new());
         recording.others.push("GPU-old".to_owned());
         let played = Played { left_out: 0, was_set_back: true };
         let other = "this is GPU-new, which had index 0 last; GPU-old had it before (hint: gpu=GPU-old)";
-        let told = warnings(&recording, played, Format::OpenMetrics);
+        let told = warnings(&recording, ALL, played, Format::OpenMetrics);
         assert_eq!(
             told,
             [other, "the clock was set back: what came before is left out (hint: format=json has all of it)"]
         );
         assert_eq!(
-            warnings(&recording, played, Format::Json)[1],
+            warnings(&recording, ALL, played, Format::Json)[1],
             "the clock was set back: times do not rise there"
         );
         let header = warning_header(r#"a "b" \ c"#).expect("a header");
@@ -211,18 +237,20 @@ mod tests {
     fn what_is_asked_for_is_read() {
         let asked = |query: &str| Query::parse(query, 1_000.0);
         let all = Query { gpu: None, since: f64::NEG_INFINITY, until: f64::INFINITY, format: None };
-        assert_eq!(asked(""), Ok(all));
+        assert_eq!(asked("").as_ref(), Ok(&all));
+        assert_eq!(asked("gpu=&since=&until"), Ok(all), "left empty");
         let some = Query {
             gpu: Some("GPU-1".to_owned()),
             since: 700.0,
             until: 900.0,
             format: Some(Format::OpenMetrics),
         };
-        assert_eq!(asked("gpu=GPU%2D1&since=5m&until=100s&format=openmetrics&other=1"), Ok(some));
+        assert_eq!(asked("gpu=GPU%2D1&since=5m&until=100s&format=openmetrics"), Ok(some));
         for (query, reason) in [
             ("since=soon", "since=\"soon\": expected seconds"),
             ("until=x", "until=\"x\""),
             ("format=xml", "expected json or openmetrics"),
+            ("gpu=0&sinc=5m", "\"sinc\" is unknown (hint: there are gpu, since, until and format)"),
         ] {
             assert!(asked(query).is_err_and(|error| error.contains(reason)), "{query}");
         }

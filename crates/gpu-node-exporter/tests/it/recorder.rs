@@ -72,6 +72,7 @@ fn what_cannot_be_given_is_told() {
         ("GET", "/api/v1/recorder", 400, "gpu=INDEX or gpu=UUID is missing (hint: recorded are 0 (GPU-"),
         ("GET", "/api/v1/recorder?gpu=7", 404, "no recording of GPU \"7\""),
         ("GET", "/api/v1/recorder?gpu=0&since=soon", 400, "since=\"soon\": expected"),
+        ("GET", "/api/v1/recorder?gpu=0&sinc=5m", 400, "\"sinc\" is unknown"),
         ("POST", "/api/v1/recorder?gpu=0", 405, "takes GET, HEAD only"),
     ] {
         let answer = client::request(exporter.address(), method, path, &[], b"");

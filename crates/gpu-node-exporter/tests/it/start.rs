@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, getpgid, getpgrp};
 
 use crate::exporter::Exporter;
 
@@ -63,6 +63,16 @@ fn a_signal_ends_it_with_success() {
     assert!(exporter.scrape().0.contains("node_load1 "));
     let status = exporter.end_with(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{}", exporter.log());
+}
+
+/// Ctrl-C and `kill -- -GROUP` mean the exporter, which asks its probe to leave: one that ended first would be told as a failure.
+#[test]
+fn a_signal_to_its_group_does_not_reach_the_probe() {
+    let exporter = Exporter::on_scenario("description: test\ngpus: [{ model: h100-sxm }]\n", &[]);
+    exporter.wait_until("a probe reads", |page| page.value("gpu_up", &[]) == Some(1.0));
+    let own = getpgrp();
+    let groups: Vec<_> = exporter.probes().into_iter().map(|probe| getpgid(Some(probe)).ok()).collect();
+    assert!(groups.len() == 1 && groups[0].is_some_and(|group| group != own), "{groups:?}, {own:?}");
 }
 
 #[test]

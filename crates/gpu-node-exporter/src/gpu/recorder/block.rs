@@ -26,6 +26,8 @@ const PART: usize = 16 << 10;
 pub(super) struct Block {
     /// How often the clock had been set back.
     pub(super) run: u32,
+    /// When the first was taken, in seconds since 1970.
+    pub(super) from: f64,
     /// When the last was taken: unlike the times in it, nobody sets this back.
     pub(super) until: Instant,
     /// Lines of time and JSON, in parts, by gzip (RFC 1952).
@@ -86,11 +88,16 @@ impl OpenBlock {
         self.packed.len() + self.text.len()
     }
 
+    /// When the first was taken, in seconds since 1970.
+    pub(super) fn from(&self) -> Option<f64> {
+        self.last.is_some().then_some(self.from)
+    }
+
     /// What there is as a block; `None` when there is nothing.
     pub(super) fn close(mut self) -> Option<Block> {
         let (_, until) = self.last.take()?;
         self.pack();
-        Some(Block { run: self.run, until, packed: self.packed.into() })
+        Some(Block { run: self.run, from: self.from, until, packed: self.packed.into() })
     }
 
     fn pack(&mut self) {

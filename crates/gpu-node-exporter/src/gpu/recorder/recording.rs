@@ -25,6 +25,8 @@ pub(crate) struct Recording {
     pub(crate) others: Vec<String>,
     /// Why it was kept, if it was.
     pub(crate) cause: Option<Cause>,
+    /// When its last minutes begin, in seconds since 1970, where there was no room for those before.
+    pub(crate) begins: Option<f64>,
     pub(super) blocks: Vec<Arc<Block>>,
 }
 

@@ -160,6 +160,15 @@ fn memory_is_bounded() {
     }
     // The minute that is not over comes on top.
     assert!(recorder.size() <= ROOM + (256 << 10), "{} bytes", recorder.size());
+    let begins = |recorder: &Recorder| recorder.recording("A").and_then(|recording| recording.begins);
+    let mut times = Vec::new();
+    let asked = Asked { since: 0.0, until: 2.0 * START, most: 10_000, only_newest_run: false };
+    recorder.recording("A").expect("it is recorded").play(asked, |at, _| times.push(at));
+    assert!(times.len() < 3_999, "{} sweeps", times.len());
+    assert_eq!(begins(&recorder), times.first().copied(), "who asks is told");
+    // What goes for its age is no loss.
+    record(&mut recorder, 400..1_500);
+    assert_eq!(begins(&recorder), None);
     for gpu in 0..500 {
         let reading = Reading { uuid: format!("GPU-{gpu}"), ..Reading::default() };
         recorder.record(gpu, &Arc::new(reading), moment(0.0));

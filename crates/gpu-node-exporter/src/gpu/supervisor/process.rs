@@ -1,6 +1,7 @@
 //! One probe process and the thread that reads its pipe.
 
 use std::io::{self, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -42,6 +43,8 @@ impl Probe {
             .arg(serde_json::to_string(settings)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C, or whoever ends the exporter with its group, does not mean the probe: it is asked to leave.
+            .process_group(0)
             .spawn()?;
         let Some(output) = child.stdout.take() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let read = move || {
