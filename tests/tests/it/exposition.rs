@@ -55,6 +55,31 @@ async fn the_openmetrics_page_passes_the_strict_parser() {
     );
 }
 
+/// Samples of several times, histograms among them.
+#[tokio::test]
+async fn a_recording_passes_the_strict_parser() {
+    let python = programs::python("prometheus_client").unwrap();
+    let fixture = fixture().await;
+    fixture
+        .page_where("three sweeps", |page| {
+            page.value("gpu_memory_used_sample_ratio_count", &["gpu=\"0\""]) >= Some(3.0)
+        })
+        .await
+        .unwrap();
+    let url = fixture.url("/api/v1/recorder?gpu=0&format=openmetrics");
+    let recording = fixture.client.get(url).send().await.unwrap().text().await.unwrap();
+    let script = programs::checkout().join("tests/openmetrics/parse.py");
+    let judged = |page: &str| judged_by(&python, &[script.to_str().unwrap()], page);
+    let (valid, said) = judged(&recording);
+    assert!(valid, "{said}");
+    let bucket = "gpu_memory_used_sample_ratio_bucket{";
+    assert!(recording.lines().filter(|line| line.starts_with(bucket)).count() >= 30, "{recording}");
+    let twice = "# TYPE a gauge\na 1 1.000\na 2 1.000\n# EOF\n";
+    let back = "# TYPE a gauge\na 1 2.100\na 2 1.900\n# EOF\n";
+    let on = "# TYPE a gauge\na 1 1.900\na 2 2.100\n# EOF\n";
+    assert_eq!([twice, back, on].map(|page| judged(page).0), [false, false, true]);
+}
+
 #[tokio::test]
 async fn the_classic_page_passes_promtool() {
     let promtool = programs::debian("promtool").unwrap();
