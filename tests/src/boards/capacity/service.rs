@@ -108,9 +108,13 @@ fn first_token() -> Panel {
 
 fn cost() -> Panel {
     let note = Note {
-        zh: ["与点线接近；负载越高越低。", "升高：批次变小、空转或降频。", "合并流量到更少的引擎。"],
+        zh: [
+            "与点线接近；负载越高越低。只算引擎占用的 GPU，一台机器一个数。",
+            "升高：批次变小、空转或降频。",
+            "合并流量到更少的引擎。",
+        ],
         en: [
-            "Close to the dotted line; lower under more load.",
+            "Close to the dotted line; lower under more load. Of the GPUs that engines hold, one figure for all engines of a machine.",
             "A rise: small batches, idle engines or throttling.",
             "Send the traffic to fewer engines.",
         ],

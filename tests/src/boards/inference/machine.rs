@@ -7,7 +7,7 @@ use crate::boards::unit::Unit;
 use crate::boards::words::{Note, words};
 
 pub(super) fn panels() -> Vec<Panel> {
-    vec![busy(), memory_left(), full_in(), cpu(), memory(), energy()]
+    vec![busy(), memory_left(), full_in(), cpu(), memory()]
 }
 
 fn busy() -> Panel {
@@ -105,23 +105,5 @@ fn memory() -> Panel {
         .ask("node:memory_used:ratio{@node}", "{{node}}")
         .limit(Limit::warning("HostMemoryHigh", "node:memory_used:ratio"))
         .up_to(1)
-        .link(link::node())
-}
-
-fn energy() -> Panel {
-    let note = Note {
-        zh: [
-            "稳定；批次越大越低。只算引擎所用的 GPU，同一台机器的引擎合计。",
-            "升高：负载太小、批次变小或降频。",
-            "合并流量到更少的引擎。",
-        ],
-        en: [
-            "Steady; lower with larger batches. Of the GPUs that engines hold, one figure for all engines of a machine.",
-            "A rise: little load, small batches, or clocks held down.",
-            "Send the traffic to fewer engines.",
-        ],
-    };
-    Panel::series(words("每千输出 token 的能耗", "Energy of 1,000 output tokens"), Unit::Joules, note)
-        .ask("inference:joules_per_1000_tokens{@node}", "{{node}}")
         .link(link::node())
 }
