@@ -51,7 +51,7 @@ impl Page {
                 match (known, family.likeness(), format) {
                     (Some((_, known)), Likeness::Text, _) => text.out.push_str(known),
                     (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
-                        revalued::write(&mut text.out, &family, page, known);
+                        revalued::write(&mut text.out, &family, page, known, format);
                     }
                     (_, _, Format::OpenMetrics) => openmetrics::write(&mut text.out, &family),
                     (_, _, Format::Classic) => classic::write(&mut text.out, &family),

@@ -38,6 +38,12 @@ pub(super) fn write_sample(out: &mut String, [name, suffix]: [&str; 2], labels: 
     out.push('\n');
 }
 
+/// How many bytes such a line has before its value.
+pub(super) fn length_before_value([name, suffix]: [&str; 2], labels: &str) -> usize {
+    let braces = if labels.is_empty() { "" } else { "{}" };
+    [name, suffix, labels, braces, " "].map(str::len).iter().sum()
+}
+
 /// Go's parser reads `+Inf`, `-Inf` and `NaN`; finite numbers are written with the fewest digits that read back equal, very large and very
 /// small ones with an exponent.
 pub(super) fn write_number(out: &mut String, number: Number) {

@@ -14,7 +14,10 @@ fn family() -> impl Strategy<Value = Family> {
         prop_oneof![Just(0.0), Just(-0.0), Just(1.5), Just(f64::NAN)].prop_map(Number::Real),
     ];
     let labels = prop::collection::vec(
-        (prop_oneof![Just("a"), Just("b"), Just("__c")], prop_oneof![Just("1"), Just("2")]),
+        (
+            prop_oneof![Just("a"), Just("b"), Just("__c"), Just("le")],
+            prop_oneof![Just("1"), Just("2 3"), Just("1.00")],
+        ),
         0..3,
     );
     let suffix = prop_oneof![Just(""), Just("_total"), Just("_count")];

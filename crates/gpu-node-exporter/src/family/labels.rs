@@ -40,7 +40,7 @@ impl Labels {
     /// This set with more labels after its own.
     #[must_use]
     pub(crate) fn and<N: AsRef<str>, V: AsRef<str>>(&self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let mut text = String::with_capacity(self.text().len() + 64);
+        let mut text = String::with_capacity(self.text().len() + 128);
         self.write_with(pairs, &mut text);
         Self::of_text(&text)
     }

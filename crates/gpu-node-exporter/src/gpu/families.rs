@@ -104,8 +104,9 @@ fn shown_gpus(gpus: &[(Arc<Gpu>, Labels)]) -> Vec<ShownGpu<'_>> {
 
 /// `gpu` and, where it is known, `uuid`.
 pub(super) fn labels(gpu: &Gpu) -> Labels {
-    let index = Some(("gpu", gpu.index.to_string()));
-    Labels::new(index.into_iter().chain(gpu.uuid.clone().map(|uuid| ("uuid", uuid))))
+    let mut digits = itoa::Buffer::new();
+    let index = ("gpu", digits.format(gpu.index));
+    Labels::new(std::iter::once(index).chain(gpu.uuid.as_deref().map(|uuid| ("uuid", uuid))))
 }
 
 fn probe(snapshot: &Snapshot, view: View<'_>) -> Vec<Family> {

@@ -325,7 +325,7 @@ fn by_engine(
     for gpu in gpus {
         for (number, share) in of(gpu.reading).into_iter().flatten().enumerate() {
             if let Some(share) = share {
-                family.push(gpu.labels.and([("unit", number.to_string())]), *share);
+                family.push(gpu.labels.and([("unit", itoa::Buffer::new().format(number))]), *share);
             }
         }
     }

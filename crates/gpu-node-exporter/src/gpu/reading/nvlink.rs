@@ -133,7 +133,7 @@ impl Subject for NvLinks {
         received.samples.reserve_exact(links);
         for gpu in gpus {
             for (number, link, _) in shown_links(gpu) {
-                let labels = gpu.labels.and([("link", number.as_str())]);
+                let labels = gpu.labels.and([("link", itoa::Buffer::new().format(number))]);
                 if let Some(bytes) = link.transmitted {
                     transmitted.push(labels.clone(), bytes);
                 }
@@ -168,7 +168,8 @@ impl Subject for NvLinks {
         );
         for gpu in gpus {
             for (number, link, is_up) in shown_links(gpu) {
-                let link_label = ("link", number.as_str());
+                let mut digits = itoa::Buffer::new();
+                let link_label = ("link", digits.format(number));
                 let labels = gpu.labels.and([link_label]);
                 let older = [
                     ("replay", link.replays),
@@ -212,9 +213,9 @@ impl Subject for NvLinks {
 }
 
 /// The links that lead somewhere, each with its number and whether it is active.
-fn shown_links<'a>(gpu: &Shown<'a, NvLinks>) -> impl Iterator<Item = (String, &'a Link, bool)> {
+fn shown_links<'a>(gpu: &Shown<'a, NvLinks>) -> impl Iterator<Item = (usize, &'a Link, bool)> {
     let (links, sums) = (gpu.reading.iter().enumerate(), gpu.sums);
-    links.filter_map(|(number, link)| Some((number.to_string(), link, sums.is_up(number, link)?)))
+    links.filter_map(|(number, link)| Some((number, link, sums.is_up(number, link)?)))
 }
 
 fn count_links(ask: &mut Ask<'_>) -> usize {
