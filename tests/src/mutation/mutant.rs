@@ -37,7 +37,10 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
         "inference:fault_below: ALERTS without alertname, place 4",
         "the other side of the `unless` has these names alone",
     ),
+    ("inference:ttft_seconds:p95: >= → >", NEVER_ZERO),
+    ("inference:e2e_seconds:p95: >= → >", NEVER_ZERO),
 ];
+const NEVER_ZERO: &str = "the buckets begin above 0, so no percentile is 0";
 const WHOLE_STATES: &str = "a port's state is a whole number";
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
 
