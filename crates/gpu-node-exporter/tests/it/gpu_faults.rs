@@ -54,6 +54,7 @@ fn a_hanging_gpu_costs_itself_and_no_scrape() {
     assert_eq!(gpu_success(&page), Some(0.0));
     assert!(page.value("gpu_memory_used_bytes", FIRST).is_some());
     assert!(page.value("gpu_memory_used_bytes", SECOND).is_none(), "no value of it is made up");
+    exporter.wait_for_log("stuck in the driver");
     assert_eq!(exporter.log().matches("stuck in the driver").count(), 1, "{}", exporter.log());
 }
 
