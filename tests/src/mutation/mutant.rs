@@ -38,9 +38,11 @@ pub const EQUIVALENT: &[(&str, &str)] = &[
         "the other side of the `unless` has these names alone",
     ),
     ("inference:ttft_seconds:p95: >= → >", NEVER_ZERO),
+    ("inference:ttft_seconds:p95: 0 → -1", NEVER_ZERO),
     ("inference:e2e_seconds:p95: >= → >", NEVER_ZERO),
+    ("inference:e2e_seconds:p95: 0 → -1", NEVER_ZERO),
 ];
-const NEVER_ZERO: &str = "the buckets begin above 0, so no percentile is 0";
+const NEVER_ZERO: &str = "the buckets begin above 0, so no percentile is 0 or less";
 const WHOLE_STATES: &str = "a port's state is a whole number";
 const ANY_VALUE: &str = "it fires whatever its value is, and nobody reads that";
 
