@@ -121,11 +121,11 @@ mod tests {
         let start = Instant::now();
         let mut snapshot = machine(start);
         let failure = Failure { reason: FailureReason::Other, message: "no driver".to_owned() };
-        snapshot.has_no_driver(failure);
+        snapshot.lost_driver(failure);
         assert_eq!(told(&snapshot, start + second(14)), ["no driver"]);
-        assert!(snapshot.has_driver(Driver::default(), start + second(14)));
+        assert!(snapshot.initialised(Driver::default(), start + second(14)));
         assert_eq!(told(&snapshot, start + second(14)), [""; 0]);
-        assert!(!snapshot.has_driver(Driver::default(), start + second(20)), "another probe");
+        assert!(!snapshot.initialised(Driver::default(), start + second(20)), "another probe");
         assert_eq!(told(&snapshot, start + second(25)), [SILENCE], "it counts from the first one on");
     }
 

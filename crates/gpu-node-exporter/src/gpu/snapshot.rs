@@ -192,7 +192,7 @@ impl Snapshot {
     }
 
     /// A probe has initialised this driver at `now`. Returns whether it is another than before.
-    pub(super) fn has_driver(&mut self, driver: Driver, now: Instant) -> bool {
+    pub(super) fn initialised(&mut self, driver: Driver, now: Instant) -> bool {
         if self.driver.is_none() {
             self.awaited_since = Some(now);
         }
@@ -202,7 +202,7 @@ impl Snapshot {
     }
 
     /// No probe has a driver any more.
-    pub(super) fn has_no_driver(&mut self, failure: Failure) {
+    pub(super) fn lost_driver(&mut self, failure: Failure) {
         self.driver = None;
         self.outdate();
         self.probe.failure = Some(failure);

@@ -238,7 +238,7 @@ impl Supervisor {
             Frame::Driver(driver) => {
                 self.is_changed = true;
                 let version = driver.version.clone();
-                if self.snapshot.has_driver(driver, Instant::now()) {
+                if self.snapshot.initialised(driver, Instant::now()) {
                     info!(version = version.as_deref().unwrap_or("unknown"), "NVIDIA driver is in use");
                 }
                 Event::Initialised
@@ -321,7 +321,7 @@ impl Supervisor {
             info!("no NVIDIA driver and no NVIDIA GPU here: GPU metrics are off until one appears");
         }
         self.is_changed = true;
-        self.snapshot.has_no_driver(failure);
+        self.snapshot.lost_driver(failure);
     }
 
     /// Whether what this probe heard of a GPU counts.
