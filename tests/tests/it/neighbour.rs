@@ -26,13 +26,14 @@ machine prometheus monitoring 172.30.98.1/24 172.30.98.2/24
 machine neighbour lan 192.0.2.1/24 192.0.2.7/24
 ip -n neighbour route add 172.30.98.0/24 via 192.0.2.1
 sh -c "exec $1" >"$3" 2>&1 &
-trap 'kill $!' EXIT
+# The next program may want the same store: wait until this one has ended.
+trap 'kill $! 2>/dev/null; wait $!' EXIT
 tries=0
-until "$0" "$2"; do
+until "$0" "$2" 2>/dev/null; do
   tries=$((tries + 1))
   [ $tries -lt 300 ] || { cat "$3" >&2; exit 1; }
   sleep 0.1
-done 2>/dev/null
+done
 for who in prometheus neighbour; do
   nsenter --net=/run/netns/$who curl -s -o /dev/null -w "$who %{http_code}\n" --max-time 20 "http://$2/metrics" || true
 done
