@@ -11,8 +11,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use http_body_util::Full;
-use http_serve::BodyRoom;
+use http_serve::{BodyRoom, Whole};
 use tracing::{debug, warn};
 
 use crate::http::answer::Answer;
@@ -133,7 +132,7 @@ pub(crate) fn refuse(
     method: &Method,
     uri: &Uri,
     refusal: &http_serve::Refusal,
-) -> Response<Full<bytes::Bytes>> {
+) -> Response<Whole> {
     let status = match refusal.status {
         // Alertmanager would give up on it.
         StatusCode::TOO_MANY_REQUESTS => StatusCode::SERVICE_UNAVAILABLE,

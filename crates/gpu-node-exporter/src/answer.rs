@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::Full;
+use http_serve::Whole;
 use http_serve::response::whole;
 
 use crate::compressor::Compressor;
@@ -15,7 +15,7 @@ use crate::exposition::{Format, Page, Refused, Written, accepts_gzip};
 use crate::family::Family;
 
 /// An answer, complete in memory.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Whole>;
 
 /// Writes the pages of one listener, each beside the one before.
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ pub(crate) struct PageWriter {
 #[derive(Debug, Default)]
 struct Kept {
     last: Option<Arc<LastPage>>,
-    /// The text of the page before, for its memory: a page is larger than what the allocator keeps, and new memory is cleared by the kernel.
+    /// What the page before had of its own, for its memory: it may be larger than what the allocator keeps, and new memory is cleared by the
+    /// kernel.
     spare: Option<Arc<String>>,
 }
 
@@ -54,13 +55,13 @@ impl PageWriter {
         let memory = spare.and_then(Arc::into_inner).unwrap_or_default();
         let page = Page::new(sources, last.as_ref().map(|last| &last.page));
         let written = page.write(format, last.as_ref().map(|last| (&last.page, &last.written)), memory);
-        let (text, refused) = (Text(Arc::clone(&written.text)), page.refused());
+        let (pieces, refused) = (written.pieces(), page.refused());
         *self.kept() = Kept {
             last: is_kept.then(|| Arc::new(LastPage { page, written })),
-            spare: last.filter(|_| is_kept).map(|last| Arc::clone(&last.written.text)),
+            spare: last.filter(|_| is_kept).map(|last| Arc::clone(&last.written.own)),
         };
         let answer = whole(StatusCode::OK, format.content_type(), Bytes::new());
-        (packed(answer, text, headers, &self.compressor), refused)
+        (packed(answer, pieces, headers, &self.compressor), refused)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -68,31 +69,21 @@ impl PageWriter {
     }
 }
 
-/// A text that is sent while it is kept.
-struct Text(Arc<String>);
-
-impl AsRef<[u8]> for Text {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
 /// The answer with this body, compressed where these request headers allow it.
 pub(crate) fn packed(
     mut answer: Answer,
-    body: impl AsRef<[u8]> + Send + 'static,
+    pieces: Vec<Bytes>,
     headers: &HeaderMap,
     compressor: &Compressor,
 ) -> Answer {
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let body = if accepts_gzip(accepted) {
+    *answer.body_mut() = if accepts_gzip(accepted) {
         answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        compressor.gzip(body.as_ref()).into()
+        Bytes::from(compressor.gzip(&pieces)).into()
     } else {
-        Bytes::from_owner(body)
+        pieces.into()
     };
-    *answer.body_mut() = Full::from(body);
     answer
 }
 

@@ -6,7 +6,7 @@
 //! Leaves out HTTP.
 //!
 //! Pages that follow each other differ in few things. A page is made beside the one before: what was found out of its series holds while
-//! they are the same, and the text of a family that says the same is copied (`exposition/text.rs`). Of one whose series have other values, the
+//! they are the same, and the text of a family that says the same is shared or copied (`exposition/text.rs`). Of one whose series have other values, the
 //! lines are copied up to these (`exposition/revalued.rs`).
 
 mod lines;
@@ -41,26 +41,28 @@ use page::{Likeness, Merged};
 use text::Text;
 
 impl Page {
-    /// Writes the page. `before` is the page before, which this one was made beside, and its text; `memory` a text that is needed no more.
+    /// Writes the page. `before` is the page before, which this one was made beside, and its text; `memory` a page's own text that is needed no
+    /// more.
     pub(crate) fn write(&self, format: Format, before: Option<(&Self, &Written)>, memory: String) -> Written {
         let before = before.filter(|(_, written)| written.format == format);
         let mut text = Text::like(before.map(|(_, written)| written), memory);
         for (index, family) in self.families().enumerate() {
-            if let Some(family) = family {
-                let known = before.and_then(|(page, written)| Some((page, written.family(index)?)));
-                match (known, family.likeness(), format) {
-                    (Some((_, known)), Likeness::Text, _) => text.out.push_str(known),
-                    (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
-                        revalued::write(&mut text.out, &family, page, known, format);
-                    }
-                    (_, _, Format::OpenMetrics) => openmetrics::write(&mut text.out, &family),
-                    (_, _, Format::Classic) => classic::write(&mut text.out, &family),
+            let Some(family) = family else {
+                text.add(|_| {});
+                continue;
+            };
+            let known = before.and_then(|(page, written)| Some((page, written.lines(index)?)));
+            match (known, family.likeness(), format) {
+                (Some((_, known)), Likeness::Text, _) => text.repeat(known),
+                (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
+                    text.add(|out| revalued::write(out, &family, page, known.text(), format));
                 }
+                (_, _, Format::OpenMetrics) => text.add(|out| openmetrics::write(out, &family)),
+                (_, _, Format::Classic) => text.add(|out| classic::write(out, &family)),
             }
-            text.end_family();
         }
         if format == Format::OpenMetrics {
-            text.out.push_str(openmetrics::END);
+            text.add(|out| out.push_str(openmetrics::END));
         }
         text.written(format)
     }

@@ -5,15 +5,14 @@
 
 use std::{pin::Pin, time::Duration};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Handler, Limits, Peer, Refusal,
+    Handler, Limits, Peer, Refusal, Whole,
     auth::{Denied, User},
     cross_site,
     host::{self, AllowedHosts, Host},
@@ -35,7 +34,7 @@ pub(crate) struct Admission {
 }
 
 /// A response of the service, or one to a refused request.
-type Answer<B> = Response<Either<Pin<Box<B>>, Full<Bytes>>>;
+type Answer<B> = Response<Either<Pin<Box<B>>, Whole>>;
 
 impl Admission {
     pub(crate) fn new(

@@ -208,15 +208,15 @@ fn builder(protocol: Protocol) -> auto::Builder<TokioExecutor> {
 mod tests {
     use bytes::Bytes;
     use http::{Response, StatusCode};
-    use http_body_util::{BodyExt as _, Empty, Full};
+    use http_body_util::{BodyExt as _, Empty};
     use hyper::client::conn::http2;
     use tokio::{sync::Notify, time::advance};
 
     use super::*;
-    use crate::{AllowedHosts, RequestBody, refusal, response};
+    use crate::{AllowedHosts, RequestBody, Whole, refusal, response};
 
     /// `/large` has more bytes than any window here.
-    async fn by_path(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn by_path(request: Request<RequestBody>) -> Result<Response<Whole>, Infallible> {
         let body = if request.uri().path() == "/large" { vec![b'x'; 200_000] } else { b"small".to_vec() };
         Ok(response::text(StatusCode::OK, body))
     }

@@ -47,6 +47,7 @@ mod sources;
 mod stop;
 mod tls;
 mod web_config;
+mod whole;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -66,3 +67,4 @@ pub use server::{BindError, Drained, ListNames, Server, ServerConfig};
 pub use sources::{AllowedSources, AllowedSourcesError};
 pub use stop::{Stop, Stopper};
 pub use web_config::{WebConfigError, validate};
+pub use whole::Whole;

@@ -6,14 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use http_body_util::Full;
 
-use crate::response;
+use crate::{Whole, response};
 
 /// Why a request is answered without its service.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub struct Refusal {
 }
 
 /// Makes the answer to a refused request from its method, its path and the reason.
-pub(crate) type Wording = Arc<dyn Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync>;
+pub(crate) type Wording = Arc<dyn Fn(&Method, &Uri, &Refusal) -> Response<Whole> + Send + Sync>;
 
 /// `Retry-After` where it is not known when a request would be answered.
 const RETRY_LATER: Duration = Duration::from_secs(5);
@@ -95,7 +93,7 @@ impl Refusal {
     }
 
     /// The answer in these words, with the headers that the status asks for.
-    pub(crate) fn answer(self, wording: &Wording, method: &Method, uri: &Uri) -> Response<Full<Bytes>> {
+    pub(crate) fn answer(self, wording: &Wording, method: &Method, uri: &Uri) -> Response<Whole> {
         let mut response = wording(method, uri, &self);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);

@@ -14,11 +14,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::response;
+use crate::{Whole, response};
 
 /// The body a service receives. Reading past `Limits::max_body_bytes` is an error
 /// ([`http_body_util::LengthLimitError`], which axum's extractors answer with 413).
@@ -101,7 +101,7 @@ impl Body for ServiceBody {
 }
 
 /// Reads the whole body, or gives the answer to send instead: 413 past the limit, 400 when the peer stopped midway.
-pub async fn read_body(body: RequestBody) -> Result<Bytes, Response<Full<Bytes>>> {
+pub async fn read_body(body: RequestBody) -> Result<Bytes, Response<Whole>> {
     body.collect().await.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {
             response::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this server accepts\n")

@@ -2,30 +2,27 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::Full;
+
+use crate::Whole;
 
 /// Plain text, UTF-8.
-pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Whole> {
     whole(status, "text/plain; charset=utf-8", body)
 }
 
 /// A page.
-pub fn html(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub fn html(status: StatusCode, body: impl Into<Bytes>) -> Response<Whole> {
     whole(status, "text/html; charset=utf-8", body)
 }
 
 /// JSON, already encoded.
-pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Whole> {
     whole(status, "application/json", body)
 }
 
 /// Any other Content-Type.
-pub fn whole(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Whole> {
+    let mut response = Response::new(Whole::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

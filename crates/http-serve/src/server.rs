@@ -5,9 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{Method, Response, Uri};
-use http_body_util::Full;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
@@ -16,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    AllowedHosts, AllowedSources, Closing, Handler, Limits, Peer, Refusal,
+    AllowedHosts, AllowedSources, Closing, Handler, Limits, Peer, Refusal, Whole,
     accepting::Accepting,
     admission::Admission,
     closing::Closings,
@@ -183,7 +181,7 @@ impl Server {
     #[must_use]
     pub fn refusing_with(
         mut self,
-        wording: impl Fn(&Method, &Uri, &Refusal) -> Response<Full<Bytes>> + Send + Sync + 'static,
+        wording: impl Fn(&Method, &Uri, &Refusal) -> Response<Whole> + Send + Sync + 'static,
     ) -> Self {
         self.wording = Arc::new(wording);
         self

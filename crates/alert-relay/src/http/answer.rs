@@ -8,8 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::Full;
-use http_serve::{BodyError, response};
+use http_serve::{BodyError, Whole, response};
 use serde_json::{Map, Value, json};
 
 use crate::operation::query::QueryError;
@@ -51,7 +50,7 @@ impl Answer {
     }
 
     /// The response with its body in one piece.
-    pub(super) fn whole(self) -> Response<Full<bytes::Bytes>> {
+    pub(super) fn whole(self) -> Response<Whole> {
         let mut response = response::json(self.status, Value::Object(self.fields).to_string() + "\n");
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             // Rounded up: at that second it is over.

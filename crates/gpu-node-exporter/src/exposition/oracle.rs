@@ -105,6 +105,6 @@ proptest! {
         registry.register_collector(Box::new(Plain(Arc::clone(&page))));
         let mut theirs = String::new();
         text::encode(&mut theirs, &registry).unwrap();
-        prop_assert_eq!(lines(&page.write(Format::OpenMetrics, None, String::new()).text), lines(&theirs));
+        prop_assert_eq!(lines(&page.write(Format::OpenMetrics, None, String::new()).text()), lines(&theirs));
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn write(out: &mut String, family: &Merged<'_>, before: &Page, known:
     family.values(before, |sample, then| {
         let least = begin + least_before_value(family, sample, format);
         // Line feeds in labels are escaped.
-        let Some(length) = known[least..].find('\n') else { return };
+        let Some(length) = known[least..].bytes().position(|byte| byte == b'\n') else { return };
         let end = least + length;
         if !sample.value.is_written_as(then) {
             // A value is short and has no space in it, one is before it, and nothing follows it.

@@ -7,6 +7,14 @@ use proptest::prelude::*;
 use super::{Format, Page, Written};
 use crate::family::{Family, Kind, Labels, Number, Sample};
 
+const LONG: &str = {
+    const LETTERS: [u8; 5_000] = [b'a'; 5_000];
+    match str::from_utf8(&LETTERS) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    }
+};
+
 /// Few names, labels and values, so that pages clash in every way and have much in common.
 fn family() -> impl Strategy<Value = Family> {
     let number = prop_oneof![
@@ -29,7 +37,8 @@ fn family() -> impl Strategy<Value = Family> {
         });
     let kind =
         prop_oneof![Just(Kind::Counter), Just(Kind::Gauge), Just(Kind::Unknown), Just(Kind::Histogram)];
-    let help = prop_oneof![Just("One."), Just("Other.")];
+    // Long ones make a family's lines so many that pages share them.
+    let help = prop_oneof![Just("One."), Just("Other."), Just(LONG), Just(&LONG[1..])];
     (prop_oneof![Just("x"), Just("y"), Just("9")], suffix, help, kind, prop::collection::vec(sample, 0..4))
         .prop_map(|(name, suffix, help, kind, samples)| {
             let mut family = Family::unknown(format!("{name}{suffix}"), help);
@@ -80,7 +89,7 @@ proptest! {
             for (fresh, value) in &others {
                 let next = after(&sources, fresh, Number::Whole(*value));
                 let (beside, alone) = (page(&next, format, Some(&before)), page(&next, format, None));
-                prop_assert_eq!(&beside.1.text, &alone.1.text);
+                prop_assert_eq!(beside.1.text(), alone.1.text());
                 prop_assert_eq!(beside.0.refused(), alone.0.refused());
                 sources = next.into_iter().zip(fresh.iter().map(|(_, is_same)| !is_same).chain([true; 3])).collect();
                 before = beside;

@@ -8,7 +8,7 @@ fn page(sources: Vec<Vec<Family>>) -> Arc<Page> {
 }
 
 fn written(page: &Page, format: Format) -> String {
-    page.write(format, None, String::new()).text.to_string()
+    page.write(format, None, String::new()).text()
 }
 
 fn labels(pairs: &[(&'static str, &str)]) -> Labels {
@@ -158,8 +158,7 @@ fn a_unit_is_told_where_the_name_ends_with_one() {
     let unit = |family: Family| {
         let text = page(vec![vec![family.with(Labels::NONE, 1_u64)]])
             .write(Format::OpenMetrics, None, String::new())
-            .text
-            .to_string();
+            .text();
         text.lines().find_map(|line| Some(line.strip_prefix("# UNIT ")?.to_owned()))
     };
     assert_eq!(unit(Family::counter("a_seconds_total", "A.")).as_deref(), Some("a_seconds seconds"));

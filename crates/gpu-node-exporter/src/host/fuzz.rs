@@ -113,8 +113,8 @@ struct Pages {
 /// A scraper finds each series once, under a name and labels that Prometheus takes.
 fn reads_back(families: Vec<Family>) -> Pages {
     let page = Page::new(vec![Arc::new(families)], None);
-    let [classic, openmetrics] = [Format::Classic, Format::OpenMetrics]
-        .map(|format| page.write(format, None, String::new()).text.to_string());
+    let [classic, openmetrics] =
+        [Format::Classic, Format::OpenMetrics].map(|format| page.write(format, None, String::new()).text());
     for text in [&classic, &openmetrics] {
         let mut series = BTreeSet::new();
         for sample in test_peers::page::Page(text.clone()).samples() {

@@ -97,7 +97,7 @@ async fn shows_every_series_of_node_exporters_own_page() {
     let page = Page::new(readings.iter().flat_map(|reading| reading.families.clone()).collect(), None);
     assert_eq!(page.refused().told, [] as [&str; 0]);
 
-    let mut ours = lines(&page.write(Format::Classic, None, String::new()).text);
+    let mut ours = lines(&page.write(Format::Classic, None, String::new()).text());
     ours.retain(|line, _| !begins(line, OURS.iter().copied()));
     // Some labels are paths, and its tests read from another directory.
     let expected = std::fs::read_to_string(format!("{root}/e2e-output.txt")).unwrap();

@@ -81,7 +81,7 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
             answer.headers_mut().append(header::WARNING, warning);
         }
     }
-    packed(answer, body, headers, &Compressor::default())
+    packed(answer, vec![body.into()], headers, &Compressor::default())
 }
 
 /// What who reads the answer should know, in sentences.

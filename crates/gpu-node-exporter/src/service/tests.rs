@@ -2,7 +2,8 @@ use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use http::Response;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
+use http_serve::Whole;
 
 use super::*;
 use crate::collector::{Collected, Collector, WaitsFor};
@@ -57,7 +58,7 @@ async fn ask(service: &Service, method: Method, path: &str, headers: &[(&str, &s
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let (head, body) = service.answer(&parts).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
-    (Response::from_parts(head, Full::default()), body)
+    (Response::from_parts(head, Whole::default()), body)
 }
 
 async fn get(service: &Service, path: &str) -> (Answer, String) {

@@ -32,7 +32,7 @@ async fn start<H: Handler + Sync>(limits: Limits, drain_limit: Duration, handler
     Running { address, stopper, ended }
 }
 
-async fn echo(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn echo(request: Request<RequestBody>) -> Result<Response<Whole>, Infallible> {
     Ok(match read_body(request.into_body()).await {
         Ok(body) => response::text(StatusCode::OK, body),
         Err(refusal) => refusal,
@@ -177,9 +177,8 @@ async fn garbage_is_answered_400_or_closed() {
 #[tokio::test]
 async fn a_service_that_does_not_answer_is_answered_for() {
     let limits = Limits { request_timeout: Duration::from_millis(50), ..Limits::default() };
-    let silent = tower::service_fn(async |_| {
-        std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
-    });
+    let silent =
+        tower::service_fn(async |_| std::future::pending::<Result<Response<Whole>, Infallible>>().await);
     let running = start(limits, TIMEOUT, silent).await;
     let answer = converse(running.address, LAST_GET).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
@@ -262,7 +261,7 @@ async fn a_stop_cuts_what_outlasts_the_drain_limit() {
         let started = started.clone();
         async move {
             started.send(()).await.unwrap();
-            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+            std::future::pending::<Result<Response<Whole>, Infallible>>().await
         }
     });
     let running = start(Limits::default(), Duration::from_millis(50), stuck).await;

@@ -73,7 +73,7 @@ fn the_default_sets_are_dcgm_exporters() {
         let page = page(names, names.default_counters(), false, None, false);
         insta::assert_snapshot!(
             format!("default_{word}"),
-            page.write(Format::Classic, None, String::new()).text.to_string()
+            page.write(Format::Classic, None, String::new()).text()
         );
     }
 }
@@ -81,7 +81,7 @@ fn the_default_sets_are_dcgm_exporters() {
 #[test]
 fn instances_stand_for_the_gpu_that_is_cut_into_them() {
     let page = page(Names::Classic, Names::Classic.default_counters(), true, None, false);
-    insta::assert_snapshot!(page.write(Format::Classic, None, String::new()).text.to_string());
+    insta::assert_snapshot!(page.write(Format::Classic, None, String::new()).text());
 }
 
 /// A layout that cannot be read is a fault. One without instances is none: the GPU is whole then, as for dcgm-exporter.
@@ -115,7 +115,7 @@ fn a_gpu_does_not_stand_for_instances_that_are_not_known() {
 fn the_last_xid_has_its_words() {
     let counters = "DCGM_FI_DEV_XID_ERRORS, gauge, x";
     let text = |names, xid| {
-        page(names, counters, false, xid, false).write(Format::Classic, None, String::new()).text.to_string()
+        page(names, counters, false, xid, false).write(Format::Classic, None, String::new()).text()
     };
     let seen = text(Names::Classic, Some(79));
     assert!(seen.contains(r#",err_code="79",err_msg="GPU has fallen off the bus"} 79"#), "{seen}");
@@ -135,7 +135,7 @@ fn the_xids_of_a_gpu_that_says_no_more_are_there() {
         happens(&mut snapshot);
         face.snapshot.store(Arc::new(snapshot));
         face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&[given.to_owned()], now)));
-        let text = shown(&face, now).write(Format::Classic, None, String::new()).text.to_string();
+        let text = shown(&face, now).write(Format::Classic, None, String::new()).text();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.filter(|line| !line.contains("UUID=\"GPU-1\"")).map(str::to_owned).collect::<Vec<_>>()
     };
@@ -173,7 +173,7 @@ fn a_device_is_called_by_its_index() {
     snapshot.read(0, Arc::new(other), now);
     face.snapshot.store(Arc::new(snapshot));
     face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&["nvidia5".to_owned()], now)));
-    let text = shown(&face, now).write(Format::Classic, None, String::new()).text.to_string();
+    let text = shown(&face, now).write(Format::Classic, None, String::new()).text();
     assert!(text.contains("device=\"nvidia0\"") && text.contains("pod=\"pod-0\""), "{text}");
 }
 
@@ -181,7 +181,7 @@ fn a_device_is_called_by_its_index() {
 fn a_counter_without_its_suffix_has_no_type_in_openmetrics() {
     let counters = "DCGM_FI_DEV_PCIE_REPLAY_COUNTER, counter, x\nDCGM_FI_DEV_PCIE_REPLAY_TOTAL, counter, x";
     let page = page(Names::Classic, counters, false, None, true);
-    let text = page.write(Format::OpenMetrics, None, String::new()).text.to_string();
+    let text = page.write(Format::OpenMetrics, None, String::new()).text();
     assert!(
         text.contains(
             "# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER unknown\nDCGM_FI_DEV_PCIE_REPLAY_COUNTER{gpu=\"0\",uuid="
@@ -190,8 +190,7 @@ fn a_counter_without_its_suffix_has_no_type_in_openmetrics() {
     );
     assert!(
         page.write(Format::Classic, None, String::new())
-            .text
-            .to_string()
+            .text()
             .contains("# TYPE DCGM_FI_DEV_PCIE_REPLAY_COUNTER counter\n")
     );
 }
@@ -205,7 +204,7 @@ fn series_have_the_labels_of_the_pod_that_has_the_gpu() {
         let given: Vec<_> = given.iter().map(|rest| format!("{device}{rest}")).collect();
         face.pods = Arc::new(ArcSwap::from_pointee(Pods::that_have(&given, now)));
         (face.each_container, face.old_labels) = (each_container, old_labels);
-        let text = shown(&face, now).write(Format::Classic, None, String::new()).text.to_string();
+        let text = shown(&face, now).write(Format::Classic, None, String::new()).text();
         let of_pods: Vec<_> = text
             .lines()
             .filter_map(|line| Some(line.split_once("node-1\"")?.1.rsplit_once('}')?.0))
@@ -237,7 +236,7 @@ fn events_are_counted_by_their_kind() {
         let mut snapshot = Snapshot::clone(&snapshot);
         snapshot.read(0, Arc::new(reading(false)), later);
         face.snapshot.store(Arc::new(snapshot));
-        let text = shown(&face, later).write(Format::Classic, None, String::new()).text.to_string();
+        let text = shown(&face, later).write(Format::Classic, None, String::new()).text();
         let lines = text.lines().filter_map(|line| {
             let (name, rest) = line.split_once("{gpu=")?;
             Some(format!("{name}{}", rest.split_once("node-1\"")?.1))

@@ -10,10 +10,7 @@ fn page(patterns: &[&str]) -> String {
     let directories: Vec<_> = patterns.iter().flat_map(|pattern| glob::expand(&fixture(pattern))).collect();
     let (mut families, _) = read(&directories, &Limits::DEFAULT);
     families.retain(|family| family.name != "node_textfile_mtime_seconds");
-    Page::new(vec![std::sync::Arc::new(families)], None)
-        .write(Format::Classic, None, String::new())
-        .text
-        .to_string()
+    Page::new(vec![std::sync::Arc::new(families)], None).write(Format::Classic, None, String::new()).text()
 }
 
 fn fixture(name: &str) -> String {
@@ -257,7 +254,7 @@ fn names_of_files_that_are_not_text_stay_apart() {
     assert_eq!(mistakes, []);
     let page = Page::new(vec![std::sync::Arc::new(families)], None);
     assert_eq!(page.refused().told, [] as [&str; 0]);
-    let text = page.write(Format::Classic, None, String::new()).text.to_string();
+    let text = page.write(Format::Classic, None, String::new()).text();
     assert!(text.contains(r"a\\xfe.prom") && text.contains(r"a\\xff.prom"), "{text}");
 }
 
