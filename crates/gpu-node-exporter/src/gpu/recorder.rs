@@ -4,13 +4,17 @@
 //! after push nothing of it out. Leaves out how a recording is asked for and written (`service`, `exposition`).
 
 mod block;
+mod number;
+mod packed;
 mod recording;
+mod table;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::block::{Block, OpenBlock};
+use self::packed::Dictionary;
 pub(crate) use self::recording::{Asked, Cause, Played, Recording};
 use super::reading::Reading;
 use super::snapshot::{Moment, SILENCE};
@@ -18,12 +22,15 @@ use super::snapshot::{Moment, SILENCE};
 /// How long a reading is kept.
 const LENGTH: Duration = Duration::from_mins(10);
 
-/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 30 to 60 KiB where no link carries traffic. At 100 ms this is room for
-/// three minutes of a busy H100. Beyond it the oldest minute goes, and who asks is told.
+/// Bytes of a GPU's recording. Ten minutes at 1 Hz were measured to take 100 KiB of a busy H100. At 100 ms this is room for nine minutes of one.
+/// Beyond it the oldest readings go, and who asks is told.
 pub(crate) const ROOM: usize = 512 << 10;
 
 /// More GPUs than a machine has; any beyond are not recorded.
 const MOST_GPUS: usize = 64;
+
+/// A dictionary is replaced by one that is longer by an eighth.
+const MUCH: usize = 8;
 
 /// What happened once is not pushed out by what it brings with it, for so long, and while that goes on.
 const CAUSE_STANDS: Duration = LENGTH;
@@ -46,6 +53,8 @@ impl SharedRecorder {
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     by_uuid: BTreeMap<String, Track>,
+    /// What the next blocks are packed with. GPUs of one machine mostly have the same to tell.
+    dictionary: Dictionary,
 }
 
 /// One GPU.
@@ -91,7 +100,7 @@ impl Recorder {
         track.newest = Some(moment.now);
         let at = track.own_millisecond(moment.at);
         if track.open.is_full(track.run, at) {
-            track.close();
+            track.close(&mut self.dictionary);
         }
         track.open.add(reading, track.run, Moment { at, ..moment });
         track.forget(moment.now);
@@ -108,7 +117,7 @@ impl Recorder {
             kept.cause.add(cause);
             return;
         }
-        track.close();
+        track.close(&mut self.dictionary);
         let blocks = track.blocks.iter().map(Arc::clone).collect();
         track.kept = Some(Kept { cause, since: now, last: now, blocks });
     }
@@ -120,11 +129,8 @@ impl Recorder {
         let of_uuid = self.by_uuid.get_key_value(gpu);
         let (uuid, track) = of_uuid.or_else(newest)?;
         let others = at_index().map(|(other, _)| other).filter(|other| of_uuid.is_none() && *other != uuid);
-        let kept = track.kept.iter().flat_map(|kept| &kept.blocks);
-        // What was kept and is in the ring still is one block.
-        let gone = kept.filter(|block| !track.blocks.iter().any(|other| Arc::ptr_eq(block, other)));
-        let open = track.open.clone().close().map(Arc::new);
-        let blocks = gone.chain(&track.blocks).map(Arc::clone).chain(open).collect();
+        let open = track.open.clone().close(&self.dictionary).map(Arc::new);
+        let blocks = track.closed().map(Arc::clone).chain(open).collect();
         Some(Recording {
             uuid: uuid.clone(),
             index: track.index,
@@ -144,7 +150,7 @@ impl Recorder {
 
     /// Bytes that all recordings take.
     pub(super) fn size(&self) -> usize {
-        self.by_uuid.values().map(Track::size).sum()
+        self.by_uuid.values().map(Track::size).sum::<usize>() + self.dictionary.len()
     }
 }
 
@@ -162,8 +168,22 @@ impl Track {
         millis / 1e3
     }
 
-    fn close(&mut self) {
-        self.blocks.extend(std::mem::take(&mut self.open).close().map(Arc::new));
+    /// Closes the block that is open, with another dictionary where the last reading says much that the present one has not.
+    fn close(&mut self, dictionary: &mut Dictionary) {
+        let own = self.open.dictionary();
+        if let Some(own) = own.filter(|own| own.len() > dictionary.len() + dictionary.len() / MUCH) {
+            *dictionary = own;
+        }
+        self.blocks.extend(self.open.close(dictionary).map(Arc::new));
+    }
+
+    /// The blocks that were kept and then the others, each once.
+    fn closed(&self) -> impl Iterator<Item = &Arc<Block>> {
+        // The ring loses its oldest first: what was kept is in it from a block on to the last of them, or not at all.
+        let is_in_ring =
+            |block: &&Arc<Block>| self.blocks.front().is_some_and(|oldest| Arc::ptr_eq(block, oldest));
+        let kept = self.kept.iter().flat_map(|kept| &kept.blocks);
+        kept.take_while(move |block| !is_in_ring(block)).chain(&self.blocks)
     }
 
     /// Lets go of what is too old, or too much.
@@ -187,10 +207,7 @@ impl Track {
     }
 
     fn size(&self) -> usize {
-        let gone = self.kept.iter().flat_map(|kept| &kept.blocks);
-        let gone = gone.filter(|block| !self.blocks.iter().any(|other| Arc::ptr_eq(block, other)));
-        let closed: usize = gone.chain(&self.blocks).map(|block| block.size()).sum();
-        closed + self.open.size()
+        self.closed().map(|block| block.size()).sum::<usize>() + self.open.size()
     }
 }
 

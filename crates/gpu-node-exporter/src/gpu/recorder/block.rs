@@ -1,13 +1,9 @@
-//! A minute of one GPU's readings: the time and what changed, a line each, packed as soon as there are some.
+//! Some of one GPU's readings in a row: a line of time and JSON each, taken apart as they come and packed once there are enough.
 
-use std::io::{self, Read as _, Write as _};
-use std::sync::Arc;
 use std::time::Instant;
 
-use flate2::Compression;
-use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
-
+use super::packed::{Dictionary, LONGEST_DICTIONARY, Packed};
+use super::table::{self, Table};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::Reading;
 use crate::gpu::snapshot::Moment;
@@ -15,13 +11,11 @@ use crate::gpu::snapshot::Moment;
 /// A block holds so many seconds.
 const SECONDS: f64 = 60.0;
 
-/// Or so many bytes.
-const ROOM: usize = 64 << 10;
+/// Or so many bytes before they are packed. Of an H100 with NVLink these are some 17 readings, half of it the first of them. Twice as many readings
+/// pack a twentieth better; what waits takes that much more.
+const ROOM: usize = 20 << 10;
 
-/// So many bytes of lines are packed together. A sweep of a GPU with NVLink has some KiB, and a minute of eight as text is a megabyte.
-const PART: usize = 16 << 10;
-
-/// Readings of one minute, packed. The first is whole, so that a block can be read alone.
+/// Readings, packed. A block can be read alone.
 #[derive(Debug)]
 pub(super) struct Block {
     /// How often the clock had been set back.
@@ -30,34 +24,40 @@ pub(super) struct Block {
     pub(super) from: f64,
     /// When the last was taken: unlike the times in it, nobody sets this back.
     pub(super) until: Instant,
-    /// Lines of time and JSON, in parts, by gzip (RFC 1952).
-    packed: Box<[u8]>,
+    packed: Packed,
 }
 
 impl Block {
     pub(super) fn size(&self) -> usize {
-        self.packed.len()
+        self.packed.size()
     }
 
-    /// The lines.
-    pub(super) fn text(&self) -> io::Result<String> {
-        let mut text = String::new();
-        MultiGzDecoder::new(&*self.packed).read_to_string(&mut text)?;
-        Ok(text)
+    /// What [`sweeps`] reads.
+    pub(super) fn content(&self) -> Option<Vec<u8>> {
+        self.packed.unpack()
     }
 }
 
-/// The minute that is not over.
+/// The readings of a block with this content: when each was taken, in seconds since 1970, and what leads to it from
+/// nothing, as JSON.
+pub(super) fn sweeps(content: &[u8]) -> impl Iterator<Item = (f64, String)> {
+    table::lines(content).filter_map(|mut line| {
+        let (millis, _) = line.split_once(' ')?;
+        let at = millis.parse::<f64>().ok()? / 1e3;
+        line.drain(..=millis.len());
+        Some((at, line))
+    })
+}
+
+/// The readings that are not packed yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenBlock {
-    packed: Vec<u8>,
-    /// The lines that are not packed yet.
-    text: String,
+    table: Table,
     run: u32,
     /// When the first was taken, in seconds since 1970.
     from: f64,
-    /// The last, and when it was taken.
-    last: Option<(Arc<Reading>, Instant)>,
+    /// When the last was taken.
+    last: Option<Instant>,
 }
 
 impl OpenBlock {
@@ -66,26 +66,20 @@ impl OpenBlock {
         self.last.is_some() && (self.size() >= ROOM || at - self.from >= SECONDS || run != self.run)
     }
 
-    pub(super) fn add(&mut self, reading: &Arc<Reading>, run: u32, Moment { at, now }: Moment) {
-        if self.last.is_none() {
-            (self.run, self.from) = (run, at);
-        }
-        let changes = match &self.last {
-            Some((last, _)) => reading.diff(last),
-            None => reading.diff(&Reading::default()),
-        };
-        // Plain data; a number that JSON does not have (NaN) costs this one reading.
-        if let Ok(changes) = serde_json::to_string(&changes) {
-            if self.text.len() >= PART {
-                self.pack();
+    /// Adds a reading of this time, which has whole milliseconds. What stays the same of one takes next to nothing: each is added whole.
+    pub(super) fn add(&mut self, reading: &Reading, run: u32, Moment { at, now }: Moment) {
+        // Plain data; one that cannot be written would cost this one reading.
+        if let Ok(whole) = serde_json::to_string(&reading.diff(&Reading::default())) {
+            if self.last.is_none() {
+                (self.run, self.from) = (run, at);
             }
-            self.text.extend([format!("{at:.3} ").as_str(), &changes, "\n"]);
-            self.last = Some((Arc::clone(reading), now));
+            self.table.add(&format!("{:.0} {whole}", at * 1e3));
+            self.last = Some(now);
         }
     }
 
     pub(super) fn size(&self) -> usize {
-        self.packed.len() + self.text.len()
+        self.table.size()
     }
 
     /// When the first was taken, in seconds since 1970.
@@ -93,18 +87,17 @@ impl OpenBlock {
         self.last.is_some().then_some(self.from)
     }
 
-    /// What there is as a block; `None` when there is nothing.
-    pub(super) fn close(mut self) -> Option<Block> {
-        let (_, until) = self.last.take()?;
-        self.pack();
-        Some(Block { run: self.run, from: self.from, until, packed: self.packed.into() })
+    /// A dictionary for blocks of readings like the last.
+    pub(super) fn dictionary(&self) -> Option<Dictionary> {
+        let content = self.table.last_alone()?.content();
+        (content.len() <= LONGEST_DICTIONARY).then(|| content.into())
     }
 
-    fn pack(&mut self) {
-        let mut encoder = GzEncoder::new(&mut self.packed, Compression::default());
-        encoder.write_all(self.text.as_bytes()).expect("writing to a Vec cannot fail");
-        encoder.finish().expect("writing to a Vec cannot fail");
-        self.packed.shrink_to_fit();
-        self.text.clear();
+    /// Takes out what there is, as a block; `None` when there is nothing.
+    pub(super) fn close(&mut self, dictionary: &Dictionary) -> Option<Block> {
+        let until = self.last.take()?;
+        let packed = Packed::new(&self.table.content(), dictionary);
+        self.table.clear();
+        Some(Block { run: self.run, from: self.from, until, packed })
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::block::Block;
+use super::block::{Block, sweeps};
 use crate::family::{Family, Labels};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::{self, MadeByPart, Reading, ReadingDelta, ShownGpu, Sums};
@@ -86,29 +86,23 @@ impl Recording {
     /// Calls `on_sweep` with the time (seconds since 1970) and the families of each sweep that is asked for, in the order in which they
     /// came. What the exporter sums up (busy seconds, joules) begins with 0 at the first.
     pub(crate) fn play(&self, asked: Asked, mut on_sweep: impl FnMut(f64, Vec<Family>)) -> Played {
-        // Packed by this program; one that could not be unpacked would be lost memory, and costs its minute.
-        let mut texts: Vec<_> =
-            self.blocks.iter().filter_map(|block| Some((block.run, block.text().ok()?))).collect();
+        // Packed by this program; one that could not be unpacked would be lost memory, and costs its readings.
+        let mut contents: Vec<_> =
+            self.blocks.iter().filter_map(|block| Some((block.run, block.content()?))).collect();
         let is_asked_for = |at: f64| (asked.since..=asked.until).contains(&at);
-        let count = |text: &str| text.lines().filter_map(time).filter(|(at, _)| is_asked_for(*at)).count();
-        texts.retain(|(_, text)| count(text) > 0);
-        let newest_run = texts.iter().map(|(run, _)| *run).max().unwrap_or_default();
-        let was_set_back = texts.iter().any(|(run, _)| *run != newest_run);
-        texts.retain(|(run, _)| !asked.only_newest_run || *run == newest_run);
-        let too_many = texts.iter().map(|(_, text)| count(text)).sum::<usize>().saturating_sub(asked.most);
+        let count = |content: &[u8]| sweeps(content).filter(|(at, _)| is_asked_for(*at)).count();
+        contents.retain(|(_, content)| count(content) > 0);
+        let newest_run = contents.iter().map(|(run, _)| *run).max().unwrap_or_default();
+        let was_set_back = contents.iter().any(|(run, _)| *run != newest_run);
+        contents.retain(|(run, _)| !asked.only_newest_run || *run == newest_run);
+        let too_many =
+            contents.iter().map(|(_, content)| count(content)).sum::<usize>().saturating_sub(asked.most);
 
         let labels = Labels::new([("gpu", self.index.to_string()), ("uuid", self.uuid.clone())]);
         let (mut sums, mut made) = (Sums::default(), MadeByPart::default());
         let (mut seen, mut before, mut now) = (0, None, Instant::now());
-        for (_, text) in &texts {
-            let mut reading = Reading::default();
-            for (at, changes) in text.lines().filter_map(time) {
-                if let Ok(Some(changes)) = serde_json::from_str::<Option<ReadingDelta>>(changes) {
-                    reading.apply(changes);
-                }
-                if !is_asked_for(at) {
-                    continue;
-                }
+        for (_, content) in &contents {
+            for (at, whole) in sweeps(content).filter(|(at, _)| is_asked_for(*at)) {
                 seen += 1;
                 if seen <= too_many {
                     continue;
@@ -117,6 +111,10 @@ impl Recording {
                 let passed = Duration::try_from_secs_f64(at - before.unwrap_or(at)).unwrap_or_default();
                 before = Some(at);
                 now += passed;
+                let mut reading = Reading::default();
+                if let Ok(Some(changes)) = serde_json::from_str::<Option<ReadingDelta>>(&whole) {
+                    reading.apply(changes);
+                }
                 let gap = if passed.as_secs_f64() <= LONGEST_GAP { passed } else { Duration::ZERO };
                 reading.subjects.add_to(&mut sums, Step { now, gap });
                 let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
@@ -127,10 +125,4 @@ impl Recording {
         }
         Played { left_out: too_many, was_set_back }
     }
-}
-
-/// The time of a line, and the rest of it.
-fn time(line: &str) -> Option<(f64, &str)> {
-    let (at, changes) = line.split_once(' ')?;
-    Some((at.parse().ok()?, changes))
 }

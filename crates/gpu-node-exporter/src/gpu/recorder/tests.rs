@@ -2,10 +2,18 @@
 
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
 use super::*;
-use crate::family::Number;
+use crate::family::{Family, Labels, Number};
+use crate::gpu::delta::Diff as _;
+use crate::gpu::reading::{self, MadeByPart, ShownGpu, Sums};
+use crate::gpu::subject::Step;
 use crate::gpu::xid::Detail;
 use crate::units::Watts;
+
+/// What a GPU says that says everything there is to say.
+const EVERYTHING: &str = include_str!("../families/testdata/everything.json");
 
 const START: f64 = 1_700_000_000.0;
 
@@ -69,7 +77,7 @@ fn the_last_ten_minutes_are_there() {
     assert_eq!(sweeps.last(), Some(&(1_499.0, 1_499.0)));
     assert!(sweeps.windows(2).all(|pair| (pair[1].0 - pair[0].0 - 1.0).abs() < 0.01), "none is missing");
     assert!(sweeps.iter().all(|(at, watts)| (at - watts).abs() < 0.01), "each at its time");
-    assert!(recorder.size() < 64 << 10, "{} bytes", recorder.size());
+    assert!(recorder.size() < 4 << 10, "{} bytes", recorder.size());
 }
 
 #[test]
@@ -83,6 +91,102 @@ fn a_part_of_it_is_given_and_the_last_of_too_many() {
     assert_eq!(seconds(100.0, 200.0, 1_000), (Some(100.0), Some(200.0), 0));
     assert_eq!(seconds(100.0, 1_000.0, 50), (Some(250.0), Some(299.0), 150));
     assert_eq!(seconds(400.0, 500.0, 50), (None, None, 0));
+}
+
+/// Moves a part of the numbers: some by little, some by much, as reals that take all their bits, or to zero.
+fn shake(value: &mut Value, random: &mut fastrand::Rng) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| shake(value, random)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| shake(value, random)),
+        Value::Number(number) if random.u8(..3) == 0 => {
+            *value = match (number.as_u64(), number.as_f64()) {
+                (Some(whole), _) => (whole + random.u64(..4)).into(),
+                (None, Some(_)) if random.bool() => (f64::from(random.i32(-99_999..99_999)) / 1e3).into(),
+                (None, Some(real)) => (real * random.f64()).into(),
+                (None, None) => Value::Null,
+            }
+        }
+        _ => {}
+    }
+}
+
+/// So many readings of GPU `A`, which says everything and now and then leaves out a subject.
+fn moving_readings(count: usize) -> impl Iterator<Item = Arc<Reading>> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut said: Value = serde_json::from_str(EVERYTHING).expect("JSON");
+    std::iter::repeat_with(move || {
+        shake(&mut said, &mut random);
+        let mut told = said.clone();
+        if let Some(subjects) = told.as_object_mut()
+            && random.u8(..8) == 0
+        {
+            let number = random.usize(..subjects.len());
+            let name = subjects.keys().nth(number).cloned().unwrap_or_default();
+            subjects.remove(&name);
+        }
+        let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
+        reading.subjects.apply(serde_json::from_value(told).expect("changes of subjects"));
+        Arc::new(reading)
+    })
+    .take(count)
+}
+
+#[test]
+fn what_is_played_is_what_was_recorded() {
+    let (mut recorder, mut expected) = (Recorder::default(), Vec::new());
+    let labels = Labels::new([("gpu", "0"), ("uuid", "A")]);
+    let mut sums = Sums::default();
+    for (reading, second) in moving_readings(300).zip(0_u32..) {
+        let moment = moment(second.into());
+        recorder.record(0, &reading, moment);
+        // To the last bit it is what JSON says: serde_json reads the next real instead of some.
+        let text = serde_json::to_string(&reading.diff(&Reading::default())).expect("JSON");
+        let mut reading = Reading::default();
+        reading.apply(serde_json::from_str(&text).expect("the same"));
+        let gap = Duration::from_secs(second.min(1).into());
+        reading.subjects.add_to(&mut sums, Step { now: moment.now, gap });
+        let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
+        let families = reading::families(&[shown], None, &mut MadeByPart::default());
+        let families: Vec<Family> = families.into_iter().flat_map(Arc::unwrap_or_clone).collect();
+        expected.push((moment.at, families));
+    }
+    let mut expected = expected.into_iter();
+    let asked = Asked { since: 0.0, until: 2.0 * START, most: 1_000, only_newest_run: false };
+    recorder.recording("A").expect("it is recorded").play(asked, |at, families| {
+        let (then, said) = expected.next().expect("as many");
+        assert!(at.total_cmp(&then).is_eq() && families == said, "{at}: {families:?}");
+    });
+    assert_eq!(expected.count(), 0, "all of them");
+}
+
+/// Some 5 KiB of text each. Seventy numbers of each move, a third of them so that nothing is left to pack.
+#[test]
+fn what_moves_is_all_that_takes_room() {
+    let size = |readings: &mut dyn Iterator<Item = Arc<Reading>>| {
+        let mut recorder = Recorder::default();
+        readings
+            .zip(0_u32..)
+            .for_each(|(reading, second)| recorder.record(0, &reading, moment(second.into())));
+        recorder.size()
+    };
+    let moving = size(&mut moving_readings(600));
+    assert!(moving <= 600 * 420, "{moving} bytes");
+    let still = moving_readings(1).next().expect("one");
+    let still = size(&mut std::iter::repeat_n(still, 600));
+    assert!(still <= 600 * 40, "{still} bytes");
+}
+
+/// Each time the clock is set back, a block begins.
+#[test]
+fn what_blocks_have_in_common_is_kept_once() {
+    let mut recorder = Recorder::default();
+    let reading = moving_readings(1).next().expect("one");
+    let mut record = |number: u32| {
+        recorder.record(0, &reading, moment_at(-10.0 * f64::from(number), f64::from(number)));
+        recorder.size()
+    };
+    let sizes: Vec<usize> = (0..40).map(&mut record).collect();
+    assert!(sizes[39] - sizes[0] <= 39 * 250, "{sizes:?}");
 }
 
 fn cause(what: &str, second: f64) -> Cause {
@@ -158,8 +262,8 @@ fn memory_is_bounded() {
         reading.unsupported = (0..30).map(|part| word(u64::from(sweep) * 31 + part)).collect();
         recorder.record(0, &Arc::new(reading.clone()), moment(f64::from(sweep) / 10.0));
     }
-    // The minute that is not over comes on top.
-    assert!(recorder.size() <= ROOM + (256 << 10), "{} bytes", recorder.size());
+    // What is not packed yet comes on top, and the dictionary.
+    assert!(recorder.size() <= ROOM + (32 << 10), "{} bytes", recorder.size());
     let begins = |recorder: &Recorder| recorder.recording("A").and_then(|recording| recording.begins);
     let mut times = Vec::new();
     let asked = Asked { since: 0.0, until: 2.0 * START, most: 10_000, only_newest_run: false };
@@ -178,7 +282,7 @@ fn memory_is_bounded() {
 
 /// As text these readings are 150 KiB.
 #[test]
-fn a_minute_that_is_not_over_is_small() {
+fn what_is_not_packed_yet_is_small() {
     let mut recorder = Recorder::default();
     let mut reading = Reading { uuid: "A".to_owned(), ..Reading::default() };
     for second in 0..59_u32 {
@@ -186,7 +290,7 @@ fn a_minute_that_is_not_over_is_small() {
         recorder.record(0, &Arc::new(reading.clone()), moment(second.into()));
     }
     let size = recorder.size();
-    assert!(size <= 40 << 10, "{size} bytes");
+    assert!(size <= 24 << 10, "{size} bytes");
     let recording = recorder.recording("A").expect("it is recorded");
     let mut times = Vec::new();
     let asked = Asked { since: START, until: START + 100.0, most: 1_000, only_newest_run: false };
