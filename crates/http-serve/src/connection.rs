@@ -4,6 +4,7 @@
 //! are `admission`'s. A peer that stalls costs its own connection slot for a bounded time and nothing else.
 
 mod activity;
+mod gathered;
 mod observed;
 mod sending;
 mod unreadable;
