@@ -55,14 +55,14 @@ impl Page {
             match (known, family.likeness(), format) {
                 (Some((_, known)), Likeness::Text, _) => text.repeat(known),
                 (Some((page, known)), Likeness::Series, _) if is_told_by_values(&family, format) => {
-                    text.add(|out| revalued::write(out, &family, page, known.text(), format));
+                    text.add(|out| revalued::write(out, &family, page, known));
                 }
                 (_, _, Format::OpenMetrics) => text.add(|out| openmetrics::write(out, &family)),
                 (_, _, Format::Classic) => text.add(|out| classic::write(out, &family)),
             }
         }
         if format == Format::OpenMetrics {
-            text.add(|out| out.push_str(openmetrics::END));
+            text.add(|out| out.text.push_str(openmetrics::END));
         }
         text.written(format)
     }

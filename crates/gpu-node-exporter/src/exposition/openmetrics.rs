@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::lines::{write_header, write_number, write_sample, write_unit};
+use super::lines::{Lines, write_header, write_number, write_unit};
 use super::page::Merged;
 use super::shape::Shape;
 use crate::family::{Kind, Labels, Number};
@@ -13,22 +13,22 @@ use crate::family::{Kind, Labels, Number};
 /// What a page ends with.
 pub(super) const END: &str = "# EOF\n";
 
-pub(super) fn write(out: &mut String, family: &Merged<'_>) {
+pub(super) fn write(out: &mut Lines<'_>, family: &Merged<'_>) {
     let shape = family.shape();
     let (name, kind) = (shape.name(family.name()), shape.kind);
-    write_header(out, name, family.help(), true, word(kind));
+    write_header(out.text, name, family.help(), true, word(kind));
     if let Some(unit) = unit(name, shape) {
-        write_unit(out, name, unit);
+        write_unit(out.text, name, unit);
     }
     for sample in family.samples() {
         let (labels, value) = (sample.labels.text(), sample.value);
         match kind {
-            Kind::Counter => write_sample(out, [name, "_total"], labels, value),
-            Kind::Info => write_sample(out, [name, "_info"], labels, Number::Whole(1)),
-            Kind::Gauge | Kind::Unknown => write_sample(out, [name, ""], labels, value),
+            Kind::Counter => out.sample([name, "_total"], labels, value),
+            Kind::Info => out.sample([name, "_info"], labels, Number::Whole(1)),
+            Kind::Gauge | Kind::Unknown => out.sample([name, ""], labels, value),
             Kind::Histogram | Kind::Summary => {
                 let labels = with_canonical_bounds(&sample.labels);
-                write_sample(out, [name, sample.suffix], labels.text(), value);
+                out.sample([name, sample.suffix], labels.text(), value);
             }
         }
     }

@@ -274,14 +274,14 @@ impl<'page> Merged<'page> {
         self.group.likeness
     }
 
-    /// Gives `each` every sample, and the value it had on the page before, which had the same series.
-    pub(super) fn values(&self, before: &Page, mut each: impl FnMut(&Sample, Number)) {
+    /// Gives `each` the value of every sample, and the one it had on the page before, which had the same series.
+    pub(super) fn values(&self, before: &Page, mut each: impl FnMut(Number, Number)) {
         let mut left_out = self.group.left_out().iter().peekable();
         for (place_index, place) in self.places.iter().enumerate() {
             let (now, then) = (&place.of(self.sources).samples, &place.of(&before.sources).samples);
             for (sample_index, (now, then)) in now.iter().zip(then).enumerate() {
                 if left_out.next_if(|out| **out == (place_index, sample_index)).is_none() {
-                    each(now, then.value);
+                    each(now.value, then.value);
                 }
             }
         }

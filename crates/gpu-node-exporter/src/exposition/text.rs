@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::lines::Lines;
 use super::negotiation::Format;
 
 /// A page in one format.
@@ -14,21 +15,36 @@ pub(crate) struct Written {
     /// What no other page shares: the lines of most families, one after the other.
     pub(crate) own: Arc<String>,
     /// Of the layout's families, in order, and of what ends a page.
-    families: Vec<Lines>,
+    families: Vec<Place>,
+    /// Where the values of all samples begin, family after family, each counted from the beginning of its family's lines.
+    values: Vec<usize>,
 }
 
-/// Where the lines of a family are.
+/// Where the lines of a family are, and which of the values are theirs.
 #[derive(Clone, Debug)]
-enum Lines {
+struct Place {
+    lines: Whose,
+    values: Range<usize>,
+}
+
+/// Whose the lines of a family are.
+#[derive(Clone, Debug)]
+enum Whose {
     /// In the page's own text.
     Own(Range<usize>),
     /// In a text that this page shares with the next, and may share with the one before.
     Shared(Arc<str>),
 }
 
-/// The lines of a family of a page that is written.
+/// The lines of a family of a page that is written, and where in them the values begin.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Known<'page> {
+pub(super) struct Known<'page> {
+    lines: KnownLines<'page>,
+    values: &'page [usize],
+}
+
+#[derive(Clone, Copy, Debug)]
+enum KnownLines<'page> {
     Own(&'page str),
     Shared(&'page Arc<str>),
 }
@@ -39,10 +55,12 @@ const LEAST_SHARED: usize = 4096;
 impl Written {
     /// The lines of the family with this place in the layout.
     pub(super) fn lines(&self, index: usize) -> Option<Known<'_>> {
-        Some(match self.families.get(index)? {
-            Lines::Own(range) => Known::Own(self.own.get(range.clone())?),
-            Lines::Shared(text) => Known::Shared(text),
-        })
+        let place = self.families.get(index)?;
+        let lines = match &place.lines {
+            Whose::Own(range) => KnownLines::Own(self.own.get(range.clone())?),
+            Whose::Shared(text) => KnownLines::Shared(text),
+        };
+        Some(Known { lines, values: self.values.get(place.values.clone())? })
     }
 
     /// The page, in pieces that are sent from where they are.
@@ -51,10 +69,10 @@ impl Written {
         let mut pieces = Vec::new();
         // What stands between two shared texts is one piece.
         let mut between = 0..0;
-        for lines in &self.families {
-            match lines {
-                Lines::Own(range) => between.end = range.end,
-                Lines::Shared(text) => {
+        for place in &self.families {
+            match &place.lines {
+                Whose::Own(range) => between.end = range.end,
+                Whose::Shared(text) => {
                     if !between.is_empty() {
                         pieces.push(own.slice(between.clone()));
                     }
@@ -76,12 +94,17 @@ impl Written {
     }
 }
 
-impl Known<'_> {
-    pub(super) fn text(&self) -> &str {
-        match self {
-            Self::Own(text) => text,
-            Self::Shared(text) => text,
+impl<'page> Known<'page> {
+    pub(super) fn text(self) -> &'page str {
+        match self.lines {
+            KnownLines::Own(text) => text,
+            KnownLines::Shared(text) => text,
         }
+    }
+
+    /// Where the value of each sample begins.
+    pub(super) fn values(self) -> &'page [usize] {
+        self.values
     }
 }
 
@@ -98,7 +121,8 @@ impl<T: AsRef<[u8]> + ?Sized> AsRef<[u8]> for Kept<T> {
 #[derive(Debug)]
 pub(super) struct Text {
     own: String,
-    families: Vec<Lines>,
+    families: Vec<Place>,
+    values: Vec<usize>,
 }
 
 impl Text {
@@ -112,29 +136,38 @@ impl Text {
             own.shrink_to(room);
         }
         own.reserve(room);
-        Self { own, families: Vec::with_capacity(before.map_or(0, |before| before.families.len())) }
+        let (families, values) = before.map_or((0, 0), |before| (before.families.len(), before.values.len()));
+        Self { own, families: Vec::with_capacity(families), values: Vec::with_capacity(values) }
     }
 
     /// Adds the lines of a family, which `write` appends.
-    pub(super) fn add(&mut self, write: impl FnOnce(&mut String)) {
-        let begin = self.own.len();
-        write(&mut self.own);
-        self.families.push(Lines::Own(begin..self.own.len()));
+    pub(super) fn add(&mut self, write: impl FnOnce(&mut Lines<'_>)) {
+        let (begin, first) = (self.own.len(), self.values.len());
+        write(&mut Lines::at_end_of(&mut self.own, &mut self.values));
+        self.families
+            .push(Place { lines: Whose::Own(begin..self.own.len()), values: first..self.values.len() });
     }
 
     /// Adds the lines that a family had on the page before.
     pub(super) fn repeat(&mut self, known: Known<'_>) {
-        match known {
-            Known::Shared(text) => self.families.push(Lines::Shared(Arc::clone(text))),
+        let begin = self.own.len();
+        let lines = match known.lines {
+            KnownLines::Shared(text) => Whose::Shared(Arc::clone(text)),
             // What is said twice is likely to be said again.
-            Known::Own(text) if text.len() >= LEAST_SHARED => self.families.push(Lines::Shared(text.into())),
-            Known::Own(text) => self.add(|own| own.push_str(text)),
-        }
+            KnownLines::Own(text) if text.len() >= LEAST_SHARED => Whose::Shared(text.into()),
+            KnownLines::Own(text) => {
+                self.own.push_str(text);
+                Whose::Own(begin..self.own.len())
+            }
+        };
+        let first = self.values.len();
+        self.values.extend_from_slice(known.values);
+        self.families.push(Place { lines, values: first..self.values.len() });
     }
 
     /// It is done.
     pub(super) fn written(self, format: Format) -> Written {
-        Written { format, own: Arc::new(self.own), families: self.families }
+        Written { format, own: Arc::new(self.own), families: self.families, values: self.values }
     }
 }
 
@@ -147,7 +180,7 @@ mod tests {
         let [long, short] = [LEAST_SHARED, LEAST_SHARED - 1].map(|length| "x".repeat(length));
         let mut first = Text::like(None, String::new());
         for lines in [&short, &long, &short] {
-            first.add(|own| own.push_str(lines));
+            first.add(|own| own.text.push_str(lines));
         }
         let first = first.written(Format::Classic);
         assert_eq!(first.pieces(), [[&*short, &long, &short].concat()]);
@@ -158,7 +191,7 @@ mod tests {
             for index in 0..3 {
                 next.repeat(page.lines(index).expect("it is there"));
             }
-            next.add(|own| own.push_str("end"));
+            next.add(|own| own.text.push_str("end"));
             page = next.written(Format::Classic);
             let end = format!("{short}end");
             assert_eq!(page.pieces(), [&short, &long, &end]);
@@ -171,7 +204,7 @@ mod tests {
     #[test]
     fn memory_that_was_needed_once_is_given_back() {
         let mut text = Text::like(None, String::with_capacity(1 << 20));
-        text.add(|own| own.push_str("a 1\n"));
+        text.add(|own| own.text.push_str("a 1\n"));
         assert!(text.written(Format::Classic).own.capacity() < 1 << 10);
     }
 }
