@@ -91,7 +91,7 @@ impl<W: Write> Report<W> {
                 self.missing(reading.collector, &fault.to_string())?;
             }
         }
-        if !udev.is_dir() {
+        if !udev.is_dir() && readings.iter().any(|reading| reading.collector == "diskstats") {
             let text = format!("{} is not there: disks have no model or serial number", udev.display());
             self.line("note", "diskstats", &text)?;
         }
@@ -106,7 +106,7 @@ impl<W: Write> Report<W> {
     fn finding(&mut self, subject: &str, verdict: Verdict, text: &str) -> io::Result<()> {
         match verdict {
             Verdict::Good => self.line("ok", subject, text),
-            Verdict::Lost => self.line("lost", subject, text),
+            Verdict::Note => self.line("note", subject, text),
             Verdict::Bad => self.missing(subject, text),
         }
     }

@@ -178,6 +178,11 @@ impl Gpu {
         self.recorder.lock().recording(gpu)
     }
 
+    /// Time without readings that may be filled in from those at its end.
+    pub(crate) fn longest_gap(&self) -> Duration {
+        settings::longest_gap(self.settings.sample_interval)
+    }
+
     /// The GPUs that are recorded: index and UUID.
     pub(crate) fn recorded(&self) -> Vec<(u32, String)> {
         self.recorder.lock().gpus()

@@ -146,19 +146,18 @@ impl Service {
         }
     }
 
-    /// One at a time: an answer may take tens of megabytes while it is made.
+    /// One at a time: an answer may take tens of megabytes until it has been sent.
     async fn recording(&self, request: &request::Parts) -> Answer {
         let Some(gpu) = self.gpu.clone() else { return no_gpu() };
         let Ok(permit) = Arc::clone(&self.recorder).try_acquire_owned() else {
             return text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "another recording is being written (hint: try again in a second)\n",
+                "another recording is being written or sent (hint: try again in a second)\n",
             );
         };
         let (query, headers) = (request.uri.query().unwrap_or_default().to_owned(), request.headers.clone());
         let made = apart("recorder", move || {
-            let _permit = permit;
-            recorder::answer(&gpu, &query, &headers)
+            recorder::answer(&gpu, &query, &headers).map(|body| body.guarded(permit))
         });
         match made.await {
             Ok(Some(answer)) => answer,

@@ -11,7 +11,7 @@ mod unreadable;
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{Method, Request};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,7 +28,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) use self::activity::Activity;
 use self::observed::Observed;
-use crate::{Handler, Limits, Peer, PeerAddress, admission::Admission, web_config::Live};
+use crate::{Handler, Limits, Peer, PeerAddress, admission::Admission, response, web_config::Live};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -148,8 +148,13 @@ async fn exchange<H: Handler>(
             request.extensions_mut().insert(PeerAddress(address));
             let in_flight = activity.request_starts();
             let (handler, shared) = (handler.clone(), Arc::clone(&shared));
+            let is_head = request.method() == Method::HEAD;
             async move {
-                let response = shared.admission.answer(handler, Peer::at(address.ip()), request).await;
+                let mut response = shared.admission.answer(handler, Peer::at(address.ip()), request).await;
+                // hyper leaves a body out of an answer to HEAD over HTTP/1 alone.
+                if is_head && protocol == Protocol::Http2 {
+                    response = response::without_body(response);
+                }
                 let body = |body| match protocol {
                     Protocol::Http1 => in_flight.until_sent(body),
                     Protocol::Http2 => in_flight.until_sent_in_pieces(body),
@@ -211,10 +216,10 @@ mod tests {
     use http::{Response, StatusCode};
     use http_body_util::{BodyExt as _, Empty};
     use hyper::client::conn::http2;
-    use tokio::{sync::Notify, time::advance};
+    use tokio::{io::DuplexStream, sync::Notify, task::JoinHandle, time::advance};
 
     use super::*;
-    use crate::{AllowedHosts, RequestBody, Whole, refusal, response};
+    use crate::{AllowedHosts, RequestBody, Whole, refusal};
 
     /// `/large` has more bytes than any window here.
     async fn by_path(request: Request<RequestBody>) -> Result<Response<Whole>, Infallible> {
@@ -222,24 +227,49 @@ mod tests {
         Ok(response::text(StatusCode::OK, body))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_stalled_stream_ends_its_connection_whatever_else_is_asked() {
+    /// A peer of a server that speaks HTTP/2 by these limits, the server, and what keeps it from being stopped.
+    fn serve(limits: &Limits) -> (DuplexStream, JoinHandle<()>, watch::Sender<bool>) {
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
-        let limits = Limits::default();
         let admission = Admission::new(
-            &limits,
+            limits,
             Live::load(None).unwrap(),
             AllowedHosts::default(),
             "",
             refusal::as_text(),
         );
         let shared = Arc::new(Shared::new(limits.clone(), admission));
-        let (_announce, stopping) = watch::channel(false);
+        let (announce, stopping) = watch::channel(false);
         let activity = Activity::start(false, Arc::new(Notify::new()));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let service = tower::service_fn(by_path);
         let served =
             tokio::spawn(exchange(ours, address, Protocol::Http2, activity, service, shared, stopping));
+        (theirs, served, announce)
+    }
+
+    /// hyper sends the body of an answer to HEAD over HTTP/2, which clients take for a broken connection.
+    #[tokio::test]
+    async fn head_is_answered_without_a_body() {
+        let (theirs, _served, _announce) = serve(&Limits::default());
+        let client = http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = client.handshake(TokioIo::new(theirs)).await.unwrap();
+        tokio::spawn(connection);
+        for (method, body) in [(Method::HEAD, ""), (Method::GET, "small")] {
+            let request =
+                Request::builder().method(&method).uri("https://a/").body(Empty::<Bytes>::new()).unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(
+                (answer.status(), &answer.headers()["content-length"]),
+                (StatusCode::OK, &"5".parse().unwrap())
+            );
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), body, "{method}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_stream_ends_its_connection_whatever_else_is_asked() {
+        let limits = Limits::default();
+        let (theirs, served, _announce) = serve(&limits);
         let mut client = http2::Builder::new(TokioExecutor::new());
         client.initial_stream_window_size(100).timer(TokioTimer::new());
         let (mut sender, connection) = client.handshake(TokioIo::new(theirs)).await.unwrap();

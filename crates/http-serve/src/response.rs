@@ -1,7 +1,12 @@
 //! Whole responses with their Content-Type.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body::Body;
+use http_body_util::Either;
 
 use crate::Whole;
 
@@ -26,6 +31,21 @@ pub fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Byt
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The answer to HEAD: the same without its body, with its length where that is known.
+pub(crate) fn without_body<B: Body<Data = Bytes>>(
+    response: Response<Either<B, Whole>>,
+) -> Response<Either<B, Whole>> {
+    let (mut parts, body) = response.into_parts();
+    let size = match body {
+        Either::Left(body) => body.size_hint(),
+        Either::Right(whole) => whole.size_hint(),
+    };
+    if let Some(length) = size.exact() {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Either::Right(Whole::default()))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(crate) async fn check(settings: &EngineSettings) -> Vec<Finding> {
 fn of_page(shown: &str, reading: &Reading) -> Finding {
     let identity = identity(&reading.models);
     if reading.models.is_empty() {
-        return Finding { verdict: Verdict::Lost, text: format!("{shown} answers: {identity}") };
+        return Finding { verdict: Verdict::Note, text: format!("{shown} answers: {identity}") };
     }
     let count = |number: Option<f64>| number.map_or("unknown".to_owned(), |number| number.to_string());
     let (running, waiting) = (count(reading.running), count(reading.waiting));

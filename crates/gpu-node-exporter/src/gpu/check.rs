@@ -33,8 +33,8 @@ pub(crate) struct Finding {
 pub(crate) enum Verdict {
     /// Works, or is not there to work.
     Good,
-    /// Something is lost, the rest works: no reason to fail the check.
-    Lost,
+    /// Something is not there, the rest works: no reason to fail the check.
+    Note,
     /// What was asked for does not work.
     Bad,
 }
@@ -49,7 +49,7 @@ pub(crate) fn check(settings: &GpuSettings, mut tell: impl FnMut(Finding)) {
     }
     tell(match open_kernel_log(Path::new(KERNEL_LOG)) {
         Ok(_) => Finding::good(format!("XIDs: from the driver and {KERNEL_LOG}")),
-        Err(error) => Finding::lost(format!(
+        Err(error) => Finding::note(format!(
             "XIDs: from the driver only, which leaves out 79, 119 and 120: {}",
             cannot_open_kernel_log(&error)
         )),
@@ -80,8 +80,8 @@ impl Finding {
         Self { verdict: Verdict::Good, text }
     }
 
-    fn lost(text: String) -> Self {
-        Self { verdict: Verdict::Lost, text }
+    fn note(text: String) -> Self {
+        Self { verdict: Verdict::Note, text }
     }
 
     fn bad(text: String) -> Self {
@@ -237,7 +237,7 @@ fn of_reading(gpu: u32, reading: &Reading) -> Vec<Finding> {
     let mut findings = vec![Finding::good(format!("GPU {gpu}: {name}, {}", reading.uuid))];
     if !reading.unsupported.is_empty() {
         findings
-            .push(Finding::lost(format!("GPU {gpu}: does not report {}", reading.unsupported.join(", "))));
+            .push(Finding::note(format!("GPU {gpu}: does not report {}", reading.unsupported.join(", "))));
     }
     findings.extend(reading.faults.iter().map(|fault| {
         let found = fault.found.as_ref().map(|found| format!(": `{found}`")).unwrap_or_default();
@@ -250,7 +250,7 @@ fn of_reading(gpu: u32, reading: &Reading) -> Vec<Finding> {
 fn of_processes(proc: &Path, processes: &BTreeSet<u32>) -> Vec<Finding> {
     let (all, seen) = (processes.len(), seen(proc, processes));
     let mut findings = vec![if seen < all {
-        Finding::lost(format!(
+        Finding::note(format!(
             "processes: {} of {all} on GPUs are not to be seen in {}, so their containers are unknown (hint: in a container, share the host's \
              process numbers: `pid: host` in compose, `hostPID: true` in Kubernetes)",
             all - seen,
@@ -260,7 +260,7 @@ fn of_processes(proc: &Path, processes: &BTreeSet<u32>) -> Vec<Finding> {
         Finding::good(format!("processes: {all} on GPUs now"))
     }];
     if !sees_descriptors(proc) {
-        findings.push(Finding::lost(
+        findings.push(Finding::note(
             "engines: the sockets of other users' processes cannot be seen, so one that starts is not told from one that runs \
              (hint: CAP_SYS_PTRACE)"
                 .to_owned(),

@@ -34,6 +34,11 @@ pub(crate) enum FaultReason {
 }
 
 impl FaultReason {
+    /// Whether the GPU is gone until somebody does something. All else may be over in a moment.
+    pub(crate) fn is_loss(self) -> bool {
+        matches!(self, Self::Lost | Self::ResetRequired | Self::DriverGone)
+    }
+
     /// In words, for logs.
     pub(crate) fn text(self) -> &'static str {
         match self {

@@ -32,7 +32,8 @@ const MOST_GPUS: usize = 64;
 /// A dictionary is replaced by one that is longer by an eighth.
 const MUCH: usize = 8;
 
-/// What happened once is not pushed out by what it brings with it, for so long, and while that goes on.
+/// What happened once is not pushed out by what it brings with it, for so long, and while that goes on; only by the first loss, where it was
+/// none.
 const CAUSE_STANDS: Duration = LENGTH;
 
 /// A clock that is set back by more begins a new run.
@@ -110,11 +111,12 @@ impl Recorder {
     pub(super) fn keep(&mut self, uuid: &str, cause: Cause, now: Instant) {
         let Some(track) = self.by_uuid.get_mut(uuid) else { return };
         if let Some(kept) = &mut track.kept
+            && (kept.cause.is_loss || !cause.is_loss)
             && (now.saturating_duration_since(kept.since) < CAUSE_STANDS
                 || now.saturating_duration_since(kept.last) < SILENCE)
         {
             kept.last = now;
-            kept.cause.add(cause);
+            kept.cause.add(cause, now.saturating_duration_since(kept.since));
             return;
         }
         track.close(&mut self.dictionary);

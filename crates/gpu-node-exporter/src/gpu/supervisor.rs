@@ -154,7 +154,7 @@ impl Supervisor {
     /// How long to listen before something must be decided or looked at.
     fn longest_wait(&self) -> Duration {
         let deadline = self.watch.deadline().map(|deadline| deadline.saturating_sub(self.now()));
-        let look = if self.probes.is_any_leaving() { REAP_EVERY } else { PCI_EVERY };
+        let look = if self.probes.is_any_leaving() { REAP_EVERY } else { PCI_EVERY.min(USAGE_EVERY) };
         deadline.map_or(look, |deadline| deadline.min(look))
     }
 
@@ -184,7 +184,7 @@ impl Supervisor {
                 }
                 Order::Stuck { gpu } => {
                     self.is_changed = true;
-                    self.keep_recording(gpu, "stuck in the driver");
+                    self.keep_recording(gpu, "stuck in the driver", true);
                     self.snapshot.stuck(gpu);
                 }
             }
@@ -296,17 +296,17 @@ impl Supervisor {
                 self.snapshot.read(gpu.index, reading, Instant::now());
             }
             Outcome::Failed(reason) => {
-                self.keep_recording(gpu.index, reason.text());
+                self.keep_recording(gpu.index, reason.text(), reason.is_loss());
                 self.snapshot.failed(gpu.index, reason, Instant::now());
             }
         }
     }
 
     /// A GPU that answered does so no more.
-    fn keep_recording(&self, gpu: u32, why: &str) {
+    fn keep_recording(&self, gpu: u32, why: &str, is_loss: bool) {
         if let Some(uuid) = self.snapshot.answering(gpu) {
             let Moment { at, now } = Moment::now();
-            self.recorder.lock().keep(uuid, Cause::new(why.to_owned(), at), now);
+            self.recorder.lock().keep(uuid, Cause::new(why.to_owned(), at, is_loss), now);
         }
     }
 
@@ -336,7 +336,7 @@ impl Supervisor {
             self.xid_log.log(&error, Instant::now());
             if error.severity == Severity::Fatal {
                 let Moment { at, now } = Moment::now();
-                let cause = Cause::new(error.name(), at);
+                let cause = Cause::new(error.name(), at, true);
                 let cause = Cause { xid: Some(error.code), text: error.text, detail: error.detail, ..cause };
                 self.recorder.lock().keep(&error.of, cause, now);
             }

@@ -67,6 +67,7 @@ pub(super) fn answer(gpus: &Gpu, query: &str, headers: &HeaderMap) -> Answer {
         until: query.until,
         most: MOST_SWEEPS,
         only_newest_run: format == Format::OpenMetrics,
+        longest_gap: gpus.longest_gap(),
     };
     let mut history = History::default();
     let played = recording.play(asked, |at, families| history.add(at, families));
@@ -177,10 +178,17 @@ fn moment(key: &str, value: &str, now: f64) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const ALL: Asked =
-        Asked { since: f64::NEG_INFINITY, until: f64::INFINITY, most: MOST_SWEEPS, only_newest_run: false };
+    const ALL: Asked = Asked {
+        since: f64::NEG_INFINITY,
+        until: f64::INFINITY,
+        most: MOST_SWEEPS,
+        only_newest_run: false,
+        longest_gap: Duration::from_mins(1),
+    };
 
     #[test]
     fn a_recording_that_is_shorter_than_ten_minutes_for_want_of_room_says_when_it_begins() {

@@ -79,7 +79,9 @@ impl Shares {
             }
         }
         if let Some(used) = used {
-            self.idle.get_or_insert_default().0 += used * (1.0 - sum / scale);
+            // Kernels of processes without a share are nobody's, and not idle.
+            let busy = reading.utilization.map_or(0.0, |share| share.0.min(1.0)).max(sum / scale);
+            self.idle.get_or_insert_default().0 += used * (1.0 - busy);
         }
     }
 }
@@ -163,6 +165,24 @@ mod tests {
             }
             assert_eq!(shares.idle, expected, "{utilization:?}, divided: {is_divided}");
         }
+    }
+
+    /// Three quarters of the time a kernel ran, and half of the time a listed process's.
+    #[test]
+    fn what_ran_and_is_nobodys_is_not_idle() {
+        let (start, mut shares, owner) = (Instant::now(), Shares::default(), owner("a"));
+        for second in 0..2 {
+            let reading = Reading {
+                arrived: start + Duration::from_secs(second),
+                energy: Some(Joules(1_000.0 * second as f64)),
+                utilization: Some(Ratio(0.75)),
+                is_divided: false,
+                processes: vec![(&owner, Some(Ratio(0.5)))],
+            };
+            shares.add(&reading, Duration::from_mins(1));
+        }
+        assert_eq!(of(&shares, "a"), Some((0.5, Some(500.0))));
+        assert_eq!(shares.idle, Some(Joules(250.0)));
     }
 
     #[test]

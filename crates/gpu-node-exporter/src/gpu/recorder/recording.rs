@@ -9,11 +9,9 @@ use super::block::{Block, sweeps};
 use crate::family::{Family, Labels};
 use crate::gpu::delta::Diff as _;
 use crate::gpu::reading::{self, MadeByPart, Reading, ReadingDelta, ShownGpu, Sums};
+use crate::gpu::snapshot::SILENCE;
 use crate::gpu::subject::Step;
 use crate::gpu::xid::Detail;
-
-/// A gap longer than this adds nothing to what is summed up: nobody knows what was in it.
-const LONGEST_GAP: f64 = 60.0;
 
 /// Readings of one GPU, from the oldest on.
 #[derive(Debug, Default)]
@@ -40,6 +38,8 @@ pub(crate) struct Asked {
     pub(crate) most: usize,
     /// Where the clock was set back, only what came after: its times rise.
     pub(crate) only_newest_run: bool,
+    /// A gap longer than this adds nothing to what is summed up: nobody knows what was in it.
+    pub(crate) longest_gap: Duration,
 }
 
 /// What of a recording was not played, or not as it may look.
@@ -56,6 +56,9 @@ pub(crate) struct Played {
 pub(crate) struct Cause {
     /// In words: `XID 79`, `does not answer`.
     pub(crate) what: String,
+    /// The GPU was lost, hangs, or had a fatal XID. All else may be over in a moment: a call that took too long.
+    #[serde(skip)]
+    pub(crate) is_loss: bool,
     /// Seconds since 1970.
     pub(crate) at: f64,
     /// The code of an XID.
@@ -70,13 +73,17 @@ pub(crate) struct Cause {
 
 impl Cause {
     /// Something that happened at `at`, in seconds since 1970.
-    pub(crate) fn new(what: String, at: f64) -> Self {
-        Self { what, at, xid: None, text: String::new(), detail: Detail::default() }
+    pub(crate) fn new(what: String, at: f64, is_loss: bool) -> Self {
+        Self { what, is_loss, at, xid: None, text: String::new(), detail: Detail::default() }
     }
 
-    /// Something has happened since. Where it is the same that another source tells of, who tells more counts.
-    pub(super) fn add(&mut self, later: Self) {
-        if later.what == self.what && self.text.is_empty() {
+    /// Something has happened since, after so long. Where it is the same that another source tells of, who tells more counts; and the first XID
+    /// soon after a loss says why: a sweep may come first.
+    pub(super) fn add(&mut self, later: Self, passed: Duration) {
+        let says_why = self.xid.is_none() && later.xid.is_some() && passed < SILENCE;
+        if says_why {
+            (self.xid, self.text, self.detail) = (later.xid, later.text, later.detail);
+        } else if later.what == self.what && self.text.is_empty() {
             (self.text, self.detail) = (later.text, later.detail);
         }
     }
@@ -115,7 +122,7 @@ impl Recording {
                 if let Ok(Some(changes)) = serde_json::from_str::<Option<ReadingDelta>>(&whole) {
                     reading.apply(changes);
                 }
-                let gap = if passed.as_secs_f64() <= LONGEST_GAP { passed } else { Duration::ZERO };
+                let gap = if passed <= asked.longest_gap { passed } else { Duration::ZERO };
                 reading.subjects.add_to(&mut sums, Step { now, gap });
                 let shown = ShownGpu { labels: labels.clone(), reading: &reading, sums: &sums };
                 let families = reading::families(&[shown], None, &mut made);

@@ -45,7 +45,13 @@ fn record(recorder: &mut Recorder, seconds: std::ops::Range<u32>) {
 fn played(recorder: &Recorder, since: f64, until: f64, most: usize) -> (Vec<(f64, f64)>, usize) {
     let mut sweeps = Vec::new();
     let recording = recorder.recording("A").expect("it is recorded");
-    let asked = Asked { since: START + since, until: START + until, most, only_newest_run: false };
+    let asked = Asked {
+        since: START + since,
+        until: START + until,
+        most,
+        only_newest_run: false,
+        longest_gap: Duration::from_mins(1),
+    };
     let played = recording.play(asked, |at, families| {
         let power = families.iter().find(|family| family.name == "gpu_power_watts").expect("power");
         let [sample] = &power.samples[..] else { panic!("one sample") };
@@ -151,7 +157,13 @@ fn what_is_played_is_what_was_recorded() {
         expected.push((moment.at, families));
     }
     let mut expected = expected.into_iter();
-    let asked = Asked { since: 0.0, until: 2.0 * START, most: 1_000, only_newest_run: false };
+    let asked = Asked {
+        since: 0.0,
+        until: 2.0 * START,
+        most: 1_000,
+        only_newest_run: false,
+        longest_gap: Duration::from_mins(1),
+    };
     recorder.recording("A").expect("it is recorded").play(asked, |at, families| {
         let (then, said) = expected.next().expect("as many");
         assert!(at.total_cmp(&then).is_eq() && families == said, "{at}: {families:?}");
@@ -190,7 +202,7 @@ fn what_blocks_have_in_common_is_kept_once() {
 }
 
 fn cause(what: &str, second: f64) -> Cause {
-    Cause::new(what.to_owned(), START + second)
+    Cause::new(what.to_owned(), START + second, true)
 }
 
 #[test]
@@ -223,6 +235,27 @@ fn what_was_before_a_fault_is_kept() {
     assert_eq!(latest, Some(cause("stuck in the driver", 3_000.0)));
     keep(&mut recorder, "B", cause("unknown", 0.0), 0.0);
     assert_eq!(recorder.gpus(), [(0, "A".to_owned())]);
+}
+
+#[test]
+fn a_loss_takes_the_place_of_what_passed() {
+    let mut recorder = Recorder::default();
+    record(&mut recorder, 0..200);
+    let mut keep = |cause: Cause, second: f64| {
+        recorder.keep("A", cause, moment(second).now);
+        recorder.recording("A").and_then(|recording| recording.cause)
+    };
+    let passing = Cause { is_loss: false, ..cause("timed out", 10.0) };
+    assert_eq!(keep(passing.clone(), 10.0), Some(passing.clone()));
+    let lost = cause("fallen off the bus", 140.0);
+    assert_eq!(keep(lost.clone(), 140.0), Some(lost.clone()));
+    assert_eq!(keep(Cause { at: START + 141.0, ..passing }, 141.0), Some(lost.clone()));
+    // The sweep came first; the XID of the same says why.
+    let xid =
+        Cause { xid: Some(79), text: "GPU has fallen off the bus.".to_owned(), ..cause("XID 79", 141.5) };
+    let explained = Cause { xid: xid.xid, text: xid.text.clone(), ..lost };
+    assert_eq!(keep(xid.clone(), 141.5), Some(explained.clone()));
+    assert_eq!(keep(Cause { xid: Some(154), ..xid }, 142.0), Some(explained), "what follows is not why");
 }
 
 /// The first minutes say why; the last ten are there all the same.
@@ -266,7 +299,13 @@ fn memory_is_bounded() {
     assert!(recorder.size() <= ROOM + (32 << 10), "{} bytes", recorder.size());
     let begins = |recorder: &Recorder| recorder.recording("A").and_then(|recording| recording.begins);
     let mut times = Vec::new();
-    let asked = Asked { since: 0.0, until: 2.0 * START, most: 10_000, only_newest_run: false };
+    let asked = Asked {
+        since: 0.0,
+        until: 2.0 * START,
+        most: 10_000,
+        only_newest_run: false,
+        longest_gap: Duration::from_mins(1),
+    };
     recorder.recording("A").expect("it is recorded").play(asked, |at, _| times.push(at));
     assert!(times.len() < 3_999, "{} sweeps", times.len());
     assert_eq!(begins(&recorder), times.first().copied(), "who asks is told");
@@ -293,7 +332,13 @@ fn what_is_not_packed_yet_is_small() {
     assert!(size <= 24 << 10, "{size} bytes");
     let recording = recorder.recording("A").expect("it is recorded");
     let mut times = Vec::new();
-    let asked = Asked { since: START, until: START + 100.0, most: 1_000, only_newest_run: false };
+    let asked = Asked {
+        since: START,
+        until: START + 100.0,
+        most: 1_000,
+        only_newest_run: false,
+        longest_gap: Duration::from_mins(1),
+    };
     recording.play(asked, |at, _| times.push(at));
     assert_eq!(times, (0..59).map(|second| START + f64::from(second)).collect::<Vec<_>>());
 }
@@ -315,7 +360,13 @@ fn of_a_clock_set_back_all_is_there_and_the_newest_run_alone_for_who_needs_risin
     let recording = recorder.recording("A").expect("it is recorded");
     let check = |only_newest_run, (since, until), most, expected| {
         let mut times: Vec<f64> = Vec::new();
-        let asked = Asked { since: START + since, until: START + until, most, only_newest_run };
+        let asked = Asked {
+            since: START + since,
+            until: START + until,
+            most,
+            only_newest_run,
+            longest_gap: Duration::from_mins(1),
+        };
         let played = recording.play(asked, |at, _| times.push(at - START));
         let span = (times.len(), times.first().copied(), times.last().copied());
         assert_eq!((span, played.left_out, played.was_set_back), expected, "{since} to {until}");
