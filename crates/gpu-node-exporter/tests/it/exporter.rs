@@ -14,7 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use test_peers::client;
 
 /// Longest wait for anything a test expects; far above what any step takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a scraper waits that leaves no collector out for a machine that is busy, in seconds.
+const PATIENT: &str = "60";
 
 /// How often a test looks whether what it waits for has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -26,7 +29,7 @@ pub(crate) struct Exporter {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
-    _scenario: Option<tempfile::NamedTempFile>,
+    scenario: Option<tempfile::NamedTempFile>,
 }
 
 /// A library that the loader finds first and cannot load, as on a machine without a driver.
@@ -103,14 +106,20 @@ pub(crate) fn simulator() -> PathBuf {
 }
 
 impl Exporter {
-    /// Starts with a scenario that begins now, swept ten times a second, as often as the flags allow.
+    /// Starts with a scenario that begins now, swept ten times a second, as often as the flags allow. A probe that a busy machine
+    /// does not run for a while is not given up: a test of what is given up says after what time.
     pub(crate) fn on_scenario(yaml: &str, flags: &[&str]) -> Self {
-        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-        file.write_all(yaml.as_bytes()).expect("writable");
         let library = format!("--gpu.library={}", simulator().display());
-        let mut arguments = vec![library.as_str(), "--gpu.sample-interval=100ms"];
+        let mut arguments = vec![library.as_str(), "--gpu.sample-interval=100ms", "--gpu.probe-timeout=1m"];
         arguments.extend(flags);
-        Self::start(Command::new(PROGRAM), &arguments, Some(file))
+        Self::start(Command::new(PROGRAM), &arguments, Some(scenario(yaml)))
+    }
+
+    /// From now on another scenario is played to probes that start; those that run keep theirs.
+    pub(crate) fn play_to_new_probes(&self, yaml: &str) {
+        let file = self.scenario.as_ref().expect("it was started on one");
+        // At once: a probe may be reading it.
+        fs::rename(scenario(yaml).into_temp_path().keep().expect("a file"), file.path()).expect("writable");
     }
 
     /// Starts with these flags and no more than a free port.
@@ -183,14 +192,12 @@ impl Exporter {
             }
         });
         let address = found.recv_timeout(PATIENCE).expect("it says where it listens").expect("an address");
-        Self { child, address, log, _scenario: scenario }
+        Self { child, address, log, scenario }
     }
 
-    /// Fetches the metrics page.
+    /// Fetches the metrics page, however long that takes.
     pub(crate) fn scrape(&self) -> Page {
-        let asked = Instant::now();
-        let page = test_peers::page::Page(self.request("GET", "/metrics"));
-        Page { page, took: asked.elapsed() }
+        self.scrape_within(PATIENT)
     }
 
     /// Where it listens.
@@ -199,7 +206,7 @@ impl Exporter {
     }
 
     /// Fetches the metrics page as a scraper does that waits so many seconds.
-    pub(crate) fn scrape_within(&self, seconds: &str) -> Page {
+    fn scrape_within(&self, seconds: &str) -> Page {
         let asked = Instant::now();
         let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}");
         let answer = client::request(self.address, "GET", "/metrics", &[&header], b"");
@@ -223,9 +230,20 @@ impl Exporter {
     /// The same for what takes a known time that is longer.
     #[track_caller]
     pub(crate) fn wait_for(&self, limit: Duration, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
+        self.wait(limit, PATIENT, what, is_so)
+    }
+
+    /// The same by a scraper that waits so many seconds for each page.
+    #[track_caller]
+    pub(crate) fn wait_within(&self, seconds: &str, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
+        self.wait(PATIENCE, seconds, what, is_so)
+    }
+
+    #[track_caller]
+    fn wait(&self, limit: Duration, seconds: &str, what: &str, is_so: impl Fn(&Page) -> bool) -> Page {
         let deadline = Instant::now() + limit;
         loop {
-            let page = self.scrape();
+            let page = self.scrape_within(seconds);
             if is_so(&page) {
                 return page;
             }
@@ -277,10 +295,16 @@ impl Drop for Exporter {
     }
 }
 
-/// Runs `--check` on a scenario with these flags; returns the exit code and what was printed.
-pub(crate) fn check(yaml: &str, flags: &[&str]) -> (Option<i32>, String) {
+/// A file with this scenario.
+fn scenario(yaml: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(yaml.as_bytes()).expect("writable");
+    file
+}
+
+/// Runs `--check` on a scenario with these flags; returns the exit code and what was printed.
+pub(crate) fn check(yaml: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let file = scenario(yaml);
     let mut command = Command::new(PROGRAM);
     command
         .args(["--check", "--web.listen-address=127.0.0.1:0"])

@@ -14,6 +14,7 @@ mod exporter;
 mod gpu_check;
 mod gpu_faults;
 mod gpu_hangs;
+mod gpu_returns;
 mod hanging_files;
 mod impossible_numbers;
 mod license;
