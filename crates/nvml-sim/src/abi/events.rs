@@ -3,7 +3,7 @@
 use std::os::raw::{c_uint, c_ulonglong};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nvml_wrapper_sys::bindings as nvml;
 
@@ -73,10 +73,12 @@ unsafe extern "C" fn nvmlEventSetWait_v2(
     let answer = (|| {
         let deadline = Instant::now() + Duration::from_millis(timeout_ms.into());
         loop {
+            // Before the triggers are looked at: one that is pulled meanwhile is news the next time.
+            let looked_at = SystemTime::now();
             let library = library()?;
             {
                 let mut set = set(events_set)?.lock().unwrap_or_else(PoisonError::into_inner);
-                let now = library.now();
+                let now = library.seconds(looked_at).max(set.taken_until);
                 let raised = events_between(&library.scenario, set.taken_until, now);
                 set.taken_until = now;
                 let is_registered = |event: &Event| {
