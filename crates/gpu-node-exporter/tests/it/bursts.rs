@@ -2,10 +2,10 @@
 
 use crate::exporter::{Exporter, Page};
 
-/// Idle but for 400 ms, long after the exporter has begun.
+/// Idle but for 400 ms, long after the exporter has begun, however busy the machine is.
 const SCENARIO: &str = "description: test\n\
     gpus: [{ model: h100-sxm, memory_used: { constant: 0.5 }, \
-    utilization: { ramp: { from: 0, to: 1, start: 9s, over: 1ms, hold: 400ms, fall: 1ms } } }]\n";
+    utilization: { ramp: { from: 0, to: 1, start: 20s, over: 1ms, hold: 400ms, fall: 1ms } } }]\n";
 
 const GPU: &str = r#"gpu="0""#;
 

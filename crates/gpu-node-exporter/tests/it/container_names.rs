@@ -198,8 +198,9 @@ fn a_container_on_a_gpu_is_called_what_docker_calls_it() {
     assert!(asked.last().is_some_and(|path| path.contains(CONTAINER)), "{asked:?}");
 
     docker.refuses.store(true, Ordering::Relaxed);
-    let page =
-        exporter.wait_until("it refuses", |page| page.value("gpu_container_runtime_up", &[]) == Some(0.0));
+    let page = exporter.wait_until("it refuses", |page| {
+        page.value("gpu_container_runtime_up", &[]) == Some(0.0) && page.value("gpu_up", &[]) == Some(1.0)
+    });
     assert_eq!(page.value("gpu_container_name_info", &labels), Some(1.0), "an id is never another's");
     assert_eq!(page.value("node_scrape_collector_success", &[r#"collector="gpu""#]), Some(1.0));
     exporter.wait_for_log("answers with HTTP status 500: names of containers that come now are not known");
@@ -229,10 +230,12 @@ fn a_runtime_that_is_not_there_never_answers_or_answers_nonsense_costs_its_names
         let flag = format!("--gpu.container-runtime={api}:{}", silent.display());
         let exporter = Exporter::on_scenario(SCENARIO, &[&flag]);
         let page = exporter.wait_until("it is not waited for", |page| {
-            page.value("gpu_container_runtime_up", &[]) == Some(0.0) && page.value("gpu_up", &[]) == Some(1.0)
+            page.value("gpu_container_runtime_up", &[]) == Some(0.0)
+                && page.value("gpu_up", &[]) == Some(1.0)
+                // Whose it is, is told all the same.
+                && page.value("gpu_container_processes", &[]).is_some()
         });
         assert_eq!(page.value("node_scrape_collector_success", &[r#"collector="gpu""#]), Some(1.0));
-        assert!(page.value("gpu_container_processes", &[]).is_some(), "whose it is, is told all the same");
         exporter.wait_for_log("does not answer within 5s: names of containers that come now are not known");
     }
 

@@ -1,5 +1,6 @@
 //! The second face: the GPUs under dcgm-exporter's names, on a listener of its own.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use test_peers::client;
@@ -19,6 +20,18 @@ fn second(exporter: &Exporter) -> SocketAddr {
     rest.split_ascii_whitespace().next().expect(rest).parse().expect(rest)
 }
 
+/// The second listener's page, once it is so.
+#[track_caller]
+fn wait_for_page(exporter: &Exporter, is_so: impl Fn(&Page) -> bool) -> Page {
+    let address = second(exporter);
+    let found = RefCell::new(Page(String::new()));
+    exporter.wait_until("the second listener's page is as expected", |_| {
+        *found.borrow_mut() = Page(client::request(address, "GET", "/metrics", &[], b"").body);
+        is_so(&found.borrow())
+    });
+    found.into_inner()
+}
+
 #[test]
 fn a_job_of_dcgm_exporter_reads_it_unchanged() {
     let counters = tempfile::NamedTempFile::new().expect("a file");
@@ -26,21 +39,15 @@ fn a_job_of_dcgm_exporter_reads_it_unchanged() {
     std::fs::write(counters.path(), lines).expect("written");
     let file = format!("--dcgm.counters-file={}", counters.path().display());
     let exporter = Exporter::on_scenario(SCENARIO, &["--dcgm.listen-address=127.0.0.1:0", &file]);
-    exporter.wait_until("both GPUs are up", |page| page.says("gpu_up", &[r#"gpu="1""#], 1.0));
     let address = second(&exporter);
     let answer = client::request(address, "GET", "/metrics", &[], b"");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.head.contains("text/plain; version=0.0.4"), "{answer:?}");
-    let page = Page(answer.body);
     let second = [r#"gpu="1""#, r#"device="nvidia1""#, r#"pci_bus_id="00000000:"#, "Hostname="];
-    assert_eq!(page.value("DCGM_FI_DEV_GPU_UTIL", &second), Some(50.0), "{}", page.0);
+    let page = wait_for_page(&exporter, |page| page.value("DCGM_FI_DEV_GPU_UTIL", &second) == Some(50.0));
     assert!(page.value("DCGM_FI_DEV_FB_USED", &second) > Some(10_000.0), "MiB: {}", page.0);
     assert!(!page.0.contains("node_") && !page.0.contains("gpu_up"), "nothing else is there");
-    assert!(
-        exporter.log().contains("line 4: DCGM_FI_DEV_DIAG_STATUS is not read here"),
-        "{}",
-        exporter.log()
-    );
+    exporter.wait_for_log("line 4: DCGM_FI_DEV_DIAG_STATUS is not read here");
     for (method, path, status) in [("GET", "/health", 200), ("GET", "/x", 404), ("POST", "/metrics", 405)] {
         assert_eq!(client::request(address, method, path, &[], b"").status, status, "{method} {path}");
     }
@@ -65,15 +72,15 @@ fn series_name_the_pod_that_kubelet_gave_the_gpu_to() {
         SCENARIO,
         &["--dcgm.listen-address=127.0.0.1:0", "--gpu.pods", &kubelet.flag()],
     );
-    exporter.wait_until("both GPUs are up, and kubelet was asked", |page| {
-        page.says("gpu_up", &[r#"gpu="1""#], 1.0) && page.value("gpu_pod_resources_up", &[]) == Some(1.0)
-    });
-    let page = Page(client::request(second(&exporter), "GET", "/metrics", &[], b"").body);
-    let of = |gpu: &str, labels: &[&str]| page.value("DCGM_FI_DEV_GPU_UTIL", &[&[gpu], labels].concat());
+    let of = |page: &Page, gpu: &str, labels: &[&str]| {
+        page.value("DCGM_FI_DEV_GPU_UTIL", &[&[gpu], labels].concat())
+    };
     let pod = [r#"container="vllm""#, r#"namespace="ai""#, r#"pod="qwen-0""#];
-    assert_eq!(of(r#"gpu="1""#, &pod), Some(50.0), "{}", page.0);
-    assert_eq!(of(r#"gpu="0""#, &pod), None, "{}", page.0);
-    assert_eq!(of(r#"gpu="0""#, &[]), Some(50.0), "a GPU that nobody has is there");
+    // A GPU that nobody has is there, too.
+    let page = wait_for_page(&exporter, |page| {
+        of(page, r#"gpu="1""#, &pod) == Some(50.0) && of(page, r#"gpu="0""#, &[]) == Some(50.0)
+    });
+    assert_eq!(of(&page, r#"gpu="0""#, &pod), None, "{}", page.0);
 }
 
 #[test]
@@ -82,9 +89,8 @@ fn the_least_profile_says_which_fields_are_absent() {
     let (_, report) = check(SCENARIO, &flags);
     assert!(report.contains("which have no series: DCGM_FI_DEV_SM_CLOCK, DCGM_FI_DEV_MEM_CLOCK"), "{report}");
     let exporter = Exporter::on_scenario(SCENARIO, &flags);
-    exporter.wait_until("both GPUs are up", |page| page.says("gpu_up", &[r#"gpu="1""#], 1.0));
     exporter.wait_for_log("which have no series: DCGM_FI_DEV_SM_CLOCK");
-    let page = client::request(second(&exporter), "GET", "/metrics", &[], b"").body;
-    assert!(page.contains("DCGM_FI_DEV_GPU_TEMP{") && !page.contains("DCGM_FI_DEV_SM_CLOCK"), "{page}");
+    let page = wait_for_page(&exporter, |page| page.0.contains("DCGM_FI_DEV_GPU_TEMP{")).0;
+    assert!(!page.contains("DCGM_FI_DEV_SM_CLOCK"), "{page}");
     assert!(!page.contains("DCGM_FI_DEV_VGPU_LICENSE_STATUS"), "what is not read is not 0: {page}");
 }

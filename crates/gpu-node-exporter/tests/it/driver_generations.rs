@@ -202,6 +202,7 @@ fn each_driver_shows_what_it_knows_and_no_more() {
                     || page.value("gpu_sm_active_ratio", &[]).is_some();
             page.value("gpu_up", &[]) == Some(1.0)
                 && is_measured
+                && time(page, "hw_thermal").is_some()
                 && counts.iter().all(|reason| time(page, reason) == Some(SECOND_OF_HEAT))
         });
         for (name, label) in shows {

@@ -57,10 +57,10 @@ fn only_an_engine_without_a_sign_of_life_is_asked_and_a_flooded_one_never() {
     // One is sent each five seconds.
     let page =
         exporter.wait_for(Duration::from_mins(2), "both kinds were sent to the two that are quiet", |page| {
-            idle.counted(page, "text", "right") == Some(1.0)
-                && idle.counted(page, "image", "right") == Some(1.0)
-                && blind.counted(page, "text", "right") == Some(1.0)
-                && blind.counted(page, "image", "refused") == Some(1.0)
+            idle.counted(page, "text", "right") >= Some(1.0)
+                && idle.counted(page, "image", "right") >= Some(1.0)
+                && blind.counted(page, "text", "right") >= Some(1.0)
+                && blind.counted(page, "image", "refused") >= Some(1.0)
         });
     for engine in [&flooded, &queued] {
         assert_eq!(engine.stand_in.with(|state| state.chats.len()), 0, "{}", exporter.log());
@@ -105,6 +105,6 @@ fn the_check_asks_an_idle_engine_alone() {
     assert_eq!(busy.stand_in.with(|state| state.chats.len()), 0);
     let idle = Engine::new(|_| {});
     let (code, told) = crate::exporter::check_flags(&["--no-collector.gpu", "--engine.canary", &idle.flag()]);
-    assert!(told.contains("canary (text): the engine answers, after 0."), "{told}");
+    assert!(told.contains("canary (text): the engine answers, after "), "{told}");
     assert_eq!(code, Some(0));
 }

@@ -20,13 +20,16 @@ fn a_lost_gpu_is_not_busy_while_it_is_away() {
     let exporter = Exporter::on_scenario(&scenario, &[]);
     exporter.wait_until("both are busy", |page| busy(page, FIRST) > 0.5 && busy(page, SECOND) > 0.5);
     trigger.begin();
-    let lost = exporter.wait_until("the loss is told", |page| page.says("gpu_up", &[SECOND], 0.0));
-    exporter
-        .wait_until("the other works on for seconds", |page| busy(page, FIRST) > busy(&lost, FIRST) + 4.0);
-    trigger.end();
-    let back = exporter.wait_until("it is back and busy", |page| {
-        page.says("gpu_up", &[SECOND], 1.0) && busy(page, FIRST) > busy(&lost, FIRST) + 6.0
+    let lost = exporter.wait_until("the loss is told", |page| {
+        page.says("gpu_up", &[SECOND], 0.0) && page.says("gpu_up", &[FIRST], 1.0)
     });
-    let missed = busy(&back, FIRST) - busy(&back, SECOND);
-    assert!(missed > 3.9, "{missed} busy seconds fewer");
+    exporter
+        .wait_until("the other works on for seconds", |page| busy(page, FIRST) > busy(&lost, FIRST) + 8.0);
+    trigger.end();
+    // On a busy machine the two may have been read some time apart.
+    exporter.wait_until("it is back and busy, and has missed seconds", |page| {
+        page.says("gpu_up", &[SECOND], 1.0)
+            && busy(page, FIRST) > busy(&lost, FIRST) + 10.0
+            && busy(page, FIRST) - busy(page, SECOND) > 3.9
+    });
 }

@@ -75,11 +75,12 @@ fn what_this_user_may_not_see_is_told_once_with_what_to_do() {
     });
     assert_eq!(page.value("gpu_up", &[]), Some(1.0));
     assert_eq!(page.value("gpu_memory_total_bytes", &[]), None);
-    let log = exporter.log();
     for reading in ["memory", "MIG instances"] {
         let words = format!("{reading}: not permitted to the user as which this runs (hint: ");
-        assert_eq!(log.matches(&words).count(), 1, "{reading}: {log}");
+        exporter.wait_for_log(&words);
+        assert_eq!(exporter.log().matches(&words).count(), 1, "{reading}: {}", exporter.log());
     }
+    let log = exporter.log();
     for words in ["NVIDIA_CAPS in .env", "DeviceAllow=char-nvidia-caps", "see \"MIG\" in deploy/README.md"] {
         assert!(log.replace("\\\"", "\"").contains(words), "{words}: {log}");
     }
@@ -99,9 +100,10 @@ fn a_mode_that_cannot_be_read_is_what_it_was() {
     let exporter = Exporter::on_scenario(&scenario, &[]);
     exporter.wait_until("it is in MIG mode", |page| page.says("gpu_mig_enabled", &[], 1.0));
     trigger.begin();
-    let page =
-        exporter.wait_until("the mode is not known", |page| page.value("gpu_mig_enabled", &[]).is_none());
-    assert!(value(&page, "gpu_mig_memory_used_bytes", 1, "3g.40gb").is_some(), "{}", exporter.log());
+    let page = exporter.wait_until("the mode is not known, and instances are shown", |page| {
+        page.value("gpu_mig_enabled", &[]).is_none()
+            && value(page, "gpu_mig_memory_used_bytes", 1, "3g.40gb").is_some()
+    });
     assert_eq!(page.value("gpu_utilization_ratio", &[]), None);
 }
 

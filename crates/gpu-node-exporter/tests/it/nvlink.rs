@@ -4,14 +4,22 @@ use rustix::process::{Signal, kill_process};
 
 use crate::exporter::{Exporter, Trigger};
 
-/// Two links of the first GPU are in trouble; the second GPU has no bridge; the third is a card without NVLink.
-const SCENARIO: &str = "description: test\n\
-    gpus: [{ model: h100-sxm, utilization: { constant: 0.5 } }, { model: h100-sxm, nvlink: false }, { model: rtx4090 }]\n\
-    incidents: [{ gpu: 0, at: 0s, until: 5s, kind: nvlink_down, link: 3 }, { gpu: 0, at: 0s, kind: nvlink_errors, link: 5 }]\n";
+/// Two links of the first GPU are in trouble, one of them while the trigger is pulled; the second GPU has no bridge; the third is a card
+/// without NVLink.
+fn scenario(trigger: &Trigger) -> String {
+    format!(
+        "description: test\n\
+         gpus: [{{ model: h100-sxm, utilization: {{ constant: 0.5 }} }}, {{ model: h100-sxm, nvlink: false }}, {{ model: rtx4090 }}]\n\
+         incidents: [{{ gpu: 0, trigger: {}, kind: nvlink_down, link: 3 }}, {{ gpu: 0, at: 0s, kind: nvlink_errors, link: 5 }}]\n",
+        trigger.path().display()
+    )
+}
 
 #[test]
 fn a_link_that_is_down_is_shown_and_returns_with_its_counters() {
-    let exporter = Exporter::on_scenario(SCENARIO, &[]);
+    let trigger = Trigger::new();
+    trigger.begin();
+    let exporter = Exporter::on_scenario(&scenario(&trigger), &[]);
     let link = |number: &str| [r#"gpu="0""#.to_owned(), format!(r#"link="{number}""#)];
     let page = exporter.wait_until("link 3 is down", |page| {
         let labels = link("3");
@@ -39,6 +47,7 @@ fn a_link_that_is_down_is_shown_and_returns_with_its_counters() {
     }
     assert_eq!(page.value("node_scrape_collector_success", &[r#"collector="gpu""#]), Some(1.0));
 
+    trigger.end();
     exporter.wait_until("link 3 is up and counts", |page| {
         let labels = link("3");
         let labels = [labels[0].as_str(), labels[1].as_str()];

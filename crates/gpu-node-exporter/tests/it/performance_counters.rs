@@ -11,7 +11,9 @@ fn a_card_without_counters_is_told_from_an_idle_one() {
     let exporter = Exporter::on_scenario(SCENARIO, &[]);
     let of = |gpu: u32| format!("gpu=\"{gpu}\"");
     let page = exporter.wait_until("two readings of the counters were compared", |page| {
-        page.says("gpu_sm_active_ratio", &[&of(0)], 0.45) && page.says("gpu_sm_active_ratio", &[&of(1)], 0.0)
+        page.says("gpu_sm_active_ratio", &[&of(0)], 0.45)
+            && page.says("gpu_sm_active_ratio", &[&of(1)], 0.0)
+            && page.says("gpu_up", &[&of(2)], 1.0)
     });
     let value = |name: &str, gpu: u32, label: &str| page.value(name, &[&of(gpu), label]);
     for (gpu, supported, tensor) in [(0, 1.0, Some(0.25)), (1, 1.0, Some(0.0)), (2, 0.0, None)] {

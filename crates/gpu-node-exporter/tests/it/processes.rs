@@ -80,12 +80,12 @@ fn a_real_process_is_named_and_its_series_end_with_it() {
     let page = exporter.wait_until("the process has its name", |page| {
         page.value("gpu_process_memory_used_bytes", &[&pid, r#"process="VLLM::EngineCore""#]) == memory
             && page.value("gpu_container_sm_seconds_total", &[]).is_some_and(|seconds| seconds > 0.0)
+            // Its parent is this test, which is no server, and takes in nobody's orphans.
+            && page.value("gpu_engine_state", &[&pid, r#"state="running""#]) == Some(1.0)
     });
     assert_eq!(page.value("gpu_process_sm_utilization_ratio", &[&pid]), Some(0.5));
     assert_eq!(page.value("gpu_container_memory_used_bytes", &[]), memory);
     assert_eq!(page.value("gpu_container_memory_used_bytes", &[r#"kind="unknown""#]), None, "it is seen");
-    // Its parent is this test, which is no server, and takes in nobody's orphans.
-    assert_eq!(page.value("gpu_engine_state", &[&pid, r#"state="running""#]), Some(1.0));
 
     trigger.end();
     drop(child);
@@ -165,20 +165,23 @@ fn the_life_of_an_engine_is_seen_from_outside() {
         let (pid, state) = (format!("pid=\"{pid}\""), format!("state=\"{state}\""));
         page.value("gpu_engine_state", &[&pid, &state]) == Some(1.0)
     };
-    let page = exporter.wait_until("it starts", |page| is(page, 10, "starting"));
-    for gpu in [r#"gpu="0""#, r#"gpu="1""#] {
+    let holds_memory = |page: &Page, gpu: &str| {
         let labels = [gpu, r#"container="3f4e6a1c0d9b""#, r#"kind="docker""#];
-        assert_eq!(page.value("gpu_container_memory_used_bytes", &labels), Some(f64::from(100 << 20)));
-    }
+        page.value("gpu_container_memory_used_bytes", &labels) == Some(f64::from(100 << 20))
+    };
+    let page = exporter.wait_until("it starts, and holds memory of both GPUs", |page| {
+        is(page, 10, "starting") && holds_memory(page, r#"gpu="0""#) && holds_memory(page, r#"gpu="1""#)
+    });
     let id = format!("id=\"{CONTAINER}\"");
     assert_eq!(page.value("gpu_container_info", &[&id]), Some(1.0));
 
     proc.socket(10, "0A");
     let since = |page: &Page| page.value("gpu_engine_state_since_timestamp_seconds", &[r#"pid="10""#]);
     let started = since(&page);
-    let page = exporter.wait_until("it runs", |page| is(page, 10, "running"));
+    let page = exporter.wait_until("it runs, with both workers", |page| {
+        is(page, 10, "running") && page.value("gpu_engine_processes", &[r#"role="worker""#]) == Some(2.0)
+    });
     assert!(since(&page) > started, "{started:?}");
-    assert_eq!(page.value("gpu_engine_processes", &[r#"role="worker""#]), Some(2.0));
 
     // The server's command line keeps its reader waiting, as that of a process that hangs in the driver does: it has not ended.
     let pipe = proc.0.path().join("pipe");
@@ -220,6 +223,7 @@ fn what_the_driver_has_counted_of_a_process_is_told_where_it_counts() {
         let exporter = Exporter::on_scenario(&scenario, &["--gpu.processes"]);
         let page = exporter.wait_until("the process is there", |page| {
             page.value("gpu_process_memory_used_bytes", &[r#"pid="4000001""#]).is_some()
+                && page.value("gpu_up", &[]) == Some(1.0)
         });
         let value = |name| page.value(name, &[r#"gpu="0""#]);
         let of = |name| page.value(name, &[r#"pid="4000001""#]);

@@ -82,7 +82,7 @@ fn a_socket_of_systemd_is_served_and_not_passed_on() {
     let exporter = Exporter::with_socket(socket, &["--web.systemd-socket"]);
     assert_eq!(exporter.address(), address);
     assert!(exporter.scrape().value("node_load1", &[]).is_some());
-    assert!(exporter.log().contains("--web.listen-address has no effect"), "{}", exporter.log());
+    exporter.wait_for_log("--web.listen-address has no effect");
     for probe in exporter.probes() {
         let environment =
             std::fs::read(format!("/proc/{}/environ", probe.as_raw_nonzero())).unwrap_or_default();

@@ -15,9 +15,5 @@ fn a_text_file_takes_the_place_of_no_gpu_series() {
     exporter.wait_until("the refusal is counted on the next page", |page| {
         page.value("gpu_node_exporter_refused_series_total", &[]) >= Some(1.0)
     });
-    assert!(
-        exporter.log().contains("left out of the page: a second family `gpu_up` of another type"),
-        "{}",
-        exporter.log()
-    );
+    exporter.wait_for_log("left out of the page: a second family `gpu_up` of another type");
 }
