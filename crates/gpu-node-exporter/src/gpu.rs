@@ -24,6 +24,8 @@ mod xid;
 mod delta;
 mod nvml;
 
+mod shared;
+
 mod subject;
 
 mod reading;

@@ -78,9 +78,9 @@ fn spelled_otherwise<N: AsRef<str>, V: AsRef<str>>(
     for (name, value) in pairs {
         let (name, value) = (name.as_ref(), value.as_ref());
         if other.is_none()
-            && let Some(rest) = after(&known[same..], same == 0, name, value)
+            && let Some(end) = end_of_label(known.as_bytes(), same, name, value)
         {
-            same = known.len() - rest.len();
+            same = end;
         } else {
             write_label(other.get_or_insert_with(|| known[..same].to_owned()), name, value);
         }
@@ -89,12 +89,20 @@ fn spelled_otherwise<N: AsRef<str>, V: AsRef<str>>(
     if is_longer { Some(known[..same].to_owned()) } else { other.filter(|other| other != known) }
 }
 
-/// What follows this label where `text` begins with it. `None` also for a value that is written otherwise than it is.
-fn after<'t>(text: &'t str, is_first: bool, name: &str, value: &str) -> Option<&'t str> {
-    let text = if is_first { text } else { text.strip_prefix(',')? };
-    let text = text.strip_prefix(name)?.strip_prefix("=\"")?;
-    (!needs_escape(value)).then_some(())?;
-    text.strip_prefix(value)?.strip_prefix('"')
+/// Where this label ends in a set that has it at `begin`. `None` also for a value that is written otherwise than it is.
+fn end_of_label(known: &[u8], begin: usize, name: &str, value: &str) -> Option<usize> {
+    // Where its parts are follows from their lengths, so that each is looked at once.
+    let is_first = begin == 0;
+    let name_at = begin + usize::from(!is_first);
+    let value_at = name_at + name.len() + "=\"".len();
+    let end = value_at + value.len();
+    let is_here = known.get(end) == Some(&b'"')
+        && (is_first || known[begin] == b',')
+        && known[value_at - 2..value_at] == *b"=\""
+        && known[value_at..end] == *value.as_bytes()
+        && known[name_at..value_at - 2] == *name.as_bytes()
+        && !needs_escape(value);
+    is_here.then_some(end + 1)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::families::{Lasting, View, families};
+use super::families::{self, Lasting, View};
 use super::faults::{COLLECTOR, faults};
 use super::holders::{self, Dropped, Holders};
 use super::pods::{self, Pods};
@@ -13,6 +13,9 @@ use super::runtime::{self, ContainerNames};
 use super::settings::GpuSettings;
 use super::snapshot::Snapshot;
 use crate::collector::{Collected, Collector};
+
+/// About as many as there are beside those that last, so that they need not be moved.
+const FAMILIES: usize = 48;
 
 /// Reads what was published of the GPUs and of who holds them, and nothing else.
 pub(super) struct GpuCollector {
@@ -41,7 +44,8 @@ impl Collector for GpuCollector {
     fn collect(&mut self) -> Collected {
         let (snapshot, now) = (self.snapshot.load(), Instant::now());
         let view = View { now, settings: &self.settings, expects_all_pci_gpus: self.expects_all_pci_gpus };
-        let mut families = families(&snapshot, view, &mut self.lasting);
+        let mut families = Vec::with_capacity(FAMILIES);
+        families.extend(families::families(&snapshot, view, &mut self.lasting));
         let (holders, pods, names) = (self.holders.load(), self.pods.load(), self.container_names.load());
         let left_out = [(pods::INFO, pods.left_out(now)), (runtime::INFO, names.left_out())];
         for (family, series) in left_out {

@@ -67,9 +67,7 @@ impl Lasting {
                 || snapshot.gpus.iter().zip(&self.known).any(|(now, then)| differ(now, then))
         };
         let names_differ = |now: &Gpu, then: &Gpu| (now.index, &now.uuid) != (then.index, &then.uuid);
-        let identities_differ = |now: &Gpu, then: &Gpu| {
-            !Arc::ptr_eq(&now.identity, &then.identity) && now.identity != then.identity
-        };
+        let identities_differ = |now: &Gpu, then: &Gpu| now.identity != then.identity;
         let is_any_renamed = is_any_other(names_differ);
         let is_released = snapshot.probe.is_released;
         if is_any_renamed || is_any_other(identities_differ) || is_released != self.is_released {

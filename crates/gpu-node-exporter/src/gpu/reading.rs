@@ -73,6 +73,7 @@ use super::delta::Diff;
 use super::fault::ReadingFault;
 use super::nvml::Ask;
 use super::profile::Profile;
+use super::shared::Shared;
 use super::subject::{Said, Shown, Step, Subject};
 use crate::family::{Family, LabelSets, Labels, MadeSets};
 
@@ -81,7 +82,7 @@ macro_rules! subjects {
     ($($field:ident: $subject:ty => $profile:ident,)*) => {
         /// What one GPU said, by subject.
         #[derive(Clone, Debug, Default, PartialEq)]
-        pub(crate) struct Subjects { $(pub(crate) $field: $subject,)* }
+        pub(crate) struct Subjects { $(pub(crate) $field: Shared<$subject>,)* }
 
         /// What the probe keeps of one GPU from one sweep to the next.
         #[derive(Default)]
@@ -115,7 +116,7 @@ macro_rules! subjects {
             pub(crate) fn read(ask: &mut Ask<'_>, kept: &mut Kept, profile: Profile) -> Self {
                 Self {
                     $($field: if profile.has(Profile::$profile) {
-                        <$subject>::read(ask, &mut kept.$field)
+                        <$subject>::read(ask, &mut kept.$field).into()
                     } else {
                         Default::default()
                     },)*
@@ -231,21 +232,30 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn add_subject<S: Subject>(&mut self, said: impl Fn(&'a ShownGpu<'a>) -> Said<'a, S>) {
-        self.add(S::families, |now, then| now == then, &said);
-        self.add(S::seldom_families, S::is_seldom_same, &said);
+    fn add_subject<S: Subject>(&mut self, said: impl Fn(&'a ShownGpu<'a>) -> (&'a Shared<S>, &'a S::Sums)) {
+        let is_same = |now, then| said(now) == said(then);
+        let is_seldom_same = |now, then| {
+            let ((now, sums), (before, sums_before)) = (said(now), said(then));
+            now.is(before) && sums == sums_before || S::is_seldom_same((now, sums), (before, sums_before))
+        };
+        let said = |gpu| {
+            let (reading, sums) = said(gpu);
+            (&**reading, sums)
+        };
+        self.add(S::families, is_same, said);
+        self.add(S::seldom_families, is_seldom_same, said);
     }
 
     /// Adds the families of the page before where each GPU says the same; others are made.
     fn add<S: Subject>(
         &mut self,
         make: fn(&[Shown<'_, S>]) -> Vec<Family>,
-        is_same: impl Fn(Said<'_, S>, Said<'_, S>) -> bool,
+        is_same: impl Fn(&'a ShownGpu<'a>, &'a ShownGpu<'a>) -> bool,
         said: impl Fn(&'a ShownGpu<'a>) -> Said<'a, S>,
     ) {
         let at = self.done.len();
         let is_same = |(now, then): (&'a ShownGpu<'a>, &'a ShownGpu<'a>)| {
-            now.labels == then.labels && is_same(said(now), said(then))
+            now.labels == then.labels && is_same(now, then)
         };
         let same = self.before.filter(|before| self.gpus.iter().zip(before.gpus).all(is_same));
         let known = same.and_then(|before| before.families.get(at).cloned());

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use super::delta::Diff;
+use super::histogram::{Histogram, SAMPLES};
 use super::nvml::Ask;
 use crate::family::{Family, LabelSets, Labels, Number};
 
@@ -90,6 +91,24 @@ pub(crate) fn each_by<S: Subject, V: Into<Number>, const N: usize>(
             if let Some(value) = value {
                 family.push(gpu.labels.and([(label, name)]), value);
             }
+        }
+    }
+    family
+}
+
+/// A family with the histogram of each GPU that has counted anything.
+pub(crate) fn each_histogram<S: Subject>(
+    name: &'static str,
+    help: &'static str,
+    gpus: &[Shown<'_, S>],
+    histogram: impl Fn(&S::Sums) -> &Histogram,
+) -> Family {
+    let mut family = Family::histogram(name, help);
+    family.samples.reserve_exact(gpus.len() * SAMPLES);
+    for gpu in gpus {
+        let histogram = histogram(gpu.sums);
+        if !histogram.is_empty() {
+            histogram.write_to(&mut family, gpu.labels);
         }
     }
     family

@@ -351,7 +351,8 @@ mod tests {
     #[test]
     fn errors_of_links_are_summed_up() {
         let link = |replays| Link { replays, ..Link::default() };
-        let gpu = Subjects { nvlink: vec![link(Some(3)), link(None), link(Some(4))], ..Subjects::default() };
+        let links = vec![link(Some(3)), link(None), link(Some(4))];
+        let gpu = Subjects { nvlink: links.into(), ..Subjects::default() };
         let instance = MigInstance::default();
         let value = |name, part| source(name).and_then(|source| source.value(part, &gpu, &Sums::default()));
         let replays = "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL";

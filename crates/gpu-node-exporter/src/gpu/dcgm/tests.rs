@@ -45,7 +45,7 @@ fn face(names: Names, counters: &str, is_cut: bool, xid: Option<u32>) -> (DcgmFa
     snapshot.listed(1);
     snapshot.read(0, Arc::new(reading(is_cut)), start);
     let mut later = reading(is_cut);
-    for link in &mut later.subjects.nvlink {
+    for link in later.subjects.nvlink.iter_mut() {
         link.transmitted = link.transmitted.map(|bytes| Bytes(bytes.0 + 10_240_000));
     }
     snapshot.read(0, Arc::new(later), start + Duration::from_secs(1));

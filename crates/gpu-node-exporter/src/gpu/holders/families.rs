@@ -256,6 +256,8 @@ fn by_container(containers: &[Container<'_>], dropped: &mut Dropped) -> [Family;
         "What is known of whoever has processes on GPUs: the container's whole id, its pod's uid, the Slurm job, the systemd unit.",
     );
     let labels = |container: &Container<'_>| owned(&container.gpu, container.gpu_instance, container.owner);
+    let labels: Vec<_> = containers.iter().map(labels).collect();
+    let labelled = || labels.iter().cloned().zip(containers);
     let mut told = BTreeSet::new();
     let owners = containers.iter().map(|container| container.owner);
     let described = owners.filter(|owner| !owner.id.is_empty() && told.insert(*owner)).map(|owner| {
@@ -268,12 +270,9 @@ fn by_container(containers: &[Container<'_>], dropped: &mut Dropped) -> [Family;
         (known_labels(&owned(&Labels::NONE, None, owner), more), 1_u64)
     });
     [
-        dropped.fill(
-            &MEMORY,
-            containers.iter().filter_map(|container| Some((labels(container), container.memory?))),
-        ),
-        dropped.fill(&SM, containers.iter().filter_map(|container| Some((labels(container), container.sm?)))),
-        dropped.fill(&PROCESSES, containers.iter().map(|container| (labels(container), container.processes))),
+        dropped.fill(&MEMORY, labelled().filter_map(|(labels, container)| Some((labels, container.memory?)))),
+        dropped.fill(&SM, labelled().filter_map(|(labels, container)| Some((labels, container.sm?)))),
+        dropped.fill(&PROCESSES, labelled().map(|(labels, container)| (labels, container.processes))),
         dropped.fill(&INFO, described),
     ]
 }

@@ -10,7 +10,7 @@ mod sampler;
 use crate::family::Family;
 use crate::gpu::delta::readings;
 use crate::gpu::nvml::{Ask, Cached, driver_branch, flag, raw};
-use crate::gpu::subject::{Shown, Subject, each, each_by};
+use crate::gpu::subject::{Said, Shown, Subject, each, each_by};
 use crate::units::{BytesPerSecond, Ratio};
 
 use self::cycles::Cycles;
@@ -174,14 +174,6 @@ impl Subject for Gpm {
             each(Family::gauge(name, help), gpus, |gpu| of(gpu.reading))
         };
         let mut families = vec![
-            each(
-                Family::gauge(
-                    "gpu_gpm_supported",
-                    "Whether the GPU has performance counters that the driver gives (GPM, Hopper and later): without them `gpu_sm_active_ratio` and the like are absent.",
-                ),
-                gpus,
-                |gpu| gpu.reading.supported,
-            ),
             share(
                 "gpu_graphics_active_ratio",
                 "Share of cycles in which graphics or compute work was there.",
@@ -252,6 +244,22 @@ impl Subject for Gpm {
                 gpus,
                 |gpm| gpm.decoders.as_ref(),
             ),
+        ];
+        families.extend(cycles::families(gpus));
+        families
+    }
+
+    /// Those of engines that inference leaves idle among them.
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
+            each(
+                Family::gauge(
+                    "gpu_gpm_supported",
+                    "Whether the GPU has performance counters that the driver gives (GPM, Hopper and later): without them `gpu_sm_active_ratio` and the like are absent.",
+                ),
+                gpus,
+                |gpu| gpu.reading.supported,
+            ),
             by_engine(
                 Family::gauge("gpu_jpeg_active_ratio", "Share of time in which a JPEG decoder worked."),
                 gpus,
@@ -270,9 +278,14 @@ impl Subject for Gpm {
                 gpus,
                 |gpm| gpm.encoders.as_ref(),
             ),
-        ];
-        families.extend(cycles::families(gpus));
-        families
+        ]
+    }
+
+    fn is_seldom_same((now, ()): Said<'_, Self>, (before, ()): Said<'_, Self>) -> bool {
+        now.supported == before.supported
+            && now.jpeg_decoders == before.jpeg_decoders
+            && now.optical_flow == before.optical_flow
+            && now.encoders == before.encoders
     }
 }
 

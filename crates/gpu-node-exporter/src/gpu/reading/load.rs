@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use self::busy_time::{Samples, busy_time};
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::histogram::{Histogram, SAMPLES};
+use crate::gpu::histogram::Histogram;
 use crate::gpu::nvml::{Ask, Cached, Device, flag, raw};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
-use crate::gpu::subject::{Shown, Step, Subject, each};
+use crate::gpu::subject::{Said, Shown, Step, Subject, each, each_by, each_histogram};
 use crate::units::{Ratio, Seconds};
 
 use super::ring::Ring;
@@ -126,26 +126,22 @@ impl Subject for Load {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let mut shares = Family::histogram(
-            "gpu_utilization_sample_ratio",
-            "Share of a sample period in which a kernel ran, of all the driver's own samples since the exporter started.",
-        );
-        let mut peak = Family::gauge(
-            "gpu_utilization_max_ratio",
-            "Largest of the driver's own samples of utilisation in the window before the last sweep.",
-        );
-        shares.samples.reserve_exact(gpus.len() * SAMPLES);
-        for gpu in gpus {
-            if !gpu.sums.shares.is_empty() {
-                gpu.sums.shares.write_to(&mut shares, gpu.labels);
-            }
-            if let Some(largest) = gpu.sums.peak.max() {
-                peak.push(gpu.labels.and([WINDOW_LABEL]), largest);
-            }
-        }
         vec![
-            shares,
-            peak,
+            each_histogram(
+                "gpu_utilization_sample_ratio",
+                "Share of a sample period in which a kernel ran, of all the driver's own samples since the exporter started.",
+                gpus,
+                |sums| &sums.shares,
+            ),
+            each_by(
+                Family::gauge(
+                    "gpu_utilization_max_ratio",
+                    "Largest of the driver's own samples of utilisation in the window before the last sweep.",
+                ),
+                WINDOW_LABEL.0,
+                gpus,
+                |gpu| [(WINDOW_LABEL.1, gpu.sums.peak.max())],
+            ),
             each(
                 Family::gauge(
                     "gpu_utilization_ratio",
@@ -193,12 +189,16 @@ impl Subject for Load {
                 gpus,
                 |gpu| gpu.reading.ofa,
             ),
-            each(
-                Family::gauge("gpu_mig_enabled", "Whether MIG mode is on; utilisation is absent then."),
-                gpus,
-                |gpu| gpu.reading.mig_enabled,
-            ),
         ]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        let enabled = Family::gauge("gpu_mig_enabled", "Whether MIG mode is on; utilisation is absent then.");
+        vec![each(enabled, gpus, |gpu| gpu.reading.mig_enabled)]
+    }
+
+    fn is_seldom_same((now, _): Said<'_, Self>, (before, _): Said<'_, Self>) -> bool {
+        now.mig_enabled == before.mig_enabled
     }
 }
 

@@ -4,10 +4,10 @@ use std::fmt::{self, Debug};
 
 use crate::family::Family;
 use crate::gpu::delta::readings;
-use crate::gpu::histogram::{Histogram, SAMPLES};
+use crate::gpu::histogram::Histogram;
 use crate::gpu::nvml::{Ask, Cached, Device, NvmlError, raw};
 use crate::gpu::peak::{Peak, WINDOW_LABEL};
-use crate::gpu::subject::{Shown, Step, Subject, each};
+use crate::gpu::subject::{Said, Shown, Step, Subject, each, each_by, each_histogram};
 use crate::units::Bytes;
 
 readings! {
@@ -130,29 +130,7 @@ impl Subject for Memory {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let mut peak = Family::gauge(
-            "gpu_memory_used_max_bytes",
-            "Most memory used in the window before the last sample, of all samples in it.",
-        );
-        let mut shares = Family::histogram(
-            "gpu_memory_used_sample_ratio",
-            "Memory used as a share of all of it, of all samples since the exporter started.",
-        );
-        shares.samples.reserve_exact(gpus.len() * SAMPLES);
-        for gpu in gpus {
-            if let Some(bytes) = gpu.sums.peak.max() {
-                peak.push(gpu.labels.and([WINDOW_LABEL]), bytes);
-            }
-            if !gpu.sums.shares.is_empty() {
-                gpu.sums.shares.write_to(&mut shares, gpu.labels);
-            }
-        }
         vec![
-            each(
-                Family::gauge("gpu_memory_total_bytes", "Memory of the GPU, reserved memory included."),
-                gpus,
-                |gpu| gpu.reading.total,
-            ),
             each(
                 Family::gauge(
                     "gpu_memory_used_bytes",
@@ -164,14 +142,41 @@ impl Subject for Memory {
             each(Family::gauge("gpu_memory_free_bytes", "Memory free to allocate."), gpus, |gpu| {
                 gpu.reading.free
             }),
+            each_by(
+                Family::gauge(
+                    "gpu_memory_used_max_bytes",
+                    "Most memory used in the window before the last sample, of all samples in it.",
+                ),
+                WINDOW_LABEL.0,
+                gpus,
+                |gpu| [(WINDOW_LABEL.1, gpu.sums.peak.max())],
+            ),
+            each_histogram(
+                "gpu_memory_used_sample_ratio",
+                "Memory used as a share of all of it, of all samples since the exporter started.",
+                gpus,
+                |sums| &sums.shares,
+            ),
+        ]
+    }
+
+    fn seldom_families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
+        vec![
+            each(
+                Family::gauge("gpu_memory_total_bytes", "Memory of the GPU, reserved memory included."),
+                gpus,
+                |gpu| gpu.reading.total,
+            ),
             each(
                 Family::gauge("gpu_memory_reserved_bytes", "Memory held back by driver and firmware."),
                 gpus,
                 |gpu| gpu.reading.reserved,
             ),
-            peak,
-            shares,
         ]
+    }
+
+    fn is_seldom_same((now, _): Said<'_, Self>, (before, _): Said<'_, Self>) -> bool {
+        (now.total, now.reserved) == (before.total, before.reserved)
     }
 }
 

@@ -46,14 +46,14 @@ pub(crate) type NvLinks = Vec<Link>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
     pub(crate) traffic: Traffic,
-    /// Links that any probe saw connected, by number.
-    connected: BTreeSet<usize>,
+    /// Links that any probe saw connected: the bit of each one's number.
+    connected: u64,
 }
 
 impl Sums {
     /// Whether the link of this number is active: also one that is idle now and was connected before.
     fn is_up(&self, number: usize, link: &Link) -> Option<bool> {
-        let is_lost = link.idle == Some(true) && self.connected.contains(&number);
+        let is_lost = link.idle == Some(true) && self.connected & bit(number) != 0;
         link.up.or(is_lost.then_some(false))
     }
 }
@@ -79,8 +79,13 @@ const BYTE_FIELDS: [ByteFields; 2] = [
     (field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, field_id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, 1024),
 ];
 
-/// More links than any GPU has.
-const MOST_LINKS: usize = 64;
+/// More links than any GPU has, and as many as a set of bits has room for.
+const MOST_LINKS: usize = u64::BITS as usize;
+
+/// The bit of a link. One that no GPU has, has none.
+fn bit(number: usize) -> u64 {
+    u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or(0)
+}
 
 impl Subject for NvLinks {
     type Kept = Kept;
@@ -90,7 +95,7 @@ impl Subject for NvLinks {
         sums.traffic.add(self, step);
         for (number, link) in self.iter().enumerate() {
             if link.up.is_some() {
-                sums.connected.insert(number);
+                sums.connected |= bit(number);
             }
         }
     }
@@ -204,12 +209,26 @@ impl Subject for NvLinks {
     }
 
     fn is_seldom_same((now, sums): Said<'_, Self>, (before, sums_before): Said<'_, Self>) -> bool {
-        let is_same = |(now, then): (&Link, &Link)| {
-            *then == Link { transmitted: then.transmitted, received: then.received, ..now.clone() }
-        };
         let is_connected_same = sums.connected == sums_before.connected;
-        is_connected_same && now.len() == before.len() && now.iter().zip(before).all(is_same)
+        is_connected_same && now.iter().map(but_bytes).eq(before.iter().map(but_bytes))
     }
+}
+
+/// All of a link but what crossed it.
+fn but_bytes(link: &Link) -> impl PartialEq + '_ {
+    let Link {
+        transmitted: _,
+        received: _,
+        up,
+        idle,
+        bandwidth,
+        replays,
+        recoveries,
+        crc_errors,
+        crc_data_errors,
+        fifth,
+    } = link;
+    (up, idle, bandwidth, (replays, recoveries, crc_errors, crc_data_errors), fifth)
 }
 
 /// The links that lead somewhere, each with its number and whether it is active.

@@ -139,17 +139,16 @@ impl Subject for Power {
     }
 
     fn families(gpus: &[Shown<'_, Self>]) -> Vec<Family> {
-        let mut peak = Family::gauge(
-            "gpu_power_max_watts",
-            "Most power drawn in the window before the last sweep, of the driver's own samples, else of the sweeps.",
-        );
-        for gpu in gpus {
-            if let Some(watts) = gpu.sums.peak.max() {
-                peak.push(gpu.labels.and([WINDOW_LABEL]), watts);
-            }
-        }
         vec![
-            peak,
+            each_by(
+                Family::gauge(
+                    "gpu_power_max_watts",
+                    "Most power drawn in the window before the last sweep, of the driver's own samples, else of the sweeps.",
+                ),
+                WINDOW_LABEL.0,
+                gpus,
+                |gpu| [(WINDOW_LABEL.1, gpu.sums.peak.max())],
+            ),
             each(Family::gauge("gpu_power_watts", "Power drawn by the board."), gpus, |gpu| {
                 gpu.reading.usage
             }),
@@ -184,14 +183,6 @@ impl Subject for Power {
                 gpus,
                 |gpu| gpu.reading.energy_by(&gpu.sums.energy),
             ),
-            each(
-                Family::gauge(
-                    "gpu_performance_state",
-                    "Performance state: 0 is the fastest, 15 the slowest.",
-                ),
-                gpus,
-                |gpu| gpu.reading.performance_state,
-            ),
         ]
     }
 
@@ -220,15 +211,25 @@ impl Subject for Power {
                 gpus,
                 |gpu| gpu.reading.max_limit,
             ),
+            each(
+                Family::gauge(
+                    "gpu_performance_state",
+                    "Performance state: 0 is the fastest, 15 the slowest.",
+                ),
+                gpus,
+                |gpu| gpu.reading.performance_state,
+            ),
         ]
     }
 
     fn is_seldom_same((now, _): Said<'_, Self>, (before, _): Said<'_, Self>) -> bool {
-        let limits = |power: &Self| {
-            let Self { limit, min_limit, max_limit, default_limit, requested_limit, .. } = *power;
-            [limit, min_limit, max_limit, default_limit, requested_limit]
+        let seldom = |power: &Self| {
+            let Self {
+                limit, min_limit, max_limit, default_limit, requested_limit, performance_state, ..
+            } = *power;
+            ([limit, min_limit, max_limit, default_limit, requested_limit], performance_state)
         };
-        limits(now) == limits(before)
+        seldom(now) == seldom(before)
     }
 }
 

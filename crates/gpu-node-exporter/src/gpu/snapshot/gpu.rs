@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::gpu::fault::FaultReason;
 use crate::gpu::reading::{Identity, Reading, Sums};
+use crate::gpu::shared::Shared;
 use crate::gpu::subject::Step;
 
 /// One GPU once seen.
@@ -18,8 +19,8 @@ pub(crate) struct Gpu {
     pub(crate) pci_bus_id: Option<String>,
     pub(crate) presence: Presence,
     pub(crate) sums: Sums,
-    /// Who it was when it last answered. Snapshots share it.
-    pub(crate) identity: Arc<Identity>,
+    /// Who it was when it last answered.
+    pub(crate) identity: Shared<Identity>,
     /// When its last reading arrived.
     pub(crate) read_at: Option<Instant>,
     /// The time between its last two readings; zero until there are two.
@@ -63,7 +64,7 @@ impl Gpu {
             pci_bus_id: None,
             presence: Presence::Missing,
             sums: Sums::default(),
-            identity: Arc::default(),
+            identity: Shared::default(),
             read_at: None,
             pace: Duration::ZERO,
             is_outdated: false,
@@ -94,9 +95,7 @@ impl Gpu {
     pub(super) fn read(&mut self, index: u32, reading: Arc<Reading>, now: Instant, longest_gap: Duration) {
         self.index = index;
         self.pci_bus_id.clone_from(&reading.subjects.identity.pci_bus_id);
-        if *self.identity != reading.subjects.identity {
-            self.identity = Arc::new(reading.subjects.identity.clone());
-        }
+        self.identity = reading.subjects.identity.clone();
         let gap = self.read_at.map(|before| now.saturating_duration_since(before));
         self.pace = gap.unwrap_or_default();
         let was_read = matches!(self.presence, Presence::Up(_)) && self.is_current();
