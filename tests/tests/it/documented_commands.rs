@@ -177,9 +177,26 @@ impl Newcomer {
         fs::write(&relay, edited.join("\n") + "\n").unwrap();
     }
 
-    /// Runs one command as it stands, but for the port that `up` may have had to move.
+    /// Stands for what the calendar's page asks for each December: years that the table may not have yet, here without their days.
+    fn renew_calendar(&self) {
+        let china = |when: &str| {
+            let date = Command::new("date").env("TZ", "Asia/Shanghai").args(["-d", when, "+%Y"]).output();
+            String::from_utf8(date.unwrap().stdout).unwrap().trim().to_owned()
+        };
+        let table = self.path().join("deploy/calendar/china.csv");
+        let text = fs::read_to_string(&table).unwrap();
+        let years = text.lines().find(|line| line.starts_with("# years: ")).unwrap();
+        // Tomorrow's, too: it may be the last minute of a year.
+        let renewed = format!("{years} {} {}", china("now"), china("tomorrow"));
+        fs::write(&table, text.replace(years, &renewed)).unwrap();
+    }
+
+    /// Runs one command as it stands, but for the port that `up` may have had to move, and in a year that the calendar has.
     fn run(&self, page: &str, command: &str) {
         let mut line = command.to_owned();
+        if command.contains("write-calendar.sh") {
+            self.renew_calendar();
+        }
         if let Some(up) = &self.up {
             let output = up.output();
             let alertmanager =
