@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use e2e::programs;
+use e2e::wait::until;
 
-use crate::exporter_fixture::ExporterFixture;
+use crate::exporter_fixture::{ExporterFixture, TIMEOUT};
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const CLASSIC: &str = "text/plain;version=0.0.4";
@@ -106,7 +107,17 @@ async fn both_formats_carry_the_same_series() {
         sorted.sort();
         sorted
     };
-    let open = fixture.scrape_as(OPENMETRICS).await.unwrap();
-    let classic = fixture.scrape_as(CLASSIC).await.unwrap();
-    assert_eq!(series(&open), series(&classic));
+    // A sweep between two pages may bring series, and one that is late takes some away: the same page on either side says that none did.
+    let mut last = [const { Vec::new() }; 3];
+    let same = until("the same series in both formats", TIMEOUT, async || {
+        for (place, format) in [OPENMETRICS, CLASSIC, OPENMETRICS].into_iter().enumerate() {
+            last[place] = series(&fixture.scrape_as(format).await.ok()?);
+        }
+        last.iter().all(|series| *series == last[0]).then_some(())
+    });
+    if let Err(error) = same.await {
+        let [open, classic, _] = last;
+        assert_eq!(open, classic, "{error:#}");
+        panic!("{error:#}: no two OpenMetrics pages have the same series");
+    }
 }
