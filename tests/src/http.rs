@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// A client for loopback: no proxy, no redirects, ten seconds for a whole call.
+/// How long a whole call may take; far above what any takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client for loopback: no proxy, no redirects.
 pub fn client() -> Result<reqwest::Client> {
     // The crate is built without a default TLS provider and refuses to start without one, plain HTTP or not. A second
     // installation fails harmlessly: the first one stays.
@@ -12,7 +15,7 @@ pub fn client() -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(10))
+        .timeout(TIMEOUT)
         .build()
         .context("failed to set up the HTTP client")
 }

@@ -30,7 +30,7 @@ pub const RELEASE: &str = "vllm-0.33.0";
 
 /// How long each of the two may take to answer: a debug build on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Both programs. Dropping it ends them.
 #[derive(Debug)]

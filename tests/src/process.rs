@@ -214,7 +214,7 @@ mod tests {
             .start(logs.path())
             .unwrap();
         let client = http::client().unwrap();
-        let error = child.ready(&client, "http://127.0.0.1:9/", Duration::from_secs(10)).await.unwrap_err();
+        let error = child.ready(&client, "http://127.0.0.1:9/", Duration::from_mins(1)).await.unwrap_err();
         let said = format!("{error:#}");
         assert!(said.contains("early ended (exit status: 3)") && said.contains("no such key"), "{said}");
     }
@@ -227,13 +227,13 @@ mod tests {
             .arg("sleep 1000 & echo $!; wait")
             .start(logs.path())
             .unwrap();
-        let grandchild = until("the grandchild", Duration::from_secs(10), async || {
+        let grandchild = until("the grandchild", Duration::from_mins(1), async || {
             child.output().trim().parse::<u32>().ok()
         })
         .await
         .unwrap();
         drop(child);
-        until("the grandchild's end", Duration::from_secs(10), async || {
+        until("the grandchild's end", Duration::from_mins(1), async || {
             // A killed process stays listed until its new parent has collected it.
             let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
             state.map_or(true, |stat| stat.contains(") Z ")).then_some(())

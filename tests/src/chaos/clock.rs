@@ -87,7 +87,7 @@ mod tests {
             clock.set(Jump { after: Duration::ZERO, to }).unwrap();
             let launch = Launch::new(format!("date-{number}"), Path::new("/bin/date")).arg("+%s%3N");
             let mut date = clock.on(launch).start(folder.path()).unwrap();
-            assert!(date.exit(Duration::from_secs(10)).await.unwrap().success());
+            assert!(date.exit(Duration::from_mins(1)).await.unwrap().success());
             let shown: i64 = date.output().trim().parse().unwrap();
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
             let off = shown - i64::try_from(now).unwrap();

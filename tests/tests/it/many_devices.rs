@@ -9,7 +9,7 @@ use crate::exporter_fixture::ExporterFixture;
 
 const NONE: Size = Size { cpus: 2, network_devices: 1, disks: 1, infiniband_ports: 0, nvme_drives: 0 };
 
-/// A scraper's own limit is ten seconds; a first page may be late, the next is not.
+/// A first page may be late; the next are not, by the client's own limit.
 async fn page_shows_all(size: Size, metric: &str, expected: usize) {
     let machine = HostTree::write(size).unwrap();
     let [proc, sys, in_files] = machine.flags();

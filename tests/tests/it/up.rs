@@ -42,7 +42,10 @@ fn pid(words: &str) -> String {
 fn edit(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{} has no `{from}`", file.display());
-    fs::write(file, text.replace(from, to)).unwrap();
+    // At once: half a file would be a mistake.
+    let new = file.with_extension("new");
+    fs::write(&new, text.replace(from, to)).unwrap();
+    fs::rename(new, file).unwrap();
 }
 
 /// The address in the line of this program, from what `up` has listed.
