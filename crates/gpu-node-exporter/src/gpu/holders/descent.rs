@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::engines::{Processes, first, is_called_as_its_parent};
 use super::process_files::Process;
-use super::title::{Engine, Role, Title};
+use super::title::{Engine, Listens, Role, Title};
 
 /// Generations between a process and its server, with the server: the server starts a core, and that its workers.
 pub(super) const MOST_ABOVE: usize = 3;
@@ -67,7 +67,7 @@ impl Descendants {
             // A name that changes would be another series each time.
             let name = known.or(process.title.as_ref()).map_or(&process.comm, |title| &title.name).clone();
             process.parent = server.0;
-            let title = Title { engine, role, name, listens_on_tcp: true, is_by_descent: true };
+            let title = Title { engine, role, name, listens: Listens::Somewhere, is_by_descent: true };
             self.take(pid, process, Descendant { title, server });
         }
         let mut firsts: BTreeMap<Known, u32> = BTreeMap::new();
@@ -137,7 +137,7 @@ mod tests {
                 owner: Owner::default(),
                 title: title(command_line),
                 children: Vec::new(),
-                listens: None,
+                ports: None,
             };
             (*pid, process)
         };

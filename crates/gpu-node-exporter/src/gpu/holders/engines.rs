@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::cgroup::Owner;
 use super::process_files::Process;
-use super::title::{Engine, Role, takes_in_orphans};
+use super::title::{Engine, Listens, Role, takes_in_orphans};
 
 /// Processes by their number; those of engines, and the parents of their first processes.
 pub(crate) type Processes = BTreeMap<u32, Process>;
@@ -88,9 +88,10 @@ fn groups(processes: &Processes, now: f64) -> Vec<Group> {
         let says_so = !title.is_by_descent && !is_forked;
         group.members.insert((*pid, process.start), Member { role, since: now, says_so, has_settled: false });
         // Servers that the first process has started do not have its arguments.
-        let is_to_listen = root.title.as_ref().is_none_or(|title| title.listens_on_tcp);
-        if title.role == Role::Server && is_to_listen {
-            group.listens = match (group.listens, process.listens) {
+        let listens = root.title.as_ref().map_or(Listens::Somewhere, |title| title.listens);
+        if title.role == Role::Server && listens != Listens::NotOnTcp {
+            let is_listening = process.ports.as_ref().map(|ports| listens.is_among(ports));
+            group.listens = match (group.listens, is_listening) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (before, now) => before.or(now),
             };

@@ -4,15 +4,15 @@
 //! Owns reading these files, each to a bound. `cmdline` lies in the process' own memory and may keep the reader waiting: the caller
 //! must bear that. Leaves out what names and groups mean (`title`, `cgroup`), and which process is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 
 use super::cgroup::{Owner, owner};
-use super::title::{Role, Title, title};
+use super::title::{MOST_COMMAND_LINE, Role, Title, title};
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,13 @@ pub(crate) struct Process {
     pub(crate) title: Option<Title>,
     /// The children of its first thread; only of an engine's process.
     pub(crate) children: Vec<u32>,
-    /// Whether it has a socket that takes connections; only of an engine's server, and `None` where its files may not be seen.
-    pub(crate) listens: Option<bool>,
+    /// The TCP ports that it takes connections on; only of an engine's server, and `None` where its files may not be seen.
+    pub(crate) ports: Option<BTreeSet<u16>>,
 }
 
 /// Bytes that are read of the files, each.
 const MOST_STAT: u64 = 4 << 10;
 const MOST_CGROUP: u64 = 16 << 10;
-const MOST_COMMAND_LINE: u64 = 4 << 10;
 const MOST_CHILDREN: u64 = 16 << 10;
 /// Sockets that listen stand before the others.
 const MOST_SOCKETS: u64 = 256 << 10;
@@ -50,17 +49,17 @@ pub(crate) fn read(proc: &Path, pid: u32) -> io::Result<Option<Process>> {
         Ok(text) => owner(&text),
         Err(_) => Owner::unknown(),
     };
-    let title = title(&text(&folder.join("cmdline"), MOST_COMMAND_LINE)?);
+    let title = title(&text(&folder.join("cmdline"), MOST_COMMAND_LINE.into())?);
     let children = match &title {
         Some(_) => children(&folder, pid),
         None => Vec::new(),
     };
-    let listens = match &title {
-        Some(Title { role: Role::Server, .. }) => listens(&folder),
+    let ports = match &title {
+        Some(Title { role: Role::Server, .. }) => listening_ports(&folder),
         _ => None,
     };
     let Stat { start, parent, comm, .. } = stat;
-    Ok(Some(Process { start, parent, comm, owner, title, children, listens }))
+    Ok(Some(Process { start, parent, comm, owner, title, children, ports }))
 }
 
 /// What the process' `stat` tells, which waits for nothing that the process holds; `None` when it has ended.
@@ -119,27 +118,26 @@ fn children(folder: &Path, pid: u32) -> Vec<u32> {
         .unwrap_or_default()
 }
 
-/// Whether one of the process' sockets listens on TCP, in its own network namespace.
-fn listens(folder: &Path) -> Option<bool> {
+/// The TCP ports on which the process' sockets listen, in its own network namespace.
+fn listening_ports(folder: &Path) -> Option<BTreeSet<u16>> {
     let files = ["net/tcp", "net/tcp6"].map(|file| text(&folder.join(file), MOST_SOCKETS));
     // Without IPv6 there is but one.
     let texts: Vec<_> = files.into_iter().filter_map(Result::ok).collect();
     if texts.is_empty() {
         return None;
     }
-    let listening: BTreeSet<u64> = texts.iter().flat_map(|text| listening_sockets(text)).collect();
+    let listening: BTreeMap<u64, u16> = texts.iter().flat_map(|text| listening_sockets(text)).collect();
+    let mut ports = BTreeSet::new();
     for (number, entry) in fs::read_dir(folder.join("fd")).ok()?.enumerate() {
         if number == MOST_DESCRIPTORS {
-            return None;
+            return Some(ports).filter(|ports| !ports.is_empty());
         }
-        let is_listening =
-            |target: PathBuf| socket(target.to_str()?).filter(|inode| listening.contains(inode));
         // A descriptor may be closed meanwhile.
-        if entry.ok().and_then(|entry| fs::read_link(entry.path()).ok()).and_then(is_listening).is_some() {
-            return Some(true);
-        }
+        let target = entry.ok().and_then(|entry| fs::read_link(entry.path()).ok());
+        let port = target.and_then(|target| listening.get(&socket(target.to_str()?)?).copied());
+        ports.extend(port);
     }
-    Some(false)
+    Some(ports)
 }
 
 /// The number of the socket that a descriptor leads to: `socket:[4711]`.
@@ -147,11 +145,13 @@ fn socket(target: &str) -> Option<u64> {
     target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The numbers of the sockets in state LISTEN (`0A`) of a `/proc/net/tcp`.
-pub(super) fn listening_sockets(text: &str) -> impl Iterator<Item = u64> {
+/// The numbers of the sockets in state LISTEN (`0A`) of a `/proc/net/tcp`, each with its port.
+pub(super) fn listening_sockets(text: &str) -> impl Iterator<Item = (u64, u16)> {
     text.lines().skip(1).filter_map(|line| {
         let mut fields = line.split_whitespace();
-        (fields.nth(3)? == "0A").then(|| fields.nth(5)?.parse().ok()).flatten()
+        let (_, port) = fields.nth(1)?.rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (fields.nth(1)? == "0A").then(|| Some((fields.nth(5)?.parse().ok()?, port))).flatten()
     })
 }
 
@@ -190,7 +190,7 @@ mod tests {
             0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n   \
             1: 0100007F:1F40 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1\n   \
             2: 0100007F:1F4";
-        assert_eq!(listening_sockets(text).collect::<Vec<_>>(), [4711]);
+        assert_eq!(listening_sockets(text).collect::<Vec<_>>(), [(4711, 8000)]);
         assert_eq!(socket("socket:[4711]"), Some(4711));
         for target in ["/dev/null", "pipe:[1]", "socket:[x]", "anon_inode:[eventpoll]"] {
             assert_eq!(socket(target), None, "{target}");
@@ -214,26 +214,27 @@ mod tests {
             assert_eq!(process.owner.id, expected);
             assert!(process.title.is_some(), "the command line begins well");
         }
-        for (descriptors, expected) in [(1024, Some(false)), (1025, None)] {
+        for (descriptors, expected) in [(1024, Some(BTreeSet::new())), (1025, None)] {
             for number in 0..descriptors {
                 let link = folder.join(format!("fd/{number}"));
                 if link.symlink_metadata().is_err() {
                     std::os::unix::fs::symlink("socket:[1]", link).expect("a link");
                 }
             }
-            assert_eq!(listens(&folder), expected, "{descriptors}");
+            assert_eq!(listening_ports(&folder), expected, "{descriptors}");
         }
     }
 
     /// This very process, with a socket that listens.
     #[test]
     fn a_process_is_read_as_the_kernel_tells_of_it() {
-        let _socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let pid = std::process::id();
         let process = read(Path::new("/proc"), pid).expect("readable").expect("it runs");
         assert_eq!(process.parent, std::os::unix::process::parent_id());
         assert!(process.start > 0 && process.title.is_none());
-        assert_eq!(listens(&Path::new("/proc").join(pid.to_string())), Some(true));
+        let ports = listening_ports(&Path::new("/proc").join(pid.to_string())).expect("its own files");
+        assert!(ports.contains(&socket.local_addr().expect("it is bound").port()), "{ports:?}");
         assert_eq!(read(Path::new("/nonexistent"), pid).expect("there is none"), None);
     }
 }

@@ -5,6 +5,8 @@
 //! prefix, which is `VLLM` or what `VLLM_PROCESS_NAME_PREFIX` says, `::`, a name, and mostly `_` and a rank) and by the calls of
 //! `setproctitle` in `SGLang`'s `sglang/srt/managers` (scheduler, detokenizer, data-parallel controller, tokenizer workers). Pure.
 
+use std::collections::BTreeSet;
+
 /// An engine whose processes are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Engine {
@@ -57,10 +59,32 @@ pub(crate) struct Title {
     pub(crate) role: Role,
     /// The title as it was written: `VLLM::Worker_TP0`; of a server without one, how it is usually called.
     pub(crate) name: String,
-    /// Whether a server that was started so is to listen on TCP.
-    pub(crate) listens_on_tcp: bool,
+    /// Where a server that was started so is to listen.
+    pub(crate) listens: Listens,
     /// It does not say so itself (`descent`).
     pub(crate) is_by_descent: bool,
+}
+
+/// Where a server takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listens {
+    /// It does not, or not on TCP.
+    NotOnTcp,
+    /// On this TCP port; others may be for the nodes of an engine on several, and are open while it still loads.
+    On(u16),
+    /// On a TCP port that its command line does not tell.
+    Somewhere,
+}
+
+impl Listens {
+    /// Whether a process with sockets that listen on these ports takes requests.
+    pub(crate) fn is_among(self, ports: &BTreeSet<u16>) -> bool {
+        match self {
+            Self::NotOnTcp => false,
+            Self::On(port) => ports.contains(&port),
+            Self::Somewhere => !ports.is_empty(),
+        }
+    }
 }
 
 /// How titles begin: behind the prefix stands what is in the list, then the rank.
@@ -80,6 +104,9 @@ const TITLES: [(&str, Engine, Role); 8] = [
 const UNMISTAKABLE: [(&str, Role); 3] =
     [("EngineCore", Role::Core), ("APIServer", Role::Server), ("DPCoordinator", Role::Coordinator)];
 
+/// Bytes of a command line that are looked at.
+pub(crate) const MOST_COMMAND_LINE: u16 = 4 << 10;
+
 /// More characters of a title than any of these has.
 const LONGEST_NAME: usize = 64;
 
@@ -97,12 +124,43 @@ pub(crate) fn title(command_line: &str) -> Option<Title> {
     });
     if let Some((engine, role)) = found {
         let name = first.chars().take(LONGEST_NAME).collect();
-        return Some(Title { engine, role, name, listens_on_tcp: true, is_by_descent: false });
+        return Some(Title { engine, role, name, listens: Listens::Somewhere, is_by_descent: false });
     }
     let (engine, name) = server(&arguments)?;
     let has_servers = !arguments.windows(2).any(|pair| pair == ["--api-server-count", "0"]);
-    let listens_on_tcp = has_servers && !arguments.iter().any(|argument| is_without_tcp(argument));
-    Some(Title { engine, role: Role::Server, name: name.to_owned(), listens_on_tcp, is_by_descent: false })
+    let listens = if has_servers && !arguments.iter().any(|argument| is_without_tcp(argument)) {
+        port(engine, &arguments, is_whole(command_line)).map_or(Listens::Somewhere, Listens::On)
+    } else {
+        Listens::NotOnTcp
+    };
+    Some(Title { engine, role: Role::Server, name: name.to_owned(), listens, is_by_descent: false })
+}
+
+/// Whether nothing of a command line was cut off.
+fn is_whole(command_line: &str) -> bool {
+    command_line.len() < usize::from(MOST_COMMAND_LINE)
+}
+
+/// The port that a server with these arguments takes requests on, as far as they tell: the last `--port` holds (`argparse`). Without one it is the
+/// engine's own, unless a file may name another: 8000 (`vllm/entrypoints/openai/cli_args.py`) and 30000 (`sglang/srt/server_args.py`).
+fn port(engine: Engine, arguments: &[&str], is_whole: bool) -> Option<u16> {
+    if !is_whole
+        || arguments.iter().any(|argument| *argument == "--config" || argument.starts_with("--config="))
+    {
+        return None;
+    }
+    let last = arguments.iter().enumerate().rev().find_map(|(at, argument)| match *argument {
+        "--port" => Some(arguments.get(at + 1).copied().unwrap_or_default()),
+        argument => argument.strip_prefix("--port="),
+    });
+    match last {
+        // 0 is one that the kernel chooses.
+        Some(port) => port.parse().ok().filter(|port| *port != 0),
+        None => Some(match engine {
+            Engine::Vllm => 8000,
+            Engine::Sglang => 30_000,
+        }),
+    }
 }
 
 /// vLLM's `--headless` (every further node of an engine on several: the first one serves for all), which it takes `--api-server-count 0` for,
@@ -229,21 +287,36 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_to_listen_on_tcp_is_known_by_its_arguments() {
+    fn where_a_server_listens_is_known_by_its_arguments() {
+        use Listens::{NotOnTcp, On, Somewhere};
         for (arguments, expected) in [
-            ("", true),
-            ("--headless\0", false),
-            ("--data-parallel-start-rank\08\0--headless\0--port\08000\0", false),
-            ("--uds\0/run/vllm.sock\0", false),
-            ("--uds=/run/vllm.sock\0", false),
-            ("--udsx\0", true),
-            ("--api-server-count\x000\0", false),
-            ("--api-server-count=0\0", false),
-            ("--api-server-count\x004\0", true),
+            ("", On(8000)),
+            ("--headless\0", NotOnTcp),
+            ("--data-parallel-start-rank\08\0--headless\0--port\08000\0", NotOnTcp),
+            ("--uds\0/run/vllm.sock\0", NotOnTcp),
+            ("--uds=/run/vllm.sock\0", NotOnTcp),
+            ("--udsx\0", On(8000)),
+            ("--api-server-count\x000\0", NotOnTcp),
+            ("--api-server-count=0\0", NotOnTcp),
+            ("--api-server-count\x004\0", On(8000)),
+            ("--port\08001\0", On(8001)),
+            ("--port=8001\0--data-parallel-rpc-port\x0013345\0", On(8001)),
+            ("--port=8001\0--port\08002\0", On(8002)),
+            ("--port\x000\0", Somewhere),
+            ("--port\0x\0", Somewhere),
+            ("--port", Somewhere),
+            ("--config\0vllm.yaml\0", Somewhere),
+            ("--config=vllm.yaml\0--port=8001\0", Somewhere),
         ] {
             let found = title(&format!("python3\0/usr/local/bin/vllm\0serve\0m\0{arguments}"));
-            assert_eq!(found.map(|title| title.listens_on_tcp), Some(expected), "{arguments:?}");
+            assert_eq!(found.map(|title| title.listens), Some(expected), "{arguments:?}");
         }
+        let sglang = |arguments: &str| {
+            title(&format!("python3\0-m\0sglang.launch_server\0{arguments}")).map(|title| title.listens)
+        };
+        assert_eq!(sglang("--model-path\0m\0"), Some(On(30_000)));
+        assert_eq!(sglang(&"x".repeat(5000)), Some(Somewhere), "what was cut off may name a port");
+        assert_eq!(title("VLLM::APIServer\0").map(|title| title.listens), Some(Somewhere));
     }
 
     #[test]

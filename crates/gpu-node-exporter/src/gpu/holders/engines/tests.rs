@@ -3,11 +3,12 @@
 use super::*;
 use crate::gpu::holders::title::title;
 
-/// A process with this parent and command line; a server listens or not.
+/// A process with this parent and command line; a server listens on its port or not.
 fn process(parent: u32, command_line: &str, listens: Option<bool>) -> Process {
     let title = title(command_line);
     let comm: String = command_line.split('\0').next().unwrap_or_default().chars().take(15).collect();
-    Process { start: 100, parent, comm, owner: Owner::default(), title, children: Vec::new(), listens }
+    let ports = listens.map(|listens| [8000, 30_000].into_iter().filter(|_| listens).collect());
+    Process { start: 100, parent, comm, owner: Owner::default(), title, children: Vec::new(), ports }
 }
 
 fn processes<const N: usize>(listed: [(u32, u32, &str, Option<bool>); N]) -> Processes {
@@ -61,6 +62,20 @@ fn a_start_lasts_until_the_server_listens() {
             vec![(10, Some(State::Running), 20.0)],
         ]
     );
+}
+
+/// As for the other nodes of an engine on several.
+#[test]
+fn a_socket_that_is_not_for_requests_is_no_end_of_the_start() {
+    let with = |port: u16| {
+        let mut processes = vllm(Some(false));
+        processes.get_mut(&10).expect("its server").ports = Some([port].into());
+        processes
+    };
+    let looks = [with(13_345), vllm(Some(false)), with(13_345), with(8000)];
+    let states = states(&looks).into_iter().map(|engines| engines[0].1);
+    let starting = Some(State::Starting);
+    assert_eq!(states.collect::<Vec<_>>(), [starting, starting, starting, Some(State::Running)]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn read(index: u32, energy: f64, processes: &[(u32, ProcessUse)]) -> Reading {
 fn process(parent: u32, cgroup: &str, command_line: &str) -> Process {
     let comm = command_line.split('\0').next().unwrap_or_default().chars().take(15).collect();
     let (owner, title) = (owner(cgroup), title(command_line));
-    Process { start: 7, parent, comm, owner, title, children: Vec::new(), listens: Some(true) }
+    Process { start: 7, parent, comm, owner, title, children: Vec::new(), ports: Some([8000].into()) }
 }
 
 const VLLM: &str = "0::/kubepods.slice/kubepods-pod0f3cbd52_7a1c_4c55_9d2e_1b0a4f6f9e11.slice/\

@@ -45,7 +45,7 @@ fn minutes_left(seconds: u64, used: impl Fn(u64) -> u64, listens_from: u64) -> V
                 owner: owner("0::/system.slice/vllm.service\n"),
                 title: title("python3\0/usr/bin/vllm\0serve\0"),
                 children: Vec::new(),
-                listens: Some(second >= listens_from),
+                ports: Some([8000].into_iter().filter(|_| second >= listens_from).collect()),
             };
             holders.found(&snapshot, Processes::from([(10, process)]), now, 1_700_000_000.0);
         }
