@@ -99,6 +99,29 @@ fn a_part_of_it_is_given_and_the_last_of_too_many() {
     assert_eq!(seconds(400.0, 500.0, 50), (None, None, 0));
 }
 
+/// As with a slow sweep: what is summed up goes on over gaps up to the longest that may be filled.
+#[test]
+fn what_is_summed_up_follows_the_pace_of_the_sweeps() {
+    let mut recorder = Recorder::default();
+    for minute in 0..5 {
+        recorder.record(0, &reading(10.0), moment(f64::from(minute) * 60.0 + 1.0));
+    }
+    let joules = |longest_gap| {
+        let recording = recorder.recording("A").expect("it is recorded");
+        let asked =
+            Asked { since: START, until: START + 600.0, most: 100, only_newest_run: false, longest_gap };
+        let mut joules = Vec::new();
+        recording.play(asked, |_, families| {
+            let energy = families.iter().find(|family| family.name == "gpu_energy_joules_total");
+            let Number::Real(sum) = energy.expect("its energy").samples[0].value else { panic!("a sum") };
+            joules.push(sum.round());
+        });
+        joules
+    };
+    assert_eq!(joules(Duration::from_mins(3)), [0.0, 600.0, 1_200.0, 1_800.0, 2_400.0]);
+    assert_eq!(joules(Duration::from_secs(30)), [0.0; 5]);
+}
+
 /// Moves a part of the numbers: some by little, some by much, as reals that take all their bits, or to zero.
 fn shake(value: &mut Value, random: &mut fastrand::Rng) {
     match value {
