@@ -24,7 +24,7 @@ mod xid;
 mod delta;
 mod nvml;
 
-mod shared;
+mod clone_on_write;
 
 mod subject;
 

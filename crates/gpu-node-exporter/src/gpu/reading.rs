@@ -69,11 +69,11 @@ use self::retired_pages::RetiredPages;
 use self::sram::Sram;
 use self::thermal::Thermal;
 use self::throttle::Throttle;
+use super::clone_on_write::Shared;
 use super::delta::Diff;
 use super::fault::ReadingFault;
 use super::nvml::Ask;
 use super::profile::Profile;
-use super::shared::Shared;
 use super::subject::{Said, Shown, Step, Subject};
 use crate::family::{Family, LabelSets, Labels, MadeSets};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::gpu::clone_on_write::Shared;
 use crate::gpu::fault::FaultReason;
 use crate::gpu::reading::{Identity, Reading, Sums};
-use crate::gpu::shared::Shared;
 use crate::gpu::subject::Step;
 
 /// One GPU once seen.
