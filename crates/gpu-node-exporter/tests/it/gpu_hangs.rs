@@ -22,8 +22,8 @@ const FIRST_RETRIALS: Duration = Duration::from_mins(2);
 const SLACK: Duration = Duration::from_secs(20);
 /// How long a process is waited for that has not answered yet: nobody else may be kept waiting for it.
 const START_TIMEOUT: Duration = Duration::from_secs(12);
-/// A page that waited for the driver would take until the scraper gives up, which is a minute.
-const SLOWEST_PAGE: Duration = Duration::from_secs(20);
+/// Less than a page would take that waited for a GPU which has not answered yet, until that is given up.
+const SLOWEST_PAGE: Duration = Duration::from_millis(11_500);
 /// So many machines run at a time, with up to nine processes each.
 const AT_A_TIME: usize = 2;
 

@@ -87,8 +87,9 @@ fn groups(processes: &Processes, now: f64) -> Vec<Group> {
         let is_forked = role == Role::Server && is_called_as_its_parent(processes, process);
         let says_so = !title.is_by_descent && !is_forked;
         group.members.insert((*pid, process.start), Member { role, since: now, says_so, has_settled: false });
-        // Servers that the first process has started do not have its arguments.
-        let listens = root.title.as_ref().map_or(Listens::Somewhere, |title| title.listens);
+        // Servers that the first process has started do not have its arguments, unless they were given some.
+        let of_first = root.title.as_ref().map_or(Listens::Somewhere, |title| title.listens);
+        let listens = if let Listens::On(_) = title.listens { title.listens } else { of_first };
         if title.role == Role::Server && listens != Listens::NotOnTcp {
             let is_listening = process.ports.as_ref().map(|ports| listens.is_among(ports));
             group.listens = match (group.listens, is_listening) {

@@ -141,12 +141,20 @@ fn is_whole(command_line: &str) -> bool {
     command_line.len() < usize::from(MOST_COMMAND_LINE)
 }
 
-/// The port that a server with these arguments takes requests on, as far as they tell: the last `--port` holds (`argparse`). Without one it is the
-/// engine's own, unless a file may name another: 8000 (`vllm/entrypoints/openai/cli_args.py`) and 30000 (`sglang/srt/server_args.py`).
+/// The port that a server with these arguments takes requests on, as far as they tell: the last `--port` holds (`argparse`), also where a file
+/// names another. Without one it is the engine's own, unless a file may name it: 8000 (`vllm/entrypoints/openai/cli_args.py`) and 30000
+/// (`sglang/srt/server_args.py`).
 fn port(engine: Engine, arguments: &[&str], is_whole: bool) -> Option<u16> {
-    if !is_whole
-        || arguments.iter().any(|argument| *argument == "--config" || argument.starts_with("--config="))
-    {
+    let has = |flag: &str| {
+        arguments.iter().any(|argument| {
+            argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    };
+    // `sglang serve` may be a server of pictures, which takes another port where its own is taken (`sglang/multimodal_gen/server_args.py`).
+    let may_move = engine == Engine::Sglang && has("serve");
+    // One server for each rank, on a port of its own (`vllm/entrypoints/cli/serve.py`).
+    let are_many = has("--data-parallel-multi-port-external-lb") || has("-dpm");
+    if !is_whole || may_move || are_many {
         return None;
     }
     let last = arguments.iter().enumerate().rev().find_map(|(at, argument)| match *argument {
@@ -156,6 +164,7 @@ fn port(engine: Engine, arguments: &[&str], is_whole: bool) -> Option<u16> {
     match last {
         // 0 is one that the kernel chooses.
         Some(port) => port.parse().ok().filter(|port| *port != 0),
+        None if has("--config") => None,
         None => Some(match engine {
             Engine::Vllm => 8000,
             Engine::Sglang => 30_000,
@@ -306,7 +315,10 @@ mod tests {
             ("--port\0x\0", Somewhere),
             ("--port", Somewhere),
             ("--config\0vllm.yaml\0", Somewhere),
-            ("--config=vllm.yaml\0--port=8001\0", Somewhere),
+            ("--config=vllm.yaml\0", Somewhere),
+            ("--config=vllm.yaml\0--port=8001\0", On(8001)),
+            ("-dpm\0--port=8001\0", Somewhere),
+            ("--data-parallel-multi-port-external-lb\0", Somewhere),
         ] {
             let found = title(&format!("python3\0/usr/local/bin/vllm\0serve\0m\0{arguments}"));
             assert_eq!(found.map(|title| title.listens), Some(expected), "{arguments:?}");
@@ -316,6 +328,8 @@ mod tests {
         };
         assert_eq!(sglang("--model-path\0m\0"), Some(On(30_000)));
         assert_eq!(sglang(&"x".repeat(5000)), Some(Somewhere), "what was cut off may name a port");
+        let of_pictures = title("python3\0/usr/local/bin/sglang\0serve\0Qwen/Qwen-Image\0--port=30000\0");
+        assert_eq!(of_pictures.map(|title| title.listens), Some(Somewhere), "it may move");
         assert_eq!(title("VLLM::APIServer\0").map(|title| title.listens), Some(Somewhere));
     }
 
