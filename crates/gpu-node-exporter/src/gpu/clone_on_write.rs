@@ -1,7 +1,7 @@
 //! A value that all who keep it share until one of them changes it.
 //!
-//! Most subjects of a GPU stay as they are from sweep to sweep. The readings of the supervisor, of the recorder and of the page before then hold
-//! them once, and whoever compares two of them finds at once that they are the same.
+//! Most subjects of a GPU stay as they are from sweep to sweep. The reading that the next frame changes, the snapshot's and that of the page
+//! before then hold them once, and whoever compares two of them finds at once that they are the same.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

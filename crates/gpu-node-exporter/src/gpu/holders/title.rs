@@ -127,11 +127,10 @@ pub(crate) fn title(command_line: &str) -> Option<Title> {
         return Some(Title { engine, role, name, listens: Listens::Somewhere, is_by_descent: false });
     }
     let (engine, name) = server(&arguments)?;
-    let has_servers = !arguments.windows(2).any(|pair| pair == ["--api-server-count", "0"]);
-    let listens = if has_servers && !arguments.iter().any(|argument| is_without_tcp(argument)) {
-        port(engine, &arguments, is_whole(command_line)).map_or(Listens::Somewhere, Listens::On)
-    } else {
+    let listens = if is_without_tcp(&arguments) {
         Listens::NotOnTcp
+    } else {
+        port(engine, &arguments, is_whole(command_line)).map_or(Listens::Somewhere, Listens::On)
     };
     Some(Title { engine, role: Role::Server, name: name.to_owned(), listens, is_by_descent: false })
 }
@@ -145,26 +144,18 @@ fn is_whole(command_line: &str) -> bool {
 /// names another. Without one it is the engine's own, unless a file may name it: 8000 (`vllm/entrypoints/openai/cli_args.py`) and 30000
 /// (`sglang/srt/server_args.py`).
 fn port(engine: Engine, arguments: &[&str], is_whole: bool) -> Option<u16> {
-    let has = |flag: &str| {
-        arguments.iter().any(|argument| {
-            argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-        })
-    };
+    let is_given = |flag| value(arguments, flag).is_some();
     // `sglang serve` may be a server of pictures, which takes another port where its own is taken (`sglang/multimodal_gen/server_args.py`).
-    let may_move = engine == Engine::Sglang && has("serve");
+    let may_move = engine == Engine::Sglang && arguments.contains(&"serve");
     // One server for each rank, on a port of its own (`vllm/entrypoints/cli/serve.py`).
-    let are_many = has("--data-parallel-multi-port-external-lb") || has("-dpm");
+    let are_many = is_given("--data-parallel-multi-port-external-lb") || is_given("-dpm");
     if !is_whole || may_move || are_many {
         return None;
     }
-    let last = arguments.iter().enumerate().rev().find_map(|(at, argument)| match *argument {
-        "--port" => Some(arguments.get(at + 1).copied().unwrap_or_default()),
-        argument => argument.strip_prefix("--port="),
-    });
-    match last {
+    match value(arguments, "--port") {
         // 0 is one that the kernel chooses.
         Some(port) => port.parse().ok().filter(|port| *port != 0),
-        None if has("--config") => None,
+        None if is_given("--config") => None,
         None => Some(match engine {
             Engine::Vllm => 8000,
             Engine::Sglang => 30_000,
@@ -174,8 +165,17 @@ fn port(engine: Engine, arguments: &[&str], is_whole: bool) -> Option<u16> {
 
 /// vLLM's `--headless` (every further node of an engine on several: the first one serves for all), which it takes `--api-server-count 0` for,
 /// too (`vllm/entrypoints/cli/serve.py`), and `--uds PATH`, a Unix socket.
-fn is_without_tcp(argument: &str) -> bool {
-    matches!(argument, "--headless" | "--api-server-count=0" | "--uds") || argument.starts_with("--uds=")
+fn is_without_tcp(arguments: &[&str]) -> bool {
+    ["--headless", "--uds"].iter().any(|flag| value(arguments, flag).is_some())
+        || value(arguments, "--api-server-count") == Some("0")
+}
+
+/// What stands behind the last such flag, or behind its `=`: its value, if it is to have one.
+fn value<'a>(arguments: &[&'a str], flag: &str) -> Option<&'a str> {
+    arguments.iter().enumerate().rev().find_map(|(at, argument)| match argument.strip_prefix(flag)? {
+        "" => Some(arguments.get(at + 1).copied().unwrap_or_default()),
+        rest => rest.strip_prefix('='),
+    })
 }
 
 /// Whether the text is this title, with or without a rank (`_TP0`) or a number (`:3`) behind it.
